@@ -1,0 +1,113 @@
+"""What holds for every test: a clean environment, a bounded search, and no way out of this machine.
+
+The environment is set when this file is imported, because Prefect reads its settings once, at its own import.
+Every process (each worker of `pytest -n`) has a Prefect home of its own, so none meets another's database.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ipaddress
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if "prefect" in sys.modules:
+    raise RuntimeError(
+        "Prefect was imported before tests/conftest.py could give it a home of its own: look for a plugin "
+        "(-p, PYTEST_PLUGINS) that imports it, since tests could reach your real Prefect server."
+    )
+
+# A developer's own key, cloud account, Prefect profile or proxy must not leak into a test.
+FOREIGN_PREFIXES = ("JIMMYAI_", "AWS_", "PREFECT_")
+PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+for name in list(os.environ):
+    if name.startswith(FOREIGN_PREFIXES) or name.upper() in PROXY_NAMES:
+        del os.environ[name]
+
+prefect_home = tempfile.mkdtemp(prefix="prefect-seedance-tests-")
+atexit.register(shutil.rmtree, prefect_home, ignore_errors=True)
+
+os.environ.update(
+    {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_HOME": prefect_home,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # Its 20 seconds are too few on a busy machine.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+)
+
+# No deadline: a property that starts a server or shares two cores with the rest is slow, not wrong.
+settings.register_profile("bounded", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "bounded"))
+
+
+class OutgoingConnectionError(Exception):
+    """A test tried to reach another machine.
+
+    Not an `OSError`: code under test would take that for a network fault and try again.
+    """
+
+
+class LoopbackOnly:
+    """An audit hook that lets this process connect to itself only.
+
+    Python cannot remove an audit hook, so `active` switches it. Refused addresses are kept in `refused`,
+    since a library may swallow the exception.
+    """
+
+    def __init__(self) -> None:
+        self.active = False
+        self.refused: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event != "socket.connect" or not self.active:
+            return
+        address = arguments[1]
+        # AF_INET and AF_INET6 addresses are tuples that begin with a host; AF_UNIX ones are a path.
+        if isinstance(address, tuple) and not is_loopback(str(address[0])):
+            self.refused.append(str(address))
+            raise OutgoingConnectionError(f"tests may connect to this machine only, not to {address}")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a connection to this host stays on this machine, without asking a name server."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+guard = LoopbackOnly()
+sys.addaudithook(guard)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[LoopbackOnly]:
+    """Refuse every connection of this process to another machine, and fail the run if one was tried."""
+    guard.active = True
+    yield guard
+    guard.active = False
+    assert not guard.refused, f"a test tried to reach another machine: {guard.refused}"
+
+
+@pytest.fixture(scope="session")
+def prefect_server(loopback_only: LoopbackOnly) -> Iterator[str]:
+    """A Prefect server for this run alone, on a database of its own; gives the URL of its API."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(PREFECT_API_URL.value())

@@ -1,0 +1,219 @@
+"""The arrows run one way: who may import whom inside the package, and what else a module may not do.
+
+The source is read, not run, so an import inside a function counts like one at the top. Imports under
+`if TYPE_CHECKING:` never happen, so the arrows leave them alone; a private Prefect module is refused even
+there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "prefect_seedance"
+MAXIMUM_LINES = 300
+
+# part -> the parts of the package that it may import (itself always). A dotted name is one module only.
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "exports": frozenset(),
+    "client": frozenset(),
+    "storage": frozenset(),
+    "journal": frozenset({"storage", "client"}),
+    "blocks": frozenset({"journal", "storage", "client"}),
+    "tasks": frozenset({"blocks", "journal", "storage", "client"}),
+    "flows": frozenset({"tasks", "blocks", "journal", "storage", "client"}),
+    "simulator": frozenset({"client.routes"}),
+}
+# The public names and the command line stand above everything.
+UNBOUND = frozenset({"__init__", "__main__", "cli"})
+# The ten lines that load a name when it is asked for: every folder's `__init__` may use them.
+FOR_ALL = frozenset({"exports"})
+
+PREFECT = frozenset({"prefect", "prefect_aws"})
+AWS = frozenset({"boto3", "botocore", "s3transfer"})
+SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
+# part -> the libraries that it must do without
+MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
+    "exports": PREFECT | AWS | SERVER,
+    "client": PREFECT | AWS | SERVER,
+    "storage": PREFECT | SERVER,
+    "simulator": PREFECT | AWS,
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name, fully spelled: `from a.b import c` is `a.b.c`."""
+
+    name: str
+    line: int
+    typing_only: bool
+    relative: bool
+
+
+def imports_of(source: str) -> Iterator[Import]:
+    """Every import of a module, wherever it stands in it."""
+    tree = ast.parse(source)
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        for name, relative in names_imported_by(node):
+            yield Import(name, getattr(node, "lineno", 0), id(node) in typing_only, relative)
+
+
+def names_imported_by(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    """The full names that one statement imports, and whether it says so relatively."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name, False
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield f"{node.module or ''}.{alias.name}", node.level > 0
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+        "import_module",
+        "importlib.import_module",
+        "__import__",
+    ):
+        first = node.args[0] if node.args else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value, first.value.startswith(".")
+
+
+def part_of(module: str) -> str:
+    """The part of the package that a module belongs to: `prefect_seedance.client.wire` -> `client`."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def module_name(path: Path) -> str:
+    """`prefect_seedance/client/wire.py` -> `prefect_seedance.client.wire`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def problems_of(module: str, source: str) -> list[str]:
+    """What a module does against the rules of this file; empty when all is well."""
+    problems: list[str] = []
+    part = part_of(module)
+    if part not in MAY_IMPORT and part not in UNBOUND:
+        problems.append(f"{module}: unknown part {part!r}; say in MAY_IMPORT where it stands")
+    for found in imports_of(source):
+        where = f"{module}:{found.line} imports {found.name}"
+        if found.relative:
+            problems.append(f"{where}: relative; a flow's file must also deploy by its path")
+        if is_private_prefect(found.name):
+            problems.append(f"{where}: private to Prefect, may go with any release")
+        if found.typing_only or part not in MAY_IMPORT:
+            continue
+        top = found.name.partition(".")[0]
+        if top in MUST_DO_WITHOUT.get(part, frozenset()):
+            problems.append(f"{where}: {part} must do without {top}")
+        if top == PACKAGE and not arrow_allowed(part, found.name):
+            allowed = ", ".join(sorted(MAY_IMPORT[part])) or "nothing of the package"
+            problems.append(f"{where}: {part} may import {allowed}")
+    lines = len(source.splitlines())
+    if lines > MAXIMUM_LINES:
+        problems.append(f"{module} has {lines} lines, more than {MAXIMUM_LINES}: look for its second job")
+    return problems
+
+
+def is_private_prefect(name: str) -> bool:
+    top, *rest = name.split(".")
+    ours = top == PACKAGE or not (top == "prefect" or top.startswith("prefect_"))
+    return not ours and any(part.startswith("_") and not part.endswith("__") for part in rest)
+
+
+def arrow_allowed(part: str, imported: str) -> bool:
+    inside = imported.removeprefix(f"{PACKAGE}.")
+    targets = MAY_IMPORT[part] | FOR_ALL | {part}
+    return any(inside == target or inside.startswith(f"{target}.") for target in targets)
+
+
+MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
+OTHER_SCRIPTS = sorted(path for name in ("deployments", "examples") for path in (ROOT / name).rglob("*.py"))
+
+
+def test_every_part_is_there() -> None:
+    parts = {part_of(module_name(path)) for path in MODULES}
+    assert set(MAY_IMPORT) <= parts
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_a_module_keeps_the_rules(path: Path) -> None:
+    assert problems_of(module_name(path), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", OTHER_SCRIPTS, ids=module_name)
+def test_what_users_copy_touches_nothing_private_of_prefect(path: Path) -> None:
+    private = [found.name for found in imports_of(path.read_text(encoding="utf-8")) if is_private_prefect(found.name)]
+    assert private == []
+
+
+PLANTED = {
+    "a client that knows Prefect": ("client.http", "import prefect"),
+    "a client that knows Prefect, in a function": ("client.http", "def f():\n    from prefect import flow"),
+    "a client that knows the store": ("client.http", "from prefect_seedance.storage import local"),
+    "a client that takes a public name": ("client.http", "from prefect_seedance import VideoStore"),
+    "a store that knows the client": ("storage.s3", "import prefect_seedance.client.errors"),
+    "a store that knows prefect_aws": ("storage.s3", "from prefect_aws import AwsCredentials"),
+    "a journal that looks up to blocks": ("journal.record", "from prefect_seedance import blocks"),
+    "a block that looks up to tasks": ("blocks.store", "from prefect_seedance.tasks.create import x"),
+    "a task that looks up to flows": ("tasks.create", "from prefect_seedance.flows import generate"),
+    "a flow that knows the simulator": ("flows.one", "import prefect_seedance.simulator"),
+    "a simulator that knows more than the routes": (
+        "simulator.app",
+        "from prefect_seedance.client.errors import SeedanceError",
+    ),
+    "a module whose name only begins like an allowed one": (
+        "simulator.app",
+        "from prefect_seedance.client.routes_extra import x",
+    ),
+    "a flow that uses a private Prefect module": ("flows.one", "from prefect._internal.schemas import x"),
+    "a flow that takes a private Prefect name": ("flows.one", "from prefect.utilities import _engine"),
+    "a private Prefect module for its types": (
+        "flows.one",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import prefect._internal.types",
+    ),
+    "a private Prefect module on the command line": ("cli.main", "import prefect._vendor"),
+    "a library loaded by its name": ("client.http", "import importlib\nimportlib.import_module('boto3')"),
+    "a relative import": ("client.http", "from . import errors"),
+    "a shared helper that knows the client": ("exports", "import prefect_seedance.client"),
+    "a part that nobody placed": ("helpers.misc", ""),
+    "a module that is too long": ("client.http", "x = 1\n" * (MAXIMUM_LINES + 1)),
+}
+
+
+@pytest.mark.parametrize(("module", "source"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_violation_is_caught(module: str, source: str) -> None:
+    assert len(problems_of(f"{PACKAGE}.{module}", source)) == 1
+
+
+SOUND = {
+    "downwards": ("flows.one", "from prefect_seedance.tasks.create import x\nfrom prefect import flow"),
+    "inside its part": ("client.http", "from prefect_seedance.client.errors import SeedanceError"),
+    "the route table": ("simulator.app", "from prefect_seedance.client.routes import ROUTES"),
+    "the route table, as a module": ("simulator.app", "from prefect_seedance.client import routes"),
+    "boto3 where it belongs": ("storage.s3", "def f():\n    import boto3"),
+    "what loads names when asked for": ("client", "from prefect_seedance.exports import lazy"),
+    "types only": (
+        "blocks.store",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from prefect_seedance.tasks import x",
+    ),
+    "the command line": ("cli.main", "from prefect_seedance.simulator import app\nimport prefect"),
+    "our own private module": ("client.http", "from prefect_seedance.client import _parts"),
+    "exactly the longest": ("client.http", "x = 1\n" * MAXIMUM_LINES),
+}
+
+
+@pytest.mark.parametrize(("module", "source"), SOUND.values(), ids=SOUND.keys())
+def test_a_sound_module_is_left_alone(module: str, source: str) -> None:
+    assert problems_of(f"{PACKAGE}.{module}", source) == []

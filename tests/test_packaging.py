@@ -1,0 +1,83 @@
+"""What is installed is whole: data, entry points, and constraints that anybody can use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONSTRAINTS = [
+    Requirement(line)
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def installed() -> None:
+    """Skip where the checkout is on the path without being installed."""
+    try:
+        distribution("prefect-seedance")
+    except PackageNotFoundError:
+        pytest.skip("prefect-seedance is not installed in this environment")
+
+
+@pytest.mark.parametrize("path", ["py.typed", "client/routes.json"])
+def test_the_package_has_its_data(path: str) -> None:
+    assert files("prefect_seedance").joinpath(path).is_file()
+
+
+def test_every_constraint_is_one_exact_version_without_an_address() -> None:
+    for constraint in CONSTRAINTS:
+        assert constraint.url is None
+        assert [clause.operator for clause in constraint.specifier] == ["=="], str(constraint)
+
+
+def test_the_constraints_satisfy_what_the_project_asks_for() -> None:
+    pinned: dict[str, list[str]] = {}
+    for constraint in CONSTRAINTS:
+        version = next(iter(constraint.specifier)).version
+        pinned.setdefault(constraint.name, []).append(version)
+    optional: dict[str, list[str]] = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *(text for extra in optional.values() for text in extra)]
+    for requirement in map(Requirement, asked):
+        versions = pinned.get(requirement.name)
+        assert versions, f"{requirement.name} is not in constraints.txt"
+        assert all(requirement.specifier.contains(version) for version in versions), str(requirement)
+
+
+@pytest.mark.parametrize(
+    ("name", "first_broken"),
+    [("fastapi", "0.151.0"), ("sqlalchemy", "2.1.0")],
+)
+def test_releases_that_break_prefects_server_are_kept_out(name: str, first_broken: str) -> None:
+    requirement = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == name)
+    assert not requirement.specifier.contains(first_broken)
+
+
+def test_prefect_finds_the_blocks_without_being_told() -> None:
+    """What `Block.load` and a worker do for a saved block whose class nobody has imported."""
+    installed()
+    script = (
+        "from prefect.blocks.core import Block\n"
+        "from prefect.plugins import load_prefect_collections\n"
+        "from prefect.utilities.dispatch import get_registry_for_type\n"
+        "load_prefect_collections()\n"
+        "print(*(kind.__name__ for kind in get_registry_for_type(Block).values()))"
+    )
+    output = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True, timeout=100)
+    assert {"SeedanceCredentials", "VideoStore"} <= set(output.stdout.split())
+
+
+def test_the_command_is_installed() -> None:
+    installed()
+    commands = distribution("prefect-seedance").entry_points.select(group="console_scripts")
+    assert [command.name for command in commands] == ["prefect-seedance"]
+    assert callable(next(iter(commands)).load())
