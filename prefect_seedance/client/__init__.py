@@ -1,0 +1,1 @@
+"""The vendor's API: httpx and pydantic, no Prefect, no AWS."""

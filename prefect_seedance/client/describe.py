@@ -1,0 +1,116 @@
+"""Words made from the route table: the form's descriptions and the README's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prefect_seedance.client.routes import ROUTES, ListRule, Route
+
+
+def families() -> Mapping[str, list[Route]]:
+    """Group the rows by family, in the table's order."""
+    groups: dict[str, list[Route]] = {}
+    for route in ROUTES.values():
+        groups.setdefault(route.family, []).append(route)
+    return groups
+
+
+def limits(words: Callable[[Route], str]) -> str:
+    """Say a limit per family, families with the same words together.
+
+    Example:
+        >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}").split(";")[-1].strip()
+        'MD, MD fast, Fast I2V: 1-15'
+    """
+    titles: dict[str, list[str]] = {}
+    for rows in families().values():
+        titles.setdefault(" or ".join(dict.fromkeys(words(row) for row in rows)), []).append(rows[0].title)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in titles.items())
+
+
+def duration_words(route: Route) -> str:
+    """Word the lengths of a route, in seconds, with what is disputed."""
+    rule = route.duration
+    text = f"{rule.minimum}-{rule.maximum}"
+    for warning in rule.warn:
+        sure = " or ".join(map(str, warning.allowed)) if warning.allowed else f"{warning.minimum}-{warning.maximum}"
+        text += f" (sure: {sure})"
+    return text
+
+
+def resolution_words(route: Route) -> str:
+    """Word the resolutions of a route."""
+    rule = route.resolution
+    if not rule.sent:
+        return f"fixed {rule.fixed}"
+    return (
+        ", ".join(f"{value}?" if value in rule.warn else value for value in rule.values) + f" (default {rule.default})"
+    )
+
+
+def ratio_words(route: Route) -> str:
+    """Word the aspect ratios of a route; "..." where the list is not published in full."""
+    rule = route.ratio
+    text = ", ".join(f"{value} (default)" if value == rule.default else value for value in rule.values)
+    return text + (", ..." if rule.others == "warn" else "")
+
+
+def count_words(rule: ListRule) -> str:
+    """Word how many entries a list field takes; "?" marks a limit that only some source gives."""
+    if not rule.supported():
+        return "none"
+    sure = [f"max {limit.maximum}" for limit in rule.limits if limit.level == "refuse"]
+    doubt = [f"max {limit.maximum}?" if limit.maximum else "disputed" for limit in rule.limits if limit.level == "warn"]
+    return ", ".join([*sure, *doubt]) or "yes"
+
+
+def frame_words(route: Route) -> str:
+    """Word what a route takes as first and last frame."""
+    first, last = route.first_frame_alone.level, route.last_frame_alone.level
+    words = {"allow": "yes", "warn": "undocumented", "refuse": "no"}
+    if first == last == "refuse":
+        return "both or neither"
+    return f"both; first alone: {words[first]}, last alone: {words[last]}"
+
+
+def markdown_table() -> str:
+    """Write the route table of the README."""
+    head = (
+        "Route",
+        "Models",
+        "Billed",
+        "Seconds",
+        "Resolution",
+        "Ratio",
+        "Images",
+        "Frames",
+        "Videos",
+        "Audios",
+        "URLs",
+    )
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    for rows in families().values():
+        route = rows[0]
+
+        def each(words: Callable[[Route], str], rows: list[Route] = rows) -> str:
+            return " / ".join(dict.fromkeys(words(row) for row in rows))
+
+        cells = (
+            route.title,
+            ", ".join(f"`{row.model}`" for row in rows),
+            route.billing_unit.replace("_", " "),
+            duration_words(route),
+            each(resolution_words),
+            ratio_words(route),
+            count_words(route.images),
+            frame_words(route),
+            each(lambda row: count_words(row.reference_videos)),
+            each(lambda row: count_words(row.reference_audios)),
+            ", ".join([*route.url_forms, *(f"{form}?" for form in route.url_forms_unknown)]),
+        )
+        lines.append(" | ".join(cells))
+    return "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown_table(), end="")

@@ -1,0 +1,298 @@
+"""Everything that can go wrong with the vendor's API, as one tree.
+
+    SeedanceError
+    ├── ConfigurationError        a key, a host or a time-out that cannot work   (also a ValueError)
+    ├── InvalidRequest            refused by us before anything was sent          (also a ValueError)
+    ├── ConnectionFailed          the network failed, and no video was bought by the call
+    ├── ApiError                  the vendor answered, and the answer is not a success
+    │   ├── AuthenticationFailed  code 20001, HTTP 401 or 403
+    │   ├── InvalidParameters     code 20002, HTTP 400 or 422
+    │   ├── RateLimited           code 40000, HTTP 429
+    │   ├── VendorBusy            code -1
+    │   ├── TaskNotFound          the vendor does not know the task id (yet)
+    │   ├── SubmissionRefused     a create that was certainly not accepted
+    │   └── UnexpectedAnswer      a page, half a JSON, no envelope, an unknown code
+    ├── SubmissionUnclear         a create that was perhaps accepted, and perhaps billed
+    └── TaskError                 about a task that exists and was paid for; carries its id
+        ├── VideoFailed           the vendor's own verdict
+        ├── WaitTimedOut          our patience ended, not the task
+        └── MediaUnavailable      the task is completed and its video cannot be fetched
+
+Each message says what happened, what it means for money and video, and what to do next; none holds an API
+key. All survive pickling with their attributes, since Prefect pickles what a task raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.check import Problem
+    from prefect_seedance.client.failures import FailureClass
+
+
+class Answer(TypedDict, total=False):
+    """What an answer of the vendor said, as far as it could be read; see `ApiError` for the fields."""
+
+    status_code: int | None
+    code: str
+    vendor_message: str
+    excerpt: str
+    retry_after: float | None
+
+
+def _restore(kind: type[SeedanceError], message: str, attributes: dict[str, Any]) -> SeedanceError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(attributes)
+    return error
+
+
+class SeedanceError(Exception):
+    """Root of the tree: ``except SeedanceError`` catches whatever this client raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with its message alone, which keyword-only constructors refuse.
+        return (_restore, (type(self), str(self), dict(self.__dict__)))
+
+
+class ConfigurationError(SeedanceError, ValueError):
+    """A setting cannot work. Nothing was sent.
+
+    Attributes:
+        field: The setting's name, such as ``api_key``.
+    """
+
+    def __init__(self, field: str, rule: str, fix: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {rule} Nothing was sent. {fix}")
+
+
+class InvalidRequest(SeedanceError, ValueError):
+    """The request breaks rules that can be checked for free. Nothing was sent, nothing is billed.
+
+    Attributes:
+        problems: What is wrong, one entry per broken rule, each with a readable ``str()``.
+    """
+
+    def __init__(self, problems: Sequence[Problem | str]) -> None:
+        self.problems = tuple(problems)
+        listed = "\n".join(f"- {problem}" for problem in self.problems)
+        super().__init__(f"The request was not sent, and nothing is billed. To be changed first:\n{listed}")
+
+
+class ConnectionFailed(SeedanceError):
+    """The network failed. A create whose bytes had left ends in `SubmissionUnclear` instead.
+
+    Attributes:
+        reason: What the transport reported.
+        sent: Whether the request had left.
+    """
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        self.reason = reason
+        self.sent = sent
+        happened = "The vendor's answer was lost" if sent else "The vendor could not be reached"
+        super().__init__(
+            f"{happened}: {reason}. This call bought no video; tasks that were submitted before go on at "
+            "the vendor. Check the network, the proxy settings and base_url, then call again."
+        )
+
+
+class ApiError(SeedanceError):
+    """The vendor answered with something other than a success.
+
+    Attributes:
+        status_code: HTTP status, None if unknown. The vendor sends errors with 200 as well.
+        code: The envelope's code as text, "" without one.
+        vendor_message: The envelope's message, "" without one.
+        excerpt: Up to 2 KB of an answer that could not be read.
+        retry_after: Seconds that the server asks to wait, if it does.
+    """
+
+    explanation: ClassVar[str] = "The vendor answered with an error. Look at its message, then call again."
+
+    def __init__(self, explanation: str = "", **answer: Unpack[Answer]) -> None:
+        self.status_code = answer.get("status_code")
+        self.code = answer.get("code", "")
+        self.vendor_message = answer.get("vendor_message", "")
+        self.excerpt = answer.get("excerpt", "")
+        self.retry_after = answer.get("retry_after")
+        facts = [
+            f"HTTP {self.status_code}" if self.status_code is not None else "no HTTP status",
+            f"code {self.code}" if self.code else "no code",
+            self.vendor_message or "no message",
+        ]
+        if self.retry_after is not None:
+            facts.append(f"wait {self.retry_after:g} s")
+        begins = f" It begins: {self.excerpt[:200]}" if self.excerpt else ""
+        super().__init__(f"{explanation or self.explanation} (Answer: {', '.join(facts)}.){begins}")
+
+
+class AuthenticationFailed(ApiError):
+    """The key is missing, wrong or blocked (20001, HTTP 401 or 403). The vendor's own text may be empty."""
+
+    explanation = (
+        "The vendor did not accept the API key. The call had no effect and cost nothing; tasks that were "
+        "submitted before go on. Check that the key is whole, active and made for this base_url."
+    )
+
+
+class InvalidParameters(ApiError):
+    """The vendor calls a parameter wrong (20002, HTTP 400 or 422)."""
+
+    explanation = (
+        "The vendor refused a parameter. The call had no effect and cost nothing. Change what its message "
+        "names, then send again."
+    )
+
+
+class RateLimited(ApiError):
+    """Too many requests (40000, HTTP 429). Says nothing about any task, which goes on."""
+
+    explanation = (
+        "The vendor asks for fewer requests. The call had no effect and cost nothing; tasks that were "
+        "submitted before go on. Wait, then send it again, with fewer calls at a time."
+    )
+
+
+class VendorBusy(ApiError):
+    """The vendor reports trouble of its own (code -1) and asks to try later."""
+
+    explanation = "The vendor's system is busy or failing; no task id came. Earlier tasks go on. Try again in minutes."
+
+
+class TaskNotFound(ApiError):
+    """The vendor does not know the task id; normal for a few seconds after a create.
+
+    Attributes:
+        task_id: The id that was asked for.
+    """
+
+    def __init__(self, task_id: str, **answer: Unpack[Answer]) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"The vendor does not know task {task_id!r}. Right after a create this passes within seconds. "
+            "Later it means that the id is mistyped, or that key or base_url belong to another account than "
+            "the one that submitted. Look the id up in the vendor's console before paying for another video.",
+            **answer,
+        )
+
+
+class SubmissionRefused(ApiError):
+    """A create that was certainly not accepted, for a reason without a class of its own."""
+
+    explanation = (
+        "The vendor refused the video. No task exists and nothing should be billed. Its message gives the "
+        "reason (an empty balance, a used-up key, an unknown model); remove it, then submit again."
+    )
+
+
+class UnexpectedAnswer(ApiError):
+    """An answer that cannot be read: a web page, half a JSON, no envelope, an unknown code.
+
+    Attributes:
+        reason: What is wrong with it.
+        transient: Whether the same question may well get a proper answer a little later.
+    """
+
+    def __init__(self, reason: str, *, transient: bool, **answer: Unpack[Answer]) -> None:
+        self.reason = reason
+        self.transient = transient
+        super().__init__(
+            f"The vendor's answer cannot be used: {reason}. This call bought no video; tasks that were "
+            "submitted before go on. Call again later; if it stays so, check base_url.",
+            **answer,
+        )
+
+
+class SubmissionUnclear(SeedanceError):
+    """A create left this machine and no clear answer came back: perhaps there is a task, and a bill.
+
+    Attributes:
+        reason: Why the outcome is unclear.
+        excerpt: Up to 2 KB of what did come back.
+        status_code: HTTP status, None if there was none.
+    """
+
+    def __init__(self, reason: str, *, excerpt: str = "", status_code: int | None = None) -> None:
+        self.reason = reason
+        self.excerpt = excerpt
+        self.status_code = status_code
+        super().__init__(
+            f"It is unclear whether the vendor accepted this video: {reason}. It may be running, and it may "
+            "be billed. Do not submit it again by hand before looking in the vendor's console: if the task "
+            "is there, go on with its id; only if it is not, submit again."
+            + (f" What came back begins: {excerpt[:200]}" if excerpt else "")
+        )
+
+
+class TaskError(SeedanceError):
+    """About a task that the vendor has and that was paid for.
+
+    Attributes:
+        task_id: The vendor's task id.
+    """
+
+    def __init__(self, task_id: str, message: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"Task {task_id}: {message}")
+
+
+_AFTER_FAILURE: dict[FailureClass, str] = {
+    "moderation": "The moderation refused it: change the prompt or the media; the same request fails again.",
+    "media": "The vendor could not fetch an input: make sure it is public, then ask for another attempt.",
+    "invalid": "The vendor found an input out of its limits: change it, then ask for another attempt.",
+    "transient": "The fault was on the vendor's side: another attempt may well succeed.",
+    "unknown": "The reason is not one we know: read it before paying for another attempt.",
+}
+
+
+class VideoFailed(TaskError):
+    """The vendor ended the task without a video.
+
+    Attributes:
+        error_message: The vendor's own words, "" if it gave none.
+        failure: Their class: moderation, media, invalid, transient or unknown.
+    """
+
+    def __init__(self, task_id: str, error_message: str, failure: FailureClass) -> None:
+        self.error_message = error_message
+        self.failure: FailureClass = failure
+        super().__init__(
+            task_id,
+            f"the vendor made no video: {error_message or 'no reason given'}. {_AFTER_FAILURE[failure]} "
+            "The vendor does not document refunds: see the console for what was charged.",
+        )
+
+
+class WaitTimedOut(TaskError):
+    """Waiting ended, the task did not: it goes on at the vendor and is paid for.
+
+    Attributes:
+        waited: Seconds waited.
+    """
+
+    def __init__(self, task_id: str, waited: float) -> None:
+        self.waited = waited
+        super().__init__(
+            task_id,
+            f"not finished after {waited:.0f} s. That is not a failure: the task goes on at the vendor and "
+            "is paid for. Wait for the same task id again; do not submit the request again.",
+        )
+
+
+class MediaUnavailable(TaskError):
+    """The task is completed and paid for, and its video cannot be fetched now.
+
+    Attributes:
+        reason: What stands in the way.
+    """
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            task_id,
+            f"the video is made and paid for, but could not be fetched: {reason}. Ask for the same task "
+            "again within 3 days of its completion, for a fresh link; do not submit again.",
+        )

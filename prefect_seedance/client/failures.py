@@ -1,0 +1,60 @@
+"""Why the vendor gave up on a task: its free text sorted into five classes, by a table.
+
+The vendor documents no failure codes; the texts below were met by other people's clients. The first row
+that matches decides, so the order is from the surest cause to the vaguest. Only ``media`` and ``transient``
+failures may be worth another attempt with the same request.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+FailureClass = Literal["moderation", "media", "invalid", "transient", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePattern:
+    """One row: a text, the class it stands for, and where it was met."""
+
+    text: str
+    failure: FailureClass
+    source: str
+
+    def matches(self, error_message: str) -> bool:
+        """Tell whether the pattern occurs anywhere in the message, in whatever case."""
+        return re.search(self.text, error_message, re.IGNORECASE) is not None
+
+
+_SEEDANCE_CLIENT = "seen with Seedance by a third-party client"
+_SAME_WORDING = "another gateway with the same wording; inferred"
+
+FAILURE_PATTERNS: tuple[FailurePattern, ...] = (
+    FailurePattern(r"PROVIDER_MODERATION_ERROR", "moderation", _SEEDANCE_CLIENT),
+    FailurePattern(r"\bTRADEMARK\b", "moderation", _SEEDANCE_CLIENT),
+    FailurePattern(r"\bNSFW\b", "moderation", _SAME_WORDING),
+    FailurePattern(r"DURATION_TOO_(LONG|SHORT)", "invalid", _SEEDANCE_CLIENT),
+    FailurePattern(r"INVALID_(HEIGHT|WIDTH)", "invalid", _SAME_WORDING),
+    FailurePattern(r"s3 upload failed", "media", _SEEDANCE_CLIENT),
+    FailurePattern(r"connection reset", "media", _SEEDANCE_CLIENT),
+    FailurePattern(r"read timed out", "media", _SEEDANCE_CLIENT),
+    FailurePattern(r"\b(image|video|audio) url returned \d{3}", "media", _SAME_WORDING),
+    FailurePattern(r"PROVIDER_TIMEOUT", "transient", _SAME_WORDING),
+    FailurePattern(r"PROVIDER_INTERNAL_ERROR", "transient", _SAME_WORDING),
+)
+
+
+def classify_failure(error_message: str) -> FailureClass:
+    """Sort the ``error_message`` of a failed task into a class; "unknown" when no row matches.
+
+    Example:
+        >>> classify_failure("[SY_ERR:10] PROVIDER_MODERATION_ERROR: TRADEMARK")
+        'moderation'
+        >>> classify_failure("invalid image_urls[1]: s3 upload failed: connection reset by peer")
+        'media'
+    """
+    for row in FAILURE_PATTERNS:
+        if row.matches(error_message):
+            return row.failure
+    return "unknown"

@@ -1,0 +1,200 @@
+"""What the vendor's answers say, as frozen models.
+
+Lenient on purpose: a task that is paid for must not become unreadable because its progress is a word. A field
+that is missing, null or of another type counts as not answered; fields that we do not know are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
+
+from prefect_seedance.client.outcome import number, text_of, whole_number
+
+VideoState = Literal["running", "completed", "failed", "canceled"]
+AssetState = Literal["active", "processing", "failed"]
+
+# "success" is not on the vendor's query page, but in older answers. Everything else is still running, also
+# what nobody has seen yet: taking an unknown word for the end would lose a paid video.
+_VIDEO_STATES: dict[str, VideoState] = {
+    "completed": "completed",
+    "success": "completed",
+    "failed": "failed",
+    "canceled": "canceled",
+    "cancelled": "canceled",
+}
+_ASSET_STATES: dict[str, AssetState] = {
+    "active": "active",
+    "failed": "failed",
+    "rejected": "failed",
+    "expired": "failed",
+    "deleted": "failed",
+}
+
+
+def _flag(value: JsonValue) -> bool:
+    return value is True
+
+
+def _moment(value: JsonValue) -> int | None:
+    return whole_number(value) or None  # 0 stands for "not yet"
+
+
+def _objects(value: object) -> list[object]:
+    entries = cast("list[object]", value) if isinstance(value, list | tuple) else []
+    return [entry for entry in entries if isinstance(entry, dict | BaseModel)]
+
+
+Text = Annotated[str, BeforeValidator(text_of)]
+Number = Annotated[float | None, BeforeValidator(number)]
+Whole = Annotated[int | None, BeforeValidator(whole_number)]
+Moment = Annotated[int | None, BeforeValidator(_moment)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_objects)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class VideoTask(_Answer):
+    """A task at the vendor, as it stands.
+
+    Attributes:
+        task_id: The vendor's id.
+        status: The vendor's word; see `state` for what it means.
+        progress: 0 to 100, None if not answered. The status decides, not this.
+        model: The route.
+        created_at: Unix seconds.
+        completed_at: Unix seconds, None while it runs.
+        video_url: A link good for about 3 days, "" until there is one, which may be a moment after `state` is
+            completed. Older answers gave a path without a host.
+        error_message: The vendor's words on a failure.
+        cost: JimiCoin, None if not answered.
+    """
+
+    task_id: Text = ""
+    status: Text = ""
+    progress: Whole = None
+    model: Text = ""
+    created_at: Moment = None
+    completed_at: Moment = None
+    video_url: Text = ""
+    error_message: Text = ""
+    cost: Number = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift_the_link(cls, data: JsonValue) -> JsonValue:
+        if not isinstance(data, dict):
+            return data
+        result = data.get("result")
+        lifted = text_of(result.get("video_url")) if isinstance(result, dict) else ""
+        return {**data, "video_url": lifted or data.get("video_url")}
+
+    @property
+    def state(self) -> VideoState:
+        """What the status means: running, completed, failed or canceled."""
+        return _VIDEO_STATES.get(self.status.lower(), "running")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the vendor is done with the task."""
+        return self.state != "running"
+
+
+class Asset(_Answer):
+    """An input that the vendor keeps: of the Manxue audit, or of the SP library.
+
+    Fields that a call does not answer are empty.
+    """
+
+    asset_id: Text = ""
+    status: Text = ""
+    asset_type: Text = ""
+    original_url: Text = ""
+    official_id: Text = ""
+    name: Text = ""
+    image_url: Text = ""
+    created_at: Text = ""
+
+    @property
+    def state(self) -> AssetState:
+        """What the status means; only an active asset can be used, and an unknown word means not yet."""
+        return _ASSET_STATES.get(self.status.lower(), "processing")
+
+    @property
+    def reference(self) -> str:
+        """How a request names the asset."""
+        return f"asset://{self.asset_id}"
+
+
+class AuditResult(_Answer):
+    """The answer to an audit's submission.
+
+    Attributes:
+        items: What was taken in.
+        failed_items: What was not; the vendor documents no fields for these.
+    """
+
+    items: Annotated[tuple[Asset, ...], BeforeValidator(_objects)] = ()
+    failed_items: Objects = ()
+
+
+class UserBalance(_Answer):
+    """The account's JimiCoins.
+
+    Attributes:
+        balance: All of them.
+        used_coin: Used, less refunds.
+        available: What is left.
+    """
+
+    balance: Number = None
+    used_coin: Number = None
+    available: Number = None
+
+
+class KeyBalance(_Answer):
+    """The quota of one key.
+
+    Attributes:
+        name: The key's name in the console.
+        total_quota: 0 means no limit.
+        used_quota: Counts tasks that succeeded.
+        available_quota: What is left.
+        unlimited: Whether there is no limit.
+    """
+
+    name: Text = ""
+    total_quota: Number = None
+    used_quota: Number = None
+    available_quota: Number = None
+    unlimited: Flag = False
+
+
+class CatalogEntry(_Answer):
+    """One model and its default price, which need not be the user's own.
+
+    Attributes:
+        price_mode: ``per_task``, ``per_second`` and others.
+    """
+
+    model_name: Text = ""
+    display_name: Text = ""
+    model_type: Text = ""
+    price_mode: Text = ""
+    unit_price: Number = None
+    official_price: Number = None
+    remark: Text = ""
+    group: Text = ""
+
+
+class UploadedFile(_Answer):
+    """A file that the vendor keeps for about 3 days."""
+
+    url: Text = ""
+    filename: Text = ""
+    size: Whole = None
+    mime_type: Text = ""

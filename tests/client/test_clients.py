@@ -1,0 +1,519 @@
+"""Both clients against a real server that misbehaves: one suite, driven once blocking and once awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from prefect_seedance.client import errors
+from prefect_seedance.client.async_client import AsyncSeedanceClient
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.settings import Timeouts
+from prefect_seedance.client.sync_client import SeedanceClient
+from tests.client import wire_server
+from tests.client.wire_server import BeforeReading, Reply, WireServer, answer, page
+
+KEY = "sk_secret_1234567890"
+REQUEST = VideoRequest(prompt="Ein Papierboot überquert eine Pfütze")
+ACCEPTED = {"code": 20000, "msg": "ok", "data": {"task_id": "videos_1", "status": "queued", "created_at": 1}}
+RUNNING = {"code": 20000, "msg": "ok", "data": {"task_id": "videos_1", "status": "processing", "progress": 40}}
+BUSY = {"code": -1, "msg": "系统繁忙，请稍后重试", "data": None}
+SHORT = Timeouts(connect=2, read=0.4, write=2, pool=2, submit_total=5)
+
+
+class Driver(Protocol):
+    """One of the two clients, with its methods called plainly."""
+
+    slept: list[float]
+
+    def __call__(self, method: str, *arguments: Any, **named: Any) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class BlockingDriver:
+    url: str
+    timeouts: Timeouts = SHORT
+    transport: httpx.HTTPTransport | None = None
+    slept: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.client = SeedanceClient(
+            KEY,
+            self.url,
+            timeouts=self.timeouts,
+            transport=self.transport,
+            sleep=self.slept.append,
+            random=lambda: 1.0,
+        )
+
+    def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return getattr(self.client, method)(*arguments, **named)
+
+    def close(self) -> None:
+        self.client.close()
+
+
+@dataclass
+class AwaitedDriver:
+    url: str
+    timeouts: Timeouts = SHORT
+    transport: httpx.AsyncHTTPTransport | None = None
+    slept: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        async def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+
+        self.runner = asyncio.Runner()
+        self.client = AsyncSeedanceClient(
+            KEY,
+            self.url,
+            timeouts=self.timeouts,
+            transport=self.transport,
+            sleep=sleep,
+            random=lambda: 1.0,
+        )
+
+    def __call__(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return self.runner.run(getattr(self.client, method)(*arguments, **named))
+
+    def close(self) -> None:
+        self.runner.run(self.client.aclose())
+        self.runner.close()
+
+
+Serve = Callable[..., WireServer]
+Connect = Callable[..., Driver]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers: list[WireServer] = []
+
+    def start(*script: Reply | BeforeReading, **named: Any) -> WireServer:
+        servers.append(WireServer(script, **named).__enter__())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(params=[BlockingDriver, AwaitedDriver], ids=["blocking", "awaited"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    drivers: list[Driver] = []
+
+    def start(server: WireServer | str, **named: Any) -> Driver:
+        url = server if isinstance(server, str) else server.url
+        drivers.append(request.param(url, **named))
+        return drivers[-1]
+
+    yield start
+    for driver in drivers:
+        driver.close()
+
+
+# What a create carries, and what becomes of it.
+
+
+def test_a_create_carries_the_key_the_body_and_nothing_twice(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, ACCEPTED))
+    assert connect(server)("create_video", REQUEST) == Accepted("videos_1", "queued", created_at=1)
+    [sent] = server.received
+    assert (sent.method, sent.path) == ("POST", "/api/open-api/v1/seedance/videos")
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert sent.headers["content-type"] == "application/json"
+    assert "überquert eine Pfütze" in sent.body.decode()
+
+
+ONE_POST: dict[str, tuple[Reply | BeforeReading, type[Outcome]]] = {
+    "accepted": (answer(200, ACCEPTED), Accepted),
+    "accepted, then dropped": (wire_server.cut_short(ACCEPTED, keep=10_000), Accepted),
+    "accepted, under HTTP 500": (answer(500, ACCEPTED), Accepted),
+    "wrong key": (answer(200, {"code": 20001, "msg": "", "data": None}), Refused),
+    "redirected, may become a GET": (answer(302, body=b"", headers={"Location": "/elsewhere"}), Refused),
+    "redirected, keeping the method": (answer(307, body=b"", headers={"Location": "/elsewhere"}), Refused),
+    "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), RateLimited),
+    "busy": (answer(200, BUSY), Busy),
+    "a gateway's page": (page(502), Unclear),
+    "a page": (page(200), Unclear),
+    "half an answer": (wire_server.cut_short(ACCEPTED, keep=60), Unclear),
+    "dropped after reading": (wire_server.drop, Unclear),
+    "reset after reading": (wire_server.reset, Unclear),
+    "closed before reading": (BeforeReading(wire_server.drop), Unclear),
+    "no HTTP at all": (lambda wire: wire.send(b"SSH-2.0-OpenSSH\r\n\r\n"), Unclear),
+    "not what it says to be": (answer(200, ACCEPTED, headers={"Content-Encoding": "gzip"}), Unclear),
+    "far too long": (answer(200, body=b"a" * (5 * 1024 * 1024)), Unclear),
+}
+
+
+@pytest.mark.parametrize(("reply", "expected"), ONE_POST.values(), ids=ONE_POST.keys())
+def test_submitting_is_one_post_whatever_comes_back(
+    serve: Serve, connect: Connect, reply: Reply | BeforeReading, expected: type[Outcome]
+) -> None:
+    server = serve(reply)
+    driver = connect(server)
+    assert type(driver("submit_video", REQUEST)) is expected
+    assert server.connections == 1
+    assert len(server.received) <= 1
+    assert driver.slept == []
+
+
+def test_a_connection_that_is_reset_at_once_is_never_taken_for_an_answer(serve: Serve, connect: Connect) -> None:
+    # The reset may arrive before the connection is usable: then nothing was sent, and that is known.
+    server = serve(BeforeReading(wire_server.reset))
+    assert isinstance(connect(server)("submit_video", REQUEST), Unclear | NeverSent)
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [wire_server.hang, wire_server.TRICKLED_HEADERS, wire_server.TRICKLED_BODY],
+    ids=["silence", "trickled headers", "trickled body"],
+)
+def test_no_server_can_hold_a_create_beyond_its_total_deadline(serve: Serve, connect: Connect, reply: Reply) -> None:
+    server = serve(reply)
+    driver = connect(server)
+    start = time.monotonic()
+    outcome = driver("submit_video", REQUEST, total_seconds=0.5)
+    assert time.monotonic() - start < 5
+    assert isinstance(outcome, Unclear)
+    assert "no complete answer within 0.5 s" in outcome.reason
+    assert server.posts == 1
+
+
+def test_a_slow_create_is_waited_for_up_to_its_own_deadline_not_the_time_between_reads(
+    serve: Serve, connect: Connect
+) -> None:
+    def slow(wire: wire_server.Wire) -> None:
+        wire.wait(SHORT.read * 2)
+        answer(200, ACCEPTED)(wire)
+
+    assert isinstance(connect(serve(slow))("submit_video", REQUEST), Accepted)
+
+
+def test_nothing_is_sent_once_the_time_is_up(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, ACCEPTED))
+    assert isinstance(connect(server)("submit_video", REQUEST, total_seconds=0.0), NeverSent)
+    assert server.received == []
+
+
+def test_a_host_that_does_not_answer_was_never_sent_anything(connect: Connect) -> None:
+    with WireServer([answer()]) as server:
+        url = server.url
+    outcome = connect(url)("submit_video", REQUEST)
+    assert isinstance(outcome, NeverSent)
+    assert outcome.reason.startswith("ConnectError")
+
+
+def test_a_create_never_uses_a_connection_that_waited_in_a_pool(serve: Serve, connect: Connect) -> None:
+    server = serve(wire_server.then_close_quietly(answer(200, RUNNING)), answer(200, ACCEPTED))
+    driver = connect(server)
+    driver("get_video", "videos_1")
+    assert isinstance(driver("submit_video", REQUEST), Accepted)
+    assert server.connections == 2
+    assert server.received[1].headers["connection"] == "close"
+
+
+def test_reading_calls_share_a_connection_and_creates_do_not(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, RUNNING), answer(200, RUNNING), answer(200, ACCEPTED), answer(200, RUNNING))
+    driver = connect(server)
+    driver("get_video", "videos_1")
+    driver("get_video", "videos_1")
+    assert server.connections == 1
+    driver("submit_video", REQUEST)
+    driver("get_video", "videos_1")
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (page(504), errors.SubmissionUnclear),
+        (wire_server.drop, errors.SubmissionUnclear),
+        (answer(200, {"code": 20001}), errors.AuthenticationFailed),
+        (answer(200, {"code": "20002"}), errors.InvalidParameters),
+        (answer(402, {"code": 1}), errors.SubmissionRefused),
+        (answer(301, body=b"", headers={"Location": "/x"}), errors.SubmissionRefused),
+        (answer(429, body=b"", headers={"Retry-After": "121"}), errors.RateLimited),
+    ],
+)
+def test_a_create_that_is_unclear_or_refused_is_not_repeated(
+    serve: Serve, connect: Connect, reply: Reply, kind: type[errors.SeedanceError]
+) -> None:
+    server = serve(reply)
+    driver = connect(server)
+    with pytest.raises(kind):
+        driver("create_video", REQUEST)
+    assert server.posts == 1
+    assert driver.slept == []
+
+
+def test_a_create_is_repeated_after_what_certainly_bought_nothing(serve: Serve, connect: Connect) -> None:
+    limited = answer(429, body=b"", headers={"Retry-After": "4"})
+    server = serve(answer(200, BUSY), limited, answer(200, BUSY), answer(200, ACCEPTED))
+    driver = connect(server)
+    assert driver("create_video", REQUEST).task_id == "videos_1"
+    assert server.posts == 4
+    assert driver.slept == [5.0, 5.0, 10.0]
+
+
+def test_a_vendor_that_stays_busy_is_given_up(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, BUSY))
+    driver = connect(server)
+    with pytest.raises(errors.VendorBusy):
+        driver("create_video", REQUEST)
+    assert driver.slept == [5.0, 10.0, 20.0]
+    assert server.posts == 4
+
+
+# Calls that buy nothing.
+
+PASSING: dict[str, Reply | BeforeReading] = {
+    "dropped": wire_server.drop,
+    "reset before reading": BeforeReading(wire_server.reset),
+    "silent": wire_server.hang,
+    "a gateway's page": page(502),
+    "a page": page(200),
+    "half an answer": wire_server.cut_short(RUNNING, keep=40),
+    "too many": answer(429, body=b""),
+    "too many, in the vendor's way": answer(200, {"code": 40000, "data": None}),
+    "busy": answer(200, BUSY),
+    "success without data": answer(200, {"code": 20000, "data": None}),
+}
+
+
+@pytest.mark.parametrize("reply", PASSING.values(), ids=PASSING.keys())
+def test_a_question_is_asked_again_after_a_passing_fault(
+    serve: Serve, connect: Connect, reply: Reply | BeforeReading
+) -> None:
+    server = serve(reply, answer(200, RUNNING))
+    driver = connect(server)
+    assert driver("get_video", "videos_1").progress == 40
+    assert len(driver.slept) == 1
+
+
+def test_a_question_is_not_asked_for_ever(serve: Serve, connect: Connect) -> None:
+    server = serve(page(503))
+    driver = connect(server)
+    with pytest.raises(errors.UnexpectedAnswer, match="HTTP 503"):
+        driver("get_video", "videos_1")
+    assert len(server.received) == 5
+    assert driver.slept == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (answer(200, {"code": 20001, "msg": "", "data": None}), errors.AuthenticationFailed),
+        (answer(403, body=b"<html>"), errors.AuthenticationFailed),
+        (answer(200, {"code": 20002}), errors.InvalidParameters),
+        (answer(200, {"code": -7, "msg": "任务不存在"}), errors.TaskNotFound),
+        (answer(404, body=b""), errors.TaskNotFound),
+        (answer(200, {"code": 50007}), errors.UnexpectedAnswer),
+        (answer(302, body=b"", headers={"Location": "/elsewhere"}), errors.UnexpectedAnswer),
+        (answer(429, body=b"", headers={"Retry-After": "121"}), errors.RateLimited),
+    ],
+)
+def test_what_will_not_change_is_reported_at_once(
+    serve: Serve, connect: Connect, reply: Reply, kind: type[errors.SeedanceError]
+) -> None:
+    server = serve(reply)
+    driver = connect(server)
+    with pytest.raises(kind):
+        driver("get_video", "videos_1")
+    assert len(server.received) == 1
+    assert driver.slept == []
+
+
+def test_a_date_to_come_back_at_is_kept(serve: Serve, connect: Connect) -> None:
+    dates = {"Date": "Sat, 01 Aug 2026 12:00:00 GMT", "Retry-After": "Sat, 01 Aug 2026 12:00:08 GMT"}
+    server = serve(answer(503, body=b"", headers=dates), answer(200, RUNNING))
+    driver = connect(server)
+    driver("get_video", "videos_1")
+    assert driver.slept == [8.0 * 1.25]
+
+
+def test_a_trickling_answer_to_a_question_ends_at_the_deadline(serve: Serve, connect: Connect) -> None:
+    server = serve(wire_server.TRICKLED_BODY, answer(200, RUNNING))
+    driver = connect(server, timeouts=Timeouts(submit_total=0.5))
+    assert driver("get_video", "videos_1").state == "running"
+
+
+WEIRD = {"status": "COMPLETED", "progress": "nearly", "completed_at": 0, "cost": None, "model": 7, "new": []}
+
+
+@pytest.mark.parametrize(
+    ("document", "state", "link"),
+    [
+        (RUNNING, "running", ""),
+        ({"code": 0, "data": {**WEIRD, "result": {"video_url": "https://x/a.mp4"}}}, "completed", "https://x/a.mp4"),
+        ({"code": 0, "data": {**WEIRD, "result": None, "video_url": "https://x/b"}}, "completed", "https://x/b"),
+        ({"code": 0, "data": {"status": "success", "result": {}}}, "completed", ""),
+        ({"code": 0, "data": {"status": "Failed", "error_message": "NSFW"}}, "failed", ""),
+        ({"code": 0, "data": {"status": "cancelled"}}, "canceled", ""),
+        ({"code": 0, "data": {"status": "reticulating"}}, "running", ""),
+        ({"code": 0, "data": {"task_id": "videos_1", "status": None}}, "running", ""),
+        ({"task_id": "videos_1", "status": "queued"}, "running", ""),
+    ],
+)
+def test_a_paid_task_is_readable_however_odd_its_answer(
+    serve: Serve, connect: Connect, document: object, state: str, link: str
+) -> None:
+    task = connect(serve(answer(200, document)))("get_video", "videos_1")
+    assert (task.task_id, task.state, task.video_url) == ("videos_1", state, link)
+    assert task.completed_at is None
+    assert type(task).model_validate_json(task.model_dump_json()) == task
+
+
+@pytest.mark.parametrize("task_id", ["", "  ", "a/b", "a\\b", "a\nb", ".", ".."])
+def test_an_id_that_could_lead_elsewhere_is_refused_before_anything_is_sent(
+    serve: Serve, connect: Connect, task_id: str
+) -> None:
+    server = serve(answer(200, RUNNING))
+    driver = connect(server)
+    for method, argument in (("get_video", task_id), ("asset_status", [task_id]), ("sp_asset_detail", task_id)):
+        with pytest.raises(errors.InvalidRequest):
+            driver(method, argument)
+    assert server.connections == 0
+
+
+def test_an_odd_id_is_quoted(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, RUNNING))
+    connect(server.url + "/gateway/")("get_video", "a b?c=%2F#d")
+    assert server.received[0].path == "/gateway/api/open-api/v1/videos/a%20b%3Fc%3D%252F%23d"
+
+
+def ok(data: object) -> Reply:
+    return answer(200, {"code": "20000", "msg": "ok", "data": data})
+
+
+def test_assets_balances_and_prices_are_read(serve: Serve, connect: Connect) -> None:
+    item = {"asset_id": "a1", "original_url": "https://x/a.png", "asset_type": "image", "status": "Pending"}
+    server = serve(
+        ok({"items": [item], "failed_items": [{"url": "https://x/b"}, None]}),
+        ok({"items": [{"asset_id": "a1", "status": "Active"}, {"asset_id": "a2", "status": "Rejected"}]}),
+        answer(200, {"code": 0, "data": {"asset_id": "s1"}}),
+        answer(200, {"code": 0, "data": {"items": [{"asset_id": "s1", "status": "PROCESSING"}]}}),
+        answer(200, {"code": 0, "data": {"asset_id": "s1", "status": "ACTIVE", "official_id": None}}),
+        ok({"balance": 12, "used_coin": "3.5", "available": None}),
+        ok({"name": "ci", "total_quota": 0, "unlimited": True}),
+        ok({"list": [{"model_name": "seedance2.0-std", "price_mode": "per_task", "unit_price": 0.9}]}),
+    )
+    driver = connect(server)
+    audit = driver("submit_assets", image_urls=["https://x/a.png"])
+    assert (audit.items[0].reference, audit.items[0].state) == ("asset://a1", "processing")
+    assert audit.failed_items == ({"url": "https://x/b"},)
+    assert [asset.state for asset in driver("asset_status", ["a1", "a2"])] == ["active", "failed"]
+    assert driver("upload_sp_asset", "boat", "image", "https://x/a.png").asset_id == "s1"
+    assert driver("sp_asset_status", ["s1"])[0].state == "processing"
+    assert driver("sp_asset_detail", "s1").state == "active"
+    balance = driver("user_balance")
+    assert (balance.balance, balance.used_coin, balance.available) == (12.0, 3.5, None)
+    assert driver("key_balance").unlimited
+    assert driver("catalog", "std & more")[0].unit_price == 0.9
+    assert [f"{request.method} {request.path.partition('?')[0]}" for request in server.received] == [
+        "POST /api/open-api/v1/seedance/assets/audit",
+        "POST /api/open-api/v1/seedance/assets/status",
+        "POST /api/open-api/v1/seedance/sp/assets/upload",
+        "POST /api/open-api/v1/seedance/sp/assets/status",
+        "POST /api/open-api/v1/seedance/sp/assets/detail",
+        "GET /api/open-api/v1/user/balance",
+        "GET /api/open-api/v1/key/balance",
+        "GET /api/openapi/model/catalog",
+    ]
+    assert parse_qs(server.received[-1].path.partition("?")[2]) == {"search": ["std & more"]}
+    assert "authorization" not in server.received[-1].headers
+    assert "authorization" in server.received[-2].headers
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "tries"),
+    [("asset_status", [["a1"]], 2), ("sp_asset_detail", ["s1"], 2), ("upload_sp_asset", ["n", "image", "u"], 1)],
+)
+def test_only_a_post_that_reads_is_repeated(
+    serve: Serve, connect: Connect, method: str, arguments: Sequence[Any], tries: int
+) -> None:
+    server = serve(wire_server.drop, ok({"items": [], "asset_id": "s1"}))
+    driver = connect(server)
+    if tries == 1:
+        with pytest.raises(errors.ConnectionFailed):
+            driver(method, *arguments)
+    else:
+        driver(method, *arguments)
+    assert len(server.received) == tries
+
+
+def test_a_file_is_uploaded_whole_on_each_try(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    boat = tmp_path / "Boot über.PNG"
+    boat.write_bytes(b"\x89PNG" + b"b" * 200_000)
+    server = serve(answer(429, body=b""), ok({"url": "https://x/boat.png", "size": 200_004}))
+    uploaded = connect(server)("upload_file", boat)
+    assert (uploaded.url, uploaded.size) == ("https://x/boat.png", 200_004)
+    assert [boat.read_bytes() in request.body for request in server.received] == [True, True]
+    assert b'name="file"' in server.received[0].body
+    assert b"image/png" in server.received[0].body
+
+
+def test_a_file_that_the_vendor_would_refuse_is_not_sent(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    server = serve(ok({}))
+    driver = connect(server)
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "empty.png").touch()
+    with (tmp_path / "big.mp4").open("wb") as big:
+        big.truncate(100 * 1024 * 1024 + 1)
+    for name, words in {
+        "notes.txt": "suffix",
+        "empty.png": "0 bytes",
+        "big.mp4": "100 MB",
+        "none.png": "not a file",
+    }.items():
+        with pytest.raises(errors.InvalidRequest, match=words):
+            driver("upload_file", tmp_path / name)
+    assert server.connections == 0
+
+
+# Secrets.
+
+
+def test_the_key_is_in_no_message_log_or_repr(serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    echo = answer(502, body=f"<html>Authorization: Bearer {KEY}</html>".encode())
+    told = answer(200, {"code": 20001, "msg": f"invalid key {KEY}"})
+    server = serve(echo, told, echo)
+    driver = connect(server)
+    with caplog.at_level(logging.DEBUG):
+        outcome = driver("submit_video", REQUEST)
+        with pytest.raises(errors.AuthenticationFailed) as raised:
+            driver("user_balance")
+        with pytest.raises(errors.UnexpectedAnswer) as page_raised:
+            driver("upload_sp_asset", "boat", "image", "https://x/a.png")
+    shown = [repr(outcome), str(vars(raised.value)), str(vars(page_raised.value)), str(raised.value), caplog.text]
+    assert "Bearer ***" in outcome.excerpt
+    for text in [*shown, repr(driver.client)]:  # type: ignore[attr-defined]
+        assert KEY not in text
+    assert "127.0.0.1" in repr(driver.client)  # type: ignore[attr-defined]
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_a_host_on_this_machine(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(answer(200, RUNNING))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("ALL_PROXY", proxy.url)
+    server = serve(answer(200, RUNNING), answer(200, ACCEPTED))
+    driver = connect(server)
+    driver("get_video", "videos_1")
+    driver("submit_video", REQUEST)
+    assert (proxy.connections, len(server.received)) == (0, 2)

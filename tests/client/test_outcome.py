@@ -1,0 +1,252 @@
+"""What an answer to a create means for the money: a table of cases, and what holds for every answer there is."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.failures import FAILURE_PATTERNS, FailureClass, classify_failure
+from prefect_seedance.client.outcome import (
+    Accepted,
+    Busy,
+    NeverSent,
+    Outcome,
+    RateLimited,
+    Refused,
+    Unclear,
+    read_submission,
+)
+
+BUSY = "系统繁忙，请稍后重试"
+TASK = {"task_id": "videos_1", "status": "queued", "model": "seedance2.0-std", "created_at": 1750000000}
+
+
+def answered(status: int, document: object, **headers: str) -> Exchange:
+    body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Exchange(status_code=status, body=body, headers=named)
+
+
+def envelope(code: object, data: object = None, msg: str = "") -> dict[str, object]:
+    return {"code": code, "msg": msg, "data": data}
+
+
+CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
+    "success as on the wire": (answered(200, envelope(20000, TASK)), Accepted),
+    "success as on the page": (answered(200, envelope("20000", TASK)), Accepted),
+    "success of the samples": (answered(200, envelope(0, TASK)), Accepted),
+    "success with spaces": (answered(200, envelope(" 20000 ", TASK)), Accepted),
+    "success with a byte order mark": (
+        answered(200, b"\xef\xbb\xbf" + json.dumps(envelope(0, TASK)).encode()),
+        Accepted,
+    ),
+    "success under HTTP 500": (answered(500, envelope(20000, TASK)), Accepted),
+    "success under HTTP 429": (answered(429, envelope(20000, TASK)), Accepted),
+    "success under HTTP 408": (answered(408, envelope(20000, TASK)), Accepted),
+    "success and then a fault": (
+        Exchange(
+            status_code=200,
+            body=json.dumps(envelope(0, TASK)).encode(),
+            fault=httpx.RemoteProtocolError("x"),
+            sent=True,
+        ),
+        Accepted,
+    ),
+    "a number for a task id": (answered(200, envelope(0, {"task_id": 17})), Accepted),
+    "wrong key": (answered(200, envelope(20001)), Refused),
+    "wrong key under HTTP 401": (answered(401, envelope(20001)), Refused),
+    "bad parameters": (answered(200, envelope("20002", msg="duration")), Refused),
+    "HTTP 400 of another kind": (answered(400, {"error": {"message": "bad"}}), Refused),
+    "HTTP 402 with an unknown code": (answered(402, envelope(40201)), Refused),
+    "HTTP 403 with a page": (answered(403, b"<html>"), Refused),
+    "HTTP 404": (answered(404, b""), Refused),
+    "moved": (answered(301, b"", location="https://api.viraltok.ai/"), Refused),
+    "moved, keeping the method": (answered(308, b"<html>", location="https://api.viraltok.ai/"), Refused),
+    "too many": (answered(429, b"<html>"), RateLimited),
+    "too many, in the vendor's way": (answered(200, envelope(40000, msg="请求过于频繁，请稍后再试")), RateLimited),
+    "too many, with text": (answered(429, envelope("-1", msg="x")), RateLimited),
+    "busy": (answered(200, envelope(-1, msg=BUSY)), Busy),
+    "busy, as text": (answered(400, envelope("-1", msg=BUSY)), Busy),
+    "busy under HTTP 500": (answered(500, envelope(-1, msg=BUSY)), Unclear),
+    "busy under HTTP 408": (answered(408, envelope(-1, msg=BUSY)), Unclear),
+    "busy with a task id": (answered(200, envelope(-1, TASK, BUSY)), Unclear),
+    "server error": (answered(200, envelope(-1, msg="系统错误")), Unclear),
+    "server error without a word": (answered(200, envelope(-1)), Unclear),
+    "server error under HTTP 400": (answered(400, envelope(-1, msg="系统错误")), Unclear),
+    "unknown code": (answered(200, envelope(50007, msg="?")), Unclear),
+    "success without data": (answered(200, envelope(20000)), Unclear),
+    "success with an empty id": (answered(200, envelope(20000, {"task_id": "  "})), Unclear),
+    "success with null for an id": (answered(200, envelope(20000, {"task_id": None})), Unclear),
+    "success with a flag for an id": (answered(200, envelope(20000, {"task_id": True})), Unclear),
+    "success with a control character in the id": (answered(200, envelope(0, {"task_id": "a\nb"})), Unclear),
+    "success with a list for data": (answered(200, envelope(20000, [TASK])), Unclear),
+    "refusal with a task id": (answered(200, envelope(20002, TASK)), Unclear),
+    "success without an id under HTTP 400": (answered(400, envelope(20000)), Unclear),
+    "code true": (answered(200, envelope(True, TASK)), Unclear),
+    "code null": (answered(200, envelope(None, TASK)), Unclear),
+    "code a list": (answered(200, envelope([20000], TASK)), Unclear),
+    "code a fraction": (answered(200, envelope(20000.0, TASK)), Unclear),
+    "no code": (answered(200, TASK), Unclear),
+    "a page": (answered(200, b"<!doctype html><html>"), Unclear),
+    "a gateway's page": (answered(502, b"<html>"), Unclear),
+    "a gateway's time-out": (answered(504, b"error code: 504"), Unclear),
+    "the edge's time-out": (answered(524, b""), Unclear),
+    "HTTP 408": (answered(408, b""), Unclear),
+    "HTTP 499": (answered(499, b""), Unclear),
+    "nothing": (answered(200, b""), Unclear),
+    "accepted, and nothing else": (answered(202, b""), Unclear),
+    "half a JSON": (answered(200, b'{"code": 20000, "data": {"task_id": "videos_'), Unclear),
+    "a list": (answered(200, []), Unclear),
+    "a word": (answered(200, "ok"), Unclear),
+    "no text": (answered(200, b"\xff\xfe\x00\x81"), Unclear),
+    "very deep": (answered(200, b"[" * 100_000), Unclear),
+    "no connection": (Exchange(fault=httpx.ConnectError("refused")), NeverSent),
+    "no connection in time": (Exchange(fault=httpx.ConnectTimeout("")), NeverSent),
+    "no room in the pool": (Exchange(fault=httpx.PoolTimeout("")), NeverSent),
+    "no way through the proxy": (Exchange(fault=httpx.ProxyError("403")), NeverSent),
+    "no such protocol": (Exchange(fault=httpx.UnsupportedProtocol("")), NeverSent),
+    "the transport says that nothing left": (Exchange(fault=httpx.ReadTimeout(""), sent=False), NeverSent),
+    "no answer in time": (Exchange(fault=httpx.ReadTimeout("")), Unclear),
+    "no answer in all the time": (Exchange(fault=TimeoutError("150 s"), sent=True), Unclear),
+    "not written in time": (Exchange(fault=httpx.WriteTimeout("")), Unclear),
+    "dropped": (Exchange(fault=httpx.RemoteProtocolError("disconnected")), Unclear),
+    "reset": (Exchange(fault=httpx.ReadError("")), Unclear),
+    "broken while writing": (Exchange(fault=httpx.WriteError("")), Unclear),
+    "not decodable": (Exchange(fault=httpx.DecodingError("")), Unclear),
+    "something nobody thought of": (Exchange(fault=RuntimeError("?")), Unclear),
+    "nothing at all": (Exchange(), Unclear),
+}
+
+
+@pytest.mark.parametrize(("exchange", "expected"), CASES.values(), ids=CASES.keys())
+def test_an_answer_to_a_create_has_one_meaning(exchange: Exchange, expected: type[Outcome]) -> None:
+    assert type(read_submission(exchange)) is expected
+
+
+def test_an_accepted_task_keeps_what_was_answered() -> None:
+    assert read_submission(answered(200, envelope(20000, {**TASK, "cost": "2.5"}))) == Accepted(
+        "videos_1", "queued", "seedance2.0-std", 1750000000, 2.5
+    )
+
+
+def test_odd_extras_do_not_spoil_an_accepted_task() -> None:
+    odd = {"task_id": " videos_1 ", "status": None, "model": [], "created_at": "soon", "cost": {"a": 1}}
+    assert read_submission(answered(200, envelope(0, odd))) == Accepted("videos_1")
+
+
+def test_an_unclear_answer_is_kept_as_evidence() -> None:
+    outcome = read_submission(answered(502, b"<html>\x1b[31m" + b"x" * 5000))
+    assert isinstance(outcome, Unclear)
+    assert outcome.status_code == 502
+    assert outcome.reason == "HTTP 502: the answer is a web page"
+    assert 2000 < len(outcome.excerpt.encode()) <= 2048
+    assert "\x1b" not in outcome.excerpt
+
+
+@pytest.mark.parametrize("cut", range(2030, 2050))
+def test_no_half_of_the_key_is_kept_where_the_excerpt_ends(cut: int) -> None:
+    page = b"<" + b"x" * cut + b" sk_abcdefgh" + b"x" * 50
+    outcome = read_submission(Exchange(status_code=502, body=page, secret="sk_abcdefgh"))
+    assert isinstance(outcome, Unclear)
+    assert "sk_" not in outcome.excerpt
+
+
+def test_hiding_the_key_leaves_a_task_id_alone_that_looks_like_it() -> None:
+    exchange = Exchange(status_code=200, body=b'{"code": 0, "data": {"task_id": "task_1"}}', secret="sk_1")
+    assert read_submission(exchange) == Accepted("task_1")
+
+
+def test_a_refusal_says_where_it_was_redirected() -> None:
+    outcome = read_submission(answered(301, b"", location="https://elsewhere.example.com/"))
+    assert isinstance(outcome, Refused)
+    assert "elsewhere.example.com" in outcome.message
+
+
+def test_the_wait_that_a_rate_limit_asks_for_is_kept() -> None:
+    assert read_submission(answered(429, b"", Retry_After="7")) == RateLimited(7.0)
+
+
+def test_half_a_character_does_not_get_into_a_record() -> None:
+    outcome = read_submission(answered(200, b'{"code": 20002, "msg": "\\ud83d"}'))
+    assert isinstance(outcome, Refused)
+    outcome.message.encode()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+CODES = st.sampled_from([20000, "20000", 0, "0", 20001, "20002", 40000, -1, "-1", 50007, None, True]) | JSON
+ENVELOPES = st.fixed_dictionaries(
+    {},
+    optional={
+        "code": CODES,
+        "msg": st.sampled_from([BUSY, ""]) | JSON,
+        "data": st.fixed_dictionaries({}, optional={"task_id": st.just("videos_1") | JSON, "cost": JSON}) | JSON,
+    },
+).map(lambda document: json.dumps(document).encode())
+BODIES = st.binary() | JSON.map(lambda document: json.dumps(document).encode()) | ENVELOPES
+STATUSES = st.sampled_from([200, 201, 301, 303, 400, 401, 404, 408, 429, 499, 500, 502, 504, 524])
+SUCCESSES = ("20000", "0")
+
+
+@given(status=STATUSES | st.integers(100, 599), body=BODIES, cut=st.integers(0, 400))
+def test_only_a_success_with_a_task_id_is_accepted(status: int, body: bytes, cut: int) -> None:
+    for piece in (body, body[:cut]):
+        outcome = read_submission(Exchange(status_code=status, body=piece, sent=True))
+        try:
+            document = json.loads(piece)
+            success = str(document["code"]).strip() in SUCCESSES and document["data"]["task_id"]
+        except (ValueError, TypeError, KeyError, IndexError):
+            success = False
+        if isinstance(outcome, Accepted):
+            assert success and outcome.task_id
+
+
+@given(status=STATUSES, body=BODIES)
+def test_only_what_is_listed_may_be_sent_again(status: int, body: bytes) -> None:
+    outcome = read_submission(Exchange(status_code=status, body=body, sent=True))
+    assert not isinstance(outcome, NeverSent)
+    if isinstance(outcome, RateLimited | Busy):
+        text = str(json.loads(body).get("code")).strip() if status != 429 else "40000"
+        assert text in ("40000", "-1")
+        assert b"videos_1" not in body or not _has_task_id(body)
+
+
+def _has_task_id(body: bytes) -> bool:
+    try:
+        return json.loads(body)["data"]["task_id"] == "videos_1"
+    except (ValueError, TypeError, KeyError, IndexError):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("error_message", "expected"),
+    [
+        ("[SY_ERR:10] PROVIDER_MODERATION_ERROR: TRADEMARK", "moderation"),
+        ("TRADEMARK", "moderation"),
+        ("PROVIDER_INTERNAL_ERROR: NSFW", "moderation"),
+        ("invalid image_urls[1]: s3 upload failed: read: connection reset by peer", "media"),
+        ("Read timed out", "media"),
+        ("image url returned 404", "media"),
+        ("video_reference[0]: DURATION_TOO_LONG", "invalid"),
+        ("DURATION_TOO_SHORT", "invalid"),
+        ("INVALID_HEIGHT", "invalid"),
+        ("PROVIDER_TIMEOUT", "transient"),
+        ("provider_internal_error", "transient"),
+        ("", "unknown"),
+        ("the kiln is cold", "unknown"),
+    ],
+)
+def test_a_failure_is_classed_by_its_text(error_message: str, expected: FailureClass) -> None:
+    assert classify_failure(error_message) == expected
+
+
+def test_every_row_of_the_failure_table_has_a_source() -> None:
+    assert all(row.source for row in FAILURE_PATTERNS)

@@ -1,0 +1,970 @@
+"""Every rule of every route: what is refused, what is only warned about, in which words, and what is sent.
+
+`PAGES` below was written from the vendor's pages by hand, and so was `route_oracle`; the package's own route
+table is imported nowhere here. What the two and the package say must agree.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from prefect_seedance.client.check import Problem, check
+from prefect_seedance.client.references import check_references
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.wire import body_of
+from tests.client import route_oracle as oracle
+
+# Every address of these tests carries it where a signed URL carries its signature. Short: pydantic shows the
+# last 24 characters of a value.
+SECRET = "HUSH-HUSH"
+
+# Python itself refuses to parse it.
+BROKEN = "https://[example/a.png"
+
+Fields = dict[str, Any]
+
+
+def address(name: str) -> str:
+    return f"https://media.example.com/{name}?token={SECRET}"
+
+
+def addresses(count: int, ending: str) -> list[str]:
+    return [address(f"{number}.{ending}") for number in range(count)]
+
+
+# --- The pages, in a shorthand that reads as they do ---
+
+
+def written_out(shorthand: str) -> Fields:
+    """Turn "9 images + first + 12 s" into the fields of a request."""
+    fields: Fields = {}
+    for part in shorthand.split(" + "):
+        match part.split(" "):
+            case [seconds, "s"]:
+                fields["duration"] = int(seconds)
+            case [("480p" | "720p" | "1080p") as resolution]:
+                fields["resolution"] = resolution
+            case ["ratio", ratio]:
+                fields["ratio"] = ratio
+            case [count, "image" | "images"]:
+                fields["images"] = addresses(int(count), "png")
+            case [count, "video" | "videos"]:
+                fields["reference_videos"] = addresses(int(count), "mp4")
+            case [count, "audio" | "audios"]:
+                fields["reference_audios"] = addresses(int(count), "mp3")
+            case ["gif"]:
+                fields["images"] = [address("0.png"), address("1.GIF")]
+            case [("first" | "last") as which]:
+                fields[f"{which}_image"] = address(f"{which}.png")
+            case [("first" | "last") as which, "gif"]:
+                fields[f"{which}_image"] = address(f"{which}.gif")
+            case ["prompt", "of", length]:
+                fields["prompt"] = "x" * int(length)
+            case _:
+                raise ValueError(f"not understood: {part}")
+    return fields
+
+
+@dataclass(frozen=True)
+class Page:
+    models: list[str]
+    accepts: list[str]
+    refuses: dict[str, str]
+    """The request, and the fields that are named."""
+
+
+FRAMES_AND_IMAGES = {
+    "1 image + first": "images",
+    "1 image + last": "images",
+    "1 image + first + last": "images",
+}
+SEVEN_RATIOS = [f"ratio {ratio}" for ratio in ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adaptive")]
+
+PAGES = {
+    "Manxue": Page(
+        models=[*oracle.MANXUE, *oracle.MANXUE_FAST],
+        accepts=[
+            *("4 s", "5 s", "12 s", "13 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *SEVEN_RATIOS,
+            *("1 image", "9 images", "10 images", "gif"),
+            *("first", "last", "first + last", "first gif"),
+            *("1 audio", "3 audios", "4 audios", "1 image + 3 audios", "first + 1 audio"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "3 s": "duration",
+            "16 s": "duration",
+            "1 video": "reference_videos",
+            "1 video + 1 audio": "reference_videos",
+            "1 image + 1 video": "reference_videos",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+    "Video ref": Page(
+        models=[*oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST],
+        accepts=[
+            *("4 s", "5 s", "12 s", "13 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *SEVEN_RATIOS,
+            *("1 image", "9 images", "10 images", "gif"),
+            *("first", "last", "first + last"),
+            *("1 video", "3 videos", "4 videos", "1 image + 1 video", "first + last + 1 video"),
+            *("1 audio", "3 audios", "4 audios", "9 images + 3 videos + 3 audios"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={"0 s": "duration", "3 s": "duration", "16 s": "duration", **FRAMES_AND_IMAGES},
+    ),
+    "SP": Page(
+        models=[*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL],
+        accepts=[
+            *("4 s", "5 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *SEVEN_RATIOS,
+            *("1 image", "12 images", "gif"),
+            *("first", "last", "first + last"),
+            *("1 video", "4 videos", "1 image + 1 video"),
+            *("1 image + 1 audio", "1 video + 1 audio", "first + 1 audio", "first + last + 4 audios"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "3 s": "duration",
+            "16 s": "duration",
+            "1 audio": "reference_audios",
+            "3 audios": "reference_audios",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+    "Mini": Page(
+        models=oracle.MINI,
+        accepts=[
+            *("4 s", "5 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *SEVEN_RATIOS,
+            *("1 image", "12 images", "gif"),
+            *("first", "last", "first + last"),
+            *("1 image + 1 audio", "first + 1 audio", "1 image + 4 audios"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "3 s": "duration",
+            "16 s": "duration",
+            "1 video": "reference_videos",
+            "1 audio": "reference_audios",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+    "Mini video": Page(
+        models=oracle.MINI_VIDEO,
+        accepts=[
+            *("4 s", "5 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *SEVEN_RATIOS,
+            *("1 image", "12 images", "gif"),
+            *("first", "last", "first + last"),
+            *("1 video", "4 videos", "1 image + 1 video"),
+            *("1 image + 1 audio", "1 video + 1 audio", "first + 1 audio"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "3 s": "duration",
+            "16 s": "duration",
+            "1 audio": "reference_audios",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+    "Mini Special": Page(
+        models=oracle.MINI_SPECIAL,
+        accepts=[
+            *("4 s", "5 s", "15 s"),
+            *("480p", "720p"),
+            *SEVEN_RATIOS,
+            *("1 image", "12 images", "gif"),
+            *("first", "last", "first + last"),
+            *("1 video", "4 videos"),
+            *("1 image + 1 audio", "1 video + 1 audio", "first + 1 audio", "first + last + 1 audio"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "3 s": "duration",
+            "16 s": "duration",
+            "1080p": "resolution",
+            "1 audio": "reference_audios",
+            "1080p + 1 audio": "resolution reference_audios",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+    "MD": Page(
+        models=[*oracle.MD, *oracle.MD_FAST],
+        accepts=[
+            *("1 s", "3 s", "4 s", "5 s", "10 s", "12 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *("ratio 16:9", "ratio 9:16", "ratio 1:1"),
+            *("1 image", "4 images"),
+            "first + last",
+            *("1 video", "3 videos", "4 images + 3 videos", "first + last + 1 video"),
+            *("1 audio", "1 image + 1 audio"),
+            *("prompt of 4999", "prompt of 5000"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "16 s": "duration",
+            "ratio 4:3": "ratio",
+            "ratio 3:4": "ratio",
+            "ratio 21:9": "ratio",
+            "ratio Adaptive": "ratio",
+            "5 images": "images",
+            "gif": "images",
+            "first": "first_image",
+            "last": "last_image",
+            "first + last gif": "last_image",
+            "first gif + last": "first_image",
+            "first + 1 video": "first_image",
+            "4 videos": "reference_videos",
+            "2 audios": "reference_audios",
+            "prompt of 5001": "prompt",
+            "1 image + first": "images first_image",
+            "1 image + last": "images last_image",
+            "1 image + first + last": "images",
+        },
+    ),
+    "Fast I2V": Page(
+        models=oracle.FAST_I2V,
+        accepts=[
+            *("1 s", "3 s", "5 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *("ratio 16:9", "ratio 9:16", "ratio 1:1"),
+            *("1 image", "9 images", "gif"),
+            *("first", "last", "first + last"),
+            *("prompt of 4999", "prompt of 5000"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "16 s": "duration",
+            "ratio 4:3": "ratio",
+            "ratio 3:4": "ratio",
+            "ratio 21:9": "ratio",
+            "ratio Adaptive": "ratio",
+            "10 images": "images",
+            "8 images + first + last": "images",
+            "1 video": "reference_videos",
+            "1 image + 1 video": "reference_videos",
+            "1 audio": "reference_audios",
+            "1 image + 1 audio": "reference_audios",
+            "1 video + 1 audio": "reference_videos reference_audios",
+            "prompt of 5001": "prompt",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+    "STD": Page(
+        models=oracle.STD,
+        accepts=[
+            *("4 s", "5 s", "15 s"),
+            *("480p", "720p", "1080p"),
+            *("ratio 21:9", "ratio 16:9", "ratio 4:3", "ratio 1:1", "ratio 3:4", "ratio 9:16"),
+            *("1 image", "9 images", "gif"),
+            *("first", "last", "first + last"),
+            *("1 video", "4 videos", "9 images + 1 video", "first + 1 video"),
+            *("1 audio", "3 audios", "9 images + 3 audios", "1 video + 3 audios"),
+            *("prompt of 5000", "prompt of 5001"),
+        ],
+        refuses={
+            "0 s": "duration",
+            "3 s": "duration",
+            "16 s": "duration",
+            "ratio Adaptive": "ratio",
+            "10 images": "images",
+            "4 audios": "reference_audios",
+            "first + 1 audio": "reference_audios",
+            "last + 1 audio": "reference_audios",
+            "first + last + 1 audio": "reference_audios",
+            "first + 1 video + 1 audio": "reference_audios",
+            **FRAMES_AND_IMAGES,
+        },
+    ),
+}
+
+ACCEPTED = [
+    pytest.param(model, shorthand, id=f"{model}-{shorthand}")
+    for page in PAGES.values()
+    for model in page.models
+    for shorthand in page.accepts
+]
+REFUSED = [
+    pytest.param(model, shorthand, set(fields.split()), id=f"{model}-{shorthand}")
+    for page in PAGES.values()
+    for model in page.models
+    for shorthand, fields in page.refuses.items()
+]
+
+
+def asked(model: str, shorthand: str = "5 s") -> Fields:
+    return {"prompt": "A paper boat", "model": model} | written_out(shorthand)
+
+
+def base(place: str) -> str:
+    return place.partition("[")[0]
+
+
+def fields_named(error: ValidationError) -> set[str]:
+    return {str((*detail["loc"], "(no field)")[0]) for detail in error.errors()}
+
+
+def refusal_of(fields: Fields) -> ValidationError | None:
+    try:
+        VideoRequest(**fields)
+    except ValidationError as error:
+        return error
+    return None
+
+
+def problems_of(fields: Fields) -> list[Problem]:
+    """Ask for the problems of a request that may be one that cannot be made."""
+    return check(VideoRequest.model_construct(**fields))
+
+
+def warned(fields: Fields) -> set[str]:
+    problems = check(VideoRequest(**fields))
+    assert not [problem for problem in problems if problem.level == "refuse"]
+    return {base(problem.field) for problem in problems}
+
+
+def test_the_pages_cover_every_model_once() -> None:
+    assert sorted(model for page in PAGES.values() for model in page.models) == sorted(oracle.MODELS)
+
+
+@pytest.mark.parametrize(("model", "shorthand"), ACCEPTED)
+def test_what_a_page_allows_is_accepted(model: str, shorthand: str) -> None:
+    fields = asked(model, shorthand)
+    request = VideoRequest(**fields)
+    assert request.model_name == model
+    assert not [problem for problem in check(request) if problem.level == "refuse"]
+    assert oracle.refused(fields) == set()
+
+
+@pytest.mark.parametrize(("model", "shorthand", "named"), REFUSED)
+def test_what_a_page_forbids_is_refused(model: str, shorthand: str, named: set[str]) -> None:
+    fields = asked(model, shorthand)
+    with pytest.raises(ValidationError) as refusal:
+        VideoRequest(**fields)
+    assert fields_named(refusal.value) == named
+    assert oracle.refused(fields) == named
+
+
+@pytest.mark.parametrize(("model", "shorthand", "named"), REFUSED)
+def test_a_refusal_names_the_field_the_rule_and_the_fix(model: str, shorthand: str, named: set[str]) -> None:
+    fields = asked(model, shorthand)
+    refusals = [problem for problem in problems_of(fields) if problem.level == "refuse"]
+    assert {base(problem.field) for problem in refusals} == named
+    text = str(refusal_of(fields))
+    for problem in refusals:
+        assert problem.rule.strip() and problem.message.strip() and problem.fix.strip()
+        for words in (problem.field, problem.message, problem.fix):
+            assert words in text
+    assert SECRET not in text
+    assert SECRET not in "".join(map(repr, refusals))
+
+
+# --- All of it at once: the oracle and the package say the same ---
+
+
+def assert_the_oracle_agrees(fields: Fields) -> None:
+    expected = oracle.refused(fields)
+    error = refusal_of(fields)
+    assert (fields_named(error) if error else set()) == expected, fields
+    assert {base(p.field) for p in problems_of(fields) if p.level == "refuse"} == expected, fields
+
+
+@pytest.mark.parametrize("model", oracle.MODELS)
+def test_every_edge_of_a_route_is_where_the_pages_say(model: str) -> None:
+    """Each field through its whole range, and the media in every combination of few, some and many."""
+    choices = VideoRequest.model_json_schema()["properties"]
+    for duration in range(-1, 21):
+        assert_the_oracle_agrees(asked(model) | {"duration": duration})
+    for name in ("resolution", "ratio", "orientation"):
+        for value in choices[name]["enum"]:
+            assert_the_oracle_agrees(asked(model) | {name: value})
+    for name, ending in (("images", "png"), ("reference_videos", "mp4"), ("reference_audios", "mp3")):
+        for count in range(13):
+            assert_the_oracle_agrees(asked(model) | {name: addresses(count, ending)})
+    for images, videos, audios, first, last in product((0, 1, 5, 8), (0, 1), (0, 1, 2), (0, 1), (0, 1)):
+        media = {
+            "images": addresses(images, "png"),
+            "reference_videos": addresses(videos, "mp4"),
+            "reference_audios": addresses(audios, "mp3"),
+            "first_image": address("first.png") * first,
+            "last_image": address("last.png") * last,
+        }
+        assert_the_oracle_agrees(asked(model) | media)
+
+
+def mostly(usual: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Draw from the second now and then, so that requests with one fault are not lost among hopeless ones."""
+    return st.integers(0, 5).flatmap(lambda number: odd if number == 5 else usual)
+
+
+def media(ending: str, most: int, *odd: str) -> st.SearchStrategy[list[str]]:
+    one = mostly(st.just(address(f"0.{ending}")), st.sampled_from(["asset://0", "", " ", BROKEN, *odd]))
+    return mostly(st.lists(one, max_size=2), st.lists(one, max_size=most))
+
+
+frame = mostly(
+    st.sampled_from(["", address("frame.png")]),
+    st.sampled_from(["asset://frame", address("frame.gif"), " ", BROKEN]),
+)
+prompts = mostly(
+    st.sampled_from(["A paper boat", "一只纸船", "line\nline\ttab", "x" * 5000]),
+    st.one_of(st.text(max_size=8), st.sampled_from(["", " \n", "x" * 5001, "a\x00b", "a\rb", "船" * 5001])),
+)
+requests = st.fixed_dictionaries(
+    {
+        "prompt": prompts,
+        "model": mostly(st.sampled_from(oracle.MODELS), st.just("seedance9")),
+        "duration": mostly(st.integers(4, 15), st.integers(0, 20)),
+        "resolution": st.sampled_from(["auto", "480p", "720p", "1080p"]),
+        "ratio": mostly(
+            st.sampled_from(["auto", "16:9", "9:16", "1:1"]),
+            st.sampled_from(["4:3", "3:4", "21:9", "Adaptive"]),
+        ),
+        "orientation": st.sampled_from(["auto", "landscape", "portrait"]),
+        "images": media("png", 12, address("0.gif")),
+        "first_image": frame,
+        "last_image": frame,
+        "reference_videos": media("mp4", 5),
+        "reference_audios": media("mp3", 5),
+        "take": st.sampled_from(["1", "2", "auto"]),
+        "other_model": mostly(st.just(""), st.sampled_from(["seedance9-new", "seedance2.0-md"])),
+    }
+)
+thoroughly = settings(max_examples=max(400, settings.default.max_examples))
+
+
+@thoroughly
+@given(requests)
+def test_a_request_is_made_exactly_when_no_page_refuses_it(fields: Fields) -> None:
+    # Which rules of media hold for a model that nobody knows is nobody's to say.
+    assume(fields["other_model"] or fields["model"] in oracle.MODELS)
+    assert_the_oracle_agrees(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({}, {"model"}),
+        ({"prompt": " "}, {"model", "prompt"}),
+        ({"prompt": "a\x00"}, {"model", "prompt"}),
+        ({"duration": 0}, {"model", "duration"}),
+        ({"images": [""]}, {"model", "images"}),
+    ],
+)
+def test_an_unknown_model_does_not_hide_what_no_model_takes(fields: Fields, named: set[str]) -> None:
+    fields = asked("seedance9") | fields
+    assert oracle.refused(fields) == named
+    assert_the_oracle_agrees(fields)
+
+
+def expected_body(fields: Fields) -> Fields:
+    """Write down what the vendor gets, a second time."""
+    model = fields["other_model"] or fields["model"]
+    body = {"model": model, "prompt": fields["prompt"], "duration": fields["duration"]}
+    if fields["resolution"] != "auto" and not oracle.ignores_resolution(model):
+        body["resolution"] = fields["resolution"]
+    if fields["ratio"] != "auto":
+        body["ratio"] = fields["ratio"]
+    elif fields["orientation"] != "auto":
+        body["orientation"] = fields["orientation"]
+    for name in (*oracle.FRAMES, *oracle.MEDIA_LISTS):
+        if fields[name]:
+            body[name] = fields[name]
+    return body
+
+
+@thoroughly
+@given(requests)
+def test_the_body_holds_what_was_asked_and_nothing_that_is_ours_or_ignored(fields: Fields) -> None:
+    assume(not oracle.refused(fields))
+    body = body_of(VideoRequest(**fields))
+    assert body == expected_body(fields)
+    assert not body.keys() & {"take", "other_model"}
+    assert all(value not in ("", []) for value in body.values())
+    assert all(body.get(name) != "auto" for name in ("resolution", "ratio", "orientation"))
+    assert json.loads(json.dumps(body)) == body
+
+
+@pytest.mark.parametrize("model", [model for model in oracle.MODELS if oracle.ignores_resolution(model)])
+@pytest.mark.parametrize("resolution", ["480p", "720p", "1080p"])
+def test_a_resolution_that_the_route_ignores_is_a_warning_and_not_sent(model: str, resolution: str) -> None:
+    fields = asked(model, f"10 s + {resolution}")
+    assert warned(fields) == {"resolution"}
+    assert "resolution" not in body_of(VideoRequest(**fields))
+
+
+@pytest.mark.parametrize("model", [model for model in oracle.MODELS if not oracle.ignores_resolution(model)])
+def test_a_resolution_that_the_route_reads_is_sent_without_a_warning(model: str) -> None:
+    fields = asked(model, "5 s + 720p")
+    assert warned(fields) == set()
+    assert body_of(VideoRequest(**fields))["resolution"] == "720p"
+
+
+@pytest.mark.parametrize("model", oracle.MODELS)
+def test_an_orientation_beside_a_ratio_is_a_warning_and_not_sent(model: str) -> None:
+    fields = asked(model, "10 s + ratio 9:16") | {"orientation": "portrait"}
+    assert warned(fields) == {"orientation"}
+    assert "orientation" not in body_of(VideoRequest(**fields))
+    del fields["ratio"]
+    assert body_of(VideoRequest(**fields))["orientation"] == "portrait"
+
+
+# --- Where sources split, a request is warned about and never refused ---
+
+SPLITS = {
+    "1: Manxue makes 12 or 15 s": (
+        [*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST],
+        ["13 s", "14 s", "15 s"],
+        "duration",
+    ),
+    "2: MD begins at 1 or 4 s": ([*oracle.MD, *oracle.MD_FAST], ["1 s", "2 s", "3 s"], "duration"),
+    "2: MD fast makes 10 or 15 s only": (
+        oracle.MD_FAST,
+        [f"{seconds} s" for seconds in range(1, 15) if seconds != 10],
+        "duration",
+    ),
+    "4: SP economy makes 480p": (oracle.SP_ECONOMY, ["5 s + 480p"], "resolution"),
+    "5: SP fast takes videos": (
+        ["seedance2.0-fast-sp"],
+        ["1 video", "1 video + 1 image"],
+        "reference_videos",
+    ),
+    "6: MD takes one audio": (
+        [*oracle.MD, *oracle.MD_FAST],
+        ["10 s + 1 audio", "10 s + 1 audio + 1 image"],
+        "reference_audios",
+    ),
+    "10: Mini Special pairs audio with frames": (
+        oracle.MINI_SPECIAL,
+        ["first + last + 1 audio", "first + 1 audio", "last + 1 audio"],
+        "reference_audios",
+    ),
+    # Only a page of another vendor, which seems to stand behind the route, documents these.
+    "inferred: Manxue's images": (oracle.MANXUE, ["10 images"], "images"),
+    "inferred: Manxue's audios": (oracle.MANXUE, ["4 audios"], "reference_audios"),
+    "inferred: video ref's videos": (oracle.VIDEO_REF, ["4 videos"], "reference_videos"),
+    "inferred: Manxue's last frame alone": (oracle.MANXUE_FAST, ["last"], "last_image"),
+    # Neither allowed nor refused in writing.
+    "unwritten: a frame alone on Fast I2V": (oracle.FAST_I2V, ["first"], "first_image"),
+    "unwritten: SP's ratios": (
+        [*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL],
+        [f"ratio {ratio}" for ratio in ("4:3", "3:4", "21:9", "Adaptive")],
+        "ratio",
+    ),
+    "unwritten: Mini's ratios": (
+        [*oracle.MINI, *oracle.MINI_VIDEO, *oracle.MINI_SPECIAL],
+        [f"ratio {ratio}" for ratio in ("4:3", "3:4", "21:9", "Adaptive")],
+        "ratio",
+    ),
+    "unwritten: a prompt's length": (
+        [model for model in oracle.MODELS if model not in [*oracle.MD, *oracle.MD_FAST, *oracle.FAST_I2V]],
+        ["prompt of 5001"],
+        "prompt",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "shorthand", "field"),
+    [
+        pytest.param(model, shorthand, field, id=f"{title}-{model}-{shorthand}")
+        for title, (models, shorthands, field) in SPLITS.items()
+        for model in models
+        for shorthand in shorthands
+    ],
+)
+def test_where_sources_split_a_request_is_warned_about(model: str, shorthand: str, field: str) -> None:
+    problems = check(VideoRequest(**asked(model, shorthand)))
+    of_the_field = [problem for problem in problems if base(problem.field) == field]
+    assert {problem.level for problem in of_the_field} == {"warn"}
+    for problem in of_the_field:
+        assert problem.message.strip() and problem.fix.strip()
+        assert problem.source.strip(), "a warning says who documents what"
+    assert SECRET not in repr(problems)
+
+
+# The other side of each split: what every source allows.
+AGREED = {
+    "Manxue": (
+        [*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST],
+        ["4 s", "12 s", "ratio 16:9", "ratio 21:9", "ratio Adaptive", "9 images", "first + last", "3 audios"],
+    ),
+    "video ref": ([*oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST], ["3 videos"]),
+    "SP economy": (oracle.SP_ECONOMY, ["4 s", "15 s", "720p", "1080p", "first", "1 image + 1 audio"]),
+    "SP economy takes videos": (["seedance2.0-sp"], ["1 video", "1 video + 1 audio"]),
+    "SP official": (oracle.SP_OFFICIAL, ["4 s", "15 s", "480p", "720p", "1080p", "first", "1 video"]),
+    "Mini": (oracle.MINI, ["4 s", "15 s", "480p", "1080p", "ratio 9:16", "first", "1 image + 1 audio"]),
+    "Mini video": (oracle.MINI_VIDEO, ["4 s", "15 s", "480p", "1080p", "1 video", "1 video + 1 audio"]),
+    "Mini Special": (
+        oracle.MINI_SPECIAL,
+        ["4 s", "15 s", "480p", "720p", "1 image + 1 audio", "1 video + 1 audio"],
+    ),
+    "MD": (oracle.MD, ["4 s", "15 s", "ratio 1:1", "4 images", "first + last", "3 videos", "prompt of 5000"]),
+    "MD fast": (oracle.MD_FAST, ["10 s", "15 s", "10 s + ratio 9:16", "15 s + 4 images"]),
+    "Fast I2V": (oracle.FAST_I2V, ["1 s", "15 s", "9 images", "first + last", "prompt of 5000"]),
+    "STD": (
+        oracle.STD,
+        ["4 s", "15 s", "ratio 21:9", "9 images", "first", "last", "first + last", "1 video", "3 audios"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "shorthand"),
+    [
+        pytest.param(model, shorthand, id=f"{model}-{shorthand}")
+        for models, shorthands in AGREED.values()
+        for model in models
+        for shorthand in shorthands
+    ],
+)
+def test_what_every_source_allows_raises_no_warning(model: str, shorthand: str) -> None:
+    assert warned(asked(model, shorthand)) == set()
+
+
+def test_audio_beside_frames_and_a_video_is_paired_for_every_source_on_mini_special() -> None:
+    assert "reference_audios" not in warned(asked("seedance2.0-mini-sp", "first + last + 1 video + 1 audio"))
+
+
+# --- A model that the list does not have yet ---
+
+
+@pytest.mark.parametrize(("model", "shorthand", "named"), [case for case in REFUSED if case.values[1] != "0 s"])
+def test_another_model_turns_a_route_rule_into_a_warning(model: str, shorthand: str, named: set[str]) -> None:
+    fields = asked("seedance2.0-std", shorthand) | {"other_model": model}
+    assert named <= warned(fields)
+    assert body_of(VideoRequest(**fields))["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"prompt": ""}, {"prompt"}),
+        ({"prompt": "a\x1bb"}, {"prompt"}),
+        ({"duration": 0}, {"duration"}),
+        ({"images": ["  "]}, {"images"}),
+        ({"reference_videos": [""]}, {"reference_videos"}),
+        ({"reference_audios": ["\t"]}, {"reference_audios"}),
+        ({"first_image": " "}, {"first_image"}),
+    ],
+)
+def test_what_no_model_could_take_is_refused_for_another_model_too(fields: Fields, named: set[str]) -> None:
+    fields = asked("seedance2.0-std") | {"other_model": "seedance9-new"} | fields
+    assert oracle.refused(fields) == named
+    assert_the_oracle_agrees(fields)
+
+
+# --- Media addresses ---
+
+PUBLIC = [
+    "https://example.com/a.png",
+    "https://cdn.example.com/a%20b.png?token=1",
+    "https://93.184.215.14/a.png",
+    "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/a.png",
+]
+ASSET = "asset://asset-20260601-abc"
+HOPELESS = {
+    "http": "http://example.com/a.png",
+    "localhost": "https://localhost/a.png",
+    "localhost with a port": "https://localhost:8080/a.png",
+    "localhost with a final dot": "https://localhost./a.png",
+    "capital localhost": "https://LOCALHOST/a.png",
+    "below localhost": "https://files.localhost/a.png",
+    "loopback": "https://127.0.0.1/a.png",
+    "loopback in short": "https://127.1/a.png",
+    "loopback, version 6": "https://[::1]/a.png",
+    "this host": "https://0.0.0.0/a.png",
+    "private 10": "https://10.0.0.8/a.png",
+    "private 172": "https://172.16.4.4/a.png",
+    "private 192": "https://192.168.1.1/a.png",
+    "link-local": "https://169.254.169.254/latest/meta-data",
+    "private, version 6": "https://[fd00::8]/a.png",
+    "private in version 6": "https://[::ffff:192.168.1.1]/a.png",
+    "user": "https://user@example.com/a.png",
+    "user and password": "https://user:password@example.com/a.png",
+    "no host": "https:///a.png",
+    "nothing after https": "https://",
+    "broken": BROKEN,
+    "absolute path": "/home/user/a.png",
+    "relative path": "pictures/a.png",
+    "file name": "a.png",
+    "Windows path": "C:\\pictures\\a.png",
+    "file URL": "file:///home/user/a.png",
+    "ftp": "ftp://example.com/a.png",
+    "s3": "s3://bucket/a.png",
+    "data": "data:image/png;base64,iVBORw0KGgo=",
+    "no scheme": "//example.com/a.png",
+    "asset without an id": "asset://",
+}
+PLACES = ["first_image", "last_image", "images", "reference_videos", "reference_audios"]
+
+
+def with_address(model: str, place: str, value: str) -> VideoRequest:
+    """Make a request that holds one address; other rules of the route do not matter to the address."""
+    return VideoRequest.model_construct(
+        prompt="A paper boat", model=model, **{place: value if place in oracle.FRAMES else [value]}
+    )
+
+
+def levels(model: str, place: str, value: str) -> set[str]:
+    return {problem.level for problem in check_references(with_address(model, place, value))}
+
+
+@pytest.mark.parametrize("value", HOPELESS.values(), ids=HOPELESS.keys())
+def test_an_address_that_the_vendor_cannot_use_is_refused(value: str) -> None:
+    for model, place in product(oracle.MODELS, PLACES):
+        assert levels(model, place, value) == {"refuse"}, (model, place)
+        assert not oracle.usable(model, value)
+
+
+@pytest.mark.parametrize("value", PUBLIC)
+def test_a_public_address_is_taken_except_on_manxue(value: str) -> None:
+    for model, place in product(oracle.MODELS, PLACES):
+        expected = {"refuse"} if model.startswith("sd2_mx_") else set()
+        assert levels(model, place, value) == expected, (model, place)
+        assert oracle.usable(model, value) == (not expected)
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [
+        ([*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST], set()),
+        ([*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL], set()),
+        (oracle.MINI_SPECIAL, {"warn"}),
+        ([*oracle.MINI, *oracle.MINI_VIDEO], {"refuse"}),
+        ([*oracle.MD, *oracle.MD_FAST, *oracle.FAST_I2V, *oracle.STD], {"refuse"}),
+    ],
+    ids=["Manxue needs it", "SP takes it", "Mini Special is silent", "Mini refuses it", "MD refuses it"],
+)
+def test_an_asset_is_taken_where_the_pages_have_a_library(models: list[str], expected: set[str]) -> None:
+    for model, place in product(models, PLACES):
+        assert levels(model, place, ASSET) == expected, (model, place)
+        assert oracle.usable(model, ASSET) == (expected != {"refuse"})
+
+
+def test_an_address_outside_ascii_is_only_warned_about() -> None:
+    assert levels("seedance2.0-std", "images", "https://example.com/照片.png") == {"warn"}
+
+
+hosts = st.sampled_from(
+    [
+        "example.com",
+        "a.b.example.org",
+        "localhost",
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "[::1]",
+        "8.8.8.8",
+        "",
+    ]
+)
+media_addresses = mostly(
+    st.sampled_from([*PUBLIC, ASSET]),
+    st.one_of(
+        st.sampled_from(list(HOPELESS.values())),
+        st.builds(
+            "{}://{}{}{}".format,
+            st.sampled_from(["https", "http", "ftp", "file"]),
+            mostly(st.just(""), st.sampled_from(["user@", "user:password@", "@"])),
+            hosts,
+            st.sampled_from(["", "/", "/a.png", f"/a.png?token={SECRET}", f"?{SECRET}", f"/a@b?{SECRET}"]),
+        ),
+    ),
+)
+references = st.fixed_dictionaries(
+    {
+        "prompt": st.just("A paper boat"),
+        "model": st.sampled_from(oracle.MODELS),
+        "images": st.lists(media_addresses, max_size=3),
+        "first_image": mostly(st.just(""), media_addresses),
+        "last_image": mostly(st.just(""), media_addresses),
+        "reference_videos": st.lists(media_addresses, max_size=2),
+        "reference_audios": st.lists(media_addresses, max_size=2),
+        "other_model": mostly(st.just(""), st.just("seedance9-new")),
+    }
+)
+
+
+@thoroughly
+@given(references)
+def test_addresses_are_refused_exactly_where_the_pages_rule_them_out(fields: Fields) -> None:
+    problems = check_references(VideoRequest.model_construct(**fields))
+    assert {base(p.field) for p in problems if p.level == "refuse"} == oracle.reference_refused(fields)
+    for problem in problems:
+        assert problem.rule.strip() and problem.message.strip() and problem.fix.strip()
+        assert SECRET not in repr(problem)
+
+
+@pytest.mark.parametrize("model", ["sd2_mx_720p", "seedance2.0-sp", "seedance2.0-md", "seedance2.0-std"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"https://user:{SECRET}@example.com/a.png",
+        f"http://user:{SECRET}@example.com/a.png",
+        f"ftp://{SECRET}@example.com/a.png",
+        f"https://user:{SECRET}@[example/a.png",
+        f"//user:{SECRET}@example.com/a.png",
+        f"https://user:{SECRET}@example.com/a b.png",
+    ],
+    ids=["https", "http", "name only", "broken", "no scheme", "a space"],
+)
+def test_no_message_shows_a_password_in_an_address(model: str, value: str) -> None:
+    request = with_address(model, "images", value)
+    problems = [*check(request), *check_references(request)]
+    assert problems
+    assert SECRET not in repr(problems)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("model", ["sd2_mx_video_720p", "seedance2.0-sp", "seedance2.0-std"])
+def test_an_address_that_cannot_be_parsed_is_left_to_the_check_of_addresses(model: str, place: str) -> None:
+    value = BROKEN if place in oracle.FRAMES else [BROKEN]
+    # Audio goes with an image on SP; nothing of this is about pairing.
+    pair = {"images": [ASSET]} if place == "reference_audios" else {}
+    request = VideoRequest(**asked(model) | pair | {place: value})
+    assert place in {base(problem.field) for problem in check_references(request) if problem.level == "refuse"}
+
+
+def test_the_place_of_a_bad_address_is_named() -> None:
+    request = VideoRequest(
+        prompt="A paper boat",
+        images=["https://example.com/0.png", "http://example.com/1.png", "https://10.0.0.1/2.png"],
+    )
+    assert [problem.field for problem in check_references(request)] == ["images[1]", "images[2]"]
+
+
+def test_a_very_long_address_does_not_flood_the_message() -> None:
+    request = VideoRequest(prompt="A paper boat", images=["data:image/png;base64," + "A" * 100_000])
+    assert all(len(repr(problem)) < 1_000 for problem in check_references(request))
+
+
+# --- What people write, and what they are told ---
+
+
+@pytest.mark.parametrize("model", oracle.MODELS)
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        pytest.param("一只纸船漂过水坑，电影感", id="Chinese"),
+        pytest.param("قارب ورقي يعبر بركة ماء", id="Arabic"),
+        pytest.param("Ein Bötchen aus Papier, cafe\u0301", id="accents"),
+        pytest.param("👩\u200d👩\u200d👧 in a boat ⛵\ufe0f", id="emoji"),
+        pytest.param("first line\nsecond line\n\ttabbed", id="lines and tabs"),
+        pytest.param("  spaces round it ", id="spaces"),
+        pytest.param('quotes " and \\ and </script>', id="quotes"),
+        pytest.param("纸" * 5000, id="5000 Chinese characters"),
+        pytest.param("⛵" * 4999 + "\U0001f6a3", id="5000 emoji"),
+    ],
+)
+def test_a_prompt_is_sent_as_it_was_written(model: str, prompt: str) -> None:
+    request = VideoRequest(prompt=prompt, model=model)
+    assert body_of(request)["prompt"] == prompt
+    assert not [problem for problem in check(request) if problem.field == "prompt"]
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t \n", "\u3000"], ids=ascii)
+def test_a_blank_prompt_is_refused(prompt: str) -> None:
+    error = refusal_of({"prompt": prompt})
+    assert error and fields_named(error) == {"prompt"}
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\x08", "\r", "\x1b", "\x7f", "\x85", "\x9f"], ids=ascii)
+def test_a_control_character_is_refused_and_not_repeated(character: str) -> None:
+    error = refusal_of({"prompt": f"A paper{character} boat"})
+    assert error and fields_named(error) == {"prompt"}
+    assert character not in error.errors()[0]["msg"]
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    fields = asked("seedance2.0-md", "16 s + ratio 21:9 + 4 videos + 2 audios + prompt of 5001") | {
+        "images": [*addresses(4, "png"), address("4.gif")],
+    }
+    error = refusal_of(fields)
+    assert error
+    assert fields_named(error) == {*("prompt", "duration", "ratio", "images", "reference_videos", "reference_audios")}
+    assert [problem["loc"] for problem in error.errors() if problem["loc"][0] == "images"] == [
+        ("images",),
+        ("images", 4),
+    ]
+
+
+def test_a_mistyped_field_does_not_hide_another_mistyped_field() -> None:
+    error = refusal_of({"prompt": 5, "duration": "long", "ratio": "5:4", "resolution": "8k"})
+    assert error and fields_named(error) == {"prompt", "duration", "ratio", "resolution"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("seedance2.0-stdd", "seedance2.0-std"),
+        ("seedance-2.0-md", "seedance2.0-md"),
+        ("seedance2.0-mni", "seedance2.0-mini"),
+        ("seedance2.0-fast_md", "seedance2.0-fast-md"),
+        ("sd2_mx_720", "sd2_mx_720p"),
+        ("sd2-mx-video-4k", "sd2_mx_video_4k"),
+        ("Seedance2.0-STD", "seedance2.0-std"),
+        ("seedance2.0-md ", "seedance2.0-md"),
+    ],
+)
+def test_an_unknown_model_is_refused_with_the_name_that_is_near(typed: str, near: str) -> None:
+    error = refusal_of({"prompt": "A paper boat", "model": typed})
+    assert error and fields_named(error) == {"model"}
+    message = error.errors()[0]["msg"]
+    suggestion = message.partition("Choose one of")[0]
+    assert f"'{near}'" in suggestion.replace(f"'{typed}'", "")
+    assert "other_model" in message
+
+
+def test_a_model_like_no_other_is_refused_with_the_list() -> None:
+    error = refusal_of({"prompt": "A paper boat", "model": "banana"})
+    assert error and all(model in str(error) for model in oracle.MODELS)
+
+
+@pytest.mark.parametrize("name", ["seed", "aspect_ratio", "reference_images", "generate_audio", "Prompt"])
+def test_a_field_that_the_request_does_not_have_is_refused(name: str) -> None:
+    error = refusal_of({"prompt": "A paper boat", name: "1"})
+    assert error and fields_named(error) == {name}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"images": address("0.png")}, id="one address where a list belongs"),
+        pytest.param({"first_image": [address("0.png")]}, id="a list where one address belongs"),
+        pytest.param({"images": [[address("0.png")]]}, id="a list in a list"),
+        pytest.param({"image": address("0.png")}, id="an unknown field"),
+        pytest.param({"images": [address("0 0.png")]}, id="a space in the address"),
+        pytest.param({"first_image": address("0.png"), "images": [address("0.png")]}, id="images and frames"),
+        pytest.param({"model": "seedance2.0-md", "images": [address("0.gif")]}, id="gif"),
+    ],
+)
+def test_no_refusal_shows_the_query_of_an_address(fields: Fields) -> None:
+    error = refusal_of({"prompt": "A paper boat"} | fields)
+    assert error
+    assert SECRET not in str(error)
+
+
+def test_a_request_that_exists_cannot_be_changed_into_another() -> None:
+    request = VideoRequest(prompt="A paper boat")
+    with pytest.raises(ValidationError):
+        request.duration = 99

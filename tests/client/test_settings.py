@@ -1,0 +1,120 @@
+"""A key or a host that cannot work is refused before anything is sent, in words, and without the key."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from prefect_seedance.client.errors import ConfigurationError
+from prefect_seedance.client.settings import ClientSettings, Timeouts
+
+KEY = "sk_secret_1234567890"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        ("https://www.jimmyai.cn", "https://www.jimmyai.cn"),
+        ("https://www.jimmyai.cn/", "https://www.jimmyai.cn"),
+        ("https://gateway.example.com/seedance/", "https://gateway.example.com/seedance"),
+        ("https://www.jimmyai.cn:8443", "https://www.jimmyai.cn:8443"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:8000/", "http://localhost:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_an_address_that_a_key_may_go_to_is_taken(base_url: str, expected: str) -> None:
+    assert ClientSettings(KEY, base_url).base_url == expected
+
+
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        ("", "is not an address"),
+        ("www.jimmyai.cn", "is not an address"),
+        ("ftp://www.jimmyai.cn", "is not an address"),
+        ("https://", "is not an address"),
+        ("https://www.jimmyai.cn ", "is not an address"),
+        ("https://www.jimmyai.cn:port", "is not an address"),
+        ("http://www.jimmyai.cn", "plain http to another machine"),
+        ("http://10.0.0.7:8000", "plain http to another machine"),
+        ("http://localhost.example.com", "plain http to another machine"),
+        ("https://user:hidden@www.jimmyai.cn", "user name or a password"),
+        ("https://www.jimmyai.cn?key=hidden", "query or a fragment"),
+        ("https://www.jimmyai.cn/#top", "query or a fragment"),
+        ("https://www.jimmyai.cn/api/open-api/v1", "path of an endpoint"),
+    ],
+)
+def test_an_address_that_a_key_may_not_go_to_is_refused(base_url: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as raised:
+        ClientSettings(KEY, base_url)
+    assert raised.value.field == "base_url"
+    assert str(raised.value).startswith("base_url: ")
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("api_key", "words"),
+    [
+        ("", "is empty"),
+        ("**********", "run_deployment"),
+        ("sk_secret\n", "line break"),
+        (" sk_secret", "line break"),
+        ("sk_sec ret", "no key has"),
+        ("sk_sec\x00ret", "no key has"),
+        ("sk_sécret", "no key has"),
+        ("Bearer", "is not sk_"),
+        ("secret", "is not sk_"),
+        ("sk_", "is not sk_"),
+    ],
+)
+def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(api_key: str, words: str) -> None:
+    for form in (api_key, SecretStr(api_key)):
+        with pytest.raises(ConfigurationError, match=words) as raised:
+            ClientSettings(form)
+        assert raised.value.field == "api_key"
+        assert "secret" not in str(raised.value).replace("secrets are masked", "")
+
+
+@given(st.text(min_size=12))
+def test_no_key_is_ever_repeated(api_key: str) -> None:
+    try:
+        settings = ClientSettings(api_key)
+    except ConfigurationError as error:
+        assert api_key not in str(error)
+    else:
+        assert api_key not in repr(settings)
+
+
+def test_both_forms_of_a_key_are_taken_and_hidden() -> None:
+    for key in (KEY, "sk-" + KEY):
+        settings = ClientSettings(key)
+        assert settings.api_key.get_secret_value() == key
+        assert KEY not in repr(settings) + str(settings)
+
+
+def test_the_fingerprint_tells_keys_and_hosts_apart_and_nothing_else() -> None:
+    settings = ClientSettings(KEY)
+    assert settings.fingerprint == hashlib.sha256(f"www.jimmyai.cn\0{KEY}".encode()).hexdigest()[:12]
+    assert settings.fingerprint == ClientSettings(KEY, "https://WWW.jimmyai.cn/").fingerprint
+    assert settings.fingerprint != ClientSettings(KEY + "1").fingerprint
+    assert settings.fingerprint != ClientSettings(KEY, "https://api.viraltok.ai").fingerprint
+
+
+def test_settings_cannot_be_changed_and_can_be_pickled() -> None:
+    settings = ClientSettings(KEY, timeouts=Timeouts(read=5))
+    with pytest.raises(AttributeError):
+        settings.base_url = "http://elsewhere"  # type: ignore[misc]
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+@pytest.mark.parametrize("name", ["connect", "read", "write", "pool", "submit_total"])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_time_out_that_never_waits_or_never_ends_is_refused(name: str, seconds: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"timeouts.{name}"):
+        Timeouts(**{name: seconds})
