@@ -1,0 +1,60 @@
+"""A local stand-in for the vendor: the same API with made-up prices, faults on demand and a billing oracle.
+
+It accepts what the route table does not refuse, takes ``seconds`` for every video, serves a real H.264 MP4 of
+the asked size and length, and counts what the vendor would have billed, so that "paid for once" can be proven
+instead of hoped for. Nothing leaves this machine and nothing costs money; **all prices are made up**.
+
+Example:
+    >>> from prefect_seedance.simulator import Fault, running_simulator
+    >>> with running_simulator(seconds=0.5) as simulator:
+    ...     simulator.plan(Fault(fault="lost_answer"))
+    ...     simulator.bills()
+    []
+
+From a shell it is ``prefect-seedance simulator``. Where the vendor is silent the simulator had to choose: how
+an empty account is refused (code 20002), that a failed task is refunded, that a task unknown to it is 20002,
+and that ``asset://`` ids which it did not issue itself are usable.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefect_seedance.simulator.app import create_app
+    from prefect_seedance.simulator.faults import FAULTS, Fault
+    from prefect_seedance.simulator.ledger import Bill
+    from prefect_seedance.simulator.serving import Simulator, run_simulator, running_simulator
+    from prefect_seedance.simulator.simulation import Settings, Simulation
+
+__all__ = [
+    "FAULTS",
+    "Bill",
+    "Fault",
+    "Settings",
+    "Simulation",
+    "Simulator",
+    "create_app",
+    "run_simulator",
+    "running_simulator",
+]
+
+_HOMES = {
+    "FAULTS": "faults",
+    "Bill": "ledger",
+    "Fault": "faults",
+    "Settings": "simulation",
+    "Simulation": "simulation",
+    "Simulator": "serving",
+    "create_app": "app",
+    "run_simulator": "serving",
+    "running_simulator": "serving",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is asked for: importing FastAPI takes half a second."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,37 @@
+"""Reading requests: the key and the JSON body."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from fastapi import Request
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+_OBJECT = TypeAdapter(dict[str, JsonValue])
+
+
+def authorized(request: Request, key: str) -> bool:
+    """Tell whether the request brought the right key."""
+    given = request.headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {key}".encode())
+
+
+async def json_object(request: Request) -> dict[str, JsonValue] | None:
+    """Read the body as a JSON object, or give None when it is none."""
+    try:
+        return _OBJECT.validate_json(await request.body())
+    except ValidationError:
+        return None
+
+
+def strings(body: Mapping[str, JsonValue], field: str) -> list[str]:
+    """Give the strings of a list field; an absent field is an empty list."""
+    value = body.get(field)
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+
+
+def text(body: Mapping[str, JsonValue], field: str) -> str:
+    """Give a text field, "" when it is absent or no text."""
+    value = body.get(field)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""The stand-in for the vendor, seen from outside: over real HTTP, with a plain client."""
