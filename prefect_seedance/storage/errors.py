@@ -1,0 +1,252 @@
+"""Everything that can go wrong where bytes are kept or fetched.
+
+    StorageError
+    ├── BadLocation             the store's own address cannot be used (also a ValueError)
+    ├── BadKey                  a name inside the store cannot be used (also a ValueError)
+    ├── NotWritable             the store refuses to be written
+    ├── NotReadable             the store refuses to be read; never to be taken for "absent"
+    ├── NoSpace                 the disk or the quota is full
+    ├── StoreUnavailable        the store did not work just now; trying again may help
+    ├── AlreadyExists           the key is there already
+    │   └── KeyTaken            ... and holds something else than this video
+    ├── Conflict                somebody wrote the record since it was read
+    ├── Missing                 the key is not there (any more)
+    ├── DamagedUpload           what arrived is not what was sent
+    ├── RelayCancelled          the run was cancelled in the middle
+    └── SourceError             the download, not the store
+        ├── SourceUnavailable   the host did not serve it, for as long as we were patient
+        ├── LinkExpired         the link is refused, and so are the fresh ones
+        ├── TruncatedSource     the body stops short, every time
+        ├── SourceChanged       cannot be continued, must be started over
+        ├── SourceTooLarge      more bytes than the policy allows
+        ├── NotAVideo           kept in quarantine, not under the video's key
+        └── ForbiddenSource     the link leads where the policy forbids
+
+Each error keeps its arguments as `args` and words its message in `__str__`, so that it survives pickling
+(Prefect stores exceptions). No message holds a whole link: signed links carry secrets in their query.
+"""
+
+from __future__ import annotations
+
+_NOT_LOST = "The video is paid for and is still with the vendor: relay it again, do not generate it again."
+
+
+class StorageError(Exception):
+    """Root of all errors of `prefect_seedance.storage`."""
+
+
+class BadLocation(StorageError, ValueError):
+    """The store's own address cannot be used."""
+
+    def __init__(self, location: str, reason: str) -> None:
+        super().__init__(location, reason)
+        self.location, self.reason = location, reason
+
+    def __str__(self) -> str:
+        return f"The location {self.location!r} cannot be used: {self.reason}"
+
+
+class BadKey(StorageError, ValueError):
+    """A name inside the store cannot be used; nothing was read or written."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key, self.reason = key, reason
+
+    def __str__(self) -> str:
+        return f"The key {self.key[:200]!r} cannot be used: {self.reason}. Change the key or its template."
+
+
+class _PlaceError(StorageError):
+    """Shared shape: what failed at which place."""
+
+    advice = ""
+
+    def __init__(self, where: str, cause: str) -> None:
+        super().__init__(where, cause)
+        self.where, self.cause = where, cause
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.cause}. {self.advice}"
+
+
+class NotWritable(_PlaceError):
+    """The store refuses to be written."""
+
+    advice = "Give the account that runs the worker write access there, or choose another location."
+
+
+class NotReadable(_PlaceError):
+    """The store refuses to be read. This never means that the key is absent."""
+
+    advice = "Give the account that runs the worker read access there, or choose another location."
+
+
+class NoSpace(_PlaceError):
+    """The disk, the quota or the largest allowed file size is reached; nothing partial is kept."""
+
+    advice = "Make room or raise the limit, then run again: what was stored before is untouched."
+
+
+class StoreUnavailable(_PlaceError):
+    """The store did not work just now."""
+
+    advice = "Try again; if it stays so, check the disk, the network and the store's own logs."
+
+
+class AlreadyExists(StorageError):
+    """The key is there already; it was not touched."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.uri = uri
+
+    def __str__(self) -> str:
+        return f"{self.uri} exists already and was left as it is. Read it instead of creating it."
+
+
+class KeyTaken(AlreadyExists):
+    """The video's key holds something else; it was not touched."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri)
+        self.args = (uri, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.uri} already holds something else ({self.reason}) and was left as it is. "
+            "Move that object away, or use a key template with {task_id}. " + _NOT_LOST
+        )
+
+
+class Conflict(StorageError):
+    """The record's etag is not the expected one: somebody wrote it since it was read."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.uri = uri
+
+    def __str__(self) -> str:
+        return f"{self.uri} was written by somebody else since it was read. Read it again and decide anew."
+
+
+class Missing(StorageError):
+    """The key is not there, or not there any more."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.uri = uri
+
+    def __str__(self) -> str:
+        return f"{self.uri} does not exist. If it did, it was deleted: find out by whom before going on."
+
+
+class DamagedUpload(StorageError):
+    """What the store received is not what was sent; nothing was kept."""
+
+    def __init__(self, uri: str, detail: str) -> None:
+        super().__init__(uri, detail)
+        self.uri, self.detail = uri, detail
+
+    def __str__(self) -> str:
+        return f"The upload to {self.uri} was damaged on the way ({self.detail}); nothing was kept. Run again."
+
+
+class RelayCancelled(StorageError):
+    """The run was cancelled while the video was being relayed; nothing partial is kept."""
+
+    def __str__(self) -> str:
+        return f"The relay was cancelled; nothing partial was kept. {_NOT_LOST}"
+
+
+class SourceError(StorageError):
+    """Root of all faults of the download. None of them is a reason for a new generation."""
+
+
+class SourceUnavailable(SourceError):
+    """The media host did not serve the video for as long as we were patient."""
+
+    def __init__(self, host: str, cause: str) -> None:
+        super().__init__(host, cause)
+        self.host, self.cause = host, cause
+
+    def __str__(self) -> str:
+        return f"The media host {self.host} does not serve the video: {self.cause}. {_NOT_LOST}"
+
+
+class LinkExpired(SourceError):
+    """The link is refused, and the fresh ones that were asked for are refused as well."""
+
+    def __init__(self, status: int, host: str) -> None:
+        super().__init__(status, host)
+        self.status, self.host = status, host
+
+    def __str__(self) -> str:
+        return (
+            f"The media host {self.host} refuses the video's link, and fresh ones too (HTTP {self.status}). "
+            "Links live about three days. Relay the task again soon; if it stays so, ask the vendor's "
+            "support for a new link with the task id, do not generate it again."
+        )
+
+
+class TruncatedSource(SourceError):
+    """The body stops short of its announced size, however often it is continued."""
+
+    def __init__(self, received: int, expected: int | None) -> None:
+        super().__init__(received, expected)
+        self.received, self.expected = received, expected
+
+    def __str__(self) -> str:
+        of = "" if self.expected is None else f" of {self.expected}"
+        return f"The download stopped after {self.received}{of} bytes, again and again. {_NOT_LOST}"
+
+
+class SourceChanged(SourceError):
+    """The download cannot be continued where it broke: start over from the first byte."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The download cannot be continued where it broke ({self.reason}). {_NOT_LOST}"
+
+
+class SourceTooLarge(SourceError):
+    """The video is larger than the policy allows."""
+
+    def __init__(self, size: int, maximum: int) -> None:
+        super().__init__(size, maximum)
+        self.size, self.maximum = size, maximum
+
+    def __str__(self) -> str:
+        return (
+            f"The source has at least {self.size} bytes; {self.maximum} are allowed. "
+            f"Raise the limit if this is right. {_NOT_LOST}"
+        )
+
+
+class NotAVideo(SourceError):
+    """What came is no MP4 or MOV; it is kept in quarantine."""
+
+    def __init__(self, uri: str, looks_like: str) -> None:
+        super().__init__(uri, looks_like)
+        self.uri, self.looks_like = uri, looks_like
+
+    def __str__(self) -> str:
+        return (
+            f"What the link gave is no MP4 or MOV video but {self.looks_like}. It is kept at {self.uri}: "
+            f"look at it there. {_NOT_LOST}"
+        )
+
+
+class ForbiddenSource(SourceError):
+    """The link leads where the media policy forbids; no byte was asked for there."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(host, reason)
+        self.host, self.reason = host, reason
+
+    def __str__(self) -> str:
+        return f"The link to {self.host or 'no host'} is not followed: {self.reason} {_NOT_LOST}"

@@ -1,0 +1,158 @@
+"""What a store of bytes can do, whether it is a local folder or a bucket.
+
+Five primitives carry the journal (`create`, `swap`, `get`, `list_keys`, `delete`); the rest carries media.
+All calls are blocking and may be made from any thread; a call that returned is durable.
+
+Two kinds of etag: the one of `create`, `swap` and `get` names the content of a record and is what `swap`
+takes. It may be a hash of the content: identical content written twice need not be told apart, since every
+record carries a fresh nonce. The one in `ObjectInfo` only tells versions of an object apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+# The metadata name under which a stored video carries the vendor's task id. Hyphen, not underscore: metadata
+# travel as HTTP headers, and some proxies drop names with underscores.
+TASK_ID_METADATA = "task-id"
+
+
+def _no_metadata() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A record as read: its bytes, the etag for `swap`, and its age by the store's own clock."""
+
+    data: bytes
+    etag: str
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a store knows of an object without reading it. A folder keeps no metadata: empty there."""
+
+    key: str
+    uri: str
+    size: int
+    etag: str
+    age_seconds: float
+    metadata: Mapping[str, str] = field(default_factory=_no_metadata)
+
+
+class Upload(Protocol):
+    """One object on its way into the store; nothing is visible before `commit`.
+
+    A context manager: leaving it without a commit, or by an exception, removes what was written.
+    """
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Abort unless committed."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            NoSpace, NotWritable, StoreUnavailable: the upload is to be left.
+        """
+        ...
+
+    def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
+        """Make the object visible under its key, whole; never over another one.
+
+        Args:
+            sha256: of all bytes, as lower-case hex.
+            crc32: of all bytes, as `zlib.crc32` gives it.
+            size: number of all bytes.
+
+        Raises:
+            AlreadyExists: the key is there; it was not touched.
+            DamagedUpload: the bytes in the store are not those that the arguments tell.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Where bytes live. Keys are checked by `prefect_seedance.storage.keys.check_key` (`BadKey`)."""
+
+    def create(self, key: str, data: bytes) -> str:
+        """Write a record that does not exist yet, atomically; of many at once exactly one wins.
+
+        Returns:
+            The etag for the next `swap`.
+
+        Raises:
+            AlreadyExists: the key is there.
+        """
+        ...
+
+    def swap(self, key: str, data: bytes, *, etag: str) -> str:
+        """Replace a record if it still is the one with this etag, atomically.
+
+        Returns:
+            The new etag.
+
+        Raises:
+            Conflict: the record has another etag by now.
+            Missing: the record is gone.
+        """
+        ...
+
+    def get(self, key: str) -> Blob | None:
+        """Read a record whole, or None if there is none. An access that is denied is an error, not None."""
+        ...
+
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with this text, sorted by code point, as they are found."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; no error if there is none."""
+        ...
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """Tell of an object without reading it, or None if there is none."""
+        ...
+
+    def check_writable(self) -> None:
+        """Write a probe and remove it.
+
+        Raises:
+            StorageError: saying what is missing.
+        """
+        ...
+
+    def uri_of(self, key: str) -> str:
+        """The full address of a key (`s3://...`, `file:///...`), whether it exists or not."""
+        ...
+
+    def begin_upload(self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str]) -> Upload:
+        """Begin an object of any size, to be written in pieces.
+
+        Args:
+            key: where it shall be, once committed.
+            size: number of bytes if known; lets the store choose its way and refuse early.
+            content_type: media type, kept where the store can.
+            metadata: short ASCII names and values, kept where the store can.
+        """
+        ...
+
+    def open_read(self, key: str, start: int = 0) -> BinaryIO:
+        """Open an object for reading from this byte on. The caller closes it.
+
+        Raises:
+            Missing: there is none.
+        """
+        ...

@@ -1,0 +1,251 @@
+"""A video from its source into the store: whole, checked, in constant memory, never over something else.
+
+Idempotent: relaying a video whose key already holds it is a success. So two relays of one video need no lock;
+the store lets one of them commit and the other finds the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from typing import NoReturn, Protocol
+
+from prefect_seedance.storage.errors import (
+    AlreadyExists,
+    KeyTaken,
+    NotAVideo,
+    RelayCancelled,
+    SourceChanged,
+    SourceError,
+    TruncatedSource,
+)
+from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES
+from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Store
+from prefect_seedance.storage.sniff import BoxWalk, looks_like, video_type
+
+QUARANTINE = "quarantine/"
+MAXIMUM_RESTARTS = 3
+_READ_BYTES = 1024 * 1024
+_HEAD_BYTES = 64
+
+
+class Source(Protocol):
+    """What a relay reads from, such as `MediaSource`. Size and type are known with the first chunk."""
+
+    @property
+    def size(self) -> int | None:
+        """Size of the whole, if known."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """What the host says it is."""
+        ...
+
+    def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
+        """Yield the whole content, from the first byte at each call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedObject:
+    """A video that is in the store, with what was measured on its way there."""
+
+    key: str
+    uri: str
+    size: int
+    sha256: str
+    crc32: int
+    etag: str
+    content_type: str
+
+
+def relay(
+    source: Source,
+    store: Store,
+    key: str,
+    *,
+    metadata: Mapping[str, str],
+    cancelled: threading.Event | None = None,
+) -> RelayedObject:
+    """Bring a video into the store under this key.
+
+    Args:
+        source: where the bytes come from.
+        store: where they go.
+        key: its name there.
+        metadata: kept with it where the store can; the vendor's task id under `TASK_ID_METADATA`.
+        cancelled: stops the relay between two chunks.
+
+    Raises:
+        KeyTaken: the key holds something else.
+        NotAVideo: what came is in quarantine.
+        RelayCancelled: the event was set; nothing partial is kept.
+        SourceError: the download failed for good.
+        StorageError: the store did.
+
+    Example:
+        >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
+    """
+    there = store.stat(key)
+    if there is not None and _task_id(there.metadata):
+        if _task_id(there.metadata) == _task_id(metadata):
+            # Committed whole by an earlier relay; only its checksums are wanted. The link may be dead by now.
+            return _measure(_read(store, key, cancelled)).relayed(there)
+        if _task_id(metadata):
+            raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
+    restarts_left = MAXIMUM_RESTARTS
+    while True:
+        try:
+            return _attempt(source, store, key, metadata, cancelled)
+        except SourceChanged:
+            if not restarts_left:
+                raise
+        except TruncatedSource as error:
+            # With a known size the source has continued it with all its patience; without, it could not.
+            if not restarts_left or error.expected is not None:
+                raise
+        restarts_left -= 1
+
+
+class _Measure:
+    """Size, checksums and structure of bytes that pass by."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.crc32 = 0
+        self.head = b""
+        self.boxes = BoxWalk()
+        self._sha256 = hashlib.sha256()
+
+    def take(self, data: bytes) -> None:
+        if len(self.head) < _HEAD_BYTES:
+            self.head += data[: _HEAD_BYTES - len(self.head)]
+        self.size += len(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
+        self._sha256.update(data)
+        self.boxes.feed(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def check_against(self, source: Source) -> None:
+        """Did all of it come?"""
+        if source.size is not None and self.size != source.size:
+            raise TruncatedSource(self.size, source.size)
+        if source.size is None and video_type(self.head) and not self.boxes.whole:
+            raise TruncatedSource(self.size, None)
+
+    def relayed(self, info: ObjectInfo) -> RelayedObject:
+        return RelayedObject(info.key, info.uri, self.size, self.sha256, self.crc32, info.etag, video_type(self.head))
+
+
+def _attempt(
+    source: Source, store: Store, key: str, metadata: Mapping[str, str], cancelled: threading.Event | None
+) -> RelayedObject:
+    """Read the source once from its start, into the store or against what is there."""
+    there = store.stat(key)
+    try:
+        chunks = source.iter_bytes(cancelled)
+        head = next(chunks, b"")
+        chunks = chain((head,), chunks)
+        if not video_type(head):
+            _quarantine(source, store, key, head, chunks, metadata)
+        if there is None:
+            return _upload(source, store, key, chunks, metadata, cancelled)
+        if source.size not in (None, there.size):
+            raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
+        measure = _measure(chunks)
+        measure.check_against(source)
+    except SourceError as error:
+        if there is not None:
+            error.add_note(f"An object is at {there.uri} already, but could not be compared with the source.")
+        raise
+    return _same_or_taken(store, there, measure, cancelled)
+
+
+def _upload(
+    source: Source,
+    store: Store,
+    key: str,
+    chunks: Iterator[bytes],
+    metadata: Mapping[str, str],
+    cancelled: threading.Event | None,
+) -> RelayedObject:
+    measure = _Measure()
+    head = next(chunks)
+    try:
+        with store.begin_upload(key, size=source.size, content_type=video_type(head), metadata=metadata) as upload:
+            for chunk in chain((head,), chunks):
+                upload.write(chunk)
+                measure.take(chunk)
+            measure.check_against(source)
+            info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+    except AlreadyExists:
+        # Another relay of this video was faster. Or something else has the key by now.
+        there = store.stat(key)
+        if there is None:
+            raise KeyTaken(store.uri_of(key), "an object that came and went during the upload") from None
+        return _same_or_taken(store, there, measure, cancelled)
+    return measure.relayed(info)
+
+
+def _same_or_taken(
+    store: Store, there: ObjectInfo, measure: _Measure, cancelled: threading.Event | None
+) -> RelayedObject:
+    """A folder keeps no task id with an object, so the bytes decide."""
+    found = _measure(_read(store, there.key, cancelled))
+    if (found.size, found.sha256) != (measure.size, measure.sha256):
+        raise KeyTaken(there.uri, "other bytes")
+    return found.relayed(there)
+
+
+def _quarantine(
+    source: Source, store: Store, key: str, head: bytes, chunks: Iterator[bytes], metadata: Mapping[str, str]
+) -> NoReturn:
+    """Keep what is no video rather than refuse it while its link dies, but not under the video's key."""
+    target = _quarantine_key(key, head)
+    content_type = source.content_type or "application/octet-stream"
+    measure = _Measure()
+    # AlreadyExists: the key holds a hash of the beginning, so the same thing came before and is kept.
+    with (
+        suppress(AlreadyExists),
+        store.begin_upload(target, size=source.size, content_type=content_type, metadata=metadata) as upload,
+    ):
+        for chunk in chunks:
+            upload.write(chunk)
+            measure.take(chunk)
+        upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+    raise NotAVideo(store.uri_of(target), looks_like(head))
+
+
+def _task_id(metadata: Mapping[str, str]) -> str:
+    return metadata.get(TASK_ID_METADATA, "")
+
+
+def _measure(chunks: Iterator[bytes]) -> _Measure:
+    measure = _Measure()
+    for chunk in chunks:
+        measure.take(chunk)
+    return measure
+
+
+def _read(store: Store, key: str, cancelled: threading.Event | None) -> Iterator[bytes]:
+    with store.open_read(key) as file:
+        while chunk := file.read(_READ_BYTES):
+            if cancelled is not None and cancelled.is_set():
+                raise RelayCancelled
+            yield chunk
+
+
+def _quarantine_key(key: str, head: bytes) -> str:
+    """What begins the same gets the same key, so that retries of one faulty link do not fill the store."""
+    mark = hashlib.sha256(head).hexdigest()[:12]
+    name = key.replace("/", "_").encode()[: LONGEST_SEGMENT_BYTES - len(mark) - 1].decode(errors="ignore")
+    return f"{QUARANTINE}{name}-{mark}"

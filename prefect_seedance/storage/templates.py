@@ -1,0 +1,133 @@
+"""Where a video goes: the key template of a store, checked when it is saved and rendered once.
+
+A template is a relative path with names in braces, ``videos/{created:%Y/%m/%d}/{task_id}.mp4`` by default. It must
+hold ``{task_id}`` or ``{intent}``, so that two videos can never meet at one key.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from prefect_seedance.storage.errors import BadKey
+from prefect_seedance.storage.keys import check_key
+
+DEFAULT_TEMPLATE = "videos/{created:%Y/%m/%d}/{task_id}.mp4"
+
+#: Folders of the store that hold other things than videos.
+RESERVED = ("journal/", "quarantine/")
+
+#: Longest part of a key that one name may make: six of them and their surroundings fit into S3's 1,024 bytes.
+MAXIMUM_VALUE_CHARACTERS = 120
+
+_SAFE_KEY = re.compile(r"[A-Za-z0-9._=+@ \-/]*\Z")
+_UNSAFE_IN_VALUE = re.compile(r"[^A-Za-z0-9._=+@\-]+")
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """What a template may name.
+
+    Attributes:
+        task_id: The vendor's task id.
+        intent: The identity of what was asked.
+        request_digest: Short hash of the request as asked, without the take.
+        model: The model that was asked for.
+        take: The take that was asked for.
+        flow_run_name: Name of the flow run, "run" outside of one.
+        created: When the vendor made the task, UTC.
+    """
+
+    task_id: str
+    intent: str
+    request_digest: str
+    model: str
+    take: str
+    flow_run_name: str
+    created: datetime
+
+
+_EXAMPLE = KeyFacts("videos_0", "0", "0", "model", "1", "run", datetime(2026, 1, 1, tzinfo=UTC))
+_LONGEST = KeyFacts(*("x" * MAXIMUM_VALUE_CHARACTERS for _ in range(6)), created=_EXAMPLE.created)
+NAMES = tuple(asdict(_EXAMPLE))
+
+
+def check_template(template: str) -> str:
+    """Check a key template.
+
+    Returns:
+        The template.
+
+    Raises:
+        ValueError: Saying which rule is broken and what to write instead.
+
+    Example:
+        >>> check_template("clips/{model}/{task_id}.mp4")
+        'clips/{model}/{task_id}.mp4'
+    """
+    try:
+        pieces = list(_pieces(template))
+    except ValueError as error:
+        raise ValueError(f"key template {template!r}: {error}; write names in braces, {{task_id}} say") from None
+    used = {name for _, name, _ in pieces if name is not None}
+    unknown = used - set(NAMES)
+    if unknown:
+        raise ValueError(f"key template: {{{min(unknown)}}} is not known; choose from {', '.join(NAMES)}")
+    if not used & {"task_id", "intent"}:
+        raise ValueError("key template: it must hold {task_id} or {intent}, or two videos would share a key")
+    if any(form and name != "created" for _, name, form in pieces):
+        raise ValueError("key template: only {created} takes a format, {created:%Y/%m/%d} say")
+    if not template.endswith(".mp4"):
+        raise ValueError("key template: it must end with .mp4; the poster and the provenance take its name")
+    if template.startswith(RESERVED):
+        raise ValueError(f"key template: {template.split('/')[0]}/ is kept for other things; use videos/, say")
+    for facts in (_EXAMPLE, _LONGEST):
+        key = render(template, facts)
+        if not _SAFE_KEY.match(key):
+            raise ValueError(
+                f"key template: {key!r} holds a character that is not safe in a key; use A-Z a-z 0-9 . _ - = + @ /"
+            )
+        try:
+            check_key(key)
+        except BadKey as error:
+            raise ValueError(f"key template: {error}") from None
+    return template
+
+
+def render(template: str, facts: KeyFacts) -> str:
+    """Fill in a template that was checked. Characters of a value that are unsafe in a key become "-".
+
+    Example:
+        >>> render("{created:%Y}/{model}-{task_id}.mp4", _EXAMPLE)
+        '2026/model-videos_0.mp4'
+    """
+    values: Mapping[str, object] = asdict(facts)
+    key = ""
+    for text, name, form in _pieces(template):
+        key += text
+        if name == "created":
+            key += facts.created.astimezone(UTC).strftime(form or "%Y-%m-%d")
+        elif name is not None:
+            key += _safe(str(values[name]))
+    return key
+
+
+def beside(key: str, suffix: str) -> str:
+    """Name a file beside a video: ``beside("a/b.mp4", ".json")`` is ``"a/b.json"``."""
+    return key.removesuffix(".mp4") + suffix
+
+
+def _safe(value: str) -> str:
+    """Make a value fit for a key whatever it is: after the money is spent, a key must not be refused."""
+    text = _UNSAFE_IN_VALUE.sub("-", value)[:MAXIMUM_VALUE_CHARACTERS].lstrip(".")
+    return text or "-"
+
+
+def _pieces(template: str) -> Iterator[tuple[str, str | None, str | None]]:
+    for text, name, form, conversion in string.Formatter().parse(template):
+        if conversion or (name is not None and not name.isidentifier()) or (form and "{" in form):
+            raise ValueError(f"{{{name}}} is no plain name")
+        yield text, name, form

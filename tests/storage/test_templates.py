@@ -1,0 +1,69 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefect_seedance.storage.keys import check_key
+from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, KeyFacts, beside, check_template, render
+
+FACTS = KeyFacts(
+    task_id="videos_1f",
+    intent="ab12",
+    request_digest="d1",
+    model="seedance2.0-std",
+    take="1",
+    flow_run_name="nightly run: 3",
+    created=datetime(2026, 11, 22, 23, 30, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "key"),
+    [
+        (DEFAULT_TEMPLATE, "videos/2026/11/22/videos_1f.mp4"),
+        ("{model}/{take}/{intent}.mp4", "seedance2.0-std/1/ab12.mp4"),
+        ("clips/{flow_run_name}/{task_id}.mp4", "clips/nightly-run-3/videos_1f.mp4"),
+        ("{created}/{request_digest}-{task_id}.mp4", "2026-11-22/d1-videos_1f.mp4"),
+    ],
+)
+def test_a_template_names_a_video(template: str, key: str) -> None:
+    assert render(check_template(template), FACTS) == key
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("videos/{model}.mp4", "must hold {task_id} or {intent}"),
+        ("{task_id}", "must end with .mp4"),
+        ("../{task_id}.mp4", "starts with a dot"),
+        ("/{task_id}.mp4", "absolute"),
+        ("a//{task_id}.mp4", "empty part"),
+        ("{nonsense}/{task_id}.mp4", "{nonsense} is not known"),
+        ("{task_id!r}.mp4", "no plain name"),
+        ("{task_id.__class__}.mp4", "no plain name"),
+        ("{task_id:>9}.mp4", "only {created} takes a format"),
+        ("{created:%H:%M}/{task_id}.mp4", "not safe"),
+        ("vidéos/{task_id}.mp4", "not safe"),
+        ("{task_id.mp4", "write names in braces"),
+        ("journal/{task_id}.mp4", "kept for other things"),
+        ("quarantine/{task_id}.mp4", "kept for other things"),
+        ("x" * 1000 + "/{task_id}.mp4", "longer than"),
+    ],
+)
+def test_a_template_that_could_go_wrong_is_refused_when_it_is_saved(template: str, said: str) -> None:
+    with pytest.raises(ValueError, match="key template") as caught:
+        check_template(template)
+    assert said in str(caught.value)
+
+
+@given(values=st.lists(st.text(), min_size=6, max_size=6))
+def test_after_the_money_is_spent_no_value_can_make_a_key_that_is_refused(values: list[str]) -> None:
+    everything = "{task_id}/{intent}/{request_digest}/{model}/{take}/{flow_run_name}.mp4"
+    key = render(check_template(everything), KeyFacts(*values, created=FACTS.created))
+    assert check_key(key) == key
+    assert key.count("/") == 5
+
+
+def test_the_files_beside_a_video_take_its_name() -> None:
+    assert beside("videos/a.mp4", ".json") == "videos/a.json"
