@@ -1,0 +1,217 @@
+"""One attempt: claim, POST, and what its answer does to the record, the storm and the caller.
+
+    Accepted      the id is logged, then written, for minutes if need be; if the store stays down it is still
+    returned NeverSent     back to ready; again after a pause, a few times
+    RateLimited   back to ready; again after the pause that the vendor asks for, if that is short
+    Busy          back to ready; again after 5, 10, 20 s; then refused
+    Refused       refused; the vendor's error is raised
+    Unclear       unknown; nobody sends again
+
+Before any pause the record is `ready` again, held by a lease as long as the pause.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+from prefect_seedance.client.errors import SeedanceError
+from prefect_seedance.client.outcome import Accepted, NeverSent, Unclear
+from prefect_seedance.client.submission import SubmissionRetries
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.callbacks import Callbacks, Notice
+from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.critical import HASTE, Claim, Evidence, Post, Sender, claim, keep, lease, send
+from prefect_seedance.journal.decision import SubmissionPolicy, Verdict
+from prefect_seedance.journal.errors import (
+    JournalError,
+    RecordChanged,
+    SubmissionCancelled,
+    SubmissionUnknown,
+    TaskNotRecorded,
+)
+from prefect_seedance.journal.evidence import unknown_error
+from prefect_seedance.journal.identity import Identity
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.pointer import Submitted, point_to
+from prefect_seedance.journal.reading import Entry
+from prefect_seedance.journal.record import Record
+from prefect_seedance.journal.states import HAVE_TASK
+from prefect_seedance.journal.storm import UnknownStorm
+
+_SETTLE_AS_NOT_BILLED = "Should the record read unknown later on, it may be settled as not billed."
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything that one call of `resume_or_submit` was given."""
+
+    journal: Journal
+    identity: Identity
+    post: Post
+    sender: Sender
+    policy: SubmissionPolicy
+    evidence: Evidence
+    callbacks: Callbacks
+    storm: UnknownStorm
+
+    @property
+    def intent(self) -> str:
+        """What is asked for."""
+        return self.identity.intent
+
+    def may_still_send(self) -> None:
+        """Raise if nothing shall go out (any more).
+
+        Raises:
+            SubmissionCancelled, TooManyUnknowns: Why.
+        """
+        if self.callbacks.cancelled():
+            raise SubmissionCancelled(self.intent)
+        self.storm.check()
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Nothing was bought; read the record again.
+
+    Attributes:
+        pause_seconds: After this pause.
+        holder: The nonce under which the record is held meanwhile, "" if it is not.
+    """
+
+    pause_seconds: float = 0.0
+    holder: str = ""
+
+
+def attempt(order: Order, before: Entry | None, verdict: Verdict, retries: SubmissionRetries) -> Submitted | LookAgain:
+    """Make one attempt, upon a record as it was read and decided upon.
+
+    Raises:
+        SeedanceError: See `resume_or_submit`.
+    """
+    order.may_still_send()
+    journal, callbacks = order.journal, order.callbacks
+    try:
+        current = claim(
+            journal,
+            order.identity,
+            before,
+            sender=order.sender,
+            evidence=order.evidence,
+            policy=order.policy,
+            start_stopwatch=callbacks.start_stopwatch,
+        )
+        outcome = send(
+            journal,
+            current,
+            order.post,
+            policy=order.policy,
+            may_still_send=order.may_still_send,
+            start_stopwatch=callbacks.start_stopwatch,
+        )
+    except RecordChanged:
+        return LookAgain()
+    if isinstance(outcome, Accepted):
+        return _accepted(order, current, outcome, verdict)
+    return _not_accepted(order, current, outcome, verdict, retries)
+
+
+def _accepted(order: Order, current: Claim, answer: Accepted, verdict: Verdict) -> Submitted:
+    journal, callbacks, policy = order.journal, order.callbacks, order.policy
+    callbacks.log(logging.INFO, f"Task {answer.task_id} was accepted (intent {order.intent}).")
+    journal.at("accepted.logged")
+    recorded, key = True, callbacks.key(answer)
+    try:
+        record = journal.record_accepted(
+            order.intent,
+            current.nonce,
+            answer,
+            key=key,
+            patience=Patience(policy.outcome_patience_seconds, stubborn=True),
+        ).record
+    except TaskNotRecorded as error:
+        recorded = False
+        record = changes.accepted(current.entry.record, current.nonce, answer, journal.now(), key=key)
+        callbacks.log(logging.ERROR, f"{error} The task id is handed on with the result of this step.")
+    except BaseException:  # the process is being ended
+        keep(journal, current, answer)
+        raise
+    order.storm.clear()
+    mine = next(each for each in record.attempts if each.task_id == answer.task_id)
+    notice = Notice("submitted", order.intent, verdict.decision, verdict.reason, answer.task_id, mine.number)
+    callbacks.tell(notice)
+    decided = verdict.decision, verdict.reason
+    return point_to(record, mine, *decided, asked_by=order.sender.run, recorded=recorded)
+
+
+def _not_accepted(
+    order: Order, current: Claim, outcome: changes.NotAccepted, verdict: Verdict, retries: SubmissionRetries
+) -> LookAgain:
+    pause, error = _next_pause(outcome, retries)
+    _count(order.storm, outcome)
+    journal, nonce, now = order.journal, current.nonce, order.journal.now()
+    seconds = pause + order.policy.margin_seconds if pause is not None else 0.0
+    holder = None if pause is None else lease(journal, nonce, order.sender.run, seconds)
+
+    def change(record: Record) -> Record:
+        return changes.answered(record, nonce, outcome, now, holder=holder, final=pause is None)
+
+    patience = Patience(order.policy.store_patience_seconds, stubborn=True)
+    try:
+        record = journal.update(order.intent, change, step="outcome", patience=patience).record
+    except JournalError as failure:
+        if not isinstance(outcome, Unclear):
+            failure.add_note(f"The POST before that bought nothing ({error or outcome}). {_SETTLE_AS_NOT_BILLED}")
+            raise failure from error
+        record = change(current.entry.record)
+        order.callbacks.log(logging.ERROR, f"The unclear outcome could not be written down: {failure}")
+    except BaseException:  # the process is being ended
+        keep(journal, current, outcome)
+        raise
+    if record.state in HAVE_TASK:
+        return LookAgain()  # an earlier answer came late, and brought a task
+    if isinstance(outcome, Unclear):
+        raise _unknown(order, current, record, verdict)
+    if error is None:
+        order.callbacks.log(logging.INFO, f"Not accepted ({outcome}), nothing bought; next try in {pause or 0:.0f} s.")
+        return LookAgain(pause or 0.0, nonce)
+    order.callbacks.tell(Notice("refused", order.intent, verdict.decision, str(error)))
+    error.add_note(f"Intent {order.intent}. Nothing was bought; the same request may be run again.")
+    raise error
+
+
+def _next_pause(
+    outcome: changes.NotAccepted, retries: SubmissionRetries
+) -> tuple[float, None] | tuple[None, SeedanceError]:
+    try:
+        return retries.delay_after(outcome), None
+    except SeedanceError as error:
+        return None, error
+
+
+def _count(storm: UnknownStorm, outcome: changes.NotAccepted) -> None:
+    """Count for the storm. What never left says nothing about the vendor, so it does not interrupt a row."""
+    if isinstance(outcome, Unclear):
+        storm.unclear()
+    elif not isinstance(outcome, NeverSent):
+        storm.clear()
+
+
+def _unknown(order: Order, current: Claim, record: Record, verdict: Verdict) -> SubmissionUnknown:
+    """Gather what may help a person, and word it."""
+    journal, callbacks = order.journal, order.callbacks
+    balance = callbacks.balance_now()
+    if balance is not None:
+        record = changes.looked(record, current.nonce, balance)
+        with suppress(JournalError):
+            journal.update(
+                order.intent,
+                lambda found: changes.looked(found, current.nonce, balance),
+                step="evidence",
+                patience=HASTE,
+            )
+    error = unknown_error(record, journal.uri_of(order.intent), journal.location)
+    callbacks.tell(Notice("unknown", order.intent, verdict.decision, error.reason, attempt=error.attempt))
+    return error

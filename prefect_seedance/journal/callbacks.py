@@ -1,0 +1,105 @@
+"""How a caller follows, waits for and stops `resume_or_submit`, and what it is told."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from prefect_seedance.client.outcome import Accepted
+from prefect_seedance.journal.clock import Stopwatch, start_stopwatch
+from prefect_seedance.journal.decision import Decision
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that others may want to react to.
+
+    Attributes:
+        kind: ``decided`` for every new decision; the others for what came of it.
+        intent: Whose.
+        decision: What was decided.
+        reason: Why.
+        task_id: The vendor's task id, "" if there is none.
+        attempt: Number of the attempt, 0 if there is none.
+    """
+
+    kind: Literal["decided", "submitted", "attached", "unknown", "refused"]
+    intent: str
+    decision: Decision
+    reason: str
+    task_id: str = ""
+    attempt: int = 0
+
+
+def _write_log(level: int, message: str) -> None:
+    _log.log(level, "%s", message)
+
+
+def _nothing(notice: Notice) -> None:
+    pass
+
+
+def _no_key(accepted: Accepted) -> str:
+    return ""
+
+
+def _not_looked() -> float | None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What `resume_or_submit` calls. All of it in its own thread.
+
+    Attributes:
+        log: Takes a level of `logging` and a message.
+        emit: Takes each notice. If it fails, that is logged.
+        key_of: Renders the object key of an accepted task; asked once. If it fails the key stays empty.
+        balance: Looks at the account's balance after an unclear answer, as evidence for a person.
+        cancelled: Whether the run is being cancelled; asked before each POST and in every pause.
+        sleep: Sleeps for so many seconds.
+        random: Gives numbers from 0 to 1, for the jitter of back-offs.
+        start_stopwatch: Starts the stopwatch of a claim.
+    """
+
+    log: Callable[[int, str], None] = _write_log
+    emit: Callable[[Notice], None] = _nothing
+    key_of: Callable[[Accepted], str] = _no_key
+    balance: Callable[[], float | None] = _not_looked
+    cancelled: Callable[[], bool] = _never
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+    start_stopwatch: Callable[[], Stopwatch] = start_stopwatch
+
+    def tell(self, notice: Notice) -> None:
+        """Emit a notice; what is emitted never decides what happens."""
+        try:
+            self.emit(notice)
+        except Exception as error:
+            self.log(logging.WARNING, f"An event could not be emitted: {error}")
+
+    def key(self, accepted: Accepted) -> str:
+        """Render the object key; "" if that fails, and whoever relays renders it."""
+        try:
+            return self.key_of(accepted)
+        except Exception as error:
+            self.log(logging.WARNING, f"The object key of task {accepted.task_id} could not be rendered: {error}")
+            return ""
+
+    def balance_now(self) -> float | None:
+        """Look at the balance; None if that fails."""
+        try:
+            return self.balance()
+        except Exception as error:
+            self.log(logging.INFO, f"The balance could not be looked at: {error}")
+            return None

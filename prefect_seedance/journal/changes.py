@@ -1,0 +1,270 @@
+"""Every change of a record, as pure functions: a record in, a record out.
+
+They may be applied to a record that somebody else has written meanwhile, and more than once: each finds its
+attempt by the attempt's nonce or task id, and gives back the same record when there is nothing left to do. So
+a write whose answer was lost, or that lost a race, is simply read again and applied again. The exception is
+`claimed` and `renewed`, which hold only for the very record that was decided upon.
+
+Once a task id is in a record it stays there, whatever the state and whoever comes later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
+from prefect_seedance.journal.identity import Identity
+from prefect_seedance.journal.record import (
+    FREE_ATTEMPTS_KEPT,
+    Attempt,
+    AttemptOutcome,
+    Holder,
+    Record,
+    Stored,
+)
+from prefect_seedance.journal.states import HAVE_TASK, State
+
+Change = Callable[[Record], Record]
+#: What an answer without a task may be.
+NotAccepted = NeverSent | RateLimited | Busy | Refused | Unclear
+
+EXCERPT_BYTES = 2048
+
+
+def new_record(identity: Identity, now: datetime) -> Record:
+    """Begin a record. It is not written like this: its first state is `claimed` or `accepted`."""
+    return Record(
+        intent=identity.intent,
+        state=State.READY,
+        request=identity.request,
+        take=identity.take,
+        scope=identity.scope,
+        account=identity.account,
+        model=identity.model,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def claimed(record: Record, attempt: Attempt, holder: Holder) -> Record:
+    """Claim a record for one POST. The attempt gets the next number; its nonce must be the holder's."""
+    attempt = attempt.model_copy(update={"number": _next_number(record)})
+    attempts = _pruned((*record.attempts, attempt))
+    return record.model_copy(update={"state": State.SENDING, "attempts": attempts, "holder": holder, "stored": None})
+
+
+def renewed(record: Record, holder: Holder) -> Record:
+    """Give a claim that has not been used a new lease."""
+    return record.model_copy(update={"holder": holder})
+
+
+def released(record: Record, nonce: str) -> Record:
+    """Let go of a record that is ready, so that nobody has to wait for the lease to run out."""
+    held = record.state is State.READY and record.holder is not None and record.holder.nonce == nonce
+    return record.model_copy(update={"holder": None}) if held else record
+
+
+def answered(
+    record: Record,
+    nonce: str,
+    outcome: NotAccepted,
+    now: datetime,
+    *,
+    holder: Holder | None = None,
+    final: bool = True,
+) -> Record:
+    """Write down an answer without a task.
+
+    Args:
+        record: The record.
+        nonce: Of the attempt that was answered.
+        outcome: What the answer means.
+        now: When.
+        holder: Who keeps the record through a back-off; for an outcome that will be tried again.
+        final: Whether it will not be tried again; decides what becomes of a busy vendor.
+    """
+    attempt = record.attempt_by(nonce)
+    if attempt is None or attempt.task_id or attempt.outcome not in ("", "unclear"):
+        return record  # settled by now, by a person or by this very change
+    if attempt.outcome == "unclear" and isinstance(outcome, Unclear):
+        return record
+    flying = in_flight(record, nonce)
+    record = _with(record, attempt.model_copy(update={**_facts(outcome), "answered_at": now}))
+    if not flying:
+        return record
+    live = record.live_attempt()
+    if live is not None:  # an earlier answer came late: the intent has its task
+        return _about(record, live)
+    state = _state_after(outcome, final)
+    return record.model_copy(update={"state": state, "holder": holder if state is State.READY else None})
+
+
+def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, key: str = "") -> Record:
+    """Merge a task id into its attempt, in whatever state the record is by now.
+
+    Args:
+        record: The record.
+        nonce: Of the attempt that was answered; an attempt is added if there is none.
+        answer: What the vendor said.
+        now: When.
+        key: Object key for the video.
+    """
+    mine = record.attempt_by(nonce)
+    flying = in_flight(record, nonce)
+    known = next((attempt for attempt in record.attempts if attempt.task_id == answer.task_id), None)
+    if known is not None:
+        if mine is not None and mine.is_unsettled:
+            note = f"its task stands in attempt {known.number}"
+            record = _with(
+                record, mine.model_copy(update={"outcome": "same_task", "message": note, "answered_at": now})
+            )
+        elif not flying:
+            return record
+    else:
+        if mine is None or mine.task_id:
+            nonce = nonce if mine is None else f"{nonce}-{_next_number(record)}"
+            mine = Attempt(number=_next_number(record), nonce=nonce, started_at=now)
+        known = mine.model_copy(
+            update={
+                "outcome": "accepted",
+                "answered_at": now,
+                "task_id": answer.task_id,
+                "model": plain(answer.model),
+                "created_at": answer.created_at,
+                "cost": answer.cost,
+            }
+        )
+        record = _with(record, known)
+    another_in_flight = record.state is State.SENDING and not flying
+    if record.state in HAVE_TASK or another_in_flight or not known.is_live:
+        return record
+    return _about(record, known, key)
+
+
+def looked(record: Record, nonce: str, balance_after: float) -> Record:
+    """Note the account's balance after an unclear answer."""
+    attempt = record.attempt_by(nonce)
+    return record if attempt is None else _with(record, attempt.model_copy(update={"balance_after": balance_after}))
+
+
+def settled(record: Record) -> Record:
+    """Go on with a task that is known, where the newest attempt is past its deadline."""
+    live = record.live_attempt()
+    return record if live is None or record.state in HAVE_TASK else _about(record, live)
+
+
+def completed(record: Record, task: VideoTask) -> Record:
+    """Write down that the vendor has the video."""
+    attempt = _attempt_of(record, task.task_id)
+    if attempt is None:
+        return record
+    facts = {"cost": task.cost, "completed_at": task.completed_at, "created_at": task.created_at}
+    facts = {name: value for name, value in facts.items() if value is not None}
+    if any(getattr(attempt, name) != value for name, value in facts.items()):
+        record = _with(record, attempt.model_copy(update=facts))
+    if record.state is State.SUBMITTED and record.current == attempt.number:
+        return record.model_copy(update={"state": State.COMPLETED})
+    return record
+
+
+def failed(record: Record, task_id: str, failure: str, message: str) -> Record:
+    """Write down the vendor's verdict on a task; another task of the intent takes over, if there is one."""
+    attempt = _attempt_of(record, task_id)
+    if attempt is None or attempt.failure:
+        return record
+    record = _with(record, attempt.model_copy(update={"failure": failure, "message": plain(message)}))
+    if record.current != attempt.number or record.state not in (State.SUBMITTED, State.COMPLETED):
+        return record
+    live = record.live_attempt()
+    return record.model_copy(update={"state": State.FAILED}) if live is None else _about(record, live)
+
+
+def stored(record: Record, task_id: str, facts: Stored) -> Record:
+    """Write down where the video lies."""
+    attempt = _attempt_of(record, task_id)
+    if attempt is None or (record.state is State.STORED and record.stored == facts):
+        return record
+    update = {"state": State.STORED, "current": attempt.number, "stored": facts, "key": facts.key}
+    return record.model_copy(update=update)
+
+
+def relay_again(record: Record) -> Record:
+    """Take back `stored`: the object is gone, and the same task can be relayed again."""
+    return record.model_copy(update={"state": State.COMPLETED}) if record.state is State.STORED else record
+
+
+def keyed(record: Record, task_id: str, key: str) -> Record:
+    """Write down the object key of the current task, unless it has one already."""
+    return record if record.key or record.task_id != task_id else record.model_copy(update={"key": key})
+
+
+def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
+    """Cut text of the vendor to size, and make it text that any JSON reader takes."""
+    return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
+
+
+def _state_after(outcome: NotAccepted, final: bool) -> State:
+    match outcome:
+        case NeverSent() | RateLimited():
+            return State.READY
+        case Busy():
+            return State.REFUSED if final else State.READY
+        case Refused():
+            return State.REFUSED
+        case Unclear():
+            return State.UNKNOWN
+
+
+def _facts(outcome: NotAccepted) -> dict[str, str | int | None]:
+    """Give the fields of an attempt that an outcome fills."""
+    match outcome:
+        case NeverSent(reason):
+            return _fields("never_sent", reason)
+        case RateLimited(None):
+            return _fields("rate_limited", "")
+        case RateLimited(retry_after):
+            return _fields("rate_limited", f"the vendor asks to wait {retry_after:g} s")
+        case Busy(message):
+            return _fields("busy", message)
+        case Refused(code, message, status_code):
+            return {**_fields("refused", message), "code": plain(code), "status_code": status_code}
+        case Unclear(reason, excerpt, status_code):
+            return {**_fields("unclear", reason), "excerpt": plain(excerpt), "status_code": status_code}
+
+
+def _fields(outcome: AttemptOutcome, message: str) -> dict[str, str | int | None]:
+    return {"outcome": outcome, "message": plain(message)}
+
+
+def in_flight(record: Record, nonce: str) -> bool:
+    """Tell whether this attempt is the one that has the right to a POST."""
+    return record.state is State.SENDING and record.holder is not None and record.holder.nonce == nonce
+
+
+def _about(record: Record, attempt: Attempt, key: str = "") -> Record:
+    """Make a task the one that the record is about."""
+    update = {"state": State.SUBMITTED, "current": attempt.number, "holder": None, "key": key}
+    return record.model_copy(update=update)
+
+
+def _attempt_of(record: Record, task_id: str) -> Attempt | None:
+    return next((attempt for attempt in record.attempts if attempt.task_id == task_id), None)
+
+
+def _next_number(record: Record) -> int:
+    return max((attempt.number for attempt in record.attempts), default=0) + 1
+
+
+def _with(record: Record, changed: Attempt) -> Record:
+    others = (attempt for attempt in record.attempts if attempt.number != changed.number)
+    attempts = tuple(sorted((*others, changed), key=lambda attempt: attempt.number))
+    return record.model_copy(update={"attempts": _pruned(attempts)})
+
+
+def _pruned(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
+    """Drop the oldest attempts that cost nothing, so that no back-off of a bad week makes a large record."""
+    free = [attempt.number for attempt in attempts if not attempt.counts]
+    dropped = frozenset(free[:-FREE_ATTEMPTS_KEPT])
+    return tuple(attempt for attempt in attempts if attempt.number not in dropped)

@@ -1,0 +1,28 @@
+"""How long something took, sleep included: for deciding whether a claim is still good.
+
+`time.monotonic` stands still on Linux while the machine sleeps, and every clock stands still in a paused
+virtual machine until the wall clock is set right. So the largest of what several clocks say counts: a clock
+that jumps ahead only makes us renew a claim that was still good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Stopwatch = Callable[[], float]
+
+
+def _clocks() -> tuple[Callable[[], float], ...]:
+    # Linux: counts through suspend. macOS: CLOCK_MONOTONIC does so by itself.
+    name = next((each for each in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC") if hasattr(time, each)), "")
+    if not name:
+        return (time.monotonic, time.time)
+    clock: int = getattr(time, name)
+    return (lambda: time.clock_gettime(clock), time.monotonic, time.time)
+
+
+def start_stopwatch() -> Stopwatch:
+    """Start a stopwatch; calling what it returns gives the seconds since then."""
+    begun = [(read, read()) for read in _clocks()]
+    return lambda: max(read() - start for read, start in begun)

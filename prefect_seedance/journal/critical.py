@@ -1,0 +1,236 @@
+"""The critical section: claim, POST, outcome. Synchronous, for one worker thread; nothing in it is awaited.
+
+    claim     the record goes to `sending`, with a nonce and a lease that others see
+    send      one POST, if the lease still leaves room for all of it; else the claim is renewed first
+    outcome   what the answer means goes into the record (`submission` does this part)
+
+The lease is counted by two clocks that cannot be confused: others go by the store's, from the moment when the
+claim was written; the owner goes by its own stopwatch, started before that, which runs on while the process
+is stopped or the machine sleeps. So when others read the claim as lapsed, the owner knew earlier.
+
+What it does not do: it cannot take back a POST. A process that is stopped in the very moment between its last
+look at the stopwatch and the first byte on the wire sends when it is woken, however late. Only an idempotency
+key of the vendor could close that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unclear
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.clock import Stopwatch
+from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.journal.errors import JournalError, JournalUnavailable, RecordChanged
+from prefect_seedance.journal.identity import Identity
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.reading import Entry
+from prefect_seedance.journal.record import Attempt, Holder, Record, Run
+
+#: Does exactly one POST, in at most so many seconds in total, and says what its answer means.
+Post = Callable[[float], Outcome]
+
+#: When something ends the section from outside there are seconds left, not minutes.
+HASTE = Patience(5.0, stubborn=True)
+#: How often a claim is renewed before the store is called too slow.
+_RENEWALS = 5
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends, for the record. No secrets.
+
+    Attributes:
+        run: The flow run.
+        credentials: Fingerprint of key and host.
+        host: The vendor's host.
+    """
+
+    run: Run
+    credentials: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beforehand and may help a person to settle an unclear submission.
+
+    Attributes:
+        price: JimiCoin that we expect it to cost.
+        price_source: Where that comes from.
+        balance_before: JimiCoin of the account, if somebody has looked.
+    """
+
+    price: float | None = None
+    price_source: str = ""
+    balance_before: float | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to one POST.
+
+    Attributes:
+        entry: The record as claimed.
+        nonce: Of the attempt and of its holder.
+        elapsed: Seconds since before the claim was written.
+    """
+
+    entry: Entry
+    nonce: str
+    elapsed: Stopwatch
+
+    @property
+    def intent(self) -> str:
+        """The intent that is claimed."""
+        return self.entry.record.intent
+
+
+def claim(
+    journal: Journal,
+    identity: Identity,
+    before: Entry | None,
+    *,
+    sender: Sender,
+    evidence: Evidence,
+    policy: SubmissionPolicy,
+    start_stopwatch: Callable[[], Stopwatch],
+) -> Claim:
+    """Claim a record for one POST, exactly as it was read and decided upon.
+
+    Raises:
+        RecordChanged: Somebody else was faster.
+        JournalError: The journal cannot be written.
+    """
+    nonce, now, elapsed = uuid4().hex, journal.now(), start_stopwatch()
+    attempt = Attempt(
+        number=0,
+        nonce=nonce,
+        started_at=now,
+        run=sender.run,
+        price=evidence.price,
+        price_source=evidence.price_source,
+        balance_before=evidence.balance_before,
+    )
+    record = before.record if before else changes.new_record(identity, now)
+    record = record.model_copy(update={"credentials": sender.credentials, "host": sender.host})
+    claimed = changes.claimed(record, attempt, lease(journal, nonce, sender.run, policy.lease_seconds))
+    patience = Patience(policy.store_patience_seconds)
+    try:
+        entry = journal.write(identity.intent, before, claimed, step="claim", patience=patience)
+    except RecordChanged:
+        # Perhaps by somebody who merged an old answer into our claim, before we could see it.
+        found = journal.read(identity.intent, patience)
+        if found is None or not changes.in_flight(found.record, nonce):
+            raise
+        entry = found
+    except JournalUnavailable:
+        # Perhaps it was written all the same; nobody should have to settle by hand what was never sent.
+        let_go(journal, identity.intent, nonce, "the journal failed before the POST")
+        raise
+    return Claim(entry, nonce, elapsed)
+
+
+def send(
+    journal: Journal,
+    current: Claim,
+    post: Post,
+    *,
+    policy: SubmissionPolicy,
+    may_still_send: Callable[[], None],
+    start_stopwatch: Callable[[], Stopwatch],
+) -> Outcome:
+    """Send the POST of a claim.
+
+    Args:
+        journal: The journal.
+        current: The claim.
+        post: Does the POST.
+        policy: Time-outs.
+        may_still_send: Called right before the POST; raises if it shall not go out.
+        start_stopwatch: Starts the stopwatch of a renewed claim.
+
+    Returns:
+        What the answer means. An exception of ``post`` is an unclear outcome.
+
+    Raises:
+        RecordChanged: The claim lapsed, and somebody has settled it meanwhile. Nothing was sent.
+        JournalError: The claim could not be renewed. Nothing was sent.
+    """
+    sent, outcome = False, None
+    try:
+        for _ in range(_RENEWALS):
+            journal.at("post.before")
+            may_still_send()
+            if policy.leaves_room(current.elapsed()):
+                sent = True
+                break
+            current = _renewed(journal, current, policy, start_stopwatch)
+        else:
+            where = journal.uri_of(current.intent)
+            raise JournalUnavailable(where, f"{_RENEWALS} claims were too old once written.", current.intent)
+        outcome = _posted(post, policy.post_seconds)
+        journal.at("post.after")
+        return outcome
+    except BaseException as error:
+        if not sent:
+            let_go(journal, current.intent, current.nonce, f"not sent: {type(error).__name__}")
+        else:  # the process is being ended, in the middle of the POST or right behind it
+            ended = Unclear(f"the process was ended by {type(error).__name__} during the POST")
+            keep(journal, current, outcome or ended)
+        raise
+
+
+def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
+    """Write down an outcome while the process is being ended; as well as possible."""
+    nonce, now = current.nonce, journal.now()
+
+    def change(record: Record) -> Record:
+        if isinstance(outcome, Accepted):
+            return changes.accepted(record, nonce, outcome, now)
+        return changes.answered(record, nonce, outcome, now)
+
+    _hastily(journal, current.intent, change)
+
+
+def lease(journal: Journal, nonce: str, run: Run, seconds: float) -> Holder:
+    """Write down who has the record, and for how long."""
+    return Holder(nonce=nonce, run=run, lease_seconds=seconds, deadline=journal.now() + timedelta(seconds=seconds))
+
+
+def let_go(journal: Journal, intent: str, nonce: str, reason: str) -> None:
+    """Give back a claim that was not used, or a record held through a back-off; as well as possible."""
+
+    def change(record: Record) -> Record:
+        return changes.released(changes.answered(record, nonce, NeverSent(reason), journal.now()), nonce)
+
+    _hastily(journal, intent, change)
+
+
+def _hastily(journal: Journal, intent: str, change: changes.Change) -> None:
+    with suppress(JournalError):
+        journal.update(intent, change, step="release", patience=HASTE)
+
+
+def _renewed(
+    journal: Journal, current: Claim, policy: SubmissionPolicy, start_stopwatch: Callable[[], Stopwatch]
+) -> Claim:
+    elapsed = start_stopwatch()
+    held = current.entry.record.holder
+    holder = lease(journal, current.nonce, held.run if held else Run(), policy.lease_seconds)
+    record = changes.renewed(current.entry.record, holder)
+    patience = Patience(policy.store_patience_seconds)
+    entry = journal.write(current.intent, current.entry, record, step="renew", patience=patience)
+    return Claim(entry, current.nonce, elapsed)
+
+
+def _posted(post: Post, seconds: float) -> Outcome:
+    try:
+        return post(seconds)
+    except Exception as error:
+        return Unclear(f"the client failed during the POST: {type(error).__name__}: {error}")

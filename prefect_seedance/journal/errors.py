@@ -1,0 +1,251 @@
+"""Everything that can stop the journal, as one tree on top of the client's.
+
+    SeedanceError
+    └── JournalError
+        ├── JournalUnavailable      the store could not be read or written just now
+        ├── JournalGone             the journal, or a record of it, was there and is not any more
+        ├── RecordDamaged           a record that cannot be read; never taken for absent
+        ├── RecordTooNew            written by a newer version: may be read, not written
+        ├── RecordChanged           somebody else wrote it first: read again, decide anew
+        ├── IllegalTransition       a fault of this package
+        ├── MediaNotIdentified      an address whose content nobody identified
+        ├── TaskNotRecorded         accepted and paid, but the store is down; carries the task id
+        ├── SubmissionUnknown       perhaps accepted, perhaps billed (also a SubmissionUnclear)
+        ├── SubmissionStopped       nothing was sent, and here is why
+        │   ├── SubmissionsUsedUp   the intent has had all the submissions that the policy allows
+        │   ├── FailedBefore        the vendor's verdict on this request would be the same again
+        │   ├── AbandonedBefore     a person gave the intent up
+        │   ├── HeldByAnother       another run keeps the intent busy
+        │   ├── TooManyUnknowns     several unclear answers in a row: the run sends nothing more
+        │   └── SubmissionCancelled the run was cancelled before the POST
+        └── ResolutionRefused       a person's resolution that cannot be right
+
+Each message says what happened, what it means for the money and the video, and what to do. None holds an API
+key. All survive pickling with their attributes (`SeedanceError`).
+"""
+
+from __future__ import annotations
+
+from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear
+
+
+class JournalError(SeedanceError):
+    """Root of the journal's errors.
+
+    Attributes:
+        intent: The intent that it is about, "" if it is about the whole journal.
+    """
+
+    intent: str = ""
+
+
+class JournalUnavailable(JournalError):
+    """The store of the journal did not work, for as long as we were patient."""
+
+    def __init__(self, where: str, cause: str, intent: str = "") -> None:
+        self.where, self.cause, self.intent = where, cause, intent
+        super().__init__(
+            f"The journal at {where} cannot be used: {cause} Without it no video is submitted, and tasks that were "
+            "submitted before go on. Mend the store, then run the same request again."
+        )
+
+
+class JournalGone(JournalError):
+    """The journal, or one of its records, was deleted or is another one than before."""
+
+    def __init__(self, where: str, what: str, intent: str = "") -> None:
+        self.where, self.what, self.intent = where, what, intent
+        super().__init__(
+            f"{what} at {where}. The journal is what keeps a video from being paid for twice, so nothing is submitted "
+            "now. Check that location and prefix are those of the earlier runs and that no lifecycle rule or clean-up "
+            "deletes journal/; restore it if it was deleted, or start a new run if a new journal is what you want."
+        )
+
+
+class RecordDamaged(JournalError):
+    """A record cannot be read."""
+
+    def __init__(self, where: str, cause: str, intent: str) -> None:
+        self.where, self.cause, self.intent = where, cause, intent
+        super().__init__(
+            f"The record at {where} cannot be read: {cause}. A video may have been paid for under it, so nothing is "
+            "submitted for this intent. Restore an earlier version of the file, or ask for another take."
+        )
+
+
+class RecordTooNew(JournalError):
+    """A newer version of this package wrote the record."""
+
+    def __init__(self, where: str, version: int, ours: int, intent: str) -> None:
+        self.where, self.version, self.ours, self.intent = where, version, ours, intent
+        super().__init__(
+            f"The record at {where} has version {version}, and this prefect-seedance writes version {ours}: it may "
+            "read the record, not change it. Nothing was sent. Upgrade prefect-seedance here as well, then run again."
+        )
+
+
+class RecordChanged(JournalError):
+    """Somebody else wrote the record since it was read."""
+
+    def __init__(self, where: str, intent: str) -> None:
+        self.where, self.intent = where, intent
+        super().__init__(f"The record at {where} was written by another run meanwhile. Nothing was sent. Run again.")
+
+
+class IllegalTransition(JournalError):
+    """A record was to go from one state to another that may not follow."""
+
+    def __init__(self, intent: str, before: str, after: str) -> None:
+        self.intent, self.before, self.after = intent, before, after
+        super().__init__(
+            f"The record of intent {intent} may not go from {before} to {after}; it was left as it is. This is a fault "
+            "of prefect-seedance: please report it with the record."
+        )
+
+
+class MediaNotIdentified(JournalError, ValueError):
+    """An address is neither https nor ``asset://`` and nothing identified its content."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"{address[:200]!r} can only be identified by its content, and nothing here reads it. Nothing was sent. "
+            "Give a public https:// URL, or asset://{id}."
+        )
+
+
+class TaskNotRecorded(JournalError):
+    """The vendor accepted, and its task id could not be written into the journal.
+
+    Attributes:
+        task_id: The vendor's task id.
+        cause: What stood in the way.
+    """
+
+    def __init__(self, intent: str, task_id: str, cause: str) -> None:
+        self.intent, self.task_id, self.cause = intent, task_id, cause
+        super().__init__(
+            f"Task {task_id} was accepted and is paid for (intent {intent}), but the journal could not be written: "
+            f"{cause} Keep the task id. Once the store works, attach it: resolve_submission with this task id."
+        )
+
+
+class SubmissionUnknown(JournalError, SubmissionUnclear):
+    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `evidence.unknown_error`.
+
+    Attributes:
+        attempt: Number of the unclear attempt in the record.
+        run_name: Name of the run that sent it, "" outside of a flow.
+        run_url: Where that run can be seen, "" if nowhere.
+        started_at: When it was sent, ISO 8601.
+        record_uri: Where the record lies.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        intent: str,
+        attempt: int,
+        reason: str,
+        excerpt: str,
+        status_code: int | None,
+        run_name: str,
+        run_url: str,
+        started_at: str,
+        record_uri: str,
+    ) -> None:
+        self.intent, self.attempt, self.reason = intent, attempt, reason
+        self.excerpt, self.status_code = excerpt, status_code
+        self.run_name, self.run_url, self.started_at = run_name, run_url, started_at
+        self.record_uri = record_uri
+        Exception.__init__(self, message)
+
+
+class SubmissionStopped(JournalError):
+    """Nothing was sent by this call."""
+
+
+class SubmissionsUsedUp(SubmissionStopped):
+    """The intent has had all the submissions that the policy allows."""
+
+    def __init__(self, intent: str, submissions: int, maximum: int, last: str) -> None:
+        self.intent, self.submissions, self.maximum, self.last = intent, submissions, maximum, last
+        super().__init__(
+            f"Nothing was sent: intent {intent} has been submitted {submissions} time(s), and max_submissions is "
+            f"{maximum} per intent, whichever run asks. {last} To pay for one more attempt raise max_submissions, or "
+            "ask for another take."
+        )
+
+
+class FailedBefore(SubmissionStopped):
+    """The vendor failed this request for a reason that another attempt does not mend.
+
+    Attributes:
+        task_id: The failed task.
+        failure: Its class.
+        error_message: The vendor's words.
+    """
+
+    def __init__(self, intent: str, task_id: str, failure: str, error_message: str) -> None:
+        self.intent, self.task_id, self.failure, self.error_message = intent, task_id, failure, error_message
+        super().__init__(
+            f"Nothing was sent: the vendor made no video of this request before (task {task_id}, class {failure}: "
+            f"{error_message or 'no reason given'}), and only failures of class media or transient are worth another "
+            "attempt. Change the prompt or the media, or ask for another take to have it tried again all the same."
+        )
+
+
+class AbandonedBefore(SubmissionStopped):
+    """A person gave the intent up."""
+
+    def __init__(self, intent: str, record_uri: str) -> None:
+        self.intent, self.record_uri = intent, record_uri
+        super().__init__(
+            f"Nothing was sent: intent {intent} was abandoned by a person after an unclear submission (record: "
+            f"{record_uri}). For a new video ask for another take; if the vendor's console shows by now what became of "
+            "it, settle it once more with resolve_submission."
+        )
+
+
+class HeldByAnother(SubmissionStopped):
+    """Another run keeps the intent busy for longer than we wait."""
+
+    def __init__(self, intent: str, waited_seconds: float, run_name: str, state: str) -> None:
+        self.intent, self.waited_seconds, self.run_name, self.state = intent, waited_seconds, run_name, state
+        who = f"run {run_name!r}" if run_name else "another process"
+        super().__init__(
+            f"Nothing was sent: after {waited_seconds:.0f} s {who} still works on intent {intent} (state {state}). The "
+            "video is not lost: run the same request again later, it takes up what that run has done."
+        )
+
+
+class TooManyUnknowns(SubmissionStopped):
+    """Several unclear answers in a row: this run sends nothing more."""
+
+    def __init__(self, unknowns: int) -> None:
+        self.unknowns = unknowns
+        super().__init__(
+            f"Nothing was sent: the last {unknowns} submissions of this run ended unclear, each perhaps billed, so the "
+            "run sends no more. See that the vendor and the network work, settle the unclear ones (prefect-seedance "
+            "journal --unknown), then run again: what is done is not repeated."
+        )
+
+
+class SubmissionCancelled(SubmissionStopped):
+    """The run was cancelled before the POST."""
+
+    def __init__(self, intent: str) -> None:
+        self.intent = intent
+        super().__init__(
+            f"The run was cancelled before intent {intent} was sent; nothing is billed for it. Run the same request "
+            "again to submit it."
+        )
+
+
+class ResolutionRefused(JournalError):
+    """A resolution that cannot be right. The record was left as it is."""
+
+    def __init__(self, intent: str, reason: str, fix: str) -> None:
+        self.intent, self.reason, self.fix = intent, reason, fix
+        super().__init__(f"Intent {intent} was not resolved: {reason} Nothing was changed. {fix}")

@@ -1,0 +1,250 @@
+"""The record of one intent: what was intended, sent, answered and stored, as one small JSON file.
+
+Versioned: fields that a newer package added are kept and written back, a record of a newer `version` may be
+read and not written. No secrets: of the credentials only the fingerprint, of media links only what identifies
+them. Times are the worker's and for people only; nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from prefect_seedance.journal.states import STATES, State
+
+VERSION = 1
+
+#: What became of an attempt; "" while nobody knows: it is on the wire, or its process is gone.
+AttemptOutcome = Literal[
+    "", "accepted", "unclear", "refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"
+]
+#: Outcomes that certainly cost nothing. Every other one counts as a submission, also one that we do not know.
+#: ("same_task": its task is counted in another attempt of the record.)
+FREE_OUTCOMES = frozenset({"refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"})
+#: Free attempts that a record keeps, the newest; the others are never dropped.
+FREE_ATTEMPTS_KEPT = 20
+
+
+class Part(BaseModel):
+    """A part of a record: frozen, and unknown fields survive being written back."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Run(Part):
+    """Which run it was.
+
+    Attributes:
+        id: Flow run id, "" outside of a flow.
+        name: Its name.
+        url: Where it can be seen.
+    """
+
+    id: str = ""
+    name: str = ""
+    url: str = ""
+
+
+class Holder(Part):
+    """Who has the record for now.
+
+    Attributes:
+        nonce: Of one call of `resume_or_submit`.
+        run: The run that it belongs to.
+        lease_seconds: For how long, counted by the store's clock from the record's last write.
+        deadline: The same as a moment by the holder's clock, for people.
+    """
+
+    nonce: str
+    run: Run = Run()
+    lease_seconds: float = 0.0
+    deadline: datetime | None = None
+
+
+class Attempt(Part):
+    """One POST, or what is left of one.
+
+    Attributes:
+        number: Rises by one with each attempt of the record, for ever.
+        nonce: Names the attempt, and is how a late answer finds its place.
+        started_at: When it was claimed.
+        run: The run that sent it.
+        outcome: See `AttemptOutcome`; text, so that a newer word is kept. What is not known to be free
+            counts.
+        answered_at: When the outcome was written down.
+        task_id: The vendor's id, "" if there is none or none is known.
+        model: As the vendor answered.
+        created_at: Unix seconds by the vendor.
+        completed_at: Unix seconds by the vendor.
+        cost: JimiCoin that the vendor reported.
+        price: JimiCoin that we expected.
+        price_source: Where that came from.
+        balance_before: JimiCoin before the POST, if somebody looked.
+        balance_after: JimiCoin after an unclear answer, if somebody looked.
+        failure: Class of the vendor's verdict, "" if it gave none.
+        message: The vendor's words, or why the outcome is what it is.
+        code: Code of the answer.
+        status_code: HTTP status of the answer.
+        excerpt: Up to 2 KB of an answer that is unclear.
+        resolved_by: Who settled it by hand.
+    """
+
+    number: int
+    nonce: str
+    started_at: datetime
+    run: Run = Run()
+    outcome: str = ""
+    answered_at: datetime | None = None
+    task_id: str = ""
+    model: str = ""
+    created_at: int | None = None
+    completed_at: int | None = None
+    cost: float | None = None
+    price: float | None = None
+    price_source: str = ""
+    balance_before: float | None = None
+    balance_after: float | None = None
+    failure: str = ""
+    message: str = ""
+    code: str = ""
+    status_code: int | None = None
+    excerpt: str = ""
+    resolved_by: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was perhaps billed, and so is one of the intent's submissions."""
+        return self.outcome not in FREE_OUTCOMES
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether it is not known what became of it."""
+        return self.counts and not self.task_id
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has a task that the vendor did not end without a video."""
+        return bool(self.task_id) and not self.failure
+
+
+class Stored(Part):
+    """Where the video lies. More facts may stand beside these and are kept.
+
+    Attributes:
+        uri: Full address.
+        key: Key inside the store.
+        bytes: Size.
+        sha256: 64 hex digits.
+        crc32: 8 hex digits.
+        etag: The store's own tag.
+    """
+
+    uri: str
+    key: str
+    bytes: int
+    sha256: str
+    crc32: str
+    etag: str = ""
+
+
+class Record(Part):
+    """Everything that is known of one intent.
+
+    Attributes:
+        version: Of this shape.
+        intent: 32 hex digits.
+        rev: Rises with every write.
+        nonce: Fresh with every write.
+        opening: How often the record became open; names its open marker.
+        state: What is known; see `reads_as`.
+        request: The canonical request, for people and for the provenance.
+        take: Which video of that request.
+        scope: What it is shared within.
+        account: Label of the account that pays.
+        model: The model that was asked for.
+        credentials: Fingerprint of key and host that were used last.
+        host: Where it was sent last.
+        package_version: Of the last writer.
+        created_at: When the record was made.
+        updated_at: When it was written last.
+        holder: Who has it, in ``ready`` and ``sending``.
+        current: Number of the attempt that the state is about, 0 if none.
+        key: Object key of the current attempt's video, rendered once.
+        attempts: In order.
+        stored: Where the video lies.
+    """
+
+    version: int = VERSION
+    intent: str
+    rev: int = 0
+    nonce: str = ""
+    opening: int = 0
+    state: State
+    request: dict[str, JsonValue]
+    take: str
+    scope: str
+    account: str
+    model: str
+    credentials: str = ""
+    host: str = ""
+    package_version: str = ""
+    created_at: datetime
+    updated_at: datetime
+    holder: Holder | None = None
+    current: int = 0
+    key: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    stored: Stored | None = None
+
+    @property
+    def submissions(self) -> int:
+        """How many attempts were perhaps billed."""
+        return sum(attempt.counts for attempt in self.attempts)
+
+    @property
+    def current_attempt(self) -> Attempt | None:
+        """The attempt that the state is about."""
+        return next((attempt for attempt in self.attempts if attempt.number == self.current), None)
+
+    @property
+    def task_id(self) -> str:
+        """Task id of the current attempt, "" if there is none."""
+        attempt = self.current_attempt
+        return attempt.task_id if attempt else ""
+
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """Every task id that is known. More than one means that more than one was paid for, or failed."""
+        return tuple(attempt.task_id for attempt in self.attempts if attempt.task_id)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done."""
+        return STATES[self.state].is_open
+
+    def attempt_by(self, nonce: str) -> Attempt | None:
+        """Find an attempt by its nonce."""
+        return next((attempt for attempt in self.attempts if attempt.nonce == nonce), None)
+
+    def unsettled(self) -> tuple[Attempt, ...]:
+        """The attempts of which nobody knows what became."""
+        return tuple(attempt for attempt in self.attempts if attempt.is_unsettled)
+
+    def live_attempt(self) -> Attempt | None:
+        """The newest attempt with a task that was not ended without a video."""
+        return next((attempt for attempt in reversed(self.attempts) if attempt.is_live), None)
+
+    def lease_left(self, age_seconds: float) -> float:
+        """Seconds that the holder still has, by the store's clock; 0 without one."""
+        return max(0.0, self.holder.lease_seconds - age_seconds) if self.holder else 0.0
+
+    def reads_as(self, age_seconds: float) -> State:
+        """The state as of now: ``sending`` past its deadline reads as ``unknown``.
+
+        Args:
+            age_seconds: Age of the record by the store's clock.
+        """
+        lapsed = self.state is State.SENDING and self.lease_left(age_seconds) <= 0
+        return State.UNKNOWN if lapsed else self.state

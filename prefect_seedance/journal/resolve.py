@@ -1,0 +1,203 @@
+"""Settling an unclear submission: the only way on from `unknown`, and a person's.
+
+    attach       the task is in the console: its id goes into the record, once a GET has shown that it exists
+    not_billed   there is no task and no bill: the record is ready again
+    abandon      never mind: the record is lost, and the intent stays as it is
+
+A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
+two people who give it to two intents one is refused, and all records are searched for it.
+
+What it does not do: it cannot see the console. A task that belongs to an intent which is being submitted at
+this very moment can still be attached to another; the record of the former then gets it as well, since an
+answer is never dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from prefect_seedance.client.errors import TaskNotFound
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.outcome import Accepted
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.errors import RecordChanged, ResolutionRefused
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.reading import Entry
+from prefect_seedance.journal.record import Attempt, Record
+from prefect_seedance.journal.states import State
+
+Resolution = Literal["attach", "not_billed", "abandon"]
+
+#: A reservation that is older than this and led to nothing (its process was killed) no longer binds.
+_RESERVATION_SECONDS = 600.0
+_RACES = 20
+_log = logging.getLogger(__name__)
+
+
+def resolve_unclear(
+    journal: Journal,
+    intent: str,
+    resolution: Resolution,
+    *,
+    task_id: str = "",
+    attempt: int = 0,
+    by: str = "",
+    fetch: Callable[[str], VideoTask] | None = None,
+    key_of: Callable[[Accepted], str] | None = None,
+) -> Entry:
+    """Settle an unclear submission.
+
+    Args:
+        journal: The journal.
+        intent: Whose.
+        resolution: What became of it.
+        task_id: For ``attach``.
+        attempt: Number of the attempt, 0 for the newest that is not settled.
+        by: Who says so, for the record.
+        fetch: Asks the vendor for a task; needed for ``attach``.
+        key_of: Renders the object key of the task.
+
+    Returns:
+        The record as it stands now. Doing the same again changes nothing.
+
+    Raises:
+        ResolutionRefused: It cannot be right; says why and what to do.
+        SeedanceError: The vendor could not be asked.
+        JournalError: The journal cannot be used.
+    """
+    answer = _found_at_vendor(intent, task_id, fetch) if resolution == "attach" else None
+    for _ in range(_RACES):
+        entry = journal.read(intent)
+        if entry is None:
+            raise ResolutionRefused(intent, "There is no such record.", "See prefect-seedance journal --unknown.")
+        if answer is not None and answer.task_id in entry.record.task_ids:
+            return entry
+        target = _target(entry, resolution, attempt)
+        if target is None:
+            return entry
+        if answer is not None:
+            _warn_of_differences(entry.record, answer)
+            _reserve(journal, intent, answer.task_id)
+            key = key_of(answer) if key_of else ""
+            after = _attached(entry.record, target, answer, journal, by, key)
+        elif resolution == "not_billed":
+            after = _not_billed(entry.record, target, by)
+        else:
+            after = _abandoned(entry.record, by)
+        try:
+            # Exactly over what was judged: a lapsed claim may have been renewed by its owner meanwhile.
+            return journal.write(intent, entry, after, step="resolve")
+        except RecordChanged:
+            continue
+    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run works on it.")
+
+
+def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask] | None) -> Accepted:
+    """Make sure that a task exists before it is believed in."""
+    task_id = task_id.strip()
+    if not task_id or not task_id.isprintable() or " " in task_id:
+        raise ResolutionRefused(intent, "No task id was given.", "Copy it from the vendor's console.")
+    if fetch is None:
+        raise ResolutionRefused(intent, "The task id cannot be checked.", "Give the credentials as well.")
+    try:
+        task = fetch(task_id)
+    except TaskNotFound as error:
+        fix = "Check the id, and that the credentials are those of the account that submitted it."
+        raise ResolutionRefused(intent, f"The vendor does not know task {task_id}.", fix) from error
+    if task.task_id and task.task_id != task_id:
+        fix = "Give the whole id, as the console shows it."
+        raise ResolutionRefused(intent, f"The vendor answers with task {task.task_id}, not {task_id}.", fix)
+    return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
+
+
+def _target(entry: Entry, resolution: Resolution, number: int) -> Attempt | None:
+    """Find the attempt to settle; None if the record says so already."""
+    record, state = entry.record, entry.state
+    cleared = tuple(each for each in record.attempts if each.outcome == "not_billed")
+    if (state, resolution) == (State.LOST, "abandon") or (state, resolution, bool(cleared)) == (
+        State.READY,
+        "not_billed",
+        True,
+    ):
+        return None
+    may_be = record.unsettled()
+    if resolution == "attach":  # also one that was called not billed, as long as nothing was sent since
+        may_be = tuple(sorted((*may_be, *cleared), key=lambda each: each.number))
+    free_again = state is State.READY and resolution == "attach" and bool(cleared)
+    left = record.lease_left(entry.age_seconds)
+    if state is State.SENDING or (state is State.READY and left > 0):
+        fix = f"Wait {left:.0f} s; if it is still unclear then, call again."
+        raise ResolutionRefused(record.intent, "A run is submitting it right now.", fix)
+    if state not in (State.UNKNOWN, State.LOST) and not free_again:
+        reason = f"It is not unclear but {state}" + (f", task {record.task_id}." if record.task_id else ".")
+        raise ResolutionRefused(record.intent, reason, "Run the request: it goes on from there.")
+    found = next((each for each in reversed(may_be) if number in (0, each.number)), None)
+    if found is None:
+        numbers = ", ".join(str(each.number) for each in may_be) or "none"
+        reason = f"Attempt {number or 'to settle'} is not among the unclear ones ({numbers})."
+        raise ResolutionRefused(record.intent, reason, "Leave the attempt out, or name one of these.")
+    return found
+
+
+def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journal, by: str, key: str) -> Record:
+    record = changes.settled(changes.accepted(record, target.nonce, answer, journal.now(), key=key))
+    return _marked(record, target.number, {"resolved_by": by or "a person"})
+
+
+def _not_billed(record: Record, target: Attempt, by: str) -> Record:
+    marks = {"outcome": "not_billed", "resolved_by": by or "a person"}
+    record = _marked(record, target.number, marks)
+    state = State.UNKNOWN if record.unsettled() else State.READY
+    return record.model_copy(update={"state": state, "holder": None})
+
+
+def _abandoned(record: Record, by: str) -> Record:
+    for each in record.unsettled():
+        record = _marked(record, each.number, {"outcome": "unclear", "resolved_by": by or "a person"})
+    return record.model_copy(update={"state": State.LOST, "holder": None})
+
+
+def _marked(record: Record, number: int, marks: dict[str, str]) -> Record:
+    attempts = tuple(each.model_copy(update=marks) if each.number == number else each for each in record.attempts)
+    return record.model_copy(update={"attempts": attempts})
+
+
+def _warn_of_differences(record: Record, answer: Accepted) -> None:
+    if answer.model and answer.model != record.model:
+        _log.warning(
+            "Task %s is of model %s and intent %s asked for %s: see that it is the right one.",
+            answer.task_id,
+            answer.model,
+            record.intent,
+            record.model,
+        )
+
+
+def _reserve(journal: Journal, intent: str, task_id: str) -> None:
+    """Make a task id this intent's, unless it is another's."""
+    key = f"{journal.prefix}tasks/{hashlib.sha256(task_id.encode()).hexdigest()[:32]}.json"
+    data = json.dumps({"task_id": task_id, "intent": intent, "nonce": intent}).encode()
+    careful, patience = journal.careful, journal.patience
+    try:
+        careful.put(key, data, etag=None, patience=patience, intent=intent)
+    except RecordChanged:
+        found = careful.get(key, patience, intent)
+        owner = str(json.loads(found.data)["intent"]) if found else ""
+        if found is not None and owner != intent:
+            entry = journal.read(owner)
+            bound = entry is not None and task_id in entry.record.task_ids
+            if bound or found.age_seconds < _RESERVATION_SECONDS:
+                raise _taken(intent, task_id, owner) from None
+            careful.put(key, data, etag=found.etag, patience=patience, intent=intent)
+    for entry in journal.records():
+        if entry.record.intent != intent and task_id in entry.record.task_ids:
+            raise _taken(intent, task_id, entry.record.intent)
+
+
+def _taken(intent: str, task_id: str, owner: str) -> ResolutionRefused:
+    fix = "Look for another task of that minute in the console; each video has one of its own."
+    return ResolutionRefused(intent, f"Task {task_id} belongs to intent {owner}.", fix)

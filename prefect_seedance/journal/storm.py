@@ -1,0 +1,52 @@
+"""The unknown storm: when one unclear answer follows another, the run stops sending.
+
+One unclear answer is an accident. Three in a row mean a broken gateway or network, and each further POST
+would be another bill that nobody can see. Counted per run and process, by all its submissions together.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from prefect_seedance.journal.errors import TooManyUnknowns
+
+
+class UnknownStorm:
+    """Counts unclear answers in a row. Safe to share between threads.
+
+    Args:
+        limit: How many stop the run.
+
+    Example:
+        >>> storm = UnknownStorm(limit=1)
+        >>> storm.unclear()
+        >>> storm.check()
+        Traceback (most recent call last):
+        prefect_seedance.journal.errors.TooManyUnknowns: Nothing was sent: the last 1 submissions ...
+    """
+
+    def __init__(self, limit: int = 3) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+
+    def check(self) -> None:
+        """Call before each POST.
+
+        Raises:
+            TooManyUnknowns: The limit was reached. It stays so for the rest of the run.
+        """
+        with self._lock:
+            if self._in_a_row >= self._limit:
+                raise TooManyUnknowns(self._limit)
+
+    def unclear(self) -> None:
+        """Count an unclear answer."""
+        with self._lock:
+            self._in_a_row += 1
+
+    def clear(self) -> None:
+        """Count a clear answer of the vendor, unless the limit was reached before."""
+        with self._lock:
+            if self._in_a_row < self._limit:
+                self._in_a_row = 0

@@ -1,0 +1,206 @@
+"""Resume or submit: one video per intent, whoever asks, however often, whatever dies in between.
+
+`resume_or_submit` is the heart of the product: a free function of callbacks, without Prefect. It reads the
+record, decides (`decision`), and either points to what is there or sends one POST under a claim (`critical`)
+and writes down what became of it. It runs in a worker thread from beginning to end.
+
+What it does not do: it does not wait for the vendor's task, it never sends again what is unclear, and it
+cannot know what happened to a POST whose process was killed before the answer: that is `unknown`, and a
+person's.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import uuid4
+
+from prefect_seedance.client.outcome import Accepted
+from prefect_seedance.client.submission import SubmissionRetries
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.attempting import LookAgain, Order, attempt
+from prefect_seedance.journal.callbacks import Callbacks, Notice
+from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.critical import Evidence, Post, Sender, let_go
+from prefect_seedance.journal.decision import Decision, SubmissionPolicy, Verdict, decide
+from prefect_seedance.journal.errors import HeldByAnother, SubmissionCancelled, TaskNotRecorded
+from prefect_seedance.journal.evidence import stop_error
+from prefect_seedance.journal.identity import Identity
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.pointer import Submitted, point_to
+from prefect_seedance.journal.reading import Entry
+from prefect_seedance.journal.record import Record
+from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.storm import UnknownStorm
+
+# How soon to look again at a record that another run works on.
+_SHORTEST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 2.0
+# How often a pause is interrupted to see whether the run is being cancelled.
+_SLICE_SECONDS = 1.0
+# Far more looks than the patience with another run has room for.
+_RACES = 10_000
+
+
+def resume_or_submit(
+    journal: Journal,
+    identity: Identity,
+    post: Post,
+    *,
+    sender: Sender,
+    policy: SubmissionPolicy,
+    evidence: Evidence | None = None,
+    callbacks: Callbacks | None = None,
+    storm: UnknownStorm | None = None,
+    known_task_id: str = "",
+    known_nonce: str = "",
+) -> Submitted:
+    """Give the task of an intent: the one that is there, or a new one if that is allowed.
+
+    Args:
+        journal: The journal of the store.
+        identity: What is asked for (`identify`).
+        post: Does exactly one POST, within so many seconds in total, and says what its answer means. On a
+            fresh connection, without retries, without following redirects.
+        sender: Who asks.
+        policy: How often it may be paid for.
+        evidence: What may help a person, should it end unclear.
+        callbacks: How the caller follows, waits and stops it.
+        storm: Shared by all submissions of the run.
+        known_task_id: A task id of this intent from elsewhere (Prefect's persisted result).
+        known_nonce: The attempt's nonce beside it, "" if not known.
+
+    Raises:
+        SubmissionUnknown: Perhaps accepted: a person has to settle it.
+        SubmissionStopped: Nothing was sent, for a reason that its class tells.
+        JournalError: The journal cannot be used; nothing was sent.
+        SeedanceError: The vendor refused, or could not be reached; nothing was bought.
+    """
+    order = Order(
+        journal=journal,
+        identity=identity,
+        post=post,
+        sender=sender,
+        policy=policy,
+        evidence=evidence or Evidence(),
+        callbacks=callbacks or Callbacks(),
+        storm=storm or UnknownStorm(),
+    )
+    return _Call(order, known_task_id, known_nonce).run()
+
+
+class _Call:
+    """One call of `resume_or_submit`, with what it has seen so far."""
+
+    def __init__(self, order: Order, known_task_id: str, known_nonce: str) -> None:
+        self._order, self._known_task_id, self._known_nonce = order, known_task_id, known_nonce
+        self._journal, self._callbacks, self._intent = order.journal, order.callbacks, order.intent
+        self._retries = SubmissionRetries(random=order.callbacks.random)
+        self._holder = ""  # the nonce under which we hold the record through a back-off
+        self._waited = 0.0
+        self._told: Decision | None = None
+
+    def run(self) -> Submitted:
+        for _ in range(_RACES):
+            entry = self._journal.read(self._intent)
+            verdict = decide(
+                entry.record if entry else None,
+                age_seconds=entry.age_seconds if entry else 0.0,
+                policy=self._order.policy,
+                known_task_id=self._known_task_id,
+                holder=self._holder,
+            )
+            self._tell(verdict)
+            match verdict.decision:
+                case Decision.SUBMIT | Decision.RESUBMIT:
+                    result = attempt(self._order, entry, verdict, self._retries)
+                    if isinstance(result, Submitted):
+                        return result
+                    self._back_off(result)
+                case Decision.ATTACH if verdict.adopt or entry is None:
+                    return self._adopt(entry, verdict)
+                case _ if entry is None:
+                    raise AssertionError(f"{verdict.decision} without a record")
+                case Decision.ATTACH | Decision.ALREADY_STORED:
+                    return self._attach(entry, verdict)
+                case Decision.WAIT:
+                    self._wait(entry, verdict)
+                case _:
+                    where, location = self._journal.uri_of(self._intent), self._journal.location
+                    raise stop_error(verdict.decision, entry.record, self._order.policy, where, location)
+        raise HeldByAnother(self._intent, self._waited, "", "changing all the time")
+
+    def _tell(self, verdict: Verdict) -> None:
+        """Say what was decided, when it is something new."""
+        if verdict.decision is self._told:
+            return
+        self._told = verdict.decision
+        words = f"Intent {self._intent}: {verdict.decision}, since {verdict.reason}."
+        self._callbacks.log(logging.INFO, words)
+        self._callbacks.tell(Notice("decided", self._intent, verdict.decision, verdict.reason))
+
+    def _attach(self, entry: Entry, verdict: Verdict) -> Submitted:
+        """Point to the task that the record has."""
+        record = entry.record
+        if record.state not in HAVE_TASK:  # past its deadline, and an earlier attempt has a task
+            record = self._journal.update(self._intent, changes.settled, step="accepted").record
+        return self._point(record, record.task_id, verdict, recorded=True)
+
+    def _adopt(self, entry: Entry | None, verdict: Verdict) -> Submitted:
+        """Bring a task id that is known from elsewhere into the record, and point to it."""
+        order, now = self._order, self._journal.now()
+        nonce = self._known_nonce or _nonce_for_adoption(entry)
+        answer = Accepted(self._known_task_id)
+        key = self._callbacks.key(answer)
+        patience = Patience(order.policy.store_patience_seconds, stubborn=True)
+        try:
+            record = self._journal.record_accepted(
+                self._intent, nonce, answer, key=key, patience=patience, identity=order.identity
+            ).record
+            recorded = True
+        except TaskNotRecorded as error:
+            record = entry.record if entry else changes.new_record(order.identity, now)
+            record, recorded = changes.accepted(record, nonce, answer, now, key=key), False
+            self._callbacks.log(logging.ERROR, str(error))
+        return self._point(record, self._known_task_id, verdict, recorded=recorded)
+
+    def _point(self, record: Record, task_id: str, verdict: Verdict, *, recorded: bool) -> Submitted:
+        found = next(each for each in record.attempts if each.task_id == task_id)
+        kind, run = verdict.decision, self._order.sender.run
+        self._callbacks.tell(Notice("attached", self._intent, kind, verdict.reason, task_id, found.number))
+        return point_to(record, found, kind, verdict.reason, asked_by=run, recorded=recorded)
+
+    def _wait(self, entry: Entry, verdict: Verdict) -> None:
+        """Let another run go on, for a little while."""
+        if self._waited >= self._order.policy.hold_patience_seconds:
+            run = entry.record.holder.run if entry.record.holder else None
+            raise HeldByAnother(self._intent, self._waited, run.name if run else "", str(entry.record.state))
+        self._journal.at("wait")
+        seconds = max(_SHORTEST_LOOK_SECONDS, min(_LONGEST_LOOK_SECONDS, verdict.wait_seconds))
+        self._waited += seconds
+        self._pause(seconds)
+
+    def _back_off(self, look: LookAgain) -> None:
+        """Pause, while the record is ready and held by us; give it free if the pause is cut short."""
+        self._holder = look.holder
+        if not look.pause_seconds:
+            return
+        self._journal.at("backoff")
+        try:
+            self._pause(look.pause_seconds)
+        except BaseException:
+            let_go(self._journal, self._intent, look.holder, "cancelled in a back-off")
+            raise
+
+    def _pause(self, seconds: float) -> None:
+        while seconds > 0:
+            if self._callbacks.cancelled():
+                raise SubmissionCancelled(self._intent)
+            self._callbacks.sleep(min(seconds, _SLICE_SECONDS))
+            seconds -= _SLICE_SECONDS
+
+
+def _nonce_for_adoption(entry: Entry | None) -> str:
+    """Choose where a task id from elsewhere belongs: to the newest attempt that is neither settled nor under way."""
+    if entry is not None and entry.state is not State.SENDING:
+        for each in reversed(entry.record.unsettled()):
+            return each.nonce
+    return uuid4().hex

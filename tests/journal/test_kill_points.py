@@ -1,0 +1,202 @@
+"""A process is killed at every named point; the next one takes up what it left, and nothing is paid for twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prefect_seedance.client.errors import SeedanceError
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.journal.points import POINTS
+from prefect_seedance.journal.record import Stored
+from prefect_seedance.journal.resolve import resolve_unclear
+from prefect_seedance.journal.states import State
+from tests.journal.harness import INTENT, Killed, World
+
+Script = Callable[[World], list[Outcome | Callable[[], Outcome]]]
+
+
+def unclear_but_accepted(world: World) -> Callable[[], Outcome]:
+    def answer() -> Outcome:
+        world.vendor.accept()
+        return Unclear("the answer was lost")
+
+    return answer
+
+
+SCRIPTS: dict[str, Script] = {
+    "accepted": lambda world: [],
+    "never sent": lambda world: [NeverSent("refused")],
+    "rate limited": lambda world: [RateLimited(30.0)],
+    "busy": lambda world: [Busy("busy"), Busy("busy")],
+    "refused": lambda world: [Refused("20002", "bad", 200)],
+    "unclear, accepted": lambda world: [unclear_but_accepted(world)],
+    "unclear, not accepted": lambda world: [Unclear("no answer")],
+}
+#: Killed behind these, nobody can know whether the POST went out, or what became of it.
+NOBODY_KNOWS = {
+    "claim.record.after",
+    "renew.record.before",
+    "renew.record.after",
+    "post.before",
+    "post.after",
+    "accepted.logged",
+    "accepted.record.before",
+}
+OF_SUBMITTING = [
+    point
+    for point in POINTS
+    if point.split(".")[0] in ("claim", "renew", "post", "accepted", "outcome", "release", "evidence", "backoff")
+    and not point.startswith("accepted.marker")
+]
+
+
+def kill_at(world: World, wanted: str) -> Callable[[str], None]:
+    def at(point: str) -> None:
+        if point == "post.before" and wanted.startswith("renew") and "renew.record.before" not in world.points:
+            world.freeze(3600.0)
+        if point == "post.before" and wanted.startswith("release"):
+            world.cancelled = lambda: True
+        if point == wanted:
+            world.store.down = Killed()
+            raise Killed
+
+    return at
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("point", OF_SUBMITTING)
+def test_a_killed_submission_is_paid_for_once_at_most(tmp_path: Path, point: str, script: str) -> None:
+    world = World.in_folder(tmp_path / "store")
+    world.vendor.script = SCRIPTS[script](world)
+    world.balance = lambda: 1.0
+    world.at = kill_at(world, point)
+    try:
+        world.run("one")
+        killed = False
+    except Killed:
+        killed = True
+    except SeedanceError:
+        killed = False
+    next_world = World(world.store, world.vendor)
+    world.store.down = None
+    last: Exception | None = None
+    for name in ("two", "three", "four"):
+        try:
+            assert next_world.run(name).task_id in world.vendor.billed
+            last = None
+        except SeedanceError as error:
+            last = error
+    assert len(world.vendor.billed) <= 1
+    if isinstance(last, SubmissionUnknown):
+        outcome_known = "unclear" not in script
+        assert not outcome_known or point in NOBODY_KNOWS | {"outcome.record.before", "release.record.before"}
+        assert killed or not outcome_known
+        assert next_world.record().is_open and next_world.markers()
+    else:
+        assert last is None and len(world.vendor.billed) == 1
+        assert next_world.record().state is State.SUBMITTED
+
+
+@pytest.mark.parametrize("point", ["outcome.record.after", "backoff"])
+def test_a_record_that_a_kill_left_ready_needs_no_person(tmp_path: Path, point: str) -> None:
+    world = World.in_folder(tmp_path / "store")
+    world.vendor.script = [RateLimited(30.0)]
+    world.at = kill_at(world, point)
+    with pytest.raises(Killed):
+        world.run("one")
+    world.store.down = None
+    assert world.record().state is State.READY
+    World(world.store, world.vendor).run("two")
+    assert len(world.vendor.billed) == 1
+
+
+OF_FOLLOWING = [point for point in POINTS if point.split(".")[0] in ("completed", "failed", "stored", "relay_again")]
+
+
+@pytest.mark.parametrize("point", OF_FOLLOWING)
+def test_a_killed_follow_up_is_done_again(tmp_path: Path, point: str) -> None:
+    world = World.in_folder(tmp_path / "store")
+    task_id = world.run("one").task_id
+    facts = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")
+    fails = point.startswith("failed")
+
+    def follow() -> None:
+        journal = world.journal
+        if fails:
+            journal.record_failed(INTENT, task_id, "transient", "PROVIDER_TIMEOUT")
+            return
+        journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed", cost=0.5))
+        journal.record_stored(INTENT, task_id, facts)
+        if point.startswith("relay_again"):
+            journal.relay_again(INTENT)
+            journal.record_stored(INTENT, task_id, facts)
+
+    world.at = kill_at(world, point)
+    with pytest.raises(Killed):
+        follow()
+    world.store.down, world.at = None, lambda point: None
+    follow()
+    assert world.record().state is (State.FAILED if fails else State.STORED)
+    # A marker may have been left over; whoever lists sees through it and clears it away.
+    assert list(world.journal.open_records()) == [] and world.markers() == []
+    assert world.record().task_ids == (task_id,)
+
+
+FIRST_POST = [*(f"claim.{what}.{when}" for what in ("marker", "record") for when in ("before", "after")), "post.before"]
+
+
+def test_every_point_is_reached(tmp_path: Path) -> None:
+    reached: set[str] = set()
+    count = itertools.count()
+
+    def world_with(*script: Outcome | Callable[[], Outcome]) -> World:
+        world = World.in_folder(tmp_path / f"{next(count)}")
+        world.points = points
+        world.vendor.script = list(script)
+        return world
+
+    points: list[str] = []
+    world = world_with(RateLimited(1.0))
+    world.at = lambda point: world.freeze(3600.0) if points == FIRST_POST else None
+    task_id = world.run().task_id
+    world.journal.keep_key(INTENT, task_id, "ignored")
+    world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
+    world.journal.record_stored(INTENT, task_id, Stored(uri="u", key="k", bytes=1, sha256="s", crc32="c"))
+    world.journal.relay_again(INTENT)
+    world.journal.record_failed(INTENT, task_id, "transient", "")
+
+    world = world_with(Refused("20002", "", 200), Unclear("lost"))
+    world.balance = lambda: 1.0
+    for _ in range(2):
+        with pytest.raises(SeedanceError):
+            world.run()
+    resolve_unclear(world.journal, INTENT, "abandon")
+    world.journal.record_accepted(INTENT, "late", Accepted("videos_late"))
+
+    world = world_with()
+    world.cancelled = lambda: "post.before" in points[-1:]
+    with pytest.raises(SeedanceError):
+        world.run()
+
+    keyless = world_with()
+    keyless.key_of = lambda accepted: ""
+    keyless.journal.keep_key(INTENT, keyless.run().task_id, "videos/x.mp4")
+    assert keyless.record().key == "videos/x.mp4"
+
+    def rival() -> Outcome:
+        other = World(world.store, world.vendor, points=points)
+        other.cancelled = lambda: "wait" in points
+        with pytest.raises(SeedanceError):
+            other.run("two")
+        return NeverSent("x")
+
+    world = world_with(rival)
+    world.run()
+    reached.update(points)
+    assert reached == set(POINTS)

@@ -1,0 +1,714 @@
+"""One video per intent: what each answer, each rerun and each rival leads to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    InvalidParameters,
+    SubmissionUnclear,
+    VendorBusy,
+)
+from prefect_seedance.client.errors import RateLimited as RateLimitedError
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.critical import Evidence
+from prefect_seedance.journal.decision import Decision, SubmissionPolicy
+from prefect_seedance.journal.errors import (
+    AbandonedBefore,
+    FailedBefore,
+    HeldByAnother,
+    JournalUnavailable,
+    RecordDamaged,
+    SubmissionCancelled,
+    SubmissionsUsedUp,
+    SubmissionUnknown,
+    TooManyUnknowns,
+)
+from prefect_seedance.journal.identity import ALWAYS, identify
+from prefect_seedance.journal.record import Stored
+from prefect_seedance.journal.resolve import resolve_unclear
+from prefect_seedance.journal.states import State
+from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
+from tests.journal.harness import (
+    IDENTITY,
+    INTENT,
+    POLICY,
+    TWICE,
+    Killed,
+    World,
+    lost_answer,
+)
+
+UNCLEAR = Unclear("HTTP 502: the answer is a web page", "<html>Bad gateway</html>", 502)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.in_folder(tmp_path / "store")
+
+
+def test_a_first_request_is_submitted_and_written_down(world: World) -> None:
+    submitted = world.run(evidence=Evidence(price=0.25, price_source="list of November"))
+    (task_id,) = world.vendor.billed
+    assert (submitted.task_id, submitted.decision, submitted.reused) == (task_id, Decision.SUBMIT, False)
+    assert submitted.recorded and submitted.cost == 0.25 and submitted.submissions == 1
+    record = world.record()
+    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, task_id, f"videos/{task_id}.mp4")
+    (attempt,) = record.attempts
+    assert (attempt.number, attempt.outcome, attempt.run.name) == (1, "accepted", "nightly")
+    assert (attempt.price, attempt.price_source) == (0.25, "list of November")
+    assert record.request == IDENTITY.request and record.credentials == "f00d" and record.host == "api.test"
+    assert world.markers() == [f"{INTENT}.1"]
+
+
+def test_the_post_gets_the_total_time_out_of_the_policy(world: World) -> None:
+    world.run(policy=SubmissionPolicy(post_seconds=12.0))
+    assert world.vendor.seconds == [12.0]
+
+
+def test_the_same_request_attaches_whichever_run_asks(world: World) -> None:
+    first = world.run("one")
+    second = world.run("two")
+    again = world.run("one")
+    assert world.vendor.posts == 1
+    assert second.task_id == again.task_id == first.task_id
+    assert (second.decision, second.reused, second.run.name) == (Decision.ATTACH, True, "one")
+    assert again.reused is False  # a rerun of the run that sent it reuses nothing of another
+
+
+def test_a_stored_video_is_not_made_again(world: World) -> None:
+    first = world.run()
+    facts = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")
+    world.journal.record_stored(INTENT, first.task_id, facts)
+    assert world.markers() == []
+    again = world.run("two")
+    assert (again.decision, again.stored, again.key) == (Decision.ALREADY_STORED, facts, "x.mp4")
+    assert world.vendor.posts == 1
+
+
+def test_another_take_scope_or_account_is_another_video(world: World) -> None:
+    world.run()
+    take = VideoRequest(prompt="A paper boat crosses a puddle", take="2")
+    for identity in (
+        identify(take, scope=ALWAYS, account="default"),
+        identify(take, scope="run:1", account="default"),
+        identify(take, scope=ALWAYS, account="other"),
+    ):
+        world.run(identity=identity)
+    assert len(set(world.vendor.billed)) == 4
+
+
+# What never was accepted.
+
+
+def test_what_never_left_is_tried_again_a_few_times(world: World) -> None:
+    world.vendor.script = [NeverSent("connection refused")] * 2
+    submitted = world.run()
+    assert world.vendor.posts == 3 and submitted.submissions == 1 and submitted.attempt == 3
+    assert [each.outcome for each in world.record().attempts] == ["never_sent", "never_sent", "accepted"]
+
+
+def test_a_dead_network_ends_and_leaves_the_record_free(world: World) -> None:
+    world.vendor.script = [NeverSent("connection refused")] * 99
+    with pytest.raises(ConnectionFailed):
+        world.run()
+    record = world.record()
+    assert (record.state, record.holder, record.submissions) == (State.READY, None, 0)
+    world.vendor.script = []
+    assert world.run("two").decision is Decision.SUBMIT
+    assert len(world.vendor.billed) == 1
+
+
+def test_a_rate_limit_is_waited_for_with_the_record_ready(world: World) -> None:
+    states: list[State] = []
+    world.at = lambda point: states.append(world.record().state) if point == "backoff" else None
+    world.vendor.script = [RateLimited(7.0), RateLimited(None)]
+    world.run()
+    assert states == [State.READY, State.READY]
+    assert sum(world.slept) >= 12
+
+
+def test_a_rate_limit_that_is_too_long_is_not_waited_for(world: World) -> None:
+    world.vendor.script = [RateLimited(3600.0)]
+    with pytest.raises(RateLimitedError):
+        world.run()
+    assert world.slept == [] and world.record().state is State.READY and world.record().holder is None
+
+
+def test_a_busy_vendor_is_asked_after_5_10_and_20_seconds_then_it_is_refused(world: World) -> None:
+    world.vendor.script = [Busy("系统繁忙")] * 4
+    with pytest.raises(VendorBusy):
+        world.run()
+    assert world.vendor.posts == 4 and sum(world.slept) == 35
+    assert world.record().state is State.REFUSED and world.markers() == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [(Refused("20002", "bad", 200), InvalidParameters), (Refused("20001", "", 200), AuthenticationFailed)],
+)
+def test_a_refusal_is_raised_at_once_and_may_be_tried_by_a_later_run(
+    world: World, outcome: Refused, error: type[Exception]
+) -> None:
+    world.vendor.script = [outcome]
+    with pytest.raises(error) as caught:
+        world.run()
+    assert any(INTENT in note for note in caught.value.__notes__)
+    assert world.record().state is State.REFUSED and world.markers() == []
+    submitted = world.run("after the fix")
+    assert submitted.decision is Decision.RESUBMIT and submitted.submissions == 1
+    assert world.markers() == [f"{INTENT}.2"]
+
+
+# What is unclear.
+
+
+def test_an_unclear_answer_is_never_sent_again(world: World) -> None:
+    world.vendor.script = [UNCLEAR]
+    world.balance = lambda: 11.75
+    with pytest.raises(SubmissionUnknown) as caught:
+        world.run(evidence=Evidence(price=0.25, price_source="list", balance_before=12.0))
+    for _ in range(3):
+        with pytest.raises(SubmissionUnknown):
+            world.run("another", policy=TWICE)
+    assert world.vendor.posts == 1
+    attempt = world.record().attempts[0]
+    assert (attempt.outcome, attempt.excerpt, attempt.status_code) == ("unclear", "<html>Bad gateway</html>", 502)
+    assert (attempt.balance_before, attempt.balance_after) == (12.0, 11.75)
+    message = str(caught.value)
+    for part in ("nightly", "https://prefect", "2026-11-22 12:00:00", "0.25", "12 before", "11.75 after", "console"):
+        assert part in message
+    assert f'resolve_submission(intent="{INTENT}"' in message and f"prefect-seedance resolve {INTENT}" in message
+    assert str(world.store.inner.root) in message  # type: ignore[union-attr]
+    assert isinstance(caught.value, SubmissionUnclear)
+    assert world.markers() == [f"{INTENT}.1"]
+
+
+def test_an_exception_of_the_client_is_unclear(world: World) -> None:
+    def explode() -> Accepted:
+        raise RuntimeError("boom")
+
+    world.vendor.script = [explode]
+    with pytest.raises(SubmissionUnknown, match="RuntimeError: boom"):
+        world.run()
+    assert world.record().state is State.UNKNOWN
+
+
+def test_a_process_that_dies_in_the_post_leaves_what_reads_as_unknown(world: World) -> None:
+    def killed() -> Accepted:
+        world.vendor.accept()
+        world.store.down = Killed()
+        raise Killed
+
+    world.vendor.script = [killed]
+    with pytest.raises(Killed):
+        world.run()
+    world.store.down = None
+    assert world.record().state is State.SENDING
+    with pytest.raises(SubmissionUnknown, match="its process ended"):
+        world.run("two")
+    assert world.vendor.posts == 1
+    assert sum(world.slept) >= POLICY.lease_seconds - 1  # the claim of the dead is respected until it lapses
+
+
+def test_a_process_that_is_ended_in_the_post_says_so_at_once(world: World) -> None:
+    def terminated() -> Accepted:
+        world.vendor.accept()
+        raise KeyboardInterrupt
+
+    world.vendor.script = [terminated]
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    assert world.record().state is State.UNKNOWN
+
+
+def test_a_process_that_is_ended_right_behind_the_post_keeps_the_answer(world: World) -> None:
+    def terminate(point: str) -> None:
+        if point in ("post.after", "accepted.record.before"):
+            world.at = lambda point: None
+            raise KeyboardInterrupt
+
+    for point in ("post.after", "accepted.record.before"):
+        world.at = lambda at, point=point: terminate(at) if at == point else None
+        identity = identify(VideoRequest(prompt=point), scope=ALWAYS, account="default")
+        with pytest.raises(KeyboardInterrupt):
+            world.run(identity=identity)
+        assert world.record(identity.intent).task_id == world.vendor.billed[-1]
+
+
+def test_three_unknowns_in_a_row_stop_the_run(world: World) -> None:
+    identities = [identify(VideoRequest(prompt=f"{n}"), scope=ALWAYS, account="default") for n in range(9)]
+    world.vendor.script = [UNCLEAR, UNCLEAR, world.vendor.accept, UNCLEAR, UNCLEAR, UNCLEAR]
+    errors: list[str] = []
+    for identity in identities:
+        try:
+            world.run(identity=identity)
+            errors.append("")
+        except (SubmissionUnknown, TooManyUnknowns) as error:
+            errors.append(type(error).__name__)
+    unknown, stopped = "SubmissionUnknown", "TooManyUnknowns"
+    assert errors == [unknown, unknown, "", unknown, unknown, unknown, stopped, stopped, stopped]
+    assert world.vendor.posts == 6
+    assert list(world.store.inner.list_keys(f"journal/records/{identities[7].intent}")) == []
+
+
+def test_a_storm_that_breaks_out_meanwhile_stops_a_claim_before_its_post(world: World) -> None:
+    def break_out(point: str) -> None:
+        if point == "post.before":
+            for _ in range(3):
+                world.storm.unclear()
+
+    world.at = break_out
+    with pytest.raises(TooManyUnknowns):
+        world.run()
+    assert world.vendor.posts == 0
+    record = world.record()
+    assert (record.state, record.holder, record.submissions) == (State.READY, None, 0)
+
+
+# After a verdict of the vendor.
+
+
+@pytest.mark.parametrize("failure", ["media", "transient"])
+def test_a_failure_that_may_pass_is_submitted_again_if_that_is_paid_for(world: World, failure: str) -> None:
+    first = world.run()
+    world.journal.record_failed(INTENT, first.task_id, failure, "s3 upload failed")
+    with pytest.raises(SubmissionsUsedUp, match="s3 upload failed"):
+        world.run()
+    second = world.run(policy=TWICE)
+    assert (second.decision, second.submissions) == (Decision.RESUBMIT, 2)
+    assert second.task_id != first.task_id and second.key.endswith(f"{second.task_id}.mp4")
+    world.journal.record_failed(INTENT, second.task_id, failure, "again")
+    with pytest.raises(SubmissionsUsedUp):
+        world.run(policy=TWICE)
+    assert world.vendor.posts == 2
+
+
+@pytest.mark.parametrize("failure", ["moderation", "invalid", "unknown", "a word of a newer version"])
+def test_a_failure_that_stays_is_not_submitted_again(world: World, failure: str) -> None:
+    first = world.run()
+    world.journal.record_failed(INTENT, first.task_id, failure, "TRADEMARK")
+    with pytest.raises(FailedBefore, match="TRADEMARK"):
+        world.run(policy=SubmissionPolicy(max_submissions=9))
+    assert world.vendor.posts == 1
+
+
+def test_max_submissions_counts_over_all_runs_for_ever(world: World) -> None:
+    policy = SubmissionPolicy(max_submissions=3)
+    for _ in range(3):
+        submitted = world.run(policy=policy)
+        world.journal.record_failed(INTENT, submitted.task_id, "transient", "PROVIDER_TIMEOUT")
+    for maximum in (1, 2, 3):
+        with pytest.raises(SubmissionsUsedUp):
+            world.run(policy=SubmissionPolicy(max_submissions=maximum))
+    assert world.vendor.posts == 3
+
+
+def test_a_refusal_after_a_failure_does_not_open_the_limit(world: World) -> None:
+    first = world.run()
+    world.journal.record_failed(INTENT, first.task_id, "transient", "PROVIDER_TIMEOUT")
+    world.vendor.script = [Refused("20002", "bad", 200)]
+    with pytest.raises(InvalidParameters):
+        world.run(policy=TWICE)
+    with pytest.raises(SubmissionsUsedUp):
+        world.run()
+    assert world.run(policy=TWICE).submissions == 2
+
+
+def test_what_a_person_gave_up_stays_given_up(world: World) -> None:
+    world.vendor.script = [UNCLEAR]
+    with pytest.raises(SubmissionUnknown):
+        world.run()
+    resolve_unclear(world.journal, INTENT, "abandon")
+    with pytest.raises(AbandonedBefore):
+        world.run(policy=SubmissionPolicy(max_submissions=9))
+    assert world.vendor.posts == 1
+
+
+# Rivals.
+
+
+def test_a_rival_waits_for_a_fresh_claim_and_attaches_to_its_task(world: World) -> None:
+    other, looked, results = World(world.store, world.vendor), threading.Event(), []
+
+    def look_on(seconds: float) -> None:
+        looked.set()
+        time.sleep(0.01)
+
+    other.sleep = look_on  # type: ignore[method-assign]
+    rival = threading.Thread(target=lambda: results.append(other.run("two")))
+
+    def while_posting() -> Accepted:
+        rival.start()
+        assert looked.wait(10)
+        return world.vendor.accept()
+
+    world.vendor.script = [while_posting]
+    first = world.run("one")
+    rival.join(10)
+    assert results[0].task_id == first.task_id and results[0].reused
+    assert [notice.decision for notice in other.notices] == [Decision.WAIT, Decision.ATTACH, Decision.ATTACH]
+    assert world.vendor.posts == 1
+
+
+def test_a_rival_looks_on_while_a_claim_is_fresh(world: World) -> None:
+    other = World(world.store, world.vendor)
+    looks: list[str] = []
+
+    def while_posting() -> Accepted:
+        def give_up(point: str) -> None:
+            looks.append(point)
+            if len(looks) == 3:
+                other.cancelled = lambda: True
+
+        other.at = give_up
+        with pytest.raises(SubmissionCancelled):
+            other.run("two")
+        return world.vendor.accept()
+
+    world.vendor.script = [while_posting]
+    world.run("one")
+    assert looks == ["wait"] * 3 and world.vendor.posts == 1
+
+
+def test_a_rival_does_not_wait_for_ever(world: World) -> None:
+    def die(point: str) -> None:
+        if point == "backoff":
+            world.store.down = Killed()
+            raise Killed
+
+    dying = World(world.store, world.vendor, at=die)
+    world.vendor.script = [RateLimited(100.0)]
+    with pytest.raises(Killed):
+        dying.run("one")
+    world.store.down = None
+    with pytest.raises(HeldByAnother, match="'one'"):
+        world.run("two", policy=SubmissionPolicy(hold_patience_seconds=20.0))
+    # ... but the lease of the dead runs out, and then anyone may go on, without a person.
+    assert world.run("three").decision is Decision.SUBMIT
+    assert len(world.vendor.billed) == 1
+
+
+def test_two_runs_that_claim_at_once_send_one_post(world: World) -> None:
+    other = World(world.store, world.vendor)
+    results = []
+
+    def overtake(point: str) -> None:
+        if point == "claim.record.before":
+            world.at = lambda point: None
+            results.append(other.run("two"))
+
+    world.at = overtake
+    slow = world.run("one")
+    assert slow.task_id == results[0].task_id and slow.reused
+    assert world.vendor.posts == 1
+
+
+# A frozen owner.
+
+
+def test_an_owner_that_was_frozen_before_the_post_renews_its_claim_first(world: World) -> None:
+    def freeze(point: str) -> None:
+        if point == "post.before" and "renew.record.after" not in world.points:
+            world.freeze(3600.0)
+
+    world.at = freeze
+    world.run()
+    assert world.vendor.posts == 1 and "renew.record.after" in world.points
+    assert world.record().submissions == 1
+
+
+def test_an_owner_that_was_frozen_does_not_send_what_was_settled_meanwhile(world: World) -> None:
+    other = World(world.store, world.vendor)
+
+    def freeze(point: str) -> None:
+        if point == "post.before":
+            world.at = lambda point: None
+            world.freeze(3600.0)
+            with pytest.raises(SubmissionUnknown):
+                other.run("two")
+            resolve_unclear(other.journal, INTENT, "not_billed", by="me")
+            other.run("two")
+
+    world.at = freeze
+    woken = world.run("one")
+    assert world.vendor.posts == 1 and woken.decision is Decision.ATTACH
+    assert world.record().submissions == 1
+
+
+def test_an_owner_that_was_frozen_leaves_alone_what_was_abandoned(world: World) -> None:
+    def freeze(point: str) -> None:
+        if point == "post.before":
+            world.at = lambda point: None
+            world.freeze(3600.0)
+            resolve_unclear(World(world.store).journal, INTENT, "abandon")
+
+    world.at = freeze
+    with pytest.raises(AbandonedBefore):
+        world.run()
+    assert world.vendor.posts == 0
+    assert world.record().attempts[0].outcome == "never_sent"  # by now it is known
+
+
+def test_an_owner_that_is_frozen_again_and_again_sends_nothing(world: World) -> None:
+    world.at = lambda point: world.freeze(3600.0) if point == "post.before" else None
+    with pytest.raises(JournalUnavailable, match="too old"):
+        world.run()
+    assert world.vendor.posts == 0 and world.record().state is State.READY
+
+
+def test_an_answer_that_comes_after_the_deadline_is_kept(world: World) -> None:
+    def late() -> Accepted:
+        world.freeze(3600.0)
+        with pytest.raises(SubmissionUnknown):
+            World(world.store).run("two")
+        return world.vendor.accept()
+
+    world.vendor.script = [late]
+    assert world.run().task_id == world.record().task_id == world.vendor.billed[0]
+
+
+@pytest.mark.parametrize("resolution", ["not_billed", "abandon"])
+def test_an_answer_that_contradicts_a_person_is_kept(world: World, resolution: str) -> None:
+    def late() -> Accepted:
+        world.freeze(3600.0)
+        resolve_unclear(World(world.store).journal, INTENT, resolution)  # type: ignore[arg-type]
+        return world.vendor.accept()
+
+    world.vendor.script = [late]
+    first = world.run()
+    record = world.record()
+    assert (record.state, record.task_id, record.submissions) == (State.SUBMITTED, first.task_id, 1)
+    assert len(world.markers()) == 1
+
+
+# The store fails around the answer.
+
+
+def test_the_id_is_logged_before_it_is_written(world: World) -> None:
+    seen: list[bool] = []
+    world.at = lambda point: seen.append(any("videos_" in line for line in world.logs)) if "accepted" in point else None
+    world.run()
+    assert seen and all(seen)
+
+
+def test_a_store_that_is_down_after_the_answer_is_tried_for_minutes(world: World) -> None:
+    def break_store() -> Accepted:
+        world.store.down = NotWritable("journal", "Read-only file system")
+        return world.vendor.accept()
+
+    def mend(point: str) -> None:
+        if point == "accepted.record.before":
+            world.store.down = NotWritable("journal", "Read-only file system")
+
+    world.vendor.script = [break_store]
+    real_sleep = world.sleep
+
+    def sleep(seconds: float) -> None:
+        real_sleep(seconds)
+        if sum(world.slept) > 200:
+            world.store.down = None
+
+    world.sleep = sleep  # type: ignore[method-assign]
+    world.at = mend
+    submitted = world.run()
+    assert submitted.recorded and world.record().task_id == submitted.task_id
+
+
+def test_a_store_that_stays_down_after_the_answer_does_not_take_the_id_with_it(world: World) -> None:
+    def break_store() -> Accepted:
+        world.store.down = NotWritable("journal", "Read-only file system")
+        return world.vendor.accept()
+
+    world.vendor.script = [break_store]
+    first = world.run()
+    assert (first.recorded, first.task_id) == (False, world.vendor.billed[0])
+    assert sum(world.slept) >= 299
+    assert any(first.task_id in line and "is paid for" in line for line in world.logs)
+    world.store.down = None
+    # Prefect's result is the second copy: it beats what reads as unknown by now.
+    world.freeze(3600.0)
+    again = world.run(known_task_id=first.task_id, known_nonce=first.nonce)
+    assert (again.task_id, again.decision, again.recorded) == (first.task_id, Decision.ATTACH, True)
+    record = world.record()
+    assert (record.state, record.submissions, len(record.attempts)) == (State.SUBMITTED, 1, 1)
+    assert world.run("two").task_id == first.task_id
+    assert world.vendor.posts == 1
+
+
+def test_a_lost_store_after_an_unclear_answer_is_unknown_all_the_same(world: World) -> None:
+    def break_store() -> Unclear:
+        world.store.down = StoreUnavailable("journal", "down")
+        return UNCLEAR
+
+    world.vendor.script = [break_store]
+    with pytest.raises(SubmissionUnknown, match="Bad gateway"):
+        world.run()
+    world.store.down = None
+    world.freeze(3600.0)
+    with pytest.raises(SubmissionUnknown):
+        world.run("two")
+    assert world.vendor.posts == 1
+
+
+def test_a_lost_store_after_a_refusal_says_that_nothing_was_bought(world: World) -> None:
+    def break_store() -> Refused:
+        world.store.down = StoreUnavailable("journal", "down")
+        return Refused("20002", "bad", 200)
+
+    world.vendor.script = [break_store]
+    with pytest.raises(JournalUnavailable) as caught:
+        world.run()
+    assert any("bought nothing" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("error", [NotWritable("j", "denied"), StoreUnavailable("j", "down")])
+def test_without_a_journal_nothing_is_sent(world: World, error: Exception) -> None:
+    world.store.down = error
+    with pytest.raises(JournalUnavailable):
+        world.run()
+    assert world.vendor.posts == 0
+
+
+def test_a_damaged_record_is_not_taken_for_absent(world: World) -> None:
+    world.run()
+    (path,) = (world.store.inner.root / "journal/records").iterdir()  # type: ignore[union-attr]
+    path.write_bytes(b"{")
+    with pytest.raises(RecordDamaged):
+        world.run()
+    assert world.vendor.posts == 1
+
+
+def test_lost_answers_to_our_own_writes_change_nothing(world: World) -> None:
+    world.store.plan = {"create": [lost_answer, lost_answer], "swap": [lost_answer]}
+    submitted = world.run()
+    assert submitted.recorded and world.vendor.posts == 1 and world.record().rev == 2
+
+
+# The second copy.
+
+
+def test_a_known_task_beats_a_missing_record(world: World) -> None:
+    submitted = world.run(known_task_id="videos_known", known_nonce="abc")
+    assert (submitted.task_id, submitted.decision) == ("videos_known", Decision.ATTACH)
+    assert world.vendor.posts == 0
+    record = world.record()
+    assert (record.state, record.task_ids, record.submissions) == (State.SUBMITTED, ("videos_known",), 1)
+    assert world.markers() == [f"{INTENT}.1"]
+    assert world.run(known_task_id="videos_known", known_nonce="abc").task_id == "videos_known"
+    assert world.record().rev == 1
+
+
+def test_a_known_task_beats_unknown_and_settles_its_attempt(world: World) -> None:
+    world.vendor.script = [UNCLEAR]
+    with pytest.raises(SubmissionUnknown):
+        world.run()
+    world.run(known_task_id="videos_known")
+    (attempt,) = world.record().attempts
+    assert (attempt.task_id, attempt.outcome) == ("videos_known", "accepted")
+
+
+def test_a_known_task_does_not_disturb_a_claim(world: World) -> None:
+    other = World(world.store, world.vendor)
+
+    def while_posting() -> Accepted:
+        assert other.run("two", known_task_id="videos_known").task_id == "videos_known"
+        assert world.record().state is State.SENDING
+        return Accepted("videos_known")
+
+    world.vendor.script = [while_posting]
+    world.run("one")
+    record = world.record()
+    assert (record.state, record.task_ids, record.submissions) == (State.SUBMITTED, ("videos_known",), 1)
+
+
+def test_the_record_beats_a_known_task_where_it_knows_more(world: World) -> None:
+    first = world.run()
+    world.journal.record_failed(INTENT, first.task_id, "transient", "PROVIDER_TIMEOUT")
+    second = world.run(policy=TWICE)
+    assert world.run(known_task_id=first.task_id, known_nonce=first.nonce).task_id == second.task_id
+
+
+def test_a_known_task_is_handed_on_even_if_it_cannot_be_written(world: World) -> None:
+    world.run()
+    identity = identify(VideoRequest(prompt="other"), scope=ALWAYS, account="default")
+
+    def deny(verb: str, key: str) -> None:
+        if verb == "create":
+            raise NotWritable(key, "Read-only file system")
+
+    world.store.before = deny
+    submitted = world.run(identity=identity, known_task_id="videos_known")
+    assert (submitted.task_id, submitted.recorded) == ("videos_known", False)
+
+
+# Cancelling.
+
+
+def test_a_cancelled_run_sends_nothing_more(world: World) -> None:
+    world.cancelled = lambda: "claim.record.after" in world.points
+    with pytest.raises(SubmissionCancelled):
+        world.run()
+    assert world.vendor.posts == 0
+    assert (world.record().state, world.record().holder) == (State.READY, None)
+    world.cancelled = lambda: False
+    assert world.run().decision is Decision.SUBMIT
+
+
+def test_a_cancelled_back_off_frees_the_record_at_once(world: World) -> None:
+    world.vendor.script = [RateLimited(100.0)]
+    world.cancelled = lambda: sum(world.slept) >= 3
+    with pytest.raises(SubmissionCancelled):
+        world.run()
+    assert sum(world.slept) == 3
+    assert (world.record().state, world.record().holder) == (State.READY, None)
+
+
+# What is told.
+
+
+def test_decisions_are_logged_and_emitted(world: World) -> None:
+    world.run("one")
+    world.run("two")
+    kinds = [(notice.kind, notice.decision, notice.task_id) for notice in world.notices]
+    task_id = world.vendor.billed[0]
+    assert kinds == [
+        ("decided", Decision.SUBMIT, ""),
+        ("submitted", Decision.SUBMIT, task_id),
+        ("decided", Decision.ATTACH, ""),
+        ("attached", Decision.ATTACH, task_id),
+    ]
+    assert any("submit, since nothing is known" in line for line in world.logs)
+
+
+def test_a_caller_that_fails_to_follow_changes_nothing(world: World) -> None:
+    def fail(*_: object) -> str:
+        raise RuntimeError("no key, no balance, no event")
+
+    world.key_of = fail  # type: ignore[assignment]
+    world.notices = type("Broken", (), {"append": fail})()  # type: ignore[assignment]
+    submitted = world.run()
+    assert submitted.recorded and submitted.key == ""
+    world.balance = fail  # type: ignore[assignment]
+    world.vendor.script = [UNCLEAR]
+    with pytest.raises(SubmissionUnknown):
+        world.run(identity=identify(VideoRequest(prompt="x"), scope=ALWAYS, account="default"))
+
+
+def test_nothing_needs_to_be_passed_for_logs(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    from prefect_seedance.journal.callbacks import Callbacks
+
+    with caplog.at_level(logging.INFO):
+        callbacks = Callbacks()
+        callbacks.log(logging.INFO, "hello")
+        callbacks.tell(None)  # type: ignore[arg-type]
+    assert "hello" in caplog.text
+    assert callbacks.balance_now() is None and not callbacks.cancelled() and callbacks.key(Accepted("t")) == ""
