@@ -1,0 +1,162 @@
+"""The credentials block: a key, a host, and a label for the account that pays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+from prefect.blocks.abstract import CredentialsBlock
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+
+from prefect_seedance.client.async_client import AsyncSeedanceClient
+from prefect_seedance.client.errors import ConfigurationError
+from prefect_seedance.client.models import UserBalance
+from prefect_seedance.client.settings import (
+    DEFAULT_BASE_URL,
+    ClientSettings,
+    Timeouts,
+    checked_api_key,
+    checked_base_url,
+)
+from prefect_seedance.client.sync_client import SeedanceClient
+
+_ENVIRONMENT: dict[str, tuple[str, Callable[[str], object]]] = {
+    "api_key": ("JIMMYAI_API_KEY", checked_api_key),
+    "base_url": ("JIMMYAI_BASE_URL", checked_base_url),
+}
+
+
+class SeedanceCredentials(CredentialsBlock):
+    """Key and host of the JimmyAI open API, which generates Seedance videos.
+
+    A missing ``api_key`` or ``base_url`` is taken from ``JIMMYAI_API_KEY`` and ``JIMMYAI_BASE_URL``.
+
+    Attributes:
+        api_key: The key from the vendor's console.
+        base_url: The vendor's host.
+        account: A label for the account that pays, part of the identity of every video.
+        connect_timeout_seconds: Longest wait for a connection.
+        read_timeout_seconds: Longest silence of the vendor while it answers.
+        submit_timeout_seconds: Longest time that one submission may take in all.
+
+    Example:
+        Load saved credentials and ask for the balance:
+        ```python
+        from prefect_seedance import SeedanceCredentials
+
+        credentials = SeedanceCredentials.load("BLOCK_NAME")
+        with credentials.get_client() as client:
+            print(client.user_balance())
+        ```
+    """
+
+    # A refused value may be a key with a typing error: pydantic must not print it.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    _block_type_name: ClassVar[str | None] = "Seedance Credentials"
+    _block_type_slug: ClassVar[str | None] = "seedance-credentials"
+    _logo_url: ClassVar[HttpUrl | None] = HttpUrl("https://avatars.githubusercontent.com/u/39270919")
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://docs.jimmyai.cn/en/api-reference/seedance/mini-sp/create"
+    )
+
+    api_key: SecretStr = Field(
+        title="API key", description="The key from the vendor's console; it starts with sk_ or sk-."
+    )
+    base_url: str = Field(
+        default=DEFAULT_BASE_URL,
+        title="Base URL",
+        description="The vendor's host. https only; http is allowed to this machine, for the simulator.",
+    )
+    account: str = Field(
+        default="default",
+        title="Account",
+        description="A label for the account that pays. It is part of every video's identity: the same request under "
+        "another label is another video. Keep it when the key is rotated or the host moves.",
+        min_length=1,
+        max_length=100,
+    )
+    connect_timeout_seconds: float = Field(
+        default=Timeouts().connect,
+        gt=0,
+        title="Connect time-out (seconds)",
+        description="Longest wait for a connection.",
+    )
+    read_timeout_seconds: float = Field(
+        default=Timeouts().read,
+        gt=0,
+        title="Read time-out (seconds)",
+        description="Longest silence of the vendor while it answers.",
+    )
+    submit_timeout_seconds: float = Field(
+        default=Timeouts().submit_total,
+        gt=0,
+        title="Submission time-out (seconds)",
+        description="Longest time that one submission may take in all; above the vendor's own 100 s.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_environment(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        filled = cast("dict[str, Any]", values).copy()
+        for field, (variable, check) in _ENVIRONMENT.items():
+            if field not in filled and (value := os.environ.get(variable)):
+                try:
+                    check(value)
+                except ConfigurationError as error:
+                    raise ValueError(f"{variable} in the environment is taken as {error}") from None
+                filled[field] = value
+        if "api_key" not in filled:
+            raise ValueError("api_key is missing: give the vendor's key, or set JIMMYAI_API_KEY")
+        if isinstance(filled["api_key"], str):
+            filled["api_key"] = SecretStr(filled["api_key"])
+        return filled
+
+    @field_validator("api_key")
+    @classmethod
+    def _whole_key(cls, value: SecretStr) -> SecretStr:
+        return checked_api_key(value)
+
+    @field_validator("base_url")
+    @classmethod
+    def _usable_host(cls, value: str) -> str:
+        return checked_base_url(value)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The time-outs in the client's form."""
+        return Timeouts(
+            connect=self.connect_timeout_seconds,
+            read=self.read_timeout_seconds,
+            submit_total=self.submit_timeout_seconds,
+        )
+
+    @property
+    def settings(self) -> ClientSettings:
+        """What the client needs to know, checked."""
+        return ClientSettings(self.api_key, self.base_url, self.timeouts)
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of key and host: the only thing of them that may reach a log or a record."""
+        return self.settings.fingerprint
+
+    def get_client(self) -> SeedanceClient:
+        """Make a client for synchronous code; use it as a context manager."""
+        return SeedanceClient(self.api_key, self.base_url, timeouts=self.timeouts)
+
+    def get_async_client(self) -> AsyncSeedanceClient:
+        """Make a client for asynchronous code; use it as an async context manager."""
+        return AsyncSeedanceClient(self.api_key, self.base_url, timeouts=self.timeouts)
+
+    def verify(self) -> UserBalance:
+        """Ask for the account's balance, which is free: key and host work when it answers.
+
+        Raises:
+            SeedanceError: Saying whether the key, the host or the network is at fault.
+        """
+        with self.get_client() as client:
+            return client.user_balance()

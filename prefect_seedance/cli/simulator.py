@@ -1,0 +1,19 @@
+"""``prefect-seedance simulator``: the stand-in for the vendor as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+
+from prefect_seedance.simulator import run_simulator
+
+
+def simulator(options: argparse.Namespace) -> int:
+    """Run the simulator until Ctrl-C."""
+
+    def ready(url: str) -> None:
+        print(f"The simulator answers at {url} and accepts the key {options.key}.", flush=True)
+        print(f"  export JIMMYAI_BASE_URL={url} JIMMYAI_API_KEY={options.key}", flush=True)
+        print(f"  bills: {url}/_simulator/bills   faults: POST {url}/_simulator/faults", flush=True)
+
+    run_simulator(options.port, options.seconds, options.key, ready)
+    return 0

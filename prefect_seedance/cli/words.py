@@ -1,0 +1,48 @@
+"""Errors in words for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+INTERRUPTED = 130
+
+
+def report(command: Callable[[], int], *, debug: bool) -> int:
+    """Run a command; turn what it raises into one readable paragraph and an exit code.
+
+    Args:
+        command: Gives the exit code.
+        debug: Let the traceback through instead.
+    """
+    try:
+        return command()
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        print(paragraph(error), file=sys.stderr)
+        return 1
+
+
+def paragraph(error: BaseException) -> str:
+    """Word an error as one paragraph, without a traceback.
+
+    Example:
+        >>> paragraph(ValueError("location: not a folder"))
+        'Error: location: not a folder'
+    """
+    if isinstance(error, ValidationError):
+        lines = [_line(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
+        return "Error: nothing was sent and nothing is paid.\n" + "\n".join(f"  {line}" for line in lines)
+    return f"Error: {str(error) or type(error).__name__}"
+
+
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    field = ".".join(map(str, location))
+    text = message.removeprefix("Value error, ")
+    return text if not field or text.startswith(field.split(".")[0]) else f"{field}: {text}"

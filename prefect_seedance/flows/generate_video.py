@@ -1,0 +1,102 @@
+"""One video: validate, create, wait, store, notify."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.flows.running import run_to_end
+from prefect_seedance.tasks.create import create_video
+from prefect_seedance.tasks.models import StoredVideo
+from prefect_seedance.tasks.notify import send_notifications
+from prefect_seedance.tasks.options import RunOptions
+from prefect_seedance.tasks.store import store_video
+from prefect_seedance.tasks.validate import validate_request
+from prefect_seedance.tasks.wait import wait_for_video
+
+
+def run_name() -> str:
+    """Name a flow run after its request: ``generate-video: seedance2.0-std 10s 9:16 "A model rotates..."``."""
+    parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
+    asked = parameters.get("request")
+    if not isinstance(asked, VideoRequest):
+        return "generate-video"
+    prompt = " ".join(asked.prompt.split())
+    short = prompt if len(prompt) <= 40 else prompt[:39] + "…"
+    ratio = "" if asked.ratio == "auto" else f" {asked.ratio}"
+    return f'generate-video: {asked.model_name} {asked.duration}s{ratio} "{short}"'
+
+
+@flow(name="generate-video", flow_run_name=run_name)
+def generate_video(
+    request: VideoRequest,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    notify: list[str] = [],
+    options: RunOptions = RunOptions(),
+) -> StoredVideo:
+    """Generate one video and store it.
+
+    Args:
+        request: The video to generate.
+        credentials: The saved credentials that pay for it.
+        store: The saved store that it goes to.
+        notify: Names of saved notification blocks, slack-webhook/team say.
+        options: How this run behaves.
+
+    Returns:
+        Where the video is and what it is.
+
+    Raises:
+        InvalidRequest: Something can be refused for free; nothing was paid.
+        TaskError: Something failed after the vendor accepted; carries the task id and how to go on.
+    """
+    return run_to_end(lambda: _generate(request, credentials, store, notify, options))
+
+
+@flow(name="generate-video", flow_run_name=run_name)
+async def agenerate_video(
+    request: VideoRequest,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    notify: list[str] = [],
+    options: RunOptions = RunOptions(),
+) -> StoredVideo:
+    """Generate one video and store it: `generate_video` for asynchronous callers.
+
+    Args:
+        request: The video to generate.
+        credentials: The saved credentials that pay for it.
+        store: The saved store that it goes to.
+        notify: Names of saved notification blocks, slack-webhook/team say.
+        options: How this run behaves.
+
+    Returns:
+        Where the video is and what it is.
+    """
+    return await _generate(request, credentials, store, notify, options)
+
+
+async def _generate(
+    request: VideoRequest,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    notify: list[str],
+    options: RunOptions,
+) -> StoredVideo:
+    await validate_request(request, credentials, store, notify)
+    submitted = await create_video(request, credentials, store, scope=flow_run.get_root_flow_run_id())
+    completed = await wait_for_video(submitted, credentials, options.wait_seconds(request.duration))
+    stored = await store_video(completed, submitted, request, credentials, store)
+    await send_notifications(notify, *_success_message(stored, request))
+    return stored
+
+
+def _success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, str]:
+    cost = "" if stored.cost is None else f" It cost {stored.cost:g} coins."
+    return f"Video stored: {stored.task_id}", f"{request.prompt[:200]}\n{stored.uri}\n{stored.model}.{cost}"

@@ -1,0 +1,29 @@
+"""One async body behind a sync and an async flow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from anyio.from_thread import start_blocking_portal
+
+Result = TypeVar("Result")
+
+
+def run_to_end(body: Callable[[], Awaitable[Result]]) -> Result:
+    """Run an async body to its end from synchronous code, whether or not a loop already runs in this thread.
+
+    In a thread without a loop this is ``asyncio.run``. Where one runs (Jupyter, an async caller), the body gets a
+    loop in a thread of its own. Both keep the context of the Prefect run, its logs and its cancellation.
+    """
+
+    async def main() -> Result:
+        return await body()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    with start_blocking_portal() as portal:
+        return portal.call(main)

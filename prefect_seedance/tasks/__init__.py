@@ -1,0 +1,1 @@
+"""Units of work with Prefect retries and caching."""

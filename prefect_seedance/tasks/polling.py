@@ -1,0 +1,124 @@
+"""When to ask again: what each answer of the vendor means while a video is being made.
+
+Pure functions of values. The vendor's ways that are tolerated, each within bounds (``api-contract``, section 3):
+"no such task" right after the create, ``completed`` before the link is there, an unknown status (still running),
+rate limits and faults of the network. The time limit is the caller's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    MediaUnavailable,
+    RateLimited,
+    SeedanceError,
+    TaskError,
+    TaskNotFound,
+    VideoFailed,
+)
+from prefect_seedance.client.failures import classify_failure
+from prefect_seedance.client.models import VideoTask
+
+#: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
+POLL_SECONDS = 10.0
+#: The same against a simulator on this machine.
+LOCAL_POLL_SECONDS = 0.25
+
+#: A task's row is written a moment after its create is answered; later "no such task" is meant.
+MAXIMUM_NOT_FOUND = 12
+#: Faults in a row: with 10 s and the client's own repeats, some ten minutes of outage.
+MAXIMUM_FAULTS = 40
+#: Answers in a row that say "completed" and give no link that can be used.
+MAXIMUM_WITHOUT_LINK = 30
+#: Longest gap after rate limits.
+MAXIMUM_GAP_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """What has been tolerated so far, in a row."""
+
+    faults: int = 0
+    not_found: int = 0
+    without_link: int = 0
+    rate_limits: int = 0
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do after an answer: go on waiting, or hand over the completed task."""
+
+    kind: Literal["wait", "done"]
+    patience: Patience
+    gap_seconds: float
+    note: str = ""
+
+
+def after_answer(task: VideoTask, patience: Patience, gap_seconds: float) -> Next:
+    """Judge a proper answer.
+
+    Raises:
+        VideoFailed: The vendor ended the task without a video.
+        MediaUnavailable: It says "completed" again and again without a link that can be used.
+
+    Example:
+        >>> running = VideoTask(task_id="videos_1", status="processing", progress=40)
+        >>> after_answer(running, Patience(faults=3), 10.0).patience.faults
+        0
+    """
+    if task.state in ("failed", "canceled"):
+        words = task.error_message or ("it was canceled" if task.state == "canceled" else "")
+        raise VideoFailed(task.task_id, words, classify_failure(words))
+    if task.state == "running":
+        return Next("wait", Patience(), gap_seconds)
+    if task.video_url.startswith(("https://", "http://")):
+        return Next("done", Patience(), 0.0)
+    count = patience.without_link + 1
+    what = f"a relative link, {task.video_url[:80]!r}" if task.video_url else "no link"
+    if count >= MAXIMUM_WITHOUT_LINK:
+        raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}")
+    return Next("wait", Patience(without_link=count), gap_seconds, f"completed, but with {what} yet")
+
+
+def after_fault(error: SeedanceError, task_id: str, patience: Patience, gap_seconds: float) -> Next:
+    """Judge a question that got no proper answer.
+
+    Raises:
+        WaitStopped: Asking again cannot help; carries the task id.
+    """
+    if isinstance(error, AuthenticationFailed | ConfigurationError):
+        raise WaitStopped(task_id, error) from error
+    if isinstance(error, TaskNotFound):
+        count = patience.not_found + 1
+        if count > MAXIMUM_NOT_FOUND:
+            raise WaitStopped(task_id, error) from error
+        return Next("wait", replace(patience, not_found=count), gap_seconds, "the vendor does not know the task yet")
+    if isinstance(error, RateLimited):
+        count = patience.rate_limits + 1
+        slower = min(gap_seconds * 2**count, MAXIMUM_GAP_SECONDS)
+        asked = min(error.retry_after or 0.0, MAXIMUM_GAP_SECONDS)
+        return Next("wait", replace(patience, rate_limits=count), max(slower, asked), "the vendor asks for patience")
+    count = patience.faults + 1
+    if count > MAXIMUM_FAULTS:
+        raise WaitStopped(task_id, error) from error
+    return Next("wait", replace(patience, faults=count), gap_seconds, f"no answer: {type(error).__name__}")
+
+
+class WaitStopped(TaskError):
+    """The task could not be watched any longer; it goes on at the vendor and is paid for.
+
+    Attributes:
+        cause: What stood in the way.
+    """
+
+    def __init__(self, task_id: str, cause: SeedanceError) -> None:
+        self.cause = str(cause)
+        super().__init__(
+            task_id,
+            f"it could not be watched any longer: {cause} The task goes on at the vendor and is paid for. Once this is "
+            "settled, run the same request again: it takes up this task and submits nothing.",
+        )

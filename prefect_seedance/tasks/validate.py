@@ -1,0 +1,44 @@
+"""First step: everything that can be refused for free."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from prefect import task
+
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.check import check
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.references import check_references
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.tasks.logs import log
+from prefect_seedance.tasks.notify import load_notifiers
+
+
+@task(name="validate-request", task_run_name="validate-request")
+async def validate_request(
+    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str]
+) -> None:
+    """Check the request, the store and the notification blocks; log what sources disagree on.
+
+    Args:
+        request: The video to check.
+        credentials: Who would pay; checked when the block was made.
+        store: Where it would go; a probe is written.
+        notify: Names of saved notification blocks, ``slack-webhook/team`` say.
+
+    Raises:
+        InvalidRequest: With every rule that is broken.
+        StorageError: The store cannot be written.
+    """
+    problems = check(request) + check_references(request)
+    refusals = [problem for problem in problems if problem.level == "refuse"]
+    if refusals:
+        raise InvalidRequest(refusals)
+    await load_notifiers(notify)
+    await asyncio.to_thread(store.verify)
+    for problem in problems:
+        log("validate", str(problem), level=logging.WARNING)
+    log("validate", f"The request fits {request.model_name}; {store.location} can be written.")

@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from prefect_seedance import SeedanceCredentials, VideoStore
+from prefect_seedance.simulator import Simulator, running_simulator
+
+
+@pytest.fixture(scope="module")
+def shared_simulator() -> Iterator[Simulator]:
+    with running_simulator(seconds=0.4) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def vendor(shared_simulator: Simulator) -> Simulator:
+    shared_simulator.reset()
+    return shared_simulator
+
+
+@pytest.fixture
+def credentials(vendor: Simulator) -> SeedanceCredentials:
+    return SeedanceCredentials(api_key=vendor.key, base_url=vendor.url)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> VideoStore:
+    return VideoStore(location=str(tmp_path / "store"))

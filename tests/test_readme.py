@@ -1,0 +1,39 @@
+"""The README tells the truth: its table is the data's, its example runs, its links and folders exist."""
+
+import ast
+import re
+from pathlib import Path
+
+from prefect_seedance.client.describe import markdown_table
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_route_table_is_the_one_of_the_data() -> None:
+    shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", README, re.DOTALL)
+    assert shown is not None
+    assert shown[1] == markdown_table(), "run python -m prefect_seedance.client.describe and put its output there"
+
+
+def test_the_two_command_lines_are_single_fenced_lines() -> None:
+    for heading in ("## Try it", "## Test it"):
+        section = README.split(f"{heading}\n", 1)[1].split("\n## ", 1)[0]
+        (block,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+        assert block.strip().count("\n") == 0
+
+
+def test_the_names_in_the_examples_exist() -> None:
+    import prefect_seedance
+
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module == "prefect_seedance":
+                assert {alias.name for alias in node.names} <= set(prefect_seedance.__all__)
+
+
+def test_the_folders_and_links_exist() -> None:
+    for folder in re.findall(r"`((?:[a-z_]+/)+)`", README.split("## Layout")[1]):
+        assert (ROOT / folder).is_dir(), folder
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
