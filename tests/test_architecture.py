@@ -21,6 +21,7 @@ MAXIMUM_LINES = 300
 # part -> the parts of the package that it may import (itself always). A dotted name is one module only.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "exports": frozenset(),
+    "points": frozenset(),
     "client": frozenset(),
     "storage": frozenset(),
     "journal": frozenset({"storage", "client"}),
@@ -31,8 +32,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# The ten lines that load a name when it is asked for: every folder's `__init__` may use them.
-FOR_ALL = frozenset({"exports"})
+# Loading a name when it is asked for, and saying where the code is: of use everywhere, and a few lines each.
+FOR_ALL = frozenset({"exports", "points"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -40,6 +41,7 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 # part -> the libraries that it must do without
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "exports": PREFECT | AWS | SERVER,
+    "points": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
     "storage": PREFECT | SERVER,
     "simulator": PREFECT | AWS,

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, field_validator
 
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.store_identity import identify_store
 from prefect_seedance.storage.folder import FolderStore
 from prefect_seedance.storage.policy import MediaPolicy
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
+
+_journal_ids: dict[str, str] = {}
+
+
+def _journal_id(location: str, journal: Callable[[], Journal]) -> str:
+    if location not in _journal_ids:
+        _journal_ids[location] = identify_store(journal()).id
+    return _journal_ids[location]
 
 
 class VideoStore(Block):
@@ -76,6 +87,14 @@ class VideoStore(Block):
     def open(self) -> Store:
         """Open the store for reading and writing."""
         return FolderStore(Path(self.location))
+
+    def journal(self) -> Journal:
+        """Open the journal of the store: what was intended, submitted and stored."""
+        return Journal(self.open())
+
+    def journal_id(self) -> str:
+        """Name the journal: the id that it got when it was made. Read once per process."""
+        return _journal_id(self.location, self.journal)
 
     def media_policy(self, *, loopback: bool) -> MediaPolicy:
         """Say where video links may lead.

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from prefect import flow
 from prefect.runtime import flow_run
+from prefect.states import Completed
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import SeedanceError, VideoFailed
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.flows.running import run_to_end
+from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.tasks.create import create_video
+from prefect_seedance.tasks.logs import log
+from prefect_seedance.tasks.messages import failure_message, reuse_message, reuse_told, success_message
 from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.options import RunOptions
+from prefect_seedance.tasks.scope import resolve_scope, this_run
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
+
+#: Failures after which another submission may fare better, if ``max_submissions`` allows one.
+RESUBMITTED = SubmissionPolicy().resubmit_after
 
 
 def run_name() -> str:
@@ -90,13 +100,34 @@ async def _generate(
     options: RunOptions,
 ) -> StoredVideo:
     await validate_request(request, credentials, store, notify)
-    submitted = await create_video(request, credentials, store, scope=flow_run.get_root_flow_run_id())
-    completed = await wait_for_video(submitted, credentials, options.wait_seconds(request.duration))
-    stored = await store_video(completed, submitted, request, credentials, store)
-    await send_notifications(notify, *_success_message(stored, request))
-    return stored
+    try:
+        stored = await _made(request, credentials, store, options)
+    except SeedanceError as error:
+        await send_notifications(notify, *failure_message(error, request))
+        raise
+    await send_notifications(notify, *success_message(stored, request))
+    return _announced(stored) if stored.reused else stored
 
 
-def _success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, str]:
-    cost = "" if stored.cost is None else f" It cost {stored.cost:g} coins."
-    return f"Video stored: {stored.task_id}", f"{request.prompt[:200]}\n{stored.uri}\n{stored.model}.{cost}"
+async def _made(
+    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, options: RunOptions
+) -> StoredVideo:
+    scope = await asyncio.to_thread(resolve_scope, options)
+    run = await asyncio.to_thread(this_run)
+    for attempt in range(1, options.max_submissions + 1):
+        submitted = await create_video(request, credentials, store, options, scope, attempt)
+        submitted = reuse_told(submitted, run)
+        try:
+            completed = await wait_for_video(submitted, request, credentials, store, options)
+        except VideoFailed as failed:
+            if failed.failure not in RESUBMITTED or attempt == options.max_submissions:
+                raise
+            log("wait", f"{failed} Attempt {attempt} of {options.max_submissions}; another follows.")
+        else:
+            return await store_video(completed, submitted, request, credentials, store)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _announced(stored: StoredVideo) -> StoredVideo:
+    # A state with data: Prefect shows the message on the run and hands the data to the caller.
+    return cast("StoredVideo", Completed(data=stored, message=reuse_message(stored.task_id)))

@@ -21,7 +21,7 @@ def encode(record: Record) -> bytes:
     Raises:
         ValueError: It would not read back, so it must not be written.
     """
-    values: dict[str, JsonValue] = record.model_dump(mode="json")
+    values: dict[str, JsonValue] = record.model_dump(mode="json", warnings=False)
     values["submissions"] = record.submissions  # for people; never read back
     data = (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     Record.model_validate_json(data)

@@ -38,16 +38,13 @@ from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.reading import Entry, JournalReader
 from prefect_seedance.journal.record import VERSION, Record, Stored
 from prefect_seedance.journal.states import STATES, check_transition
+from prefect_seedance.points import reached
 from prefect_seedance.storage.protocol import Store
 
 #: Races lost in a row before it is called an outage.
 _RACES = 100
 #: For a task id: the POST is paid for, so there is nothing better to do than to go on trying.
 LONG_PATIENCE = Patience(300.0, stubborn=True)
-
-
-def no_point(point: str) -> None:
-    """Do nothing at a named point."""
 
 
 class Journal(JournalReader):
@@ -69,7 +66,7 @@ class Journal(JournalReader):
         prefix: str = "journal/",
         sleep: Callable[[float], None] = real_sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        at: Callable[[str], None] = no_point,
+        at: Callable[[str], None] = reached,
         patience: Patience | None = None,
     ) -> None:
         super().__init__(store, prefix=prefix, sleep=sleep, patience=patience)

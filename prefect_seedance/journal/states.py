@@ -90,7 +90,7 @@ STATES: Mapping[State, StateRow] = {
         "perhaps accepted, perhaps billed",
         "nobody by itself: resolve_submission",
         True,
-        _to(State.SUBMITTED, State.READY, State.REFUSED, State.LOST),
+        _to(State.SUBMITTED, State.READY, State.LOST),
     ),
     State.LOST: StateRow(
         "given up by a person",

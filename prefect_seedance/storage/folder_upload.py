@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from prefect_seedance.points import reached
 from prefect_seedance.storage.durable import TemporaryFile, writing
 from prefect_seedance.storage.errors import DamagedUpload
 from prefect_seedance.storage.protocol import ObjectInfo
@@ -49,4 +50,7 @@ class FolderUpload:
             if (written, self._crc32) != (size, crc32):
                 there, wanted = f"{written} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
                 raise DamagedUpload(self._final.as_uri(), f"{there}, expected {wanted}")
-            return self._publish(self._temporary)
+            reached("commit.before")
+            published = self._publish(self._temporary)
+            reached("commit.after")
+            return published

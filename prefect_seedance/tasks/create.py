@@ -1,18 +1,36 @@
-"""Second step: the one that costs money. Never retried by Prefect."""
+"""Second step: the one that costs money. Never retried by Prefect; safe to run again, by the journal."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import threading
+from datetime import UTC, datetime
 
 from prefect import task
+from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import SeedanceError
+from prefect_seedance.client.outcome import Accepted, Outcome
+from prefect_seedance.client.prices import estimate
 from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.journal.identity import intent_of
+from prefect_seedance.journal.callbacks import Callbacks, Notice
+from prefect_seedance.journal.critical import Evidence, Sender
+from prefect_seedance.journal.decision import SubmissionPolicy, decide
+from prefect_seedance.journal.identity import identify
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.pointer import Submitted
+from prefect_seedance.journal.submission import resume_or_submit
+from prefect_seedance.storage.templates import KeyFacts, render
 from prefect_seedance.tasks.caching import IntentPolicy
-from prefect_seedance.tasks.logs import log
+from prefect_seedance.tasks.events import emit_notice
+from prefect_seedance.tasks.logs import log, run_logger
 from prefect_seedance.tasks.models import SubmittedVideo
+from prefect_seedance.tasks.options import RunOptions
+from prefect_seedance.tasks.run_state import RunState, run_state
+from prefect_seedance.tasks.scope import resolve_scope, this_run
 
 
 @task(
@@ -24,35 +42,167 @@ from prefect_seedance.tasks.models import SubmittedVideo
     cache_policy=IntentPolicy(),
 )
 async def create_video(
-    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, scope: str = ""
+    request: VideoRequest,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    options: RunOptions = RunOptions(),
+    scope: str | None = None,
+    attempt: int = 1,
 ) -> SubmittedVideo:
-    """Submit a video to the vendor, and keep its task id.
+    """Give the vendor's task of a video: the one that is there, or a new one if that is allowed.
 
-    The POST runs in a thread, so that cancelling the run cannot lose its answer.
+    Running it again is safe: the journal in the store knows what was submitted, and Prefect's persisted result is the
+    second copy. The POST runs in a thread, so that cancelling the run cannot lose its answer.
 
     Args:
         request: The video.
         credentials: Who pays.
-        store: Where it will go; part of the persisted result's key.
-        scope: What the identity of the video is shared within.
+        store: Where it will go, and where its journal is.
+        options: How often it may be paid for, and what it is shared within.
+        scope: What ``options.reuse`` was resolved to by an outer flow; None to resolve it here.
+        attempt: Which attempt of the run this is; part of the persisted result's key.
 
     Raises:
-        SubmissionUnclear: Perhaps accepted, perhaps billed: look before submitting again.
-        SeedanceError: Certainly not accepted.
+        SubmissionUnknown: Perhaps accepted, perhaps billed: a person settles it with ``resolve_submission``.
+        SubmissionStopped: Nothing was sent, and why.
+        SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
-    intent = intent_of(request, scope=scope, account=credentials.account)
-
-    def submit() -> SubmittedVideo:
-        with credentials.get_client() as client:
-            accepted = client.create_video(request)
-        return {
-            "intent": intent,
-            "task_id": accepted.task_id,
-            "model": accepted.model or request.model_name,
-            "created_at": accepted.created_at or 0,
-            "cost": accepted.cost,
-        }
-
-    submitted = await asyncio.to_thread(submit)
-    log("create", f"Task {submitted['task_id']} was accepted.", task_id=submitted["task_id"])
+    cancelled = threading.Event()
+    submission = asyncio.ensure_future(
+        asyncio.to_thread(_submit, request, credentials, store, options, scope, cancelled)
+    )
+    try:
+        submitted = await asyncio.shield(submission)
+    except asyncio.CancelledError:
+        # The thread ends by itself: before the POST at once, within it when the answer is in the record.
+        cancelled.set()
+        await _after_cancel(submission)
+        raise
     return submitted
+
+
+def _submit(
+    request: VideoRequest,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    options: RunOptions,
+    scope: str | None,
+    cancelled: threading.Event,
+) -> SubmittedVideo:
+    resolved = resolve_scope(options) if scope is None else scope
+    identity = identify(request, scope=resolved, account=credentials.account)
+    journal, run = store.journal(), this_run()
+    store.journal_id()
+    shared = run_state(run.id)
+    policy = SubmissionPolicy(max_submissions=options.max_submissions, post_seconds=credentials.submit_timeout_seconds)
+    run_name = flow_run.get_name() or "run"
+
+    def key_of(answer: Accepted) -> str:
+        created = datetime.fromtimestamp(answer.created_at, UTC) if answer.created_at else datetime.now(UTC)
+        return render(store.key_template, key_facts(request, answer.task_id, identity.intent, run_name, created))
+
+    def emit(notice: Notice) -> None:
+        if notice.kind == "decided":
+            shared.decisions[notice.decision] += 1
+        emit_notice(notice, request)
+
+    with credentials.get_client() as client:
+
+        def post(total_seconds: float) -> Outcome:
+            return client.submit_video(request, total_seconds=total_seconds)
+
+        evidence = Evidence()
+        if _will_send(journal, identity.intent, policy):
+            evidence = _evidence(request, credentials, options, shared)
+        submitted = resume_or_submit(
+            journal,
+            identity,
+            post,
+            sender=Sender(run, credentials.fingerprint, credentials.settings.host),
+            policy=policy,
+            evidence=evidence,
+            callbacks=Callbacks(
+                log=lambda level, message: log("create", message, level=level),
+                emit=emit,
+                key_of=key_of,
+                balance=lambda: client.user_balance().available,
+                cancelled=cancelled.is_set,
+            ),
+            storm=shared.storm,
+        )
+    return _pointer(submitted, resolved)
+
+
+def key_facts(request: VideoRequest, task_id: str, intent: str, run_name: str, created: datetime) -> KeyFacts:
+    """Gather what a key template may name."""
+    return KeyFacts(
+        task_id=task_id,
+        intent=intent,
+        request_digest=intent[:12],
+        model=request.model_name,
+        take=request.take,
+        flow_run_name=run_name,
+        created=created,
+    )
+
+
+def _will_send(journal: Journal, intent: str, policy: SubmissionPolicy) -> bool:
+    """Look whether this is going to cost anything: what is already there needs no preflight."""
+    entry = journal.read(intent)
+    verdict = decide(entry.record if entry else None, age_seconds=entry.age_seconds if entry else 0, policy=policy)
+    return verdict.decision.sends
+
+
+def _evidence(
+    request: VideoRequest, credentials: SeedanceCredentials, options: RunOptions, shared: RunState
+) -> Evidence:
+    balance = shared.preflight(credentials) if options.preflight else None
+    try:
+        with credentials.get_client() as client:
+            price = estimate(request, client.catalog())
+    except SeedanceError as error:
+        run_logger().info("The vendor's price catalog could not be read: %s", error)
+        price = None
+    if price is None:
+        return Evidence(balance_before=balance)
+    return Evidence(price=price.coins, price_source=price.source, balance_before=balance)
+
+
+async def _after_cancel(submission: asyncio.Future[SubmittedVideo]) -> None:
+    """Let the thread finish, and say what goes on. A cancelled run is given 30 s; an answer needs less."""
+    while not submission.done():
+        try:
+            await asyncio.wait([submission])
+        except asyncio.CancelledError:
+            continue  # cancelled once more: the answer is still worth waiting for
+    if error := submission.exception():
+        log("create", f"The run was cancelled. {error}", level=logging.WARNING)
+        return
+    task_id = submission.result()["task_id"]
+    log(
+        "create",
+        f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it there. "
+        "The same request run again takes it up.",
+        level=logging.WARNING,
+        task_id=task_id,
+    )
+
+
+def _pointer(submitted: Submitted, scope: str) -> SubmittedVideo:
+    return {
+        "intent": submitted.intent,
+        "task_id": submitted.task_id,
+        "attempt": submitted.attempt,
+        "nonce": submitted.nonce,
+        "scope": scope,
+        "decision": str(submitted.decision),
+        "reused": submitted.reused,
+        "run_id": submitted.run.id,
+        "run_name": submitted.run.name,
+        "model": submitted.model,
+        "created_at": submitted.created_at or 0,
+        "cost": submitted.cost,
+        "price": submitted.price,
+        "price_source": submitted.price_source,
+        "submissions": submitted.submissions,
+    }

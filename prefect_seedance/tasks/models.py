@@ -9,21 +9,41 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class SubmittedVideo(TypedDict):
-    """What ``create_video`` returns: a plain value, since Prefect persists it and a class may move.
+    """What ``create_video`` returns: a plain value that points to the record, since Prefect persists it.
 
     Attributes:
-        intent: Identity of what was asked (32 hex digits).
+        intent: Identity of what was asked, 32 hex digits.
         task_id: The vendor's task id.
+        attempt: Number of the attempt in the record.
+        nonce: Of that attempt; finds its place again should the record be lost.
+        scope: What the video is shared within, "" for everywhere.
+        decision: What was done: submit, attach, already_stored, resubmit.
+        reused: Whether another run than this one paid for it.
+        run_id: Root flow run that submitted it, "" outside of a flow.
+        run_name: Its name.
         model: The model as the vendor names it.
         created_at: Unix seconds of the submission, 0 if the vendor did not say.
         cost: Price that the vendor reported, in its coins; None if it did not.
+        price: Price that was expected, None if nobody knew.
+        price_source: Where the expected price came from.
+        submissions: How many submissions the intent has taken so far.
     """
 
     intent: str
     task_id: str
+    attempt: int
+    nonce: str
+    scope: str
+    decision: str
+    reused: bool
+    run_id: str
+    run_name: str
     model: str
     created_at: int
     cost: float | None
+    price: float | None
+    price_source: str
+    submissions: int
 
 
 class StoredVideo(BaseModel):
@@ -46,7 +66,10 @@ class StoredVideo(BaseModel):
     task_id: str = Field(description="The vendor's task id.")
     intent: str = Field(description="Identity of what was asked, 32 hex digits.")
     model: str = Field(description="The model that made it.")
-    cost: float | None = Field(description="Price that the vendor reported, in its coins; null if it did not.")
+    cost: float | None = Field(description="What it cost, in the vendor's coins; null if nobody knows.")
+    cost_source: str = Field(description='Where the cost comes from: "vendor", or the source of an estimate.')
+    submissions: int = Field(description="How many submissions the video has taken.")
+    reused: bool = Field(default=False, description="Whether an earlier run had paid for it.")
     created_at: datetime | None = Field(description="When the vendor made the task.")
     completed_at: datetime | None = Field(description="When the vendor finished it.")
     stored_at: datetime = Field(description="When it was whole in the store.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Reuse = Literal["auto", "always", "run", "scope"]
 
 
 class RunOptions(BaseModel):
@@ -17,6 +19,35 @@ class RunOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Run options")
 
+    reuse: Annotated[
+        Reuse,
+        Field(
+            title="Reuse",
+            description='When the same request is the same video, already paid for. "always": whichever run asks. '
+            '"run": within this run and its retries; the next run buys a new one. "scope": within the text below. '
+            '"auto": "run" for runs made by a schedule, "always" for all others.',
+            json_schema_extra={"position": 0},
+        ),
+    ] = "auto"
+    reuse_scope: Annotated[
+        str,
+        Field(
+            title="Reuse scope",
+            description='For "scope" only: any text, 2026-11-22 say. The same request with the same text is one video.',
+            json_schema_extra={"position": 1},
+        ),
+    ] = ""
+    max_submissions: Annotated[
+        int,
+        Field(
+            title="Submissions at most",
+            description="How often one video may be paid for, over all runs and for ever. A further one is made "
+            "only after the vendor failed it for a passing reason; 1 means never.",
+            ge=1,
+            le=10,
+            json_schema_extra={"position": 2},
+        ),
+    ] = 1
     wait_minutes: Annotated[
         int,
         Field(
@@ -25,10 +56,27 @@ class RunOptions(BaseModel):
             "time loses nothing: the video goes on, and the next run takes it up.",
             ge=1,
             le=24 * 60,
-            json_schema_extra={"position": 0},
+            json_schema_extra={"position": 3},
         ),
     ] = 45
+    preflight: Annotated[
+        bool,
+        Field(
+            title="Check the key first",
+            description="Ask for the account's balance, which is free, before the first submission of a run: a wrong "
+            "key or host is then found before anything is sent.",
+            json_schema_extra={"position": 4},
+        ),
+    ] = True
 
     def wait_seconds(self, duration: int) -> float:
         """Give the limit in seconds for a clip of ``duration`` seconds."""
         return 60.0 * self.wait_minutes * max(1.0, duration / 15)
+
+    @model_validator(mode="after")
+    def _scope_and_its_text(self) -> Self:
+        if self.reuse == "scope" and not self.reuse_scope.strip():
+            raise ValueError('reuse_scope: reuse "scope" needs a text to share within; write one, 2026-11-22 say')
+        if self.reuse != "scope" and self.reuse_scope:
+            raise ValueError('reuse_scope: it counts for reuse "scope" only; empty it, or set reuse to "scope"')
+        return self

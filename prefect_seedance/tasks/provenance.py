@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from importlib.metadata import version
@@ -14,12 +13,6 @@ from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.tasks.models import StoredVideo
 
 FORMAT = 1
-
-
-def request_digest(request: VideoRequest) -> str:
-    """Short hash of a request as asked, without its take: 12 hex digits."""
-    text = json.dumps(request.model_dump(exclude={"take"}), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def provenance_of(stored: StoredVideo, request: VideoRequest, credentials: SeedanceCredentials) -> str:

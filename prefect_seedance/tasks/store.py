@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prefect import task
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas import objects as prefect_objects
 from prefect.runtime import flow_run
 from prefect.tasks import Task
 
@@ -17,6 +18,10 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.errors import JournalError
+from prefect_seedance.journal.record import Record, Stored
+from prefect_seedance.journal.states import State
+from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     ForbiddenSource,
@@ -29,12 +34,15 @@ from prefect_seedance.storage.errors import (
 )
 from prefect_seedance.storage.poster import poster_jpeg, probe
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
-from prefect_seedance.storage.relay import relay
+from prefect_seedance.storage.relay import RelayedObject, relay
 from prefect_seedance.storage.source import MediaSource
-from prefect_seedance.storage.templates import KeyFacts, beside, render
+from prefect_seedance.storage.templates import beside, render
+from prefect_seedance.tasks.create import key_facts
+from prefect_seedance.tasks.events import emit
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
-from prefect_seedance.tasks.provenance import provenance_of, request_digest
+from prefect_seedance.tasks.provenance import provenance_of
+from prefect_seedance.tasks.taking_up import stored_video, take_up
 
 
 class VideoNotStored(SeedanceError):
@@ -58,7 +66,9 @@ class VideoNotStored(SeedanceError):
 _LASTING = (ForbiddenSource, NoSpace, NotAVideo, NotWritable, RelayCancelled, SourceTooLarge, AlreadyExists)
 
 
-def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
+def repeat_is_useful(
+    task: Task[..., object], run: prefect_objects.TaskRun, state: prefect_objects.State[object]
+) -> bool:
     """Tell Prefect whether storing is worth repeating. A plain function: see ``wait``."""
     failure = getattr(state.data, "exception", state.data)
     return not isinstance(getattr(failure, "__cause__", None) or failure, _LASTING)
@@ -93,10 +103,9 @@ async def store_video(
         VideoNotStored: Carrying the task id and what stood in the way.
     """
     cancelled = threading.Event()
-    name: str = flow_run.get_name() or "run"
-    relaying = asyncio.to_thread(_store, completed, submitted, request, credentials, store, name, cancelled)
+    work = Relaying(completed, submitted, request, credentials, store, flow_run.get_name() or "run", cancelled)
     try:
-        stored = await relaying
+        stored = await asyncio.to_thread(work.run)
     except asyncio.CancelledError:
         cancelled.set()
         log(
@@ -106,72 +115,96 @@ async def store_video(
             level=logging.WARNING,
         )
         raise
-    except StorageError as error:
+    except (StorageError, JournalError) as error:
         raise VideoNotStored(completed.task_id, str(error)) from error
     log("store", f"Stored at {stored.uri}, {stored.bytes} bytes.", task_id=stored.task_id, uri=stored.uri)
     return stored
 
 
-def _store(
-    completed: VideoTask,
-    submitted: SubmittedVideo,
-    request: VideoRequest,
-    credentials: SeedanceCredentials,
-    video_store: VideoStore,
-    run_name: str,
-    cancelled: threading.Event,
-) -> StoredVideo:
-    store = video_store.open()
-    created = _moment(completed.created_at or submitted["created_at"])
-    facts = KeyFacts(
-        task_id=completed.task_id,
-        intent=submitted["intent"],
-        request_digest=request_digest(request),
-        model=request.model_name,
-        take=request.take,
-        flow_run_name=run_name,
-        created=created or datetime.now(UTC),
-    )
-    key = render(video_store.key_template, facts)
+@dataclass(frozen=True)
+class Relaying:
+    """One video on its way into the store; blocking, for a worker thread."""
 
-    def link(refresh: bool) -> str:
-        if not refresh:
-            return completed.video_url
-        with credentials.get_client() as client:
-            return client.get_video(completed.task_id).video_url
+    completed: VideoTask
+    submitted: SubmittedVideo
+    request: VideoRequest
+    credentials: SeedanceCredentials
+    video_store: VideoStore
+    run_name: str
+    cancelled: threading.Event
 
-    policy = video_store.media_policy(loopback=credentials.settings.is_local)
-    metadata = {
-        TASK_ID_METADATA: completed.task_id,
-        "intent": submitted["intent"],
-        "model": request.model_name,
-    }
-    relayed = relay(MediaSource(link, policy=policy), store, key, metadata=metadata, cancelled=cancelled)
-    with store.open_read(key) as video:
-        media = probe(video)
-    stored = StoredVideo(
-        uri=relayed.uri,
-        key=key,
-        bytes=relayed.size,
-        sha256=relayed.sha256,
-        crc32=f"{relayed.crc32:08x}",
-        content_type=relayed.content_type,
-        etag=relayed.etag,
-        task_id=completed.task_id,
-        intent=submitted["intent"],
-        model=completed.model or submitted["model"],
-        cost=completed.cost if completed.cost is not None else submitted["cost"],
-        created_at=created,
-        completed_at=_moment(completed.completed_at),
-        stored_at=datetime.now(UTC),
-        poster_uri=_write_poster(store, key),
-        provenance_uri=store.uri_of(beside(key, ".json")),
-        width=media.width if media else 0,
-        height=media.height if media else 0,
-        seconds=media.seconds if media else 0.0,
-    )
-    _write_once(store, beside(key, ".json"), provenance_of(stored, request, credentials).encode())
-    return stored
+    def run(self) -> StoredVideo:
+        """Bring it there, or find that it is there."""
+        journal, intent = self.video_store.journal(), self.submitted["intent"]
+        record = take_up(journal, self.submitted, self.request, self.credentials.account)
+        there = stored_video(self.video_store, record)
+        if there:
+            return there.model_copy(update={"reused": self.submitted["reused"]})
+        if record.state is State.STORED:
+            log("store", f"{record.key} is gone from the store; the video is relayed again.", level=logging.WARNING)
+            record = journal.relay_again(intent).record
+        key = record.key or journal.keep_key(intent, record.task_id, self._key(record)).record.key
+        store = self.video_store.open()
+        policy = self.video_store.media_policy(loopback=self.credentials.settings.is_local)
+        metadata = {TASK_ID_METADATA: record.task_id, "intent": intent, "model": self.request.model_name}
+        reached("relay.before")
+        source = MediaSource(lambda refresh: self._link(record.task_id, refresh), policy=policy)
+        relayed = relay(source, store, key, metadata=metadata, cancelled=self.cancelled)
+        reached("relay.after")
+        stored = self._described(store, record, relayed)
+        reached("poster.after")
+        provenance = provenance_of(stored, self.request, self.credentials)
+        _write_once(store, beside(key, ".json"), provenance.encode())
+        reached("provenance.after")
+        journal.record_stored(intent, record.task_id, Stored.model_validate(stored.model_dump(mode="json")))
+        emit("stored", intent, task_id=record.task_id, uri=stored.uri, bytes=stored.bytes, cost=stored.cost)
+        return stored
+
+    def _link(self, task_id: str, refresh: bool) -> str:
+        if self.completed.video_url and self.completed.task_id == task_id and not refresh:
+            return self.completed.video_url
+        with self.credentials.get_client() as client:
+            return client.get_video(task_id).video_url
+
+    def _key(self, record: Record) -> str:
+        created = self._created(record) or datetime.now(UTC)
+        facts = key_facts(self.request, record.task_id, record.intent, self.run_name, created)
+        return render(self.video_store.key_template, facts)
+
+    def _created(self, record: Record) -> datetime | None:
+        attempt = record.current_attempt
+        return moment(self.completed.created_at or (attempt.created_at if attempt else None))
+
+    def _described(self, store: Store, record: Record, relayed: RelayedObject) -> StoredVideo:
+        with store.open_read(relayed.key) as video:
+            media = probe(video)
+        attempt = record.current_attempt
+        reported = self.completed.cost if self.completed.cost is not None else attempt.cost if attempt else None
+        expected = (attempt.price, attempt.price_source) if attempt else (None, "")
+        cost, cost_source = (reported, "vendor") if reported is not None else expected
+        return StoredVideo(
+            uri=relayed.uri,
+            key=relayed.key,
+            bytes=relayed.size,
+            sha256=relayed.sha256,
+            crc32=f"{relayed.crc32:08x}",
+            content_type=relayed.content_type,
+            etag=relayed.etag,
+            task_id=record.task_id,
+            intent=record.intent,
+            model=self.completed.model or record.model,
+            cost=cost,
+            cost_source=cost_source,
+            submissions=record.submissions,
+            created_at=self._created(record),
+            completed_at=moment(self.completed.completed_at),
+            stored_at=datetime.now(UTC),
+            poster_uri=_write_poster(store, relayed.key),
+            provenance_uri=store.uri_of(beside(relayed.key, ".json")),
+            width=media.width if media else 0,
+            height=media.height if media else 0,
+            seconds=media.seconds if media else 0.0,
+        )
 
 
 def _write_poster(store: Store, key: str) -> str:
@@ -195,5 +228,6 @@ def _write_once(store: Store, key: str, data: bytes) -> None:
         log("store", f"{key} was there already and is kept.", level=logging.DEBUG)
 
 
-def _moment(unix_seconds: int | None) -> datetime | None:
+def moment(unix_seconds: int | None) -> datetime | None:
+    """Turn the vendor's Unix seconds into a time, None if there are none."""
     return datetime.fromtimestamp(unix_seconds, UTC) if unix_seconds else None

@@ -13,11 +13,17 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
-from prefect_seedance.client.errors import SeedanceError, TaskError, WaitTimedOut
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.points import reached
 from prefect_seedance.tasks import polling
+from prefect_seedance.tasks.events import emit
 from prefect_seedance.tasks.logs import log, run_logger
 from prefect_seedance.tasks.models import SubmittedVideo
+from prefect_seedance.tasks.options import RunOptions
+from prefect_seedance.tasks.taking_up import stored_video, take_up
 
 
 def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
@@ -38,55 +44,80 @@ def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]
     retry_condition_fn=repeat_is_useful,
 )
 async def wait_for_video(
-    submitted: SubmittedVideo, credentials: SeedanceCredentials, limit_seconds: float
+    submitted: SubmittedVideo,
+    request: VideoRequest,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    options: RunOptions = RunOptions(),
 ) -> VideoTask:
     """Wait until the vendor has made the video. Asking is free, so this step is retried.
 
+    The journal's record is read first, and wins: it may know of a later attempt, or that the video is stored.
+
     Args:
         submitted: What ``create_video`` returned.
+        request: What was asked for.
         credentials: Whose task it is.
-        limit_seconds: How long to wait, in seconds of a clock that nobody sets.
+        store: Where the journal is.
+        options: How long to wait, by a clock that nobody sets.
 
     Returns:
-        The completed task, with a link that lives about three days.
+        The completed task, with a link that lives about three days; without one if the video is stored already.
 
     Raises:
         WaitTimedOut: Not a failure: the task goes on, and its id is in the error.
         VideoFailed: The vendor's own verdict.
         TaskError: It could not be watched any longer.
     """
-    task_id = submitted["task_id"]
+    journal = store.journal()
+    record = await asyncio.to_thread(take_up, journal, submitted, request, credentials.account)
+    if await asyncio.to_thread(stored_video, store, record):
+        return VideoTask(task_id=record.task_id, status="completed", progress=100, model=record.model)
+    intent, task_id = record.intent, record.task_id
+    try:
+        completed = await _poll(task_id, credentials, options.wait_seconds(request.duration))
+    except VideoFailed as failed:
+        await asyncio.to_thread(journal.record_failed, intent, task_id, failed.failure, failed.error_message)
+        emit("failed", intent, task_id=task_id, failure=failed.failure, message=failed.error_message[:500])
+        raise
+    except asyncio.CancelledError:
+        log(
+            "wait",
+            f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it "
+            "there. The same request run again takes it up.",
+            level=logging.WARNING,
+            task_id=task_id,
+        )
+        raise
+    await asyncio.to_thread(journal.record_completed, intent, completed)
+    emit("completed", intent, task_id=task_id, model=completed.model)
+    return completed
+
+
+async def _poll(task_id: str, credentials: SeedanceCredentials, limit_seconds: float) -> VideoTask:
     gap = polling.LOCAL_POLL_SECONDS if credentials.settings.is_local else polling.POLL_SECONDS
     started, patience, shown = time.monotonic(), polling.Patience(), Shown(task_id)
     async with credentials.get_async_client() as client:
-        try:
-            while True:
-                try:
-                    answer = await client.get_video(task_id)
-                    following = polling.after_answer(answer, patience, gap)
-                    await shown.update(answer, time.monotonic() - started)
-                    if following.kind == "done":
-                        return answer
-                except TaskError:
-                    raise
-                except SeedanceError as error:
-                    following = polling.after_fault(error, task_id, patience, gap)
-                if following.note and following.patience != patience:
-                    log("wait", f"Task {task_id}: {following.note}.", level=logging.DEBUG, task_id=task_id)
-                patience = following.patience
-                left = limit_seconds - (time.monotonic() - started)
-                if left <= 0:
-                    raise WaitTimedOut(task_id, time.monotonic() - started)
-                await asyncio.sleep(min(following.gap_seconds, left))
-        except asyncio.CancelledError:
-            log(
-                "wait",
-                f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for: run the same request "
-                "again to take it up. Nothing can cancel it there.",
-                level=logging.WARNING,
-                task_id=task_id,
-            )
-            raise
+        while True:
+            try:
+                reached("poll.before")
+                answer = await client.get_video(task_id)
+                reached("poll.after")
+                following = polling.after_answer(answer, patience, gap)
+                await shown.update(answer, time.monotonic() - started)
+                if following.kind == "done":
+                    return answer
+            except TaskError:
+                raise
+            except SeedanceError as error:
+                following = polling.after_fault(error, task_id, patience, gap)
+            if following.note and following.patience != patience:
+                log("wait", f"Task {task_id}: {following.note}.", level=logging.DEBUG, task_id=task_id)
+            patience = following.patience
+            left = limit_seconds - (time.monotonic() - started)
+            if left <= 0:
+                raise WaitTimedOut(task_id, time.monotonic() - started)
+            await asyncio.sleep(min(following.gap_seconds, left))
 
 
 class Shown:

@@ -155,7 +155,11 @@ class FaultyStore:
         blob = self._call("get", key, lambda: self.inner.get(key))
         if blob is None:
             return None
-        return Blob(blob.data, blob.etag, blob.age_seconds + self.passed - self._written.get(key, 0.0))
+        return Blob(blob.data, blob.etag, blob.age_seconds + self.age(key))
+
+    def age(self, key: str) -> float:
+        """Seconds that were let pass since a key was written."""
+        return self.passed - self._written.get(key, 0.0)
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         return iter(self._call("list", prefix, lambda: list(self.inner.list_keys(prefix))))

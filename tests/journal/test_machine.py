@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from prefect_seedance.client.errors import TaskNotFound
+from prefect_seedance.client.errors import SeedanceError, TaskNotFound
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
 from prefect_seedance.journal import changes
@@ -23,8 +23,8 @@ from prefect_seedance.journal.resolve import Resolution, resolve_unclear
 from prefect_seedance.journal.states import FIRST_STATES, HAVE_TASK, STATES, State
 from tests.journal.harness import FAULTS, IDENTITY, INTENT, TWICE, Fault, FaultyStore, MemoryStore, World, sender
 
+ANSWERS = ("accepted", "accepted", "unclear", "unclear, billed", "never", "limited", "busy", "refused")
 KEY = f"journal/records/{INTENT}.json"
-writers = st.sampled_from(("one", "two"))
 
 
 class History(MemoryStore):
@@ -66,7 +66,6 @@ class TwoWriters(RuleBasedStateMachine):
         self.vendor = self.world.vendor
         self.writers = {"one": Writer(), "two": Writer()}
         self.truly_billed: dict[str, bool] = {}  # by attempt's nonce
-        self.verdicts: set[str] = set()
         self.seen = 0
         self.marked = False
 
@@ -76,6 +75,7 @@ class TwoWriters(RuleBasedStateMachine):
     def a_newer_package_may_have_been_here(self, marked: bool) -> None:
         self.marked = marked
 
+    @precondition(lambda self: sum(map(len, self.store.plan.values())) < 2)
     @rule(verb=st.sampled_from(("get", "create", "swap", "delete")), fault=st.sampled_from(FAULTS))
     def the_store_will_fail(self, verb: str, fault: Fault) -> None:
         self.store.plan.setdefault(verb, []).append(fault)
@@ -86,18 +86,28 @@ class TwoWriters(RuleBasedStateMachine):
 
     # A writer.
 
-    @rule(name=writers)
-    def claims(self, name: str) -> None:
-        writer = self.writers[name]
-        if writer.claim is not None:
-            return
+    def _who(self, wanted: str) -> list[str]:
+        """The writers who are idle, claimed or answered."""
+        found: list[str] = []
+        for name, writer in self.writers.items():
+            where = "idle" if writer.claim is None else "claimed" if writer.answer is None else "answered"
+            found += [name] if where == wanted else []
+        return found
+
+    def _may_claim(self) -> bool:
+        blob = self.history.get(KEY)
+        record = decode(blob.data, KEY, INTENT) if blob else None
+        age = self.store.age(KEY)
+        return bool(self._who("idle")) and decide(record, age_seconds=age, policy=TWICE).decision.sends
+
+    @precondition(lambda self: self._may_claim())
+    @rule(data=st.data())
+    def claims(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self._who("idle")))
         journal = self.world.journal
         entry = journal.read(INTENT)
-        record, age = (entry.record, entry.age_seconds) if entry else (None, 0.0)
-        if not (decide(record, age_seconds=age, policy=TWICE).decision.sends):
-            return
         try:
-            writer.claim = claim(
+            self.writers[name].claim = claim(
                 journal,
                 IDENTITY,
                 entry,
@@ -110,37 +120,22 @@ class TwoWriters(RuleBasedStateMachine):
             return
         self._mark()
 
+    @precondition(lambda self: self._who("claimed"))
     @rule(
-        name=writers,
-        answer=st.sampled_from(("accepted", "unclear", "unclear, billed", "never", "limited", "busy", "refused")),
+        data=st.data(),
+        answer=st.sampled_from(ANSWERS),
     )
-    def sends(self, name: str, answer: str) -> None:
+    def sends(self, data: st.DataObject, answer: str) -> None:
+        name = data.draw(st.sampled_from(self._who("claimed")))
         writer = self.writers[name]
-        if not (writer.claim is not None and writer.answer is None):
-            return
         assert writer.claim is not None
         nonce = writer.claim.nonce
-
-        def post(seconds: float) -> Outcome:
-            billed = answer in ("accepted", "unclear, billed")
-            assert nonce not in self.truly_billed  # one POST per attempt
-            self.truly_billed[nonce] = billed
-            accepted = self.vendor.accept() if billed else None
-            if answer == "accepted" and accepted:
-                return accepted
-            others: dict[str, Outcome] = {
-                "never": NeverSent("refused"),
-                "limited": RateLimited(None),
-                "busy": Busy("busy"),
-                "refused": Refused("20002", "bad", 200),
-            }
-            return others.get(answer, Unclear("lost", "\udcff<html>", 502))
 
         try:
             writer.answer = send(
                 self.world.journal,
                 writer.claim,
-                post,
+                lambda seconds: self._answer(answer, nonce),
                 policy=TWICE,
                 may_still_send=lambda: None,
                 start_stopwatch=self.world.stopwatch,
@@ -148,11 +143,38 @@ class TwoWriters(RuleBasedStateMachine):
         except (RecordChanged, JournalUnavailable):
             self.writers[name] = Writer()
 
-    @rule(name=writers, final=st.booleans())
-    def writes_down(self, name: str, final: bool) -> None:
-        writer = self.writers[name]
-        if not (writer.claim is not None and writer.answer is not None):
+    def _answer(self, answer: str, nonce: str) -> Outcome:
+        """Answer a POST, and remember what it really cost."""
+        billed = answer in ("accepted", "unclear, billed")
+        assert nonce not in self.truly_billed  # one POST per attempt
+        self.truly_billed[nonce] = billed
+        accepted = self.vendor.accept() if billed else None
+        if answer == "accepted" and accepted:
+            return accepted
+        others: dict[str, Outcome] = {
+            "never": NeverSent("refused"),
+            "limited": RateLimited(None),
+            "busy": Busy("busy"),
+            "refused": Refused("20002", "bad", 200),
+        }
+        return others.get(answer, Unclear("lost", "\udcff<html>", 502))
+
+    @precondition(lambda self: self._may_claim())
+    @rule(answers=st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=3))
+    def a_whole_run(self, answers: list[str]) -> None:
+        self._calmly()
+        posts = iter((*answers, "refused", *["never"] * 20))
+        self.vendor.script = [lambda: self._answer(next(posts), self.record().attempts[-1].nonce)] * 30
+        try:
+            self.world.run("three", policy=TWICE)
+        except SeedanceError:
             return
+
+    @precondition(lambda self: self._who("answered"))
+    @rule(data=st.data(), final=st.booleans())
+    def writes_down(self, data: st.DataObject, final: bool) -> None:
+        name = data.draw(st.sampled_from(self._who("answered")))
+        writer = self.writers[name]
         assert writer.claim is not None and writer.answer is not None
         journal, nonce, answer = self.world.journal, writer.claim.nonce, writer.answer
         self.writers[name] = Writer()
@@ -167,28 +189,28 @@ class TwoWriters(RuleBasedStateMachine):
             patience=Patience(300.0, stubborn=True),
         )
 
-    @rule(name=writers)
-    def dies(self, name: str) -> None:
+    @precondition(lambda self: len(self._who("idle")) < 2)
+    @rule(data=st.data())
+    def dies(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self._who("claimed") + self._who("answered")))
         self.writers[name] = Writer()
 
     # What comes after.
 
-    @precondition(lambda self: self.history.versions and self.history.versions[-1].task_id)
-    @rule(failure=st.sampled_from(("transient", "moderation")))
+    def _has_task(self) -> bool:
+        return bool(self.history.versions) and self.record().state in (State.SUBMITTED, State.COMPLETED)
+
+    @precondition(lambda self: self._has_task())
+    @rule(failure=st.sampled_from(("transient", "transient", "moderation")))
     def the_vendor_gives_up(self, failure: str) -> None:
         task_id = self.record().task_id
-        if not (task_id not in self.verdicts):
-            return
-        self.verdicts.add(task_id)
         self._calmly()
         self.world.journal.record_failed(INTENT, task_id, failure, "PROVIDER_TIMEOUT")
 
-    @precondition(lambda self: self.history.versions and self.history.versions[-1].task_id)
+    @precondition(lambda self: self._has_task())
     @rule(relay=st.booleans())
     def the_video_is_stored(self, relay: bool) -> None:
         record = self.record()
-        if not (record.state in (State.SUBMITTED, State.COMPLETED) and record.task_id not in self.verdicts):
-            return
         self._calmly()
         journal = self.world.journal
         journal.record_completed(INTENT, VideoTask(task_id=record.task_id, status="completed", cost=1.0))
@@ -203,16 +225,16 @@ class TwoWriters(RuleBasedStateMachine):
 
     # A person, who tells the truth.
 
-    @rule(resolution=st.sampled_from(("not_billed", "abandon", "attach")), number=st.integers(1, 9))
-    def a_person_settles(self, resolution: Resolution, number: int) -> None:
-        if not (self.history.versions):
-            return
+    @precondition(lambda self: self.history.versions and self.record().unsettled())
+    @rule(data=st.data(), resolution=st.sampled_from(("not_billed", "abandon", "attach")), number=st.integers(1, 3))
+    def a_person_settles(self, data: st.DataObject, resolution: Resolution, number: int) -> None:
         self._calmly()
-        unsettled = [attempt for attempt in self.record().attempts if attempt.is_unsettled]
         if resolution == "not_billed":
-            truth = {attempt.number for attempt in unsettled if not self.truly_billed.get(attempt.nonce, False)}
-            if number not in truth:
+            unsettled = self.record().unsettled()
+            truth = [attempt.number for attempt in unsettled if not self.truly_billed.get(attempt.nonce, False)]
+            if not truth:
                 return
+            number = data.draw(st.sampled_from(truth))
         task_id = f"videos_{number:032x}"
 
         def fetch(wanted: str) -> VideoTask:
@@ -232,11 +254,10 @@ class TwoWriters(RuleBasedStateMachine):
         except ResolutionRefused:
             return
 
-    @rule(number=st.integers(1, 9))
-    def prefect_remembers_a_task(self, number: int) -> None:
-        task_id = f"videos_{number:032x}"
-        if not (task_id in self.vendor.billed and self.history.versions):
-            return
+    @precondition(lambda self: self.history.versions and self.vendor.billed)
+    @rule(data=st.data())
+    def prefect_remembers_a_task(self, data: st.DataObject) -> None:
+        task_id = data.draw(st.sampled_from(self.vendor.billed))
         self._calmly()
         try:
             self.world.run("one", policy=TWICE, known_task_id=task_id) if self._would_adopt(task_id) else None

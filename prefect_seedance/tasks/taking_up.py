@@ -1,0 +1,56 @@
+"""Before polling: what the record says of a submitted video. The record wins over Prefect's persisted result.
+
+The exception: a task id that is known beats a record that is missing, or that does not know it.
+"""
+
+from __future__ import annotations
+
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import VideoFailed
+from prefect_seedance.client.failures import FailureClass, classify_failure
+from prefect_seedance.client.outcome import Accepted
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.identity import identify
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.record import Record
+from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
+
+
+def take_up(journal: Journal, submitted: SubmittedVideo, request: VideoRequest, account: str) -> Record:
+    """Read the record of a submitted video, and bring the known task id into it if it is not there.
+
+    Raises:
+        VideoFailed: The record has the vendor's verdict, and no other task.
+        JournalError: The journal cannot be used; the error carries the task id where it is new.
+    """
+    intent, task_id = submitted["intent"], submitted["task_id"]
+    entry = journal.read(intent)
+    known = entry is not None and (entry.record.state in HAVE_TASK or task_id in entry.record.task_ids)
+    if entry is None or not known:
+        answer = Accepted(task_id, model=submitted["model"], created_at=submitted["created_at"] or None)
+        identity = identify(request, scope=submitted["scope"], account=account)
+        entry = journal.record_accepted(intent, submitted["nonce"], answer, identity=identity)
+    record = entry.record
+    if record.state is State.FAILED:
+        attempt = record.current_attempt
+        words = attempt.message if attempt else ""
+        raise VideoFailed(record.task_id or task_id, words, _class_of(attempt.failure if attempt else "", words))
+    return record
+
+
+def stored_video(store: VideoStore, record: Record) -> StoredVideo | None:
+    """Give the video that a record says is stored, if it really is there."""
+    if record.state is not State.STORED or record.stored is None:
+        return None
+    found = store.open().stat(record.stored.key)
+    if found is None or found.size != record.stored.bytes:
+        return None
+    return StoredVideo.model_validate(record.stored.model_dump())
+
+
+def _class_of(failure: str, words: str) -> FailureClass:
+    for each in ("moderation", "media", "invalid", "transient", "unknown"):
+        if each == failure:
+            return each
+    return classify_failure(words)

@@ -1,0 +1,183 @@
+"""Merging answers: whenever they come, in whatever order, a task id stays and points to its attempt."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.changes import accepted, answered, claimed, completed, failed, settled, stored
+from prefect_seedance.journal.record import Attempt, Holder, Record, Stored
+from prefect_seedance.journal.states import HAVE_TASK, State
+from tests.journal.harness import IDENTITY, NOON
+
+ONE, TWO = Accepted("videos_1", "queued", "m", 1, 0.5), Accepted("videos_2")
+FACTS = Stored(uri="u", key="k", bytes=1, sha256="s", crc32="c")
+
+
+def claim(record: Record | None, nonce: str) -> Record:
+    record = record or changes.new_record(IDENTITY, NOON)
+    attempt = Attempt(number=0, nonce=nonce, started_at=NOON)
+    return claimed(record, attempt, Holder(nonce=nonce, lease_seconds=210.0))
+
+
+def in_state(state: State) -> Record:
+    """A record with one attempt, "a", whose answer was not written down."""
+    return claim(None, "a").model_copy(update={"state": state, "holder": None})
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_task_id_is_merged_in_any_state(state: State) -> None:
+    after = accepted(in_state(state), "a", ONE, NOON, key="k")
+    assert after.task_ids == ("videos_1",)
+    assert after.attempts[0].outcome == "accepted" and after.attempts[0].cost == 0.5
+    # (With a claim of somebody else under way the record is left to that one.)
+    assert after.state is (state if state in HAVE_TASK | {State.SENDING} else State.SUBMITTED)
+    if after.state is State.SUBMITTED and state is not State.SUBMITTED:
+        assert (after.task_id, after.key, after.holder) == ("videos_1", "k", None)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda r: accepted(r, "a", ONE, NOON), lambda r: answered(r, "a", Unclear("x"), NOON)]
+)
+def test_a_change_may_be_applied_twice(change: changes.Change) -> None:
+    once = change(claim(None, "a"))
+    assert change(once) is once
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "word"),
+    [
+        (NeverSent("x"), State.READY, "never_sent"),
+        (RateLimited(None), State.READY, "rate_limited"),
+        (RateLimited(3.0), State.READY, "rate_limited"),
+        (Busy("x"), State.READY, "busy"),
+        (Refused("20002", "x", 200), State.REFUSED, "refused"),
+        (Unclear("x"), State.UNKNOWN, "unclear"),
+    ],
+)
+def test_an_answer_without_a_task(outcome: changes.NotAccepted, state: State, word: str) -> None:
+    holder = Holder(nonce="a", lease_seconds=5.0)
+    after = answered(claim(None, "a"), "a", outcome, NOON, holder=holder, final=False)
+    assert (after.state, after.attempts[0].outcome) == (state, word)
+    assert after.holder == (holder if state is State.READY else None)
+    assert after.submissions == (word == "unclear")
+
+
+def test_a_busy_vendor_is_refused_in_the_end() -> None:
+    assert answered(claim(None, "a"), "a", Busy("x"), NOON).state is State.REFUSED
+
+
+def test_an_answer_to_nobody_changes_nothing() -> None:
+    record = claim(None, "a")
+    assert answered(record, "b", Unclear("x"), NOON) is record
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_two_answers_are_kept_in_either_order(first: str) -> None:
+    record = claim(answered(claim(None, "a"), "a", NeverSent("wrong"), NOON), "b")
+    answers = {"a": ONE, "b": TWO}
+    for nonce in (first, "b" if first == "a" else "a"):
+        record = accepted(record, nonce, answers[nonce], NOON)
+    assert set(record.task_ids) == {"videos_1", "videos_2"}
+    # The record is about the attempt that had the claim, and both count.
+    assert (record.state, record.task_id, record.submissions) == (State.SUBMITTED, "videos_2", 2)
+
+
+@pytest.mark.parametrize("outcome", [NeverSent("x"), Refused("", "x", 400), Unclear("x"), Busy("x")])
+def test_a_late_task_is_gone_on_with_when_the_attempt_after_it_comes_to_nothing(outcome: changes.NotAccepted) -> None:
+    record = claim(answered(claim(None, "a"), "a", NeverSent("not billed, says a person"), NOON), "b")
+    record = accepted(record, "a", ONE, NOON)
+    assert record.state is State.SENDING
+    record = answered(record, "b", outcome, NOON)
+    assert (record.state, record.task_id) == (State.SUBMITTED, "videos_1")
+    assert record.attempts[1].outcome != ""
+
+
+def test_a_late_task_is_gone_on_with_when_the_claim_after_it_lapses() -> None:
+    record = accepted(claim(answered(claim(None, "a"), "a", NeverSent("x"), NOON), "b"), "a", ONE, NOON)
+    assert (settled(record).state, settled(record).task_id) == (State.SUBMITTED, "videos_1")
+    bare = claim(None, "a")
+    assert settled(bare) is bare
+
+
+def test_a_task_that_was_adopted_is_not_counted_twice_when_its_answer_comes() -> None:
+    adopted = accepted(claim(None, "a"), "from Prefect", ONE, NOON)
+    assert (adopted.state, adopted.submissions) == (State.SENDING, 2)
+    after = accepted(adopted, "a", ONE, NOON)
+    assert (after.state, after.task_ids, after.submissions) == (State.SUBMITTED, ("videos_1",), 1)
+
+
+def test_an_answer_beside_an_id_that_a_person_attached_keeps_both() -> None:
+    attached = accepted(in_state(State.UNKNOWN), "a", TWO, NOON)
+    after = accepted(attached, "a", ONE, NOON)
+    assert after.task_ids == ("videos_2", "videos_1")
+    assert accepted(after, "a", ONE, NOON) == after
+
+
+def test_a_definite_answer_after_a_person_spoke_only_corrects_the_count() -> None:
+    lost = in_state(State.LOST)
+    after = answered(lost, "a", Refused("20002", "x", 200), NOON)
+    assert (after.state, after.submissions) == (State.LOST, 0)
+
+
+def test_a_task_that_failed_before_does_not_come_back() -> None:
+    record = failed(accepted(claim(None, "a"), "a", ONE, NOON), "videos_1", "transient", "x")
+    assert accepted(record, "a", ONE, NOON) is record
+    assert record.state is State.FAILED
+
+
+def test_another_live_task_takes_over_when_one_fails() -> None:
+    record = accepted(accepted(claim(None, "a"), "a", ONE, NOON), "late", TWO, NOON)
+    assert record.task_id == "videos_1"
+    record = failed(record, "videos_1", "transient", "x")
+    assert (record.state, record.task_id) == (State.SUBMITTED, "videos_2")
+    assert failed(record, "videos_2", "transient", "x").state is State.FAILED
+
+
+def test_a_verdict_on_an_old_task_changes_nothing_else() -> None:
+    record = accepted(accepted(claim(None, "a"), "a", ONE, NOON), "late", TWO, NOON)
+    after = failed(record, "videos_2", "moderation", "x")
+    assert (after.state, after.task_id) == (State.SUBMITTED, "videos_1")
+    assert after.attempts[1].failure == "moderation"
+    assert failed(after, "videos_2", "transient", "y") is after
+
+
+def test_completion_keeps_what_the_vendor_reports() -> None:
+    record = accepted(claim(None, "a"), "a", ONE, NOON)
+    after = completed(record, VideoTask(task_id="videos_1", status="completed", completed_at=99))
+    assert (after.state, after.attempts[0].completed_at, after.attempts[0].cost) == (State.COMPLETED, 99, 0.5)
+    assert completed(after, VideoTask(task_id="videos_1", completed_at=99)) is after
+    assert completed(after, VideoTask(task_id="videos_7")) is after
+
+
+def test_a_stored_video_ends_it_and_may_be_relayed_again() -> None:
+    record = stored(accepted(claim(None, "a"), "a", ONE, NOON), "videos_1", FACTS)
+    assert (record.state, record.stored, record.key) == (State.STORED, FACTS, "k")
+    assert stored(record, "videos_1", FACTS) is record
+    again = changes.relay_again(record)
+    assert again.state is State.COMPLETED and changes.relay_again(again) is again
+
+
+def test_a_key_is_written_once() -> None:
+    record = accepted(claim(None, "a"), "a", ONE, NOON)
+    keyed = changes.keyed(record, "videos_1", "k1")
+    assert keyed.key == "k1"
+    assert changes.keyed(keyed, "videos_1", "k2") is keyed
+    assert changes.keyed(record, "videos_2", "k2") is record
+
+
+def test_every_order_of_the_same_answers_keeps_every_id() -> None:
+    record = answered(claim(None, "a"), "a", NeverSent("x"), NOON)
+    record = answered(claim(record, "b"), "b", NeverSent("x"), NOON)
+    record = claim(record, "c")
+    writes = [("a", ONE), ("b", TWO), ("c", Accepted("videos_3"))]
+    for order in itertools.permutations(writes):
+        after = record
+        for nonce, answer in order:
+            after = accepted(after, nonce, answer, NOON)
+        assert {each.nonce: each.task_id for each in after.attempts} == {n: a.task_id for n, a in writes}
+        assert after.state is State.SUBMITTED

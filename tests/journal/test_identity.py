@@ -1,0 +1,206 @@
+"""What makes two requests the same video, and what never does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.routes import ROUTES
+from prefect_seedance.journal.errors import MediaNotIdentified
+from prefect_seedance.journal.identity import (
+    ALWAYS,
+    PROJECTION,
+    canonical,
+    identify,
+    intent_of,
+    named_scope,
+    run_scope,
+)
+
+GOLDEN = json.loads((Path(__file__).parent / "golden_intents.json").read_text(encoding="utf-8"))
+
+
+def intent(**fields: object) -> str:
+    request = VideoRequest.model_validate({"prompt": "A paper boat"} | fields)
+    return intent_of(request, scope=ALWAYS, account="default")
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=[case["name"] for case in GOLDEN])
+def test_golden_intents_never_change(case: dict[str, object]) -> None:
+    # If this fails, every user's catalogue is about to be paid for again. Change the code, not the file.
+    request = VideoRequest.model_validate(case["request"])
+    assert intent_of(request, scope=str(case["scope"]), account=str(case["account"])) == case["intent"]
+
+
+def test_every_route_has_a_golden_intent() -> None:
+    assert {case["request"].get("model") for case in GOLDEN} >= set(ROUTES)
+
+
+def test_somebody_has_decided_about_every_field() -> None:
+    # A new field of VideoRequest: say in PROJECTION whether it belongs to the intent, and why. Its default must
+    # leave the intents of old requests as they are.
+    assert set(PROJECTION) == set(VideoRequest.model_fields)
+    assert all(row.why for row in PROJECTION.values())
+
+
+OTHER_VALUES: dict[str, object] = {
+    "prompt": "A paper boat.",
+    "model": "seedance2.0-sp",
+    "duration": 6,
+    "resolution": "480p",
+    "ratio": "9:16",
+    "orientation": "portrait",
+    "images": ["https://example.com/a.png"],
+    "first_image": "https://example.com/a.png",
+    "last_image": "https://example.com/a.png",
+    "reference_videos": ["https://example.com/a.mp4"],
+    "reference_audios": ["https://example.com/a.mp3"],
+    "take": "2",
+    "other_model": "seedance2.0-new",
+}
+
+
+@pytest.mark.parametrize("field", VideoRequest.model_fields)
+def test_every_field_makes_another_intent(field: str) -> None:
+    base = {"prompt": "A paper boat", "model": "seedance2.0-mini-video"}
+    if field == "reference_audios":
+        base["first_image"] = "https://example.com/f.png"
+    one = VideoRequest.model_construct(**(VideoRequest.model_construct(**base).model_dump() | base))
+    other = VideoRequest.model_construct(**(one.model_dump() | {field: OTHER_VALUES[field]}))
+    first, second = (intent_of(each, scope=ALWAYS, account="default") for each in (one, other))
+    assert first != second
+
+
+def test_scope_and_account_make_another_intent() -> None:
+    request = VideoRequest(prompt="x")
+    intents = {
+        intent_of(request, scope=scope, account=account)
+        for scope in (ALWAYS, run_scope("1"), run_scope("2"), named_scope("1"))
+        for account in ("default", "team")
+    }
+    assert len(intents) == 8
+
+
+@pytest.mark.parametrize("make", [run_scope, named_scope])
+def test_an_empty_scope_is_refused(make: object) -> None:
+    with pytest.raises(ValueError, match="needs"):
+        make("")  # type: ignore[operator]
+
+
+def test_defaults_that_are_spelled_out_change_nothing() -> None:
+    # The form sends every default.
+    spelled = VideoRequest(prompt="A paper boat").model_dump()
+    assert intent(**spelled) == intent()
+
+
+def test_auto_is_dropped_only_where_it_means_nothing() -> None:
+    assert canonical(VideoRequest(prompt="auto")) == {"prompt": "auto", "model": "seedance2.0-std", "duration": 5}
+
+
+def test_a_model_counts_by_its_name_however_it_is_given() -> None:
+    assert intent(other_model="seedance2.0-sp") == intent(model="seedance2.0-sp")
+    assert intent(model="seedance2.0-md", other_model="seedance2.0-sp") == intent(model="seedance2.0-sp")
+
+
+def test_what_a_route_ignores_today_counts_all_the_same() -> None:
+    # The body as sent would be the same; an edit of the route table must not change an intent.
+    assert intent(resolution="480p") != intent()
+
+
+def test_the_order_of_images_counts() -> None:
+    images = ["https://example.com/a.png", "https://example.com/b.png"]
+    assert intent(images=images) != intent(images=images[::-1])
+
+
+# Media.
+
+BASE = "https://bucket.example.com/a%20cat.png"
+SIGNED = {
+    "AWS 4": "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k%2F20261122&X-Amz-Date=20261122T000000Z"
+    "&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Security-Token=t&X-Amz-Signature=abc",
+    "AWS 2": "AWSAccessKeyId=k&Signature=a%2Bb&Expires=1795348800&x-amz-security-token=t",
+    "Google 4": "X-Goog-Algorithm=a&X-Goog-Credential=b&X-Goog-Date=c&X-Goog-Expires=1&X-Goog-SignedHeaders=h"
+    "&X-Goog-Signature=s",
+    "Google 2": "GoogleAccessId=a%40b&Expires=1&Signature=s",
+    "CloudFront": "Expires=1&Signature=s&Key-Pair-Id=k",
+    "CloudFront policy": "Policy=p&Signature=s&Key-Pair-Id=k",
+    "Azure": "sv=2024-11-04&ss=b&srt=o&sp=r&se=2026-11-23T00%3A00Z&st=2026-11-22T00%3A00Z&spr=https&sip=1.2.3.4"
+    "&sig=x%3D",
+    "Azure delegation": "skoid=1&sktid=2&skt=3&ske=4&sks=b&skv=2024-11-04&sv=2024-11-04&sr=b&sp=r&se=x&sig=y",
+    "OSS 1": "OSSAccessKeyId=k&Expires=1&Signature=s&security-token=t",
+    "OSS 4": "x-oss-signature-version=OSS4-HMAC-SHA256&x-oss-credential=c&x-oss-date=d&x-oss-expires=60"
+    "&x-oss-signature=s",
+    "COS": "q-sign-algorithm=sha1&q-ak=a&q-sign-time=1%3B2&q-key-time=1%3B2&q-header-list=host"
+    "&q-url-param-list=&q-signature=s",
+    "TOS": "X-Tos-Algorithm=a&X-Tos-Credential=c&X-Tos-Date=d&X-Tos-Expires=1&X-Tos-SignedHeaders=host"
+    "&X-Tos-Signature=s",
+    "OBS": "AccessKeyId=a&Expires=1&Signature=s",
+}
+
+
+@pytest.mark.parametrize("query", SIGNED.values(), ids=SIGNED.keys())
+def test_a_signature_is_no_part_of_the_identity(query: str) -> None:
+    assert canonical(VideoRequest(prompt="x", images=[f"{BASE}?{query}"]))["images"] == [BASE]
+    mixed = f"{BASE}?versionId=7&{query}&width=3#part"
+    assert canonical(VideoRequest(prompt="x", first_image=mixed))["first_image"] == f"{BASE}?versionId=7&width=3#part"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "versionId=7",
+        "Expires=1&Signature=s",  # whose, is not known
+        "Expires=1",
+        "sig=x",
+        "x-oss-process=image/resize,w_300",
+        "policy=1",
+        "sv=1&sp=2",
+        "a=1&&b=&c",
+        "token=secret",
+    ],
+)
+def test_what_may_change_the_file_stays(query: str) -> None:
+    assert canonical(VideoRequest(prompt="x", first_image=f"{BASE}?{query}"))["first_image"] == f"{BASE}?{query}"
+
+
+def test_image_processing_beside_a_signature_stays() -> None:
+    signed = f"{BASE}?x-oss-process=image/resize,w_300&{SIGNED['OSS 1']}"
+    kept = f"{BASE}?x-oss-process=image/resize,w_300"
+    assert canonical(VideoRequest(prompt="x", first_image=signed))["first_image"] == kept
+
+
+def test_a_password_in_an_address_reaches_no_record() -> None:
+    request = VideoRequest(prompt="x", first_image="https://me:secret@example.com/a.png")
+    assert canonical(request)["first_image"] == "https://example.com/a.png"
+
+
+def test_assets_are_taken_as_they_are() -> None:
+    assert canonical(VideoRequest(prompt="x", images=["asset://abc?x=1"]))["images"] == ["asset://abc?x=1"]
+
+
+@pytest.mark.parametrize("address", ["/data/cat.png", "cat.png", "s3://bucket/cat.png", "file:///cat.png"])
+def test_what_its_text_cannot_identify_needs_help(address: str) -> None:
+    request = VideoRequest(prompt="x", first_image=address)
+    with pytest.raises(MediaNotIdentified):
+        canonical(request)
+    identity = identify(request, scope=ALWAYS, account="a", media=lambda text: f"sha256:{len(text)}")
+    assert identity.request["first_image"] == f"sha256:{len(address)}"
+
+
+def test_help_may_leave_an_address_to_its_text() -> None:
+    request = VideoRequest(prompt="x", first_image=BASE)
+    assert canonical(request, lambda address: None)["first_image"] == BASE
+
+
+@given(address=st.from_regex(r"https://[a-z]{1,5}\.example\.com/[A-Za-z0-9_./%&=?\-]{0,60}", fullmatch=True))
+def test_an_address_that_is_not_signed_keeps_its_text_and_a_kept_one_is_stable(address: str) -> None:
+    def kept(text: str) -> object:
+        return canonical(VideoRequest.model_construct(**VideoRequest(prompt="x").model_dump() | {"first_image": text}))
+
+    once = kept(address)
+    assert kept(str(once["first_image"])) == once  # type: ignore[index]

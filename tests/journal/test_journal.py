@@ -1,0 +1,371 @@
+"""One write pursued until it is known, markers that never lie by omission, and a journal with a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.outcome import Accepted
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.errors import (
+    IllegalTransition,
+    JournalGone,
+    JournalUnavailable,
+    RecordChanged,
+    RecordDamaged,
+    TaskNotRecorded,
+)
+from prefect_seedance.journal.identity import ALWAYS, identify
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.reading import JournalReader
+from prefect_seedance.journal.record import Record, Stored
+from prefect_seedance.journal.states import State
+from prefect_seedance.journal.store_identity import identify_store
+from prefect_seedance.storage.errors import BadKey, NoSpace, NotReadable, NotWritable, StoreUnavailable
+from prefect_seedance.storage.folder import FolderStore
+from tests.journal.harness import (
+    FAULTS,
+    IDENTITY,
+    INTENT,
+    NOON,
+    Fault,
+    World,
+    lost_answer,
+    outage,
+    own_conflict,
+    spurious_conflict,
+)
+
+KEY = f"journal/records/{INTENT}.json"
+FACTS = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.in_folder(tmp_path / "store")
+
+
+def submitted_record() -> Record:
+    return changes.accepted(changes.new_record(IDENTITY, NOON), "n", Accepted("videos_1"), NOON)
+
+
+def other(prompt: str) -> str:
+    return identify(VideoRequest(prompt=prompt), scope=ALWAYS, account="default").intent
+
+
+# Writing.
+
+
+@pytest.mark.parametrize("faults", [[each] for each in FAULTS] + [[each, each, each] for each in FAULTS])
+@pytest.mark.parametrize("verb", ["create", "swap", "get"])
+def test_a_write_lands_once_whatever_the_store_says(world: World, verb: str, faults: list[Fault]) -> None:
+    journal = world.journal
+    world.store.plan = {verb: list(faults)} if verb != "swap" else {}
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+    world.store.plan = {verb: list(faults)}
+    again = journal.write(INTENT, entry, entry.record.model_copy(update={"key": "k"}), step="keyed")
+    world.store.plan = {}
+    found = journal.read(INTENT)
+    assert found is not None
+    assert (found.record, found.etag) == (again.record, again.etag)
+    assert (found.record.rev, found.record.key) == (2, "k")
+
+
+def test_a_write_after_somebody_else_is_refused(world: World) -> None:
+    journal = world.journal
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+    journal.write(INTENT, entry, entry.record, step="keyed")
+    with pytest.raises(RecordChanged):
+        journal.write(INTENT, entry, entry.record, step="keyed")
+    with pytest.raises(RecordChanged):
+        journal.write(INTENT, None, submitted_record(), step="accepted")
+    assert world.record().rev == 2
+
+
+@pytest.mark.parametrize("fault", [lost_answer, own_conflict])
+def test_a_write_over_ours_that_we_never_heard_of_is_noticed(world: World, fault: Fault) -> None:
+    journal = world.journal
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+
+    def overtake(verb: str, key: str) -> None:
+        if verb == "get":
+            world.store.before = lambda verb, key: None
+            journal.update(INTENT, lambda record: record.model_copy(update={"host": "rival"}), step="keyed")
+
+    world.store.plan = {"swap": [fault]}
+    world.store.before = overtake
+    with pytest.raises(RecordChanged):
+        journal.write(INTENT, entry, entry.record.model_copy(update={"key": "mine"}), step="keyed")
+    assert (world.record().host, world.record().key, world.record().rev) == ("rival", "mine", 3)
+
+
+def test_a_change_is_applied_anew_to_what_others_wrote(world: World) -> None:
+    journal = world.journal
+    journal.write(INTENT, None, submitted_record(), step="accepted")
+    applied = []
+
+    def change(record: Record) -> Record:
+        applied.append(record.rev)
+        if len(applied) == 1:
+            journal.update(INTENT, lambda found: found.model_copy(update={"host": "rival"}), step="keyed")
+        return record.model_copy(update={"key": "k"})
+
+    journal.update(INTENT, change, step="keyed")
+    assert applied == [1, 2]
+    assert (world.record().host, world.record().key) == ("rival", "k")
+
+
+def test_a_change_that_changes_nothing_writes_nothing(world: World) -> None:
+    journal = world.journal
+    journal.write(INTENT, None, submitted_record(), step="accepted")
+    world.store.calls.clear()
+    journal.record_completed(INTENT, VideoTask(task_id="videos_of_another_intent", status="completed"))
+    assert [verb for verb, _ in world.store.calls] == ["get"]
+
+
+def test_races_without_end_are_an_outage(world: World) -> None:
+    journal = world.journal
+    journal.write(INTENT, None, submitted_record(), step="accepted")
+    rival = Journal(world.store.inner)  # type: ignore[arg-type]
+
+    def change(record: Record) -> Record:
+        rival.update(INTENT, lambda found: found.model_copy(update={"host": f"{found.rev}"}), step="keyed")
+        return record.model_copy(update={"key": "k"})
+
+    with pytest.raises(JournalUnavailable, match="lost a race"):
+        journal.update(INTENT, change, step="keyed")
+
+
+def test_a_deleted_record_stops_everything(world: World) -> None:
+    journal = world.journal
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+    world.store.inner.delete(KEY)
+    for action in (
+        lambda: journal.write(INTENT, entry, entry.record, step="keyed"),
+        lambda: journal.record_completed(INTENT, VideoTask(task_id="videos_1", status="completed")),
+    ):
+        with pytest.raises(JournalGone, match=r"gone|no record"):
+            action()
+    with pytest.raises(TaskNotRecorded) as caught:
+        journal.record_accepted(INTENT, "n", Accepted("videos_2"))
+    assert caught.value.task_id == "videos_2"
+
+
+def test_a_record_that_vanishes_behind_a_lost_answer_is_gone(world: World) -> None:
+    journal = world.journal
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+
+    def vanish(verb: str, key: str) -> None:
+        if verb == "get":
+            world.store.inner.delete(KEY)
+
+    world.store.plan, world.store.before = {"swap": [outage]}, vanish
+    with pytest.raises(JournalGone):
+        journal.write(INTENT, entry, entry.record, step="keyed")
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (NotReadable("j", "denied"), 1),
+        (NotWritable("j", "denied"), 1),
+        (NoSpace("j", "full"), 1),
+        (BadKey("j", "odd"), 1),
+        (StoreUnavailable("j", "down"), 6),
+        (OSError("odd"), 6),
+    ],
+)
+def test_trouble_that_lasts_is_not_tried_again_unless_we_are_stubborn(
+    world: World, error: Exception, tries: int
+) -> None:
+    seen: list[str] = []
+    world.store.before = lambda verb, key: seen.append(verb)
+    world.store.down = error
+    with pytest.raises(JournalUnavailable) as caught:
+        world.journal.read(INTENT)
+    assert len(seen) == tries and str(error) in str(caught.value)
+    seen.clear()
+    with pytest.raises(JournalUnavailable):
+        world.journal.read(INTENT, Patience(5.0, stubborn=True))
+    assert len(seen) == (1 if isinstance(error, BadKey) else 6)
+
+
+def test_denied_is_never_absent(world: World) -> None:
+    world.run()
+    world.store.down = NotReadable("j", "denied")
+    with pytest.raises(JournalUnavailable, match="denied"):
+        world.run()
+    assert world.vendor.posts == 1
+
+
+def test_a_step_that_the_table_forbids_is_not_written(world: World) -> None:
+    journal = world.journal
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+    with pytest.raises(IllegalTransition):
+        journal.write(INTENT, entry, entry.record.model_copy(update={"state": State.READY}), step="keyed")
+    assert world.record().rev == 1
+
+
+def test_nothing_is_written_that_would_not_read_back(world: World) -> None:
+    journal = world.journal
+    entry = journal.write(INTENT, None, submitted_record(), step="accepted")
+    with pytest.raises(ValueError):
+        journal.write(INTENT, entry, entry.record.model_copy(update={"current": "x"}), step="keyed")
+    with pytest.raises(TaskNotRecorded, match="videos_9"):
+        journal.record_accepted(INTENT, "late", Accepted("videos_9", cost=float("nan")))
+    assert world.record().rev == 1
+
+
+# Markers and lists.
+
+
+def test_the_marker_stands_before_the_record_and_goes_after_it(world: World) -> None:
+    world.run()
+    writes = [call for call in world.store.calls if call[0] in ("create", "swap", "delete")]
+    assert writes[:2] == [("create", f"journal/open/{INTENT}.1"), ("create", KEY)]
+    world.journal.record_stored(INTENT, world.vendor.billed[0], FACTS)
+    writes = [call for call in world.store.calls if call[0] in ("create", "swap", "delete")]
+    assert writes[-2:] == [("swap", KEY), ("delete", f"journal/open/{INTENT}.1")]
+
+
+def test_closing_never_takes_the_marker_of_one_who_opens_again(world: World) -> None:
+    task_id = world.run().task_id
+    rival = Journal(world.store.inner)  # type: ignore[arg-type]
+
+    def reopen(verb: str, key: str) -> None:
+        if verb == "delete":
+            world.store.before = lambda verb, key: None
+            rival.relay_again(INTENT)
+
+    world.store.before = reopen
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    assert world.record().state is State.COMPLETED
+    assert world.markers() == [f"{INTENT}.2"]
+    assert [entry.record.intent for entry in world.journal.open_records()] == [INTENT]
+
+
+def test_a_marker_that_cannot_be_deleted_is_harmless(world: World) -> None:
+    task_id = world.run().task_id
+    world.store.plan = {"delete": [outage, outage]}
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    assert world.markers() == [f"{INTENT}.1"]
+    assert list(world.journal.open_records()) == []
+    assert list(world.journal.open_records()) == []
+    assert world.markers() == []
+
+
+def test_a_marker_without_a_record_is_harmless_and_stays(world: World) -> None:
+    # Its writer may be about to write the record.
+    for name in (f"{INTENT}.1", "odd", f"{INTENT}.x"):
+        world.store.inner.create(f"journal/open/{name}", b"")
+    assert list(world.journal.open_records()) == []
+    assert len(world.markers()) == 3
+
+
+def test_a_marker_of_an_opening_to_come_is_left_alone(world: World) -> None:
+    task_id = world.run().task_id
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    world.store.inner.create(f"journal/open/{INTENT}.2", b"")
+    assert list(world.journal.open_records()) == []
+    assert world.markers() == [f"{INTENT}.2"]
+
+
+def test_a_marker_that_exists_only_in_the_answer_is_written_all_the_same(world: World) -> None:
+    world.store.plan = {"create": [spurious_conflict]}
+    world.run()
+    assert world.markers() == [f"{INTENT}.1"]
+
+
+def test_listing_what_is_open_costs_what_is_open(world: World) -> None:
+    for number in range(6):
+        intent = identify(VideoRequest(prompt=f"{number}"), scope=ALWAYS, account="default")
+        submitted = world.run(identity=intent)
+        if number < 5:
+            world.journal.record_stored(intent.intent, submitted.task_id, FACTS)
+    world.store.calls.clear()
+    (entry,) = world.journal.open_records()
+    assert entry.record.intent == other("5")
+    assert [verb for verb, _ in world.store.calls] == ["list", "get"]
+    assert len(list(world.journal.records())) == 6
+
+
+def test_unknown_records_are_listed_also_when_only_their_deadline_says_so(world: World) -> None:
+    def die(point: str) -> None:
+        if point == "post.after":
+            world.store.down = StoreUnavailable("j", "the process is gone")
+            raise KeyboardInterrupt
+
+    world.at = die
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    world.store.down = None
+    reader = JournalReader(world.store)  # type: ignore[arg-type]
+    assert list(reader.unknown_records()) == [] and len(list(reader.open_records())) == 1
+    world.freeze(3600.0)
+    (entry,) = reader.unknown_records()
+    assert entry.state is State.UNKNOWN and entry.record.state is State.SENDING
+
+
+def test_a_record_that_cannot_be_read_does_not_hide_the_others(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.run()
+    world.store.inner.create(f"journal/records/{other('x')}.json", b"{")
+    world.store.inner.create(f"journal/open/{other('x')}.1", b"")
+    assert [entry.record.intent for entry in world.journal.records()] == [INTENT]
+    assert [entry.record.intent for entry in world.journal.open_records()] == [INTENT]
+    assert "cannot be read" in caplog.text
+
+
+def test_an_outage_while_listing_is_said(world: World) -> None:
+    world.store.plan = {"list": [outage]}
+    with pytest.raises(JournalUnavailable):
+        list(world.journal.records())
+
+
+def test_locations_are_as_users_write_them(tmp_path: Path) -> None:
+    assert JournalReader(FolderStore(tmp_path / "my store")).location == str(tmp_path / "my store")
+    assert World.in_memory().journal.location == "memory://store"
+
+
+# Which journal it is.
+
+
+def test_a_journal_is_named_once(world: World) -> None:
+    first = identify_store(world.journal)
+    assert first.is_new and len(first.id) == 32
+    again = identify_store(world.journal, expected_id=first.id, may_be_new=False)
+    assert (again.id, again.created, again.is_new) == (first.id, first.created, False)
+
+
+def test_two_who_name_it_at_once_agree(world: World) -> None:
+    rival = Journal(world.store.inner)  # type: ignore[arg-type]
+    names = []
+
+    def overtake(verb: str, key: str) -> None:
+        if verb == "create":
+            world.store.before = lambda verb, key: None
+            names.append(identify_store(rival).id)
+
+    world.store.before = overtake
+    assert identify_store(world.journal).id == names[0]
+
+
+def test_a_run_that_comes_back_to_a_fresh_journal_stops(world: World) -> None:
+    with pytest.raises(JournalGone, match="is gone"):
+        identify_store(world.journal, may_be_new=False)
+    with pytest.raises(JournalGone, match="is gone"):
+        identify_store(world.journal, expected_id="a" * 32)
+    assert list(world.store.inner.list_keys("")) == []
+    identify_store(world.journal)
+    with pytest.raises(JournalGone, match="another journal"):
+        identify_store(world.journal, expected_id="a" * 32)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}"])
+def test_a_damaged_name_is_no_new_journal(world: World, data: bytes) -> None:
+    world.store.inner.create("journal/store.json", data)
+    with pytest.raises(RecordDamaged):
+        identify_store(world.journal)

@@ -1,0 +1,62 @@
+"""The package's own promises: lazy names, a storm that stays, a stopwatch that no sleep stops."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import prefect_seedance.journal as journal
+from prefect_seedance.journal import UnknownStorm
+from prefect_seedance.journal.clock import start_stopwatch
+from prefect_seedance.journal.errors import TooManyUnknowns
+
+
+@pytest.mark.parametrize("name", journal.__all__)
+def test_every_public_name_resolves(name: str) -> None:
+    assert getattr(journal, name) is not None
+    assert name in dir(journal)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = journal.no_such_name
+
+
+def test_importing_the_package_loads_nothing_else() -> None:
+    script = "import prefect_seedance.journal, sys; print(*sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"pydantic", "httpx", "prefect", "boto3"} & set(output.stdout.split())
+
+
+def test_the_whole_journal_does_without_prefect_and_aws() -> None:
+    script = "from prefect_seedance.journal import *; import sys; print(*sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"prefect", "boto3", "fastapi"} & set(output.stdout.split())
+
+
+def test_a_storm_is_three_in_a_row_and_stays() -> None:
+    storm = UnknownStorm()
+    for answers in ("uu", "c", "uu"):
+        for answer in answers:
+            storm.unclear() if answer == "u" else storm.clear()
+        storm.check()
+    storm.unclear()
+    storm.clear()
+    with pytest.raises(TooManyUnknowns):
+        storm.check()
+
+
+def test_a_stopwatch_counts() -> None:
+    elapsed = start_stopwatch()
+    time.sleep(0.02)
+    assert 0.02 <= elapsed() < 5.0
+
+
+def test_a_stopwatch_goes_by_the_clock_that_says_most() -> None:
+    now = {"a": 0.0, "b": 0.0}
+    elapsed = start_stopwatch((lambda: now["a"], lambda: now["b"]))
+    now.update(a=1.0, b=100.0)
+    assert elapsed() == 100.0
