@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from prefect_seedance.client.sync_client import SeedanceClient as SeedanceClient
     from prefect_seedance.flows.generate_video import agenerate_video as agenerate_video
     from prefect_seedance.flows.generate_video import generate_video as generate_video
+    from prefect_seedance.flows.resolve_submission import aresolve_submission as aresolve_submission
+    from prefect_seedance.flows.resolve_submission import resolve_submission as resolve_submission
     from prefect_seedance.tasks.create import create_video as create_video
     from prefect_seedance.tasks.models import StoredVideo as StoredVideo
     from prefect_seedance.tasks.notify import send_notifications as send_notifications
@@ -25,20 +27,20 @@ if TYPE_CHECKING:
     from prefect_seedance.tasks.wait import wait_for_video as wait_for_video
 
 _HOMES = {
-    "VideoRequest": "client.request",
-    "StoredVideo": "tasks.models",
-    "RunOptions": "tasks.options",
-    "SeedanceCredentials": "blocks.credentials",
-    "VideoStore": "blocks.video_store",
-    "validate_request": "tasks.validate",
-    "create_video": "tasks.create",
-    "wait_for_video": "tasks.wait",
-    "store_video": "tasks.store",
-    "send_notifications": "tasks.notify",
-    "generate_video": "flows.generate_video",
-    "agenerate_video": "flows.generate_video",
-    "SeedanceClient": "client.sync_client",
-    "AsyncSeedanceClient": "client.async_client",
+    "blocks.credentials": ("SeedanceCredentials",),
+    "blocks.video_store": ("VideoStore",),
+    "client.async_client": ("AsyncSeedanceClient",),
+    "client.request": ("VideoRequest",),
+    "client.sync_client": ("SeedanceClient",),
+    "flows.generate_video": ("agenerate_video", "generate_video"),
+    "flows.resolve_submission": ("aresolve_submission", "resolve_submission"),
+    "tasks.create": ("create_video",),
+    "tasks.models": ("StoredVideo",),
+    "tasks.notify": ("send_notifications",),
+    "tasks.options": ("RunOptions",),
+    "tasks.store": ("store_video",),
+    "tasks.validate": ("validate_request",),
+    "tasks.wait": ("wait_for_video",),
 }
 
 __all__ = [
@@ -50,12 +52,14 @@ __all__ = [
     "VideoRequest",
     "VideoStore",
     "agenerate_video",
+    "aresolve_submission",
     "create_video",
     "generate_video",
+    "resolve_submission",
     "send_notifications",
     "store_video",
     "validate_request",
     "wait_for_video",
 ]
 
-__getattr__, __dir__ = lazy(__name__, {name: f"prefect_seedance.{home}" for name, home in _HOMES.items()})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

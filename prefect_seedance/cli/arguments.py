@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+DEFAULT_STORE = "seedance-videos"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -11,8 +16,16 @@ def parser() -> argparse.ArgumentParser:
         prog="prefect-seedance", description="Seedance videos through Prefect: paid for once, stored whole."
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    made = [
+        make(commands.add_parser) for make in (_add_demo, _add_generate, _add_journal, _add_resolve, _add_simulator)
+    ]
+    for command in made:
+        command.add_argument("--debug", action="store_true", help="show tracebacks")
+    return whole
 
-    demo = commands.add_parser("demo", help="make one video against the simulator: free, offline, real MP4")
+
+def _add_demo(add: AddParser) -> argparse.ArgumentParser:
+    demo = add("demo", help="make one video against the simulator: free, offline, real MP4")
     demo.set_defaults(run=_demo)
     demo.add_argument("--folder", default="prefect-seedance-demo", help="where the video goes (default: %(default)s)")
     demo.add_argument("--prompt", default="A model rotates to show clothing details.", help="what the video shows")
@@ -20,22 +33,96 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--duration", type=int, default=5, help="seconds (default: %(default)s)")
     demo.add_argument("--ratio", default="9:16", help="aspect ratio (default: %(default)s)")
     demo.add_argument("--seconds", type=float, default=4.0, help="how long the simulator takes (default: %(default)s)")
+    return demo
 
-    simulator = commands.add_parser("simulator", help="run a local stand-in for the vendor, with faults and bills")
+
+def _add_generate(add: AddParser) -> argparse.ArgumentParser:
+    generate = add(
+        "generate",
+        help="make one video at the vendor: costs money, once",
+        description="Make one video at the vendor, with the key in JIMMYAI_API_KEY. The same command again is the same "
+        "video and costs nothing; another --take is another one.",
+    )
+    generate.set_defaults(run=_generate)
+    generate.add_argument("--prompt", required=True, help="what the video shows")
+    generate.add_argument("--model", default="", help="a route of the table (default: the form's)")
+    generate.add_argument("--other-model", default="", help="a model that the table does not have yet")
+    generate.add_argument("--duration", type=int, default=5, help="seconds (default: %(default)s)")
+    generate.add_argument("--resolution", default="auto", help="480p, 720p or 1080p, where the route takes it")
+    generate.add_argument("--ratio", default="auto", help="aspect ratio, 9:16 say")
+    generate.add_argument(
+        "--image", action="append", default=[], dest="images", help="reference image; may be repeated"
+    )
+    generate.add_argument("--first-image", default="", help="first frame")
+    generate.add_argument("--last-image", default="", help="last frame")
+    generate.add_argument("--video", action="append", default=[], dest="reference_videos", help="reference video")
+    generate.add_argument("--audio", action="append", default=[], dest="reference_audios", help="reference audio")
+    generate.add_argument("--take", default="1", help="another take is another video (default: %(default)s)")
+    generate.add_argument("--max-submissions", type=int, default=1, help="pay at most so often (default: %(default)s)")
+    generate.add_argument("--wait-minutes", type=int, default=45, help="wait at most so long (default: %(default)s)")
+    _add_store(generate)
+    return generate
+
+
+def _add_journal(add: AddParser) -> argparse.ArgumentParser:
+    journal = add("journal", help="list what was intended, submitted and stored")
+    journal.set_defaults(run=_journal)
+    which = journal.add_mutually_exclusive_group()
+    which.add_argument("--open", action="store_true", help="only what is not done")
+    which.add_argument("--unknown", action="store_true", help="only what a person has to settle")
+    _add_store(journal)
+    return journal
+
+
+def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
+    resolve = add("resolve", help="settle an unclear submission, after a look into the vendor's console")
+    resolve.set_defaults(run=_resolve)
+    resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
+    how = resolve.add_mutually_exclusive_group(required=True)
+    how.add_argument("--task-id", default="", help="the task is there: take it up (asks the vendor for it)")
+    how.add_argument(
+        "--not-billed", action="store_true", help="there is no task and no bill: it may be submitted again"
+    )
+    how.add_argument("--abandon", action="store_true", help="give it up")
+    _add_store(resolve)
+    return resolve
+
+
+def _add_simulator(add: AddParser) -> argparse.ArgumentParser:
+    simulator = add("simulator", help="run a local stand-in for the vendor, with faults and bills")
     simulator.set_defaults(run=_simulator)
     simulator.add_argument("--port", type=int, default=8765, help="0 for a free one (default: %(default)s)")
     simulator.add_argument("--seconds", type=float, default=20.0, help="how long a video takes (default: %(default)s)")
     simulator.add_argument("--key", default="sk_simulator", help="the key that it accepts (default: %(default)s)")
+    return simulator
 
-    for command in (demo, simulator):
-        command.add_argument("--debug", action="store_true", help="show tracebacks")
-    return whole
+
+def _add_store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--store", default=DEFAULT_STORE, help="folder of videos and journal (default: ./%(default)s)")
 
 
 def _demo(options: argparse.Namespace) -> int:
     from prefect_seedance.cli.demo import demo
 
     return demo(options)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.generate import generate
+
+    return generate(options)
+
+
+def _journal(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.journal import list_records
+
+    return list_records(options)
+
+
+def _resolve(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.journal import resolve
+
+    return resolve(options)
 
 
 def _simulator(options: argparse.Namespace) -> int:

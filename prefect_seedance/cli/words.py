@@ -39,7 +39,7 @@ def paragraph(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         lines = [_line(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
         return "Error: nothing was sent and nothing is paid.\n" + "\n".join(f"  {line}" for line in lines)
-    return f"Error: {str(error) or type(error).__name__}"
+    return "\n".join([f"Error: {str(error) or type(error).__name__}", *getattr(error, "__notes__", [])])
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

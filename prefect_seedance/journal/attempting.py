@@ -37,7 +37,7 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.pointer import Submitted, point_to
 from prefect_seedance.journal.reading import Entry
 from prefect_seedance.journal.record import Record
-from prefect_seedance.journal.states import HAVE_TASK
+from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.journal.storm import UnknownStorm
 
 _SETTLE_AS_NOT_BILLED = "Should the record read unknown later on, it may be settled as not billed."
@@ -170,8 +170,8 @@ def _not_accepted(
     except BaseException:  # the process is being ended
         keep(journal, current, outcome)
         raise
-    if record.state in HAVE_TASK:
-        return LookAgain()  # an earlier answer came late, and brought a task
+    if record.state in HAVE_TASK or (error is None and record.state is not State.READY):
+        return LookAgain()  # an earlier answer came late, and weighs more than this one
     if isinstance(outcome, Unclear):
         raise _unknown(order, current, record, verdict)
     if error is None:

@@ -86,18 +86,18 @@ def answered(
         final: Whether it will not be tried again; decides what becomes of a busy vendor.
     """
     attempt = record.attempt_by(nonce)
-    if attempt is None or attempt.task_id or attempt.outcome not in ("", "unclear"):
+    # An unclear answer weighs more than a person who said "not billed" while the POST was under way.
+    open_to = ("", "not_billed") if isinstance(outcome, Unclear) else ("", "unclear")
+    if attempt is None or attempt.task_id or attempt.outcome not in open_to:
         return record  # settled by now, by a person or by this very change
-    if attempt.outcome == "unclear" and isinstance(outcome, Unclear):
-        return record
     flying = in_flight(record, nonce)
     record = _with(record, attempt.model_copy(update={**_facts(outcome), "answered_at": now}))
     if not flying:
-        return record
+        return record.model_copy(update={"state": _by_attempts(record, record.state)})
     live = record.live_attempt()
     if live is not None:  # an earlier answer came late: the intent has its task
         return _about(record, live)
-    state = _state_after(outcome, final)
+    state = _by_attempts(record, _state_after(outcome, final))
     return record.model_copy(update={"state": state, "holder": holder if state is State.READY else None})
 
 
@@ -178,7 +178,9 @@ def failed(record: Record, task_id: str, failure: str, message: str) -> Record:
     if record.current != attempt.number or record.state not in (State.SUBMITTED, State.COMPLETED):
         return record
     live = record.live_attempt()
-    return record.model_copy(update={"state": State.FAILED}) if live is None else _about(record, live)
+    if live is not None:
+        return _about(record, live)
+    return record.model_copy(update={"state": _by_attempts(record, State.FAILED)})
 
 
 def stored(record: Record, task_id: str, facts: Stored) -> Record:
@@ -203,6 +205,13 @@ def keyed(record: Record, task_id: str, key: str) -> Record:
 def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
     """Cut text of the vendor to size, and make it text that any JSON reader takes."""
     return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
+
+
+def _by_attempts(record: Record, state: State) -> State:
+    """Correct a state by what is known of all attempts: while one is unclear, nothing is sent."""
+    if state in (State.READY, State.REFUSED, State.FAILED) and record.unsettled():
+        return State.UNKNOWN
+    return State.READY if state is State.UNKNOWN and not record.unsettled() else state
 
 
 def _state_after(outcome: NotAccepted, final: bool) -> State:

@@ -123,15 +123,9 @@ def claim(
     patience = Patience(policy.store_patience_seconds)
     try:
         entry = journal.write(identity.intent, before, claimed, step="claim", patience=patience)
-    except RecordChanged:
-        # Perhaps by somebody who merged an old answer into our claim, before we could see it.
-        found = journal.read(identity.intent, patience)
-        if found is None or not changes.in_flight(found.record, nonce):
-            raise
-        entry = found
-    except JournalUnavailable:
-        # Perhaps it was written all the same; nobody should have to settle by hand what was never sent.
-        let_go(journal, identity.intent, nonce, "the journal failed before the POST")
+    except (RecordChanged, JournalUnavailable):
+        # Perhaps it was written all the same, and nobody should have to settle by hand what was never sent.
+        let_go(journal, identity.intent, nonce, "not sent: the claim was not certain")
         raise
     return Claim(entry, nonce, elapsed)
 

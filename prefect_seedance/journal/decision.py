@@ -95,6 +95,9 @@ class SubmissionPolicy:
         return elapsed_seconds + self.post_seconds + self.margin_seconds <= self.lease_seconds
 
 
+_UNKNOWN = Verdict(Decision.STOP_UNKNOWN, "an earlier submission is unclear")
+
+
 def decide(
     record: Record | None,
     *,
@@ -124,7 +127,7 @@ def decide(
         case State.UNKNOWN if record.state is State.SENDING and record.live_attempt() is not None:
             return Verdict(Decision.ATTACH, "an earlier attempt has a task")
         case State.UNKNOWN:
-            return Verdict(Decision.STOP_UNKNOWN, "an earlier submission is unclear")
+            return _UNKNOWN
         case State.SENDING:
             left = record.lease_left(age_seconds)
             return Verdict(Decision.WAIT, "another run is submitting it right now", wait_seconds=left)
@@ -142,6 +145,8 @@ def _beats(known_task_id: str, record: Record) -> bool:
 
 
 def _after_failure(record: Record, policy: SubmissionPolicy) -> Verdict:
+    if record.unsettled():
+        return _UNKNOWN
     attempt = record.current_attempt
     failure = attempt.failure if attempt else "unknown"
     if failure not in policy.resubmit_after:
@@ -153,6 +158,8 @@ def _after_failure(record: Record, policy: SubmissionPolicy) -> Verdict:
 
 
 def _may_send(record: Record, state: State, age_seconds: float, policy: SubmissionPolicy, holder: str) -> Verdict:
+    if record.unsettled():  # no such record is written here; but if there is one, nothing is sent on it
+        return _UNKNOWN
     if record.submissions >= policy.max_submissions:
         return Verdict(Decision.STOP_USED_UP, f"{record.submissions} of {policy.max_submissions} submissions are used")
     if state is State.REFUSED:

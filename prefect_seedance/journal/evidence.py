@@ -45,7 +45,7 @@ def unknown_error(record: Record, record_uri: str, location: str) -> SubmissionU
     excerpt = f" What came back begins: {attempt.excerpt[:200]}" if attempt.excerpt else ""
     message = (
         f"It is unclear whether the vendor accepted this video (intent {record.intent}, attempt {attempt.number}): "
-        f"{reason}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, and it may be "
+        f"{reason.rstrip('.')}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, and it may be "
         f"billed: {_money(attempt)} Nothing is sent again until a person has settled it. Look in the vendor's console "
         f"for a task of model {record.model} made at that minute; the record is {record_uri}. "
         + how_to_resolve(record.intent, location)

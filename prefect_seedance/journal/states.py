@@ -58,7 +58,7 @@ STATES: Mapping[State, StateRow] = {
         "nothing is on the wire",
         "anyone, once the holder's lease has run out",
         True,
-        _to(State.SENDING, State.SUBMITTED),
+        _to(State.SENDING, State.SUBMITTED, State.UNKNOWN),
     ),
     State.SENDING: StateRow(
         "claimed for one POST, with nonce and deadline",
@@ -70,21 +70,24 @@ STATES: Mapping[State, StateRow] = {
         "the vendor has a task",
         "anyone may poll and relay",
         True,
-        _to(State.COMPLETED, State.STORED, State.FAILED),
+        _to(State.COMPLETED, State.STORED, State.FAILED, State.UNKNOWN),
     ),
     State.COMPLETED: StateRow(
-        "the vendor has the video", "anyone may relay", True, _to(State.SUBMITTED, State.STORED, State.FAILED)
+        "the vendor has the video",
+        "anyone may relay",
+        True,
+        _to(State.SUBMITTED, State.STORED, State.FAILED, State.UNKNOWN),
     ),
     # Back to completed when a HEAD finds the object gone: the same task is relayed again.
     State.STORED: StateRow("in the store, whole", "nobody needs to", False, _to(State.COMPLETED)),
     State.REFUSED: StateRow(
-        "certainly not accepted", "anyone may claim again", False, _to(State.SENDING, State.SUBMITTED)
+        "certainly not accepted", "anyone may claim again", False, _to(State.SENDING, State.SUBMITTED, State.UNKNOWN)
     ),
     State.FAILED: StateRow(
         "the vendor's own verdict",
         "a new attempt only by policy",
         False,
-        _to(State.SENDING, State.SUBMITTED, State.STORED),
+        _to(State.SENDING, State.SUBMITTED, State.STORED, State.UNKNOWN),
     ),
     State.UNKNOWN: StateRow(
         "perhaps accepted, perhaps billed",

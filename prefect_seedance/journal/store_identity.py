@@ -50,7 +50,7 @@ def identify_store(journal: Journal, *, expected_id: str = "", may_be_new: bool 
     blob = careful.get(key, patience)
     is_new = blob is None
     if blob is None:
-        if False:
+        if expected_id or not may_be_new:
             raise JournalGone(where, "The journal that this run began with is gone")
         careful.put_once(key, _made(journal), patience)
         blob = careful.get(key, Patience(patience.seconds))

@@ -18,8 +18,9 @@ and that ``asset://`` ids which it did not issue itself are usable.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from prefect_seedance.exports import lazy
 
 if TYPE_CHECKING:
     from prefect_seedance.simulator.app import create_app
@@ -41,20 +42,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FAULTS": "faults",
-    "Bill": "ledger",
-    "Fault": "faults",
-    "Settings": "simulation",
-    "Simulation": "simulation",
-    "Simulator": "serving",
-    "create_app": "app",
-    "run_simulator": "serving",
-    "running_simulator": "serving",
+    "app": ("create_app",),
+    "faults": ("FAULTS", "Fault"),
+    "ledger": ("Bill",),
+    "serving": ("Simulator", "run_simulator", "running_simulator"),
+    "simulation": ("Settings", "Simulation"),
 }
 
-
-def __getattr__(name: str) -> object:
-    """Load a public name when it is asked for: importing FastAPI takes half a second."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+# Importing FastAPI takes half a second.
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -46,7 +46,9 @@ def this_run() -> Run:
     run_id: str | None = flow_run.get_id()
     if not run_id:
         return Run()
-    return Run(id=str(root_run_id()), name=flow_run.get_name() or "", url=flow_run.ui_url or "")
+    url = str(flow_run.ui_url or "")
+    # Without a configured UI, Prefect words the address "None/...".
+    return Run(id=root_run_id(), name=flow_run.get_name() or "", url=url if url.startswith("http") else "")
 
 
 def _made_by_a_schedule(run_id: str) -> bool:

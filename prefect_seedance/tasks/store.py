@@ -42,6 +42,7 @@ from prefect_seedance.tasks.events import emit
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
 from prefect_seedance.tasks.provenance import provenance_of
+from prefect_seedance.tasks.retrying import failure_of
 from prefect_seedance.tasks.taking_up import stored_video, take_up
 
 
@@ -69,8 +70,8 @@ _LASTING = (ForbiddenSource, NoSpace, NotAVideo, NotWritable, RelayCancelled, So
 def repeat_is_useful(
     task: Task[..., object], run: prefect_objects.TaskRun, state: prefect_objects.State[object]
 ) -> bool:
-    """Tell Prefect whether storing is worth repeating. A plain function: see ``wait``."""
-    failure = getattr(state.data, "exception", state.data)
+    """Tell Prefect whether storing is worth repeating."""
+    failure = failure_of(state)
     return not isinstance(getattr(failure, "__cause__", None) or failure, _LASTING)
 
 

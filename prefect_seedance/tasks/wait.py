@@ -23,17 +23,13 @@ from prefect_seedance.tasks.events import emit
 from prefect_seedance.tasks.logs import log, run_logger
 from prefect_seedance.tasks.models import SubmittedVideo
 from prefect_seedance.tasks.options import RunOptions
+from prefect_seedance.tasks.retrying import failure_of
 from prefect_seedance.tasks.taking_up import stored_video, take_up
 
 
 def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Tell Prefect whether a failed wait is worth repeating: not when the vendor or our patience has spoken.
-
-    A plain function that reads ``state.data``: callable objects silently never retry on Prefect 3.8, and for async
-    tasks ``state.result()`` is a coroutine.
-    """
-    failure = getattr(state.data, "exception", state.data)
-    return not isinstance(failure, TaskError)
+    """Tell Prefect whether a failed wait is worth repeating: not when the vendor or our patience has spoken."""
+    return not isinstance(failure_of(state), TaskError)
 
 
 @task(

@@ -124,6 +124,41 @@ def test_a_definite_answer_after_a_person_spoke_only_corrects_the_count() -> Non
     assert (after.state, after.submissions) == (State.LOST, 0)
 
 
+def test_an_answer_that_a_person_settled_before_is_left_alone() -> None:
+    attached = accepted(claim(None, "a"), "a", ONE, NOON)
+    for outcome in (NeverSent("x"), Refused("20002", "x", 200), Unclear("x")):
+        assert answered(attached, "a", outcome, NOON) is attached
+    cleared = cleared_by_a_person(claim(None, "a"))
+    assert answered(cleared, "a", NeverSent("x"), NOON) is cleared
+
+
+def cleared_by_a_person(record: Record) -> Record:
+    attempt = record.attempts[-1].model_copy(update={"outcome": "not_billed", "resolved_by": "ann"})
+    return record.model_copy(
+        update={"state": State.READY, "holder": None, "attempts": (*record.attempts[:-1], attempt)}
+    )
+
+
+def test_an_unclear_answer_weighs_more_than_a_person_who_spoke_before_it() -> None:
+    record = answered(cleared_by_a_person(claim(None, "a")), "a", Unclear("late"), NOON)
+    assert (record.state, record.submissions) == (State.UNKNOWN, 1)
+
+
+@pytest.mark.parametrize("outcome", [NeverSent("x"), RateLimited(1.0), Refused("", "x", 400), Busy("x")])
+def test_nothing_is_ready_while_an_attempt_is_unclear(outcome: changes.NotAccepted) -> None:
+    record = answered(claim(cleared_by_a_person(claim(None, "a")), "b"), "a", Unclear("late"), NOON)
+    assert record.state is State.SENDING
+    assert answered(record, "b", outcome, NOON, final=False).state is State.UNKNOWN
+    with_task = accepted(record, "b", TWO, NOON)
+    assert with_task.state is State.SUBMITTED
+    assert failed(with_task, "videos_2", "transient", "x").state is State.UNKNOWN
+
+
+def test_a_definite_answer_to_the_last_unclear_attempt_makes_it_ready() -> None:
+    record = claim(None, "a").model_copy(update={"state": State.UNKNOWN, "holder": None})
+    assert answered(record, "a", Refused("20002", "x", 200), NOON).state is State.READY
+
+
 def test_a_task_that_failed_before_does_not_come_back() -> None:
     record = failed(accepted(claim(None, "a"), "a", ONE, NOON), "videos_1", "transient", "x")
     assert accepted(record, "a", ONE, NOON) is record

@@ -87,6 +87,9 @@ CASES: dict[str, Case] = {
     "unknown": Case(record(S.UNKNOWN, UNCLEAR), D.STOP_UNKNOWN),
     "unknown, more allowed": Case(record(S.UNKNOWN, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
     "unknown for ever": Case(record(S.UNKNOWN, UNCLEAR), D.STOP_UNKNOWN, age=1e9),
+    "ready, but an attempt is unclear": Case(record(S.READY, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
+    "refused, but an attempt is unclear": Case(record(S.REFUSED, UNCLEAR, REFUSED), D.STOP_UNKNOWN, maximum=9),
+    "failed, but an attempt is unclear": Case(record(S.FAILED, FAILED, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
     "lost": Case(record(S.LOST, UNCLEAR), D.STOP_LOST, maximum=9),
     # a task id from elsewhere
     "known, no record": Case(None, D.ATTACH, more={"known_task_id": "videos_2"}),
@@ -146,7 +149,7 @@ def test_nothing_is_sent_beyond_the_limit_nor_where_it_may_be_on_the_wire(
     verdict = decide(found, age_seconds=age, policy=policy, known_task_id=known)
     if verdict.decision.sends:
         assert state in (State.READY, State.REFUSED, State.FAILED)
-        assert found.submissions < maximum
+        assert found.submissions < maximum and not found.unsettled()
         assert not known or known in found.task_ids
         assert state is not State.READY or not held or age >= LEASE
 

@@ -37,7 +37,7 @@ def test_an_error_survives_pickling_with_everything(kind: type[JournalError]) ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_message_is_whole_and_says_what_to_do(kind: type[JournalError]) -> None:
     message = str(example(kind))
-    if kind is not errors.SubmissionUnknown:  # worded by `evidence`
+    if kind not in (errors.SubmissionUnknown, errors.ResolutionRefused):  # worded where they are raised
         assert len(message) > 50 and message.rstrip().endswith(".")
 
 

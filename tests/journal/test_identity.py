@@ -174,6 +174,12 @@ def test_image_processing_beside_a_signature_stays() -> None:
     assert canonical(VideoRequest(prompt="x", first_image=signed))["first_image"] == kept
 
 
+@pytest.mark.parametrize("name", ["x-tos-process", "versionId", "x-cos-process"])
+def test_what_looks_like_a_signature_and_is_none_stays(name: str) -> None:
+    signed = f"{BASE}?{name}=1&{SIGNED['TOS']}"
+    assert canonical(VideoRequest(prompt="x", first_image=signed))["first_image"] == f"{BASE}?{name}=1"
+
+
 def test_a_password_in_an_address_reaches_no_record() -> None:
     request = VideoRequest(prompt="x", first_image="https://me:secret@example.com/a.png")
     assert canonical(request)["first_image"] == "https://example.com/a.png"

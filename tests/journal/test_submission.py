@@ -593,6 +593,42 @@ def test_lost_answers_to_our_own_writes_change_nothing(world: World) -> None:
     assert submitted.recorded and world.vendor.posts == 1 and world.record().rev == 2
 
 
+def test_a_claim_that_landed_unheard_and_was_merged_into_is_given_back(world: World) -> None:
+    world.vendor.script = [Refused("20002", "bad", 200)]
+    with pytest.raises(InvalidParameters):
+        world.run()
+    nonce = world.record().attempts[0].nonce
+    rival = World(world.store.inner)  # type: ignore[arg-type]
+
+    def merge(verb: str, key: str) -> None:
+        if verb == "get":
+            world.store.before = lambda verb, key: None
+            rival.journal.record_accepted(INTENT, nonce, Accepted("videos_late"))
+
+    def arm(point: str) -> None:
+        if point == "claim.record.before":
+            world.store.plan, world.store.before = {"swap": [lost_answer]}, merge
+
+    world.at = arm
+    submitted = world.run()
+    assert (submitted.task_id, world.vendor.posts) == ("videos_late", 1)
+    assert [each.outcome for each in world.record().attempts] == ["accepted", "never_sent"]
+
+
+def test_a_claim_that_perhaps_landed_in_an_outage_is_given_back(world: World) -> None:
+    def break_store(verb: str, key: str) -> None:
+        if verb == "get" and "claim.record.before" in world.points:
+            world.store.down = StoreUnavailable("journal", "down") if sum(world.slept) < 30 else None
+
+    world.at = lambda point: world.store.plan.update(create=[lost_answer]) if point == "claim.record.before" else None
+    world.store.before = break_store
+    with pytest.raises(JournalUnavailable):
+        world.run(policy=SubmissionPolicy(store_patience_seconds=29.0))
+    world.store.before, world.store.down, world.at = lambda verb, key: None, None, lambda point: None
+    assert (world.record().state, world.record().submissions, world.vendor.posts) == (State.READY, 0, 0)
+    assert world.run().decision is Decision.SUBMIT
+
+
 # The second copy.
 
 

@@ -1,0 +1,13 @@
+"""``prefect-seedance generate``: one video from the real vendor, behind the journal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from prefect_seedance.cli.apart import EMBEDDED_SERVER, run_apart
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Generate one video; give the exit code. The user's own Prefect server is used if one is configured."""
+    return run_apart("prefect_seedance.cli.generate_run", vars(options), {**EMBEDDED_SERVER, **os.environ})

@@ -1,0 +1,49 @@
+"""The work of ``generate``, in a process of its own: see ``apart``."""
+
+from __future__ import annotations
+
+import argparse
+
+from prefect_seedance import RunOptions, SeedanceCredentials, VideoRequest
+from prefect_seedance.cli.making import make, store_at, work
+from prefect_seedance.client.routes import DEFAULT_MODEL
+
+_REQUEST_FIELDS = (
+    "prompt",
+    "duration",
+    "resolution",
+    "ratio",
+    "images",
+    "first_image",
+    "last_image",
+    "reference_videos",
+    "reference_audios",
+    "take",
+    "other_model",
+)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Generate one video at the vendor; give the exit code."""
+    asked = {name: getattr(options, name) for name in _REQUEST_FIELDS}
+    request = VideoRequest.model_validate({**asked, "model": options.model or DEFAULT_MODEL})
+    run_options = RunOptions(max_submissions=options.max_submissions, wait_minutes=options.wait_minutes)
+    # Both are filled from the environment.
+    credentials = SeedanceCredentials.model_validate({})
+    return make(request, credentials, store_at(options.store), run_options, interrupted=_interrupted)
+
+
+def _interrupted(task_id: str) -> str:
+    if not task_id:
+        return (
+            "Stopped before the vendor answered. Run the same command again: it submits only if nothing was accepted, "
+            "and says so if that is unclear."
+        )
+    return (
+        f"Stopped. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it there. Run the same "
+        "command again: it takes up this task and pays nothing."
+    )
+
+
+if __name__ == "__main__":
+    work(run)

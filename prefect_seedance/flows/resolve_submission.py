@@ -1,0 +1,85 @@
+"""Settle an unclear submission: what a person runs after looking into the vendor's console."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.flows.running import run_to_end
+from prefect_seedance.journal.resolve import Resolution, resolve_unclear
+from prefect_seedance.tasks.logs import log
+
+
+@flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
+def resolve_submission(
+    intent: str,
+    store: VideoStore,
+    credentials: SeedanceCredentials,
+    resolution: Resolution,
+    task_id: str = "",
+) -> str:
+    """Settle a submission of which nobody knows whether the vendor accepted it.
+
+    Args:
+        intent: Identity of the video, as the error and the journal name it: 32 hex digits.
+        store: The store with the journal.
+        credentials: Whose task it is; asked for the task when one is attached.
+        resolution: attach: the task is in the vendor's console, take it up. not_billed: there is no task and no bill,
+            it may be submitted again. abandon: give it up.
+        task_id: For attach: the task id from the vendor's console.
+
+    Returns:
+        The state of the record afterwards.
+
+    Raises:
+        ResolutionRefused: It cannot be right; nothing was changed.
+    """
+    return run_to_end(lambda: _resolve(intent, store, credentials, resolution, task_id))
+
+
+@flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
+async def aresolve_submission(
+    intent: str,
+    store: VideoStore,
+    credentials: SeedanceCredentials,
+    resolution: Resolution,
+    task_id: str = "",
+) -> str:
+    """Settle an unclear submission: `resolve_submission` for asynchronous callers.
+
+    Args:
+        intent: Identity of the video, as the error and the journal name it: 32 hex digits.
+        store: The store with the journal.
+        credentials: Whose task it is; asked for the task when one is attached.
+        resolution: attach, not_billed or abandon.
+        task_id: For attach: the task id from the vendor's console.
+
+    Returns:
+        The state of the record afterwards.
+    """
+    return await _resolve(intent, store, credentials, resolution, task_id)
+
+
+async def _resolve(
+    intent: str, store: VideoStore, credentials: SeedanceCredentials, resolution: Resolution, task_id: str
+) -> str:
+    def fetch(asked: str) -> VideoTask:
+        with credentials.get_client() as client:
+            return client.get_video(asked)
+
+    by = flow_run.get_name() or ""
+    entry = await asyncio.to_thread(
+        resolve_unclear, store.journal(), intent.strip(), resolution, task_id=task_id, by=by, fetch=fetch
+    )
+    following = {
+        "attach": "Run the same request again: it takes up the task.",
+        "not_billed": "Run the same request again: it is submitted anew.",
+        "abandon": "It is not submitted again; another take makes another video.",
+    }
+    log("create", f"Intent {intent} is now {entry.state}. {following[resolution]}")
+    return str(entry.state)
