@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from prefect.blocks.core import Block
-from pydantic import Field, HttpUrl, field_validator
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
+from prefect_seedance.blocks.aws import check_name, options_of
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.store_identity import identify_store
+from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
 from prefect_seedance.storage.folder import FolderStore
 from prefect_seedance.storage.policy import MediaPolicy
 from prefect_seedance.storage.protocol import Store
+from prefect_seedance.storage.s3_settings import SCHEME, Encryption, S3Options, S3Settings
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 
 _journal_ids: dict[str, str] = {}
@@ -28,13 +32,19 @@ def _journal_id(location: str, journal: Callable[[], Journal]) -> str:
 class VideoStore(Block):
     """Where generated videos end, with a poster and a record of where they came from.
 
+    A folder, or a bucket of S3 or of a store that speaks S3. Without AWS settings the usual places are searched for
+    credentials: environment, profile, the machine's role.
+
     Attributes:
-        location: A folder, as an absolute path.
+        location: ``s3://bucket/prefix``, or a folder as an absolute path.
         key_template: Where in the store a video goes.
         allow_media_hosts: Hosts of video links that may resolve to private addresses.
+        aws_credentials: Name of a saved prefect-aws block.
+        endpoint_url: Address of an S3-compatible store.
+        single_writer: Only one run at a time writes here.
 
     Example:
-        Load a saved store and see whether it can be written:
+        Load a saved store and see what it can do:
         ```python
         from prefect_seedance import VideoStore
 
@@ -43,6 +53,9 @@ class VideoStore(Block):
         ```
     """
 
+    # A refused value may be a secret key.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     _block_type_name: ClassVar[str | None] = "Seedance Video Store"
     _block_type_slug: ClassVar[str | None] = "seedance-video-store"
     _logo_url: ClassVar[HttpUrl | None] = HttpUrl("https://avatars.githubusercontent.com/u/39270919")
@@ -50,7 +63,8 @@ class VideoStore(Block):
 
     location: str = Field(
         title="Location",
-        description="A folder, as an absolute path: a run's own folder may be temporary, so a relative one is refused.",
+        description="s3://bucket/prefix, or a folder as an absolute path: a run's own folder may be temporary, so a "
+        "relative one is refused.",
     )
     key_template: str = Field(
         default=DEFAULT_TEMPLATE,
@@ -63,14 +77,60 @@ class VideoStore(Block):
         title="Allowed media hosts",
         description="Hosts of video links that may resolve to private addresses, for split DNS and proxies.",
     )
+    aws_credentials: str = Field(
+        default="",
+        title="Saved AWS credentials",
+        description="Name of a saved prefect-aws block, aws-credentials/NAME or minio-credentials/NAME. Empty: the "
+        "settings below, or the usual places.",
+    )
+    endpoint_url: str = Field(
+        default="", title="Endpoint URL", description="Address of an S3-compatible store. Empty: AWS."
+    )
+    region: str = Field(default="", title="Region", description="Region of the bucket. Empty: the usual places.")
+    profile: str = Field(default="", title="Profile", description="Profile of the AWS configuration files.")
+    access_key_id: str = Field(default="", title="Access key id", description="Goes with the secret access key.")
+    secret_access_key: SecretStr = Field(
+        default=SecretStr(""), title="Secret access key", description="Goes with the access key id."
+    )
+    session_token: SecretStr = Field(
+        default=SecretStr(""), title="Session token", description="For temporary access keys."
+    )
+    path_style: bool = Field(
+        default=False, title="Path style", description="Put the bucket into the path instead of the host name."
+    )
+    encryption: Encryption = Field(
+        default="", title="Encryption", description="Server-side encryption. Empty: the bucket's own default."
+    )
+    kms_key_id: str = Field(default="", title="KMS key", description="Key id, alias or ARN, for aws:kms.")
+    storage_class: str = Field(
+        default="", title="Storage class", description="Of videos and what is beside them; never of the journal."
+    )
+    tags: dict[str, str] = Field(
+        default={}, title="Tags", description="Of videos and what is beside them; never of the journal."
+    )
+    acl: str = Field(default="", title="ACL", description="A canned ACL for videos. Empty: none is sent.")
+    single_writer: bool = Field(
+        default=False,
+        title="Single writer",
+        description="Only one run at a time writes here. Needed where the store ignores conditional writes, as then "
+        "nothing keeps two runs from paying for one video.",
+    )
+    maximum_gigabytes: float = Field(
+        default=2.0, gt=0, title="Largest video (GiB)", description="Larger media are not taken."
+    )
+    allow_http_endpoint: bool = Field(
+        default=False,
+        title="Allow a plain http endpoint",
+        description="Let the endpoint URL of another machine be plain http, in a private network.",
+    )
 
     @field_validator("location")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if value.startswith("s3://"):
-            raise ValueError(f"location {value!r}: S3 is not supported yet; give a folder as an absolute path")
+        if value.startswith(SCHEME):
+            return S3Settings.from_location(value).location
         if "://" in value and not value.startswith("file://"):
-            raise ValueError(f"location {value!r} is no place to store to; give a folder as an absolute path")
+            raise ValueError(f"location {value!r} is no place to store to; write s3://bucket/prefix or a folder")
         path = Path(value.removeprefix("file://")).expanduser()
         if not path.is_absolute() or ".." in path.parts:
             raise ValueError(
@@ -84,9 +144,42 @@ class VideoStore(Block):
     def _sound_template(cls, value: str) -> str:
         return check_template(value)
 
+    @field_validator("aws_credentials")
+    @classmethod
+    def _named_block(cls, value: str) -> str:
+        return check_name(value)
+
+    @model_validator(mode="after")
+    def _sound_settings(self) -> Self:
+        given = [name for name in _S3_ONLY if getattr(self, name)]
+        if not self.is_s3:
+            if given:
+                raise ValueError(f"{given[0]} is for s3:// locations, and {self.location} is a folder; empty it")
+            return self
+        if self.aws_credentials and (self.profile or self.access_key_id):
+            raise ValueError("aws_credentials and keys or a profile exclude each other: keep one")
+        S3Settings.from_location(self.location, **self._options())
+        return self
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether the store is a bucket."""
+        return self.location.startswith(SCHEME)
+
     def open(self) -> Store:
-        """Open the store for reading and writing."""
-        return FolderStore(Path(self.location))
+        """Open the store for reading and writing; the same one again within a process. Blocking."""
+        if not self.is_s3:
+            return FolderStore(Path(self.location))
+        from prefect_seedance.storage.s3 import open_s3_store
+
+        return open_s3_store(self.s3_settings())
+
+    def s3_settings(self) -> S3Settings:
+        """Give the settings of the bucket, with the keys of the saved block if one is named."""
+        if not self.is_s3:
+            raise BadLocation(self.location, "it is a folder, not a bucket.")
+        loaded: S3Options = options_of(self.aws_credentials) if self.aws_credentials else {}
+        return S3Settings.from_location(self.location, **{**loaded, **self._options()})
 
     def journal(self) -> Journal:
         """Open the journal of the store: what was intended, submitted and stored."""
@@ -97,21 +190,97 @@ class VideoStore(Block):
         return _journal_id(self.location, self.journal)
 
     def media_policy(self, *, loopback: bool) -> MediaPolicy:
-        """Say where video links may lead.
+        """Say where video links may lead, and how large a video may be.
 
         Args:
             loopback: Whether this machine itself is allowed, as it is when the vendor is a simulator on it.
         """
-        return MediaPolicy(allow_loopback=loopback, allow_hosts=frozenset(self.allow_media_hosts))
+        return MediaPolicy(
+            allow_loopback=loopback,
+            allow_hosts=frozenset(self.allow_media_hosts),
+            maximum_bytes=int(self.maximum_gigabytes * 1024**3),
+        )
+
+    def check(self) -> list[str]:
+        """Make sure, for free, that a video could be stored here and that nobody else can pay for it as well.
+
+        Returns:
+            What a person should know, in words.
+
+        Raises:
+            StorageError: Saying what is missing.
+        """
+        store = self.open()
+        store.check_writable()
+        store.require_conditions()
+        return self._notices()
 
     def verify(self) -> str:
-        """Write, read and delete a probe.
+        """Try everything that the store will be asked to do, with probes that are deleted again.
 
         Returns:
             What was found, in words.
 
         Raises:
-            StorageError: Saying what is missing.
+            StorageError: Saying which permission or feature is missing.
         """
-        self.open().check_writable()
-        return f"{self.location} can be written."
+        if self.is_s3:
+            from prefect_seedance.storage.s3 import open_s3_store
+            from prefect_seedance.storage.s3_verify import verify_store
+
+            missing = verify_store(open_s3_store(self.s3_settings()))
+            if missing:
+                raise StorageIncomplete(self.location, missing)
+        return " ".join([f"{self.location} can be written.", *self.check()])
+
+    def _options(self) -> S3Options:
+        options: S3Options = {
+            "path_style": self.path_style,
+            "encryption": self.encryption,
+            "kms_key_id": self.kms_key_id,
+            "storage_class": self.storage_class,
+            "tags": self.tags,
+            "acl": self.acl,
+            "single_writer": self.single_writer,
+            "allow_http": self.allow_http_endpoint,
+        }
+        # What a saved block may bring as well: here, what is empty must not hide it.
+        if self.endpoint_url:
+            options["endpoint_url"] = self.endpoint_url
+        if self.region:
+            options["region"] = self.region
+        if self.profile:
+            options["profile"] = self.profile
+        if self.access_key_id:
+            options["access_key_id"] = self.access_key_id
+        if self.secret_access_key.get_secret_value():
+            options["secret_access_key"] = self.secret_access_key
+        if self.session_token.get_secret_value():
+            options["session_token"] = self.session_token
+        return options
+
+    def _notices(self) -> list[str]:
+        if self.is_s3:
+            return []
+        notices = [FolderStore(Path(self.location)).network_filesystem_notice()]
+        if Path("/.dockerenv").exists() or os.environ.get("KUBERNETES_SERVICE_HOST"):
+            notices.append(
+                f"{self.location} is a folder inside a container: unless it is a volume, videos and journal vanish "
+                "with it, and the next run pays again. Use s3://bucket/prefix."
+            )
+        return [notice for notice in notices if notice]
+
+
+_S3_ONLY = (
+    "aws_credentials",
+    "endpoint_url",
+    "region",
+    "profile",
+    "access_key_id",
+    "path_style",
+    "encryption",
+    "kms_key_id",
+    "storage_class",
+    "tags",
+    "acl",
+)

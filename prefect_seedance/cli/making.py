@@ -49,7 +49,7 @@ def make(
         interrupted: Words for Ctrl-C; gets the task id, "" if there is none.
         cost: Words for the cost.
     """
-    store.verify()
+    store.check()
     with RunProgress(Console(stderr=True)) as progress:
         try:
             with get_client(sync_client=True) as prefect:

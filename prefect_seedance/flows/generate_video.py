@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from prefect import flow
+from prefect import flow, tags
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
@@ -22,7 +22,9 @@ from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.options import RunOptions
 from prefect_seedance.tasks.scope import resolve_scope, this_run
+from prefect_seedance.tasks.showing import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.store import store_video
+from prefect_seedance.tasks.taking_up import known_task_id
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
 
@@ -99,20 +101,28 @@ async def _generate(
     notify: list[str],
     options: RunOptions,
 ) -> StoredVideo:
-    await validate_request(request, credentials, store, notify)
-    try:
-        stored = await _made(request, credentials, store, options)
-    except SeedanceError as error:
-        await send_notifications(notify, *failure_message(error, request))
-        raise
-    await send_notifications(notify, *success_message(stored, request))
+    with tags(f"seedance:{request.model_name}"):
+        await tag_run(request)
+        await validate_request(request, credentials, store, notify)
+        scope = await asyncio.to_thread(resolve_scope, options)
+        try:
+            stored = await _made(request, credentials, store, options, scope)
+        except asyncio.CancelledError:
+            task_id = await asyncio.to_thread(known_task_id, store, request, scope, credentials.account)
+            await show_cancelled(request, task_id)
+            raise
+        except SeedanceError as error:
+            await show_failure(error, request)
+            await send_notifications(notify, *failure_message(error, request))
+            raise
+        await show_stored(stored, request, store)
+        await send_notifications(notify, *success_message(stored, request))
     return _announced(stored) if stored.reused else stored
 
 
 async def _made(
-    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, options: RunOptions
+    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, options: RunOptions, scope: str
 ) -> StoredVideo:
-    scope = await asyncio.to_thread(resolve_scope, options)
     run = await asyncio.to_thread(this_run)
     for attempt in range(1, options.max_submissions + 1):
         submitted = await create_video(request, credentials, store, options, scope, attempt)

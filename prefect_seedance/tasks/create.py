@@ -35,7 +35,7 @@ from prefect_seedance.tasks.scope import resolve_scope, this_run
 
 @task(
     name="create-video",
-    task_run_name="create-video",
+    task_run_name="create-video: {request.model_name}",
     retries=0,
     persist_result=True,
     result_serializer="json",

@@ -7,6 +7,9 @@ from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.storage.s3_settings import SCHEME, S3Settings
+
 
 class SubmittedVideo(TypedDict):
     """What ``create_video`` returns: a plain value that points to the record, since Prefect persists it.
@@ -63,6 +66,7 @@ class StoredVideo(BaseModel):
     crc32: str = Field(description="CRC-32 of the video, 8 hex digits.")
     content_type: str = Field(description="Media type, video/mp4.")
     etag: str = Field(description="The store's own tag of this version of the object.")
+    version: str = Field(default="", description="Version id, where the bucket keeps versions.")
     task_id: str = Field(description="The vendor's task id.")
     intent: str = Field(description="Identity of what was asked, 32 hex digits.")
     model: str = Field(description="The model that made it.")
@@ -78,3 +82,23 @@ class StoredVideo(BaseModel):
     width: int = Field(description="Width in pixels; 0 if it could not be read.")
     height: int = Field(description="Height in pixels; 0 if it could not be read.")
     seconds: float = Field(description="Length in seconds; 0 if it could not be read.")
+
+    def presigned_url(self, expires: int = 3600, *, store: VideoStore | None = None) -> str:
+        """Make a link by which anybody can download the video for a while. Nothing is asked of the store.
+
+        Args:
+            expires: Seconds that the link lives, at most a week.
+            store: The store with its keys; without it boto3 looks for credentials in its usual places.
+
+        Raises:
+            ValueError: The video lies in a folder, or S3 allows no such time.
+            StorageError: There are no credentials to sign with.
+        """
+        if not self.uri.startswith(SCHEME):
+            raise ValueError(f"{self.uri} lies in a folder, which has no links; only s3:// has")
+        from prefect_seedance.storage.s3 import open_s3_store
+
+        if store is not None:
+            return open_s3_store(store.s3_settings()).presigned_url(self.key, expires)
+        place = S3Settings.from_location(self.uri.removesuffix(f"/{self.key}"))
+        return open_s3_store(place).presigned_url(self.key, expires)

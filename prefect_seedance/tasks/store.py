@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +78,7 @@ def repeat_is_useful(
 
 @task(
     name="store-video",
-    task_run_name="store-video",
+    task_run_name="store-video: {request.model_name}",
     retries=3,
     retry_delay_seconds=[2, 10, 30],
     retry_condition_fn=repeat_is_useful,
@@ -150,7 +151,8 @@ class Relaying:
         metadata = {TASK_ID_METADATA: record.task_id, "intent": intent, "model": self.request.model_name}
         reached("relay.before")
         source = MediaSource(lambda refresh: self._link(record.task_id, refresh), policy=policy)
-        relayed = relay(source, store, key, metadata=metadata, cancelled=self.cancelled)
+        name = filename_of(self.request, record.task_id)
+        relayed = relay(source, store, key, metadata=metadata, filename=name, cancelled=self.cancelled)
         reached("relay.after")
         stored = self._described(store, record, relayed)
         reached("poster.after")
@@ -191,6 +193,7 @@ class Relaying:
             crc32=f"{relayed.crc32:08x}",
             content_type=relayed.content_type,
             etag=relayed.etag,
+            version=relayed.version,
             task_id=record.task_id,
             intent=record.intent,
             model=self.completed.model or record.model,
@@ -227,6 +230,12 @@ def _write_once(store: Store, key: str, data: bytes) -> None:
         store.create(key, data)
     except AlreadyExists:
         log("store", f"{key} was there already and is kept.", level=logging.DEBUG)
+
+
+def filename_of(request: VideoRequest, task_id: str) -> str:
+    """Give a readable name for who saves the video: the beginning of its prompt and of its task id."""
+    words = re.sub(r"[^\w]+", "-", request.prompt, flags=re.ASCII).strip("-").lower()[:40].strip("-")
+    return f"{words or 'video'}-{task_id.removeprefix('videos_')[:8]}.mp4"
 
 
 def moment(unix_seconds: int | None) -> datetime | None:

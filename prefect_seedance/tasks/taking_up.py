@@ -14,6 +14,7 @@ from prefect_seedance.journal.identity import identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.tasks.logs import run_logger
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
 
 
@@ -37,6 +38,16 @@ def take_up(journal: Journal, submitted: SubmittedVideo, request: VideoRequest, 
         words = attempt.message if attempt else ""
         raise VideoFailed(record.task_id or task_id, words, _class_of(attempt.failure if attempt else "", words))
     return record
+
+
+def known_task_id(store: VideoStore, request: VideoRequest, scope: str, account: str) -> str:
+    """Look up the task of a request, "" if none is known or the journal cannot be read just now."""
+    try:
+        entry = store.journal().read(identify(request, scope=scope, account=account).intent)
+    except Exception as error:
+        run_logger().info("The journal could not be read: %s", error)
+        return ""
+    return entry.record.task_id if entry else ""
 
 
 def stored_video(store: VideoStore, record: Record) -> StoredVideo | None:

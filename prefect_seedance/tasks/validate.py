@@ -17,7 +17,7 @@ from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.notify import load_notifiers
 
 
-@task(name="validate-request", task_run_name="validate-request")
+@task(name="validate-request", task_run_name="validate-request: {request.model_name}")
 async def validate_request(
     request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str]
 ) -> None:
@@ -38,7 +38,8 @@ async def validate_request(
     if refusals:
         raise InvalidRequest(refusals)
     await load_notifiers(notify)
-    await asyncio.to_thread(store.verify)
+    for notice in await asyncio.to_thread(store.check):
+        log("validate", notice, level=logging.WARNING)
     for problem in problems:
         log("validate", str(problem), level=logging.WARNING)
     log("validate", f"The request fits {request.model_name}; {store.location} can be written.")

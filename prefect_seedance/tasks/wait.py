@@ -34,7 +34,7 @@ def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]
 
 @task(
     name="wait-for-video",
-    task_run_name="wait-for-video",
+    task_run_name="wait-for-video: {request.model_name}",
     retries=2,
     retry_delay_seconds=10,
     retry_condition_fn=repeat_is_useful,

@@ -1,0 +1,157 @@
+"""What the page of a run shows: the result with its poster, or what happened to the money without one.
+
+What cannot be shown is logged and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from collections.abc import Awaitable
+from uuid import UUID
+
+from prefect.artifacts import acreate_image_artifact, acreate_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import SeedanceError, TaskError
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.storage.templates import beside
+from prefect_seedance.tasks.logs import log, run_logger
+from prefect_seedance.tasks.messages import cost_words, reuse_message
+from prefect_seedance.tasks.models import StoredVideo
+
+#: Longest that showing something may take; a cancelled run has 30 s in all.
+_SECONDS = 15.0
+
+
+async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoStore) -> None:
+    """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
+    poster = await asyncio.to_thread(_poster, stored, store)
+    await _shown(acreate_markdown_artifact(stored_markdown(stored, request, poster), key=_key("video", stored.intent)))
+    if poster:
+        await _shown(acreate_image_artifact(poster, key=_key("poster", stored.intent), description=stored.uri))
+
+
+async def show_failure(error: SeedanceError, request: VideoRequest) -> None:
+    """Put on the run's page why there is no video, what was paid and what to do."""
+    await _shown(acreate_markdown_artifact(failure_markdown(error, request), key="seedance-no-video"))
+
+
+async def show_cancelled(request: VideoRequest, task_id: str) -> None:
+    """Put on the run's page what goes on at the vendor although the run was cancelled."""
+    await _shown(acreate_markdown_artifact(cancelled_markdown(request, task_id), key="seedance-cancelled"))
+
+
+async def tag_run(request: VideoRequest) -> None:
+    """Tag the flow run with its model."""
+    run_id: str | None = flow_run.get_id()
+    if run_id:
+        tags = {*flow_run.get_tags(), f"seedance:{request.model_name}"}
+        async with get_client() as client:
+            await _shown(client.update_flow_run(UUID(run_id), tags=sorted(tags)))
+
+
+def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> str:
+    """Word the result as markdown.
+
+    Args:
+        stored: The video.
+        request: What was asked for.
+        poster: The poster as a ``data:`` address, "" for none.
+    """
+    rows = {
+        "Video": f"`{stored.uri}`",
+        "Provenance": f"`{stored.provenance_uri}`",
+        "Task": f"`{stored.task_id}`",
+        "Cost": cost_words(stored),
+        "Size": f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes",
+        "SHA-256": f"`{stored.sha256}`",
+        "Asked": _time(stored.created_at),
+        "Finished": _time(stored.completed_at),
+        "Stored": _time(stored.stored_at),
+    }
+    picture = f"![First frame]({poster})\n\n" if poster else ""
+    note = f"> {reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}.\n\n" if stored.reused else ""
+    return f"# Video stored\n\n{note}{picture}{_table(rows)}\n## Request\n\n{_table(_asked(request))}"
+
+
+def failure_markdown(error: SeedanceError, request: VideoRequest) -> str:
+    """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
+    paid = "see below"
+    if isinstance(error, TaskError):
+        paid = f"task `{error.task_id}` was accepted, so it is paid for unless the vendor refunds it"
+    return (
+        f"# No video in the store: {type(error).__name__}\n\n**Paid:** {paid}.\n\n"
+        f"```text\n{error}\n```\n\n## Request\n\n{_table(_asked(request))}"
+    )
+
+
+def cancelled_markdown(request: VideoRequest, task_id: str) -> str:
+    """Word a cancelled run as markdown."""
+    if task_id:
+        state = (
+            f"Task `{task_id}` **goes on at the vendor and is paid for**; nothing can cancel it there. Run the same "
+            "request again to take it up: that pays nothing. Its link lives about 3 days after it is finished."
+        )
+    else:
+        state = (
+            "Nothing was known to be submitted when it stopped. Run the same request again: it submits only if nothing "
+            "was accepted, and says so if that is unclear."
+        )
+    return (
+        f"# The run was cancelled\n\n{state}\n\nPrefect may show a cancelled step as Crashed. That is not a failure: "
+        f"the journal knows what was submitted.\n\n## Request\n\n{_table(_asked(request))}"
+    )
+
+
+def _asked(request: VideoRequest) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for name, value in request.model_dump().items():
+        text = ", ".join(_place(each) for each in value) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        if text and text != "auto":
+            rows[name] = _place(text) if name.endswith("_image") else text
+    return rows
+
+
+def _place(address: object) -> str:
+    """Show an address without its query, which may be a signature."""
+    return str(address).split("?", 1)[0]
+
+
+def _table(rows: dict[str, str]) -> str:
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items() if value]
+    return "\n".join(["| | |", "| --- | --- |", *lines]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text[:2000].replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def _time(moment: object) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+
+
+def _key(kind: str, intent: str) -> str:
+    return f"seedance-{kind}-{intent[:12]}"
+
+
+def _poster(stored: StoredVideo, store: VideoStore) -> str:
+    """Read the poster as a ``data:`` address: it needs no public bucket, and does not expire."""
+    if not stored.poster_uri:
+        return ""
+    try:
+        found = store.open().get(beside(stored.key, ".jpg"))
+    except Exception as error:
+        run_logger().info("The poster could not be read: %s", error)
+        return ""
+    return f"data:image/jpeg;base64,{base64.b64encode(found.data).decode()}" if found else ""
+
+
+async def _shown(writing: Awaitable[object]) -> None:
+    try:
+        await asyncio.wait_for(writing, _SECONDS)
+    except Exception as error:
+        log("notify", f"The run's page was not written: {error}", level=logging.WARNING)
