@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from prefect_seedance.client import describe
+from prefect_seedance.client import describe, form
 from prefect_seedance.client.check import check
 from prefect_seedance.client.routes import DEFAULT_MODEL, ROUTES
 
@@ -55,7 +55,13 @@ class VideoRequest(BaseModel):
     """
 
     # An address may be signed, so pydantic must not print what it refuses.
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Video request", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        title="Video request",
+        hide_input_in_errors=True,
+        json_schema_extra=form.add_rules,
+    )
 
     prompt: Annotated[
         str,
