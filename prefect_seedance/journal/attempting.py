@@ -1,7 +1,7 @@
 """One attempt: claim, POST, and what its answer does to the record, the storm and the caller.
 
-    Accepted      the id is logged, then written, for minutes if need be; if the store stays down it is still
-    returned NeverSent     back to ready; again after a pause, a few times
+    Accepted      the id is logged, then written, for minutes if need be; it is returned even if that fails
+    NeverSent     back to ready; again after a pause, a few times
     RateLimited   back to ready; again after the pause that the vendor asks for, if that is short
     Busy          back to ready; again after 5, 10, 20 s; then refused
     Refused       refused; the vendor's error is raised
@@ -140,6 +140,12 @@ def _accepted(order: Order, current: Claim, answer: Accepted, verdict: Verdict) 
         raise
     order.storm.clear()
     mine = next(each for each in record.attempts if each.task_id == answer.task_id)
+    if record.task_id not in ("", answer.task_id):
+        callbacks.log(
+            logging.WARNING,
+            f"Intent {order.intent} has task {record.task_id} by now, so task {answer.task_id} is a second one that is "
+            f"paid for. Both are in the record: {journal.uri_of(order.intent)}",
+        )
     notice = Notice("submitted", order.intent, verdict.decision, verdict.reason, answer.task_id, mine.number)
     callbacks.tell(notice)
     decided = verdict.decision, verdict.reason

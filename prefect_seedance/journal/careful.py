@@ -30,8 +30,7 @@ from prefect_seedance.storage.errors import (
 )
 from prefect_seedance.storage.protocol import Blob, Store
 
-#: Pauses between tries of the store, in seconds; the last is repeated. Short at first: a conflict is over at
-#: once.
+#: Pauses between tries of the store, in seconds; the last is repeated. Short at first: a conflict is over at once.
 PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 #: Trouble that trying again does not mend, unless somebody mends it meanwhile.

@@ -138,9 +138,13 @@ def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, key
         )
         record = _with(record, known)
     another_in_flight = record.state is State.SENDING and not flying
-    if record.state in HAVE_TASK or another_in_flight or not known.is_live:
+    if record.state in HAVE_TASK or another_in_flight:
         return record
-    return _about(record, known, key)
+    if known.is_live:
+        return _about(record, known, key)
+    if flying or (record.state is State.UNKNOWN and not record.unsettled()):  # the verdict came before the answer
+        return record.model_copy(update={"state": State.FAILED, "current": known.number, "holder": None})
+    return record
 
 
 def looked(record: Record, nonce: str, balance_after: float) -> Record:

@@ -26,7 +26,7 @@ from prefect_seedance.journal import changes
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.clock import Stopwatch
 from prefect_seedance.journal.decision import SubmissionPolicy
-from prefect_seedance.journal.errors import JournalError, JournalUnavailable, RecordChanged
+from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.reading import Entry
@@ -123,7 +123,7 @@ def claim(
     patience = Patience(policy.store_patience_seconds)
     try:
         entry = journal.write(identity.intent, before, claimed, step="claim", patience=patience)
-    except (RecordChanged, JournalUnavailable):
+    except BaseException:
         # Perhaps it was written all the same, and nobody should have to settle by hand what was never sent.
         let_go(journal, identity.intent, nonce, "not sent: the claim was not certain")
         raise
@@ -207,7 +207,7 @@ def let_go(journal: Journal, intent: str, nonce: str, reason: str) -> None:
 
 
 def _hastily(journal: Journal, intent: str, change: changes.Change) -> None:
-    with suppress(JournalError):
+    with suppress(Exception):
         journal.update(intent, change, step="release", patience=HASTE)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from prefect_seedance.journal.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
@@ -22,7 +24,7 @@ def how_to_resolve(intent: str, location: str) -> str:
         location: Of the store.
     """
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
-    line = f"prefect-seedance resolve {intent} --store {location}"
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(location)}"
     return (
         "Settle it in the Prefect UI (flow resolve-submission) or by one of these:\n"
         f'- the task is there:       {call}, resolution="attach", task_id="...")\n'
@@ -45,9 +47,9 @@ def unknown_error(record: Record, record_uri: str, location: str) -> SubmissionU
     excerpt = f" What came back begins: {attempt.excerpt[:200]}" if attempt.excerpt else ""
     message = (
         f"It is unclear whether the vendor accepted this video (intent {record.intent}, attempt {attempt.number}): "
-        f"{reason.rstrip('.')}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, and it may be "
-        f"billed: {_money(attempt)} Nothing is sent again until a person has settled it. Look in the vendor's console "
-        f"for a task of model {record.model} made at that minute; the record is {record_uri}. "
+        f"{reason.rstrip('.')}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, "
+        f"and it may be billed: {_money(attempt)} Nothing is sent again until a person has settled it. Look in the "
+        f"vendor's console for a task of model {record.model} made at that minute; the record is {record_uri}. "
         + how_to_resolve(record.intent, location)
     )
     return SubmissionUnknown(

@@ -151,7 +151,8 @@ def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journa
 def _not_billed(record: Record, target: Attempt, by: str) -> Record:
     marks = {"outcome": "not_billed", "resolved_by": by or "a person"}
     record = _marked(record, target.number, marks)
-    state = State.UNKNOWN if record.unsettled() else State.READY
+    left = State.LOST if record.state is State.LOST else State.UNKNOWN
+    state = left if record.unsettled() else State.READY
     return record.model_copy(update={"state": state, "holder": None})
 
 

@@ -64,7 +64,7 @@ STATES: Mapping[State, StateRow] = {
         "claimed for one POST, with nonce and deadline",
         "its owner; past the deadline a person",
         True,
-        _to(State.READY, State.SUBMITTED, State.REFUSED, State.UNKNOWN, State.LOST),
+        _to(State.READY, State.SUBMITTED, State.REFUSED, State.FAILED, State.UNKNOWN, State.LOST),
     ),
     State.SUBMITTED: StateRow(
         "the vendor has a task",
@@ -93,7 +93,7 @@ STATES: Mapping[State, StateRow] = {
         "perhaps accepted, perhaps billed",
         "nobody by itself: resolve_submission",
         True,
-        _to(State.SUBMITTED, State.READY, State.LOST),
+        _to(State.SUBMITTED, State.READY, State.FAILED, State.LOST),
     ),
     State.LOST: StateRow(
         "given up by a person",

@@ -22,7 +22,7 @@ from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.critical import Evidence, Post, Sender, let_go
 from prefect_seedance.journal.decision import Decision, SubmissionPolicy, Verdict, decide
-from prefect_seedance.journal.errors import HeldByAnother, SubmissionCancelled, TaskNotRecorded
+from prefect_seedance.journal.errors import HeldByAnother, RecordChanged, SubmissionCancelled, TaskNotRecorded
 from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
@@ -120,7 +120,8 @@ class _Call:
                 case _ if entry is None:
                     raise AssertionError(f"{verdict.decision} without a record")
                 case Decision.ATTACH | Decision.ALREADY_STORED:
-                    return self._attach(entry, verdict)
+                    if submitted := self._attach(entry, verdict):
+                        return submitted
                 case Decision.WAIT:
                     self._wait(entry, verdict)
                 case _:
@@ -137,11 +138,14 @@ class _Call:
         self._callbacks.log(logging.INFO, words)
         self._callbacks.tell(Notice("decided", self._intent, verdict.decision, verdict.reason))
 
-    def _attach(self, entry: Entry, verdict: Verdict) -> Submitted:
-        """Point to the task that the record has."""
+    def _attach(self, entry: Entry, verdict: Verdict) -> Submitted | None:
+        """Point to the task that the record has; None if it is to be read again."""
         record = entry.record
         if record.state not in HAVE_TASK:  # past its deadline, and an earlier attempt has a task
-            record = self._journal.update(self._intent, changes.settled, step="accepted").record
+            try:
+                record = self._journal.write(self._intent, entry, changes.settled(record), step="accepted").record
+            except RecordChanged:
+                return None
         return self._point(record, record.task_id, verdict, recorded=True)
 
     def _adopt(self, entry: Entry | None, verdict: Verdict) -> Submitted:

@@ -165,6 +165,14 @@ def test_a_task_that_failed_before_does_not_come_back() -> None:
     assert record.state is State.FAILED
 
 
+@pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN])
+def test_a_verdict_that_came_before_the_answer_stands(state: State) -> None:
+    adopted = failed(accepted(claim(None, "a"), "from Prefect", ONE, NOON), "videos_1", "moderation", "TRADEMARK")
+    assert adopted.state is State.SENDING
+    record = accepted(adopted.model_copy(update={"state": state}), "a", ONE, NOON)
+    assert (record.state, record.task_id, record.submissions) == (State.FAILED, "videos_1", 1)
+
+
 def test_another_live_task_takes_over_when_one_fails() -> None:
     record = accepted(accepted(claim(None, "a"), "a", ONE, NOON), "late", TWO, NOON)
     assert record.task_id == "videos_1"

@@ -221,7 +221,8 @@ def test_the_attempt_may_be_named(world: World) -> None:
     attach(world, attempt=1)
 
 
-def test_a_record_with_two_unclear_attempts_needs_both_settled(world: World) -> None:
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_record_with_two_unclear_attempts_needs_both_settled(world: World, given_up: bool) -> None:
     make_unclear(world)
     resolve_unclear(world.journal, INTENT, "not_billed")
     make_unclear(world)
@@ -229,8 +230,10 @@ def test_a_record_with_two_unclear_attempts_needs_both_settled(world: World) -> 
     # (Made by hand: no run would send a second one before the first is settled.)
     attempts = (record.attempts[0].model_copy(update={"outcome": "unclear"}), record.attempts[1])
     world.journal.update(INTENT, lambda found: found.model_copy(update={"attempts": attempts}), step="evidence")
+    if given_up:
+        resolve_unclear(world.journal, INTENT, "abandon")
     resolve_unclear(world.journal, INTENT, "not_billed")
-    assert world.record().state is State.UNKNOWN
+    assert world.record().state is (State.LOST if given_up else State.UNKNOWN)
     resolve_unclear(world.journal, INTENT, "not_billed")
     assert world.record().state is State.READY
 

@@ -230,6 +230,43 @@ def test_a_process_that_is_ended_in_the_post_says_so_at_once(world: World) -> No
     assert world.record().state is State.UNKNOWN
 
 
+def test_a_process_that_is_ended_behind_its_claim_gives_it_back(world: World) -> None:
+    def terminate(point: str) -> None:
+        if point == "claim.record.after":
+            world.at = lambda point: None
+            raise KeyboardInterrupt
+
+    world.at = terminate
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    assert (world.record().state, world.record().submissions) == (State.READY, 0)
+
+
+def test_a_late_task_is_attached_to_when_the_claim_behind_it_lapsed(world: World) -> None:
+    def late() -> Accepted:
+        world.freeze(3600.0)
+        other = World(world.store, world.vendor)
+        resolve_unclear(other.journal, INTENT, "not_billed")
+
+        def die(point: str) -> None:
+            if point == "post.before":
+                world.store.down = Killed()
+                raise Killed
+
+        other.at = die
+        with pytest.raises(Killed):
+            other.run("two")
+        world.store.down = None
+        return world.vendor.accept()
+
+    world.vendor.script = [late]
+    first = world.run("one")
+    assert world.record().state is State.SENDING and first.recorded  # the claim of run two is respected ...
+    third = world.run("three")
+    assert (third.task_id, third.decision) == (first.task_id, Decision.ATTACH)  # ... until it lapses
+    assert world.record().state is State.SUBMITTED and world.vendor.posts == 1
+
+
 def test_a_process_that_is_ended_right_behind_the_post_keeps_the_answer(world: World) -> None:
     def terminate(point: str) -> None:
         if point in ("post.after", "accepted.record.before"):
@@ -242,6 +279,57 @@ def test_a_process_that_is_ended_right_behind_the_post_keeps_the_answer(world: W
         with pytest.raises(KeyboardInterrupt):
             world.run(identity=identity)
         assert world.record(identity.intent).task_id == world.vendor.billed[-1]
+
+
+def test_a_process_that_is_ended_right_behind_an_unclear_answer_says_so(world: World) -> None:
+    def terminate(point: str) -> None:
+        if point == "outcome.record.before":
+            world.at = lambda point: None
+            raise KeyboardInterrupt
+
+    world.at, world.vendor.script = terminate, [UNCLEAR]
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    assert world.record().state is State.UNKNOWN
+
+
+def test_what_never_left_does_not_end_a_storm(world: World) -> None:
+    never = [NeverSent("connection refused")] * 5
+    world.vendor.script = [UNCLEAR, UNCLEAR, *never, UNCLEAR]
+    for number in range(4):
+        with pytest.raises((SubmissionUnknown, ConnectionFailed)):
+            world.run(identity=identify(VideoRequest(prompt=f"{number}"), scope=ALWAYS, account="default"))
+    with pytest.raises(TooManyUnknowns):
+        world.run()
+
+
+def test_a_second_paid_task_is_said_loudly(world: World) -> None:
+    def late() -> Accepted:
+        world.freeze(3600.0)
+        other = World(world.store, world.vendor)
+        resolve_unclear(other.journal, INTENT, "not_billed")
+        other.run("two")
+        return world.vendor.accept()
+
+    world.vendor.script = [late]
+    first = world.run("one")
+    record = world.record()
+    assert record.task_ids == (first.task_id, record.task_id) and record.submissions == 2
+    assert any("second one that is paid for" in line for line in world.logs)
+
+
+def test_the_unclear_attempt_is_told_also_behind_later_ones(world: World) -> None:
+    world.vendor.script = [UNCLEAR]
+    with pytest.raises(SubmissionUnknown):
+        world.run()
+    record = world.record()
+    later = record.attempts[0].model_copy(update={"number": 2, "nonce": "b", "outcome": "refused"})
+    world.journal.update(
+        INTENT, lambda found: found.model_copy(update={"attempts": (*found.attempts, later)}), step="evidence"
+    )
+    with pytest.raises(SubmissionUnknown) as caught:
+        world.run("two")
+    assert caught.value.attempt == 1
 
 
 def test_three_unknowns_in_a_row_stop_the_run(world: World) -> None:
