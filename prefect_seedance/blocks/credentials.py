@@ -56,7 +56,11 @@ class SeedanceCredentials(CredentialsBlock):
 
     _block_type_name: ClassVar[str | None] = "Seedance Credentials"
     _block_type_slug: ClassVar[str | None] = "seedance-credentials"
-    _logo_url: ClassVar[HttpUrl | None] = HttpUrl("https://avatars.githubusercontent.com/u/39270919")
+    # The logo of Prefect's own Secret block: 256x256, in Prefect's repository at a fixed commit.
+    _logo_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9"
+        "/assets/block-logos/secret.png"
+    )
     _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
         "https://docs.jimmyai.cn/en/api-reference/seedance/mini-sp/create"
     )

@@ -23,9 +23,9 @@ from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 _journal_ids: dict[str, str] = {}
 
 
-def _journal_id(location: str, journal: Callable[[], Journal]) -> str:
-    if location not in _journal_ids:
-        _journal_ids[location] = identify_store(journal()).id
+def _journal_id(location: str, journal: Callable[[], Journal], may_be_new: bool) -> str:
+    if location not in _journal_ids or not may_be_new:
+        _journal_ids[location] = identify_store(journal(), may_be_new=may_be_new).id
     return _journal_ids[location]
 
 
@@ -58,7 +58,11 @@ class VideoStore(Block):
 
     _block_type_name: ClassVar[str | None] = "Seedance Video Store"
     _block_type_slug: ClassVar[str | None] = "seedance-video-store"
-    _logo_url: ClassVar[HttpUrl | None] = HttpUrl("https://avatars.githubusercontent.com/u/39270919")
+    # The logo of Prefect's own LocalFileSystem block: 256x256, in Prefect's repository at a fixed commit.
+    _logo_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9"
+        "/assets/block-logos/filesystem.png"
+    )
     _documentation_url: ClassVar[HttpUrl | None] = HttpUrl("https://docs.jimmyai.cn/en/api-reference/common/query")
 
     location: str = Field(
@@ -185,9 +189,16 @@ class VideoStore(Block):
         """Open the journal of the store: what was intended, submitted and stored."""
         return Journal(self.open())
 
-    def journal_id(self) -> str:
-        """Name the journal: the id that it got when it was made. Read once per process."""
-        return _journal_id(self.location, self.journal)
+    def journal_id(self, *, may_be_new: bool = True) -> str:
+        """Name the journal: the id that it got when it was made. Read once per process.
+
+        Args:
+            may_be_new: False when the run has submitted before: then a journal that nobody made is a wrong one.
+
+        Raises:
+            JournalGone: There is no journal although there should be one.
+        """
+        return _journal_id(self.location, self.journal, may_be_new)
 
     def media_policy(self, *, loopback: bool) -> MediaPolicy:
         """Say where video links may lead, and how large a video may be.

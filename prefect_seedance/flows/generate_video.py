@@ -21,7 +21,7 @@ from prefect_seedance.tasks.messages import failure_message, reuse_message, reus
 from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.options import RunOptions
-from prefect_seedance.tasks.scope import resolve_scope, this_run
+from prefect_seedance.tasks.scope import has_submitted_before, resolve_scope, this_run
 from prefect_seedance.tasks.showing import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.taking_up import known_task_id
@@ -105,6 +105,9 @@ async def _generate(
         await tag_run(request)
         await validate_request(request, credentials, store, notify)
         scope = await asyncio.to_thread(resolve_scope, options)
+        # A retried run that meets a freshly made journal would pay for everything again.
+        again = await asyncio.to_thread(has_submitted_before)
+        await asyncio.to_thread(store.journal_id, may_be_new=not again)
         try:
             stored = await _made(request, credentials, store, options, scope)
         except asyncio.CancelledError:

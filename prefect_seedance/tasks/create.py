@@ -30,12 +30,12 @@ from prefect_seedance.tasks.logs import log, run_logger
 from prefect_seedance.tasks.models import SubmittedVideo
 from prefect_seedance.tasks.options import RunOptions
 from prefect_seedance.tasks.run_state import RunState, run_state
-from prefect_seedance.tasks.scope import resolve_scope, this_run
+from prefect_seedance.tasks.scope import CREATE_TASK, resolve_scope, this_run
 
 
 @task(
-    name="create-video",
-    task_run_name="create-video: {request.model_name}",
+    name=CREATE_TASK,
+    task_run_name=CREATE_TASK + ": {request.model_name}",
     retries=0,
     persist_result=True,
     result_serializer="json",

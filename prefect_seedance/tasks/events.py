@@ -9,7 +9,9 @@ from prefect.events import emit_event
 
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.callbacks import Notice
+from prefect_seedance.journal.evidence import how_to_resolve
 from prefect_seedance.tasks.logs import log
+from prefect_seedance.tasks.messages import without_signatures
 
 Kind = Literal["submitted", "attached", "completed", "stored", "failed", "unknown", "refused"]
 
@@ -24,8 +26,9 @@ def emit(
         intent: Identity of the video, the event's resource.
         task_id: The vendor's task id, a related resource.
         uri: Where the video is, a related resource.
-        payload: Further facts, no secrets.
+        payload: Further facts. Addresses in them are stripped of what may be a signature.
     """
+    facts = {name: without_signatures(fact) if isinstance(fact, str) else fact for name, fact in payload.items()}
     related: list[dict[str, str]] = []
     if task_id:
         related.append({"prefect.resource.id": f"seedance.task.{task_id}", "prefect.resource.role": "task"})
@@ -37,21 +40,23 @@ def emit(
             event=f"seedance.video.{kind}",
             resource=resource,
             related=related,
-            payload={"intent": intent, "task_id": task_id, "uri": uri, **payload},
+            payload={"intent": intent, "task_id": task_id, "uri": uri, **facts},
         )
     except Exception as error:
         log("notify", f"The event seedance.video.{kind} was not emitted: {error}", level=logging.WARNING)
 
 
-def emit_notice(notice: Notice, request: VideoRequest) -> None:
-    """Emit what the journal tells."""
-    if notice.kind != "decided":
-        emit(
-            notice.kind,
-            notice.intent,
-            task_id=notice.task_id,
-            decision=str(notice.decision),
-            reason=notice.reason,
-            attempt=notice.attempt,
-            model=request.model_name,
-        )
+def emit_notice(notice: Notice, request: VideoRequest, location: str = "") -> None:
+    """Emit what the journal tells.
+
+    Args:
+        notice: What happened.
+        request: What was asked for.
+        location: Of the store, for the commands that settle an unclear submission.
+    """
+    if notice.kind == "decided":
+        return
+    facts: dict[str, str] = {"decision": str(notice.decision), "reason": notice.reason, "model": request.model_name}
+    if notice.kind == "unknown":
+        facts["resolve"] = how_to_resolve(notice.intent, location or "STORE")
+    emit(notice.kind, notice.intent, task_id=notice.task_id, attempt=notice.attempt, **facts)

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from prefect_seedance.client.errors import SeedanceError
+import re
+from urllib.parse import unquote, urlsplit
+
+from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.errors import SubmissionStopped, SubmissionUnknown
+from prefect_seedance.journal.evidence import how_to_resolve
 from prefect_seedance.journal.record import Run
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
+
+#: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
+_LENGTH = 1500
+_ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s?#'\"<>)\]]*)(?:[?#][^\s'\"<>)\]]*)?")
+
+
+def without_signatures(text: str) -> str:
+    """Take the user, the query and the fragment out of every address in a text: they may be what opens it.
+
+    Example:
+        >>> without_signatures("Not found: https://bucket.example.com/a.png?X-Amz-Signature=1f0c (404)")
+        'Not found: https://bucket.example.com/a.png (404)'
+    """
+    return _ADDRESS.sub(r"\1\2", text)
 
 
 def reuse_message(task_id: str) -> str:
@@ -28,15 +47,48 @@ def reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:
 
 def success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, str]:
     """Give subject and body for a stored video."""
-    lines = [request.prompt[:200], stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
+    lines = [_begin(request), stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
     if stored.reused:
         lines.append(reuse_message(stored.task_id))
-    return f"Video stored: {stored.task_id}", "\n".join(lines)
+    return f"Video {'reused' if stored.reused else 'stored'}: {stored.task_id}", "\n".join(lines)
 
 
 def failure_message(error: SeedanceError, request: VideoRequest) -> tuple[str, str]:
     """Give subject and body for a run that ended without a video."""
-    return f"No video: {type(error).__name__}", f"{request.prompt[:200]}\n{error}"
+    if isinstance(error, SubmissionUnknown):
+        return headline(error), _unknown_body(error, request)
+    words = without_signatures(str(error))
+    return headline(error), f"{_begin(request)}\n{words if len(words) <= _LENGTH else words[: _LENGTH - 1] + '…'}"
+
+
+def headline(error: SeedanceError) -> str:
+    """Say in one line how a run ended that has no video.
+
+    Example:
+        >>> headline(WaitTimedOut("videos_1", 2700))
+        'No video yet, it goes on: videos_1'
+    """
+    if isinstance(error, SubmissionUnclear):
+        return f"Perhaps paid, a person has to settle it: {getattr(error, 'intent', '') or 'a submission'}"
+    if isinstance(error, WaitTimedOut):
+        return f"No video yet, it goes on: {error.task_id}"
+    return f"No video: {type(error).__name__}"
+
+
+def paid_words(error: SeedanceError) -> str:
+    """Say what a run without a video has paid."""
+    task_id = getattr(error, "task_id", "")
+    match error:
+        case SubmissionUnclear():
+            return "perhaps; nobody knows whether the vendor accepted it"
+        case SubmissionStopped():
+            return "nothing by this run"
+        case VideoFailed():
+            return f"task {task_id} was accepted; the vendor does not document refunds, its console shows the charge"
+        case _ if task_id:
+            return f"task {task_id} was accepted and is paid for; it is not lost"
+        case _:
+            return "no further video; a task that was accepted before goes on and stays paid"
 
 
 def cost_words(stored: StoredVideo) -> str:
@@ -48,3 +100,25 @@ def cost_words(stored: StoredVideo) -> str:
     else:
         cost = f"It should have cost {stored.cost:g} coins ({stored.cost_source})"
     return f"{cost}, in {stored.submissions} submission{'s' if stored.submissions != 1 else ''}."
+
+
+def _begin(request: VideoRequest) -> str:
+    return without_signatures(" ".join(request.prompt.split())[:200])
+
+
+def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
+    sender = f" by run {error.run_name}" if error.run_name else ""
+    lines = [
+        _begin(request),
+        f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:300]}",
+        f"Sent {error.started_at}{sender}, or about to be. Nothing is sent again before a person has looked into the "
+        f"vendor's console for a task of {request.model_name} made at that minute.",
+        how_to_resolve(error.intent, _store_of(error.record_uri)),
+    ]
+    return "\n".join(lines)
+
+
+def _store_of(record_uri: str) -> str:
+    """Give the store of a record as a user writes it."""
+    place = record_uri.rpartition("/journal/")[0]
+    return unquote(urlsplit(place).path) if place.startswith("file://") else place

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 from collections.abc import Awaitable
 from uuid import UUID
 
@@ -16,15 +17,17 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import SeedanceError, TaskError
+from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.storage.templates import beside
 from prefect_seedance.tasks.logs import log, run_logger
-from prefect_seedance.tasks.messages import cost_words, reuse_message
+from prefect_seedance.tasks.messages import cost_words, headline, paid_words, reuse_message, without_signatures
 from prefect_seedance.tasks.models import StoredVideo
 
 #: Longest that showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
+#: What a prompt may hold and markdown would read: an image in it would be fetched by whoever looks at the page.
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 
 async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoStore) -> None:
@@ -49,9 +52,7 @@ async def tag_run(request: VideoRequest) -> None:
     """Tag the flow run with its model."""
     run_id: str | None = flow_run.get_id()
     if run_id:
-        tags = {*flow_run.get_tags(), f"seedance:{request.model_name}"}
-        async with get_client() as client:
-            await _shown(client.update_flow_run(UUID(run_id), tags=sorted(tags)))
+        await _shown(_tagged(UUID(run_id), {*flow_run.get_tags(), f"seedance:{request.model_name}"}))
 
 
 def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> str:
@@ -80,12 +81,10 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
 
 def failure_markdown(error: SeedanceError, request: VideoRequest) -> str:
     """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
-    paid = "see below"
-    if isinstance(error, TaskError):
-        paid = f"task `{error.task_id}` was accepted, so it is paid for unless the vendor refunds it"
+    words = without_signatures(str(error)).replace("```", "'''")
     return (
-        f"# No video in the store: {type(error).__name__}\n\n**Paid:** {paid}.\n\n"
-        f"```text\n{error}\n```\n\n## Request\n\n{_table(_asked(request))}"
+        f"# {headline(error)}\n\n**Paid:** {paid_words(error)}.\n\n```text\n{words}\n```\n\n"
+        f"## Request\n\n{_table(_asked(request))}"
     )
 
 
@@ -110,15 +109,10 @@ def cancelled_markdown(request: VideoRequest, task_id: str) -> str:
 def _asked(request: VideoRequest) -> dict[str, str]:
     rows: dict[str, str] = {}
     for name, value in request.model_dump().items():
-        text = ", ".join(_place(each) for each in value) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         if text and text != "auto":
-            rows[name] = _place(text) if name.endswith("_image") else text
+            rows[name] = _MARKUP.sub(r"\\\g<0>", without_signatures(text))
     return rows
-
-
-def _place(address: object) -> str:
-    """Show an address without its query, which may be a signature."""
-    return str(address).split("?", 1)[0]
 
 
 def _table(rows: dict[str, str]) -> str:
@@ -127,7 +121,7 @@ def _table(rows: dict[str, str]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text[:2000].replace("|", "\\|").replace("<", "&lt;").split())
+    return " ".join(re.sub(r"(?<!\\)\|", r"\\|", text[:2000]).split())
 
 
 def _time(moment: object) -> str:
@@ -148,6 +142,11 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
         run_logger().info("The poster could not be read: %s", error)
         return ""
     return f"data:image/jpeg;base64,{base64.b64encode(found.data).decode()}" if found else ""
+
+
+async def _tagged(run_id: UUID, tags: set[str]) -> None:
+    async with get_client() as client:
+        await client.update_flow_run(run_id, tags=sorted(tags))
 
 
 async def _shown(writing: Awaitable[object]) -> None:

@@ -1,14 +1,17 @@
 """What goes wrong after the money is spent: the error carries the task id and how to go on."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
 from prefect_seedance.client.errors import VideoFailed
+from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.simulator import Fault, Simulator
 
 pytestmark = [pytest.mark.server]
@@ -73,4 +76,21 @@ def test_a_verdict_is_remembered_and_not_paid_for_again(
         generate_video(request, credentials, store)
     with pytest.raises(Exception, match="TRADEMARK"):
         generate_video(request, credentials, store)
+    assert vendor.requests().create_received == 1
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_retried_run_that_meets_a_fresh_journal_stops(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    def vanish(flow: object, run: FlowRun, state: object) -> None:
+        # As if the second attempt ran in another container.
+        if run.run_count:  # still that of the attempt before
+            shutil.rmtree(store.location)
+
+    vendor.plan(Fault(fault="failed", message="PROVIDER_TIMEOUT"))
+    retried = generate_video.with_options(retries=1, retry_delay_seconds=0, on_running=[vanish])
+    request = VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)
+    with pytest.raises(JournalGone, match="journal"):
+        retried(request, credentials, store)
     assert vendor.requests().create_received == 1

@@ -1,0 +1,282 @@
+"""Notifications through every class that Prefect has built in, to services that are real except for their names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from prefect import flow
+from prefect.blocks.core import Block
+from prefect.blocks.notifications import (
+    CustomWebhookNotificationBlock,
+    DiscordWebhook,
+    MattermostWebhook,
+    MicrosoftTeamsWebhook,
+    OpsgenieWebhook,
+    PagerDutyWebHook,
+    SendgridEmail,
+    SlackWebhook,
+    TwilioSMS,
+)
+from prefect.client.schemas.objects import State
+
+from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
+from prefect_seedance.cli import main
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.simulator import Fault, Simulator
+from prefect_seedance.tasks.notify import load_notifiers, send_notifications
+from tests.flows.stand_ins import Mailbox, Received, Services, running_mail_server, running_services
+from tests.prefect_runs import api
+from tests.prefect_runs.processes import free_port
+from tests.prefect_runs.vendor import small
+
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
+
+#: In every address and key below, and looked for in everything that is written.
+SECRET = "5d0c1e7a9f3b48c2"
+SIGNATURE = "X-Amz-Signature=0f1e2d3c4b5a"
+SIGNED = f"https://bucket.example.com/first.png?{SIGNATURE}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    services: Services
+    mailbox: Mailbox
+    credentials: SeedanceCredentials
+    store: VideoStore
+    vendor: Simulator
+
+    def run(self, request: VideoRequest, *notify: str) -> State[Any]:
+        return generate_video(request, self.credentials, self.store, notify=list(notify), return_state=True)
+
+    def got(self, path: str, *words: str) -> list[Received]:
+        return [each for each in self.services.with_words(*words) if each.path.startswith(path)]
+
+
+@pytest.fixture(scope="module")
+def scene(
+    prefect_server: str, shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("notifications")
+    credentials = SeedanceCredentials(api_key=shared_simulator.key, base_url=shared_simulator.url)
+    with (
+        running_services(folder) as services,
+        running_mail_server() as mailbox,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("HTTPS_PROXY", services.url)
+        environment.setenv("NO_PROXY", "127.0.0.1,localhost")  # else websockets asks it for the way to Prefect
+        environment.setenv("REQUESTS_CA_BUNDLE", str(services.ca))
+        for slug, block in blocks(services, mailbox).items():
+            block.save(slug.partition("/")[2], overwrite=True)
+        yield Scene(services, mailbox, credentials, VideoStore(location=str(folder / "store")), shared_simulator)
+
+
+def blocks(services: Services, mailbox: Mailbox) -> dict[str, Block]:
+    host, port = services.host
+    as_json = {"text": "{{subject}}\n{{body}}"}
+
+    def webhook(name: str, path: str, **fields: Any) -> Block:
+        return CustomWebhookNotificationBlock(name=name, url=f"{services.url}/{path}", json_data=as_json, **fields)
+
+    return {
+        "slack-webhook/team": SlackWebhook(
+            url=f"https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/{SECRET}00000000"
+        ),
+        "ms-teams-webhook/team": MicrosoftTeamsWebhook(
+            url="https://prod-01.westus.logic.azure.com:443/workflows/643e69f83c8944/triggers/manual/paths/invoke"
+            f"?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={SECRET}"
+        ),
+        "discord-webhook/team": DiscordWebhook(webhook_id="123456789012345678", webhook_token=SECRET),
+        "pager-duty-webhook/team": PagerDutyWebHook(integration_key=SECRET, api_key=SECRET),
+        "twilio-sms/team": TwilioSMS(
+            account_sid="AC" + "0" * 32,
+            auth_token=SECRET * 2,
+            from_phone_number="18005550100",
+            to_phone_numbers=["18005550101"],
+        ),
+        "opsgenie-webhook/team": OpsgenieWebhook(apikey=f"{SECRET[:8]}-0000-0000-0000-{SECRET[:12]}"),
+        "sendgrid-email/team": SendgridEmail(
+            api_key=SECRET, sender_email="videos@example.com", to_emails=["team@example.com"]
+        ),
+        "mattermost-webhook/team": MattermostWebhook(hostname=host, port=port, token=f"{SECRET}00000000"),
+        "custom-webhook/team": webhook("team", f"custom?token={SECRET}"),
+        # Prefect has no class for plain SMTP; those with a URL take any address that Apprise knows.
+        "slack-webhook/mail": SlackWebhook(
+            url=f"mailto://127.0.0.1:{mailbox.port}?from=videos@example.com&to=team@example.com"
+        ),
+        "custom-webhook/broken": webhook("broken", f"500/{SECRET}", params={"token": SECRET}),
+        "slack-webhook/down": SlackWebhook(url=f"json://user:{SECRET}@127.0.0.1:{free_port()}/{SECRET}"),
+        "slack-webhook/private": SlackWebhook(url=f"{services.url}/{SECRET}", allow_private_urls=False),
+        "custom-webhook/hanging": webhook("hanging", "hang", timeout=3600),
+    }
+
+
+#: Each class, and where its messages arrive; mail has a server of its own.
+GOOD = {
+    "slack-webhook/team": ("hooks.slack.com", "/services/"),
+    "ms-teams-webhook/team": ("prod-01.westus.logic.azure.com", "/workflows/"),
+    "discord-webhook/team": ("discord.com", "/api/webhooks/"),
+    "pager-duty-webhook/team": ("events.pagerduty.com", "/v2/enqueue"),
+    "twilio-sms/team": ("api.twilio.com", "/2010-04-01/"),
+    "opsgenie-webhook/team": ("api.opsgenie.com", "/v2/alerts"),
+    "sendgrid-email/team": ("api.sendgrid.com", "/v3/mail/send"),
+    "mattermost-webhook/team": ("127.0.0.1", "/hooks/"),
+    "custom-webhook/team": ("127.0.0.1", "/custom"),
+}
+BROKEN = {
+    "custom-webhook/broken": "500 Internal Server Error",
+    "slack-webhook/down": "127.0.0.1",
+    "slack-webhook/private": "not a valid URL",
+}
+
+
+@pytest.fixture(scope="module")
+def told(scene: Scene) -> State[StoredVideo]:
+    """The end of a run that told everybody, those first who cannot be reached."""
+    return scene.run(small("A paper boat", images=[SIGNED]), *BROKEN, *GOOD, "slack-webhook/mail")
+
+
+def result(state: State[StoredVideo]) -> StoredVideo:
+    stored = state.result()
+    assert isinstance(stored, StoredVideo)
+    return stored
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_stored_video_is_told_through_every_class(name: str, told: State[StoredVideo], scene: Scene) -> None:
+    stored = result(told)
+    host, path = GOOD[name]
+    (message,) = (each for each in scene.got(path, stored.task_id) if each.host == host)
+    assert "Video stored" in message.body
+    assert "A paper boat" in message.body.replace("%20", " ")
+    assert stored.uri in message.body
+
+
+def test_a_stored_video_is_told_by_mail(told: State[StoredVideo], scene: Scene) -> None:
+    text = scene.mailbox.text()
+    assert f"Video stored: {result(told).task_id}" in text
+    assert result(told).uri in text
+    assert {str(message["To"]) for message in scene.mailbox.messages} == {"team@example.com"}
+
+
+def test_one_that_fails_is_logged_and_the_run_is_still_a_success(told: State[StoredVideo], scene: Scene) -> None:
+    assert told.is_completed()
+    run = told.state_details.flow_run_id
+    assert run is not None
+    for name, why in BROKEN.items():
+        assert why in api.logged(run, f"The notification to {name} failed")
+    warnings = [each.message for each in api.logs(run) if "notification" in each.message]
+    assert len(warnings) == len(BROKEN), "the others were told"
+
+
+def test_nothing_that_is_logged_about_one_gives_its_key_away(told: State[StoredVideo], scene: Scene) -> None:
+    run = told.state_details.flow_run_id
+    assert run is not None
+    for name in BROKEN:
+        api.logged(run, name)
+    text = "\n".join(each.message for each in api.logs(run))
+    assert SECRET not in text
+    assert scene.vendor.key not in text
+
+
+def test_no_message_holds_a_key_or_a_signed_address(told: State[StoredVideo], scene: Scene) -> None:
+    assert scene.services.received
+    for text in (scene.mailbox.text(), *(each.body for each in scene.services.received)):
+        assert SIGNATURE not in text
+        assert scene.vendor.key not in text
+
+
+def test_a_reused_video_says_so_and_how_to_get_another(told: State[StoredVideo], scene: Scene) -> None:
+    state = scene.run(small("A paper boat", images=[SIGNED]), "custom-webhook/team")
+    assert result(state).reused
+    (message,) = scene.got("/custom", "Video reused", result(told).task_id)
+    assert "nothing was paid now" in message.body
+    assert "set another take" in message.body
+
+
+def test_a_failure_says_why_and_what_it_means_for_the_money(scene: Scene) -> None:
+    words = f"PROVIDER_MODERATION_ERROR: TRADEMARK in https://bucket.example.com/a.png?{SIGNATURE}"
+    scene.vendor.plan(Fault(fault="failed", matching="A known logo", message=words))
+    state = scene.run(small("A known logo"), "slack-webhook/team", "slack-webhook/mail")
+    assert state.is_failed()
+    (bill,) = (each for each in scene.vendor.bills() if each.body["prompt"] == "A known logo")
+    (message,) = scene.got("/services/", "No video: VideoFailed", *bill.task_ids)
+    text = scene.mailbox.text()
+    for said in ("A known logo", "TRADEMARK in https://bucket.example.com/a.png", "does not document refunds"):
+        assert said in message.body
+        assert said in text
+    assert SIGNATURE not in message.body + text
+
+
+def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.vendor.plan(Fault(fault="lost_answer", matching="A lost answer"))
+    state = scene.run(small("A lost answer"), "custom-webhook/team", "discord-webhook/team")
+    assert state.is_failed()
+    (message,) = scene.got("/custom", "A lost answer")
+    (discord,) = scene.got("/api/webhooks", "A lost answer")
+    assert "resolve_submission" in discord.body
+    subject, _, body = json.loads(message.body)["text"].partition("\n")
+    assert subject.startswith("Perhaps paid, a person has to settle it")
+    assert len(body) < 2000, "more is cut into two messages by Discord"
+    (command,) = (line for line in body.splitlines() if line.endswith("--abandon"))
+    program, *arguments = shlex.split(command)
+    assert program == "prefect-seedance"
+    assert main(arguments) == 0
+    assert "is now lost" in capsys.readouterr().out
+
+
+def test_one_that_hangs_is_left_behind_and_the_next_is_told(scene: Scene) -> None:
+    @flow
+    async def telling() -> str:
+        await send_notifications(["custom-webhook/hanging", "custom-webhook/team"], "Impatience", "body", seconds=2.0)
+        return "done"
+
+    started = time.monotonic()
+    assert asyncio.run(telling()) == "done"
+    assert time.monotonic() - started < 20, "the thread that hangs was waited for"
+    assert scene.got("/hang", "Impatience")
+    assert scene.got("/custom", "Impatience")
+
+
+def test_every_name_that_cannot_be_told_is_found_at_once(scene: Scene, prefect_server: str) -> None:
+    SeedanceCredentials(api_key=f"sk_{SECRET}").save("no-notifier", overwrite=True)
+    saved_without_its_class(prefect_server)
+    names = [
+        "slack-webhook/nobody",
+        "team",
+        "seedance-credentials/no-notifier",
+        "some-chat/team",
+        "slack-webhook/team",
+    ]
+    with pytest.raises(InvalidRequest) as caught:
+        asyncio.run(load_notifiers(names))
+    said = [str(problem) for problem in caught.value.problems]
+    assert len(said) == 4
+    for name, words in zip(names, said, strict=False):
+        assert name in words
+    assert "type and a name" in said[1]
+    assert "is a SeedanceCredentials" in said[2]
+    assert SECRET not in str(caught.value)
+
+
+def saved_without_its_class(api_url: str) -> None:
+    """Save a block of a class that nobody here has installed, as a server shared by several teams holds them."""
+
+    def make(path: str, **body: object) -> str:
+        answer = httpx.post(f"{api_url}/{path}/", json=body)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    type_id = make("block_types", name="Some Chat", slug="some-chat")
+    schema_id = make("block_schemas", block_type_id=type_id, fields={"properties": {}}, capabilities=["notify"])
+    make("block_documents", block_type_id=type_id, block_schema_id=schema_id, name="team", data={})
