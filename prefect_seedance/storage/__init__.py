@@ -6,6 +6,9 @@ the same name: `from prefect_seedance.storage.relay import relay`.
 
     protocol    what a store can do            keys      which names may stand in it
     folder      the store in a folder          folder_upload, durable, locking, mounts: its parts
+    s3          the store in a bucket          s3_settings, s3_bucket, s3_headers, s3_errors, s3_records, s3_upload,
+                                               s3_parts, s3_read, s3_probe: its parts
+    s3_verify   what a bucket cannot do        s3_permissions what it must allow
     source      the video behind a link        policy, transport, resume: its rules
     relay       from the one into the other    sniff     is it a video at all
     poster      a still and the facts of it    errors    everything that can go wrong
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
         AlreadyExists,
         BadKey,
         BadLocation,
+        ConditionsIgnored,
         Conflict,
         DamagedUpload,
         ForbiddenSource,
@@ -46,6 +50,10 @@ if TYPE_CHECKING:
     from prefect_seedance.storage.poster import MediaFacts, poster_jpeg, probe
     from prefect_seedance.storage.protocol import TASK_ID_METADATA, Blob, ObjectInfo, Store, Upload
     from prefect_seedance.storage.relay import RelayedObject
+    from prefect_seedance.storage.s3 import S3Store, open_s3_store
+    from prefect_seedance.storage.s3_permissions import iam_policy
+    from prefect_seedance.storage.s3_settings import S3Settings
+    from prefect_seedance.storage.s3_verify import verify_store
     from prefect_seedance.storage.source import MediaSource, SourceLimits
 
 __all__ = [
@@ -54,6 +62,7 @@ __all__ = [
     "BadKey",
     "BadLocation",
     "Blob",
+    "ConditionsIgnored",
     "Conflict",
     "DamagedUpload",
     "FolderStore",
@@ -71,6 +80,8 @@ __all__ = [
     "ObjectInfo",
     "RelayCancelled",
     "RelayedObject",
+    "S3Settings",
+    "S3Store",
     "SourceChanged",
     "SourceError",
     "SourceLimits",
@@ -83,8 +94,11 @@ __all__ = [
     "Upload",
     "check_key",
     "check_prefix",
+    "iam_policy",
+    "open_s3_store",
     "poster_jpeg",
     "probe",
+    "verify_store",
 ]
 
 _HOMES = {
@@ -94,6 +108,10 @@ _HOMES = {
     "poster": ("MediaFacts", "poster_jpeg", "probe"),
     "protocol": ("TASK_ID_METADATA", "Blob", "ObjectInfo", "Store", "Upload"),
     "relay": ("RelayedObject",),
+    "s3": ("S3Store", "open_s3_store"),
+    "s3_permissions": ("iam_policy",),
+    "s3_settings": ("S3Settings",),
+    "s3_verify": ("verify_store",),
     "source": ("MediaSource", "SourceLimits"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

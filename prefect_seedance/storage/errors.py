@@ -3,10 +3,12 @@
     StorageError
     ├── BadLocation             the store's own address cannot be used (also a ValueError)
     ├── BadKey                  a name inside the store cannot be used (also a ValueError)
+    ├── StorageIncomplete       permissions or features are missing, listed
     ├── NotWritable             the store refuses to be written
     ├── NotReadable             the store refuses to be read; never to be taken for "absent"
     ├── NoSpace                 the disk or the quota is full
     ├── StoreUnavailable        the store did not work just now; trying again may help
+    ├── ConditionsIgnored       the store cannot keep two writers apart
     ├── AlreadyExists           the key is there already
     │   └── KeyTaken            ... and holds something else than this video
     ├── Conflict                somebody wrote the record since it was read
@@ -58,16 +60,44 @@ class BadKey(StorageError, ValueError):
 
 
 class _PlaceError(StorageError):
-    """Shared shape: what failed at which place."""
+    """Shared shape: what failed at which place, and what to do; without advice of its own that of the class."""
 
     advice = ""
 
-    def __init__(self, where: str, cause: str) -> None:
-        super().__init__(where, cause)
+    def __init__(self, where: str, cause: str, advice: str = "") -> None:
+        super().__init__(where, cause, *([advice] if advice else []))
         self.where, self.cause = where, cause
+        if advice:
+            self.advice = advice
 
     def __str__(self) -> str:
         return f"{self.where}: {self.cause}. {self.advice}"
+
+
+class StorageIncomplete(StorageError):
+    """The store lacks permissions or features that are needed."""
+
+    def __init__(self, location: str, missing: list[str]) -> None:
+        super().__init__(location, missing)
+        self.location, self.missing = location, missing
+
+    def __str__(self) -> str:
+        return f"{self.location} cannot be used as it is. " + " ".join(self.missing)
+
+
+class ConditionsIgnored(StorageError):
+    """The store cannot keep two writers apart; nothing was submitted."""
+
+    def __init__(self, where: str, missing: str) -> None:
+        super().__init__(where, missing)
+        self.where, self.missing = where, missing
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} does not keep writers apart: {self.missing}. Two runs at once could both pay for one "
+            "video, so nothing is submitted. Use a store with conditional writes (If-None-Match and If-Match), or "
+            "set single_writer if it is certain that only one run at a time uses this store."
+        )
 
 
 class NotWritable(_PlaceError):

@@ -175,8 +175,10 @@ class FolderStore:
         """See `Store.uri_of`: a `file://` address."""
         return self._path(key).as_uri()
 
-    def begin_upload(self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str]) -> Upload:
-        """See `Store.begin_upload`. A folder keeps neither content type nor metadata.
+    def begin_upload(
+        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+    ) -> Upload:
+        """See `Store.begin_upload`. A folder keeps neither content type nor metadata nor another file name.
 
         Raises:
             NoSpace: a known size is more than is free, before any byte is fetched.
@@ -201,6 +203,9 @@ class FolderStore:
             return file
 
     # The folder itself.
+
+    def require_conditions(self) -> None:
+        """See `Store.require_conditions`. A folder always does: by hard links and the lock."""
 
     def check_writable(self) -> None:
         """Write, link, read and remove a probe, and take the lock once: all that the store will need.

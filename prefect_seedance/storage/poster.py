@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, cast
 
+from prefect_seedance.storage.errors import StorageError
+
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
@@ -84,7 +86,7 @@ def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _
         # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
         with av.open(str(file) if isinstance(file, Path) else file, mode="r", format="mp4") as container:
             return read(container)
-    except (av.error.FFmpegError, OSError, ValueError, LookupError) as error:
+    except (av.error.FFmpegError, StorageError, OSError, ValueError, LookupError) as error:
         _LOG.warning("This video cannot be read by PyAV: %s", error)
         return None
 

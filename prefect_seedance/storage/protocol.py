@@ -35,7 +35,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a store knows of an object without reading it. A folder keeps no metadata: empty there."""
+    """What a store knows of an object without reading it. A folder keeps no metadata and no versions: empty."""
 
     key: str
     uri: str
@@ -43,6 +43,7 @@ class ObjectInfo:
     etag: str
     age_seconds: float
     metadata: Mapping[str, str] = field(default_factory=_no_metadata)
+    version: str = ""
 
 
 class Upload(Protocol):
@@ -94,7 +95,8 @@ class Store(Protocol):
             The etag for the next `swap`.
 
         Raises:
-            AlreadyExists: the key is there.
+            AlreadyExists: the key is there. If it holds these very bytes a store may take them for its own, of a
+                first try whose answer was lost: records that must not be mixed up carry a nonce.
         """
         ...
 
@@ -126,6 +128,15 @@ class Store(Protocol):
         """Tell of an object without reading it, or None if there is none."""
         ...
 
+    def require_conditions(self) -> None:
+        """Make sure that `create` and `swap` keep writers apart. To be called before money is spent.
+
+        Raises:
+            ConditionsIgnored: they do not, and nobody said that there is one writer only.
+            StorageError: it could not be found out.
+        """
+        ...
+
     def check_writable(self) -> None:
         """Write a probe and remove it.
 
@@ -138,14 +149,17 @@ class Store(Protocol):
         """The full address of a key (`s3://...`, `file:///...`), whether it exists or not."""
         ...
 
-    def begin_upload(self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str]) -> Upload:
+    def begin_upload(
+        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+    ) -> Upload:
         """Begin an object of any size, to be written in pieces.
 
         Args:
             key: where it shall be, once committed.
             size: number of bytes if known; lets the store choose its way and refuse early.
             content_type: media type, kept where the store can.
-            metadata: short ASCII names and values, kept where the store can.
+            metadata: short values under short ASCII names, kept where the store can.
+            filename: what a browser calls it when it is saved, kept where the store can.
         """
         ...
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, Self
 
 from prefect_seedance.storage.errors import (
     AlreadyExists,
@@ -25,13 +27,14 @@ from prefect_seedance.storage.errors import (
     TruncatedSource,
 )
 from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES
-from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Store
+from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Store, Upload
 from prefect_seedance.storage.sniff import BoxWalk, looks_like, video_type
 
 QUARANTINE = "quarantine/"
 MAXIMUM_RESTARTS = 3
 _READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
+_CHUNKS_ASIDE = 8
 
 
 class Source(Protocol):
@@ -63,6 +66,7 @@ class RelayedObject:
     crc32: int
     etag: str
     content_type: str
+    version: str = ""
 
 
 def relay(
@@ -71,6 +75,7 @@ def relay(
     key: str,
     *,
     metadata: Mapping[str, str],
+    filename: str = "",
     cancelled: threading.Event | None = None,
 ) -> RelayedObject:
     """Bring a video into the store under this key.
@@ -80,6 +85,7 @@ def relay(
         store: where they go.
         key: its name there.
         metadata: kept with it where the store can; the vendor's task id under `TASK_ID_METADATA`.
+        filename: what a browser calls it when it is saved, where the store can keep that.
         cancelled: stops the relay between two chunks.
 
     Raises:
@@ -92,17 +98,18 @@ def relay(
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
     """
+    target = _Target(store, key, metadata, filename, cancelled)
     there = store.stat(key)
     if there is not None and _task_id(there.metadata):
         if _task_id(there.metadata) == _task_id(metadata):
             # Committed whole by an earlier relay; only its checksums are wanted. The link may be dead by now.
-            return _measure(_read(store, key, cancelled)).relayed(there)
+            return _measure(target.read()).relayed(there)
         if _task_id(metadata):
             raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
     restarts_left = MAXIMUM_RESTARTS
     while True:
         try:
-            return _attempt(source, store, key, metadata, cancelled)
+            return _attempt(source, target)
         except SourceChanged:
             if not restarts_left:
                 raise
@@ -111,6 +118,30 @@ def relay(
             if not restarts_left or error.expected is not None:
                 raise
         restarts_left -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a relay goes, and who may stop it."""
+
+    store: Store
+    key: str
+    metadata: Mapping[str, str]
+    filename: str
+    cancelled: threading.Event | None
+
+    def begin_upload(self, key: str, source: Source, content_type: str, filename: str = "") -> Upload:
+        return self.store.begin_upload(
+            key, size=source.size, content_type=content_type, metadata=self.metadata, filename=filename
+        )
+
+    def read(self) -> Iterator[bytes]:
+        """What is there, in pieces."""
+        with self.store.open_read(self.key) as file:
+            while chunk := file.read(_READ_BYTES):
+                if self.cancelled is not None and self.cancelled.is_set():
+                    raise RelayCancelled
+                yield chunk
 
 
 class _Measure:
@@ -143,22 +174,47 @@ class _Measure:
             raise TruncatedSource(self.size, None)
 
     def relayed(self, info: ObjectInfo) -> RelayedObject:
-        return RelayedObject(info.key, info.uri, self.size, self.sha256, self.crc32, info.etag, video_type(self.head))
+        content_type = video_type(self.head)
+        return RelayedObject(
+            info.key, info.uri, self.size, self.sha256, self.crc32, info.etag, content_type, info.version
+        )
 
 
-def _attempt(
-    source: Source, store: Store, key: str, metadata: Mapping[str, str], cancelled: threading.Event | None
-) -> RelayedObject:
+class _Aside:
+    """Does something with each chunk in a thread beside, in order: hashing takes longer than a fast download."""
+
+    def __init__(self, do: Callable[[bytes], None]) -> None:
+        self._do = do
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="relay-measure")
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.shutdown(cancel_futures=True)
+
+    def give(self, chunk: bytes) -> None:
+        self._pending.append(self._worker.submit(self._do, chunk))
+        if len(self._pending) > _CHUNKS_ASIDE:
+            self._pending.popleft().result()
+
+    def finish(self) -> None:
+        while self._pending:
+            self._pending.popleft().result()
+
+
+def _attempt(source: Source, target: _Target) -> RelayedObject:
     """Read the source once from its start, into the store or against what is there."""
-    there = store.stat(key)
+    there = target.store.stat(target.key)
     try:
-        chunks = source.iter_bytes(cancelled)
+        chunks = source.iter_bytes(target.cancelled)
         head = next(chunks, b"")
         chunks = chain((head,), chunks)
         if not video_type(head):
-            _quarantine(source, store, key, head, chunks, metadata)
+            _quarantine(source, target, head, chunks)
         if there is None:
-            return _upload(source, store, key, chunks, metadata, cancelled)
+            return _upload(source, target, chunks)
         if source.size not in (None, there.size):
             raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
         measure = _measure(chunks)
@@ -167,62 +223,55 @@ def _attempt(
         if there is not None:
             error.add_note(f"An object is at {there.uri} already, but could not be compared with the source.")
         raise
-    return _same_or_taken(store, there, measure, cancelled)
+    return _same_or_taken(target, there, measure)
 
 
-def _upload(
-    source: Source,
-    store: Store,
-    key: str,
-    chunks: Iterator[bytes],
-    metadata: Mapping[str, str],
-    cancelled: threading.Event | None,
-) -> RelayedObject:
+def _upload(source: Source, target: _Target, chunks: Iterator[bytes]) -> RelayedObject:
     measure = _Measure()
     head = next(chunks)
     try:
-        with store.begin_upload(key, size=source.size, content_type=video_type(head), metadata=metadata) as upload:
+        with (
+            target.begin_upload(target.key, source, video_type(head), target.filename) as upload,
+            _Aside(measure.take) as measuring,
+        ):
             for chunk in chain((head,), chunks):
+                measuring.give(chunk)
                 upload.write(chunk)
-                measure.take(chunk)
+            measuring.finish()
             measure.check_against(source)
             info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
-        there = store.stat(key)
+        there = target.store.stat(target.key)
         if there is None:
-            raise KeyTaken(store.uri_of(key), "an object that came and went during the upload") from None
-        return _same_or_taken(store, there, measure, cancelled)
+            uri = target.store.uri_of(target.key)
+            raise KeyTaken(uri, "an object that came and went during the upload") from None
+        return _same_or_taken(target, there, measure)
     return measure.relayed(info)
 
 
-def _same_or_taken(
-    store: Store, there: ObjectInfo, measure: _Measure, cancelled: threading.Event | None
-) -> RelayedObject:
+def _same_or_taken(target: _Target, there: ObjectInfo, measure: _Measure) -> RelayedObject:
     """A folder keeps no task id with an object, so the bytes decide."""
-    found = _measure(_read(store, there.key, cancelled))
+    found = _measure(target.read())
     if (found.size, found.sha256) != (measure.size, measure.sha256):
         raise KeyTaken(there.uri, "other bytes")
     return found.relayed(there)
 
 
-def _quarantine(
-    source: Source, store: Store, key: str, head: bytes, chunks: Iterator[bytes], metadata: Mapping[str, str]
-) -> NoReturn:
+def _quarantine(source: Source, target: _Target, head: bytes, chunks: Iterator[bytes]) -> NoReturn:
     """Keep what is no video rather than refuse it while its link dies, but not under the video's key."""
-    target = _quarantine_key(key, head)
-    content_type = source.content_type or "application/octet-stream"
+    key = _quarantine_key(target.key, head)
     measure = _Measure()
     # AlreadyExists: the key holds a hash of the beginning, so the same thing came before and is kept.
     with (
         suppress(AlreadyExists),
-        store.begin_upload(target, size=source.size, content_type=content_type, metadata=metadata) as upload,
+        target.begin_upload(key, source, source.content_type or "application/octet-stream") as upload,
     ):
         for chunk in chunks:
             upload.write(chunk)
             measure.take(chunk)
         upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
-    raise NotAVideo(store.uri_of(target), looks_like(head))
+    raise NotAVideo(target.store.uri_of(key), looks_like(head))
 
 
 def _task_id(metadata: Mapping[str, str]) -> str:
@@ -234,14 +283,6 @@ def _measure(chunks: Iterator[bytes]) -> _Measure:
     for chunk in chunks:
         measure.take(chunk)
     return measure
-
-
-def _read(store: Store, key: str, cancelled: threading.Event | None) -> Iterator[bytes]:
-    with store.open_read(key) as file:
-        while chunk := file.read(_READ_BYTES):
-            if cancelled is not None and cancelled.is_set():
-                raise RelayCancelled
-            yield chunk
 
 
 def _quarantine_key(key: str, head: bytes) -> str:

@@ -143,7 +143,7 @@ class MediaSource:
                         self._advance(len(piece))
                         buffer += piece
                         while len(buffer) >= CHUNK_BYTES:
-                            yield bytes(buffer[:CHUNK_BYTES])
+                            yield bytes(memoryview(buffer)[:CHUNK_BYTES])
                             del buffer[:CHUNK_BYTES]
                 return judgement
         except httpx.TransportError as error:

@@ -15,6 +15,8 @@ EXAMPLES = [
     errors.NotReadable("/data", "Permission denied"),
     errors.NoSpace("/data", "No space left on device"),
     errors.StoreUnavailable("/data", "Input/output error"),
+    errors.StoreUnavailable("s3://bucket/a", "it asks to slow down", "Try again later."),
+    errors.ConditionsIgnored("s3://bucket", "an object was overwritten"),
     errors.AlreadyExists("file:///data/a"),
     errors.KeyTaken("file:///data/a", "other bytes"),
     errors.Conflict("file:///data/a"),

@@ -228,7 +228,9 @@ class Overtaken(FolderStore):
 
     other = b""
 
-    def begin_upload(self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str]) -> Upload:
+    def begin_upload(
+        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+    ) -> Upload:
         FolderStore(self.root).create(key, self.other)
         return super().begin_upload(key, size=size, content_type=content_type, metadata=metadata)
 

@@ -1,0 +1,175 @@
+"""A video from its link into S3: our relay beside boto3's own ways, on one machine and in one run.
+
+    python benchmarks/relay.py --megabytes 200 --rounds 3
+
+Each contender runs in a process of its own, in an order that turns from round to round, against one server that
+gives the video and takes it over S3 without keeping it (`sink.py`). Counted are the seconds of the transfer and how
+far the process grew beyond what it had before: libraries loaded, client made. Printed are the medians, and each
+one's ratio to `upload_fileobj`; also the processor time, since the wall clock of a shared machine says as much about
+its neighbours. The targets for our relay: a ratio of the seconds of at most 1, one of the memory
+of at most 0.5. What our relay does beside the transfer, and the others do not: SHA-256 of the whole, a look at the
+kind of file, refusal to overwrite, and a comparison of what arrived with what was sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BASELINE = "upload_fileobj"
+BUCKET = "bucket"
+
+# What all contenders begin with; the growth is counted from `begin()`.
+HEAD = '''
+import re, sys, time
+import httpx
+link, endpoint, key = sys.argv[1:4]
+
+def memory(name):
+    """In MiB; VmRSS is now, VmHWM the most so far."""
+    return int(re.search(rf"{name}:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+
+def begin():
+    global before, started, worked
+    before, started, worked = memory("VmRSS"), time.perf_counter(), time.process_time()
+
+def end():
+    print(time.perf_counter() - started, time.process_time() - worked, memory("VmHWM") - before)
+'''
+
+BOTO3 = (
+    HEAD
+    + """
+import boto3
+from botocore.config import Config
+client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="a",
+                      aws_secret_access_key="b", config=Config(s3={"addressing_style": "path"}))
+"""
+)
+
+CONTENDERS = {
+    "relay": HEAD
+    + """
+from pydantic import SecretStr
+from prefect_seedance.storage.policy import MediaPolicy
+from prefect_seedance.storage.relay import relay
+from prefect_seedance.storage.s3 import S3Store
+from prefect_seedance.storage.s3_settings import S3Settings
+from prefect_seedance.storage.source import MediaSource
+store = S3Store(S3Settings("bucket", endpoint_url=endpoint, access_key_id="a", secret_access_key=SecretStr("b")))
+store.client
+source = MediaSource(lambda refresh: link, policy=MediaPolicy(allow_loopback=True))
+begin()
+relay(source, store, key, metadata={"task-id": "t"})
+end()
+""",
+    BASELINE: BOTO3
+    + '''
+class Stream:
+    """What upload_fileobj reads from: the pieces as they come, joined up to what it asks for."""
+    def __init__(self, response):
+        self.pieces, self.rest = response.iter_raw(), bytearray()
+    def read(self, size=-1):
+        while size < 0 or len(self.rest) < size:
+            piece = next(self.pieces, None)
+            if piece is None:
+                break
+            self.rest += piece
+        size = len(self.rest) if size < 0 else size
+        data = bytes(self.rest[:size])
+        del self.rest[:size]
+        return data
+begin()
+with httpx.stream("GET", link) as response:
+    client.upload_fileobj(Stream(response), "bucket", key)
+end()
+''',
+    "put_object": BOTO3
+    + """
+begin()
+client.put_object(Bucket="bucket", Key=key, Body=httpx.get(link).content)
+end()
+""",
+}
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One transfer by one contender."""
+
+    seconds: float
+    processor_seconds: float
+    mebibytes: float
+
+
+def measure(name: str, port: str, size: int, round_number: int) -> Transfer:
+    """Let one contender bring one video over."""
+    endpoint = f"http://127.0.0.1:{port}"
+    arguments = [f"{endpoint}/video/{size}", endpoint, f"{name}-{size}-{round_number}"]
+    environment = os.environ | {"PYTHONPATH": str(HERE.parent), "AWS_EC2_METADATA_DISABLED": "true"}
+    output = subprocess.run(
+        [sys.executable, "-c", CONTENDERS[name], *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Transfer(*map(float, output.stdout.split()))
+
+
+def measure_all(size: int, rounds: int) -> dict[str, list[Transfer]]:
+    """Every contender `rounds` times, interleaved."""
+    results: dict[str, list[Transfer]] = {name: [] for name in CONTENDERS}
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "sink.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        names = list(CONTENDERS)
+        for name in names:  # fills the disk cache
+            measure(name, port, 1_000_000, rounds)
+        for round_number in range(rounds):
+            turn = round_number % len(names)
+            for name in names[turn:] + names[:turn]:
+                results[name].append(measure(name, port, size, round_number))
+    finally:
+        server.kill()
+        server.communicate()
+    return results
+
+
+def median(transfers: list[Transfer]) -> Transfer:
+    """The median of each measure by itself."""
+    return Transfer(*(statistics.median(values) for values in zip(*map(astuple, transfers), strict=True)))
+
+
+def main() -> None:
+    """Read the command line, measure, print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--megabytes", type=int, default=200, help="size of the video (default 200)")
+    parser.add_argument("--rounds", type=int, default=3, help="transfers by each (default 3)")
+    arguments = parser.parse_args()
+    size: int = arguments.megabytes * 1_000_000
+
+    results = measure_all(size, arguments.rounds)
+    print(f"{'what':<16}{'seconds':>9}{'MB/s':>7}{'ratio':>7}{'cpu s':>8}{'ratio':>7}{'grew MiB':>10}{'ratio':>7}")
+    base = median(results[BASELINE])
+    for name, each in results.items():
+        it = median(each)
+        print(
+            f"{name:<16}{it.seconds:>9.2f}{size / 1e6 / it.seconds:>7.0f}{it.seconds / base.seconds:>7.2f}"
+            f"{it.processor_seconds:>8.2f}{it.processor_seconds / base.processor_seconds:>7.2f}"
+            f"{it.mebibytes:>10.1f}{it.mebibytes / base.mebibytes:>7.2f}"
+        )
+    print(f"{arguments.megabytes} MB, medians of {arguments.rounds}; ratios to {BASELINE}")
+
+
+if __name__ == "__main__":
+    main()

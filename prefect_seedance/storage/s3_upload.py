@@ -1,0 +1,213 @@
+"""An object of any size on its way into a bucket: one request when small, parts when large, never over another.
+
+Two uploads of one key at once need no lock. Whoever commits first removes the parts of the other, which then
+finds the object there, takes the rest of its bytes without sending them, and ends in `AlreadyExists`.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from prefect_seedance.storage.errors import (
+    AlreadyExists,
+    DamagedUpload,
+    NoSpace,
+    NotWritable,
+    StorageError,
+    StoreUnavailable,
+)
+from prefect_seedance.storage.protocol import ObjectInfo
+from prefect_seedance.storage.s3_bucket import Bucket
+from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
+from prefect_seedance.storage.s3_headers import Checksum, Described, body_of, crc32_header, decode_metadata, keeping
+from prefect_seedance.storage.s3_parts import MOST_PARTS, PartsUpload, abort_others
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+#: Up to this size an object is sent in one request; above it in parts of this size.
+PART_BYTES = 8 * 1024 * 1024
+_MEBIBYTE = 1024 * 1024
+_CONFLICT_PAUSES_SECONDS = (0.3, 1.0, 2.0)
+
+
+def part_bytes_for(size: int | None) -> int:
+    """How large parts must be so that 10,000 of them are enough.
+
+    Example:
+        >>> part_bytes_for(300_000_000) // _MEBIBYTE, part_bytes_for(200 * 1024**3) // _MEBIBYTE
+        (8, 21)
+    """
+    needed = -(-(size or 0) // MOST_PARTS)
+    return max(PART_BYTES, -(-needed // _MEBIBYTE) * _MEBIBYTE)
+
+
+class S3Upload:
+    """`Upload` into a bucket.
+
+    Args:
+        bucket: Where it goes.
+        key: What it will be called.
+        size: If known.
+        described: Its content type and the like.
+    """
+
+    def __init__(self, bucket: Bucket, key: str, *, size: int | None, described: Described) -> None:
+        self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
+        self._described = described
+        self._kept = keeping(bucket.settings, key)
+        self._part_bytes = part_bytes_for(size)
+        # Memory that was never written to costs nothing, so a small object does not take all of it.
+        self._buffer, self._filled = bytearray(self._part_bytes), 0
+        self._parts: PartsUpload | None = None
+        self._size = self._crc32 = self._numbers = 0
+        self._overtaken = False
+
+    def __enter__(self) -> Self:
+        """See `Upload`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `Upload`."""
+        if self._parts is not None:
+            self._parts.close()
+
+    def write(self, data: bytes) -> None:
+        """See `Upload.write`."""
+        self._size += len(data)
+        self._crc32 = zlib.crc32(data, self._crc32)
+        view = memoryview(data)
+        while view and not self._overtaken:
+            if self._filled == self._part_bytes:
+                self._send_part()
+            step = min(len(view), self._part_bytes - self._filled)
+            # Through a view: a bytearray copies what it is given once more before it takes it.
+            memoryview(self._buffer)[self._filled : self._filled + step] = view[:step]
+            self._filled += step
+            view = view[step:]
+
+    def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
+        """See `Upload.commit`. S3 compares size and CRC32 where it can; both are looked at afterwards as well."""
+        if (self._size, self._crc32) != (size, crc32):
+            there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
+            raise DamagedUpload(self._where, f"{there}, expected {wanted}")
+        # Looked at even though the write itself refuses to overwrite: not every endpoint honours that.
+        if self._overtaken or self._bucket.stat(self._key) is not None:
+            raise AlreadyExists(self._where)
+        info = self._put()
+        if self._parts is not None:
+            abort_others(self._bucket, self._key)
+        return info
+
+    def _put(self) -> ObjectInfo:
+        for pause in _CONFLICT_PAUSES_SECONDS:
+            try:
+                etag = self._put_whole() if self._parts is None else self._put_parts(self._parts)
+            except (ClientError, BotoCoreError, StorageError) as error:
+                found = self._ours_or_none(error)
+                if found is not None:
+                    return found
+                if not (isinstance(error, ClientError) and code_of(error) == "ConditionalRequestConflict"):
+                    raise self._storage_error(error) from error
+                time.sleep(pause)  # another upload commits at this moment, and may fail yet
+            else:
+                return self._checked(etag)
+        raise StoreUnavailable(self._where, "others write there at the same moment, again and again")
+
+    def _put_parts(self, parts: PartsUpload) -> str:
+        if self._filled:
+            self._send_part()
+            if self._overtaken:
+                raise AlreadyExists(self._where)
+        return parts.complete(crc32=self._crc32, size=self._size)
+
+    def _put_whole(self) -> str:
+        checksum: Checksum = {}
+        if self._bucket.takes_checksums:
+            checksum["ChecksumCRC32"] = crc32_header(self._crc32)
+        del self._buffer[self._filled :]
+        try:
+            return self._bucket.client.put_object(
+                Bucket=self._bucket.name,
+                Key=self._bucket.key_of(self._key),
+                Body=body_of(self._buffer),
+                IfNoneMatch="*",
+                **self._described,
+                **self._kept,
+                **checksum,
+            )["ETag"]
+        except ClientError as error:
+            if not checksum or code_of(error) != "NotImplemented":
+                raise
+            self._bucket.takes_checksums = False
+        return self._put_whole()
+
+    def _ours_or_none(self, error: Exception) -> ObjectInfo | None:
+        """After any failure: what is there, if it is ours.
+
+        boto3 repeats a request whose answer was lost, and the repetition is refused because of the first.
+
+        Raises:
+            AlreadyExists: Something else is there, or it cannot be told.
+        """
+        try:
+            head = self._bucket.head(self._key, checksum=True)
+        except StorageError:
+            return None  # the first error says more
+        if head is None:
+            return None
+        info = self._bucket.info(self._key, head)
+        described = info.metadata == decode_metadata(self._described["Metadata"])
+        if described and info.size == self._size and self._checksum_of(head) == crc32_header(self._crc32):
+            return info
+        raise AlreadyExists(self._where) from error
+
+    def _checked(self, etag: str) -> ObjectInfo:
+        """Look at what is there now."""
+        head = self._bucket.head(self._key, checksum=True)
+        if head is None:
+            raise StoreUnavailable(self._where, "it was stored, and is not there a moment later")
+        info = self._bucket.info(self._key, head)
+        crc32, wanted = self._checksum_of(head), crc32_header(self._crc32)
+        if info.size == self._size and crc32 in ("", wanted):
+            return info
+        detail = f"{info.size} bytes, CRC32 {crc32 or 'unknown'}, expected {self._size} bytes, {wanted}"
+        # It must not stay: the next relay would take it for the video. Only what this upload wrote is removed.
+        if info.etag == etag:
+            with translated(self._where, writing=True):
+                self._bucket.client.delete_object(Bucket=self._bucket.name, Key=self._bucket.key_of(self._key))
+            raise DamagedUpload(self._where, detail)
+        advice = "Look at it, delete it by hand, and run again."
+        raise NotWritable(self._where, f"what is there is not what was sent ({detail})", advice)
+
+    def _checksum_of(self, head: HeadObjectOutputTypeDef) -> str:
+        """The CRC32 of the whole, if the store tells it. One of the parts' checksums says nothing of the whole."""
+        assumed = "FULL_OBJECT" if self._parts is None else "COMPOSITE"
+        crc32 = head.get("ChecksumCRC32", "")
+        return crc32 if head.get("ChecksumType", assumed) == "FULL_OBJECT" and "-" not in crc32 else ""
+
+    def _storage_error(self, error: ClientError | BotoCoreError | StorageError) -> StorageError:
+        return error if isinstance(error, StorageError) else storage_error(error, self._where, writing=True)
+
+    def _send_part(self) -> None:
+        if self._numbers >= MOST_PARTS:
+            raise NoSpace(self._where, f"it is larger than {MOST_PARTS} parts of {self._part_bytes} bytes")
+        self._numbers += 1
+        try:
+            if self._parts is None:
+                self._parts = PartsUpload(self._bucket, self._key, self._described, self._kept)
+            del self._buffer[self._filled :]
+            self._buffer, self._filled = self._parts.send(self._buffer), 0
+        except StorageError:
+            # Whatever it was: if the object is there by now, somebody else brought it and ended our upload.
+            if self._bucket.stat(self._key) is None:
+                raise
+            self._overtaken = True
+            self._buffer = bytearray()
