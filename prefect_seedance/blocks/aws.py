@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from prefect.blocks.core import Block
@@ -78,7 +79,9 @@ def options_of(name: str) -> S3Options:
 
 def _loaded(name: str) -> S3Options:
     try:
-        block = cast("_AwsBlock", Block.load(name))
+        # In a thread of an asynchronous run, load would give a coroutine; its signature does not tell of _sync.
+        load = cast("Callable[..., _AwsBlock]", Block.load)
+        block = load(name, _sync=True)
     except (ValueError, RuntimeError, ImportError) as error:
         raise BadLocation(
             name,

@@ -5,6 +5,9 @@ import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoStore
 from prefect_seedance.simulator import Simulator, running_simulator
+from tests.storage.s3_servers import moto, rclone
+
+__all__ = ["moto", "rclone"]
 
 
 @pytest.fixture(scope="module")

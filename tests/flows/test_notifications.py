@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,10 +33,9 @@ from prefect_seedance.cli import main
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.notify import load_notifiers, send_notifications
+from tests.flows import shown
+from tests.flows.shown import small
 from tests.flows.stand_ins import Mailbox, Received, Services, running_mail_server, running_services
-from tests.prefect_runs import api
-from tests.prefect_runs.processes import free_port
-from tests.prefect_runs.vendor import small
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
@@ -144,6 +144,11 @@ def told(scene: Scene) -> State[StoredVideo]:
     return scene.run(small("A paper boat", images=[SIGNED]), *BROKEN, *GOOD, "slack-webhook/mail")
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def result(state: State[StoredVideo]) -> StoredVideo:
     stored = state.result()
     assert isinstance(stored, StoredVideo)
@@ -169,20 +174,18 @@ def test_a_stored_video_is_told_by_mail(told: State[StoredVideo], scene: Scene) 
 
 def test_one_that_fails_is_logged_and_the_run_is_still_a_success(told: State[StoredVideo], scene: Scene) -> None:
     assert told.is_completed()
-    run = told.state_details.flow_run_id
-    assert run is not None
+    run = shown.run_of(told)
     for name, why in BROKEN.items():
-        assert why in api.logged(run, f"The notification to {name} failed")
-    warnings = [each.message for each in api.logs(run) if "notification" in each.message]
+        assert why in shown.logged(run, f"The notification to {name} failed")
+    warnings = [each for each in shown.messages(run) if "notification" in each]
     assert len(warnings) == len(BROKEN), "the others were told"
 
 
 def test_nothing_that_is_logged_about_one_gives_its_key_away(told: State[StoredVideo], scene: Scene) -> None:
-    run = told.state_details.flow_run_id
-    assert run is not None
+    run = shown.run_of(told)
     for name in BROKEN:
-        api.logged(run, name)
-    text = "\n".join(each.message for each in api.logs(run))
+        shown.logged(run, name)
+    text = "\n".join(shown.messages(run))
     assert SECRET not in text
     assert scene.vendor.key not in text
 

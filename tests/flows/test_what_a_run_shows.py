@@ -1,0 +1,292 @@
+"""What the page of a run shows and what its events say, read back through the server's API."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from PIL import Image
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.deployments.runner import EntrypointType
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+
+from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
+from prefect_seedance.client.errors import VideoFailed
+from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.simulator import Fault, Simulator
+from prefect_seedance.tasks.showing import show_cancelled
+from tests.flows import shown
+from tests.flows.shown import small
+
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
+
+SIGNATURE = "X-Amz-Signature=0f1e2d3c4b5a"
+SIGNED = f"https://bucket.example.com/first.png?{SIGNATURE}"
+BOAT = small("A paper boat | ![x](https://tracker.example.com/x.png)\n<b>sails</b>", ratio="9:16", images=[SIGNED])
+LOGO, LOST = small("A known logo"), small("A lost answer")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Runs that have ended, each as its state.
+
+    Attributes:
+        api_url: Of the Prefect server.
+        store: Where their videos are.
+        stored, reused: The same request, twice.
+        failed: The vendor made no video.
+        unclear: Perhaps accepted.
+    """
+
+    api_url: str
+    credentials: SeedanceCredentials
+    store: VideoStore
+    stored: State[Any]
+    reused: State[Any]
+    failed: State[Any]
+    unclear: State[Any]
+
+    @property
+    def video(self) -> StoredVideo:
+        return self.stored.result()
+
+    def error(self, state: State[Any]) -> BaseException:
+        found = state.result(raise_on_failure=False)
+        assert isinstance(found, BaseException)
+        return found
+
+
+@pytest.fixture(scope="module")
+def scene(
+    prefect_server: str, shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    shared_simulator.reset()
+    words = f"PROVIDER_MODERATION_ERROR: TRADEMARK ```in {SIGNED}"
+    shared_simulator.plan(Fault(fault="failed", matching=LOGO.prompt, message=words))
+    shared_simulator.plan(Fault(fault="lost_answer", matching=LOST.prompt))
+    credentials = SeedanceCredentials(api_key=shared_simulator.key, base_url=shared_simulator.url)
+    store = VideoStore(location=str(tmp_path_factory.mktemp("shown") / "store"))
+
+    def run(request: VideoRequest) -> State[Any]:
+        return generate_video(request, credentials, store, return_state=True)
+
+    def run_elsewhere(request: VideoRequest) -> State[Any]:
+        """As on another machine: without the results that Prefect has kept on this one."""
+        with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("elsewhere")}):
+            return run(request)
+
+    yield Scene(prefect_server, credentials, store, run(BOAT), run_elsewhere(BOAT), run(LOGO), run(LOST))
+
+
+def test_progress_is_one_artifact_that_was_updated_in_place(scene: Scene) -> None:
+    task_id = scene.video.task_id
+    progress = shown.artifact(shown.run_of(scene.stored), f"seedance-{task_id.lower().replace('_', '-')}")
+    assert progress.type == "progress"
+    assert progress.data == 100
+    assert progress.description == f"completed, task {task_id}"
+    assert progress.created is not None and progress.updated is not None
+    assert progress.updated > progress.created
+    waiting = next(each for each in shown.task_runs(shown.run_of(scene.stored), 5) if "wait" in each.name)
+    assert progress.task_run_id == waiting.id
+
+
+def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_request(scene: Scene) -> None:
+    video = scene.video
+    page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
+    for said in (video.uri, video.provenance_uri, video.task_id, video.sha256, "coins", "480x854"):
+        assert said in page
+    for moment in (video.created_at, video.completed_at, video.stored_at):
+        assert moment is not None
+        assert f"{moment:%Y-%m-%d %H:%M:%S} UTC" in page
+    assert "| ratio | 9:16 |" in page
+    assert "| model | seedance2.0-mini |" in page
+    data = page.partition("data:image/jpeg;base64,")[2].partition(")")[0]
+    with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as poster:
+        assert poster.format == "JPEG"
+        assert poster.height > poster.width
+
+
+def test_the_poster_is_an_image_artifact_as_well(scene: Scene) -> None:
+    image = shown.artifact(shown.run_of(scene.stored), "seedance-poster")
+    assert image.type == "image"
+    assert str(image.data).startswith("data:image/jpeg;base64,/9j/")
+    assert image.description == scene.video.uri
+
+
+def test_a_prompt_cannot_write_on_the_page(scene: Scene) -> None:
+    page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
+    (row,) = (line for line in page.splitlines() if "A paper boat" in line)
+    assert row.startswith("| prompt | A paper boat \\|")
+    assert "![x]" not in row
+    assert "<b>" not in row.replace("\\<b\\>", "")
+
+
+def test_no_page_shows_a_signature_or_a_key(scene: Scene) -> None:
+    for state in (scene.stored, scene.reused, scene.failed, scene.unclear):
+        found = shown.artifacts(shown.run_of(state))
+        assert found
+        for each in found.values():
+            text = f"{each.data} {each.description}"
+            assert SIGNATURE not in text
+            assert scene.credentials.api_key.get_secret_value() not in text
+    page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
+    assert "https://bucket.example.com/first.png" in page
+
+
+def test_a_reused_video_says_when_it_was_made_and_how_to_get_another(scene: Scene) -> None:
+    run = shown.run_of(scene.reused)
+    page = str(shown.artifact(run, "seedance-video-").data)
+    assert "Reused" in page
+    assert f"It was stored {scene.video.stored_at:%Y-%m-%d %H:%M:%S} UTC" in page
+    assert "set another take" in page
+    state = shown.flow_run(run).state
+    assert state is not None
+    assert str(state.message).startswith(f"Reused: task {scene.video.task_id}")
+
+
+def test_a_failure_shows_what_happened_what_was_paid_and_what_to_do(scene: Scene) -> None:
+    error = scene.error(scene.failed)
+    assert isinstance(error, VideoFailed)
+    page = str(shown.artifact(shown.run_of(scene.failed), "seedance-no-video").data)
+    assert page.startswith("# No video: VideoFailed")
+    assert f"**Paid:** task {error.task_id} was accepted" in page
+    assert "TRADEMARK" in page
+    assert "change the prompt or the media" in page
+    assert page.count("```") == 2, "the vendor's words ended the block they are quoted in"
+    assert "A known logo" in page
+
+
+def test_an_unclear_submission_shows_how_to_settle_it(scene: Scene) -> None:
+    error = scene.error(scene.unclear)
+    assert isinstance(error, SubmissionUnknown)
+    page = str(shown.artifact(shown.run_of(scene.unclear), "seedance-no-video").data)
+    assert page.startswith(f"# Perhaps paid, a person has to settle it: {error.intent}")
+    assert "**Paid:** perhaps" in page
+    assert f"prefect-seedance resolve {error.intent} --store {scene.store.location} --not-billed" in page
+
+
+@pytest.mark.parametrize(
+    ("task_id", "said"),
+    [("videos_1", "`videos_1` **goes on at the vendor and is paid for**"), ("", "Nothing was known to be submitted")],
+)
+def test_a_cancelled_run_shows_what_goes_on(task_id: str, said: str) -> None:
+    @flow
+    async def stopped() -> str:
+        await show_cancelled(BOAT, task_id)
+        return str(flow_run.get_id())
+
+    page = str(shown.artifact(UUID(asyncio.run(stopped())), "seedance-cancelled").data)
+    assert said in page
+    assert "Run the same request again" in " ".join(page.split())
+    assert "not a failure" in page
+    assert SIGNATURE not in page
+
+
+def test_a_run_and_its_tasks_have_names_that_can_be_read_and_a_tag(scene: Scene) -> None:
+    run = shown.flow_run(shown.run_of(scene.stored))
+    assert run.name.startswith('generate-video: seedance2.0-mini 4s 9:16 "A paper boat')
+    assert len(run.name) < 100
+    assert "seedance:seedance2.0-mini" in run.tags
+    names = {each.name for each in shown.task_runs(run.id, 5)}
+    steps = {
+        f"{step}: seedance2.0-mini" for step in ("validate-request", "create-video", "wait-for-video", "store-video")
+    }
+    assert steps < names
+    assert any(name.startswith("send-notifications: Video stored") for name in names)
+
+
+def test_a_run_that_was_asked_for_with_plain_json_has_the_same_name_and_tags(scene: Scene, tmp_path: Path) -> None:
+    """As the UI, ``run_deployment`` and the API ask for it; run as a worker does."""
+    scene.credentials.save("shown", overwrite=True)
+    scene.store.save("shown", overwrite=True)
+    deployment = generate_video.to_deployment(
+        "shown", entrypoint_type=EntrypointType.MODULE_PATH, tags=["nightly"]
+    ).apply()
+    parameters = {
+        "request": BOAT.model_dump(mode="json"),
+        "credentials": {"$ref": {"block_document_slug": "seedance-credentials/shown"}},
+        "store": {"$ref": {"block_document_slug": "seedance-video-store/shown"}},
+    }
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(UUID(str(deployment)), parameters=parameters).id
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect.engine", str(run)],
+        cwd=tmp_path,
+        env={**os.environ, "PREFECT_API_URL": scene.api_url, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    found = shown.flow_run(run)
+    assert found.state is not None and found.state.is_completed(), done.stderr[-3000:]
+    assert found.name == shown.flow_run(shown.run_of(scene.stored)).name
+    assert {"seedance:seedance2.0-mini", "nightly"} <= set(found.tags)
+
+
+def events_of(scene: Scene, resource: str, *kinds: str) -> dict[str, dict[str, Any]]:
+    """The events of a resource by kind, once all these are there."""
+
+    def found() -> dict[str, dict[str, Any]] | None:
+        by_kind = {
+            each["event"].removeprefix("seedance.video."): each
+            for each in shown.events(scene.api_url, resource=resource)
+        }
+        return by_kind if set(kinds) <= set(by_kind) else None
+
+    return shown.until(found, f"events {kinds} of {resource}")
+
+
+def test_a_stored_video_has_told_each_step_with_its_task_and_its_place(scene: Scene) -> None:
+    video = scene.video
+    intent = f"seedance.video.{video.intent}"
+    found = events_of(scene, intent, "submitted", "completed", "stored", "attached")
+    run = f"prefect.flow-run.{shown.run_of(scene.stored)}"
+    for kind in ("submitted", "completed", "stored"):
+        event = found[kind]
+        assert event["resource"]["prefect.resource.id"] == intent
+        related = {each["prefect.resource.id"]: each.get("prefect.resource.role") for each in event["related"]}
+        assert related[f"seedance.task.{video.task_id}"] == "task"
+        assert related[run] == "flow-run"
+    assert {"prefect.resource.id": video.uri, "prefect.resource.role": "video"} in found["stored"]["related"]
+    assert found["stored"]["payload"]["uri"] == video.uri
+    assert found["stored"]["payload"]["bytes"] == video.bytes
+    reused = {each["prefect.resource.id"] for each in found["attached"]["related"]}
+    assert f"prefect.flow-run.{shown.run_of(scene.reused)}" in reused
+
+
+def test_a_video_is_found_by_its_place_and_by_its_task(scene: Scene) -> None:
+    assert "stored" in events_of(scene, scene.video.uri, "stored")
+    assert "submitted" in events_of(scene, f"seedance.task.{scene.video.task_id}", "submitted")
+
+
+def test_a_failed_video_tells_the_vendors_words(scene: Scene) -> None:
+    error = scene.error(scene.failed)
+    assert isinstance(error, VideoFailed)
+    payload = events_of(scene, f"seedance.task.{error.task_id}", "failed")["failed"]["payload"]
+    assert payload["failure"] == "moderation"
+    assert "TRADEMARK" in payload["message"]
+    assert SIGNATURE not in json.dumps(payload)
+
+
+def test_an_unclear_submission_tells_its_intent_and_how_to_settle_it(scene: Scene) -> None:
+    error = scene.error(scene.unclear)
+    assert isinstance(error, SubmissionUnknown)
+    payload = events_of(scene, f"seedance.video.{error.intent}", "unknown")["unknown"]["payload"]
+    assert payload["intent"] == error.intent
+    assert payload["attempt"] == 1
+    assert payload["reason"] in str(error)
+    assert f"prefect-seedance resolve {error.intent} --store " in payload["resolve"]
