@@ -1,10 +1,13 @@
 """The README tells the truth: its table is the data's, its example runs, its links and folders exist."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
 from prefect_seedance.client.describe import markdown_table
+from prefect_seedance.storage.s3_permissions import iam_policy
+from prefect_seedance.storage.s3_settings import S3Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -14,6 +17,12 @@ def test_the_route_table_is_the_one_of_the_data() -> None:
     shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", README, re.DOTALL)
     assert shown is not None
     assert shown[1] == markdown_table(), "run python -m prefect_seedance.client.describe and put its output there"
+
+
+def test_the_policy_is_the_one_that_the_store_needs() -> None:
+    shown = re.search(r"<!-- policy:.*?-->\n\n```json\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    assert json.loads(shown[1]) == iam_policy(S3Settings("my-bucket", "videos"))
 
 
 def test_the_two_command_lines_are_single_fenced_lines() -> None:
