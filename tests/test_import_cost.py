@@ -1,15 +1,19 @@
 """Importing the package is cheap: a library that one feature needs is loaded when that feature is used.
 
-Prefect imports every collection that is installed, on every start of its command line and its server.
+Prefect imports every collection that is installed whenever a server or a worker starts, and for each block by name.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
+
+from tests.test_packaging import installed
 
 HEAVY = frozenset({"boto3", "botocore", "av", "prefect_aws", "aiobotocore", "fastapi", "uvicorn", "sqlalchemy", "PIL"})
 PREFECT_ALONE = "from prefect import flow, task; from prefect.blocks.core import Block; import httpx"
@@ -65,3 +69,59 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = prefect_seedance.no_such_name  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def broken_libraries(tmp_path: Path) -> Path:
+    """A folder with libraries that fail when they are imported, as one does that was built for another machine.
+
+    That of prefect-aws is without the entry point of the real one, which Prefect would complain of by itself.
+    """
+    for name in ("av", "PIL", "boto3", "botocore", "prefect_aws"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('libbroken.so.1: cannot open shared object')")
+    metadata = tmp_path / "prefect_aws-99.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: prefect-aws\nVersion: 99.0\n")
+    return tmp_path
+
+
+def run_with(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+# What a server and a worker do when they start, and everybody who loads a block.
+LOAD_COLLECTIONS = """
+import sys
+from prefect.plugins import load_prefect_collections
+load_prefect_collections()
+sys.exit("prefect_seedance.blocks.video_store" not in sys.modules)
+"""
+
+
+def test_broken_libraries_neither_keep_the_blocks_from_being_known_nor_print_anything(broken_libraries: Path) -> None:
+    installed()
+    done = run_with(broken_libraries, "-c", LOAD_COLLECTIONS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_collection_that_is_broken_would_be_complained_of(broken_libraries: Path) -> None:
+    metadata = broken_libraries / "prefect_aws-99.0.dist-info"
+    (metadata / "entry_points.txt").write_text("[prefect.collections]\nprefect_aws = prefect_aws\n")
+    done = run_with(broken_libraries, "-c", LOAD_COLLECTIONS)
+    assert "libbroken.so.1" in done.stdout + done.stderr
+
+
+def test_broken_libraries_print_nothing_at_the_start_of_prefects_command_line(broken_libraries: Path) -> None:
+    done = run_with(broken_libraries, "-m", "prefect", "version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Version:")
+    assert "seedance" not in done.stdout
+    assert done.stderr == ""

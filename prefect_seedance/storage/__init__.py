@@ -7,7 +7,7 @@ the same name: `from prefect_seedance.storage.relay import relay`.
     protocol    what a store can do            keys      which names may stand in it
     folder      the store in a folder          folder_upload, durable, locking, mounts: its parts
     s3          the store in a bucket          s3_settings, s3_bucket, s3_headers, s3_errors, s3_records, s3_upload,
-                                               s3_parts, s3_read, s3_probe: its parts
+                                               s3_parts, s3_read, s3_probe, crc: its parts
     s3_verify   what a bucket cannot do        s3_permissions what it must allow
     source      the video behind a link        policy, transport, resume: its rules
     relay       from the one into the other    sniff     is it a video at all

@@ -10,7 +10,7 @@ import hashlib
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ QUARANTINE = "quarantine/"
 MAXIMUM_RESTARTS = 3
 _READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
-_CHUNKS_ASIDE = 8
+# Handed to the thread that measures: a mebibyte at once, and at most two of these wait.
+_CHUNKS_AT_ONCE = 4
+_BATCHES_WAITING = 2
 
 
 class Source(Protocol):
@@ -109,7 +111,7 @@ def relay(
     restarts_left = MAXIMUM_RESTARTS
     while True:
         try:
-            return _attempt(source, target)
+            return _attempt(source, target, there)
         except SourceChanged:
             if not restarts_left:
                 raise
@@ -118,6 +120,7 @@ def relay(
             if not restarts_left or error.expected is not None:
                 raise
         restarts_left -= 1
+        there = store.stat(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,10 @@ class _Measure:
         self._sha256.update(data)
         self.boxes.feed(data)
 
+    def take_all(self, chunks: Iterable[bytes]) -> None:
+        for chunk in chunks:
+            self.take(chunk)
+
     @property
     def sha256(self) -> str:
         return self._sha256.hexdigest()
@@ -181,11 +188,12 @@ class _Measure:
 
 
 class _Aside:
-    """Does something with each chunk in a thread beside, in order: hashing takes longer than a fast download."""
+    """Measures chunks in a thread beside, in order: hashing takes about as long as a fast download."""
 
-    def __init__(self, do: Callable[[bytes], None]) -> None:
-        self._do = do
+    def __init__(self, measure: _Measure) -> None:
+        self._measure = measure
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="relay-measure")
+        self._batch: list[bytes] = []
         self._pending: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
@@ -194,19 +202,25 @@ class _Aside:
     def __exit__(self, *_: object) -> None:
         self._worker.shutdown(cancel_futures=True)
 
-    def give(self, chunk: bytes) -> None:
-        self._pending.append(self._worker.submit(self._do, chunk))
-        if len(self._pending) > _CHUNKS_ASIDE:
-            self._pending.popleft().result()
+    def take(self, chunk: bytes) -> None:
+        self._batch.append(chunk)
+        if len(self._batch) == _CHUNKS_AT_ONCE:
+            self._hand_over()
 
     def finish(self) -> None:
+        self._hand_over()
         while self._pending:
             self._pending.popleft().result()
 
+    def _hand_over(self) -> None:
+        if len(self._pending) == _BATCHES_WAITING:
+            self._pending.popleft().result()
+        self._pending.append(self._worker.submit(self._measure.take_all, self._batch))
+        self._batch = []
 
-def _attempt(source: Source, target: _Target) -> RelayedObject:
+
+def _attempt(source: Source, target: _Target, there: ObjectInfo | None) -> RelayedObject:
     """Read the source once from its start, into the store or against what is there."""
-    there = target.store.stat(target.key)
     try:
         chunks = source.iter_bytes(target.cancelled)
         head = next(chunks, b"")
@@ -232,10 +246,10 @@ def _upload(source: Source, target: _Target, chunks: Iterator[bytes]) -> Relayed
     try:
         with (
             target.begin_upload(target.key, source, video_type(head), target.filename) as upload,
-            _Aside(measure.take) as measuring,
+            _Aside(measure) as measuring,
         ):
             for chunk in chain((head,), chunks):
-                measuring.give(chunk)
+                measuring.take(chunk)
                 upload.write(chunk)
             measuring.finish()
             measure.check_against(source)
@@ -280,8 +294,7 @@ def _task_id(metadata: Mapping[str, str]) -> str:
 
 def _measure(chunks: Iterator[bytes]) -> _Measure:
     measure = _Measure()
-    for chunk in chunks:
-        measure.take(chunk)
+    measure.take_all(chunks)
     return measure
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import ObjectInfo
-from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
+from prefect_seedance.storage.s3_errors import code_of, status_of, storage_error, translated
 from prefect_seedance.storage.s3_headers import decode_metadata
 from prefect_seedance.storage.s3_settings import S3Settings
 
@@ -123,6 +123,7 @@ class Bucket:
         self.settings = settings
         self._make_client = make_client
         self.takes_checksums = True
+        self._is_there = False
         self._made: tuple[int, S3Client] | None = None
 
     @property
@@ -172,7 +173,9 @@ class Bucket:
                 if checksum and self.takes_checksums:
                     return self.client.head_object(Bucket=self.name, Key=whole, ChecksumMode="ENABLED")
                 return self.client.head_object(Bucket=self.name, Key=whole)
-            except ClientError:
+            except ClientError as error:
+                if self._is_there and status_of(error) == 404:
+                    return None
                 # The answer to a HEAD has no body to say why. "404" may be the bucket, "400" an expired token,
                 # and none of them means that the key is absent. So a GET of one byte is asked why. Perhaps it is
                 # the question for a checksum that is not understood.
@@ -183,6 +186,7 @@ class Bucket:
                 self.client.get_object(Bucket=self.name, Key=whole, Range="bytes=0-0")["Body"].close()
             except (ClientError, BotoCoreError) as error:
                 if code_of(error) == "NoSuchKey":
+                    self._is_there = True  # the bucket, which is not asked for again
                     return None
                 if code_of(error) != "InvalidRange":  # an empty object: it is there by now
                     raise storage_error(error, where, writing=False) from error

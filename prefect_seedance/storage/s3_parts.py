@@ -13,10 +13,12 @@ import zlib
 from collections import deque
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prefect_seedance.storage.crc import joined_crc32
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.s3_bucket import Bucket
 from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
@@ -46,6 +48,15 @@ class _WholeChecks(TypedDict, total=False):
     ChecksumType: ChecksumTypeType
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A part that has come."""
+
+    part: CompletedPartTypeDef
+    crc32: int
+    size: int
+
+
 class PartsUpload:
     """The parts of one object. `close` it in the end, whatever happened.
 
@@ -64,9 +75,9 @@ class PartsUpload:
         self._whole_key = bucket.key_of(key)
         self._stopped = threading.Event()
         self._done = False
-        self._sent = 0
+        self._sent = self._crc32 = 0
         self._parts: list[CompletedPartTypeDef] = []
-        self._pending: deque[tuple[Future[CompletedPartTypeDef], bytearray]] = deque()
+        self._pending: deque[tuple[Future[_Sent], bytearray]] = deque()
         self._checks_whole = False
         with translated(self._where, writing=True):
             self._id = self._begin(described, kept)
@@ -83,17 +94,30 @@ class PartsUpload:
         self._pending.append((self._workers.submit(self._upload, number, data), data))
         return self._collect() if len(self._pending) > WORKERS else bytearray(len(data))
 
+    def wait(self) -> int:
+        """Wait until all parts have come.
+
+        Returns:
+            The CRC32 of all of them together, as they were sent.
+
+        Raises:
+            StorageError: One of them could not be sent.
+        """
+        while self._pending:
+            self._collect()
+        return self._crc32
+
     def complete(self, *, crc32: int, size: int) -> str:
-        """Make the parts one object, unless the key is taken or the whole is not what it should be.
+        """Make the parts, all of which have come, one object.
+
+        S3 refuses it if the key is taken, or if the whole is not what it should be.
 
         Returns:
             Its etag.
 
         Raises:
-            ClientError, BotoCoreError, StorageError: It was not done, or nobody knows.
+            ClientError, BotoCoreError: It was not done, or nobody knows.
         """
-        while self._pending:
-            self._collect()
         checks: _WholeChecks = {"MpuObjectSize": size}
         if self._checks_whole:
             checks |= {"ChecksumCRC32": crc32_header(crc32), "ChecksumType": "FULL_OBJECT"}
@@ -154,12 +178,11 @@ class PartsUpload:
             self._bucket.takes_checksums = self._bucket.takes_checksums and bool(checksums)
             return answer["UploadId"]
 
-    def _upload(self, number: int, data: bytearray) -> CompletedPartTypeDef:
+    def _upload(self, number: int, data: bytearray) -> _Sent:
         if self._stopped.is_set():
             raise CancelledError
-        checksum: Checksum = {}
-        if self._bucket.takes_checksums:
-            checksum = {"ChecksumCRC32": crc32_header(zlib.crc32(data))}
+        crc32 = zlib.crc32(data)
+        checksum: Checksum = {"ChecksumCRC32": crc32_header(crc32)} if self._bucket.takes_checksums else {}
         with translated(self._where, writing=True):
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.name,
@@ -169,12 +192,14 @@ class PartsUpload:
                 Body=body_of(data),
                 **checksum,
             )
-        return {"PartNumber": number, "ETag": answer["ETag"], **checksum}
+        return _Sent({"PartNumber": number, "ETag": answer["ETag"], **checksum}, crc32, len(data))
 
     def _collect(self) -> bytearray:
         """Wait for the oldest part, and give back its buffer."""
         future, buffer = self._pending.popleft()
-        self._parts.append(future.result())
+        sent = future.result()
+        self._parts.append(sent.part)
+        self._crc32 = joined_crc32(self._crc32, sent.crc32, sent.size)
         return buffer
 
     def _complete(self, checks: _WholeChecks) -> str:

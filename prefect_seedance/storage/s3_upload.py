@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -82,7 +84,6 @@ class S3Upload:
     def write(self, data: bytes) -> None:
         """See `Upload.write`."""
         self._size += len(data)
-        self._crc32 = zlib.crc32(data, self._crc32)
         view = memoryview(data)
         while view and not self._overtaken:
             if self._filled == self._part_bytes:
@@ -95,12 +96,17 @@ class S3Upload:
 
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
         """See `Upload.commit`. S3 compares size and CRC32 where it can; both are looked at afterwards as well."""
-        if (self._size, self._crc32) != (size, crc32):
-            there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
-            raise DamagedUpload(self._where, f"{there}, expected {wanted}")
+        if self._parts is None:
+            del self._buffer[self._filled :]
+            self._crc32 = zlib.crc32(self._buffer)
+        else:
+            self._finish_parts(self._parts)
         # Looked at even though the write itself refuses to overwrite: not every endpoint honours that.
         if self._overtaken or self._bucket.stat(self._key) is not None:
             raise AlreadyExists(self._where)
+        if (self._size, self._crc32) != (size, crc32):
+            there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
+            raise DamagedUpload(self._where, f"{there}, expected {wanted}")
         info = self._put()
         if self._parts is not None:
             abort_others(self._bucket, self._key)
@@ -109,7 +115,10 @@ class S3Upload:
     def _put(self) -> ObjectInfo:
         for pause in _CONFLICT_PAUSES_SECONDS:
             try:
-                etag = self._put_whole() if self._parts is None else self._put_parts(self._parts)
+                if self._parts is None:
+                    etag = self._put_whole()
+                else:
+                    etag = self._parts.complete(crc32=self._crc32, size=self._size)
             except (ClientError, BotoCoreError, StorageError) as error:
                 found = self._ours_or_none(error)
                 if found is not None:
@@ -121,18 +130,10 @@ class S3Upload:
                 return self._checked(etag)
         raise StoreUnavailable(self._where, "others write there at the same moment, again and again")
 
-    def _put_parts(self, parts: PartsUpload) -> str:
-        if self._filled:
-            self._send_part()
-            if self._overtaken:
-                raise AlreadyExists(self._where)
-        return parts.complete(crc32=self._crc32, size=self._size)
-
     def _put_whole(self) -> str:
         checksum: Checksum = {}
         if self._bucket.takes_checksums:
             checksum["ChecksumCRC32"] = crc32_header(self._crc32)
-        del self._buffer[self._filled :]
         try:
             return self._bucket.client.put_object(
                 Bucket=self._bucket.name,
@@ -200,14 +201,28 @@ class S3Upload:
         if self._numbers >= MOST_PARTS:
             raise NoSpace(self._where, f"it is larger than {MOST_PARTS} parts of {self._part_bytes} bytes")
         self._numbers += 1
-        try:
+        with self._rivals_noticed():
             if self._parts is None:
                 self._parts = PartsUpload(self._bucket, self._key, self._described, self._kept)
             del self._buffer[self._filled :]
             self._buffer, self._filled = self._parts.send(self._buffer), 0
+
+    def _finish_parts(self, parts: PartsUpload) -> None:
+        if self._filled and not self._overtaken:
+            self._send_part()
+        with self._rivals_noticed():
+            if not self._overtaken:
+                self._crc32 = parts.wait()
+
+    @contextmanager
+    def _rivals_noticed(self) -> Generator[None, None, None]:
+        """Whatever failed: if the object is there by now, somebody else brought it, and ended our upload."""
+        try:
+            yield
         except StorageError:
-            # Whatever it was: if the object is there by now, somebody else brought it and ended our upload.
-            if self._bucket.stat(self._key) is None:
+            there = None
+            with suppress(StorageError):  # the first error says more
+                there = self._bucket.stat(self._key)
+            if there is None:
                 raise
             self._overtaken = True
-            self._buffer = bytearray()

@@ -93,6 +93,7 @@ class _Check:
             parts = self._begin_parts()
             try:
                 parts.send(bytearray(_DATA))
+                parts.wait()
                 parts.complete(crc32=zlib.crc32(_DATA), size=len(_DATA))
             finally:
                 parts.close()

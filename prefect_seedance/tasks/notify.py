@@ -11,10 +11,11 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import cast
+from urllib.parse import urlsplit
 
 from prefect import task
 from prefect.blocks.abstract import NotificationBlock
-from prefect.blocks.core import Block
+from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Secret, SecretStr, ValidationError
 
 from prefect_seedance.client.check import Problem
@@ -26,7 +27,7 @@ SECONDS = 30.0
 
 _FIX = "Save the block first, or correct the name: type and name, slack-webhook/team say"
 _ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*")
-#: Shorter parts of a secret address are words such as "https" and "services".
+#: Shorter parts of a secret address are words such as "https"; its host, with a dot in it, is not secret.
 _SECRET_LENGTH = 8
 
 
@@ -44,8 +45,8 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
             continue
         try:
             block = await Block.aload(name)
-        # RuntimeError, ImportError: its class is not installed here. The others come from what was saved.
-        except (ValueError, TypeError, LookupError, RuntimeError, ImportError) as error:
+        # Not there; its class is not installed here; or what was saved does not suit its class.
+        except (ValueError, UnknownBlockType, TypeError, LookupError, RuntimeError, ImportError) as error:
             why = f"{name!r} cannot be loaded ({_why(error)})"
             problems.append(Problem("notify", "a saved block", why, _FIX, "refuse"))
             continue
@@ -140,7 +141,10 @@ def _why(error: Exception, block: NotificationBlock | None = None) -> str:
 def _secrets_of(block: NotificationBlock | None) -> Iterator[str]:
     for value in _secret_texts(list(vars(block).values()) if block else []):
         yield value
-        yield from (part for part in re.split(r"[/?&=:@]+", value) if len(part) >= _SECRET_LENGTH)
+        host = (urlsplit(value).hostname or "") if "://" in value else ""
+        public = {host} if "." in host else set[str]()
+        parts = re.split(r"[/?&=:@]+", value)
+        yield from (part for part in parts if len(part) >= _SECRET_LENGTH and part.lower() not in public)
 
 
 def _secret_texts(value: object, *, inside: bool = False) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -61,18 +62,18 @@ def task_runs(run: UUID, count: int) -> list[TaskRun]:
     return until(found, f"{count} task runs")
 
 
-def artifacts(run: UUID) -> dict[str, Artifact]:
-    """The artifacts on a run's page, by key."""
+def artifacts(run: UUID) -> list[Artifact]:
+    """The artifacts on a run's page, oldest first."""
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])))
-    assert len({each.key for each in found}) == len(found)
-    return {str(each.key): each for each in found}
+    return sorted(found, key=lambda each: each.created or datetime.min)
 
 
 def artifact(run: UUID, beginning: str) -> Artifact:
     """The one artifact whose key begins so."""
-    (found,) = (each for key, each in artifacts(run).items() if key.startswith(beginning))
-    return found
+    found = [each for each in artifacts(run) if str(each.key).startswith(beginning)]
+    assert len(found) == 1, f"{[(each.key, each.type, each.created) for each in found]}\n{messages(run)}"
+    return found[0]
 
 
 def messages(run: UUID) -> list[str]:

@@ -32,7 +32,8 @@ from prefect_seedance.tasks.showing import show_cancelled
 from tests.flows import shown
 from tests.flows.shown import small
 
-pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
+# The first test waits for the server and for the runs of all, on a machine that may be busy.
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300), pytest.mark.usefixtures("prefect_server")]
 
 SIGNATURE = "X-Amz-Signature=0f1e2d3c4b5a"
 SIGNED = f"https://bucket.example.com/first.png?{SIGNATURE}"
@@ -139,7 +140,7 @@ def test_no_page_shows_a_signature_or_a_key(scene: Scene) -> None:
     for state in (scene.stored, scene.reused, scene.failed, scene.unclear):
         found = shown.artifacts(shown.run_of(state))
         assert found
-        for each in found.values():
+        for each in found:
             text = f"{each.data} {each.description}"
             assert SIGNATURE not in text
             assert scene.credentials.api_key.get_secret_value() not in text

@@ -1,8 +1,9 @@
+"""What only a store in a folder does; what all stores do is in test_store_contract.py."""
+
 from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ from hypothesis import strategies as st
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     BadLocation,
-    Conflict,
     DamagedUpload,
     Missing,
     NoSpace,
@@ -43,34 +43,12 @@ def upload(store: Store, key: str, data: bytes) -> ObjectInfo:
         return one.commit(sha256=hashlib.sha256(data).hexdigest(), crc32=zlib.crc32(data), size=len(data))
 
 
-def test_a_record_is_created_read_swapped_and_deleted(store: FolderStore) -> None:
-    first = store.create("journal/a.json", b"one")
-    blob = store.get("journal/a.json")
-    assert blob is not None and (blob.data, blob.etag) == (b"one", first)
-    second = store.swap("journal/a.json", b"two", etag=first)
-    assert second != first
-    blob = store.get("journal/a.json")
-    assert blob is not None and (blob.data, blob.etag) == (b"two", second)
-    store.delete("journal/a.json")
-    store.delete("journal/a.json")
-    store.delete("never/was")
-    assert store.get("journal/a.json") is None
-
-
 def test_a_record_is_never_created_over_another(store: FolderStore) -> None:
     store.create("a", b"one")
     with pytest.raises(AlreadyExists, match="left as it is"):
         store.create("a", b"two")
     assert (store.root / "a").read_bytes() == b"one"
     assert files(store) == [".clock", "a"]
-
-
-def test_a_stale_etag_is_a_conflict_and_changes_nothing(store: FolderStore) -> None:
-    old = store.create("a", b"one")
-    store.swap("a", b"two", etag=old)
-    with pytest.raises(Conflict, match="Read it again"):
-        store.swap("a", b"three", etag=old)
-    assert (store.root / "a").read_bytes() == b"two"
 
 
 def test_a_swap_does_not_bring_back_what_was_deleted(store: FolderStore) -> None:
@@ -161,13 +139,6 @@ def test_an_upload_that_is_left_leaves_nothing(store: FolderStore) -> None:
     assert files(store) == [".clock"]
 
 
-def test_an_upload_never_overwrites(store: FolderStore) -> None:
-    upload(store, "a", b"first")
-    with pytest.raises(AlreadyExists):
-        upload(store, "a", b"second")
-    assert (store.root / "a").read_bytes() == b"first"
-
-
 @pytest.mark.parametrize(("size", "crc32"), [(3, zlib.crc32(b"data")), (4, 0)])
 def test_an_upload_that_is_not_what_was_sent_is_refused(store: FolderStore, size: int, crc32: int) -> None:
     with (
@@ -232,40 +203,6 @@ def test_a_stranger_that_holds_the_lock_is_waited_for_only_so_long(store: Folder
     ):
         threads.submit(patient.swap, "a", b"y", etag=etag).result()
     patient.swap("a", b"y", etag=etag)
-
-
-def test_of_many_creating_threads_exactly_one_wins(store: FolderStore) -> None:
-    barrier = threading.Barrier(8)
-
-    def create(number: int) -> bool:
-        barrier.wait()
-        try:
-            store.create("a", b"%d" % number)
-        except AlreadyExists:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(create, range(8))) == 1
-    assert files(store) == [".clock", "a"]
-
-
-def test_swapping_threads_lose_no_update(store: FolderStore) -> None:
-    store.create("counter", b"0")
-
-    def count(_: int) -> None:
-        while True:
-            blob = store.get("counter")
-            assert blob is not None
-            try:
-                store.swap("counter", b"%d" % (int(blob.data) + 1), etag=blob.etag)
-                return
-            except Conflict:
-                continue
-
-    with ThreadPoolExecutor(6) as threads:
-        list(threads.map(count, range(60)))
-    assert (store.root / "counter").read_bytes() == b"60"
 
 
 def test_what_killed_writers_left_is_swept_when_older_than_a_day(store: FolderStore) -> None:

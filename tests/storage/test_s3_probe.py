@@ -14,7 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from prefect_seedance.storage.errors import ConditionsIgnored, StoreUnavailable
+from prefect_seedance.storage.errors import ConditionsIgnored, NotReadable
 from prefect_seedance.storage.s3 import S3Store
 from prefect_seedance.storage.s3_permissions import CALLS, DELETED_UNDER, iam_policy
 from prefect_seedance.storage.s3_probe import PROBE, Conditions, probe_conditions

@@ -1,0 +1,159 @@
+"""What a child process does: it runs `generate_video` as a user's script would, and strikes itself where it is told to.
+
+Everything is real: the Prefect server that `PREFECT_API_URL` names, the simulator over HTTP, files in a folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+import traceback
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from prefect_seedance import (
+    RunOptions,
+    SeedanceCredentials,
+    StoredVideo,
+    VideoRequest,
+    VideoStore,
+    agenerate_video,
+    generate_video,
+)
+from prefect_seedance.client.errors import SeedanceError
+from prefect_seedance.journal import resolve_unclear
+from prefect_seedance.points import listen
+from tests.chaos.orders import Order, Report
+
+POINTS_FILE, OUTPUT_FILE, REPORTS_FILE = "points.txt", "output.txt", "reports.json"
+#: Flows that one process runs at once.
+AT_ONCE = 4
+
+
+def request_for(prompt: str, take: str = "1") -> VideoRequest:
+    """Give the request of a prompt: the smallest video."""
+    return VideoRequest(prompt=prompt, take=take, model="seedance2.0-mini", resolution="480p", duration=4)
+
+
+def run(order: Order) -> None:
+    """Do what an order says, and report."""
+    os.chdir(order.folder)
+    output = os.open(OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for theirs, ours in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(theirs, ours)
+    listen(Listener(order))
+    time.sleep(order.delay_seconds)
+    if order.resolve:
+        reports = [_settled(order)]
+    elif len(order.prompts) == 1:
+        reports = [_generated(order)]
+    else:
+        reports = asyncio.run(_all_generated(order))
+    part = Path(f"{REPORTS_FILE}.part")
+    part.write_text(json.dumps([asdict(report) for report in reports]))
+    part.rename(REPORTS_FILE)
+
+
+class Listener:
+    """Writes down every named point that is reached, and strikes."""
+
+    def __init__(self, order: Order) -> None:
+        self._order, self._seen = order, Counter[str]()
+        self._file = os.open(Path(order.folder, POINTS_FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def __call__(self, point: str) -> None:
+        self._seen[point] += 1
+        os.write(self._file, f"{point}\n".encode())
+        for strike in self._order.strikes:
+            if (strike.point, strike.time) == (point, self._seen[point]):
+                self._strike(strike)
+
+    def _strike(self, strike: Strike) -> None:
+        store = Path(self._order.store)
+        match strike.action:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "freeze":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "interrupt":
+                os.kill(os.getpid(), signal.SIGINT)
+            case "lose_records":
+                put_a_file_in_the_way(store / "journal" / "records")
+            case "block_writes":
+                put_a_file_in_the_way(store / ".tmp")
+
+
+def put_a_file_in_the_way(folder: Path) -> None:
+    """Make a folder unusable, also for root, to whom no access right is denied. `clear_the_way` undoes it."""
+    folder.rename(_away(folder))
+    folder.touch()
+
+
+def clear_the_way(folder: Path) -> None:
+    """Undo `put_a_file_in_the_way`."""
+    folder.unlink()
+    _away(folder).rename(folder)
+
+
+def _away(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.away")
+
+
+def _generated(order: Order) -> Report:
+    try:
+        return _report(generate_video(request_for(order.prompts[0], order.take), *_blocks(order), **_options(order)))
+    except BaseException as error:
+        return _failed(error)
+
+
+async def _all_generated(order: Order) -> list[Report]:
+    room = asyncio.Semaphore(AT_ONCE)
+    blocks = _blocks(order)
+
+    async def one(prompt: str) -> Report:
+        async with room:
+            try:
+                return _report(await agenerate_video(request_for(prompt, order.take), *blocks, **_options(order)))
+            except Exception as error:
+                return _failed(error)
+
+    return await asyncio.gather(*map(one, order.prompts))
+
+
+def _settled(order: Order) -> Report:
+    credentials, store = _blocks(order)
+    try:
+        with credentials.get_client() as client:
+            entry = resolve_unclear(
+                store.journal(), order.resolve, order.resolution, task_id=order.task_id, fetch=client.get_video
+            )
+    except BaseException as error:
+        return _failed(error)
+    return Report(task_id=entry.record.task_id)
+
+
+def _blocks(order: Order) -> tuple[SeedanceCredentials, VideoStore]:
+    store = VideoStore(location=order.store)
+    if order.block:
+        return SeedanceCredentials.load(order.block), store
+    key = {"api_key": order.api_key} if order.api_key else {}
+    settings = {"base_url": order.url, "submit_timeout_seconds": order.submit_timeout_seconds, **key}
+    return SeedanceCredentials.model_validate(settings), store
+
+
+def _options(order: Order) -> dict[str, RunOptions]:
+    return {"options": RunOptions(reuse="always", max_submissions=order.max_submissions, wait_minutes=2)}
+
+
+def _report(stored: StoredVideo) -> Report:
+    return Report(stored.task_id, stored.sha256, stored.reused)
+
+
+def _failed(error: BaseException) -> Report:
+    traceback.print_exception(error)
+    return Report(error=type(error).__name__, ours=isinstance(error, SeedanceError), message=str(error))

@@ -1,0 +1,64 @@
+"""All scenarios of a session are begun at once, a few at a time, since each spends most of its time waiting."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness import Chaos, running_chaos
+from tests.chaos.report import Table
+from tests.chaos.scenarios import Scenario
+
+#: With more, Prefect's SQLite becomes the bottleneck.
+AT_ONCE = 3
+_SLEEPERS_AT_ONCE = 20
+
+_table = pytest.StashKey[Table]()
+
+
+@pytest.fixture(scope="session")
+def chaos(request: pytest.FixtureRequest, prefect_server: str) -> Iterator[Chaos]:
+    """The world of the suite. Its files are some hundred megabytes, so they do not stay."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
+        running_chaos(prefect_server, Path(folder)) as world,
+    ):
+        request.config.stash[_table] = world.table
+        yield world
+
+
+@pytest.fixture(scope="session")
+def played(request: pytest.FixtureRequest, chaos: Chaos) -> Iterator[Callable[[Scenario], None]]:
+    """Play a scenario to its end; all that were selected are under way as soon as the first is asked for."""
+    busy, patient = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(_SLEEPERS_AT_ONCE)
+    futures: dict[Scenario, Future[object]] = {}
+
+    def begin(scenario: Scenario) -> Future[object]:
+        if scenario not in futures:
+            futures[scenario] = (patient if scenario.sleeps else busy).submit(scenario.play, chaos)
+        return futures[scenario]
+
+    if not hasattr(request.config, "workerinput"):  # a worker of `pytest -n` does not know which are its own
+        selected = [getattr(item, "callspec", None) for item in request.session.items]
+        params = [callspec.params.get("scenario") for callspec in selected if callspec is not None]
+        for scenario in params:
+            if isinstance(scenario, Scenario):
+                begin(scenario)
+    try:
+        yield lambda scenario: begin(scenario).result() and None
+    finally:
+        for pool in (busy, patient):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the kills have shown."""
+    table = config.stash.get(_table, None)
+    if table is not None and table.outcomes:
+        terminalreporter.section("kills")
+        for line in table.lines():
+            terminalreporter.write_line(line)

@@ -1,0 +1,31 @@
+"""A process is killed at every named point, and the same request is run again.
+
+At most one bill per intent, always; what was accepted ends stored, or unknown where no client could know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from prefect_seedance.journal.points import POINTS as JOURNAL_POINTS
+from prefect_seedance.points import POINTS
+from tests.chaos.kills import KILLS, play
+from tests.chaos.scenarios import Scenario, each
+from tests.chaos.sleepers import RENEWALS
+
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@each(*(Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS))
+def test_a_killed_run_is_taken_up_and_nothing_is_paid_for_twice(
+    scenario: Scenario, played: Callable[[Scenario], None]
+) -> None:
+    played(scenario)
+
+
+def test_every_named_point_has_its_row() -> None:
+    rows = {kill.point for kill in (*KILLS, *RENEWALS) if not kill.by_hand}
+    assert rows == {*JOURNAL_POINTS, *POINTS}

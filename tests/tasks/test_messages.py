@@ -1,0 +1,110 @@
+"""What people are told, as text: about their money first, and never with what opens an address."""
+
+from __future__ import annotations
+
+import pytest
+
+from prefect_seedance import VideoRequest
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    MediaUnavailable,
+    SeedanceError,
+    SubmissionUnclear,
+    VideoFailed,
+    WaitTimedOut,
+)
+from prefect_seedance.journal.errors import (
+    FailedBefore,
+    JournalUnavailable,
+    SubmissionUnknown,
+    TaskNotRecorded,
+    TooManyUnknowns,
+)
+from prefect_seedance.tasks.messages import failure_message, headline, paid_words, without_signatures
+
+REQUEST = VideoRequest(prompt="A paper boat")
+INTENT = "0123456789abcdef0123456789abcdef"
+
+
+def unknown(record_uri: str) -> SubmissionUnknown:
+    return SubmissionUnknown(
+        "It is unclear.",
+        intent=INTENT,
+        attempt=1,
+        reason="the answer was lost",
+        excerpt="",
+        status_code=None,
+        run_name="nightly",
+        run_url="",
+        started_at="2026-11-22T10:00:00+00:00",
+        record_uri=record_uri,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "title", "paid"),
+    [
+        (unknown("s3://b/journal/records/x.json"), f"Perhaps paid, a person has to settle it: {INTENT}", "perhaps;"),
+        (SubmissionUnclear("lost"), "Perhaps paid, a person has to settle it", "perhaps;"),
+        (VideoFailed("videos_1", "no", "transient"), "No video: VideoFailed", "videos_1 was accepted; the vendor"),
+        (WaitTimedOut("videos_1", 60), "No video yet, it goes on: videos_1", "videos_1 was accepted and is paid for"),
+        (
+            MediaUnavailable("videos_1", "gone"),
+            "No video: MediaUnavailable",
+            "accepted and is paid for; it is not lost",
+        ),
+        (
+            TaskNotRecorded(INTENT, "videos_1", "full."),
+            "No video: TaskNotRecorded",
+            "videos_1 was accepted and is paid",
+        ),
+        (FailedBefore(INTENT, "videos_1", "moderation", "no"), "No video: FailedBefore", "nothing by this run"),
+        (TooManyUnknowns(3), "No video: TooManyUnknowns", "nothing by this run"),
+        (AuthenticationFailed(), "No video: AuthenticationFailed", "no further video"),
+        # It may come while the task of this run is being waited for.
+        (JournalUnavailable("/s", "full."), "No video: JournalUnavailable", "accepted before goes on and stays paid"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, SeedanceError) else "",
+)
+def test_a_run_without_a_video_says_what_it_has_paid(error: SeedanceError, title: str, paid: str) -> None:
+    assert headline(error).startswith(title)
+    assert paid in paid_words(error)
+    subject, body = failure_message(error, REQUEST)
+    assert subject == headline(error)
+    assert body.startswith("A paper boat\n")
+
+
+@pytest.mark.parametrize(
+    ("record_uri", "store"),
+    [
+        (f"s3://bucket/a/journal/b/journal/records/{INTENT}.json", "s3://bucket/a/journal/b"),
+        (f"s3://bucket/journal/records/{INTENT}.json", "s3://bucket"),
+        (f"file:///data/my%20videos/journal/records/{INTENT}.json", "'/data/my videos'"),
+    ],
+)
+def test_the_commands_that_settle_a_submission_name_the_store_as_a_user_does(record_uri: str, store: str) -> None:
+    _, body = failure_message(unknown(record_uri), REQUEST)
+    assert f"prefect-seedance resolve {INTENT} --store {store} --not-billed" in body
+
+
+def test_a_message_is_short_whatever_the_vendor_says() -> None:
+    request = VideoRequest(prompt="x" * 4000)
+    _, body = failure_message(VideoFailed("videos_1", "y" * 5000, "unknown"), request)
+    assert len(body) < 1800
+    assert body.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://a.b/c.png?X-Amz-Signature=1", "https://a.b/c.png"),
+        ("(https://a.b/c.png?sig=1), then", "(https://a.b/c.png), then"),
+        ("'https://a.b/c.png#token=1'", "'https://a.b/c.png'"),
+        ("https://me:secret@a.b/c?d", "https://a.b/c"),
+        ("s3://bucket/key.mp4", "s3://bucket/key.mp4"),
+        ("What now? Mail me@a.b #1", "What now? Mail me@a.b #1"),
+        ("x" * 100_000, "x" * 100_000),
+    ],
+)
+def test_an_address_is_shown_without_what_may_open_it(text: str, shown: str) -> None:
+    assert without_signatures(text) == shown
