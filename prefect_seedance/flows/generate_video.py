@@ -1,7 +1,6 @@
 """One video: validate, create, wait, store, notify."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import asyncio
 from typing import cast
 

@@ -1,7 +1,6 @@
 """Settle an unclear submission: what a person runs after looking into the vendor's console."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import asyncio
 
 from prefect import flow

@@ -21,9 +21,15 @@ def run_to_end(body: Callable[[], Awaitable[Result]]) -> Result:
     async def main() -> Result:
         return await body()
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _a_loop_runs():
         return asyncio.run(main())
     with start_blocking_portal() as portal:
         return portal.call(main)
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -35,8 +35,7 @@ MAXIMUM_RESTARTS = 3
 _READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
 # Handed to the thread that measures: a mebibyte at once, and at most two of these wait.
-_CHUNKS_AT_ONCE = 4
-_BATCHES_WAITING = 2
+_CHUNKS_AT_ONCE, _BATCHES_WAITING = 4, 2
 
 
 class Source(Protocol):
@@ -151,10 +150,8 @@ class _Measure:
     """Size, checksums and structure of bytes that pass by."""
 
     def __init__(self) -> None:
-        self.size = 0
-        self.crc32 = 0
-        self.head = b""
-        self.boxes = BoxWalk()
+        self.size = self.crc32 = 0
+        self.head, self.boxes = b"", BoxWalk()
         self._sha256 = hashlib.sha256()
 
     def take(self, data: bytes) -> None:
@@ -181,10 +178,8 @@ class _Measure:
             raise TruncatedSource(self.size, None)
 
     def relayed(self, info: ObjectInfo) -> RelayedObject:
-        content_type = video_type(self.head)
-        return RelayedObject(
-            info.key, info.uri, self.size, self.sha256, self.crc32, info.etag, content_type, info.version
-        )
+        measured = (self.size, self.sha256, self.crc32, info.etag, video_type(self.head), info.version)
+        return RelayedObject(info.key, info.uri, *measured)
 
 
 class _Aside:

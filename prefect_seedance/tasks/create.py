@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextvars import copy_context
 from datetime import UTC, datetime
 
 from prefect import task
@@ -68,8 +69,11 @@ async def create_video(
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     cancelled = threading.Event()
-    submission = asyncio.ensure_future(
-        asyncio.to_thread(_submit, request, credentials, store, options, scope, cancelled)
+    # A future of the executor and no task: when a run is ended by a signal, asyncio cancels every task there is, and
+    # the answer of a POST that is under way would have nobody to come to.
+    context = copy_context()
+    submission = asyncio.get_running_loop().run_in_executor(
+        None, lambda: context.run(_submit, request, credentials, store, options, scope, cancelled)
     )
     try:
         submitted = await asyncio.shield(submission)
@@ -104,7 +108,7 @@ def _submit(
     def emit(notice: Notice) -> None:
         if notice.kind == "decided":
             shared.decisions[notice.decision] += 1
-        emit_notice(notice, request)
+        emit_notice(notice, request, store.location)
 
     with credentials.get_client() as client:
 

@@ -19,6 +19,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import JournalError
 from prefect_seedance.journal.record import Record, Stored
 from prefect_seedance.journal.states import State
@@ -138,7 +139,8 @@ class Relaying:
     def run(self) -> StoredVideo:
         """Bring it there, or find that it is there."""
         journal, intent = self.video_store.journal(), self.submitted["intent"]
-        record = take_up(journal, self.submitted, self.request, self.credentials.account)
+        policy = SubmissionPolicy()
+        record = take_up(journal, self.submitted, self.request, self.credentials.account, policy)
         there = stored_video(self.video_store, record)
         if there:
             return there.model_copy(update={"reused": self.submitted["reused"]})
@@ -161,7 +163,7 @@ class Relaying:
         reached("provenance.after")
         journal.record_stored(intent, record.task_id, Stored.model_validate(stored.model_dump(mode="json")))
         emit("stored", intent, task_id=record.task_id, uri=stored.uri, bytes=stored.bytes, cost=stored.cost)
-        return stored
+        return stored.model_copy(update={"reused": self.submitted["reused"]})
 
     def _link(self, task_id: str, refresh: bool) -> str:
         if self.completed.video_url and self.completed.task_id == task_id and not refresh:

@@ -10,6 +10,8 @@ from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import FailureClass, classify_failure
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.decision import SubmissionPolicy, decide
+from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.identity import identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Record
@@ -18,11 +20,14 @@ from prefect_seedance.tasks.logs import run_logger
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
 
 
-def take_up(journal: Journal, submitted: SubmittedVideo, request: VideoRequest, account: str) -> Record:
+def take_up(
+    journal: Journal, submitted: SubmittedVideo, request: VideoRequest, account: str, policy: SubmissionPolicy
+) -> Record:
     """Read the record of a submitted video, and bring the known task id into it if it is not there.
 
     Raises:
-        VideoFailed: The record has the vendor's verdict, and no other task.
+        VideoFailed: The record has the vendor's verdict, and the policy allows another submission.
+        SubmissionStopped: It has the verdict, and the policy allows none: what ``create_video`` would say as well.
         JournalError: The journal cannot be used; the error carries the task id where it is new.
     """
     intent, task_id = submitted["intent"], submitted["task_id"]
@@ -34,6 +39,9 @@ def take_up(journal: Journal, submitted: SubmittedVideo, request: VideoRequest, 
         entry = journal.record_accepted(intent, submitted["nonce"], answer, identity=identity)
     record = entry.record
     if record.state is State.FAILED:
+        verdict = decide(record, age_seconds=entry.age_seconds, policy=policy)
+        if not verdict.decision.sends:
+            raise stop_error(verdict.decision, record, policy, journal.uri_of(intent), journal.location)
         attempt = record.current_attempt
         words = attempt.message if attempt else ""
         raise VideoFailed(record.task_id or task_id, words, _class_of(attempt.failure if attempt else "", words))

@@ -17,6 +17,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.points import reached
 from prefect_seedance.tasks import polling
 from prefect_seedance.tasks.events import emit
@@ -66,7 +67,8 @@ async def wait_for_video(
         TaskError: It could not be watched any longer.
     """
     journal = store.journal()
-    record = await asyncio.to_thread(take_up, journal, submitted, request, credentials.account)
+    policy = SubmissionPolicy(max_submissions=options.max_submissions)
+    record = await asyncio.to_thread(take_up, journal, submitted, request, credentials.account, policy)
     if await asyncio.to_thread(stored_video, store, record):
         return VideoTask(task_id=record.task_id, status="completed", progress=100, model=record.model)
     intent, task_id = record.intent, record.task_id

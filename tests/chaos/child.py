@@ -27,7 +27,7 @@ from prefect_seedance import (
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.journal import resolve_unclear
 from prefect_seedance.points import listen
-from tests.chaos.orders import Order, Report
+from tests.chaos.orders import Order, Report, Strike
 
 POINTS_FILE, OUTPUT_FILE, REPORTS_FILE = "points.txt", "output.txt", "reports.json"
 #: Flows that one process runs at once.

@@ -1,4 +1,4 @@
-"""The world of the chaos suite: a simulated vendor, child processes, and cases, each an intent in a store of its own."""
+"""The world of the chaos suite: a simulated vendor, child processes, and cases, each an intent in its own store."""
 
 from __future__ import annotations
 
@@ -75,7 +75,12 @@ def running_chaos(api_url: str, folder: Path) -> Iterator[Chaos]:
         api_url: Of the Prefect server.
         folder: For all files.
     """
-    environment = {"PREFECT_API_URL": api_url, "PREFECT_HOME": str(folder / "home"), "JIMMYAI_API_KEY": KEY, "PREFECT_CLIENT_MAX_RETRIES": "60"}
+    environment = {
+        "PREFECT_API_URL": api_url,
+        "PREFECT_HOME": str(folder / "home"),
+        "JIMMYAI_API_KEY": KEY,
+        "PREFECT_CLIENT_MAX_RETRIES": "60",
+    }
     with (
         running_simulator(seconds=0.3, key=KEY, balance=1e9) as vendor,
         running_zygote(environment) as zygote,
@@ -136,7 +141,9 @@ class Case:
 
     def bills(self) -> list[str]:
         """What the vendor has billed for the prompt: the tasks, oldest first."""
-        return [task for bill in self.chaos.vendor.bills() if bill.body["prompt"] == self.prompt for task in bill.task_ids]
+        return [
+            task for bill in self.chaos.vendor.bills() if bill.body["prompt"] == self.prompt for task in bill.task_ids
+        ]
 
     # Processes.
 

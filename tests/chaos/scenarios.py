@@ -1,4 +1,4 @@
-"""A scenario: something to play in the world of the chaos suite, by itself, whatever else is played at the same time."""
+"""A scenario: something to play in the world of the chaos suite, whatever else is played at the same time."""
 
 from __future__ import annotations
 

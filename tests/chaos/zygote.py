@@ -43,15 +43,15 @@ def _leave() -> None:
 
 def _import_all() -> None:
     """Import what a run imports on its way, so that no child has to."""
-    import anyio._backends._asyncio
-    import av
-    import fastapi
+    import anyio._backends._asyncio  # noqa: F401
+    import av  # noqa: F401
+    import fastapi  # noqa: F401
     import prefect.client.base
     import prefect.events.clients
     import prefect.events.worker
     import prefect.flow_engine
     import prefect.task_engine
-    import prefect.utilities.visualization  # noqa: F401
+    import prefect.utilities.visualization
 
     # Prefect's client pauses for 2, 4, 8, 16, 32 s when its server's SQLite was locked for a moment.
     prefect.client.base.clamped_poisson_interval = lambda average, factor: min(average, 0.5)

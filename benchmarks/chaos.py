@@ -1,0 +1,99 @@
+"""Kill real processes at random points of a video's way, and count what it has cost. From the root of the repository:
+
+    python -m benchmarks.chaos --rounds 500
+
+Each round is one request in a store of its own: its process is killed at a point drawn from `tests.chaos.kills.KILLS`,
+in every other round the next one is killed too, somewhere behind the payment, and then it is run until it is stored; a
+person's part, for what is unknown, is played by the simulator's books. Printed is a table: kill point, rounds, bills,
+lost, unknown. `overpaid` and `lost` must be 0; the exit code says whether they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import tests.conftest  # noqa: F401  # a clean environment, before anything below imports Prefect
+from tests.chaos.harness import Chaos, running_chaos
+from tests.chaos.kills import KILLS, Kill, play
+from tests.chaos.orders import Strike
+from tests.chaos.report import Table
+
+#: Where a second kill can come: the task is in the record, so that nothing can become unknown any more.
+LATER_POINTS = (
+    "poll.before",
+    "poll.after",
+    "completed.record.before",
+    "completed.record.after",
+    "relay.before",
+    "commit.before",
+    "commit.after",
+    "relay.after",
+    "poster.after",
+    "provenance.after",
+    "stored.record.before",
+    "stored.record.after",
+)
+
+
+def play_rounds(chaos: Chaos, rounds: int, seed: int, at_once: int) -> int:
+    """Play the rounds; give the number of broken promises. Every row comes up before any comes up again."""
+    chance = random.Random(seed)
+    drawn: list[Kill] = []
+    while len(drawn) < rounds:
+        drawn += chance.sample(KILLS, len(KILLS))
+    plans = [
+        (kill, (Strike(chance.choice(LATER_POINTS)),) if number % 2 else ())
+        for number, kill in enumerate(drawn[:rounds])
+    ]
+
+    def kept(plan: tuple[Kill, tuple[Strike, ...]]) -> bool:
+        kill, then = plan
+        try:
+            play(chaos, kill, then=then)
+        except AssertionError:
+            print(f"{kill.name}, then {then}:", file=sys.stderr)
+            traceback.print_exc()
+            return False
+        return True
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(kept, plans)).count(False)
+
+
+def show(table: Table, seconds: float) -> None:
+    """Print the table."""
+    print("\n".join(table.lines()))
+    print(f"{len(table.outcomes)} rounds in {seconds:.0f} s")
+
+
+def main() -> int:
+    """Read the arguments, play, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
+    arguments = parser.parse_args()
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with (
+        tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
+        prefect_test_harness(server_startup_timeout=120),
+        running_chaos(str(PREFECT_API_URL.value()), Path(folder)) as chaos,
+    ):
+        started = time.monotonic()
+        broken = play_rounds(chaos, arguments.rounds, arguments.seed, arguments.at_once)
+        show(chaos.table, time.monotonic() - started)
+    overpaid = sum(outcome.overpaid for outcome in chaos.table.outcomes)
+    return 1 if broken or overpaid else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
