@@ -16,10 +16,11 @@ from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.tasks.create import create_video
 from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.messages import failure_message, reuse_message, reuse_told, success_message
+from prefect_seedance.tasks.messages import failure_message, reuse_message, success_message
 from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.options import RunOptions
+from prefect_seedance.tasks.reuse import reuse_told
 from prefect_seedance.tasks.scope import has_submitted_before, resolve_scope, this_run
 from prefect_seedance.tasks.showing import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.store import store_video

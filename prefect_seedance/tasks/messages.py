@@ -9,10 +9,7 @@ from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, Vid
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.errors import SubmissionStopped, SubmissionUnknown
 from prefect_seedance.journal.evidence import how_to_resolve
-from prefect_seedance.journal.record import Run
-from prefect_seedance.tasks.events import emit
-from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
+from prefect_seedance.tasks.models import StoredVideo
 
 #: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
 _LENGTH = 1500
@@ -35,19 +32,6 @@ def reuse_message(task_id: str) -> str:
         f"Reused: task {task_id} was submitted and paid for by an earlier run of the same request; nothing was paid "
         "now. For another video of it set another take."
     )
-
-
-def reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:
-    """Mark what another run than this one submitted (a cached result does not know who asks), and log it."""
-    if not (submitted["reused"] or submitted["run_id"] != run.id):
-        return submitted
-    if not submitted["reused"]:  # Prefect's persisted result answered, so the journal was not asked
-        emit(
-            "attached", submitted["intent"], task_id=submitted["task_id"], decision="attach", reason="persisted result"
-        )
-    by = f" (by {submitted['run_name']})" if submitted["run_name"] else ""
-    log("create", f"{reuse_message(submitted['task_id'])}{by}", task_id=submitted["task_id"])
-    return {**submitted, "reused": True}
 
 
 def success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, str]:
