@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.codec import package_version
 from prefect_seedance.tasks.models import StoredVideo
 
 FORMAT = 1
@@ -28,7 +29,7 @@ def provenance_of(stored: StoredVideo, request: VideoRequest, credentials: Seeda
         },
         "run": {"flow_run_id": flow_run.get_id(), "flow_run_name": flow_run.get_name()},
         "versions": {
-            "prefect-seedance": version("prefect-seedance"),
+            "prefect-seedance": package_version(),
             "prefect": version("prefect"),
             "python": platform.python_version(),
         },
