@@ -17,6 +17,7 @@ EXAMPLES = [
     errors.StoreUnavailable("/data", "Input/output error"),
     errors.StoreUnavailable("s3://bucket/a", "it asks to slow down", "Try again later."),
     errors.ConditionsIgnored("s3://bucket", "an object was overwritten"),
+    errors.StorageIncomplete("s3://bucket", ["The store cannot list keys (s3:ListBucket)."]),
     errors.AlreadyExists("file:///data/a"),
     errors.KeyTaken("file:///data/a", "other bytes"),
     errors.Conflict("file:///data/a"),
