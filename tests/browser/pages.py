@@ -1,0 +1,198 @@
+"""The pages of the Prefect UI that the tests use: what a person does on them, in a person's terms."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from playwright.sync_api import Locator, Page, Request, Response, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+from tests.browser.stage import CREDENTIALS, STORE, Stage
+
+
+def save_blocks(page: Page, stage: Stage) -> dict[str, str]:
+    """Save the two blocks by their forms; gives what the page of each shows."""
+    key, url = stage.vendor.key, stage.vendor.url
+    return {
+        CREDENTIALS: save_block(page, stage, "seedance-credentials", CREDENTIALS, {"API key": key, "Base URL": url}),
+        STORE: save_block(page, stage, "seedance-video-store", STORE, {"Location": str(stage.store)}),
+    }
+
+
+def save_block(page: Page, stage: Stage, slug: str, name: str, fields: dict[str, str]) -> str:
+    """Fill the form of a block type and save it; gives what the saved block's page shows."""
+    page.goto(f"{stage.url}/v2/blocks/catalog/{slug}/create")
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    for label, value in fields.items():
+        page.get_by_role("textbox", name=label).fill(value)
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/blocks/block/*")
+    saved = page.get_by_role("main")
+    expect(saved.get_by_role("definition").first).to_be_visible()
+    return saved.inner_text()
+
+
+class RunForm(ABC):
+    """The form that starts a run of the deployment. Fields go by their labels."""
+
+    #: Where the UI is, below the server's address.
+    base = ""
+
+    def __init__(self, page: Page, stage: Stage) -> None:
+        self.page, self.stage = page, stage
+        page.goto(f"{stage.url}{self.base}/deployments/deployment/{stage.deployment_id()}/run")
+        self.label("Prompt").wait_for()
+
+    @abstractmethod
+    def label(self, name: str) -> Locator: ...
+
+    @abstractmethod
+    def write(self, label: str, value: str) -> None:
+        """Put a text or a number into a field."""
+
+    @abstractmethod
+    def choose(self, label: str, value: str) -> None:
+        """Choose one of a field's values."""
+
+    @abstractmethod
+    def errors_of(self, label: str) -> Locator:
+        """What the form says against a field."""
+
+    @abstractmethod
+    def errors(self) -> Locator:
+        """What the form says against any field."""
+
+    @abstractmethod
+    def chosen_block(self, label: str) -> Locator:
+        """The saved block that a field has."""
+
+    def fill(self, values: dict[str, str]) -> None:
+        """Fill fields by whichever control they have."""
+        for label, value in values.items():
+            fill = self.choose if label in ("Model", "Resolution", "Aspect ratio") else self.write
+            fill(label, value)
+
+    def submit(self) -> None:
+        """Press the button once, and wait for the server's verdict on the values."""
+        with self.page.expect_response(lambda response: response.url.endswith("/ui/schemas/validate")):
+            self._press()
+
+    def start_run(self) -> str:
+        """Submit until Prefect has made the run; gives its id.
+
+        Once is not always enough. The V2 form acts on the verdict before this one: the first click after a mended
+        error only takes the error away. And a server on SQLite that is busy answers 503, which no form repeats.
+        """
+        for _ in range(5):
+            response = self._creation()
+            if response is not None and response.ok:
+                return str(response.json()["id"])
+        raise AssertionError(f"no run was made; the form says {self.errors().all_inner_texts()}")
+
+    def _creation(self) -> Response | None:
+        def is_creation(request: Request) -> bool:
+            return request.url.endswith("/create_flow_run")
+
+        try:
+            # The request follows the verdict at once or never.
+            with self.page.expect_request(is_creation, timeout=6_000) as made:
+                self._press()
+        except PlaywrightTimeoutError:
+            return None
+        return made.value.response()
+
+    def _press(self) -> None:
+        self.page.get_by_role("button", name="Submit").click()
+
+
+class FormV2(RunForm):
+    """The form of the V2 UI, the default since Prefect 3.8."""
+
+    base = "/v2"
+
+    def label(self, name: str) -> Locator:
+        return self.page.locator("label", has_text=name).first
+
+    def write(self, label: str, value: str) -> None:
+        self.page.get_by_label(label).fill(value)
+
+    def choose(self, label: str, value: str) -> None:
+        self.page.get_by_role("button", name=f"Select {label}").click()
+        self.page.get_by_role("option", name=value, exact=True).click()
+
+    def errors_of(self, label: str) -> Locator:
+        # An error is a paragraph beside the field's control, below it.
+        return self.label(label).locator("xpath=ancestor::div[fieldset][1]/fieldset/following-sibling::p")
+
+    def errors(self) -> Locator:
+        return self.page.locator("form fieldset + p")
+
+    def chosen_block(self, label: str) -> Locator:
+        field = self.label(label).locator("xpath=ancestor::div[fieldset][1]")
+        return field.get_by_role("button", name="Select a block")
+
+
+class FormV1(RunForm):
+    """The form of the V1 UI, which the links of ``prefect deploy`` open."""
+
+    def label(self, name: str) -> Locator:
+        return self.page.locator(".schema-form-property__label", has_text=name).first
+
+    def write(self, label: str, value: str) -> None:
+        self._field(label).locator("input, textarea").fill(value)
+
+    def choose(self, label: str, value: str) -> None:
+        # By keyboard: a click without a hand's delay opens the list and closes it again.
+        self._field(label).locator("button.p-select-button__control").focus()
+        self.page.keyboard.press("Space")
+        self.page.get_by_text(value, exact=True).click()
+
+    def errors_of(self, label: str) -> Locator:
+        return self._field(label).locator(".p-label__message--failed")
+
+    def errors(self) -> Locator:
+        return self.page.locator(".p-label__message--failed")
+
+    def chosen_block(self, label: str) -> Locator:
+        return self._field(label).locator("button.p-select-button__control")
+
+    def _field(self, label: str) -> Locator:
+        # The innermost: a field of the request is in the field "request" as well.
+        return self.page.locator(".schema-form-property", has=self.label(label)).last
+
+
+class RunPage:
+    """The page of a flow run, in the V2 UI."""
+
+    def __init__(self, page: Page, stage: Stage, run: str) -> None:
+        self.page, self.stage, self.run = page, stage, run
+        self.open()
+
+    def open(self) -> None:
+        """Go to the page, or load it anew."""
+        self.page.goto(f"{self.stage.url}/v2/runs/flow-run/{self.run}")
+
+    def wait_for_state(self, state: str) -> None:
+        """Wait until the page says so; nobody reloads it."""
+        expect(self.page.get_by_role("main").get_by_text(state, exact=True).first).to_be_visible()
+
+    def tab(self, name: str) -> Locator:
+        """Open a tab."""
+        self.page.get_by_role("tab", name=name, exact=True).click()
+        return self.page.get_by_role("tabpanel", name=name)
+
+    def artifacts(self) -> Locator:
+        """Open the tab of artifacts, which V2 reads once: the page is loaded anew."""
+        self.open()
+        return self.tab("Artifacts")
+
+    def wait_for_progress(self, words: str) -> None:
+        """Wait until the artifact of the progress says so."""
+        card = self.artifacts().get_by_role("link", name="PROGRESS")
+        expect(card).to_contain_text(words)
+
+
+def pixels_wide(picture: Locator) -> int:
+    """Tell how wide a picture is once it has been loaded; a broken one never is."""
+    expect(picture).to_be_visible()
+    return int(picture.evaluate("async picture => { await picture.decode(); return picture.naturalWidth }"))

@@ -1,0 +1,116 @@
+"""What the browser looks at: a Prefect server with its UI, the simulated vendor, the process that serves the flows.
+
+For the tests and for ``docs/screenshots.py``. Everything runs on this machine and is gone at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from prefect_seedance.simulator import Fault, Simulator, running_simulator
+from tests.prefect_runs.processes import finished, free_port, running, until
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENT = "generate-video/generate-video"
+#: Names of the blocks, which the browser saves.
+CREDENTIALS, STORE = "studio", "catalogue"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that runs.
+
+    Attributes:
+        url: Where the UI is.
+        vendor: The simulator.
+        folder: For all that is written; the videos' store is in it.
+        environment: For processes that talk to this server.
+    """
+
+    url: str
+    vendor: Simulator
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def store(self) -> Path:
+        """The folder that the store block names."""
+        return self.folder / "videos"
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """Ask Prefect's API; with a body it is a POST."""
+        url = f"{self.url}/api/{path}"
+        return (
+            (httpx.post(url, json=body, timeout=60) if body else httpx.get(url, timeout=60)).raise_for_status().json()
+        )
+
+    def deployment_id(self) -> str:
+        """Give the id of the deployment that the forms are of."""
+        return str(self.ask(f"deployments/name/{DEPLOYMENT}")["id"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        """List every flow run, oldest first."""
+        return self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_ASC")
+
+    def artifact(self, run: str, kind: str) -> str:
+        """Give the id of a run's artifact of this type."""
+        found = self.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}, "type": {"any_": [kind]}})
+        (artifact,) = found
+        return str(artifact["id"])
+
+    def hold(self, prompt: str) -> None:
+        """Keep videos of this prompt at 50 %, so that a page can show them being made."""
+        self.vendor.plan(Fault(fault="unknown_status", message="processing", times=1_000_000, matching=prompt))
+
+    def release(self) -> None:
+        """Let every video get on."""
+        self.vendor.simulation.faults.clear()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve the flows as ``deployments/README.md`` says; the blocks must have been saved."""
+        script = str(ROOT / "deployments" / "serve.py")
+        command = [script, "--credentials", CREDENTIALS, "--store", STORE]
+        with running(*command, log=self.folder / "serve.log", environment=self.environment) as process:
+            path = f"{self.url}/api/deployments/name/{DEPLOYMENT}"
+            until(lambda: answers(path), f"deployment {DEPLOYMENT}", seconds=120, alive=process)
+            yield
+
+
+@contextmanager
+def open_stage(folder: Path) -> Iterator[Stage]:
+    """Start the server and the vendor, and register the block types."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "PREFECT_HOME": str(folder / "home"),
+        "PREFECT_API_URL": f"{url}/api",
+        # Where the UI, in the browser, finds the API.
+        "PREFECT_SERVER_UI_API_URL": f"{url}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = ["-m", "prefect", "server", "start", "--port", str(port)]
+    with (
+        running_simulator(seconds=2.0) as vendor,
+        running(*command, log=folder / "server.log", environment=environment) as server,
+    ):
+        until(lambda: answers(f"{url}/api/health"), "the Prefect server", seconds=240, alive=server)
+        finished("-m", "prefect", "block", "register", "-m", "prefect_seedance", environment=environment, folder=folder)
+        yield Stage(url, vendor, folder, environment)
+
+
+def answers(url: str) -> bool:
+    """Tell whether something is there."""
+    try:
+        return httpx.get(url, timeout=10).status_code == 200
+    except httpx.HTTPError:
+        return False

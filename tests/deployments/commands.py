@@ -1,0 +1,71 @@
+"""The commands of deployments/README.md, which the tests run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
+
+
+class Command(StrEnum):
+    SERVE = "python deployments/serve.py"
+    RUN = (
+        "prefect deployment run generate-video/generate-video --params "
+        '\'{"request": {"prompt": "A paper boat", "model": "seedance2.0-mini", "resolution": "480p"}}\' --watch'
+    )
+    DEPLOY = "python deployments/deploy.py --pool seedance"
+    DEPLOY_ON = "python deployments/deploy.py --pool seedance --schedules on"
+    WORKER = "prefect worker start --pool seedance --type process"
+    DEPLOY_ALL = "prefect deploy --all"
+    LIMIT = "prefect global-concurrency-limit create seedance-default --limit 8"
+    AUTOMATIONS = (
+        "python deployments/apply_automations.py --notify custom-webhook/team --downstream publish-video/publish-video"
+    )
+
+    @property
+    def arguments(self) -> list[str]:
+        """Its arguments for this Python: paths are the repository's, `prefect` is the module."""
+        program, *arguments = shlex.split(self)
+        if program == "prefect":
+            return ["-m", "prefect", *arguments]
+        script, *arguments = arguments
+        return [str(ROOT / script), *arguments]
+
+
+def done(*arguments: str, environment: dict[str, str], folder: Path = ROOT) -> str:
+    """Run Python with these arguments to its end, which must be a good one; give what it printed."""
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env={**os.environ, **environment},
+        cwd=folder,
+    )
+    assert ended.returncode == 0, f"{arguments}\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
+    return ended.stdout
+
+
+def promised() -> set[str]:
+    """Every command line of the README that is not said to be not run."""
+    said, languages, blocks = (re.split(r"```(\w*)\n(.*?)```\n", README, flags=re.DOTALL)[n::3] for n in range(3))
+    return {
+        line
+        for before, language, block in zip(said, languages, blocks, strict=False)
+        if language == "sh" and "Not run here" not in before.strip().split("\n\n")[-1]
+        for line in block.strip().splitlines()
+    }
+
+
+def snippet(containing: str) -> str:
+    """The Python block of the README that contains this."""
+    (found,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if containing in block)
+    return found

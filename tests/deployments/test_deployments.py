@@ -1,0 +1,411 @@
+"""The deployments on a real Prefect server: served, deployed, run by a schedule, and followed by automations.
+
+Fixtures take the steps, in an order that keeps the deployments of one road out of the next one's way; tests look at
+what became of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import prefect
+import prefect.settings
+import pytest
+import yaml
+from packaging.version import Version
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.deployments import run_deployment
+from prefect.deployments.runner import EntrypointType
+
+from examples.on_video_stored import publish_video
+from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
+from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
+from prefect_seedance.simulator import Fault, Simulator
+from tests.deployments.commands import README, ROOT, Command, done, promised, snippet
+from tests.deployments.inbox import Inbox, open_inbox
+from tests.prefect_runs import api
+from tests.prefect_runs.processes import Running, running, until
+from tests.prefect_runs.vendor import record, small, tasks
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    pytest.mark.xdist_group("deployments"),
+]
+
+Blocks = tuple[SeedanceCredentials, VideoStore]
+NAMES = {
+    "generate-video/generate-video",
+    "generate-video/nightly-catalogue",
+    "resolve-submission/resolve-submission",
+}
+PATIENCE = 150.0
+
+
+# The steps
+
+
+@dataclass(frozen=True)
+class Served:
+    deployments: list[DeploymentResponse]
+    from_the_command_line: FlowRun
+    from_python: FlowRun
+    with_a_block_object: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def served(blocks: Blocks, environment: dict[str, str], folder: Path) -> Served:
+    """serve.py, and what runs by the command line and from another program; then it ends."""
+    with running(*Command.SERVE.arguments, log=folder / "serve.log", environment=environment) as serving:
+        until(lambda: {each for each in NAMES if each in serving.log.read_text()} == NAMES, "serve.py", alive=serving)
+        deployments = every_deployment()
+        with ThreadPoolExecutor(1) as background:
+            command_line = background.submit(done, *Command.RUN.arguments, environment=environment)
+            names: dict[str, Any] = {}
+            exec(snippet("run_deployment("), names)
+            command_line.result()
+        runs = {run.id: run for run in runs_of("generate-video/generate-video")}
+        from_python = runs.pop(names["run"].id)
+        (from_the_command_line,) = runs.values()
+        with_object = run_deployment(
+            "resolve-submission/resolve-submission",
+            parameters={"credentials": blocks[0], "intent": "0" * 32, "resolution": "abandon"},
+            timeout=0,
+            as_subflow=False,
+        )
+    delete_deployments()
+    return Served(deployments, from_the_command_line, from_python, with_object.parameters)
+
+
+@pytest.fixture(scope="module")
+def by_yaml(served: Served, worker: Running, environment: dict[str, str], folder: Path) -> list[DeploymentResponse]:
+    """prefect deploy --all, from a copy of the folder, on a server without deployments; nothing on Prefect 3.7.
+
+    It takes ``pull: []`` for an omitted one there, and then cannot read an entrypoint that is a module.
+    """
+    if Version(prefect.__version__) < Version("3.8"):
+        return []
+    copy = folder / "copy"
+    shutil.copytree(ROOT / "deployments", copy)
+    done(*Command.DEPLOY_ALL.arguments, environment=environment, folder=copy)
+    found = every_deployment()
+    delete_deployments()
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_script(by_yaml: list[DeploymentResponse], environment: dict[str, str]) -> list[DeploymentResponse]:
+    """deploy.py, on a server without deployments."""
+    done(*Command.DEPLOY.arguments, environment=environment)
+    return every_deployment()
+
+
+@pytest.fixture(scope="module")
+def switched_on(by_script: list[DeploymentResponse], environment: dict[str, str]) -> DeploymentResponse:
+    """deploy.py again, with the schedules on."""
+    done(*Command.DEPLOY_ON.arguments, environment=environment)
+    return nightly()
+
+
+@pytest.fixture(scope="module")
+def inbox() -> Iterator[Inbox]:
+    with open_inbox() as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What apply_automations.py printed."""
+
+    first: str
+    again: str
+
+
+@pytest.fixture(scope="module")
+def automations(
+    switched_on: DeploymentResponse, worker: Running, inbox: Inbox, environment: dict[str, str], folder: Path
+) -> Applied:
+    """apply_automations.py; then again with a zombies.yaml of ten seconds, for flows named zombie."""
+    webhook = CustomWebhookNotificationBlock(
+        name="team", url=inbox.url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
+    )
+    webhook.save("team", _sync=True)
+    publish_video.to_deployment(
+        "publish-video", work_pool_name="seedance", entrypoint_type=EntrypointType.MODULE_PATH
+    ).apply()
+    first = done(*Command.AUTOMATIONS.arguments, environment=environment)
+
+    automation = yaml.safe_load((ROOT / "deployments/automations/zombies.yaml").read_text())
+    automation["trigger"]["within"] = 10
+    automation["trigger"]["match_related"]["prefect.resource.name"] = ["zombie"]
+    sooner = folder / "automations"
+    sooner.mkdir()
+    (sooner / "zombies.yaml").write_text(yaml.safe_dump(automation))
+    script, *_ = Command.AUTOMATIONS.arguments
+    return Applied(first, done(script, "--folder", str(sooner), environment=environment))
+
+
+@pytest.fixture(scope="module")
+def cron(automations: Applied, worker: Running) -> Iterator[DeploymentResponse]:
+    """A schedule of the catalogue with a cron that comes within a minute."""
+    deployment = nightly()
+    schedule = schedule_of(deployment, "portrait")
+    every_minute = CronSchedule(cron="* * * * *", timezone="Europe/Berlin")
+    with get_client(sync_client=True) as client:
+        client.update_deployment_schedule(
+            deployment.id, schedule.id, active=True, schedule=every_minute, parameters=schedule.parameters
+        )
+        yield deployment
+        client.pause_deployment(deployment.id)
+
+
+@pytest.fixture(scope="module")
+def first_night(cron: DeploymentResponse, worker: Running, zombie: FlowRun) -> FlowRun:
+    """The first run that the scheduler made, at its end."""
+    name = "generate-video/nightly-catalogue"
+    until(lambda: [run for run in runs_of(name) if run.start_time], "a scheduled run", seconds=PATIENCE, alive=worker)
+    run = min((run for run in runs_of(name) if run.start_time), key=lambda run: run.start_time)
+    return api.ended(run.id, by=worker, seconds=PATIENCE)
+
+
+ZOMBIE = """
+from prefect import flow
+
+from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
+
+
+@flow
+def zombie():
+    request = VideoRequest(prompt="zombie", model="seedance2.0-mini", resolution="480p", duration=4)
+    generate_video(request, SeedanceCredentials.load("default"), VideoStore.load("default"))
+
+
+zombie()
+"""
+
+
+@pytest.fixture(scope="module")
+def zombie(cron: DeploymentResponse, vendor: Simulator, environment: dict[str, str], folder: Path) -> FlowRun:
+    """A flow whose process is killed while it waits for a video."""
+    vendor.plan(Fault(fault="unknown_status", matching="zombie", times=100_000))
+    with running("-c", ZOMBIE, log=folder / "zombie.log", environment=environment) as process:
+        until(lambda: tasks(vendor, "zombie"), "the zombie's submission", alive=process)
+        with get_client(sync_client=True) as client:
+            (run,) = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["zombie"])))
+        os.kill(process.process.pid, signal.SIGKILL)
+    return api.ended(run.id)
+
+
+def every_deployment() -> list[DeploymentResponse]:
+    with get_client(sync_client=True) as client:
+        return sorted(client.read_deployments(), key=lambda each: each.name)
+
+
+def delete_deployments() -> None:
+    with get_client(sync_client=True) as client:
+        for each in client.read_deployments():
+            client.delete_deployment(each.id)
+
+
+def runs_of(deployment: str) -> list[FlowRun]:
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+        return client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[found.id])))
+
+
+def nightly() -> DeploymentResponse:
+    with get_client(sync_client=True) as client:
+        return client.read_deployment_by_name("generate-video/nightly-catalogue")
+
+
+def schedule_of(deployment: DeploymentResponse, slug: str) -> Any:
+    return next(each for each in deployment.schedules if each.slug == slug)
+
+
+# What became of them
+
+
+def test_every_command_of_the_readme_is_one_that_the_tests_run() -> None:
+    assert promised() == set(Command)
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
+    assert [command.name for command in Command if f"Command.{command.name}.arguments" not in sources] == []
+
+
+def test_every_setting_that_the_readme_names_is_one_of_prefect() -> None:
+    names = set(re.findall(r"\bPREFECT_[A-Z_]+\b", README)) - {"PREFECT_REDIS_MESSAGING_HOST"}
+    assert [name for name in names if not hasattr(prefect.settings, name)] == []
+
+
+def test_what_is_served_is_there_and_runs_by_the_command_line(
+    served: Served, vendor: Simulator, blocks: Blocks
+) -> None:
+    assert {each.name for each in served.deployments} == {name.split("/")[1] for name in NAMES}
+    assert served.from_the_command_line.state_name == "Completed"
+    assert len(tasks(vendor, "A paper boat")) == 2  # of the command line, and from Python with another prompt
+    assert len(list(Path(blocks[1].location).rglob("*.mp4"))) >= 2
+
+
+def test_a_program_that_refers_to_the_blocks_gets_its_video(served: Served) -> None:
+    assert served.from_python.state_name == "Completed"
+
+
+def test_a_block_object_given_to_run_deployment_arrives_as_asterisks(served: Served) -> None:
+    assert served.with_a_block_object["credentials"]["api_key"] == "**********"
+
+
+def test_the_yaml_and_the_script_say_the_same(
+    by_yaml: list[DeploymentResponse], by_script: list[DeploymentResponse]
+) -> None:
+    if by_yaml:
+        assert [described(each) for each in by_yaml] == [described(each) for each in by_script]
+    assert {each.name for each in by_script} == {name.split("/")[1] for name in NAMES}
+
+
+def test_the_selectors_of_the_form_are_filled_in_by_the_script_only(
+    by_yaml: list[DeploymentResponse], by_script: list[DeploymentResponse], blocks: Blocks
+) -> None:
+    ids = {str(block._block_document_id) for block in blocks}
+    for deployment in by_script:
+        assert {deployment.parameters[name]["$ref"]["block_document_id"] for name in ("credentials", "store")} == ids
+    for deployment in by_yaml:
+        assert "block_document_id" not in deployment.parameters["credentials"]["$ref"]
+
+
+def test_schedules_rest_until_somebody_switches_them_on(
+    by_yaml: list[DeploymentResponse], by_script: list[DeploymentResponse], switched_on: DeploymentResponse
+) -> None:
+    catalogues = [each for each in [*by_yaml, *by_script] if each.schedules]
+    assert catalogues
+    assert all(each.paused for each in catalogues)
+    assert not switched_on.paused
+
+
+def test_a_schedule_that_loses_its_request_finds_no_other_to_buy(by_script: list[DeploymentResponse]) -> None:
+    (catalogue,) = (each for each in by_script if each.schedules)
+    assert "request" not in catalogue.parameters
+    assert "request" in catalogue.parameter_openapi_schema["required"]
+    assert all(each.parameters["request"] for each in catalogue.schedules)
+
+
+def test_applying_again_leaves_schedules_as_they_are(
+    switched_on: DeploymentResponse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "deployments"))
+    definitions = importlib.import_module("definitions")
+    assert (definitions.at_rest("keep"), definitions.at_rest("off"), definitions.at_rest("on")) == (False, True, False)
+    with get_client(sync_client=True) as client:
+        client.pause_deployment(switched_on.id)
+        assert definitions.at_rest("keep")
+        client.resume_deployment(switched_on.id)
+        assert not definitions.at_rest("keep")
+
+
+def test_a_limit_of_the_account_can_be_set(environment: dict[str, str]) -> None:
+    done(*Command.LIMIT.arguments, environment=environment)
+    with get_client(sync_client=True) as client:
+        limit = client.request("GET", "/v2/concurrency_limits/seedance-default").json()
+    assert (limit["limit"], limit["active"]) == (8, True)
+
+
+def test_automations_are_made_once_and_then_brought_up_to_date(automations: Applied) -> None:
+    assert automations.first.count(": made") == 4
+    assert automations.again.strip() == "zombies.yaml: brought up to date"
+    with get_client(sync_client=True) as client:
+        assert len(client.read_automations()) == 4
+
+
+@pytest.mark.usefixtures("automations")
+def test_a_failed_video_and_an_unclear_submission_are_told(vendor: Simulator, blocks: Blocks, inbox: Inbox) -> None:
+    vendor.plan(Fault(fault="failed", matching="told of a failure"))
+    with pytest.raises(VideoFailed):
+        generate_video(small("told of a failure"), *blocks)
+    vendor.plan(Fault(fault="lost_answer", matching="told of an unknown"))
+    with pytest.raises(SubmissionUnclear):
+        generate_video(small("told of an unknown"), *blocks)
+    (task_id,) = tasks(vendor, "told of a failure")
+    intent = record(blocks[1], "told of an unknown").record.intent
+    until(lambda: inbox.having(task_id, "failed", "TRADEMARK"), "the message about the failure", seconds=30)
+    until(lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=30)
+
+
+def test_a_run_whose_process_was_killed_is_marked_crashed(zombie: FlowRun, vendor: Simulator, blocks: Blocks) -> None:
+    assert zombie.state_name == "Crashed"
+    assert zombie.state is not None
+    assert "heartbeat" in str(zombie.state.message)
+    vendor.simulation.faults.clear()
+    (task_id,) = tasks(vendor, "zombie")
+    assert generate_video(small("zombie"), *blocks).task_id == task_id
+    assert len(tasks(vendor, "zombie")) == 1
+
+
+def test_a_cron_run_fires_on_a_process_worker_and_stores_the_video_of_its_schedule(
+    first_night: FlowRun, vendor: Simulator, blocks: Blocks
+) -> None:
+    assert first_night.auto_scheduled
+    assert first_night.state_name == "Completed"
+    request = VideoRequest.model_validate(first_night.parameters["request"])
+    assert (request.ratio, request.duration) == ("9:16", 10)
+    bill = next(bill for bill in vendor.bills() if bill.body["prompt"] == request.prompt)
+    assert (bill.body["ratio"], bill.body["duration"]) == ("9:16", 10)
+    stored = {path.stem for path in Path(blocks[1].location).rglob("*.mp4")}
+    assert any(task_id in name for task_id in bill.task_ids for name in stored)
+
+
+def test_the_automation_runs_another_deployment_for_the_stored_video(
+    first_night: FlowRun, worker: Running, vendor: Simulator
+) -> None:
+    prompt = VideoRequest.model_validate(first_night.parameters["request"]).prompt  # one video, of that night
+
+    def started() -> list[FlowRun]:
+        made = tasks(vendor, prompt)
+        return [run for run in runs_of("publish-video/publish-video") if run.parameters["task_id"] in made]
+
+    run = api.ended(until(started, "the run of publish-video", alive=worker)[0].id, by=worker)
+    assert run.state_name == "Completed"
+    assert Path(str(run.parameters["uri"]).removeprefix("file://")).is_file()
+
+
+def described(deployment: DeploymentResponse) -> dict[str, Any]:
+    """What a deployment is, apart from how it refers to its blocks."""
+    parameters = {name: value for name, value in deployment.parameters.items() if name not in ("credentials", "store")}
+    options = deployment.concurrency_options
+    return {
+        "name": deployment.name,
+        "entrypoint": deployment.entrypoint,
+        "pull_steps": deployment.pull_steps or [],
+        "path": deployment.path,
+        "pool": deployment.work_pool_name,
+        "tags": sorted(deployment.tags),
+        "limit": deployment.global_concurrency_limit and deployment.global_concurrency_limit.limit,
+        "collision": options and options.collision_strategy,
+        "form": deployment.parameter_openapi_schema,
+        "enforced": deployment.enforce_parameter_schema,
+        "paused": deployment.paused,
+        "parameters": whole(parameters),
+        "schedules": sorted(
+            (str(each.slug), each.schedule.model_dump(mode="json"), each.active, str(whole(each.parameters)))
+            for each in deployment.schedules
+        ),
+    }
+
+
+def whole(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the defaults of the request spelled out."""
+    if "request" not in parameters:
+        return parameters
+    return {**parameters, "request": VideoRequest.model_validate(parameters["request"]).model_dump(mode="json")}
