@@ -80,13 +80,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
     arguments = parser.parse_args()
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
-
     with (
         tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
-        prefect_test_harness(server_startup_timeout=120),
-        running_chaos(str(PREFECT_API_URL.value()), Path(folder)) as chaos,
+        running_chaos(Path(folder)) as chaos,
     ):
         started = time.monotonic()
         broken = play_rounds(chaos, arguments.rounds, arguments.seed, arguments.at_once)

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
-from tests.prefect_runs.processes import finished, free_port, running, until
+from tests.prefect_server import ROOT, answers, running_prefect_server
+from tests.processes import finished, running, until
 
-ROOT = Path(__file__).parents[2]
 DEPLOYMENT = "generate-video/generate-video"
 #: Names of the blocks, which the browser saves.
 CREDENTIALS, STORE = "studio", "catalogue"
@@ -86,31 +86,16 @@ class Stage:
 @contextmanager
 def open_stage(folder: Path) -> Iterator[Stage]:
     """Start the server and the vendor, and register the block types."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        "PREFECT_HOME": str(folder / "home"),
-        "PREFECT_API_URL": f"{url}/api",
-        # Where the UI, in the browser, finds the API.
-        "PREFECT_SERVER_UI_API_URL": f"{url}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = ["-m", "prefect", "server", "start", "--port", str(port)]
     with (
         running_simulator(seconds=2.0) as vendor,
-        running(*command, log=folder / "server.log", environment=environment) as server,
+        running_prefect_server(folder / "server", ui=True) as server,
     ):
-        until(lambda: answers(f"{url}/api/health"), "the Prefect server", seconds=240, alive=server)
+        environment = {
+            "PREFECT_HOME": str(folder / "home"),
+            "PREFECT_API_URL": server.api_url,
+            "DO_NOT_TRACK": "1",
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+            "PYTHONPATH": str(ROOT),
+        }
         finished("-m", "prefect", "block", "register", "-m", "prefect_seedance", environment=environment, folder=folder)
-        yield Stage(url, vendor, folder, environment)
-
-
-def answers(url: str) -> bool:
-    """Tell whether something is there."""
-    try:
-        return httpx.get(url, timeout=10).status_code == 200
-    except httpx.HTTPError:
-        return False
+        yield Stage(server.url, vendor, folder, environment)

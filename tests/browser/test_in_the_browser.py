@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.chromium import open_context
 from tests.browser.pages import FormV1, FormV2, RunForm, RunPage, pixels_wide
 from tests.browser.stage import CREDENTIALS, STORE, Stage
-from tests.prefect_runs.processes import until
+from tests.processes import until
 
 pytestmark = [
     pytest.mark.server,

@@ -12,6 +12,7 @@ import pytest
 from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.report import Table
 from tests.chaos.scenarios import Scenario
+from tests.conftest import LoopbackOnly
 
 #: With more, Prefect's SQLite becomes the bottleneck.
 AT_ONCE = 3
@@ -21,11 +22,11 @@ _table = pytest.StashKey[Table]()
 
 
 @pytest.fixture(scope="session")
-def chaos(request: pytest.FixtureRequest, prefect_server: str) -> Iterator[Chaos]:
+def chaos(request: pytest.FixtureRequest, loopback_only: LoopbackOnly) -> Iterator[Chaos]:
     """The world of the suite. Its files are some hundred megabytes, so they do not stay."""
     with (
         tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
-        running_chaos(prefect_server, Path(folder)) as world,
+        running_chaos(Path(folder)) as world,
     ):
         request.config.stash[_table] = world.table
         yield world

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
 from prefect_seedance import SeedanceCredentials, VideoStore
 from prefect_seedance.journal import Entry, Journal, State, identify, resolve_unclear
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
@@ -20,6 +22,7 @@ from tests.chaos.child import request_for
 from tests.chaos.orders import Order, Report
 from tests.chaos.processes import PATIENCE_SECONDS, Child, Zygote, running_zygote
 from tests.chaos.report import Table
+from tests.prefect_server import PrefectServer, running_prefect_server
 
 #: Every key of the suite begins like this; nothing that is written down may hold it.
 KEY_MARK = "sk_chaos-"
@@ -68,24 +71,30 @@ class Chaos:
 
 
 @contextmanager
-def running_chaos(api_url: str, folder: Path) -> Iterator[Chaos]:
-    """Run the simulated vendor and the zygote for the length of a ``with`` block.
+def running_chaos(folder: Path) -> Iterator[Chaos]:
+    """Run a Prefect server, the simulated vendor and the zygote for the length of a ``with`` block.
 
     Args:
-        api_url: Of the Prefect server.
         folder: For all files.
     """
-    environment = {
-        "PREFECT_API_URL": api_url,
+    quiet = {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false", "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false"}
+    with (
+        running_prefect_server(folder / "server", environment=quiet) as server,
+        running_simulator(seconds=0.3, key=KEY, balance=1e9) as vendor,
+        running_zygote(_environment(server, folder)) as zygote,
+        temporary_settings({PREFECT_API_URL: server.api_url}),
+    ):
+        yield Chaos(folder, vendor, zygote)
+
+
+def _environment(server: PrefectServer, folder: Path) -> dict[str, str]:
+    """What every child finds in its environment."""
+    return {
+        "PREFECT_API_URL": server.api_url,
         "PREFECT_HOME": str(folder / "home"),
         "JIMMYAI_API_KEY": KEY,
         "PREFECT_CLIENT_MAX_RETRIES": "60",
     }
-    with (
-        running_simulator(seconds=0.3, key=KEY, balance=1e9) as vendor,
-        running_zygote(environment) as zygote,
-    ):
-        yield Chaos(folder, vendor, zygote)
 
 
 def until(true: Callable[[], bool], what: str, child: Child | None = None) -> None:

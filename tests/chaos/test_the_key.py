@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prefect.settings import get_current_settings
 
 from prefect_seedance.simulator import Fault
 from tests.chaos.harness import KEY_MARK, Chaos, persisted_results
@@ -28,20 +27,13 @@ def test_the_key_is_in_no_file_log_traceback_result_or_database(chaos: Chaos) ->
     stored = chaos.case("key, stored")
     task_id = stored.run(block="chaos").task_id
 
-    database = database_folder()
+    database = chaos.folder / "server"
     for trace in (stored.prompt, "AuthenticationFailed", "It is unclear whether the vendor accepted"):
         until_found(trace, lambda: files(database))  # the server writes down logs and events a little later
     assert holding(task_id, iter(persisted_results(chaos.home)))
-    places = [chaos.folder, database, Path(os.environ["PREFECT_HOME"])]
+    places = [chaos.folder, Path(os.environ["PREFECT_HOME"])]
     assert not [path for place in places for path in holding(KEY_MARK, files(place))]
     assert not any(request.authorization for request in chaos.vendor.media_requests())
-
-
-def database_folder() -> Path:
-    """Where the Prefect server keeps its database; with what is not yet merged into it."""
-    url = get_current_settings().server.database.connection_url
-    assert url is not None
-    return Path(url.get_secret_value().partition(":///")[2]).parent
 
 
 def files(folder: Path) -> Iterator[Path]:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -12,7 +11,8 @@ from prefect_seedance import SeedanceCredentials, VideoStore
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.conftest import LoopbackOnly
 from tests.deployments.commands import ROOT, Command, snippet
-from tests.prefect_runs.processes import Running, free_port, running, until
+from tests.prefect_server import running_prefect_server
+from tests.processes import Running, running, until
 
 
 @pytest.fixture(scope="session")
@@ -22,28 +22,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def own_server(loopback_only: LoopbackOnly, folder: Path) -> Iterator[str]:
-    """``prefect server start``, with all its services, on a database of its own."""
-    port = free_port()
-    environment = {
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+    soon = {
         # Sooner than its 60 and 5 seconds.
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
         "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
         "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
     }
-    command = ["-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
-    with running(*command, log=folder / "server.log", environment=environment) as server:
-        url = f"http://127.0.0.1:{port}/api"
-        until(lambda: answers(f"{url}/health"), "the Prefect server", seconds=150, alive=server)
-        with temporary_settings({PREFECT_API_URL: url}):
-            yield url
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.HTTPError:
-        return False
+    with (
+        running_prefect_server(folder / "server", environment=soon) as server,
+        temporary_settings({PREFECT_API_URL: server.api_url}),
+    ):
+        yield server.api_url
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,8 @@ from prefect_seedance.simulator import Fault, Simulator
 from tests.deployments.commands import README, ROOT, Command, done, promised, snippet
 from tests.deployments.inbox import Inbox, open_inbox
 from tests.prefect_runs import api
-from tests.prefect_runs.processes import Running, running, until
 from tests.prefect_runs.vendor import record, small, tasks
+from tests.processes import Running, running, until
 
 pytestmark = [
     pytest.mark.server,

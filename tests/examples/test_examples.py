@@ -22,7 +22,7 @@ from prefect.flow_runs import aresume_flow_run
 from examples.four_takes_with_approval import four_takes_with_approval
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.simulator import Simulator
-from tests.prefect_runs.processes import running, until
+from tests.processes import running, until
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import FlowRun, Log
 from prefect.client.schemas.sorting import LogSort
 from prefect.states import Cancelling
 
-from tests.prefect_runs.processes import Running, until
+from tests.processes import Running, until
 
 #: Seconds between two questions: the server shares the cores with what is waited for.
 ASK_EVERY = 0.5

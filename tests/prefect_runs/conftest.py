@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import httpx
 import pytest
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
@@ -14,7 +13,8 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from prefect_seedance import SeedanceCredentials, VideoStore
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.conftest import LoopbackOnly
-from tests.prefect_runs.processes import Running, free_port, running, until
+from tests.prefect_server import running_prefect_server
+from tests.processes import Running, running, until
 
 #: Part of every API key here, and looked for at the end in everything that was written anywhere.
 SECRET = "7d1f0c55e2a94b0db1c0ffee"
@@ -29,29 +29,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def own_server(loopback_only: LoopbackOnly, folder: Path) -> Iterator[str]:
-    """``prefect server start``: with the scheduler, which the test harness's server does without."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    environment = {
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+    """With the scheduler, which the test harness's server does without."""
+    soon = {
         # Sooner than its 60 and 5 seconds.
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
         "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "2",
     }
-    command = ["-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
-    with running(*command, log=folder / "server.log", environment=environment) as server:
-        until(lambda: answers(f"{url}/health"), "the Prefect server", seconds=150, alive=server)
-        yield url
+    with running_prefect_server(folder / "server", environment=soon) as server:
+        yield server.api_url
         # What this process has not sent yet it would try to send to a server that is gone, for minutes.
         APILogWorker.drain_all(timeout=30)
         EventsWorker.drain_all(timeout=30)
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from prefect_seedance import SeedanceCredentials, VideoStore, generate_video
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.store import VideoNotStored
 from tests.prefect_runs.conftest import SECRET
-from tests.prefect_runs.processes import finished, relayed
 from tests.prefect_runs.vendor import record, small, tasks
+from tests.processes import finished, relayed
 
 pytestmark = [
     pytest.mark.server,

@@ -40,8 +40,8 @@ from prefect_seedance.simulator import Fault, Simulator
 from tests.prefect_runs import api
 from tests.prefect_runs.conftest import settings_of
 from tests.prefect_runs.deployed import several
-from tests.prefect_runs.processes import Running, finished, until
 from tests.prefect_runs.vendor import record, small, tasks
+from tests.processes import Running, finished, until
 
 pytestmark = [
     pytest.mark.server,

@@ -16,8 +16,8 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.journal.errors import FailedBefore, SubmissionsUsedUp, SubmissionUnknown, TooManyUnknowns
 from prefect_seedance.simulator import Fault, Simulator
 from tests.prefect_runs.conftest import SECRET
-from tests.prefect_runs.processes import served_in_a_thread
 from tests.prefect_runs.vendor import small, tasks
+from tests.processes import served_in_a_thread
 
 pytestmark = [
     pytest.mark.server,

@@ -17,8 +17,8 @@ from prefect_seedance import SeedanceCredentials, VideoStore, generate_video
 from prefect_seedance.simulator import Fault, Simulator
 from tests.prefect_runs import api
 from tests.prefect_runs.conftest import SECRET
-from tests.prefect_runs.processes import finished, until
 from tests.prefect_runs.vendor import small, tasks
+from tests.processes import finished, until
 
 pytestmark = [
     pytest.mark.server,

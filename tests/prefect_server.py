@@ -1,0 +1,105 @@
+"""A real Prefect server for the tests that need more than Prefect's own test harness has.
+
+As a program it is ``prefect server start`` with one difference: garbage is collected in a thread of its own. With
+SQLite, Prefect's server otherwise stands still for a minute now and then under load: a collection in its event loop
+closes a cursor whose connection waits, in its thread, for the database's lock, which only the event loop could have
+released. SQLite gives up after Prefect's `busy_timeout` of 60 s.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.processes import free_port, running, until
+
+ROOT = Path(__file__).parents[1]
+STARTING_SECONDS = 240.0
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A running server.
+
+    Attributes:
+        url: Of the server and its UI.
+        folder: Holds its database and its log.
+    """
+
+    url: str
+    folder: Path
+
+    @property
+    def api_url(self) -> str:
+        """Value for ``PREFECT_API_URL``."""
+        return f"{self.url}/api"
+
+
+@contextmanager
+def running_prefect_server(
+    folder: Path, *, ui: bool = False, environment: Mapping[str, str] | None = None
+) -> Iterator[PrefectServer]:
+    """Run a server with all its services for the length of a ``with`` block.
+
+    Args:
+        folder: For its database and its log.
+        ui: Whether to serve the UI.
+        environment: More of its settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    server = PrefectServer(f"http://127.0.0.1:{port}", folder)
+    settings = {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+        # Where the UI, in the browser, finds the API.
+        "PREFECT_SERVER_UI_API_URL": server.api_url,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        **(environment or {}),
+    }
+    command = ["-m", "tests.prefect_server", "--port", str(port), *([] if ui else ["--no-ui"])]
+    with running(*command, log=folder / "server.log", environment=settings) as process:
+        until(
+            lambda: answers(f"{server.api_url}/health"), "the Prefect server", seconds=STARTING_SECONDS, alive=process
+        )
+        yield server
+
+
+def answers(url: str) -> bool:
+    """Tell whether something is there."""
+    try:
+        return httpx.get(url, timeout=10).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def collect_garbage_aside() -> None:
+    """Collect garbage in a thread of its own: the young often, all of it now and then."""
+    gc.disable()
+    threading.Thread(target=_collect_for_ever, name="garbage", daemon=True).start()
+
+
+def _collect_for_ever() -> None:
+    seconds = 0
+    while True:
+        time.sleep(1)
+        seconds += 1
+        gc.collect(2 if seconds % 20 == 0 else 1)
+
+
+if __name__ == "__main__":
+    collect_garbage_aside()
+    from prefect.cli import app
+
+    sys.argv[:] = ["prefect", "server", "start", *sys.argv[1:]]
+    app()
