@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import signal
+import threading
 import time
 import traceback
 from collections import Counter
@@ -79,7 +80,8 @@ class Listener:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "freeze":
-                os.kill(os.getpid(), signal.SIGSTOP)
+                # To this thread: as a signal to the process it could run on while another thread is woken to stop.
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
             case "interrupt":
                 os.kill(os.getpid(), signal.SIGINT)
             case "lose_records":
