@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  # a clean environment, before anything below imports Prefect
@@ -24,6 +25,7 @@ from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.kills import KILLS, Kill, play
 from tests.chaos.orders import Strike
 from tests.chaos.report import Table
+from tests.storage.s3_servers import running_moto
 
 #: Where a second kill can come: the task is in the record, so that nothing can become unknown any more.
 LATER_POINTS = (
@@ -79,11 +81,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
+    parser.add_argument("--s3", action="store_true", help="with the stores in a bucket of moto's server")
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
-        running_chaos(Path(folder)) as chaos,
+        running_chaos(Path(folder)) as world,
+        running_moto() if arguments.s3 else nullcontext() as bucket,
     ):
+        chaos = world.on(bucket) if bucket else world
         started = time.monotonic()
         broken = play_rounds(chaos, arguments.rounds, arguments.seed, arguments.at_once)
         show(chaos.table, time.monotonic() - started)

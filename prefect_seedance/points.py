@@ -13,7 +13,7 @@ POINTS = (
     "poll.before",
     "poll.after",
     "relay.before",
-    "commit.before",  # every byte is in a temporary file, and fsynced
+    "commit.before",  # every byte is in a temporary file and fsynced; or in S3's parts, if there are any
     "commit.after",  # the video has its name; no record knows of it yet
     "relay.after",
     "poster.after",

@@ -30,11 +30,6 @@ for name in list(os.environ):
     if name.startswith(FOREIGN_PREFIXES) or name.upper() in PROXY_NAMES:
         del os.environ[name]
 
-# Minutes of killed, cancelled, scheduled and deployed processes: asked for (see the README), too long for every run.
-# The browser's tests want Debian's chromium and playwright, which the test extra does not bring.
-LONG = ("browser", "chaos", "deployments", "examples", "prefect_runs")
-collect_ignore = [] if os.environ.get("SEEDANCE_LONG") else [*LONG]
-
 prefect_home = tempfile.mkdtemp(prefix="prefect-seedance-tests-")
 atexit.register(shutil.rmtree, prefect_home, ignore_errors=True)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     DamagedUpload,
@@ -107,7 +108,9 @@ class S3Upload:
         if (self._size, self._crc32) != (size, crc32):
             there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
             raise DamagedUpload(self._where, f"{there}, expected {wanted}")
+        reached("commit.before")
         info = self._put()
+        reached("commit.after")
         if self._parts is not None:
             abort_others(self._bucket, self._key)
         return info

@@ -29,6 +29,7 @@ from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.journal import resolve_unclear
 from prefect_seedance.points import listen
 from tests.chaos.orders import Order, Report, Strike
+from tests.chaos.places import place_of
 
 POINTS_FILE, OUTPUT_FILE, REPORTS_FILE = "points.txt", "output.txt", "reports.json"
 #: Flows that one process runs at once.
@@ -75,7 +76,7 @@ class Listener:
                 self._strike(strike)
 
     def _strike(self, strike: Strike) -> None:
-        store = Path(self._order.store)
+        place = place_of(self._order.store)
         match strike.action:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -85,25 +86,9 @@ class Listener:
             case "interrupt":
                 os.kill(os.getpid(), signal.SIGINT)
             case "lose_records":
-                put_a_file_in_the_way(store / "journal" / "records")
+                place.destroy("records")
             case "block_writes":
-                put_a_file_in_the_way(store / ".tmp")
-
-
-def put_a_file_in_the_way(folder: Path) -> None:
-    """Make a folder unusable, also for root, to whom no access right is denied. `clear_the_way` undoes it."""
-    folder.rename(_away(folder))
-    folder.touch()
-
-
-def clear_the_way(folder: Path) -> None:
-    """Undo `put_a_file_in_the_way`."""
-    folder.unlink()
-    _away(folder).rename(folder)
-
-
-def _away(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.away")
+                place.destroy("writes")
 
 
 def _generated(order: Order) -> Report:
@@ -140,7 +125,7 @@ def _settled(order: Order) -> Report:
 
 
 def _blocks(order: Order) -> tuple[SeedanceCredentials, VideoStore]:
-    store = VideoStore(location=order.store)
+    store = place_of(order.store).store
     if order.block:
         return SeedanceCredentials.load(order.block), store
     key = {"api_key": order.api_key} if order.api_key else {}

@@ -13,12 +13,15 @@ from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.report import Table
 from tests.chaos.scenarios import Scenario
 from tests.conftest import LoopbackOnly
+from tests.storage.s3_servers import S3Server, moto
+
+__all__ = ["moto"]  # a fixture
 
 #: With more, Prefect's SQLite becomes the bottleneck.
 AT_ONCE = 3
 _SLEEPERS_AT_ONCE = 20
 
-_table = pytest.StashKey[Table]()
+_tables = pytest.StashKey[dict[str, Table]]()
 
 
 @pytest.fixture(scope="session")
@@ -28,22 +31,32 @@ def chaos(request: pytest.FixtureRequest, loopback_only: LoopbackOnly) -> Iterat
         tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
         running_chaos(Path(folder)) as world,
     ):
-        request.config.stash[_table] = world.table
+        request.config.stash[_tables] = {"kills": world.table}
         yield world
 
 
 @pytest.fixture(scope="session")
-def played(request: pytest.FixtureRequest, chaos: Chaos) -> Iterator[Callable[[Scenario], None]]:
+def chaos_on_s3(request: pytest.FixtureRequest, chaos: Chaos, moto: S3Server) -> Chaos:
+    """The same world, with the stores in a bucket."""
+    world = chaos.on(moto)
+    request.config.stash[_tables]["kills, on S3"] = world.table
+    return world
+
+
+@pytest.fixture(scope="session")
+def played(request: pytest.FixtureRequest, chaos: Chaos, chaos_on_s3: Chaos) -> Iterator[Callable[[Scenario], None]]:
     """Play a scenario to its end; all that were selected are under way as soon as the first is asked for."""
     busy, patient = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(_SLEEPERS_AT_ONCE)
     futures: dict[Scenario, Future[object]] = {}
 
     def begin(scenario: Scenario) -> Future[object]:
         if scenario not in futures:
-            futures[scenario] = (patient if scenario.sleeps else busy).submit(scenario.play, chaos)
+            world = chaos_on_s3 if scenario.bucket else chaos
+            futures[scenario] = (patient if scenario.sleeps else busy).submit(scenario.play, world)
         return futures[scenario]
 
-    if not hasattr(request.config, "workerinput"):  # a worker of `pytest -n` does not know which are its own
+    # A worker of `pytest -n` knows which are its own only where the whole folder is one worker's (`--dist loadgroup`).
+    if not hasattr(request.config, "workerinput") or request.config.option.loadgroup:
         selected = [getattr(item, "callspec", None) for item in request.session.items]
         params = [callspec.params.get("scenario") for callspec in selected if callspec is not None]
         for scenario in params:
@@ -58,8 +71,8 @@ def played(request: pytest.FixtureRequest, chaos: Chaos) -> Iterator[Callable[[S
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what the kills have shown."""
-    table = config.stash.get(_table, None)
-    if table is not None and table.outcomes:
-        terminalreporter.section("kills")
-        for line in table.lines():
-            terminalreporter.write_line(line)
+    for title, table in config.stash.get(_tables, {}).items():
+        if table.outcomes:
+            terminalreporter.section(title)
+            for line in table.lines():
+                terminalreporter.write_line(line)

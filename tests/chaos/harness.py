@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from prefect_seedance import SeedanceCredentials, VideoStore
+from prefect_seedance import SeedanceCredentials
 from prefect_seedance.journal import Entry, Journal, State, identify, resolve_unclear
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
+from prefect_seedance.storage.protocol import Store
 from tests.chaos.child import request_for
 from tests.chaos.orders import Order, Report
+from tests.chaos.places import Place, place_of
 from tests.chaos.processes import PATIENCE_SECONDS, Child, Zygote, running_zygote
 from tests.chaos.report import Table
 from tests.prefect_server import PrefectServer, running_prefect_server
+from tests.storage.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 
 #: Every key of the suite begins like this; nothing that is written down may hold it.
 KEY_MARK = "sk_chaos-"
@@ -38,15 +41,17 @@ class Chaos:
     """What all cases share. Safe to use from several threads.
 
     Attributes:
-        folder: Holds everything that the children write.
+        folder: Holds everything that the children write, but for what is in the bucket.
         vendor: The simulator.
         zygote: Forks the children.
+        bucket: The S3 server of the stores; without one they are folders.
         table: What the kills have shown.
     """
 
     folder: Path
     vendor: Simulator
     zygote: Zygote
+    bucket: S3Server | None = None
     table: Table = field(default_factory=Table)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -60,6 +65,21 @@ class Chaos:
     def home(self) -> Path:
         """The children's Prefect home, with the results that Prefect persisted."""
         return self.folder / "home"
+
+    def on(self, bucket: S3Server) -> Chaos:
+        """Give the same world with the stores in a bucket, and a table of its own."""
+        return replace(self, bucket=bucket, table=Table())
+
+    def store_settings(self, folder: Path) -> dict[str, str]:
+        """Give the fields of the store of the case with this folder."""
+        if self.bucket is None:
+            return {"location": str(folder / "store")}
+        return {
+            "location": f"s3://{BUCKET}/{folder.name}",
+            "endpoint_url": self.bucket.url,
+            "access_key_id": ACCESS_KEY,
+            "secret_access_key": SECRET_KEY,
+        }
 
     def case(self, name: str, *faults: Fault) -> Case:
         """Make a case, and plan its faults."""
@@ -120,15 +140,20 @@ class Case:
     folder: Path
     _runs: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    @property
-    def store(self) -> Path:
-        """The store's folder."""
-        return self.folder / "store"
+    @cached_property
+    def place(self) -> Place:
+        """Where the store is."""
+        return place_of(self.chaos.store_settings(self.folder))
+
+    @cached_property
+    def files(self) -> Store:
+        """What is in the store."""
+        return self.place.store.open()
 
     @property
     def journal(self) -> Journal:
         """The store's journal."""
-        return VideoStore(location=str(self.store)).journal()
+        return self.place.store.journal()
 
     @property
     def intent(self) -> str:
@@ -159,7 +184,11 @@ class Case:
     def order(self, **fields: Any) -> Order:
         """Order a run of this case."""
         folder = self.folder / f"run-{next(self._runs)}"
-        given: dict[str, Any] = {"prompts": (self.prompt,), "store": str(self.store), "url": self.chaos.vendor.url}
+        given: dict[str, Any] = {
+            "prompts": (self.prompt,),
+            "store": dict(self.place.settings),
+            "url": self.chaos.vendor.url,
+        }
         return Order(folder=str(folder), **{**given, **fields})
 
     def begin(self, **fields: Any) -> Child:
@@ -183,15 +212,13 @@ class Case:
         return entry
 
     @property
-    def record_file(self) -> Path:
-        """The record."""
-        return self.store / "journal" / "records" / f"{self.intent}.json"
+    def record_key(self) -> str:
+        """Where the record is in the store."""
+        return f"journal/records/{self.intent}.json"
 
     def age(self) -> None:
-        """Let every lease run out: the age of a record is the age of its file, by the file system's clock."""
-        past = time.time() - _LONG_AGO_SECONDS
-        if self.record_file.exists():
-            os.utime(self.record_file, (past, past))
+        """Let every lease run out."""
+        self.place.age(self.record_key, _LONG_AGO_SECONDS)
 
     def settle(self, task_id: str = "") -> None:
         """Settle what is unclear, as a person would who sees the vendor's console."""
@@ -200,6 +227,11 @@ class Case:
             resolution = "attach" if task_id else "not_billed"
             resolve_unclear(self.journal, self.intent, resolution, task_id=task_id, fetch=client.get_video)
 
+    def read(self, key: str) -> bytes:
+        """Read an object of the store."""
+        with self.files.open_read(key) as file:
+            return file.read()
+
     # Assertions.
 
     def assert_stored(self, *reports: Report) -> None:
@@ -207,9 +239,9 @@ class Case:
         record = self.record().record
         assert record.state is State.STORED and record.stored is not None
         assert {*record.task_ids} == {*self.bills()}
-        video = self.store / record.stored.key
-        assert hashlib.sha256(video.read_bytes()).hexdigest() == record.stored.sha256
-        assert record.task_id in video.with_suffix(".json").read_text()
+        assert hashlib.sha256(self.read(record.stored.key)).hexdigest() == record.stored.sha256
+        provenance = str(PurePosixPath(record.stored.key).with_suffix(".json"))
+        assert record.task_id.encode() in self.read(provenance)
         assert not list(self.journal.open_records())
         for report in reports:
             assert (report.error, report.task_id, report.sha256) == ("", record.task_id, record.stored.sha256), report

@@ -215,14 +215,13 @@ def _deleted_video(case: Case) -> None:
     case.assert_stored(case.run())
     stored = case.record().record.stored
     assert stored is not None
-    (case.store / stored.key).unlink()
+    case.files.delete(stored.key)
 
 
 def _deleted_record(case: Case) -> None:
     assert case.begin(strikes=(Strike("poll.before"),)).ended().was_killed
-    case.record_file.unlink()
-    for marker in (case.store / "journal" / "open").iterdir():
-        marker.unlink()
+    for key in (case.record_key, *case.files.list_keys("journal/open/")):
+        case.files.delete(key)
 
 
 def _unclear(case: Case) -> None:

@@ -16,9 +16,8 @@ class Strike:
 
     Attributes:
         point: Name of the point.
-        action: ``kill`` is SIGKILL, ``freeze`` SIGSTOP and ``interrupt`` a Ctrl+C; ``lose_records`` puts a file in the
-            place of the journal's records, ``block_writes`` one in that of the store's temporary files, so that the
-            records can still be read.
+        action: ``kill`` is SIGKILL, ``freeze`` SIGSTOP and ``interrupt`` a Ctrl+C; after ``lose_records`` the
+            journal's records can neither be read nor written, after ``block_writes`` nothing can be written.
         time: At which of its arrivals there.
     """
 
@@ -33,7 +32,7 @@ class Order:
 
     Attributes:
         folder: Where the child writes its output, the points that it reaches, and its reports.
-        store: The store's location.
+        store: Fields of the store.
         prompts: What is asked for. One is run by the sync flow, several at once by the async one.
         url: The vendor's host.
         take: Which video of a prompt.
@@ -49,7 +48,7 @@ class Order:
     """
 
     folder: str
-    store: str
+    store: dict[str, str]
     prompts: tuple[str, ...]
     url: str
     take: str = "1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prefect_seedance.journal import State
-from tests.chaos.child import clear_the_way
 from tests.chaos.harness import Case, Chaos, until
 from tests.chaos.orders import Strike
 from tests.chaos.processes import Child
@@ -13,7 +12,7 @@ def mended_while_it_waits(chaos: Chaos) -> None:
     """The store becomes read-only and is mended soon: the run goes on as if nothing had been."""
     case = chaos.case("mended")
     child = _outage(case, Strike("accepted.logged", "block_writes"))
-    clear_the_way(case.store / ".tmp")
+    case.place.mend("writes")
     case.assert_stored(child.ended().report)
     assert len(case.bills()) == 1
 
@@ -23,7 +22,7 @@ def killed_while_read_only(chaos: Chaos) -> None:
     case = chaos.case("read-only")
     child = _outage(case, Strike("accepted.logged", "block_writes"))
     child.kill()
-    clear_the_way(case.store / ".tmp")
+    case.place.mend("writes")
     case.age()
     case.assert_unknown(case.run())
     (task_id,) = case.bills()
@@ -41,7 +40,7 @@ def records_gone_and_back(chaos: Chaos) -> None:
     assert task_id in child.output()
     child.kill()
     child.ended()
-    clear_the_way(case.store / "journal" / "records")
+    case.place.mend("records")
     record = case.record().record
     assert (record.state, record.task_ids) == (State.SENDING, ())
     report = case.run()  # at once: the claim's lease has not run out
@@ -53,7 +52,7 @@ def records_back_in_time(chaos: Chaos) -> None:
     """The records come back while the run still tries."""
     case = chaos.case("back")
     child = _outage(case, Strike("accepted.logged", "lose_records"))
-    clear_the_way(case.store / "journal" / "records")
+    case.place.mend("records")
     case.assert_stored(child.ended().report)
     assert len(case.bills()) == 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -18,13 +18,25 @@ class Scenario:
         name: For the test's id.
         play: Raises an `AssertionError` where a promise was broken.
         sleeps: Whether it mostly waits for a lease to run out.
+        bucket: Whether its stores are in a bucket instead of folders.
     """
 
     name: str
     play: Callable[[Chaos], object]
     sleeps: bool = False
+    bucket: bool = False
 
 
 def each(*scenarios: Scenario) -> pytest.MarkDecorator:
     """Make a test of each scenario."""
     return pytest.mark.parametrize("scenario", scenarios, ids=[scenario.name for scenario in scenarios])
+
+
+def everywhere(*scenarios: Scenario) -> pytest.MarkDecorator:
+    """Make two tests of each scenario: with folders for stores, and in a bucket."""
+    return each(*scenarios, *on_s3(*scenarios))
+
+
+def on_s3(*scenarios: Scenario) -> list[Scenario]:
+    """Give the same scenarios with the stores in a bucket."""
+    return [replace(scenario, name=f"{scenario.name}, on S3", bucket=True) for scenario in scenarios]

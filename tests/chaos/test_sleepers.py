@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 
 from tests.chaos import sleepers
-from tests.chaos.scenarios import Scenario, each
+from tests.chaos.scenarios import Scenario, everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 
 SCENARIOS = [
     *(
@@ -32,6 +32,6 @@ SCENARIOS = [
 ]
 
 
-@each(*SCENARIOS)
+@everywhere(*SCENARIOS)
 def test_a_sleeper_pays_for_nothing_twice(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.chaos import outages
-from tests.chaos.scenarios import Scenario, each
+from tests.chaos.scenarios import Scenario, everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 
 SCENARIOS = [
     Scenario(play.__name__.replace("_", " "), play)
@@ -22,7 +22,7 @@ SCENARIOS = [
 ]
 
 
-@each(*SCENARIOS)
+@everywhere(*SCENARIOS)
 def test_an_accepted_task_survives_an_outage_of_the_store(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:

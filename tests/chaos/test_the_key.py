@@ -13,10 +13,10 @@ from prefect_seedance.simulator import Fault
 from tests.chaos.harness import KEY_MARK, Chaos, persisted_results
 from tests.chaos.orders import Strike
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 
 
-def test_the_key_is_in_no_file_log_traceback_result_or_database(chaos: Chaos) -> None:
+def test_the_key_is_in_no_file_object_log_traceback_result_or_database(chaos: Chaos, chaos_on_s3: Chaos) -> None:
     chaos.credentials.save("chaos")
     unclear = chaos.case("key, unclear", Fault(fault="lost_answer"))
     assert unclear.run(block="chaos").error == "SubmissionUnknown"
@@ -26,6 +26,8 @@ def test_the_key_is_in_no_file_log_traceback_result_or_database(chaos: Chaos) ->
     assert refused.run(api_key=f"{KEY_MARK}wrong").error == "AuthenticationFailed"
     stored = chaos.case("key, stored")
     task_id = stored.run(block="chaos").task_id
+    in_bucket = chaos_on_s3.case("key, in a bucket")
+    in_bucket.assert_stored(in_bucket.run(block="chaos"))
 
     database = chaos.folder / "server"
     for trace in (stored.prompt, "AuthenticationFailed", "It is unclear whether the vendor accepted"):
@@ -33,6 +35,7 @@ def test_the_key_is_in_no_file_log_traceback_result_or_database(chaos: Chaos) ->
     assert holding(task_id, iter(persisted_results(chaos.home)))
     places = [chaos.folder, Path(os.environ["PREFECT_HOME"])]
     assert not [path for place in places for path in holding(KEY_MARK, files(place))]
+    assert not [key for key in in_bucket.files.list_keys("") if KEY_MARK.encode() in in_bucket.read(key)]
     assert not any(request.authorization for request in chaos.vendor.media_requests())
 
 

@@ -45,6 +45,7 @@ def _import_all() -> None:
     """Import what a run imports on its way, so that no child has to."""
     import anyio._backends._asyncio  # noqa: F401
     import av  # noqa: F401
+    import boto3  # noqa: F401
     import fastapi  # noqa: F401
     import prefect.client.base
     import prefect.events.clients

@@ -3,6 +3,9 @@
 Run as `python moto_process.py`. It prints its port, and ends when its standard input is closed. moto itself looks
 first and writes then, so that of two writers at once both may succeed; S3's conditional writes are atomic.
 Listings come in pages of seven.
+
+What only a test can do has paths that no bucket can have: `POST /-/age` makes an object older, `/-/refuse` answers
+some methods below a path with an error, `/-/allow` no longer.
 """
 
 from __future__ import annotations
@@ -12,11 +15,16 @@ import os
 import sys
 import threading
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+REFUSALS = {"403": "AccessDenied", "404": "NoSuchKey", "503": "SlowDown"}
 NO_SUCH_UPLOAD = b"<Error><Code>NoSuchUpload</Code><Message>The upload does not exist.</Message></Error>"
 
 
@@ -26,6 +34,8 @@ class OneAtATime:
     def __init__(self, application: Any) -> None:
         self.application = application
         self.lock = threading.Lock()
+        #: The beginning of a path and a method, and the status that it is refused with.
+        self.refused: dict[tuple[str, str], str] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -35,6 +45,15 @@ class OneAtATime:
             return []
         environ["wsgi.input"] = io.BytesIO(body)
         with self.lock:
+            path, method = str(environ["PATH_INFO"]), str(environ["REQUEST_METHOD"])
+            if path.startswith("/-/"):
+                self.control(path, **{name: value for name, (value,) in parse_qs(environ["QUERY_STRING"]).items()})
+                start_response("204 No Content", [])
+                return []
+            for (below, refused), status in self.refused.items():
+                if path.startswith(below) and method == refused:
+                    start_response(f"{status} Refused", [("Content-Type", "application/xml")])
+                    return [f"<Error><Code>{REFUSALS[status]}</Code></Error>".encode()]
             try:
                 return list(self.application(environ, start_response))
             except KeyError:  # moto fails where S3 says that the upload is not there (any more)
@@ -42,6 +61,20 @@ class OneAtATime:
                     raise
         start_response("404 Not Found", [("Content-Type", "application/xml")])
         return [NO_SUCH_UPLOAD]
+
+    def control(self, control: str, *, path: str, seconds: str = "0", **statuses: str) -> None:
+        """Do what a path beside S3's asks for."""
+        refused = {(path, method): status for method, status in statuses.items()}
+        if control == "/-/refuse":
+            self.refused |= refused
+        elif control == "/-/allow":
+            for each in refused:
+                del self.refused[each]
+        else:
+            _, bucket, key = path.split("/", 2)
+            found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[bucket].keys.get(key)
+            if found is not None:
+                found.last_modified -= timedelta(seconds=float(seconds))
 
 
 class Handler(WSGIRequestHandler):
