@@ -15,8 +15,9 @@ Names are loaded when asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from prefect_seedance.exports import lazy
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.callbacks import Callbacks, Notice
@@ -145,14 +146,5 @@ _HOMES = {
     "storm": ("UnknownStorm",),
     "submission": ("resume_or_submit",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

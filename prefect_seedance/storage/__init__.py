@@ -16,8 +16,9 @@ the same name: `from prefect_seedance.storage.relay import relay`.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from prefect_seedance.exports import lazy
 
 if TYPE_CHECKING:
     from prefect_seedance.storage.errors import (
@@ -102,6 +103,30 @@ __all__ = [
 ]
 
 _HOMES = {
+    "errors": (
+        "AlreadyExists",
+        "BadKey",
+        "BadLocation",
+        "ConditionsIgnored",
+        "Conflict",
+        "DamagedUpload",
+        "ForbiddenSource",
+        "KeyTaken",
+        "LinkExpired",
+        "Missing",
+        "NoSpace",
+        "NotAVideo",
+        "NotReadable",
+        "NotWritable",
+        "RelayCancelled",
+        "SourceChanged",
+        "SourceError",
+        "SourceTooLarge",
+        "SourceUnavailable",
+        "StorageError",
+        "StoreUnavailable",
+        "TruncatedSource",
+    ),
     "folder": ("FolderStore",),
     "keys": ("check_key", "check_prefix"),
     "policy": ("MediaPolicy",),
@@ -114,14 +139,5 @@ _HOMES = {
     "s3_verify": ("verify_store",),
     "source": ("MediaSource", "SourceLimits"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF.get(name, 'errors')}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -55,13 +55,10 @@ def played(request: pytest.FixtureRequest, chaos: Chaos, chaos_on_s3: Chaos) -> 
             futures[scenario] = (patient if scenario.sleeps else busy).submit(scenario.play, world)
         return futures[scenario]
 
-    # A worker of `pytest -n` knows which are its own only where the whole folder is one worker's (`--dist loadgroup`).
-    if not hasattr(request.config, "workerinput") or request.config.option.loadgroup:
-        selected = [getattr(item, "callspec", None) for item in request.session.items]
-        params = [callspec.params.get("scenario") for callspec in selected if callspec is not None]
-        for scenario in params:
-            if isinstance(scenario, Scenario):
-                begin(scenario)
+    selected = [getattr(item, "callspec", None) for item in request.session.items]
+    for scenario in [callspec.params.get("scenario") for callspec in selected if callspec is not None]:
+        if isinstance(scenario, Scenario):
+            begin(scenario)
     try:
         yield lambda scenario: begin(scenario).result() and None
     finally:

@@ -16,7 +16,7 @@ from tests.chaos.kills import KILLS, play
 from tests.chaos.scenarios import Scenario, everywhere
 from tests.chaos.sleepers import RENEWALS
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @everywhere(*(Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS))

@@ -13,7 +13,7 @@ from prefect_seedance.simulator import Fault
 from tests.chaos.harness import KEY_MARK, Chaos, persisted_results
 from tests.chaos.orders import Strike
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_the_key_is_in_no_file_object_log_traceback_result_or_database(chaos: Chaos, chaos_on_s3: Chaos) -> None:

@@ -45,7 +45,6 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
     pytest.mark.timeout(400),
-    pytest.mark.xdist_group("deployments"),
 ]
 
 Blocks = tuple[SeedanceCredentials, VideoStore]

@@ -26,7 +26,7 @@ from tests.processes import running, until
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(300)]
 
 TABLE = """product,prompt,model,resolution,duration,ratio
 mug,A ceramic mug,seedance2.0-mini,480p,4,1:1

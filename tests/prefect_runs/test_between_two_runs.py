@@ -25,7 +25,6 @@ from tests.processes import finished, relayed
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect_runs"),
     pytest.mark.usefixtures("prefect_server"),
 ]
 

@@ -47,7 +47,6 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("prefect_runs"),
     pytest.mark.usefixtures("prefect_server"),
 ]
 

@@ -22,7 +22,6 @@ from tests.processes import served_in_a_thread
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect_runs"),
     pytest.mark.usefixtures("prefect_server"),
 ]
 

@@ -14,7 +14,6 @@ from tests.prefect_runs.vendor import small, tasks
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect_runs"),
     pytest.mark.usefixtures("prefect_server"),
 ]
 

@@ -23,7 +23,6 @@ from tests.processes import finished, until
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect_runs"),
     pytest.mark.usefixtures("prefect_server"),
 ]
 
