@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 
-from playwright.sync_api import Locator, Page, Request, Response, expect
+from playwright.sync_api import Locator, Page, Response, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.browser.stage import CREDENTIALS, STORE, Stage
@@ -78,28 +79,28 @@ class RunForm(ABC):
             self._press()
 
     def start_run(self) -> str:
-        """Submit until Prefect has made the run; gives its id.
-
-        Once is not always enough. The V2 form acts on the verdict before this one: the first click after a mended
-        error only takes the error away. And a server on SQLite that is busy answers 503, which no form repeats.
-        """
-        for _ in range(5):
+        """Submit the form once it has no error left, and give the id of the run that Prefect has made."""
+        # After the first verdict the form asks for another with every change, a moment later. Pressed before that
+        # one has come, the button would only take the errors away.
+        expect(self.errors()).to_have_count(0)
+        # A server on SQLite that is busy may answer 503, which no form repeats.
+        for _ in range(3):
             response = self._creation()
             if response is not None and response.ok:
                 return str(response.json()["id"])
         raise AssertionError(f"no run was made; the form says {self.errors().all_inner_texts()}")
 
     def _creation(self) -> Response | None:
-        def is_creation(request: Request) -> bool:
-            return request.url.endswith("/create_flow_run")
+        def is_creation(response: Response) -> bool:
+            return response.url.endswith("/create_flow_run")
 
         try:
-            # The request follows the verdict at once or never.
-            with self.page.expect_request(is_creation, timeout=6_000) as made:
+            # It follows the verdict at once or never.
+            with self.page.expect_response(is_creation, timeout=30_000) as made:
                 self._press()
         except PlaywrightTimeoutError:
             return None
-        return made.value.response()
+        return made.value
 
     def _press(self) -> None:
         self.page.get_by_role("button", name="Submit").click()
@@ -111,7 +112,7 @@ class FormV2(RunForm):
     base = "/v2"
 
     def label(self, name: str) -> Locator:
-        return self.page.locator("label", has_text=name).first
+        return self.page.locator("label", has_text=beginning(name)).first
 
     def write(self, label: str, value: str) -> None:
         self.page.get_by_label(label).fill(value)
@@ -136,7 +137,7 @@ class FormV1(RunForm):
     """The form of the V1 UI, which the links of ``prefect deploy`` open."""
 
     def label(self, name: str) -> Locator:
-        return self.page.locator(".schema-form-property__label", has_text=name).first
+        return self.page.locator(".schema-form-property__label", has_text=beginning(name)).first
 
     def write(self, label: str, value: str) -> None:
         self._field(label).locator("input, textarea").fill(value)
@@ -186,10 +187,22 @@ class RunPage:
         self.open()
         return self.tab("Artifacts")
 
-    def wait_for_progress(self, words: str) -> None:
-        """Wait until the artifact of the progress says so."""
-        card = self.artifacts().get_by_role("link", name="PROGRESS")
-        expect(card).to_contain_text(words)
+    def artifact_card(self, kind: str, saying: str = "") -> Locator:
+        """Find the card of the artifact of this type in the tab, once there is one that says so."""
+        self.stage.artifact(self.run, kind, saying)
+        return self.artifacts().get_by_role("link", name=beginning(kind.upper()))
+
+    def open_artifact(self, kind: str) -> Locator:
+        """Go to the artifact of this type as a person does: its card, the history of its key, its latest version."""
+        self.artifact_card(kind).click()
+        self.page.get_by_role("link", name=self.stage.artifact(self.run, kind)[:8]).click()
+        self.page.wait_for_url("**/artifacts/artifact/*")
+        return self.page.get_by_role("main")
+
+
+def beginning(label: str) -> re.Pattern[str]:
+    """Match a label by its first words: "(Optional)" or a unit may follow, and "Other model" is not "Model"."""
+    return re.compile(rf"^\s*{re.escape(label)}\b")
 
 
 def pixels_wide(picture: Locator) -> int:

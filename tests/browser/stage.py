@@ -46,9 +46,8 @@ class Stage:
     def ask(self, path: str, **body: Any) -> Any:
         """Ask Prefect's API; with a body it is a POST."""
         url = f"{self.url}/api/{path}"
-        return (
-            (httpx.post(url, json=body, timeout=60) if body else httpx.get(url, timeout=60)).raise_for_status().json()
-        )
+        answer = httpx.post(url, json=body, timeout=60) if body else httpx.get(url, timeout=60)
+        return answer.raise_for_status().json()
 
     def deployment_id(self) -> str:
         """Give the id of the deployment that the forms are of."""
@@ -58,11 +57,16 @@ class Stage:
         """List every flow run, oldest first."""
         return self.ask("flow_runs/filter", sort="EXPECTED_START_TIME_ASC")
 
-    def artifact(self, run: str, kind: str) -> str:
-        """Give the id of a run's artifact of this type."""
-        found = self.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}, "type": {"any_": [kind]}})
-        (artifact,) = found
-        return str(artifact["id"])
+    def artifact(self, run: str, kind: str, saying: str = "") -> str:
+        """Wait for a run's artifact of this type whose description says so, and give its id."""
+        asked = {"flow_run_id": {"any_": [run]}, "type": {"any_": [kind]}}
+
+        def found() -> str:
+            artifacts = self.ask("artifacts/filter", artifacts=asked)
+            assert len(artifacts) <= 1, artifacts
+            return next((str(each["id"]) for each in artifacts if saying in str(each["description"])), "")
+
+        return until(found, f"artifact of type {kind} that says {saying!r}")
 
     def hold(self, prompt: str) -> None:
         """Keep videos of this prompt at 50 %, so that a page can show them being made."""
