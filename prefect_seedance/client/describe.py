@@ -16,16 +16,20 @@ def families() -> Mapping[str, list[Route]]:
 
 
 def limits(words: Callable[[Route], str]) -> str:
-    """Say a limit per family, families with the same words together.
+    """Say a limit: the families that differ by name, those with the same words together, then what holds for most.
 
     Example:
-        >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}").split(";")[-1].strip()
-        'MD, MD fast, Fast I2V: 1-15'
+        >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}")
+        'MD, MD fast, Fast I2V: 1-15; others: 4-15'
+        >>> limits(lambda route: f"up to {route.prompt.maximum}")
+        'up to 5000'
     """
     titles: dict[str, list[str]] = {}
     for rows in families().values():
         titles.setdefault(" or ".join(dict.fromkeys(words(row) for row in rows)), []).append(rows[0].title)
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in titles.items())
+    common = max(titles, key=lambda text: len(titles[text]))
+    named = [f"{', '.join(names)}: {text}" for text, names in titles.items() if text != common]
+    return "; ".join([*named, f"others: {common}"]) if named else common
 
 
 def duration_words(route: Route) -> str:

@@ -99,7 +99,7 @@ class VideoRequest(BaseModel):
         Ratio,
         Field(
             title="Aspect ratio",
-            description=f'Width to height; "auto" sends none. {describe.limits(describe.ratio_words)}.',
+            description=f'Width to height. {describe.limits(describe.ratio_words)}; "auto" sends none.',
             json_schema_extra=_at(4),
         ),
     ] = "auto"
