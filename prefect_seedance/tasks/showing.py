@@ -64,8 +64,6 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
         poster: The poster as a ``data:`` address, "" for none.
     """
     rows = {
-        "Video": f"`{stored.uri}`",
-        "Provenance": f"`{stored.provenance_uri}`",
         "Task": f"`{stored.task_id}`",
         "Cost": cost_words(stored),
         "Size": f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes",
@@ -76,16 +74,14 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
     }
     picture = f"![First frame]({poster})\n\n" if poster else ""
     note = f"> {reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}.\n\n" if stored.reused else ""
-    return f"# Video stored\n\n{note}{picture}{_table(rows)}\n## Request\n\n{_table(_asked(request))}"
+    where = _fenced(f"{stored.uri}\n{stored.provenance_uri}")
+    return f"# Video stored\n\n{note}{picture}{where}\n{_table(rows)}\n{_asked(request)}"
 
 
 def failure_markdown(error: SeedanceError, request: VideoRequest) -> str:
     """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
-    words = without_signatures(str(error)).replace("```", "'''")
-    return (
-        f"# {headline(error)}\n\n**Paid:** {paid_words(error)}.\n\n```text\n{words}\n```\n\n"
-        f"## Request\n\n{_table(_asked(request))}"
-    )
+    words = _fenced(without_signatures(str(error)))
+    return f"# {headline(error)}\n\n**Paid:** {paid_words(error)}.\n\n{words}\n{_asked(request)}"
 
 
 def cancelled_markdown(request: VideoRequest, task_id: str) -> str:
@@ -102,17 +98,30 @@ def cancelled_markdown(request: VideoRequest, task_id: str) -> str:
         )
     return (
         f"# The run was cancelled\n\n{state}\n\nPrefect may show a cancelled step as Crashed. That is not a failure: "
-        f"the journal knows what was submitted.\n\n## Request\n\n{_table(_asked(request))}"
+        f"the journal knows what was submitted.\n\n{_asked(request)}"
     )
 
 
-def _asked(request: VideoRequest) -> dict[str, str]:
-    rows: dict[str, str] = {}
-    for name, value in request.model_dump().items():
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        if text and text != "auto":
-            rows[name] = _MARKUP.sub(r"\\\g<0>", without_signatures(text))
-    return rows
+def _asked(request: VideoRequest) -> str:
+    """Word the request as markdown: what is short in a table, the addresses in a block."""
+    addresses = dict(request.references())
+    fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
+    rows = {
+        name: _MARKUP.sub(r"\\\g<0>", without_signatures(str(value)))
+        for name, value in fields.items()
+        if value not in ("", "auto", [])
+    }
+    asked = f"## Request\n\n{_table(rows)}"
+    if not addresses:
+        return asked
+    lines = [f"{place}: {_line(without_signatures(address))}" for place, address in addresses.items()]
+    return asked + "\n" + _fenced("\n".join(lines))
+
+
+def _fenced(text: str) -> str:
+    """Put a text into a block, which scrolls in itself; a table would grow over what is beside it on the page."""
+    quoted = text.replace("```", "'''")
+    return f"```text\n{quoted}\n```\n"
 
 
 def _table(rows: dict[str, str]) -> str:
@@ -121,7 +130,11 @@ def _table(rows: dict[str, str]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(re.sub(r"(?<!\\)\|", r"\\|", text[:2000]).split())
+    return re.sub(r"(?<!\\)\|", r"\\|", _line(text))
+
+
+def _line(text: str) -> str:
+    return " ".join(text[:2000].split())
 
 
 def _time(moment: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from uuid import UUID
@@ -150,7 +151,18 @@ class Shown:
 
     async def _draw(self, progress: float, description: str) -> None:
         if self.artifact is None:
-            key = "seedance-" + "".join(each if each.isalnum() else "-" for each in self.task_id.lower())
-            self.artifact = await acreate_progress_artifact(progress, key=key, description=description)
+            self.artifact = await acreate_progress_artifact(
+                progress, key=progress_key(self.task_id), description=description
+            )
         else:
             await aupdate_progress_artifact(self.artifact, progress, description=description)
+
+
+def progress_key(task_id: str) -> str:
+    """Give the artifact a key of its own that fits on its card, whatever the vendor's ids look like.
+
+    Example:
+        >>> progress_key("videos_1") == progress_key("Videos-1")
+        False
+    """
+    return f"seedance-progress-{hashlib.sha256(task_id.encode()).hexdigest()[:12]}"

@@ -209,3 +209,10 @@ def pixels_wide(picture: Locator) -> int:
     """Tell how wide a picture is once it has been loaded; a broken one never is."""
     expect(picture).to_be_visible()
     return int(picture.evaluate("async picture => { await picture.decode(); return picture.naturalWidth }"))
+
+
+def right_edge(element: Locator) -> float:
+    """Tell where an element ends on the page."""
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"]

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import open_context
-from tests.browser.pages import FormV1, FormV2, RunForm, RunPage, pixels_wide
+from tests.browser.pages import FormV1, FormV2, RunForm, RunPage, pixels_wide, right_edge
 from tests.browser.stage import CREDENTIALS, STORE, Stage
 from tests.processes import until
 
@@ -118,7 +118,10 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     expect(main).to_contain_text("Video stored")
     expect(main).to_contain_text("coins, in 1 submission")
     expect(main).to_contain_text(stage.store.as_uri())
-    assert pixels_wide(main.get_by_role("img", name="First frame")) > 100
+    poster = main.get_by_role("img", name="First frame")
+    assert pixels_wide(poster) > 100
+    # The poster is as wide as the page's column: nothing reaches over what is beside it.
+    assert max(map(right_edge, main.locator("table, pre").all())) <= right_edge(poster) + 1
     shown.open_artifact("image")
     assert pixels_wide(main.get_by_role("img", name="artifact-image")) > 100
 

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,12 +96,13 @@ def scene(
 
 def test_progress_is_one_artifact_that_was_updated_in_place(scene: Scene) -> None:
     task_id = scene.video.task_id
-    progress = shown.artifact(shown.run_of(scene.stored), f"seedance-{task_id.lower().replace('_', '-')}")
+    progress = shown.artifact(shown.run_of(scene.stored), "seedance-progress-")
     assert progress.type == "progress"
     assert progress.data == 100
     assert progress.description == f"completed, task {task_id}"
     assert progress.created is not None and progress.updated is not None
     assert progress.updated > progress.created
+    assert progress.key is not None and len(progress.key) <= 30, "longer keys are cut off on the run's page"
     waiting = next(each for each in shown.task_runs(shown.run_of(scene.stored), 5) if "wait" in each.name)
     assert progress.task_run_id == waiting.id
 
@@ -119,6 +121,17 @@ def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_requ
     with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as poster:
         assert poster.format == "JPEG"
         assert poster.height > poster.width
+
+
+def test_what_is_long_stands_in_a_block_since_a_table_would_grow_over_what_is_beside_it(scene: Scene) -> None:
+    page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
+    blocks = [each.splitlines() for each in re.findall(r"^```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)]
+    assert blocks == [
+        [scene.video.uri, scene.video.provenance_uri],
+        ["images[0]: https://bucket.example.com/first.png"],
+    ]
+    rows = [line for line in page.splitlines() if line.startswith("|") and not line.startswith("| prompt |")]
+    assert rows and not any("://" in row for row in rows)
 
 
 def test_the_poster_is_an_image_artifact_as_well(scene: Scene) -> None:
