@@ -41,7 +41,7 @@ class Stage:
     @property
     def store(self) -> Path:
         """The folder that the store block names."""
-        return self.folder / "videos"
+        return self.folder / "catalogue"
 
     def ask(self, path: str, **body: Any) -> Any:
         """Ask Prefect's API; with a body it is a POST."""
