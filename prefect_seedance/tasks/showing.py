@@ -10,6 +10,7 @@ import base64
 import logging
 import re
 from collections.abc import Awaitable
+from pathlib import PurePosixPath
 from uuid import UUID
 
 from prefect.artifacts import acreate_image_artifact, acreate_markdown_artifact
@@ -64,6 +65,7 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
         poster: The poster as a ``data:`` address, "" for none.
     """
     rows = {
+        "Provenance": f"`{PurePosixPath(stored.provenance_uri).name}`, beside the video",
         "Task": f"`{stored.task_id}`",
         "Cost": cost_words(stored),
         "Size": f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes",
@@ -74,8 +76,7 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
     }
     picture = f"![First frame]({poster})\n\n" if poster else ""
     note = f"> {reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}.\n\n" if stored.reused else ""
-    where = _fenced(f"{stored.uri}\n{stored.provenance_uri}")
-    return f"# Video stored\n\n{note}{picture}{where}\n{_table(rows)}\n{_asked(request)}"
+    return f"# Video stored\n\n{note}{picture}{_fenced(stored.uri)}\n{_table(rows)}\n{_asked(request)}"
 
 
 def failure_markdown(error: SeedanceError, request: VideoRequest) -> str:

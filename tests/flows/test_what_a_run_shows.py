@@ -110,7 +110,15 @@ def test_progress_is_one_artifact_that_was_updated_in_place(scene: Scene) -> Non
 def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_request(scene: Scene) -> None:
     video = scene.video
     page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
-    for said in (video.uri, video.provenance_uri, video.task_id, video.sha256, "coins", "480x854"):
+    assert video.provenance_uri.removesuffix(".json") == video.uri.removesuffix(".mp4")
+    for said in (
+        video.uri,
+        f"`{video.task_id}.json`, beside the video",
+        video.task_id,
+        video.sha256,
+        "coins",
+        "480x854",
+    ):
         assert said in page
     for moment in (video.created_at, video.completed_at, video.stored_at):
         assert moment is not None
@@ -126,10 +134,7 @@ def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_requ
 def test_what_is_long_stands_in_a_block_since_a_table_would_grow_over_what_is_beside_it(scene: Scene) -> None:
     page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
     blocks = [each.splitlines() for each in re.findall(r"^```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)]
-    assert blocks == [
-        [scene.video.uri, scene.video.provenance_uri],
-        ["images[0]: https://bucket.example.com/first.png"],
-    ]
+    assert blocks == [[scene.video.uri], ["images[0]: https://bucket.example.com/first.png"]]
     rows = [line for line in page.splitlines() if line.startswith("|") and not line.startswith("| prompt |")]
     assert rows and not any("://" in row for row in rows)
 
