@@ -19,8 +19,6 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
     pytest.mark.timeout(400),
-    # One server and one browser for all; while Playwright runs in a process, `asyncio.run` cannot.
-    pytest.mark.xdist_group("browser"),
 ]
 
 
