@@ -36,6 +36,7 @@ class Sink(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer's body waits 40 ms for the client's word about its head
     server: Sink
 
     def log_message(self, format: str, *args: object) -> None:

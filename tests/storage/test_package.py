@@ -36,7 +36,7 @@ def test_every_public_name_resolves_and_is_the_one_that_type_checkers_see() -> N
     seen = {
         alias.name: node.module
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("prefect_seedance")
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("prefect_seedance.storage")
         for alias in node.names
     }
     assert set(seen) == set(storage.__all__)
