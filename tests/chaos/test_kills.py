@@ -13,13 +13,17 @@ import pytest
 from prefect_seedance.journal.points import POINTS as JOURNAL_POINTS
 from prefect_seedance.points import POINTS
 from tests.chaos.kills import KILLS, play
-from tests.chaos.scenarios import Scenario, everywhere
+from tests.chaos.scenarios import Scenario, each, on_s3
 from tests.chaos.sleepers import RENEWALS
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
-@everywhere(*(Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS))
+ROWS = [Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS]
+
+
+# All rows on S3 are played by `python -m benchmarks.chaos --s3`; here every fourth one.
+@each(*ROWS, *on_s3(*ROWS[::4]))
 def test_a_killed_run_is_taken_up_and_nothing_is_paid_for_twice(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:
