@@ -35,11 +35,11 @@ def limits(words: Callable[[Route], str]) -> str:
 def duration_words(route: Route) -> str:
     """Word the lengths of a route, in seconds, with what is disputed."""
     rule = route.duration
-    text = f"{rule.minimum}-{rule.maximum}"
-    for warning in rule.warn:
-        sure = " or ".join(map(str, warning.allowed)) if warning.allowed else f"{warning.minimum}-{warning.maximum}"
-        text += f" (sure: {sure})"
-    return text
+    sure = [
+        " or ".join(map(str, warning.allowed)) if warning.allowed else f"{warning.minimum}-{warning.maximum}"
+        for warning in rule.warn
+    ]
+    return f"{rule.minimum}-{rule.maximum}" + (f" (sure: {'; '.join(sure)})" if sure else "")
 
 
 def resolution_words(route: Route) -> str:
