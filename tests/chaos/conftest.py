@@ -24,7 +24,7 @@ _SLEEPERS_AT_ONCE = 20
 _tables = pytest.StashKey[dict[str, Table]]()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chaos(request: pytest.FixtureRequest, loopback_only: LoopbackOnly) -> Iterator[Chaos]:
     """The world of the suite. Its files are some hundred megabytes, so they do not stay."""
     with (
@@ -35,7 +35,7 @@ def chaos(request: pytest.FixtureRequest, loopback_only: LoopbackOnly) -> Iterat
         yield world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chaos_on_s3(request: pytest.FixtureRequest, chaos: Chaos, moto: S3Server) -> Chaos:
     """The same world, with the stores in a bucket."""
     world = chaos.on(moto)
@@ -43,7 +43,7 @@ def chaos_on_s3(request: pytest.FixtureRequest, chaos: Chaos, moto: S3Server) ->
     return world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def played(request: pytest.FixtureRequest, chaos: Chaos, chaos_on_s3: Chaos) -> Iterator[Callable[[Scenario], None]]:
     """Play a scenario to its end; all that were selected are under way as soon as the first is asked for."""
     busy, patient = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(_SLEEPERS_AT_ONCE)

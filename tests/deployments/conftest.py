@@ -15,12 +15,12 @@ from tests.prefect_server import running_prefect_server
 from tests.processes import Running, running, until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("deployments")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_server(loopback_only: LoopbackOnly, folder: Path) -> Iterator[str]:
     soon = {
         # Sooner than its 60 and 5 seconds.
@@ -35,13 +35,13 @@ def own_server(loopback_only: LoopbackOnly, folder: Path) -> Iterator[str]:
         yield server.api_url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def vendor() -> Iterator[Simulator]:
     with running_simulator(seconds=0.2) as simulator:
         yield simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment(own_server: str) -> dict[str, str]:
     """For processes: the commands of the README, and what they start."""
     return {
@@ -52,7 +52,7 @@ def environment(own_server: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def blocks(own_server: str, vendor: Simulator, folder: Path) -> tuple[SeedanceCredentials, VideoStore]:
     """The blocks that the README saves, with the simulator's key and a folder for the bucket."""
     code = snippet("VideoStore(").replace("s3://bucket/prefix", str(folder / "store"))
@@ -63,7 +63,7 @@ def blocks(own_server: str, vendor: Simulator, folder: Path) -> tuple[SeedanceCr
     return SeedanceCredentials.load("default", _sync=True), VideoStore.load("default", _sync=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def worker(environment: dict[str, str], folder: Path) -> Iterator[Running]:
     """A process worker, which makes its pool."""
     with running(*Command.WORKER.arguments, log=folder / "worker.log", environment=environment) as working:

@@ -22,12 +22,12 @@ SECRET = "7d1f0c55e2a94b0db1c0ffee"
 CLIENT_RETRIES = 8
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("prefect-runs")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_server(loopback_only: LoopbackOnly, folder: Path) -> Iterator[str]:
     """With the scheduler, which the test harness's server does without."""
     soon = {
@@ -54,23 +54,23 @@ def settings_of(api_url: str) -> AbstractContextManager[object]:
     return temporary_settings({PREFECT_API_URL: api_url, PREFECT_CLIENT_MAX_RETRIES: CLIENT_RETRIES})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def vendor() -> Iterator[Simulator]:
     with running_simulator(seconds=0.2, key=f"sk_{SECRET}") as simulator:
         yield simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def credentials(vendor: Simulator) -> SeedanceCredentials:
     return SeedanceCredentials(api_key=vendor.key, base_url=vendor.url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store(folder: Path) -> VideoStore:
     return VideoStore(location=str(folder / "store"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def child_environment(own_server: str) -> dict[str, str]:
     """For processes that run flows."""
     root = str(Path(__file__).parents[2])
@@ -83,7 +83,7 @@ def child_environment(own_server: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served(child_environment: dict[str, str], folder: Path) -> Iterator[Running]:
     """A process that serves the flows, as ``generate_video.serve()`` does."""
     script = str(Path(__file__).with_name("deployed.py"))
@@ -92,7 +92,7 @@ def served(child_environment: dict[str, str], folder: Path) -> Iterator[Running]
         yield serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def worker(child_environment: dict[str, str], folder: Path) -> Iterator[Running]:
     """A process worker, with a work pool of its own."""
     command = ["-m", "prefect", "worker", "start", "--type", "process", "--pool", "processes", "--name", "worker"]
