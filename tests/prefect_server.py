@@ -50,6 +50,9 @@ def running_prefect_server(
 ) -> Iterator[PrefectServer]:
     """Run a server with all its services for the length of a ``with`` block.
 
+    In this process Prefect's senders of logs and events keep their connection, whatever the settings say later. So
+    they are ended before, lest they go on with another server, and after, lest they try to reach this one for minutes.
+
     Args:
         folder: For its database and its log.
         ui: Whether to serve the UI.
@@ -73,6 +76,14 @@ def running_prefect_server(
             lambda: answers(f"{server.api_url}/health"), "the Prefect server", seconds=STARTING_SECONDS, alive=process
         )
         yield server
+
+
+def _end_senders() -> None:
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=30)
+    EventsWorker.drain_all(timeout=30)
 
 
 def answers(url: str) -> bool:

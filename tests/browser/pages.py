@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from contextlib import suppress
 
 from playwright.sync_api import Locator, Page, Response, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
@@ -82,8 +83,12 @@ class RunForm(ABC):
         """Submit the form once it has no error left, and give the id of the run that Prefect has made."""
         # After the first verdict the form asks for another with every change, a moment later. Pressed before that
         # one has come, the button would only take the errors away.
-        expect(self.errors()).to_have_count(0)
-        # A server on SQLite that is busy may answer 503, which no form repeats.
+        # A server on SQLite that is busy may answer either with 503, which no form repeats.
+        for _ in range(3):
+            with suppress(AssertionError):
+                expect(self.errors()).to_have_count(0, timeout=20_000)
+                break
+            self.submit()
         for _ in range(3):
             response = self._creation()
             if response is not None and response.ok:

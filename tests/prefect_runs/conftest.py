@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from prefect_seedance import SeedanceCredentials, VideoStore
@@ -37,9 +35,6 @@ def own_server(loopback_only: LoopbackOnly, folder: Path) -> Iterator[str]:
     }
     with running_prefect_server(folder / "server", environment=soon) as server:
         yield server.api_url
-        # What this process has not sent yet it would try to send to a server that is gone, for minutes.
-        APILogWorker.drain_all(timeout=30)
-        EventsWorker.drain_all(timeout=30)
 
 
 @pytest.fixture
