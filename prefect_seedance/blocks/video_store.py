@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self
@@ -11,6 +10,7 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from prefect_seedance.blocks.aws import check_name, options_of
+from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.store_identity import identify_store
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
@@ -122,6 +122,12 @@ class VideoStore(Block):
     maximum_gigabytes: float = Field(
         default=2.0, gt=0, title="Largest video (GiB)", description="Larger media are not taken."
     )
+    assets: bool = Field(
+        default=False,
+        title="Prefect asset",
+        description="Each new video materializes the store as a Prefect asset, with its cost in the metadata. Prefect "
+        "Cloud has pages for assets; a server of your own keeps the events.",
+    )
     allow_http_endpoint: bool = Field(
         default=False,
         title="Allow a plain http endpoint",
@@ -131,17 +137,7 @@ class VideoStore(Block):
     @field_validator("location")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if value.startswith(SCHEME):
-            return S3Settings.from_location(value).location
-        if "://" in value and not value.startswith("file://"):
-            raise ValueError(f"location {value!r} is no place to store to; write s3://bucket/prefix or a folder")
-        path = Path(value.removeprefix("file://")).expanduser()
-        if not path.is_absolute() or ".." in path.parts:
-            raise ValueError(
-                f"location {value!r} is not an absolute path: a worker's own folder is temporary and vanishes; "
-                f"write the whole path, {Path('/data') / path.name} say"
-            )
-        return str(path)
+        return sound_location(value)
 
     @field_validator("key_template")
     @classmethod
@@ -155,6 +151,8 @@ class VideoStore(Block):
 
     @model_validator(mode="after")
     def _sound_settings(self) -> Self:
+        if self.assets:
+            asset_of(self.location)
         given = [name for name in _S3_ONLY if getattr(self, name)]
         if not self.is_s3:
             if given:
@@ -224,7 +222,7 @@ class VideoStore(Block):
         store = self.open()
         store.check_writable()
         store.require_conditions()
-        return self._notices()
+        return [] if self.is_s3 else folder_notices(Path(self.location))
 
     def verify(self) -> str:
         """Try everything that the store will be asked to do, with probes that are deleted again.
@@ -269,17 +267,6 @@ class VideoStore(Block):
         if self.session_token.get_secret_value():
             options["session_token"] = self.session_token
         return options
-
-    def _notices(self) -> list[str]:
-        if self.is_s3:
-            return []
-        notices = [FolderStore(Path(self.location)).network_filesystem_notice()]
-        if Path("/.dockerenv").exists() or os.environ.get("KUBERNETES_SERVICE_HOST"):
-            notices.append(
-                f"{self.location} is a folder inside a container: unless it is a volume, videos and journal vanish "
-                "with it, and the next run pays again. Use s3://bucket/prefix."
-            )
-        return [notice for notice in notices if notice]
 
 
 _S3_ONLY = (

@@ -14,6 +14,7 @@ from prefect_seedance.client.errors import SeedanceError, VideoFailed
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.tasks.assets import materialize_asset
 from prefect_seedance.tasks.create import create_video
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.messages import failure_message, reuse_message, success_message
@@ -119,6 +120,7 @@ async def _generate(
             await send_notifications(notify, *failure_message(error, request))
             raise
         await show_stored(stored, request, store)
+        await materialize_asset(stored, store)
         await send_notifications(notify, *success_message(stored, request))
     return _announced(stored) if stored.reused else stored
 

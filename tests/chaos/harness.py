@@ -97,7 +97,8 @@ def running_chaos(folder: Path) -> Iterator[Chaos]:
     Args:
         folder: For all files.
     """
-    quiet = {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false", "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false"}
+    idle = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "TRIGGERS", "REPOSSESSOR", "PAUSE_EXPIRATIONS")
+    quiet = {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in idle}
     with (
         running_prefect_server(folder / "server", environment=quiet) as server,
         running_simulator(seconds=0.3, key=KEY, balance=1e9) as vendor,

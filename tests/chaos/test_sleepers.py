@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.chaos import sleepers
-from tests.chaos.scenarios import Scenario, everywhere
+from tests.chaos.scenarios import Scenario, each, on_s3
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -32,6 +32,6 @@ SCENARIOS = [
 ]
 
 
-@everywhere(*SCENARIOS)
+@each(*SCENARIOS, *on_s3(*SCENARIOS[1::4]))
 def test_a_sleeper_pays_for_nothing_twice(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)

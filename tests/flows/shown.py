@@ -92,10 +92,10 @@ def logged(run: UUID, *words: str) -> str:
     return until(found, f"a log message with {words}")
 
 
-def events(api_url: str, *, resource: str) -> list[dict[str, Any]]:
-    """The events of this package about a resource, oldest first."""
+def events(api_url: str, *, resource: str, prefix: str = "seedance.") -> list[dict[str, Any]]:
+    """The events of this package, or others, about a resource, oldest first."""
     asked = {
-        "filter": {"event": {"prefix": ["seedance."]}, "any_resource": {"id": [resource]}, "order": "ASC"},
+        "filter": {"event": {"prefix": [prefix]}, "any_resource": {"id": [resource]}, "order": "ASC"},
         "limit": 50,
     }
     answer = httpx.post(f"{api_url}/events/filter", json=asked)
