@@ -13,11 +13,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.prefect_server import running_prefect_server
 
 if "prefect" in sys.modules:
     raise RuntimeError(
@@ -125,10 +128,20 @@ def loopback_only() -> Iterator[LoopbackOnly]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(loopback_only: LoopbackOnly) -> Iterator[str]:
+def prefect_server(loopback_only: LoopbackOnly, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prefect server for this run alone, on a database of its own; gives the URL of its API."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+    from prefect import context
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=120):
-        yield str(PREFECT_API_URL.value())
+    idle = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "REPOSSESSOR", "PAUSE_EXPIRATIONS")
+    quiet = {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in idle}
+    with (
+        running_prefect_server(tmp_path_factory.mktemp("prefect-server"), environment=quiet) as server,
+        temporary_settings({PREFECT_API_URL: server.api_url}),
+        ExitStack() as more,
+    ):
+        # As Prefect's own test harness does, where it has it: also for threads without this one's context.
+        everywhere = getattr(context, "_temporary_global_settings_context", None)
+        if everywhere is not None:
+            more.enter_context(everywhere(context.get_settings_context()))
+        yield server.api_url
