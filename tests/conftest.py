@@ -99,18 +99,19 @@ guard = LoopbackOnly()
 sys.addaudithook(guard)
 
 
-# The tests of each of these folders share servers and processes that take long to start: one worker has them all.
-TOGETHER = ("browser", "chaos", "deployments", "examples", "prefect_runs")
+# The tests of each of these folders share servers and processes that take long to start, and keep a core busy. So one
+# worker has those of the first group and one those of the second, and the others have all other tests meanwhile.
+TOGETHER = {"chaos": "chaos", **dict.fromkeys(("browser", "deployments", "examples", "prefect_runs"), "prefect")}
 
 
 class Together(LoadScopeScheduling):
-    """What a worker of `pytest -n` gets at once: a whole folder of `TOGETHER`, the larger ones first, or one test.
+    """What a worker of `pytest -n` gets at once: a whole group of `TOGETHER`, the larger one first, or one test.
 
     The same as `--dist loadgroup`, which pytest-xdist 3.8 silently leaves undone with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((part for part in nodeid.partition("::")[0].split("/") if part in TOGETHER), nodeid)
+        return next((TOGETHER[part] for part in nodeid.partition("::")[0].split("/") if part in TOGETHER), nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
