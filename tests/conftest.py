@@ -101,7 +101,10 @@ sys.addaudithook(guard)
 
 # The tests of each of these folders share servers and processes that take long to start, and keep a core busy. So one
 # worker has those of the first group and one those of the second, and the others have all other tests meanwhile.
-TOGETHER = {"chaos": "chaos", **dict.fromkeys(("browser", "deployments", "examples", "prefect_runs"), "prefect")}
+TOGETHER = {
+    **dict.fromkeys(("browser", "chaos", "examples"), "first"),
+    **dict.fromkeys(("deployments", "prefect_runs"), "second"),
+}
 
 
 class Together(LoadScopeScheduling):

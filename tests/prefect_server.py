@@ -50,7 +50,7 @@ def running_prefect_server(
 ) -> Iterator[PrefectServer]:
     """Run a server with all its services for the length of a ``with`` block.
 
-    In this process Prefect's senders of logs and events keep their connection, whatever the settings say later. So
+    In this process Prefect's senders of logs, events and so on keep their connection, whatever the settings say later. So
     they are ended before, lest they go on with another server, and after, lest they try to reach this one for minutes.
 
     Args:
@@ -79,11 +79,13 @@ def running_prefect_server(
 
 
 def _end_senders() -> None:
+    from prefect.concurrency import services
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
-    APILogWorker.drain_all(timeout=30)
-    EventsWorker.drain_all(timeout=30)
+    slots = (services.ConcurrencySlotAcquisitionService, services.ConcurrencySlotAcquisitionWithLeaseService)
+    for sender in (APILogWorker, EventsWorker, *slots):
+        sender.drain_all(timeout=30)
 
 
 def answers(url: str) -> bool:
