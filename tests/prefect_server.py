@@ -50,8 +50,9 @@ def running_prefect_server(
 ) -> Iterator[PrefectServer]:
     """Run a server with all its services for the length of a ``with`` block.
 
-    In this process Prefect's senders of logs, events and so on keep their connection, whatever the settings say later. So
-    they are ended before, lest they go on with another server, and after, lest they try to reach this one for minutes.
+    In this process Prefect's senders, of logs and events say, keep their connection, whatever the settings say later.
+    So they are ended before, lest they go on with another server, and after, lest they try to reach this one for
+    minutes.
 
     Args:
         folder: For its database and its log.
