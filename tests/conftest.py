@@ -100,8 +100,8 @@ sys.addaudithook(guard)
 
 
 # The tests of each of these folders share servers and processes that take long to start, and keep a core busy, so one
-# worker has them all. The last two run flows in the test's own process, with a server that ends with the folder; what
-# Prefect keeps of it would hold up later flows of the process, so the README's test line gives them a call of their own.
+# worker has them all. The last two run flows in the test's own process, with a server that ends with the folder. What
+# Prefect keeps of it would hold up later flows of that process, so the README's test line gives them their own call.
 TOGETHER = {
     **dict.fromkeys(("browser", "chaos", "examples"), "busy"),
     "deployments": "deployments",
