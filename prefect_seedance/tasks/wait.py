@@ -9,8 +9,9 @@ import time
 from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.artifacts import Artifact, acreate_progress_artifact, aupdate_progress_artifact
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
 from prefect.tasks import Task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
@@ -19,6 +20,7 @@ from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.journal.errors import SubmissionStopped
 from prefect_seedance.points import reached
 from prefect_seedance.tasks import polling
 from prefect_seedance.tasks.events import emit
@@ -30,8 +32,8 @@ from prefect_seedance.tasks.taking_up import stored_video, take_up
 
 
 def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Tell Prefect whether a failed wait is worth repeating: not when the vendor or our patience has spoken."""
-    return not isinstance(failure_of(state), TaskError)
+    """Tell Prefect whether a failed wait is worth repeating: not when vendor, patience or record have spoken."""
+    return not isinstance(failure_of(state), TaskError | SubmissionStopped)
 
 
 @task(
@@ -150,12 +152,18 @@ class Shown:
             run_logger().debug("The progress artifact was not written: %s", error)
 
     async def _draw(self, progress: float, description: str) -> None:
+        self.artifact = self.artifact or await self._drawn_before()
         if self.artifact is None:
             self.artifact = await acreate_progress_artifact(
                 progress, key=progress_key(self.task_id), description=description
             )
         else:
             await aupdate_progress_artifact(self.artifact, progress, description=description)
+
+    async def _drawn_before(self) -> UUID | None:
+        """Find the artifact of an earlier try of this flow run: its page shows one, and it goes on in place."""
+        found = await Artifact.aget(progress_key(self.task_id))
+        return found.id if found and str(found.flow_run_id) == flow_run.get_id() else None
 
 
 def progress_key(task_id: str) -> str:

@@ -10,6 +10,7 @@ from prefect import flow
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, create_video, generate_video
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.simulator import Fault, Simulator
+from tests.flows import shown
 from tests.prefect_runs import api
 from tests.prefect_runs.vendor import small, tasks
 
@@ -41,9 +42,10 @@ def test_a_retry_of_the_flow_takes_up_what_the_first_attempt_has_paid(
     vendor.plan(Fault(fault="not_a_video", matching="flow retried"))
     state = generate_video.with_options(retries=1)(small("flow retried"), credentials, store, return_state=True)
     stored: StoredVideo = state.result()  # type: ignore[assignment]
-    assert state.state_details.flow_run_id is not None
-    assert api.read(state.state_details.flow_run_id).run_count == 2
+    run = shown.run_of(state)
+    assert api.read(run).run_count == 2
     assert tasks(vendor, "flow retried") == [stored.task_id]
+    assert shown.artifact(run, "seedance-progress-").data == 100, "both attempts have drawn in one place"
     assert not stored.reused, "it was this run that paid"
 
 

@@ -1,0 +1,52 @@
+"""Which failures of a step Prefect repeats: those that may pass, and no verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Failed
+
+from prefect_seedance.client.errors import VideoFailed, WaitTimedOut
+from prefect_seedance.journal.errors import FailedBefore, JournalUnavailable, TaskNotRecorded
+from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
+from prefect_seedance.tasks import store, wait
+from prefect_seedance.tasks.store import VideoNotStored, store_video
+from prefect_seedance.tasks.wait import wait_for_video
+
+INTENT = "0" * 32
+
+
+def ended(failure: Exception) -> tuple[TaskRun, State[Any]]:
+    """A task run that has failed, as Prefect hands it over."""
+    run = TaskRun(flow_run_id=uuid4(), task_key="step", dynamic_key="0")
+    return run, Failed(data=failure)
+
+
+@pytest.mark.parametrize(
+    ("failure", "useful"),
+    [
+        (ConnectionError("the database of Prefect's server is locked"), True),
+        (JournalUnavailable("/videos", "no answer."), True),
+        (TaskNotRecorded(INTENT, "videos_1", "no answer."), True),
+        (FailedBefore(INTENT, "videos_1", "moderation", "no"), False),
+        (VideoFailed("videos_1", "no", "moderation"), False),
+        (WaitTimedOut("videos_1", 60), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) -> None:
+    assert wait.repeat_is_useful(wait_for_video, *ended(failure)) is useful
+
+
+@pytest.mark.parametrize(
+    ("cause", "useful"),
+    [(StoreUnavailable("s3://b", "no answer"), True), (NotWritable("/videos", "read only"), False)],
+    ids=lambda value: type(value).__name__,
+)
+def test_storing_is_repeated_for_what_may_pass(cause: Exception, useful: bool) -> None:
+    failure = VideoNotStored("videos_1", str(cause))
+    failure.__cause__ = cause
+    assert store.repeat_is_useful(store_video, *ended(failure)) is useful
