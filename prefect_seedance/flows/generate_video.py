@@ -17,7 +17,7 @@ from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.tasks.assets import materialize_asset
 from prefect_seedance.tasks.create import create_video
 from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.messages import failure_message, reuse_message, success_message
+from prefect_seedance.tasks.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.options import RunOptions
@@ -104,25 +104,35 @@ async def _generate(
 ) -> StoredVideo:
     with tags(f"seedance:{request.model_name}"):
         await tag_run(request)
-        await validate_request(request, credentials, store, notify)
-        scope = await asyncio.to_thread(resolve_scope, options)
-        # A retried run that meets a freshly made journal would pay for everything again.
-        again = await asyncio.to_thread(has_submitted_before)
-        await asyncio.to_thread(store.journal_id, may_be_new=not again)
+        scope: str | None = None  # as long as nothing can have been sent
         try:
+            scope = await _checked(request, credentials, store, notify, options)
             stored = await _made(request, credentials, store, options, scope)
         except asyncio.CancelledError:
-            task_id = await asyncio.to_thread(known_task_id, store, request, scope, credentials.account)
-            await show_cancelled(request, task_id)
+            await show_cancelled(request, await _known(request, credentials, store, scope))
             raise
-        except SeedanceError as error:
-            await show_failure(error, request)
-            await send_notifications(notify, *failure_message(error, request))
+        except Exception as error:
+            task_id = "" if isinstance(error, SeedanceError) else await _known(request, credentials, store, scope)
+            end = NoVideo(error, task_id, may_have_paid=scope is not None)
+            await show_failure(end, request)
+            await send_notifications(notify, *failure_message(end, request))
             raise
         await show_stored(stored, request, store)
         await materialize_asset(stored, store)
         await send_notifications(notify, *success_message(stored, request))
     return _announced(stored) if stored.reused else stored
+
+
+async def _checked(
+    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str], options: RunOptions
+) -> str:
+    """Refuse what can be refused for free; give the scope that the video is shared within."""
+    await validate_request(request, credentials, store, notify)
+    scope = await asyncio.to_thread(resolve_scope, options)
+    # A retried run that meets a freshly made journal would pay for everything again.
+    again = await asyncio.to_thread(has_submitted_before)
+    await asyncio.to_thread(store.journal_id, may_be_new=not again)
+    return scope
 
 
 async def _made(
@@ -141,6 +151,12 @@ async def _made(
         else:
             return await store_video(completed, submitted, request, credentials, store)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _known(request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, scope: str | None) -> str:
+    if scope is None:
+        return ""
+    return await asyncio.to_thread(known_task_id, store, request, scope, credentials.account)
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:

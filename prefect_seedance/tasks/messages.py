@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.errors import SubmissionStopped, SubmissionUnknown
 from prefect_seedance.journal.evidence import how_to_resolve
+from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.tasks.models import StoredVideo
 
 #: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
@@ -42,42 +44,70 @@ def success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, st
     return f"Video {'reused' if stored.reused else 'stored'}: {stored.task_id}", "\n".join(lines)
 
 
-def failure_message(error: SeedanceError, request: VideoRequest) -> tuple[str, str]:
-    """Give subject and body for a run that ended without a video."""
-    if isinstance(error, SubmissionUnknown):
-        return headline(error), _unknown_body(error, request)
-    words = without_signatures(str(error))
-    return headline(error), f"{_begin(request)}\n{words if len(words) <= _LENGTH else words[: _LENGTH - 1] + '…'}"
+@dataclass(frozen=True)
+class NoVideo:
+    """How a run ended that has no video.
 
-
-def headline(error: SeedanceError) -> str:
-    """Say in one line how a run ended that has no video.
-
-    Example:
-        >>> headline(WaitTimedOut("videos_1", 2700))
-        'No video yet, it goes on: videos_1'
+    Attributes:
+        error: What ended it.
+        task_id: The vendor's task, where the error does not carry it; "" if none is known.
+        may_have_paid: Whether the run came past what is checked for free.
     """
-    if isinstance(error, SubmissionUnclear):
-        return f"Perhaps paid, a person has to settle it: {getattr(error, 'intent', '') or 'a submission'}"
-    if isinstance(error, WaitTimedOut):
-        return f"No video yet, it goes on: {error.task_id}"
-    return f"No video: {type(error).__name__}"
+
+    error: Exception
+    task_id: str = ""
+    may_have_paid: bool = True
+
+    @property
+    def headline(self) -> str:
+        """One line.
+
+        Example:
+            >>> NoVideo(WaitTimedOut("videos_1", 2700)).headline
+            'No video yet, it goes on: videos_1'
+        """
+        error = self.error
+        if isinstance(error, SubmissionUnclear):
+            return f"Perhaps paid, a person has to settle it: {getattr(error, 'intent', '') or 'a submission'}"
+        if isinstance(error, WaitTimedOut):
+            return f"No video yet, it goes on: {error.task_id}"
+        return f"No video: {type(error).__name__}"
+
+    @property
+    def words(self) -> str:
+        """What happened. Errors of others are named only: nobody knows what they repeat."""
+        if isinstance(self.error, SeedanceError | StorageError):
+            return without_signatures(str(self.error))
+        goes_on = f" Task {self.task_id} goes on: the same request run again takes it up." if self.task_id else ""
+        return f"An unexpected {type(self.error).__name__}; the run's log has the details.{goes_on}"
+
+    @property
+    def paid(self) -> str:
+        """What was paid."""
+        task_id = getattr(self.error, "task_id", "") or self.task_id
+        match self.error:
+            case _ if not self.may_have_paid:
+                return "nothing now; it was found before anything was sent"
+            case SubmissionUnclear():
+                return "perhaps; nobody knows whether the vendor accepted it"
+            case SubmissionStopped():
+                return "nothing by this run"
+            case VideoFailed():
+                refunds = "the vendor does not document refunds, its console shows the charge"
+                return f"task {task_id} was accepted; {refunds}"
+            case _ if task_id:
+                return f"task {task_id} was accepted and is paid for; it is not lost"
+            case _:
+                return "no further video; a task that was accepted before goes on and stays paid"
 
 
-def paid_words(error: SeedanceError) -> str:
-    """Say what a run without a video has paid."""
-    task_id = getattr(error, "task_id", "")
-    match error:
-        case SubmissionUnclear():
-            return "perhaps; nobody knows whether the vendor accepted it"
-        case SubmissionStopped():
-            return "nothing by this run"
-        case VideoFailed():
-            return f"task {task_id} was accepted; the vendor does not document refunds, its console shows the charge"
-        case _ if task_id:
-            return f"task {task_id} was accepted and is paid for; it is not lost"
-        case _:
-            return "no further video; a task that was accepted before goes on and stays paid"
+def failure_message(end: NoVideo, request: VideoRequest) -> tuple[str, str]:
+    """Give subject and body for a run that ended without a video."""
+    if isinstance(end.error, SubmissionUnknown):
+        return end.headline, _unknown_body(end.error, request)
+    words = end.words if len(end.words) <= _LENGTH else end.words[: _LENGTH - 1] + "…"
+    paid = "" if isinstance(end.error, SeedanceError) else f"\nPaid: {end.paid}."
+    return end.headline, f"{_begin(request)}\n{words}{paid}"
 
 
 def cost_words(stored: StoredVideo) -> str:

@@ -18,11 +18,10 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.storage.templates import beside
 from prefect_seedance.tasks.logs import log, run_logger
-from prefect_seedance.tasks.messages import cost_words, headline, paid_words, reuse_message, without_signatures
+from prefect_seedance.tasks.messages import NoVideo, cost_words, reuse_message, without_signatures
 from prefect_seedance.tasks.models import StoredVideo
 
 #: Longest that showing something may take; a cancelled run has 30 s in all.
@@ -39,9 +38,9 @@ async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoSt
         await _shown(acreate_image_artifact(poster, key=_key("poster", stored.intent), description=stored.uri))
 
 
-async def show_failure(error: SeedanceError, request: VideoRequest) -> None:
+async def show_failure(end: NoVideo, request: VideoRequest) -> None:
     """Put on the run's page why there is no video, what was paid and what to do."""
-    await _shown(acreate_markdown_artifact(failure_markdown(error, request), key="seedance-no-video"))
+    await _shown(acreate_markdown_artifact(failure_markdown(end, request), key="seedance-no-video"))
 
 
 async def show_cancelled(request: VideoRequest, task_id: str) -> None:
@@ -79,10 +78,9 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
     return f"# Video stored\n\n{note}{picture}{_fenced(stored.uri)}\n{_table(rows)}\n{_asked(request)}"
 
 
-def failure_markdown(error: SeedanceError, request: VideoRequest) -> str:
+def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
     """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
-    words = _fenced(without_signatures(str(error)))
-    return f"# {headline(error)}\n\n**Paid:** {paid_words(error)}.\n\n{words}\n{_asked(request)}"
+    return f"# {end.headline}\n\n**Paid:** {end.paid}.\n\n{_fenced(end.words)}\n{_asked(request)}"
 
 
 def cancelled_markdown(request: VideoRequest, task_id: str) -> str:

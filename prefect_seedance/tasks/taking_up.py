@@ -10,6 +10,7 @@ from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import FailureClass, classify_failure
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.decision import SubmissionPolicy, decide
 from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.identity import identify
@@ -48,10 +49,14 @@ def take_up(
     return record
 
 
+#: A cancelled run has 30 s in all, and a journal that does not answer has other things to be told about.
+_SHORT = Patience(seconds=3.0)
+
+
 def known_task_id(store: VideoStore, request: VideoRequest, scope: str, account: str) -> str:
     """Look up the task of a request, "" if none is known or the journal cannot be read just now."""
     try:
-        entry = store.journal().read(identify(request, scope=scope, account=account).intent)
+        entry = store.journal().read(identify(request, scope=scope, account=account).intent, _SHORT)
     except Exception as error:
         run_logger().info("The journal could not be read: %s", error)
         return ""

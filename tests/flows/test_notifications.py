@@ -239,6 +239,18 @@ def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
     assert "is now lost" in capsys.readouterr().out
 
 
+def test_what_is_refused_for_free_is_told_to_those_who_can_be_told(scene: Scene) -> None:
+    refused = small("A private picture", images=["https://127.0.0.1/first.png"])
+    assert scene.run(refused, "custom-webhook/team").is_failed()
+    (message,) = scene.got("/custom", "A private picture")
+    for said in ("No video: InvalidRequest", "nothing is billed", "Give a publicly reachable https URL"):
+        assert said in message.body
+    assert scene.run(small("To nobody"), "slack-webhook/nobody", "custom-webhook/team").is_failed()
+    (message,) = scene.got("/custom", "To nobody")
+    assert "slack-webhook/nobody" in message.body
+    assert not [bill for bill in scene.vendor.bills() if bill.body["prompt"] in ("A private picture", "To nobody")]
+
+
 def test_one_that_hangs_is_left_behind_and_the_next_is_told(scene: Scene) -> None:
     @flow
     async def telling() -> str:

@@ -22,12 +22,13 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.deployments.runner import EntrypointType
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.journal.journal import Journal
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.showing import show_cancelled
 from tests.flows import shown
@@ -40,6 +41,8 @@ SIGNATURE = "X-Amz-Signature=0f1e2d3c4b5a"
 SIGNED = f"https://bucket.example.com/first.png?{SIGNATURE}"
 BOAT = small("A paper boat | ![x](https://tracker.example.com/x.png)\n<b>sails</b>", ratio="9:16", images=[SIGNED])
 LOGO, LOST = small("A known logo"), small("A lost answer")
+#: The vendor could not fetch it.
+REFUSED = small("A private picture", images=[f"https://127.0.0.1/first.png?{SIGNATURE}"])
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Scene:
         stored, reused: The same request, twice.
         failed: The vendor made no video.
         unclear: Perhaps accepted.
+        refused: For free, before anything was sent.
+        surprised: By an error that nobody foresaw, in the step that pays.
     """
 
     api_url: str
@@ -61,6 +66,8 @@ class Scene:
     reused: State[Any]
     failed: State[Any]
     unclear: State[Any]
+    refused: State[Any]
+    surprised: State[Any]
 
     @property
     def video(self) -> StoredVideo:
@@ -70,6 +77,17 @@ class Scene:
         found = state.result(raise_on_failure=False)
         assert isinstance(found, BaseException)
         return found
+
+
+class StoreOfTheirs(VideoStore):
+    """What somebody has made of the block, with an error in it."""
+
+    _block_type_slug = "store-of-theirs"
+
+    def journal(self) -> Journal:
+        if task_run.get_id():
+            raise RuntimeError(f"no such bucket: {SIGNED}")
+        return super().journal()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +101,7 @@ def scene(
     credentials = SeedanceCredentials(api_key=shared_simulator.key, base_url=shared_simulator.url)
     store = VideoStore(location=str(tmp_path_factory.mktemp("shown") / "store"))
 
-    def run(request: VideoRequest) -> State[Any]:
+    def run(request: VideoRequest, store: VideoStore = store) -> State[Any]:
         return generate_video(request, credentials, store, return_state=True)
 
     def run_elsewhere(request: VideoRequest) -> State[Any]:
@@ -91,7 +109,18 @@ def scene(
         with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("elsewhere")}):
             return run(request)
 
-    yield Scene(prefect_server, credentials, store, run(BOAT), run_elsewhere(BOAT), run(LOGO), run(LOST))
+    surprised = run(small("A surprise"), StoreOfTheirs(location=store.location))
+    yield Scene(
+        prefect_server,
+        credentials,
+        store,
+        run(BOAT),
+        run_elsewhere(BOAT),
+        run(LOGO),
+        run(LOST),
+        run(REFUSED),
+        surprised,
+    )
 
 
 def test_progress_is_one_artifact_that_was_updated_in_place(scene: Scene) -> None:
@@ -155,7 +184,7 @@ def test_a_prompt_cannot_write_on_the_page(scene: Scene) -> None:
 
 
 def test_no_page_shows_a_signature_or_a_key(scene: Scene) -> None:
-    for state in (scene.stored, scene.reused, scene.failed, scene.unclear):
+    for state in (scene.stored, scene.reused, scene.failed, scene.unclear, scene.refused, scene.surprised):
         found = shown.artifacts(shown.run_of(state))
         assert found
         for each in found:
@@ -196,6 +225,23 @@ def test_an_unclear_submission_shows_how_to_settle_it(scene: Scene) -> None:
     assert page.startswith(f"# Perhaps paid, a person has to settle it: {error.intent}")
     assert "**Paid:** perhaps" in page
     assert f"prefect-seedance resolve {error.intent} --store {scene.store.location} --not-billed" in page
+
+
+def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene: Scene) -> None:
+    assert scene.refused.is_failed()
+    page = str(shown.artifact(shown.run_of(scene.refused), "seedance-no-video").data)
+    assert page.startswith("# No video: InvalidRequest")
+    assert "**Paid:** nothing now; it was found before anything was sent." in page
+    assert "images[0]" in page
+    assert "Give a publicly reachable https URL" in page
+
+
+def test_an_error_that_nobody_foresaw_is_named_and_not_repeated(scene: Scene) -> None:
+    assert isinstance(scene.error(scene.surprised), RuntimeError)
+    page = str(shown.artifact(shown.run_of(scene.surprised), "seedance-no-video").data)
+    assert page.startswith("# No video: RuntimeError")
+    assert "**Paid:** no further video" in page
+    assert "no such bucket" not in page
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from prefect_seedance import VideoRequest
 from prefect_seedance.client.errors import (
     AuthenticationFailed,
+    InvalidRequest,
     MediaUnavailable,
     SeedanceError,
     SubmissionUnclear,
@@ -20,7 +21,8 @@ from prefect_seedance.journal.errors import (
     TaskNotRecorded,
     TooManyUnknowns,
 )
-from prefect_seedance.tasks.messages import failure_message, headline, paid_words, without_signatures
+from prefect_seedance.storage.errors import NotWritable
+from prefect_seedance.tasks.messages import NoVideo, failure_message, without_signatures
 
 REQUEST = VideoRequest(prompt="A paper boat")
 INTENT = "0123456789abcdef0123456789abcdef"
@@ -67,11 +69,27 @@ def unknown(record_uri: str) -> SubmissionUnknown:
     ids=lambda value: type(value).__name__ if isinstance(value, SeedanceError) else "",
 )
 def test_a_run_without_a_video_says_what_it_has_paid(error: SeedanceError, title: str, paid: str) -> None:
-    assert headline(error).startswith(title)
-    assert paid in paid_words(error)
-    subject, body = failure_message(error, REQUEST)
-    assert subject == headline(error)
+    end = NoVideo(error)
+    assert end.headline.startswith(title)
+    assert paid in end.paid
+    subject, body = failure_message(end, REQUEST)
+    assert subject == end.headline
     assert body.startswith("A paper boat\n")
+
+
+@pytest.mark.parametrize("error", [InvalidRequest(["a rule"]), NotWritable("/videos", "read only"), KeyError("x")])
+def test_what_ended_before_anything_was_sent_has_paid_nothing(error: Exception) -> None:
+    assert NoVideo(error, may_have_paid=False).paid == "nothing now; it was found before anything was sent"
+
+
+def test_an_error_that_nobody_expected_is_named_with_the_task_that_goes_on_and_not_repeated() -> None:
+    error = RuntimeError("sk_not-for-everybody")
+    subject, body = failure_message(NoVideo(error, "videos_1"), REQUEST)
+    assert subject == "No video: RuntimeError"
+    assert "Task videos_1 goes on: the same request run again takes it up." in body
+    assert "Paid: task videos_1 was accepted and is paid for; it is not lost." in body
+    assert "sk_not" not in subject + body
+    assert "no further video" in NoVideo(error).paid
 
 
 @pytest.mark.parametrize(
@@ -83,13 +101,13 @@ def test_a_run_without_a_video_says_what_it_has_paid(error: SeedanceError, title
     ],
 )
 def test_the_commands_that_settle_a_submission_name_the_store_as_a_user_does(record_uri: str, store: str) -> None:
-    _, body = failure_message(unknown(record_uri), REQUEST)
+    _, body = failure_message(NoVideo(unknown(record_uri)), REQUEST)
     assert f"prefect-seedance resolve {INTENT} --store {store} --not-billed" in body
 
 
 def test_a_message_is_short_whatever_the_vendor_says() -> None:
     request = VideoRequest(prompt="x" * 4000)
-    _, body = failure_message(VideoFailed("videos_1", "y" * 5000, "unknown"), request)
+    _, body = failure_message(NoVideo(VideoFailed("videos_1", "y" * 5000, "unknown")), request)
     assert len(body) < 1800
     assert body.endswith("…")
 
