@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 
 from prefect_seedance.client.routes import ROUTES, ListRule, Route
 
+#: What most models begin with; the form's limits leave it out.
+PREFIX = "seedance2.0-"
+
 
 def families() -> Mapping[str, list[Route]]:
     """Group the rows by family, in the table's order."""
@@ -16,20 +19,47 @@ def families() -> Mapping[str, list[Route]]:
 
 
 def limits(words: Callable[[Route], str]) -> str:
-    """Say a limit: the families that differ by name, those with the same words together, then what holds for most.
+    """Say a limit for the form: the models that differ, those with the same words together, then what holds for most.
+
+    Models are named as the form's select shows them, `short_names` that is.
 
     Example:
         >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}")
-        'MD, MD fast, Fast I2V: 1-15; others: 4-15'
+        'md, fast-md, fast-i2v: 1-15; others: 4-15'
         >>> limits(lambda route: f"up to {route.prompt.maximum}")
         'up to 5000'
+        >>> limits(lambda route: "2?" if route.model.startswith("sd2") else "2")
+        'sd2_*: 2?; others: 2 ("?": sources disagree)'
     """
-    titles: dict[str, list[str]] = {}
-    for rows in families().values():
-        titles.setdefault(" or ".join(dict.fromkeys(words(row) for row in rows)), []).append(rows[0].title)
-    common = max(titles, key=lambda text: len(titles[text]))
-    named = [f"{', '.join(names)}: {text}" for text, names in titles.items() if text != common]
-    return "; ".join([*named, f"others: {common}"]) if named else common
+    models: dict[str, list[str]] = {}
+    for route in ROUTES.values():
+        models.setdefault(words(route), []).append(route.model)
+    names = {text: short_names(having) for text, having in models.items()}
+    common = max(names, key=lambda text: len(names[text]))
+    told = [f"{', '.join(having)}: {text}" for text, having in names.items() if text != common]
+    said = "; ".join([*told, f"others: {common}"]) if told else common
+    return f'{said} ("?": sources disagree)' if "?" in said else said
+
+
+def short_names(models: list[str]) -> list[str]:
+    """Name models in short: without the vendor's prefix, and by what they begin with where no other model does.
+
+    Example:
+        >>> short_names(["sd2_mx_video_fast_720p", "seedance2.0-md", "sd2_mx_video_fast_1080p"])
+        ['sd2_mx_video_fast_*', 'md']
+        >>> short_names(["sd2_mx_fast_720p"])
+        ['sd2_mx_fast_720p']
+    """
+    return [*dict.fromkeys(_short_name(model, {*models}) for model in models)]
+
+
+def _short_name(model: str, among: set[str]) -> str:
+    parts = model.split("_")
+    for count in range(1, len(parts)):
+        beginning = "_".join(parts[:count]) + "_"
+        if {other for other in ROUTES if other.startswith(beginning)} <= among:
+            return f"{beginning}*"
+    return model.removeprefix(PREFIX)
 
 
 def duration_words(route: Route) -> str:
@@ -50,6 +80,11 @@ def resolution_words(route: Route) -> str:
     return (
         ", ".join(f"{value}?" if value in rule.warn else value for value in rule.values) + f" (default {rule.default})"
     )
+
+
+def resolution_choice(route: Route) -> str:
+    """Word what may be chosen as the resolution of a route."""
+    return resolution_words(route) if route.resolution.sent else "fixed by the model"
 
 
 def ratio_words(route: Route) -> str:

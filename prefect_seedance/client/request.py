@@ -75,7 +75,8 @@ class VideoRequest(BaseModel):
         str,
         Field(
             title="Model",
-            description="The vendor's route; it decides the price and every limit below.",
+            description="The vendor's route; it decides the price and every limit below, where its name is without "
+            f'"{describe.PREFIX}".',
             json_schema_extra=_at(1, enum=[*ROUTES]),
         ),
     ] = DEFAULT_MODEL
@@ -91,7 +92,7 @@ class VideoRequest(BaseModel):
         Resolution,
         Field(
             title="Resolution",
-            description=f'"auto" sends none. {describe.limits(describe.resolution_words)}. "?": sources disagree.',
+            description=f'"auto" sends none. {describe.limits(describe.resolution_choice)}.',
             json_schema_extra=_at(3),
         ),
     ] = "auto"
@@ -116,7 +117,7 @@ class VideoRequest(BaseModel):
         Field(
             title="Reference images",
             description="Addresses; never together with a first or last frame. "
-            f"{describe.limits(lambda r: describe.count_words(r.images))}. MD takes no GIF.",
+            f"{describe.limits(lambda r: describe.count_words(r.images))}. md, fast-md: no GIF.",
             json_schema_extra=_at(6),
         ),
     ] = []
@@ -141,7 +142,7 @@ class VideoRequest(BaseModel):
         Field(
             title="Reference videos",
             description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_videos))}. "
-            "MD: together at most 15 s and 200 MB, each 720-2160 px.",
+            "md, fast-md: together at most 15 s and 200 MB, each 720-2160 px.",
             json_schema_extra=_at(9),
         ),
     ] = []
@@ -150,7 +151,7 @@ class VideoRequest(BaseModel):
         Field(
             title="Reference audios",
             description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_audios))}. "
-            "On SP and Mini never alone; on STD never with frames.",
+            "sp and mini models: never alone; std: never with frames.",
             json_schema_extra=_at(10),
         ),
     ] = []

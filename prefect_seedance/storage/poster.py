@@ -63,14 +63,15 @@ def probe(file: BinaryIO | Path) -> MediaFacts | None:
     return _read(file, _facts)
 
 
-def poster_jpeg(file: BinaryIO | Path, max_width: int = 640) -> bytes | None:
+def poster_jpeg(file: BinaryIO | Path, longest_side: int = 640) -> bytes | None:
     """The first frame that is not black as a JPEG; the brightest one looked at, if all are black.
 
     Args:
         file: a path, or an open file; one that can be sought in, unless its index comes first.
-        max_width: in pixels; a narrower video keeps its width.
+        longest_side: in pixels, so that an upright picture leaves room for what stands below it; a smaller video keeps
+            its size.
     """
-    return _read(file, lambda container: _poster(container, max_width))
+    return _read(file, lambda container: _poster(container, longest_side))
 
 
 def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _Answer | None:
@@ -99,7 +100,7 @@ def _facts(container: InputContainer) -> MediaFacts:
     return MediaFacts(stream.width, stream.height, seconds, stream.codec_context.name)
 
 
-def _poster(container: InputContainer, max_width: int) -> bytes:
+def _poster(container: InputContainer, longest_side: int) -> bytes:
     best: VideoFrame | None = None
     best_brightness = -1.0
     for _, frame in zip(range(_FRAMES_LOOKED_AT), container.decode(container.streams.video[0]), strict=False):
@@ -110,7 +111,7 @@ def _poster(container: InputContainer, max_width: int) -> bytes:
             break
     if best is None:
         raise LookupError("it has no frame")
-    return _jpeg(best, max_width)
+    return _jpeg(best, longest_side)
 
 
 def _brightness(frame: VideoFrame) -> float:
@@ -123,13 +124,13 @@ def _brightness(frame: VideoFrame) -> float:
     ) / (_SMALL_WIDTH * _SMALL_HEIGHT)
 
 
-def _jpeg(frame: VideoFrame, max_width: int) -> bytes:
+def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
     from fractions import Fraction
 
     import av
 
-    width = max(2, min(max_width, frame.width) // 2 * 2)
-    height = max(2, round(frame.height * width / frame.width / 2) * 2)
+    scale = min(1.0, longest_side / max(frame.width, frame.height))
+    width, height = (max(2, round(scale * side) // 2 * 2) for side in (frame.width, frame.height))
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height = width, height
     encoder.pix_fmt = "yuvj420p"

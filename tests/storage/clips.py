@@ -21,9 +21,13 @@ def lookalike(size: int, seed: int = 1) -> bytes:
     return start + box(b"mdat", random.Random(seed).randbytes(size - len(start) - len(index) - 8)) + index
 
 
-def make_clip(path: Path, *, seconds: float = 1.0, black_frames: int = 0, width: int = 320) -> Path:
+def make_clip(
+    path: Path, *, seconds: float = 1.0, black_frames: int = 0, width: int = 320, upright: bool = False
+) -> Path:
     """A test picture with moving colours, after so many black frames; index at the end."""
     height = width * 9 // 16 // 2 * 2
+    if upright:
+        width, height = height, width
     graph = av.filter.Graph()
     source = graph.add("testsrc2", f"size={width}x{height}:rate=25:duration={seconds}")
     sink = graph.add("buffersink")

@@ -54,11 +54,12 @@ def test_the_poster_is_a_jpeg_of_the_first_frame_that_is_not_black(
     assert brightness(frame) > 60
 
 
-def test_a_wide_video_is_scaled_down_in_shape(clip: Path) -> None:
-    jpeg = poster_jpeg(clip, max_width=161)
+@pytest.mark.parametrize(("upright", "size"), [(False, (160, 90)), (True, (90, 160))])
+def test_a_large_video_is_scaled_down_in_shape(upright: bool, size: tuple[int, int], tmp_path: Path) -> None:
+    jpeg = poster_jpeg(make_clip(tmp_path / "clip.mp4", seconds=0.1, upright=upright), longest_side=161)
     assert jpeg is not None
     frame = picture(jpeg)
-    assert (frame.width, frame.height) == (160, 90)
+    assert (frame.width, frame.height) == size
 
 
 def test_an_all_black_video_still_has_a_poster(tmp_path: Path) -> None:
