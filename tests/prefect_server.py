@@ -76,17 +76,21 @@ def running_prefect_server(
         until(
             lambda: answers(f"{server.api_url}/health"), "the Prefect server", seconds=STARTING_SECONDS, alive=process
         )
-        yield server
+        _end_senders()
+        try:
+            yield server
+        finally:
+            _end_senders()
 
 
 def _end_senders() -> None:
-    from prefect.concurrency import services
     from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
 
-    slots = (services.ConcurrencySlotAcquisitionService, services.ConcurrencySlotAcquisitionWithLeaseService)
-    for sender in (APILogWorker, EventsWorker, *slots):
-        sender.drain_all(timeout=30)
+    # All of Prefect's services, of whichever class, are in one list; where a loop runs, as under a browser's driver,
+    # this would give a coroutine.
+    draining = threading.Thread(target=EventsWorker.drain_all, args=(30,))
+    draining.start()
+    draining.join()
 
 
 def answers(url: str) -> bool:

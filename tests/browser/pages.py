@@ -182,6 +182,12 @@ class RunPage:
         """Wait until the page says so; nobody reloads it."""
         expect(self.page.get_by_role("main").get_by_text(state, exact=True).first).to_be_visible()
 
+    def cancel(self) -> None:
+        """Cancel the run by the menu of its page."""
+        self.page.get_by_role("button", name="Open menu").click()
+        self.page.get_by_role("menuitem", name="Cancel").click()
+        self.page.get_by_role("alertdialog").get_by_role("button", name="Cancel Flow Run").click()
+
     def tab(self, name: str) -> Locator:
         """Open a tab."""
         self.page.get_by_role("tab", name=name, exact=True).click()
@@ -198,9 +204,8 @@ class RunPage:
         return self.artifacts().get_by_role("link", name=beginning(kind.upper()))
 
     def open_artifact(self, kind: str) -> Locator:
-        """Go to the artifact of this type as a person does: its card, the history of its key, its latest version."""
+        """Go to the artifact of this type as a person does, by its card."""
         self.artifact_card(kind).click()
-        self.page.get_by_role("link", name=self.stage.artifact(self.run, kind)[:8]).click()
         self.page.wait_for_url("**/artifacts/artifact/*")
         return self.page.get_by_role("main")
 

@@ -5,6 +5,7 @@ A real Chromium on a real server, with the simulator for a vendor: the V2 UI, an
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pytest
@@ -118,8 +119,9 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     expect(main).to_contain_text(stage.store.as_uri())
     poster = main.get_by_role("img", name="First frame")
     assert pixels_wide(poster) > 100
-    # The poster is as wide as the page's column: nothing reaches over what is beside it.
-    assert max(map(right_edge, main.locator("table, pre").all())) <= right_edge(poster) + 1
+    # A heading is as wide as the page's column: nothing reaches over what is beside it.
+    column = right_edge(main.get_by_role("heading", name="Video stored"))
+    assert max(map(right_edge, [poster, *main.locator("table, pre").all()])) <= column + 1
     shown.open_artifact("image")
     assert pixels_wide(main.get_by_role("img", name="artifact-image")) > 100
 
@@ -136,13 +138,41 @@ def test_the_form_and_its_errors_on_v1(browser: Browser, stage: Stage) -> None:
         expect(form.errors()).to_have_count(0)
 
 
-def test_every_run_of_these_forms_ends_well_and_is_paid_for_once(stage: Stage) -> None:
+def test_a_run_that_is_cancelled_says_what_goes_on_and_the_same_form_takes_it_up(page: Page, stage: Stage) -> None:
+    asked = {"Prompt": "A kite over the dunes", "Model": "seedance2.0-mini", "Resolution": "480p", "Duration": "4"}
+    stage.hold(asked["Prompt"])
+    form = FormV2(page, stage)
+    form.fill(asked)
+    cancelled = RunPage(page, stage, form.start_run())
+    cancelled.artifact_card("progress", "processing")
+    (bill,) = (bill for bill in stage.vendor.bills() if bill.body["prompt"] == asked["Prompt"])
+
+    cancelled.open()
+    cancelled.wait_for_state("Running")
+    cancelled.cancel()
+    cancelled.wait_for_state("Cancelled")
+    cancelled.open_artifact("markdown")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("The run was cancelled")
+    expect(main).to_contain_text(f"{bill.task_ids[0]} goes on at the vendor and is paid for")
+    expect(main).to_contain_text("Crashed. That is not a failure")
+
+    stage.release()
+    form = FormV2(page, stage)
+    form.fill(asked)
+    again = RunPage(page, stage, form.start_run())
+    again.wait_for_state("Completed")
+    again.open_artifact("markdown")
+    expect(main).to_contain_text(f"Reused: task {bill.task_ids[0]}")
+    assert is_over(stage, cancelled.run) == "CANCELLED"
+
+
+def test_every_other_run_of_these_forms_ends_well_and_each_request_is_paid_for_once(stage: Stage) -> None:
     runs = stage.runs()
-    assert runs
-    for run in runs:
-        ended = until(lambda run=run: is_over(stage, run["id"]), f"the end of {run['name']}", seconds=120)
-        assert ended == "COMPLETED", run["name"]
-    assert [bill.accepted for bill in stage.vendor.bills()] == [1] * len(runs)
+    ended = [until(lambda run=run: is_over(stage, run["id"]), f"the end of {run['name']}", seconds=120) for run in runs]
+    assert sorted(ended) == ["CANCELLED", *["COMPLETED"] * (len(runs) - 1)]
+    requests = {json.dumps(sent(stage, run["id"])) for run in runs}
+    assert [bill.accepted for bill in stage.vendor.bills()] == [1] * len(requests)
 
 
 def sent(stage: Stage, run: str) -> dict[str, object]:
