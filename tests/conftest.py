@@ -99,18 +99,20 @@ guard = LoopbackOnly()
 sys.addaudithook(guard)
 
 
-# The tests of each of these folders share servers and processes that take long to start, and keep a core busy, so one
-# worker has them all. The last two run flows in the test's own process, with a server that ends with the folder. What
-# Prefect keeps of it would hold up later flows of that process, so the README's test line gives them their own call.
+# The tests of each of these folders or files share servers and processes that take long to start, so one worker has
+# them all; what has one name goes together.
 TOGETHER = {
-    **dict.fromkeys(("browser", "chaos", "examples"), "busy"),
+    "browser": "browser",
+    "chaos": "chaos",
     "deployments": "deployments",
+    "flows": "flows",
     "prefect_runs": "prefect_runs",
+    **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
 }
 
 
 class Together(LoadScopeScheduling):
-    """What a worker of `pytest -n` gets at once: a whole group of `TOGETHER`, the larger one first, or one test.
+    """What a worker of `pytest -n` gets at once: a whole group of `TOGETHER`, the largest first, or one test.
 
     The same as `--dist loadgroup`, which pytest-xdist 3.8 silently leaves undone with pytest 9.2.
     """

@@ -11,14 +11,19 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONSTRAINTS = [
-    Requirement(line)
-    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-]
+CONSTRAINTS, FLOOR = (
+    [
+        Requirement(line)
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    for name in ("constraints.txt", "constraints-floor.txt")
+)
+BOTH = pytest.mark.parametrize("constraints", [CONSTRAINTS, FLOOR], ids=["newest", "floor"])
 
 
 def installed() -> None:
@@ -34,23 +39,32 @@ def test_the_package_has_its_data(path: str) -> None:
     assert files("prefect_seedance").joinpath(path).is_file()
 
 
-def test_every_constraint_is_one_exact_version_without_an_address() -> None:
-    for constraint in CONSTRAINTS:
+@BOTH
+def test_every_constraint_is_one_exact_version_without_an_address(constraints: list[Requirement]) -> None:
+    for constraint in constraints:
         assert constraint.url is None
         assert [clause.operator for clause in constraint.specifier] == ["=="], str(constraint)
 
 
-def test_the_constraints_satisfy_what_the_project_asks_for() -> None:
+@BOTH
+def test_the_constraints_satisfy_what_the_project_asks_for(constraints: list[Requirement]) -> None:
     pinned: dict[str, list[str]] = {}
-    for constraint in CONSTRAINTS:
+    for constraint in constraints:
         version = next(iter(constraint.specifier)).version
         pinned.setdefault(constraint.name, []).append(version)
     optional: dict[str, list[str]] = PROJECT["optional-dependencies"]
     asked = [*PROJECT["dependencies"], *(text for extra in optional.values() for text in extra)]
     for requirement in map(Requirement, asked):
         versions = pinned.get(requirement.name)
-        assert versions, f"{requirement.name} is not in constraints.txt"
+        assert versions, f"{requirement.name} is not there"
         assert all(requirement.specifier.contains(version) for version in versions), str(requirement)
+
+
+def test_the_floor_is_the_oldest_prefect_that_the_project_takes() -> None:
+    requirement = next(r for r in map(Requirement, PROJECT["dependencies"]) if r.name == "prefect")
+    (oldest,) = (Version(clause.version) for clause in requirement.specifier if clause.operator == ">=")
+    (floor,) = (Version(next(iter(r.specifier)).version) for r in FLOOR if r.name == "prefect")
+    assert floor.release == (*oldest.release, 0)
 
 
 @pytest.mark.parametrize(
