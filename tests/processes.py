@@ -72,6 +72,21 @@ def running(*command: str, log: Path, environment: dict[str, str] | None = None)
         process.wait(30)
 
 
+def descendants(pid: int) -> list[int]:
+    """Every process that this one has started, and those have; the oldest first."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, thread.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def environ(pid: int) -> dict[str, str]:
+    """The environment that a process was started with."""
+    entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
 def finished(*command: str, environment: dict[str, str], folder: Path, fails: bool = False) -> str:
     """Run ``python`` with these arguments to its end, which must be a good one unless said; give what it printed."""
     done = subprocess.run(

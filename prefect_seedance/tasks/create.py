@@ -27,7 +27,7 @@ from prefect_seedance.journal.submission import resume_or_submit
 from prefect_seedance.storage.templates import KeyFacts, render
 from prefect_seedance.tasks.caching import IntentPolicy
 from prefect_seedance.tasks.events import emit_notice
-from prefect_seedance.tasks.logs import log, run_logger
+from prefect_seedance.tasks.logs import log, note
 from prefect_seedance.tasks.models import SubmittedVideo
 from prefect_seedance.tasks.options import RunOptions
 from prefect_seedance.tasks.run_state import RunState, run_state
@@ -165,7 +165,7 @@ def _evidence(
         with credentials.get_client() as client:
             price = estimate(request, client.catalog())
     except SeedanceError as error:
-        run_logger().info("The vendor's price catalog could not be read: %s", error)
+        note(f"The vendor's price catalog could not be read: {error}")
         price = None
     if price is None:
         return Evidence(balance_before=balance)

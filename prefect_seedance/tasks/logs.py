@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal
 
 from prefect.exceptions import MissingContextError
@@ -15,14 +17,26 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 FACTS = "seedance"
 
 
-def run_logger() -> Logger:
-    """Give the logger of the run, or a plain one outside of a run."""
+def log(step: Step, message: str, *, level: int = logging.INFO, **facts: str | float | bool) -> None:
+    """Log a message of a step, with facts beside it (``task_id``, ``progress`` in percent, ...)."""
+    _write(level, message, {FACTS: {"step": step, **facts}})
+
+
+def note(message: str, *, level: int = logging.INFO) -> None:
+    """Log a message that marks no step."""
+    _write(level, message, {})
+
+
+def _write(level: int, message: str, extra: Mapping[str, object]) -> None:
+    # Prefect's console is rich's, which ends the process when nobody reads its output any longer: after the death of
+    # the worker that started this run, say. It is silent from then on, and what is under way (an answer to be written
+    # down, a paid video) is worth more than that line.
+    with suppress(SystemExit):
+        _logger().log(level, "%s", message, extra=extra)
+
+
+def _logger() -> Logger:
     try:
         return get_run_logger()
     except MissingContextError:
         return get_logger("seedance")
-
-
-def log(step: Step, message: str, *, level: int = logging.INFO, **facts: str | float | bool) -> None:
-    """Log a message of a step, with facts beside it (``task_id``, ``progress`` in percent, ...)."""
-    run_logger().log(level, "%s", message, extra={FACTS: {"step": step, **facts}})

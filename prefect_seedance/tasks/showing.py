@@ -20,7 +20,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.storage.templates import beside
-from prefect_seedance.tasks.logs import log, run_logger
+from prefect_seedance.tasks.logs import log, note
 from prefect_seedance.tasks.messages import NoVideo, cost_words, reuse_message, without_signatures
 from prefect_seedance.tasks.models import StoredVideo
 
@@ -151,7 +151,7 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
     try:
         found = store.open().get(beside(stored.key, ".jpg"))
     except Exception as error:
-        run_logger().info("The poster could not be read: %s", error)
+        note(f"The poster could not be read: {error}")
         return ""
     return f"data:image/jpeg;base64,{base64.b64encode(found.data).decode()}" if found else ""
 

@@ -17,7 +17,7 @@ from prefect_seedance.journal.identity import identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import HAVE_TASK, State
-from prefect_seedance.tasks.logs import run_logger
+from prefect_seedance.tasks.logs import note
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
 
 
@@ -58,7 +58,7 @@ def known_task_id(store: VideoStore, request: VideoRequest, scope: str, account:
     try:
         entry = store.journal().read(identify(request, scope=scope, account=account).intent, _SHORT)
     except Exception as error:
-        run_logger().info("The journal could not be read: %s", error)
+        note(f"The journal could not be read: {error}")
         return ""
     return entry.record.task_id if entry else ""
 

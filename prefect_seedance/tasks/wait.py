@@ -24,7 +24,7 @@ from prefect_seedance.journal.errors import SubmissionStopped
 from prefect_seedance.points import reached
 from prefect_seedance.tasks import polling
 from prefect_seedance.tasks.events import emit
-from prefect_seedance.tasks.logs import log, run_logger
+from prefect_seedance.tasks.logs import log, note
 from prefect_seedance.tasks.models import SubmittedVideo
 from prefect_seedance.tasks.options import RunOptions
 from prefect_seedance.tasks.retrying import failure_of
@@ -149,7 +149,7 @@ class Shown:
         try:
             await self._draw(progress, f"{answer.status}, task {self.task_id}")
         except Exception as error:
-            run_logger().debug("The progress artifact was not written: %s", error)
+            note(f"The progress artifact was not written: {error}", level=logging.DEBUG)
 
     async def _draw(self, progress: float, description: str) -> None:
         self.artifact = self.artifact or await self._drawn_before()

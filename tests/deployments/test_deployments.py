@@ -24,7 +24,7 @@ import yaml
 from packaging.version import Version
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowFilter, FlowFilterName
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
@@ -34,12 +34,14 @@ from prefect.deployments.runner import EntrypointType
 from examples.on_video_stored import publish_video
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
 from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
+from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator
 from tests.deployments.commands import README, ROOT, Command, done, promised, snippet
+from tests.deployments.doomed import orphan, zombie
 from tests.deployments.inbox import Inbox, open_inbox
 from tests.prefect_runs import api
 from tests.prefect_runs.vendor import record, small, tasks
-from tests.processes import Running, running, until
+from tests.processes import Running, descendants, environ, running, until
 
 pytestmark = [
     pytest.mark.server,
@@ -174,7 +176,7 @@ def cron(automations: Applied, worker: Running) -> Iterator[DeploymentResponse]:
 
 
 @pytest.fixture(scope="module")
-def first_night(cron: DeploymentResponse, worker: Running, zombie: FlowRun) -> FlowRun:
+def first_night(cron: DeploymentResponse, worker: Running, killed: Killed) -> FlowRun:
     """The first run that the scheduler made, at its end."""
     name = "generate-video/nightly-catalogue"
     until(lambda: [run for run in runs_of(name) if run.start_time], "a scheduled run", seconds=PATIENCE, alive=worker)
@@ -182,32 +184,52 @@ def first_night(cron: DeploymentResponse, worker: Running, zombie: FlowRun) -> F
     return api.ended(run.id, by=worker, seconds=PATIENCE)
 
 
-ZOMBIE = """
-from prefect import flow
+@dataclass(frozen=True)
+class Killed:
+    """Two runs of a worker that was killed.
 
-from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
+    Attributes:
+        run: Was killed with it, as when the machine dies, while it waited for a video; the automation has seen it.
+        said: What the server had of it just after its death.
+        orphan: Lived on; its submission was on the wire when the worker died.
+        unanswered: Whether it really was.
+    """
 
-
-@flow
-def zombie():
-    request = VideoRequest(prompt="zombie", model="seedance2.0-mini", resolution="480p", duration=4)
-    generate_video(request, SeedanceCredentials.load("default"), VideoStore.load("default"))
-
-
-zombie()
-"""
+    run: FlowRun
+    said: FlowRun
+    orphan: FlowRun
+    unanswered: bool
 
 
 @pytest.fixture(scope="module")
-def zombie(cron: DeploymentResponse, vendor: Simulator, environment: dict[str, str], folder: Path) -> FlowRun:
-    """A flow whose process is killed while it waits for a video."""
+def killed(
+    cron: DeploymentResponse, vendor: Simulator, environment: dict[str, str], blocks: Blocks, folder: Path
+) -> Killed:
+    """A worker with a pool of its own, and its end by SIGKILL."""
     vendor.plan(Fault(fault="unknown_status", matching="zombie", times=100_000))
-    with running("-c", ZOMBIE, log=folder / "zombie.log", environment=environment) as process:
-        until(lambda: tasks(vendor, "zombie"), "the zombie's submission", alive=process)
-        with get_client(sync_client=True) as client:
-            (run,) = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["zombie"])))
-        os.kill(process.process.pid, signal.SIGKILL)
-    return api.ended(run.id)
+    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=30))
+    command = ["-m", "prefect", "worker", "start", "--pool", "doomed", "--type", "process"]
+    with running(*command, log=folder / "doomed.log", environment=environment) as doomed:
+        until(lambda: "started!" in doomed.log.read_text(), "the worker", seconds=150, alive=doomed)
+        parameters = {
+            "credentials": {"$ref": {"block_document_slug": "seedance-credentials/default"}},
+            "store": {"$ref": {"block_document_slug": "seedance-video-store/default"}},
+        }
+        for each in (zombie, orphan):
+            each.to_deployment(
+                "doomed", work_pool_name="doomed", entrypoint_type=EntrypointType.MODULE_PATH, parameters=parameters
+            ).apply()
+        with_it, alone = (api.start(f"{each.name}/doomed", {}) for each in (zombie, orphan))
+        (task_id,) = until(lambda: tasks(vendor, "zombie"), "the zombie's task", alive=doomed)
+        until(lambda: vendor.requests().polls.get(task_id, 0) > 1, "the zombie's polls", alive=doomed)
+        until(lambda: tasks(vendor, "orphan"), "the orphan's task", alive=doomed)
+        pids = {environ(pid).get("PREFECT__FLOW_RUN_ID"): pid for pid in descendants(doomed.process.pid)}
+        unanswered = record(blocks[1], "orphan").state is State.SENDING
+        doomed.process.kill()
+        os.kill(pids[str(with_it)], signal.SIGKILL)
+        said = api.read(with_it)
+        ended = api.ended(alone)
+    return Killed(api.ended(with_it), said, ended, unanswered)
 
 
 def every_deployment() -> list[DeploymentResponse]:
@@ -342,14 +364,28 @@ def test_a_failed_video_and_an_unclear_submission_are_told(vendor: Simulator, bl
     until(lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=30)
 
 
-def test_a_run_whose_process_was_killed_is_marked_crashed(zombie: FlowRun, vendor: Simulator, blocks: Blocks) -> None:
-    assert zombie.state_name == "Crashed"
-    assert zombie.state is not None
-    assert "heartbeat" in str(zombie.state.message)
+def test_a_run_that_was_killed_with_its_worker_says_what_goes_on_and_is_taken_up(
+    killed: Killed, vendor: Simulator, blocks: Blocks
+) -> None:
+    assert killed.said.state_name == "Running", "nobody could tell the server"
+    assert killed.run.state_name == "Crashed"
+    assert killed.run.state is not None
+    assert "the same request takes it up" in str(killed.run.state.message)
+    written = record(blocks[1], "zombie").record
+    assert (written.state, [written.task_id]) == (State.SUBMITTED, tasks(vendor, "zombie"))
     vendor.simulation.faults.clear()
-    (task_id,) = tasks(vendor, "zombie")
-    assert generate_video(small("zombie"), *blocks).task_id == task_id
+    following = generate_video(small("zombie"), *blocks)
+    assert (following.task_id, following.reused) == (written.task_id, True)
     assert len(tasks(vendor, "zombie")) == 1
+
+
+def test_a_run_that_outlives_its_worker_writes_the_answer_down_and_stores_its_video(
+    killed: Killed, vendor: Simulator, blocks: Blocks
+) -> None:
+    assert killed.unanswered, "the worker was not killed in the middle of the submission"
+    assert killed.orphan.state_name == "Completed", killed.orphan.state
+    written = record(blocks[1], "orphan").record
+    assert (written.state, [written.task_id]) == (State.STORED, tasks(vendor, "orphan"))
 
 
 def test_a_cron_run_fires_on_a_process_worker_and_stores_the_video_of_its_schedule(
