@@ -73,17 +73,21 @@ def running(*command: str, log: Path, environment: dict[str, str] | None = None)
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process that this one has started, and those have; the oldest first."""
+    """Every process that this one has started, and those have."""
     found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, thread.read_text().split()):
-            found += [child, *descendants(child)]
+        with suppress(OSError):  # it has ended meanwhile
+            for child in map(int, thread.read_text().split()):
+                found += [child, *descendants(child)]
     return found
 
 
 def environ(pid: int) -> dict[str, str]:
-    """The environment that a process was started with."""
-    entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    """The environment that a process was started with; nothing if it has ended."""
+    try:
+        entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 

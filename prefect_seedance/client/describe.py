@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from prefect_seedance.client.routes import ROUTES, ListRule, Route
+from prefect_seedance.client.routes import ROUTES, ListRule, Route, VerdictRule
 
-#: What most models begin with; the form's limits leave it out.
+#: What many models begin with; the form's limits leave it out.
 PREFIX = "seedance2.0-"
 
 
@@ -21,7 +21,7 @@ def families() -> Mapping[str, list[Route]]:
 def limits(words: Callable[[Route], str]) -> str:
     """Say a limit for the form: the models that differ, those with the same words together, then what holds for most.
 
-    Models are named as the form's select shows them, `short_names` that is.
+    Models have their `short_names`.
 
     Example:
         >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}")
@@ -83,8 +83,21 @@ def resolution_words(route: Route) -> str:
 
 
 def resolution_choice(route: Route) -> str:
-    """Word what may be chosen as the resolution of a route."""
-    return resolution_words(route) if route.resolution.sent else "fixed by the model"
+    """Word what may be chosen as the resolution of a route, or what it is."""
+    rule = route.resolution
+    if rule.sent or str(rule.fixed) not in route.model:
+        return resolution_words(route)
+    return "in the model's name"
+
+
+def refusing(verdict: Callable[[Route], VerdictRule]) -> str:
+    """Name the models that refuse something, in short.
+
+    Example:
+        >>> refusing(lambda route: route.gif_images)
+        'md, fast-md'
+    """
+    return ", ".join(short_names([route.model for route in ROUTES.values() if verdict(route).level == "refuse"]))
 
 
 def ratio_words(route: Route) -> str:

@@ -75,8 +75,8 @@ class VideoRequest(BaseModel):
         str,
         Field(
             title="Model",
-            description="The vendor's route; it decides the price and every limit below, where its name is without "
-            f'"{describe.PREFIX}".',
+            description="The vendor's route; it decides the price, and the limits that the other fields name: there, "
+            f'"{describe.PREFIX}" is left out.',
             json_schema_extra=_at(1, enum=[*ROUTES]),
         ),
     ] = DEFAULT_MODEL
@@ -117,7 +117,8 @@ class VideoRequest(BaseModel):
         Field(
             title="Reference images",
             description="Addresses; never together with a first or last frame. "
-            f"{describe.limits(lambda r: describe.count_words(r.images))}. md, fast-md: no GIF.",
+            f"{describe.limits(lambda r: describe.count_words(r.images))}. "
+            f"No GIF: {describe.refusing(lambda r: r.gif_images)}.",
             json_schema_extra=_at(6),
         ),
     ] = []
@@ -151,7 +152,8 @@ class VideoRequest(BaseModel):
         Field(
             title="Reference audios",
             description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_audios))}. "
-            "sp and mini models: never alone; std: never with frames.",
+            f"Never alone: {describe.refusing(lambda r: r.audio_alone)}. "
+            f"Never with frames: {describe.refusing(lambda r: r.audio_with_frames)}.",
             json_schema_extra=_at(10),
         ),
     ] = []

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import asyncio
+from dataclasses import dataclass
 from typing import cast
 
 from prefect import flow, tags
@@ -10,7 +11,7 @@ from prefect.states import Completed
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import SeedanceError, VideoFailed
+from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.decision import SubmissionPolicy
@@ -31,6 +32,8 @@ from prefect_seedance.tasks.wait import wait_for_video
 
 #: Failures after which another submission may fare better, if ``max_submissions`` allows one.
 RESUBMITTED = SubmissionPolicy().resubmit_after
+#: How long the journal is asked at the end: a cancelled run has 30 s in all, and its page is worth more.
+_LOOKING_SECONDS = 5.0
 
 
 def run_name() -> str:
@@ -67,7 +70,12 @@ def generate_video(
 
     Raises:
         InvalidRequest: Something can be refused for free; nothing was paid.
-        TaskError: Something failed after the vendor accepted; carries the task id and how to go on.
+        StorageError: The store cannot be used; found before anything is sent.
+        SubmissionUnknown: Perhaps accepted, perhaps paid: a person settles it with ``resolve_submission``.
+        SubmissionStopped: Nothing was sent now, and why.
+        TaskError: The vendor failed the task, or it could not be waited for; carries the task id and how to go on.
+        VideoNotStored: Made and paid for, and not in the store yet; carries the task id and how to go on.
+        SeedanceError: Anything else of the vendor or the journal; says what it means for the money.
     """
     return run_to_end(lambda: _generate(request, credentials, store, notify, options))
 
@@ -104,23 +112,42 @@ async def _generate(
 ) -> StoredVideo:
     with tags(f"seedance:{request.model_name}"):
         await tag_run(request)
-        scope: str | None = None  # as long as nothing can have been sent
+        way = OnTheWay()
         try:
-            scope = await _checked(request, credentials, store, notify, options)
-            stored = await _made(request, credentials, store, options, scope)
+            way.scope = await _checked(request, credentials, store, notify, options)
+            stored = await _made(request, credentials, store, options, way)
         except asyncio.CancelledError:
-            await show_cancelled(request, await _known(request, credentials, store, scope))
+            await show_cancelled(request, await _going_on(way, request, credentials, store))
             raise
         except Exception as error:
-            task_id = "" if isinstance(error, SeedanceError) else await _known(request, credentials, store, scope)
-            end = NoVideo(error, task_id, may_have_paid=scope is not None)
+            told = bool(getattr(error, "task_id", ""))
+            task_id = "" if told else await _going_on(way, request, credentials, store)
+            end = NoVideo(error, task_id, may_have_paid=way.may_have_paid)
             await show_failure(end, request)
-            await send_notifications(notify, *failure_message(end, request))
+            await _tell(notify, failure_message(end, request))
             raise
         await show_stored(stored, request, store)
         await materialize_asset(stored, store)
-        await send_notifications(notify, *success_message(stored, request))
+        await _tell(notify, success_message(stored, request))
     return _announced(stored) if stored.reused else stored
+
+
+@dataclass
+class OnTheWay:
+    """What is known of the money on the way to a video.
+
+    Attributes:
+        scope: What the video is shared within; None until nothing more can be refused for free.
+        task_id: The vendor's task that goes on, "" before it is accepted and after it failed.
+    """
+
+    scope: str | None = None
+    task_id: str = ""
+
+    @property
+    def may_have_paid(self) -> bool:
+        """Whether this try of the run, or one before, came past what is checked for free."""
+        return self.scope is not None or (flow_run.get_run_count() or 0) > 1
 
 
 async def _checked(
@@ -136,15 +163,17 @@ async def _checked(
 
 
 async def _made(
-    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, options: RunOptions, scope: str
+    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, options: RunOptions, way: OnTheWay
 ) -> StoredVideo:
     run = await asyncio.to_thread(this_run)
     for attempt in range(1, options.max_submissions + 1):
-        submitted = await create_video(request, credentials, store, options, scope, attempt)
+        submitted = await create_video(request, credentials, store, options, way.scope, attempt)
         submitted = reuse_told(submitted, run)
+        way.task_id = submitted["task_id"]
         try:
             completed = await wait_for_video(submitted, request, credentials, store, options)
         except VideoFailed as failed:
+            way.task_id = ""
             if failed.failure not in RESUBMITTED or attempt == options.max_submissions:
                 raise
             log("wait", f"{failed} Attempt {attempt} of {options.max_submissions}; another follows.")
@@ -153,10 +182,20 @@ async def _made(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-async def _known(request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, scope: str | None) -> str:
-    if scope is None:
+async def _going_on(way: OnTheWay, request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore) -> str:
+    """Give the task that goes on at the vendor, "" if none is known."""
+    if way.task_id or way.scope is None:
+        return way.task_id
+    looking = asyncio.to_thread(known_task_id, store, request, way.scope, credentials.account)
+    try:
+        return await asyncio.wait_for(looking, _LOOKING_SECONDS)
+    except TimeoutError:
         return ""
-    return await asyncio.to_thread(known_task_id, store, request, scope, credentials.account)
+
+
+async def _tell(notify: list[str], message: tuple[str, str]) -> None:
+    if notify:
+        await send_notifications(notify, *message)
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Literal
 
 from prefect.exceptions import MissingContextError
@@ -15,6 +14,9 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 #: Name of the attribute of a log record that holds the facts; the command line draws its progress from it.
 FACTS = "seedance"
+
+#: How rich exits when its output has nobody left to read it (``Console.on_broken_pipe``).
+BROKEN_PIPE = 1
 
 
 def log(step: Step, message: str, *, level: int = logging.INFO, **facts: str | float | bool) -> None:
@@ -28,11 +30,15 @@ def note(message: str, *, level: int = logging.INFO) -> None:
 
 
 def _write(level: int, message: str, extra: Mapping[str, object]) -> None:
-    # Prefect's console is rich's, which ends the process when nobody reads its output any longer: after the death of
-    # the worker that started this run, say. It is silent from then on, and what is under way (an answer to be written
-    # down, a paid video) is worth more than that line.
-    with suppress(SystemExit):
+    try:
         _logger().log(level, "%s", message, extra=extra)
+    except SystemExit as ended:
+        # Prefect's console is rich's, which ends the process so when nobody reads its output any longer: after the
+        # death of the worker that started this run, say. It is silent from then on, and what is under way (an answer to
+        # be written down, a paid video) is worth more than that line. Prefect's own lines still end the process, but
+        # none of them comes between the vendor's answer and its record, or while a video is waited for.
+        if ended.code != BROKEN_PIPE:
+            raise
 
 
 def _logger() -> Logger:

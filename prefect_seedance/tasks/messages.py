@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
 from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.journal.errors import SubmissionStopped, SubmissionUnknown
+from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.journal.evidence import how_to_resolve
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.tasks.models import StoredVideo
@@ -50,8 +50,8 @@ class NoVideo:
 
     Attributes:
         error: What ended it.
-        task_id: The vendor's task, where the error does not carry it; "" if none is known.
-        may_have_paid: Whether the run came past what is checked for free.
+        task_id: The vendor's task that goes on, where the error does not carry it; "" if none is known.
+        may_have_paid: Whether this try of the run, or one before, came past what is checked for free.
     """
 
     error: Exception
@@ -77,26 +77,31 @@ class NoVideo:
     def words(self) -> str:
         """What happened. Errors of others are named only: nobody knows what they repeat."""
         if isinstance(self.error, SeedanceError | StorageError):
-            return without_signatures(str(self.error))
-        goes_on = f" Task {self.task_id} goes on: the same request run again takes it up." if self.task_id else ""
-        return f"An unexpected {type(self.error).__name__}; the run's log has the details.{goes_on}"
+            said = without_signatures(str(self.error))
+        else:
+            said = f"An unexpected {type(self.error).__name__}; the run's log has the details."
+        if self.task_id and self.task_id not in said:
+            said += f" Task {self.task_id} goes on: the same request run again takes it up and pays nothing."
+        return said
 
     @property
     def paid(self) -> str:
         """What was paid."""
         task_id = getattr(self.error, "task_id", "") or self.task_id
+        refunds = "the vendor does not document refunds, its console shows the charge"
         match self.error:
-            case _ if not self.may_have_paid:
-                return "nothing now; it was found before anything was sent"
             case SubmissionUnclear():
                 return "perhaps; nobody knows whether the vendor accepted it"
-            case SubmissionStopped():
-                return "nothing by this run"
             case VideoFailed():
-                refunds = "the vendor does not document refunds, its console shows the charge"
                 return f"task {task_id} was accepted; {refunds}"
+            case FailedBefore():
+                return f"nothing now; task {task_id} was accepted before, and failed; {refunds}"
             case _ if task_id:
                 return f"task {task_id} was accepted and is paid for; it is not lost"
+            case _ if not self.may_have_paid:
+                return "nothing; it was found before anything was sent"
+            case SubmissionStopped():
+                return "nothing now; what was accepted before stays paid"
             case _:
                 return "no further video; a task that was accepted before goes on and stays paid"
 

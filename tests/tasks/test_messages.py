@@ -60,8 +60,8 @@ def unknown(record_uri: str) -> SubmissionUnknown:
             "No video: TaskNotRecorded",
             "videos_1 was accepted and is paid",
         ),
-        (FailedBefore(INTENT, "videos_1", "moderation", "no"), "No video: FailedBefore", "nothing by this run"),
-        (TooManyUnknowns(3), "No video: TooManyUnknowns", "nothing by this run"),
+        (FailedBefore(INTENT, "videos_1", "moderation", "no"), "No video: FailedBefore", "nothing now; task videos_1"),
+        (TooManyUnknowns(3), "No video: TooManyUnknowns", "nothing now; what was accepted before stays paid"),
         (AuthenticationFailed(), "No video: AuthenticationFailed", "no further video"),
         # It may come while the task of this run is being waited for.
         (JournalUnavailable("/s", "full."), "No video: JournalUnavailable", "accepted before goes on and stays paid"),
@@ -79,17 +79,26 @@ def test_a_run_without_a_video_says_what_it_has_paid(error: SeedanceError, title
 
 @pytest.mark.parametrize("error", [InvalidRequest(["a rule"]), NotWritable("/videos", "read only"), KeyError("x")])
 def test_what_ended_before_anything_was_sent_has_paid_nothing(error: Exception) -> None:
-    assert NoVideo(error, may_have_paid=False).paid == "nothing now; it was found before anything was sent"
+    assert NoVideo(error, may_have_paid=False).paid == "nothing; it was found before anything was sent"
 
 
 def test_an_error_that_nobody_expected_is_named_with_the_task_that_goes_on_and_not_repeated() -> None:
     error = RuntimeError("sk_not-for-everybody")
     subject, body = failure_message(NoVideo(error, "videos_1"), REQUEST)
     assert subject == "No video: RuntimeError"
-    assert "Task videos_1 goes on: the same request run again takes it up." in body
+    assert "Task videos_1 goes on: the same request run again takes it up and pays nothing." in body
     assert "Paid: task videos_1 was accepted and is paid for; it is not lost." in body
     assert "sk_not" not in subject + body
     assert "no further video" in NoVideo(error).paid
+
+
+@pytest.mark.parametrize(
+    "error", [JournalUnavailable("/s", "full."), AuthenticationFailed(), NotWritable("/s", "full")]
+)
+def test_a_task_that_goes_on_is_named_whatever_ended_the_run(error: Exception) -> None:
+    end = NoVideo(error, "videos_1")
+    assert "Task videos_1 goes on" in end.words
+    assert end.paid == "task videos_1 was accepted and is paid for; it is not lost"
 
 
 @pytest.mark.parametrize(
