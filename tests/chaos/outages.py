@@ -22,11 +22,12 @@ def killed_while_read_only(chaos: Chaos) -> None:
     case = chaos.case("read-only")
     child = _outage(case, Strike("accepted.logged", "block_writes"))
     child.kill()
+    child.ended()
     case.place.mend("writes")
     case.age()
     case.assert_unknown(case.run())
     (task_id,) = case.bills()
-    assert task_id in child.ended().output()
+    assert task_id in child.output()
     case.settle(task_id)
     case.assert_stored(case.run())
     assert len(case.bills()) == 1
