@@ -100,7 +100,8 @@ sys.addaudithook(guard)
 
 
 # The tests of each of these folders or files share servers and processes that take long to start, so one worker has
-# them all; what has one name goes together.
+# them all; what has one name goes together. Runs of the two that the README's line gives a call of their own are ended
+# to the second, which goes wrong between too many neighbours.
 TOGETHER = {
     "browser": "browser",
     "chaos": "chaos",

@@ -17,6 +17,7 @@ from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.tasks.assets import materialize_asset
 from prefect_seedance.tasks.create import create_video
+from prefect_seedance.tasks.ending import ENDED
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.tasks.models import StoredVideo
@@ -116,7 +117,7 @@ async def _generate(
         try:
             way.scope = await _checked(request, credentials, store, notify, options)
             stored = await _made(request, credentials, store, options, way)
-        except asyncio.CancelledError:
+        except ENDED:
             await show_cancelled(request, await _going_on(way, request, credentials, store))
             raise
         except Exception as error:

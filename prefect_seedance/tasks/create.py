@@ -26,6 +26,7 @@ from prefect_seedance.journal.pointer import Submitted
 from prefect_seedance.journal.submission import resume_or_submit
 from prefect_seedance.storage.templates import KeyFacts, render
 from prefect_seedance.tasks.caching import IntentPolicy
+from prefect_seedance.tasks.ending import ENDED
 from prefect_seedance.tasks.events import emit_notice
 from prefect_seedance.tasks.logs import log, note
 from prefect_seedance.tasks.models import SubmittedVideo
@@ -77,7 +78,7 @@ async def create_video(
     )
     try:
         submitted = await asyncio.shield(submission)
-    except asyncio.CancelledError:
+    except ENDED:
         # The thread ends by itself: before the POST at once, within it when the answer is in the record.
         cancelled.set()
         await _after_cancel(submission)

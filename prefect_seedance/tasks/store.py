@@ -40,6 +40,7 @@ from prefect_seedance.storage.relay import RelayedObject, relay
 from prefect_seedance.storage.source import MediaSource
 from prefect_seedance.storage.templates import beside, render
 from prefect_seedance.tasks.create import key_facts
+from prefect_seedance.tasks.ending import ENDED
 from prefect_seedance.tasks.events import emit
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.models import StoredVideo, SubmittedVideo
@@ -109,7 +110,7 @@ async def store_video(
     work = Relaying(completed, submitted, request, credentials, store, flow_run.get_name() or "run", cancelled)
     try:
         stored = await asyncio.to_thread(work.run)
-    except asyncio.CancelledError:
+    except ENDED:
         cancelled.set()
         log(
             "store",

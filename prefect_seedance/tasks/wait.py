@@ -26,6 +26,7 @@ from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import SubmissionStopped
 from prefect_seedance.points import reached
 from prefect_seedance.tasks import polling
+from prefect_seedance.tasks.ending import ENDED
 from prefect_seedance.tasks.events import emit
 from prefect_seedance.tasks.logs import log, note
 from prefect_seedance.tasks.models import SubmittedVideo
@@ -86,7 +87,7 @@ async def wait_for_video(
         await asyncio.to_thread(journal.record_failed, intent, task_id, failed.failure, failed.error_message)
         emit("failed", intent, task_id=task_id, failure=failed.failure, message=failed.error_message[:500])
         raise
-    except asyncio.CancelledError:
+    except ENDED:
         log(
             "wait",
             f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it "

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import FlowRun
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
@@ -100,3 +103,43 @@ def test_a_retried_run_that_meets_a_fresh_journal_stops(
     assert "was accepted" in first
     assert "JournalGone" in second
     assert "a task that was accepted before goes on and stays paid" in second, "the first try of this run has paid"
+
+
+STRUCK = """
+import signal, sys
+from prefect.exceptions import TerminationSignal
+from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
+from prefect_seedance.points import listen
+
+def strike(point):
+    if point == "poll.after":
+        raise TerminationSignal(signal.SIGTERM)
+
+listen(strike)
+url, key, folder = sys.argv[1:]
+request = VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)
+generate_video(request, SeedanceCredentials(api_key=key, base_url=url), VideoStore(location=folder))
+"""
+
+
+def test_a_signal_that_strikes_our_own_code_says_what_goes_on_as_a_cancelled_wait_does(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, prefect_server: str
+) -> None:
+    """Prefect's handler raises in whatever code runs when the signal comes."""
+    done = subprocess.run(
+        [sys.executable, "-c", STRUCK, vendor.url, vendor.key, store.location],
+        env={**os.environ, "PREFECT_API_URL": prefect_server},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    task_id = vendor.bills()[0].task_ids[0]
+    assert f"Task {task_id} goes on at the vendor and is paid for" in " ".join(done.stderr.split())
+    with get_client(sync_client=True) as client:
+        of_key = ArtifactFilter(key=ArtifactFilterKey(any_=["seedance-cancelled"]))
+        pages = [str(each.data) for each in client.read_artifacts(artifact_filter=of_key)]
+    assert [page for page in pages if f"`{task_id}` **goes on at the vendor and is paid for**" in page]
+    request = VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)
+    assert generate_video(request, credentials, store).task_id == task_id
+    assert [bill.accepted for bill in vendor.bills()] == [1]
