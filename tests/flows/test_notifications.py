@@ -6,7 +6,7 @@ import asyncio
 import json
 import shlex
 import socket
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -257,9 +257,8 @@ def test_one_that_hangs_is_left_behind_and_the_next_is_told(scene: Scene) -> Non
         await send_notifications(["custom-webhook/hanging", "custom-webhook/team"], "Impatience", "body", seconds=2.0)
         return "done"
 
-    started = time.monotonic()
     assert asyncio.run(telling()) == "done"
-    assert time.monotonic() - started < 20, "the thread that hangs was waited for"
+    assert "seedance-notification" in {thread.name for thread in threading.enumerate()}, "it was waited for"
     assert scene.got("/hang", "Impatience")
     assert scene.got("/custom", "Impatience")
 

@@ -98,6 +98,8 @@ def scene(
     words = f"PROVIDER_MODERATION_ERROR: TRADEMARK ```in {SIGNED}"
     shared_simulator.plan(Fault(fault="failed", matching=LOGO.prompt, message=words))
     shared_simulator.plan(Fault(fault="lost_answer", matching=LOST.prompt))
+    # However late it is asked on a busy machine, the first answer is not yet the last.
+    shared_simulator.plan(Fault(fault="unknown_status", matching=BOAT.prompt, message="processing"))
     credentials = SeedanceCredentials(api_key=shared_simulator.key, base_url=shared_simulator.url)
     store = VideoStore(location=str(tmp_path_factory.mktemp("shown") / "store"))
 

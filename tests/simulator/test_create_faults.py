@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from prefect_seedance.simulator import FAULTS, Fault, Simulator
-from tests.simulator.vendor import CREATE, Vendor, at_most, data_of, request_body
+from prefect_seedance.simulator import FAULTS, Fault, Simulator, running_simulator
+from tests.simulator.vendor import CREATE, Vendor, data_of, request_body
 
 BUSY = {"code": -1, "msg": "系统繁忙，请稍后重试", "data": None}
 
@@ -64,9 +65,10 @@ def test_what_the_client_sees_and_what_was_billed(simulator: Simulator, name: st
         else:
             with pytest.raises(expected):
                 vendor.create()
+    while simulator.faults():
+        time.sleep(0.02)  # an impatient client may be gone before the simulator has read all it sent
     assert sum(bill.accepted for bill in simulator.bills()) == int(fault.accepts)
     assert simulator.requests().create_received == 1
-    assert simulator.faults() == []
     with Vendor(simulator.url, simulator.key) as vendor:
         assert "task_id" in data_of(vendor.create())
 
@@ -111,7 +113,7 @@ def raw_answer(simulator: Simulator) -> bytes:
     )
     port = int(simulator.url.rpartition(":")[2])
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(head.encode() + body)
         while chunk := connection.recv(65536):
             received += chunk
@@ -133,28 +135,30 @@ def test_a_cut_answer_ends_before_its_own_length(simulator: Simulator) -> None:
 
 def test_a_hang_ends_by_itself_and_closes(simulator: Simulator) -> None:
     simulator.plan(Fault(fault="hang", seconds=0.2))
-    with at_most(2):
-        assert raw_answer(simulator) == b""
+    assert raw_answer(simulator) == b""
 
 
 def test_a_slow_answer_whose_client_goes_harms_nobody(simulator: Simulator, vendor: Vendor) -> None:
-    simulator.plan(Fault(fault="slow_answer", seconds=5))
+    simulator.plan(Fault(fault="slow_answer", seconds=100))
     with Vendor(simulator.url, simulator.key, timeout=0.2) as hasty, pytest.raises(httpx.ReadTimeout):
         hasty.create()
-    with at_most(2):
-        assert data_of(vendor.create())
+    assert data_of(vendor.create())
 
 
-def test_hanging_requests_keep_nobody_else_waiting(simulator: Simulator) -> None:
-    simulator.plan(Fault(fault="hang", times=7, matching="hang"))
+def test_hanging_requests_keep_nobody_else_waiting() -> None:
+    def hanging() -> None:
+        with Vendor(simulator.url, simulator.key, timeout=100) as vendor, pytest.raises(httpx.TransportError):
+            vendor.create(prompt="hang")
 
-    def create(prompt: str) -> str:
-        with Vendor(simulator.url, simulator.key, timeout=2) as vendor:
-            try:
-                return str(vendor.create(prompt=prompt).json()["code"])
-            except httpx.ReadTimeout:
-                return "hung"
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(create, ["hang"] * 7 + ["pass"])) == ["hung"] * 7 + ["20000"]
-    assert sum(bill.accepted for bill in simulator.bills()) == 8
+    with ThreadPoolExecutor(7) as pool:
+        with running_simulator() as simulator:
+            simulator.plan(Fault(fault="hang", times=7, matching="hang"))
+            hung = [pool.submit(hanging) for _ in range(7)]
+            while simulator.faults():
+                time.sleep(0.02)
+            with Vendor(simulator.url, simulator.key) as vendor:
+                assert data_of(vendor.create(prompt="pass"))
+            assert not any(each.done() for each in hung)
+            assert sum(bill.accepted for bill in simulator.bills()) == 8
+        for each in hung:
+            each.result()

@@ -83,7 +83,7 @@ def test_a_slow_video_takes_its_time_and_is_whole(simulator: Simulator, link: st
     simulator.plan(Fault(fault="slow_media", seconds=0.5))
     started = time.monotonic()
     assert received(link) == (whole, None)
-    assert 0.4 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.4
 
 
 def test_a_stalled_video_stops_in_the_middle(simulator: Simulator, link: str) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -60,10 +57,3 @@ def data_of(answer: httpx.Response) -> dict[str, Any]:
     envelope = answer.json()
     assert envelope["code"] in (20000, 0), envelope
     return envelope["data"]
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < seconds

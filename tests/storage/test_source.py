@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -308,14 +307,13 @@ def test_a_cancel_is_noticed_between_chunks(server: MediaServer) -> None:
         list(chunks)
 
 
+@pytest.mark.timeout(50)  # shorter than the wait that the host asks for
 def test_a_cancel_ends_a_wait(server: MediaServer) -> None:
     server.plan(*(Fault(status=503, headers={"retry-after": "60"}) for _ in range(3)))
     cancelled = threading.Event()
     threading.Timer(0.2, cancelled.set).start()
-    started = time.monotonic()
     with pytest.raises(RelayCancelled):
         list(MediaSource(Links(server), policy=LOOPBACK).iter_bytes(cancelled))
-    assert time.monotonic() - started < 5
 
 
 def test_a_packed_body_is_not_taken_for_the_video(server: MediaServer) -> None:
