@@ -209,7 +209,11 @@ class Watch:
 
     def fault(self, seen: Exception) -> Exception:
         """Name the true fault: what the transport reports after a `cut` is only its consequence."""
-        return self._overrun() if self.expired and self.sent else seen
+        if self.expired and self.sent:
+            return self._overrun()
+        if self.sent is False and isinstance(seen, TimeoutError) and not str(seen):
+            return TimeoutError(f"no connection within {self.total_seconds:g} s")
+        return seen
 
     def _overrun(self) -> TimeoutError:
         return TimeoutError(f"no complete answer within {self.total_seconds:g} s")
