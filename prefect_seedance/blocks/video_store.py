@@ -23,9 +23,9 @@ from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 _journal_ids: dict[str, str] = {}
 
 
-def _journal_id(location: str, journal: Callable[[], Journal], may_be_new: bool) -> str:
-    if location not in _journal_ids or not may_be_new:
-        _journal_ids[location] = identify_store(journal(), may_be_new=may_be_new).id
+def _journal_id(location: str, journal: Callable[[], Journal], expected_id: str | None) -> str:
+    if location not in _journal_ids or expected_id is not None:
+        _journal_ids[location] = identify_store(journal(), expected_id=expected_id or "").id
     return _journal_ids[location]
 
 
@@ -187,16 +187,17 @@ class VideoStore(Block):
         """Open the journal of the store: what was intended, submitted and stored."""
         return Journal(self.open())
 
-    def journal_id(self, *, may_be_new: bool = True) -> str:
-        """Name the journal: the id that it got when it was made. Read once per process.
+    def journal_id(self, *, expected_id: str | None = None) -> str:
+        """Name the journal: the id that it got when it was made.
 
         Args:
-            may_be_new: False when the run has submitted before: then a journal that nobody made is a wrong one.
+            expected_id: The name that it must have, known from an earlier try of the run, "" for any: then it is read
+                anew. None for the name that it had when this process read it first.
 
         Raises:
-            JournalGone: There is no journal although there should be one.
+            JournalGone: It is another journal than expected, or none.
         """
-        return _journal_id(self.location, self.journal, may_be_new)
+        return _journal_id(self.location, self.journal, expected_id)
 
     def media_policy(self, *, loopback: bool) -> MediaPolicy:
         """Say where video links may lead, and how large a video may be.

@@ -24,7 +24,8 @@ from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.options import RunOptions
 from prefect_seedance.tasks.reuse import reuse_told
-from prefect_seedance.tasks.scope import has_submitted_before, resolve_scope, this_run
+from prefect_seedance.tasks.same_journal import hold_to_its_journal
+from prefect_seedance.tasks.scope import resolve_scope, this_run
 from prefect_seedance.tasks.showing import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.taking_up import known_task_id
@@ -157,9 +158,7 @@ async def _checked(
     """Refuse what can be refused for free; give the scope that the video is shared within."""
     await validate_request(request, credentials, store, notify)
     scope = await asyncio.to_thread(resolve_scope, options)
-    # A retried run that meets a freshly made journal would pay for everything again.
-    again = await asyncio.to_thread(has_submitted_before)
-    await asyncio.to_thread(store.journal_id, may_be_new=not again)
+    await asyncio.to_thread(hold_to_its_journal, store)
     return scope
 
 

@@ -32,16 +32,15 @@ class StoreIdentity:
     is_new: bool
 
 
-def identify_store(journal: Journal, *, expected_id: str = "", may_be_new: bool = True) -> StoreIdentity:
+def identify_store(journal: Journal, *, expected_id: str = "") -> StoreIdentity:
     """Read which journal this is, and name it if it has no name yet.
 
     Args:
         journal: The journal.
-        expected_id: The name that it must have, known from an earlier step or attempt of the run.
-        may_be_new: False when the run has been here before: then a journal without a name is a wrong one.
+        expected_id: The name that it must have, known from an earlier step or try of the run; "" for any.
 
     Raises:
-        JournalGone: It is another journal than expected, or a fresh one where none may be.
+        JournalGone: It is another journal than expected, or none.
         JournalUnavailable: The store does not answer.
     """
     key = f"{journal.prefix}store.json"
@@ -50,7 +49,7 @@ def identify_store(journal: Journal, *, expected_id: str = "", may_be_new: bool 
     blob = careful.get(key, patience)
     is_new = blob is None
     if blob is None:
-        if expected_id or not may_be_new:
+        if expected_id:
             raise JournalGone(where, "The journal that this run began with is gone")
         careful.put_once(key, _made(journal), patience)
         blob = careful.get(key, Patience(patience.seconds))

@@ -32,12 +32,13 @@ from prefect_seedance.tasks.logs import log, note
 from prefect_seedance.tasks.models import SubmittedVideo
 from prefect_seedance.tasks.options import RunOptions
 from prefect_seedance.tasks.run_state import RunState, run_state
-from prefect_seedance.tasks.scope import CREATE_TASK, resolve_scope, this_run
+from prefect_seedance.tasks.same_journal import hold_to_its_journal
+from prefect_seedance.tasks.scope import resolve_scope, this_run
 
 
 @task(
-    name=CREATE_TASK,
-    task_run_name=CREATE_TASK + ": {request.model_name}",
+    name="create-video",
+    task_run_name="create-video: {request.model_name}",
     retries=0,
     persist_result=True,
     result_serializer="json",
@@ -67,6 +68,7 @@ async def create_video(
     Raises:
         SubmissionUnknown: Perhaps accepted, perhaps billed: a person settles it with ``resolve_submission``.
         SubmissionStopped: Nothing was sent, and why.
+        JournalGone: Nothing was sent: it is not the journal that the run began with.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     cancelled = threading.Event()
@@ -94,8 +96,10 @@ def _submit(
     scope: str | None,
     cancelled: threading.Event,
 ) -> SubmittedVideo:
-    resolved = resolve_scope(options) if scope is None else scope
-    identity = identify(request, scope=resolved, account=credentials.account)
+    if scope is None:
+        hold_to_its_journal(store)
+        scope = resolve_scope(options)
+    identity = identify(request, scope=scope, account=credentials.account)
     journal, run = store.journal(), this_run()
     store.journal_id()
     shared = run_state(run.id)
@@ -135,7 +139,7 @@ def _submit(
             ),
             storm=shared.storm,
         )
-    return _pointer(submitted, resolved)
+    return _pointer(submitted, scope)
 
 
 def key_facts(request: VideoRequest, task_id: str, intent: str, run_name: str, created: datetime) -> KeyFacts:

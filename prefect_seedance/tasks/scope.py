@@ -5,15 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterName
 from prefect.runtime import flow_run
 
 from prefect_seedance.journal.identity import ALWAYS, named_scope, run_scope
 from prefect_seedance.journal.record import Run
 from prefect_seedance.tasks.options import RunOptions
-
-#: Name of the task that submits.
-CREATE_TASK = "create-video"
 
 
 def resolve_scope(options: RunOptions) -> str:
@@ -53,19 +49,6 @@ def this_run() -> Run:
     url = str(flow_run.ui_url or "")
     # Without a configured UI, Prefect words the address "None/...".
     return Run(id=root_run_id(), name=flow_run.get_name() or "", url=url if url.startswith("http") else "")
-
-
-def has_submitted_before() -> bool:
-    """Tell whether an earlier attempt of this flow run got as far as submitting. Blocking: call it in a thread."""
-    if not flow_run.get_id() or flow_run.get_run_count() < 2:
-        return False
-    with get_client(sync_client=True) as client:
-        runs = client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(str(flow_run.get_id()))])),
-            task_run_filter=TaskRunFilter(name=TaskRunFilterName(like_=CREATE_TASK)),
-            limit=1,
-        )
-    return bool(runs)
 
 
 def _made_by_a_schedule(run_id: str) -> bool:

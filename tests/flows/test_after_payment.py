@@ -1,7 +1,6 @@
 """What goes wrong after the money is spent: the error carries the task id and how to go on."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +9,10 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.objects import FlowRun
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
 from prefect_seedance.client.errors import VideoFailed
-from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.simulator import Fault, Simulator
-from tests.flows import shown
 
 pytestmark = [pytest.mark.server]
 
@@ -81,28 +77,6 @@ def test_a_verdict_is_remembered_and_not_paid_for_again(
     with pytest.raises(Exception, match="TRADEMARK"):
         generate_video(request, credentials, store)
     assert vendor.requests().create_received == 1
-
-
-@pytest.mark.usefixtures("prefect_server")
-def test_a_retried_run_that_meets_a_fresh_journal_stops(
-    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
-) -> None:
-    def vanish(flow: object, run: FlowRun, state: object) -> None:
-        # As if the second attempt ran in another container.
-        if run.run_count:  # still that of the attempt before
-            shutil.rmtree(store.location)
-
-    vendor.plan(Fault(fault="failed", message="PROVIDER_TIMEOUT"))
-    retried = generate_video.with_options(retries=1, retry_delay_seconds=0, on_running=[vanish])
-    request = VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)
-    state = retried(request, credentials, store, return_state=True)
-    with pytest.raises(JournalGone, match="journal"):
-        state.result()
-    assert vendor.requests().create_received == 1
-    first, second = (str(page.data) for page in shown.artifacts(shown.run_of(state)) if page.type == "markdown")
-    assert "was accepted" in first
-    assert "JournalGone" in second
-    assert "a task that was accepted before goes on and stays paid" in second, "the first try of this run has paid"
 
 
 STRUCK = """

@@ -336,7 +336,7 @@ def test_locations_are_as_users_write_them(tmp_path: Path) -> None:
 def test_a_journal_is_named_once(world: World) -> None:
     first = identify_store(world.journal)
     assert first.is_new and len(first.id) == 32
-    again = identify_store(world.journal, expected_id=first.id, may_be_new=False)
+    again = identify_store(world.journal, expected_id=first.id)
     assert (again.id, again.created, again.is_new) == (first.id, first.created, False)
 
 
@@ -354,8 +354,6 @@ def test_two_who_name_it_at_once_agree(world: World) -> None:
 
 
 def test_a_run_that_comes_back_to_a_fresh_journal_stops(world: World) -> None:
-    with pytest.raises(JournalGone, match="is gone"):
-        identify_store(world.journal, may_be_new=False)
     with pytest.raises(JournalGone, match="is gone"):
         identify_store(world.journal, expected_id="a" * 32)
     assert list(world.store.inner.list_keys("")) == []

@@ -1,0 +1,136 @@
+"""A run that is retried where its journal is not, in another container say, stops: it would pay for all of it again."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.flow_engine import run_flow_sync
+
+from prefect_seedance import SeedanceCredentials, StoredVideo, VideoStore, create_video, generate_video
+from prefect_seedance.blocks.video_store import _journal_ids
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.journal.errors import JournalGone
+from prefect_seedance.journal.store_identity import identify_store
+from prefect_seedance.simulator import Fault, Simulator
+from prefect_seedance.tasks.same_journal import hold_to_its_journal, journal_label
+from tests.flows import shown
+from tests.flows.shown import small
+
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
+
+BOAT = small("A paper boat")
+Hook = Callable[[object, FlowRun, object], None]
+
+
+@pytest.fixture
+def elsewhere(store: VideoStore) -> Hook:
+    """Before a second try of a run: as if it ran in another container, with an empty folder."""
+
+    def vanish(flow: object, run: FlowRun, state: object) -> None:
+        if run.run_count:  # still that of the try before
+            shutil.rmtree(store.location)
+            _journal_ids.clear()
+
+    return vanish
+
+
+@pytest.fixture
+def failing(vendor: Simulator) -> Simulator:
+    """A vendor that accepts one task and then fails it, for a reason that passes."""
+    vendor.plan(Fault(fault="failed", message="PROVIDER_TIMEOUT"))
+    return vendor
+
+
+def test_a_retried_run_stops_and_says_what_was_paid(
+    failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, elsewhere: Hook
+) -> None:
+    retried = generate_video.with_options(retries=1, retry_delay_seconds=0, on_running=[elsewhere])
+    state = retried(BOAT, credentials, store, return_state=True)
+    with pytest.raises(JournalGone, match="began with is gone"):
+        state.result()
+    assert failing.requests().create_received == 1
+    first, second = (str(page.data) for page in shown.artifacts(shown.run_of(state)) if page.type == "markdown")
+    assert "was accepted" in first
+    assert "JournalGone" in second
+    assert "a task that was accepted before goes on and stays paid" in second, "the first try of this run has paid"
+
+
+def test_a_retried_parent_stops_although_its_subflow_is_a_new_run(
+    failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, elsewhere: Hook
+) -> None:
+    @flow(retries=1, retry_delay_seconds=0, on_running=[elsewhere])
+    def parent() -> StoredVideo:
+        return generate_video(BOAT, credentials, store)
+
+    with pytest.raises(JournalGone):
+        parent()
+    assert failing.requests().create_received == 1
+
+
+def test_the_task_alone_stops_too(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, elsewhere: Hook
+) -> None:
+    @flow(retries=1, retry_delay_seconds=0, on_running=[elsewhere])
+    async def of_another_team() -> None:
+        await create_video(BOAT, credentials, store)
+        raise RuntimeError("a later step fails")
+
+    with pytest.raises(JournalGone):
+        asyncio.run(of_another_team())
+    assert vendor.requests().create_received == 1
+
+
+def test_another_journal_in_its_place_is_no_better_than_none(
+    failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, elsewhere: Hook
+) -> None:
+    def another(flow: object, run: FlowRun, state: object) -> None:
+        elsewhere(flow, run, state)
+        if run.run_count:
+            identify_store(store.journal())
+
+    retried = generate_video.with_options(retries=1, retry_delay_seconds=0, on_running=[another])
+    with pytest.raises(JournalGone, match="another journal"):
+        retried(BOAT, credentials, store)
+    assert failing.requests().create_received == 1
+
+
+def test_a_run_that_was_refused_for_free_has_not_begun(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    state = generate_video(BOAT, credentials, store, ["slack-webhook/nobody"], return_state=True)
+    assert isinstance(state.result(raise_on_failure=False), InvalidRequest)
+    assert journal_label(store.location) not in shown.flow_run(shown.run_of(state)).labels
+
+
+def test_a_new_run_may_begin_a_new_journal(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    first = generate_video(BOAT, credentials, store)
+    shutil.rmtree(store.location)
+    second = generate_video(BOAT, credentials, store)
+    assert first.task_id != second.task_id, "a new journal knows nothing, and a person asked for it"
+
+
+def test_a_deployment_of_its_own_is_not_held_to_the_journal_of_the_machine_that_started_it(store: VideoStore) -> None:
+    """Each may have a folder of its own under the same name."""
+
+    @flow
+    def child() -> None:
+        hold_to_its_journal(store)
+
+    @flow
+    def parent() -> None:
+        hold_to_its_journal(store)
+        # In a container of its own.
+        shutil.rmtree(store.location)
+        run_flow_sync(child, flow_run=run_deployment("child/elsewhere", timeout=0))
+
+    with get_client(sync_client=True) as client:
+        client.create_deployment(client.create_flow(child), "elsewhere")
+    parent()
+    assert identify_store(store.journal(), expected_id=store.journal_id())
