@@ -45,6 +45,8 @@ os.environ.update(
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # Its 20 seconds are too few on a busy machine.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        # Nor are five repeats enough for a server whose SQLite is busy.
+        "PREFECT_CLIENT_MAX_RETRIES": "8",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -120,6 +122,13 @@ class Together(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return next((TOGETHER[part] for part in nodeid.partition("::")[0].split("/") if part in TOGETHER), nodeid)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests with a server more time: to start and to end it counts for the first and for the last of them."""
+    for item in items:
+        if item.get_closest_marker("server") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -42,6 +43,19 @@ class PrefectServer:
     def api_url(self) -> str:
         """Value for ``PREFECT_API_URL``."""
         return f"{self.url}/api"
+
+
+def ask(url: str, body: Mapping[str, object] | None = None, *, method: str = "POST") -> Any:
+    """Ask a server's API, for what Prefect's own client has no words for; without a body it is a GET.
+
+    A server that is busy on SQLite answers with 503; as Prefect's client does, it is asked again.
+    """
+    for _ in range(60):
+        answer = httpx.get(url, timeout=60) if body is None else httpx.request(method, url, json=body, timeout=60)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(1)
+    return answer.raise_for_status().json() if answer.content else None
 
 
 @contextmanager

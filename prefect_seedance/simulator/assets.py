@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
+from prefect_seedance.simulator.clock import Clock
+
 Library = Literal["manxue", "sp"]
 
 #: The words of each library: waiting, usable, turned down.
@@ -32,8 +34,8 @@ class Asset:
     name: str
     url: str
     asset_type: str
+    started: float
     created_at: float = field(default_factory=time.time)
-    started: float = field(default_factory=time.monotonic)
 
 
 class AssetLibrary:
@@ -41,10 +43,11 @@ class AssetLibrary:
 
     Args:
         seconds: How long an asset takes to become usable.
+        clock: Measures that.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._seconds, self._clock = seconds, clock
         self._lock = threading.Lock()
         self._assets: dict[str, Asset] = {}
 
@@ -55,7 +58,7 @@ class AssetLibrary:
 
     def add(self, library: Library, url: str, asset_type: str, name: str = "") -> Asset:
         """Take an asset in."""
-        asset = Asset(f"asset-{secrets.token_hex(8)}", library, name, url, asset_type)
+        asset = Asset(f"asset-{secrets.token_hex(8)}", library, name, url, asset_type, self._clock.now())
         with self._lock:
             self._assets[asset.asset_id] = asset
         return asset
@@ -68,7 +71,7 @@ class AssetLibrary:
     def status(self, asset: Asset) -> str:
         """Give an asset's status in the words of its library."""
         waiting, usable, turned_down = _WORDS[asset.library]
-        if time.monotonic() - asset.started < self._seconds:
+        if self._clock.now() - asset.started < self._seconds:
             return waiting
         return turned_down if "reject" in asset.url else usable
 

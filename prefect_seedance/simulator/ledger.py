@@ -17,6 +17,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from prefect_seedance.simulator.clock import Clock
+
 Status = Literal["queued", "processing", "completed", "failed"]
 
 
@@ -87,10 +89,11 @@ class Ledger:
         seconds: How long a generation takes.
         balance: What the account has been topped up with.
         quota: The key's quota, 0 for none.
+        clock: Measures the generations.
     """
 
-    def __init__(self, seconds: float, balance: float, quota: float) -> None:
-        self._seconds, self._topped_up, self._quota = seconds, balance, quota
+    def __init__(self, seconds: float, balance: float, quota: float, clock: Clock) -> None:
+        self._seconds, self._topped_up, self._quota, self._clock = seconds, balance, quota, clock
         self._lock = threading.RLock()
         self._tasks: dict[str, _Task] = {}
 
@@ -116,7 +119,7 @@ class Ledger:
                 digest=request_digest(body),
                 cost=cost,
                 created_at=time.time(),
-                started=time.monotonic(),
+                started=self._clock.now(),
             )
             self._tasks[task.task_id] = task
             return self._view(task)
@@ -207,7 +210,7 @@ class Ledger:
             return "failed", 0, int(task.ended)
         if task.stuck_at is not None:
             return "processing", task.stuck_at, None
-        share = (time.monotonic() - task.started) / self._seconds if self._seconds else 1.0
+        share = (self._clock.now() - task.started) / self._seconds if self._seconds else 1.0
         if share >= 1:
             return "completed", 100, int(task.created_at + self._seconds)
         if share < 0.1:

@@ -64,6 +64,10 @@ class Simulator:
         """List what arrived at the media route."""
         return self.simulation.log.media_requests()
 
+    def elapse(self, seconds: float) -> None:
+        """Let time pass at once for the generations and assets that are under way, instead of waiting for them."""
+        self.simulation.clock.elapse(seconds)
+
     def reset(self) -> None:
         """Start anew: no tasks, bills, faults, assets or counts."""
         self.simulation.reset()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from prefect_seedance.simulator.assets import AssetLibrary, UploadedFiles
+from prefect_seedance.simulator.clock import Clock
 from prefect_seedance.simulator.faults import FaultPlan
 from prefect_seedance.simulator.ledger import Ledger
 
@@ -118,8 +119,9 @@ class Simulation:
 
     def __post_init__(self) -> None:
         """Open the books."""
-        self.ledger = Ledger(self.settings.seconds, self.settings.balance, self.settings.quota)
-        self.assets = AssetLibrary(self.settings.asset_seconds)
+        self.clock = Clock()
+        self.ledger = Ledger(self.settings.seconds, self.settings.balance, self.settings.quota, self.clock)
+        self.assets = AssetLibrary(self.settings.asset_seconds, self.clock)
         self.files = UploadedFiles()
 
     def reset(self) -> None:

@@ -9,18 +9,16 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from prefect.blocks.core import Block
 
 from prefect_seedance.blocks import SeedanceCredentials, VideoStore
 from prefect_seedance.simulator import Simulator, running_simulator
+from tests.prefect_server import ask
 from tests.test_packaging import installed
 
-# The first test waits for the server as well, on a machine that may be busy.
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server]
 
 SECRET = "sk_4f1e7a52c0d94b6f"
 AWS_SECRET = "9c3e1d5b7f2a4e8d6c0b"
@@ -51,14 +49,8 @@ def python(*arguments: str, api_url: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def read(api_url: str, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = httpx.post(f"{api_url}{path}", json=body)
-    answer.raise_for_status()
-    return answer.json()
-
-
 def ours(api_url: str) -> dict[str, str]:
-    types = read(api_url, "/block_types/filter", {})
+    types = ask(f"{api_url}/block_types/filter", {})
     return {each["slug"]: each["id"] for each in types if "seedance" in each["slug"]}
 
 
@@ -76,7 +68,7 @@ def test_both_ways_to_register_know_both_blocks_and_may_be_repeated(prefect_serv
     assert second == first
     for slug, type_id in first.items():
         of_type = {"block_schemas": {"block_type_id": {"any_": [type_id]}}}
-        assert len(read(prefect_server, "/block_schemas/filter", of_type)) == 1, slug
+        assert len(ask(f"{prefect_server}/block_schemas/filter", of_type)) == 1, slug
 
 
 def test_a_saved_block_is_loaded_by_its_name_in_a_process_that_did_not_import_us(saved: str) -> None:
@@ -104,13 +96,13 @@ def test_a_saved_secret_leaves_the_server_only_for_those_who_ask_for_secrets(pre
         "masked", overwrite=True
     )
     named = {"block_documents": {"name": {"any_": ["masked"]}}}
-    shown = read(prefect_server, "/block_documents/filter", named)
+    shown = ask(f"{prefect_server}/block_documents/filter", named)
     assert len(shown) == 2
     text = json.dumps(shown)
     assert SECRET not in text
     assert AWS_SECRET not in text
     assert "AKIAEXAMPLE" in text
-    whole = json.dumps(read(prefect_server, "/block_documents/filter", {**named, "include_secrets": True}))
+    whole = json.dumps(ask(f"{prefect_server}/block_documents/filter", {**named, "include_secrets": True}))
     assert SECRET in whole
     assert AWS_SECRET in whole
 
@@ -130,12 +122,12 @@ def test_a_block_that_was_saved_with_fewer_fields_still_loads(saved: str) -> Non
     """What a release before the next one has saved: the server's document lacks the field."""
     (document,) = (
         each
-        for each in read(saved, "/block_documents/filter", {"include_secrets": True})
+        for each in ask(f"{saved}/block_documents/filter", {"include_secrets": True})
         if each["name"] == "example" and each["block_type"]["slug"] == "seedance-video-store"
     )
     kept = {"location": document["data"]["location"]}
-    answer = httpx.patch(f"{saved}/block_documents/{document['id']}", json={"data": kept, "merge_existing_data": False})
-    answer.raise_for_status()
+    changed = {"data": kept, "merge_existing_data": False}
+    ask(f"{saved}/block_documents/{document['id']}", changed, method="PATCH")
     store = VideoStore.load("example")
     assert store.location == kept["location"]
     assert store.maximum_gigabytes > 0

@@ -101,7 +101,7 @@ class RunForm(ABC):
 
         try:
             # It follows the verdict at once or never.
-            with self.page.expect_response(is_creation, timeout=30_000) as made:
+            with self.page.expect_response(is_creation, timeout=60_000) as made:
                 self._press()
         except PlaywrightTimeoutError:
             return None

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
-from tests.prefect_server import ROOT, answers, running_prefect_server
+from tests.prefect_server import ROOT, answers, ask, running_prefect_server
 from tests.processes import finished, running, until
 
 DEPLOYMENT = "generate-video/generate-video"
@@ -45,9 +43,7 @@ class Stage:
 
     def ask(self, path: str, **body: Any) -> Any:
         """Ask Prefect's API; with a body it is a POST."""
-        url = f"{self.url}/api/{path}"
-        answer = httpx.post(url, json=body, timeout=60) if body else httpx.get(url, timeout=60)
-        return answer.raise_for_status().json()
+        return ask(f"{self.url}/api/{path}", body or None)
 
     def deployment_id(self) -> str:
         """Give the id of the deployment that the forms are of."""

@@ -19,7 +19,6 @@ from tests.processes import until
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.timeout(400),
 ]
 
 

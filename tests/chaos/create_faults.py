@@ -19,7 +19,7 @@ def every_create_fault(chaos: Chaos, max_submissions: int) -> None:
     """Each ends as it should, a second run buys only what was refused, and nothing is bought twice."""
     others = tuple(name for name in CREATE_FAULTS if name not in _HANGS)
     _meet(chaos, others, max_submissions, patience_seconds=60.0)
-    _meet(chaos, _HANGS, max_submissions, patience_seconds=4.0)
+    _meet(chaos, _HANGS, max_submissions, patience_seconds=8.0)
 
 
 def _meet(chaos: Chaos, names: tuple[str, ...], max_submissions: int, patience_seconds: float) -> None:

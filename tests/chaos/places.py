@@ -112,7 +112,9 @@ class Bucket(Place):
     def _control(self, control: str, key: str, **query: str) -> None:
         location = urlsplit(self.settings["location"])
         path = f"/{location.netloc}{location.path}/{key}"
-        httpx.post(f"{self.settings['endpoint_url']}/-/{control}", params={"path": path, **query}).raise_for_status()
+        httpx.post(
+            f"{self.settings['endpoint_url']}/-/{control}", params={"path": path, **query}, timeout=60
+        ).raise_for_status()
 
 
 def _away(folder: Path) -> Path:

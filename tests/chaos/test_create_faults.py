@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.create_faults import every_create_fault, failed_for_a_passing_reason
 from tests.chaos.scenarios import Scenario, each
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 SCENARIOS = [
     Scenario(f"{name}, {count} submission(s)", partial(play, max_submissions=count))

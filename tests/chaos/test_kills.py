@@ -16,7 +16,7 @@ from tests.chaos.kills import KILLS, play
 from tests.chaos.scenarios import Scenario, each, on_s3
 from tests.chaos.sleepers import RENEWALS
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 ROWS = [Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS]

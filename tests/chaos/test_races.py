@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.races import RACES, eight_takes, race
 from tests.chaos.scenarios import Scenario, each, everywhere, on_s3
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 ROUNDS = [Scenario(f"round {number}", partial(race, number=number)) for number in range(RACES)]

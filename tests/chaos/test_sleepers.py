@@ -10,7 +10,7 @@ import pytest
 from tests.chaos import sleepers
 from tests.chaos.scenarios import Scenario, each, on_s3
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 SCENARIOS = [
     *(

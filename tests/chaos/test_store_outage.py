@@ -9,7 +9,7 @@ import pytest
 from tests.chaos import outages
 from tests.chaos.scenarios import Scenario, everywhere
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 SCENARIOS = [
     Scenario(play.__name__.replace("_", " "), play)

@@ -166,7 +166,7 @@ class WireServer:
 
     def wait_for_requests(self, count: int) -> None:
         """A client may have given up before this side has finished reading."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(self.received) < count and time.monotonic() < deadline:
             time.sleep(0.01)
 

@@ -46,7 +46,6 @@ from tests.processes import Running, descendants, environ, running, until
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.timeout(400),
 ]
 
 Blocks = tuple[SeedanceCredentials, VideoStore]
@@ -205,7 +204,7 @@ def killed(
 ) -> Killed:
     """A worker with a pool of its own, and its end by SIGKILL."""
     vendor.plan(Fault(fault="unknown_status", matching="zombie", times=100_000))
-    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=30))
+    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=60))
     command = ["-m", "prefect", "worker", "start", "--pool", "doomed", "--type", "process"]
     with running(*command, log=folder / "doomed.log", environment=environment) as doomed:
         until(lambda: "started!" in doomed.log.read_text(), "the worker", seconds=150, alive=doomed)
@@ -228,8 +227,8 @@ def killed(
         for pid in started:
             if environ(pid).get("PREFECT__FLOW_RUN_ID") == str(with_it):
                 os.kill(pid, signal.SIGKILL)
-        ended = api.ended(alone)
-    return Killed(api.ended(with_it), ended, unanswered)
+        ended = api.ended(alone, seconds=PATIENCE)
+    return Killed(api.ended(with_it, seconds=PATIENCE), ended, unanswered)
 
 
 def every_deployment() -> list[DeploymentResponse]:
@@ -360,8 +359,10 @@ def test_a_failed_video_and_an_unclear_submission_are_told(vendor: Simulator, bl
         generate_video(small("told of an unknown"), *blocks)
     (task_id,) = tasks(vendor, "told of a failure")
     intent = record(blocks[1], "told of an unknown").record.intent
-    until(lambda: inbox.having(task_id, "failed", "TRADEMARK"), "the message about the failure", seconds=30)
-    until(lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=30)
+    until(lambda: inbox.having(task_id, "failed", "TRADEMARK"), "the message about the failure", seconds=PATIENCE)
+    until(
+        lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=PATIENCE
+    )
 
 
 def test_a_run_that_was_killed_with_its_worker_says_what_goes_on_and_is_taken_up(

@@ -30,3 +30,11 @@ def credentials(vendor: Simulator) -> SeedanceCredentials:
 @pytest.fixture
 def store(tmp_path: Path) -> VideoStore:
     return VideoStore(location=str(tmp_path / "store"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_pages() -> Iterator[None]:
+    """What a run shows may come late here: only a run that Prefect is about to kill has to be quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefect_seedance.tasks.showing._SECONDS", 200.0)
+        yield

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -21,6 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, FlowRun, State, TaskRun
 
 from prefect_seedance import VideoRequest
+from tests.prefect_server import ask
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def small(prompt: str, **fields: object) -> VideoRequest:
     return VideoRequest.model_validate(asked)
 
 
-def until(condition: Callable[[], T | None], what: str, *, seconds: float = 30.0) -> T:
+def until(condition: Callable[[], T | None], what: str, *, seconds: float = 120.0) -> T:
     """Wait for something that comes with a delay: logs and events arrive in batches."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -98,6 +98,4 @@ def events(api_url: str, *, resource: str, prefix: str = "seedance.") -> list[di
         "filter": {"event": {"prefix": [prefix]}, "any_resource": {"id": [resource]}, "order": "ASC"},
         "limit": 50,
     }
-    answer = httpx.post(f"{api_url}/events/filter", json=asked)
-    answer.raise_for_status()
-    return answer.json()["events"]
+    return ask(f"{api_url}/events/filter", asked)["events"]

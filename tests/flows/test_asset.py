@@ -10,7 +10,7 @@ from prefect_seedance import SeedanceCredentials, VideoStore, generate_video
 from tests.flows import shown
 from tests.flows.shown import small
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300), pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
 
 def materialized(api_url: str, store: VideoStore) -> list[dict[str, object]]:

@@ -34,8 +34,7 @@ from prefect_seedance.tasks.showing import show_cancelled
 from tests.flows import shown
 from tests.flows.shown import small
 
-# The first test waits for the server and for the runs of all, on a machine that may be busy.
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300), pytest.mark.usefixtures("prefect_server")]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
 SIGNATURE = "X-Amz-Signature=0f1e2d3c4b5a"
 SIGNED = f"https://bucket.example.com/first.png?{SIGNATURE}"

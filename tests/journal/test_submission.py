@@ -429,19 +429,19 @@ def test_a_rival_waits_for_a_fresh_claim_and_attaches_to_its_task(world: World) 
 
     def look_on(seconds: float) -> None:
         looked.set()
-        time.sleep(0.01)
+        time.sleep(0.05)
 
     other.sleep = look_on  # type: ignore[method-assign]
     rival = threading.Thread(target=lambda: results.append(other.run("two")))
 
     def while_posting() -> Accepted:
         rival.start()
-        assert looked.wait(10)
+        assert looked.wait(60)
         return world.vendor.accept()
 
     world.vendor.script = [while_posting]
     first = world.run("one")
-    rival.join(10)
+    rival.join(60)
     assert results[0].task_id == first.task_id and results[0].reused
     assert [notice.decision for notice in other.notices] == [Decision.WAIT, Decision.ATTACH, Decision.ATTACH]
     assert world.vendor.posts == 1

@@ -68,4 +68,4 @@ def logged(*words: str, run: UUID | None = None) -> str:
     def found() -> str | None:
         return next((each.message for each in logs(run) if all(word in each.message for word in words)), None)
 
-    return until(found, f"a log message with {words}", seconds=20, every=ASK_EVERY)
+    return until(found, f"a log message with {words}", seconds=120, every=ASK_EVERY)

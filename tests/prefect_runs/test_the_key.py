@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoStore, generate_video
@@ -18,6 +17,7 @@ from prefect_seedance.simulator import Fault, Simulator
 from tests.prefect_runs import api
 from tests.prefect_runs.conftest import SECRET
 from tests.prefect_runs.vendor import small, tasks
+from tests.prefect_server import ask
 from tests.processes import finished, until
 
 pytestmark = [
@@ -30,19 +30,19 @@ pytestmark = [
 def pages(url: str, kind: str) -> Iterator[dict[str, object]]:
     """Everything of a kind that the server's API gives, page by page."""
     offset = 0
-    while page := httpx.post(f"{url}/{kind}/filter", json={"limit": 200, "offset": offset}).raise_for_status().json():
+    while page := ask(f"{url}/{kind}/filter", {"limit": 200, "offset": offset}):
         yield from page
         offset += len(page)
 
 
 def events(url: str) -> Iterator[dict[str, object]]:
     asked = {"limit": 50, "filter": {"event": {"prefix": ["seedance.", "prefect."]}}}
-    page = httpx.post(f"{url}/events/filter", json=asked).raise_for_status().json()
+    page = ask(f"{url}/events/filter", asked)
     while True:
         yield from page["events"]
         if not page["next_page"]:
             return
-        page = httpx.get(page["next_page"]).raise_for_status().json()
+        page = ask(page["next_page"])
 
 
 def test_the_key_is_nowhere(

@@ -10,7 +10,7 @@ from tests.simulator.vendor import Vendor
 
 @pytest.fixture(scope="session")
 def shared_simulator() -> Iterator[Simulator]:
-    with running_simulator(seconds=0, asset_seconds=0.5) as simulator:
+    with running_simulator(seconds=0, asset_seconds=1000) as simulator:
         yield simulator
 
 

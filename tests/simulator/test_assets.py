@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
@@ -23,7 +22,7 @@ def statuses(vendor: Vendor, path: str, asset_ids: list[str]) -> list[str]:
     return [item["status"] for item in ask(vendor, path, {"asset_ids": asset_ids})["items"]]
 
 
-def test_an_audited_asset_becomes_active_and_only_then_usable(vendor: Vendor) -> None:
+def test_an_audited_asset_becomes_active_and_only_then_usable(simulator: Simulator, vendor: Vendor) -> None:
     body = {"image_urls": ["https://example.com/a.png"], "audio_urls": ["https://example.com/reject.mp3"]}
     items = ask(vendor, "/assets/audit", body)["items"]
     assert [(item["asset_type"], item["status"]) for item in items] == [
@@ -34,7 +33,7 @@ def test_an_audited_asset_becomes_active_and_only_then_usable(vendor: Vendor) ->
     ids = [item["asset_id"] for item in items]
     early = vendor.create(model="sd2_mx_720p", images=[f"asset://{ids[0]}"]).json()
     assert early["code"] == 20002 and early["msg"].startswith("images[0]")
-    time.sleep(0.6)
+    simulator.elapse(1000)
     assert statuses(vendor, "/assets/status", [*ids, "asset-unknown"]) == ["Active", "Rejected"]
     assert "task_id" in data_of(vendor.create(model="sd2_mx_720p", images=[f"asset://{ids[0]}"]))
     late = vendor.create(model="sd2_mx_720p", reference_audios=[f"asset://{ids[1]}"]).json()
@@ -47,7 +46,7 @@ def test_an_address_that_nobody_can_reach_fails_in_the_audit(vendor: Vendor) -> 
     assert vendor.post(f"{SEEDANCE}/assets/audit", json={}).json()["code"] == 20002
 
 
-def test_the_sp_library_speaks_its_own_words(vendor: Vendor) -> None:
+def test_the_sp_library_speaks_its_own_words(simulator: Simulator, vendor: Vendor) -> None:
     def upload(url: str) -> str:
         answer = vendor.post(f"{SEEDANCE}/sp/assets/upload", json={"name": "hat", "type": "image", "url": url})
         assert answer.json()["code"] == 0
@@ -55,7 +54,7 @@ def test_the_sp_library_speaks_its_own_words(vendor: Vendor) -> None:
 
     ids = [upload("https://example.com/hat.png"), upload("https://example.com/reject.png")]
     assert statuses(vendor, "/sp/assets/status", ids) == ["Processing", "Processing"]
-    time.sleep(0.6)
+    simulator.elapse(1000)
     assert statuses(vendor, "/sp/assets/status", ids) == ["Active", "Failed"]
     detail = ask(vendor, "/sp/assets/detail", {"asset_id": ids[0]})
     assert detail["name"] == "hat" and detail["image_url"] == "https://example.com/hat.png"

@@ -58,7 +58,7 @@ def test_what_the_client_sees_and_what_was_billed(simulator: Simulator, name: st
     settings, expected = SEEN[name]
     fault = Fault.model_validate({"fault": name, **settings})
     simulator.plan(fault)
-    with Vendor(simulator.url, simulator.key, timeout=0.5 if expected is httpx.ReadTimeout else 10) as vendor:
+    with Vendor(simulator.url, simulator.key, timeout=0.5 if expected is httpx.ReadTimeout else 60) as vendor:
         if isinstance(expected, tuple):
             answer = vendor.create()
             assert (answer.status_code, kind_of(answer)) == expected

@@ -16,7 +16,7 @@ class Vendor(httpx.Client):
     """`httpx` with the key, and the few calls that every test makes."""
 
     def __init__(self, url: str, key: str, **options: Any) -> None:
-        options.setdefault("timeout", 10)
+        options.setdefault("timeout", 60)
         options.setdefault("verify", False)  # plain http: loading the certificates would take longest
         super().__init__(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, **options)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import socket
 import ssl
 import struct
+import sys
+import termios
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -147,7 +150,13 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.how == "stall":
                 self.server.media.closing.wait(10)
             elif fault.how == "reset":
-                # Let the bytes arrive first: a reset may overtake them.
-                self.server.media.closing.wait(0.02)
+                # Let the bytes arrive first: a reset overtakes those that the client's side has not acknowledged.
+                while _unacknowledged(self.connection) and not self.server.media.closing.wait(0.005):
+                    pass
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
+
+
+def _unacknowledged(connection: socket.socket) -> int:
+    """Bytes that were written and that the other side's kernel has not confirmed."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -61,7 +61,7 @@ def source_of(server: MediaServer) -> MediaSource:
     return MediaSource(
         lambda refresh: f"{server.url}/a.mp4",
         policy=MediaPolicy(allow_loopback=True),
-        timeout=httpx.Timeout(2.0, read=0.15),
+        timeout=httpx.Timeout(30.0, read=1.0),
         sleep=lambda seconds: None,
     )
 

@@ -68,7 +68,7 @@ def run(
     source = MediaSource(
         lambda refresh: f"{server.url}/a.mp4",
         policy=MediaPolicy(allow_loopback=True),
-        timeout=httpx.Timeout(5.0, read=1.0),
+        timeout=httpx.Timeout(30.0, read=3.0),
         sleep=lambda seconds: None,
     )
     metadata = {**METADATA, TASK_ID_METADATA: task_id}

@@ -26,7 +26,7 @@ from tests.storage.media_server import Fault, MediaServer, serving
 
 VIDEO = lookalike(700_000)
 LOOPBACK = MediaPolicy(allow_loopback=True)
-TIMEOUT = httpx.Timeout(2.0, read=0.4)
+TIMEOUT = httpx.Timeout(30.0, read=2.0)
 
 
 @pytest.fixture
