@@ -6,6 +6,7 @@ Take a copy and make it yours, the requests of ``nightly-catalogue`` above all.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from prefect.blocks.core import Block
@@ -45,7 +46,7 @@ CATALOGUE = {
 }
 
 
-def deployments(credentials: str, store: str, schedules: Switch) -> list[RunnerDeployment]:
+def deployments(credentials: str, store: str, schedules: Switch, notify: Sequence[str] = ()) -> list[RunnerDeployment]:
     """Define every deployment, with saved blocks as the values of its form.
 
     Args:
@@ -53,16 +54,20 @@ def deployments(credentials: str, store: str, schedules: Switch) -> list[RunnerD
         store: Name of the saved store.
         schedules: Whether schedules run. They buy videos, so "keep" starts nothing and stops nothing: new ones rest,
             and those that are there go on as they are.
+        notify: Saved notification blocks, by type and name, that are told how each video has ended.
 
     Raises:
         ValueError: There is no such block.
     """
+    for each in notify:
+        Block.load(each)
+    told: dict[str, Any] = {"notify": [*notify]} if notify else {}
     blocks = {"credentials": saved(SeedanceCredentials, credentials), "store": saved(VideoStore, store)}
     return [
         generate_video.to_deployment(
             "generate-video",
             entrypoint_type=BY_MODULE,
-            parameters={**blocks, "options": as_json(RunOptions(reuse="auto"))},
+            parameters={**blocks, **told, "options": as_json(RunOptions(reuse="auto"))},
             # The fifth run waits for its turn.
             concurrency_limit=ConcurrencyLimitConfig(limit=4, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
             tags=["seedance"],
@@ -78,7 +83,7 @@ def deployments(credentials: str, store: str, schedules: Switch) -> list[RunnerD
             ],
             paused=at_rest(schedules),
             # A new video each night, also if a run is started by hand; a retried run pays nothing.
-            parameters={**blocks, "options": as_json(RunOptions(reuse="run"))},
+            parameters={**blocks, **told, "options": as_json(RunOptions(reuse="run"))},
             # A run that is not done when the next one comes is not joined by it, but followed.
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
             tags=["seedance", "nightly"],
@@ -129,4 +134,11 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--credentials", metavar="NAME", default="default", help="saved credentials (default)")
     parser.add_argument("--store", metavar="NAME", default="default", help="saved store (default)")
+    parser.add_argument(
+        "--notify",
+        metavar="TYPE/NAME",
+        action="append",
+        default=[],
+        help="saved notification block that is told how each video has ended; may be repeated",
+    )
     return parser

@@ -26,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     require_pool(options.pool)
     try:
-        applied = deployments(options.credentials, options.store, options.schedules)
+        applied = deployments(options.credentials, options.store, options.schedules, options.notify)
     except ValueError as error:
         sys.exit(f"{error}\nSave the block first: see deployments/README.md.")
     for deployment in applied:

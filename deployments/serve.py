@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--at-once", metavar="N", type=int, default=10, help="runs at the same time (10)")
     options = parser.parse_args()
     try:
-        served = deployments(options.credentials, options.store, options.schedules)
+        served = deployments(options.credentials, options.store, options.schedules, options.notify)
     except ValueError as error:
         sys.exit(f"{error}\nSave the block first: see deployments/README.md.")
     serve(*served, limit=options.at_once)

@@ -19,6 +19,8 @@ from typing import Protocol, runtime_checkable
 import httpx
 from pydantic import JsonValue
 
+from prefect_seedance.client.redaction import without_signatures
+
 # Answers are a few hundred bytes, the price catalogue some hundred kilobytes. More is not an answer.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 EXCERPT_BYTES = 2048
@@ -61,11 +63,12 @@ class Exchange:
         return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
     def hide(self, text: str) -> str:
-        """Take the key out of a text for people: an error page may repeat the request's headers.
+        """Take the key, and what opens addresses, out of a text for people: an error may repeat the whole request.
 
         Only texts for people: "sk_1" also stands in the task id "task_1", which must stay whole.
         """
-        return re.sub(rf"(?<![A-Za-z0-9]){re.escape(self.secret)}", "***", text) if self.secret else text
+        hidden = re.sub(rf"(?<![A-Za-z0-9]){re.escape(self.secret)}", "***", text) if self.secret else text
+        return without_signatures(hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from prefect.events import emit_event
 
+from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.callbacks import Notice
 from prefect_seedance.journal.evidence import how_to_resolve
 from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.messages import without_signatures
 
 Kind = Literal["submitted", "attached", "completed", "stored", "failed", "unknown", "refused"]
 

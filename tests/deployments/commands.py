@@ -22,6 +22,7 @@ class Command(StrEnum):
     )
     DEPLOY = "python deployments/deploy.py --pool seedance"
     DEPLOY_ON = "python deployments/deploy.py --pool seedance --schedules on"
+    DEPLOY_TELLING = "python deployments/deploy.py --pool seedance --notify custom-webhook/team"
     WORKER = "prefect worker start --pool seedance --type process"
     DEPLOY_ALL = "prefect deploy --all"
     LIMIT = "prefect global-concurrency-limit create seedance-default --limit 8"

@@ -14,6 +14,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,16 +117,27 @@ def by_script(by_yaml: list[DeploymentResponse], environment: dict[str, str]) ->
 
 
 @pytest.fixture(scope="module")
-def switched_on(by_script: list[DeploymentResponse], environment: dict[str, str]) -> DeploymentResponse:
-    """deploy.py again, with the schedules on."""
-    done(*Command.DEPLOY_ON.arguments, environment=environment)
-    return nightly()
-
-
-@pytest.fixture(scope="module")
 def inbox() -> Iterator[Inbox]:
     with open_inbox() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def telling(by_script: list[DeploymentResponse], inbox: Inbox, environment: dict[str, str]) -> list[DeploymentResponse]:
+    """deploy.py again, with somebody to tell."""
+    webhook = CustomWebhookNotificationBlock(
+        name="team", url=inbox.url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
+    )
+    webhook.save("team", _sync=True)
+    done(*Command.DEPLOY_TELLING.arguments, environment=environment)
+    return every_deployment()
+
+
+@pytest.fixture(scope="module")
+def switched_on(telling: list[DeploymentResponse], environment: dict[str, str]) -> DeploymentResponse:
+    """deploy.py again, with the schedules on."""
+    done(*Command.DEPLOY_ON.arguments, environment=environment)
+    return nightly()
 
 
 @dataclass(frozen=True)
@@ -137,14 +149,8 @@ class Applied:
 
 
 @pytest.fixture(scope="module")
-def automations(
-    switched_on: DeploymentResponse, worker: Running, inbox: Inbox, environment: dict[str, str], folder: Path
-) -> Applied:
+def automations(switched_on: DeploymentResponse, worker: Running, environment: dict[str, str], folder: Path) -> Applied:
     """apply_automations.py; then again with a zombies.yaml of ten seconds, for flows named zombie."""
-    webhook = CustomWebhookNotificationBlock(
-        name="team", url=inbox.url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
-    )
-    webhook.save("team", _sync=True)
     publish_video.to_deployment(
         "publish-video", work_pool_name="seedance", entrypoint_type=EntrypointType.MODULE_PATH
     ).apply()
@@ -343,10 +349,10 @@ def test_a_limit_of_the_account_can_be_set(environment: dict[str, str]) -> None:
 
 
 def test_automations_are_made_once_and_then_brought_up_to_date(automations: Applied) -> None:
-    assert automations.first.count(": made") == 4
+    assert automations.first.count(": made") == 5
     assert automations.again.strip() == "zombies.yaml: brought up to date"
     with get_client(sync_client=True) as client:
-        assert len(client.read_automations()) == 4
+        assert len(client.read_automations()) == 5
 
 
 @pytest.mark.usefixtures("automations")
@@ -363,6 +369,20 @@ def test_a_failed_video_and_an_unclear_submission_are_told(vendor: Simulator, bl
     until(
         lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=PATIENCE
     )
+    for prompt, said in (("told of a failure", task_id), ("told of an unknown", "It is unclear")):
+        whole = ("no video from generate-video", prompt, said, "/runs/flow-run/")
+        until(partial(inbox.having, *whole), f"the message about the run: {whole}", seconds=PATIENCE)
+
+
+def test_deployments_that_make_videos_tell_whom_they_are_given(
+    by_script: list[DeploymentResponse], telling: list[DeploymentResponse]
+) -> None:
+    assert {each.parameters.get("notify") for each in by_script} == {None}
+    assert {each.name: each.parameters.get("notify") for each in telling} == {
+        "generate-video": ["custom-webhook/team"],
+        "nightly-catalogue": ["custom-webhook/team"],
+        "resolve-submission": None,
+    }
 
 
 def test_a_run_that_was_killed_with_its_worker_says_what_goes_on_and_is_taken_up(
@@ -370,7 +390,7 @@ def test_a_run_that_was_killed_with_its_worker_says_what_goes_on_and_is_taken_up
 ) -> None:
     assert killed.run.state_name == "Crashed"
     assert killed.run.state is not None
-    assert "the same request takes it up" in str(killed.run.state.message)
+    assert "Retry this run, and it takes that up" in str(killed.run.state.message)
     written = record(blocks[1], "zombie").record
     assert (written.state, [written.task_id]) == (State.SUBMITTED, tasks(vendor, "zombie"))
     vendor.simulation.faults.clear()
