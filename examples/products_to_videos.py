@@ -3,7 +3,8 @@
     python examples/products_to_videos.py examples/products.csv --credentials default --store default
 
 A column has the name of a field of ``VideoRequest``; ``product`` is for people. Run it again with the same table and
-only the rows without a video are made: what was paid for is taken up, not bought again.
+only the rows without a video are made: what was paid for is taken up, not bought again. (On a schedule, retry the run
+instead: there each run buys its own.)
 """
 
 from __future__ import annotations

@@ -216,9 +216,7 @@ class SubmissionUnclear(SeedanceError):
     """
 
     def __init__(self, reason: str, *, excerpt: str = "", status_code: int | None = None) -> None:
-        self.reason = reason
-        self.excerpt = excerpt
-        self.status_code = status_code
+        self.reason, self.excerpt, self.status_code = reason, excerpt, status_code
         super().__init__(
             f"It is unclear whether the vendor accepted this video: {reason}. It may be running, and it may "
             "be billed. Do not submit it again by hand before looking in the vendor's console: if the task "
@@ -257,8 +255,7 @@ class VideoFailed(TaskError):
     """
 
     def __init__(self, task_id: str, error_message: str, failure: FailureClass) -> None:
-        self.error_message = error_message
-        self.failure: FailureClass = failure
+        self.error_message, self.failure = error_message, failure
         super().__init__(
             task_id,
             f"the vendor made no video: {error_message or 'no reason given'}. {_AFTER_FAILURE[failure]} "
@@ -266,19 +263,23 @@ class VideoFailed(TaskError):
         )
 
 
+_SAME_TASK = "Ask for the same task again; do not submit the request again."
+
+
 class WaitTimedOut(TaskError):
     """Waiting ended, the task did not: it goes on at the vendor and is paid for.
 
     Attributes:
         waited: Seconds waited.
+        advice: How to go on.
     """
 
-    def __init__(self, task_id: str, waited: float) -> None:
-        self.waited = waited
+    def __init__(self, task_id: str, waited: float, advice: str = _SAME_TASK) -> None:
+        self.waited, self.advice = waited, advice
         super().__init__(
             task_id,
             f"not finished after {waited:.0f} s. That is not a failure: the task goes on at the vendor and "
-            "is paid for. Wait for the same task id again; do not submit the request again.",
+            f"is paid for. {advice}",
         )
 
 
@@ -287,12 +288,13 @@ class MediaUnavailable(TaskError):
 
     Attributes:
         reason: What stands in the way.
+        advice: How to go on.
     """
 
-    def __init__(self, task_id: str, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, task_id: str, reason: str, advice: str = _SAME_TASK) -> None:
+        self.reason, self.advice = reason, advice
         super().__init__(
             task_id,
-            f"the video is made and paid for, but could not be fetched: {reason}. Ask for the same task "
-            "again within 3 days of its completion, for a fresh link; do not submit again.",
+            f"the video is made and paid for, but could not be fetched: {reason}. A fresh link is to be had within 3 "
+            f"days of its completion. {advice}",
         )

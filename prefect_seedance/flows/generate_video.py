@@ -11,7 +11,7 @@ from prefect.states import Completed
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import VideoFailed
+from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.decision import SubmissionPolicy
@@ -28,7 +28,7 @@ from prefect_seedance.tasks.same_journal import hold_to_its_journal
 from prefect_seedance.tasks.scope import resolve_scope, this_run
 from prefect_seedance.tasks.showing import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.store import store_video
-from prefect_seedance.tasks.taking_up import known_task_id
+from prefect_seedance.tasks.taking_up import Standing, standing
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
 
@@ -119,12 +119,15 @@ async def _generate(
             way.scope = await _checked(request, credentials, store, notify, options)
             stored = await _made(request, credentials, store, options, way)
         except ENDED:
-            await show_cancelled(request, await _going_on(way, request, credentials, store))
+            now = await _standing(way, request, credentials, store)
+            await show_cancelled(request, now)
+            if now.unclear:
+                await _tell(notify, failure_message(NoVideo(now.unclear), request))
             raise
         except Exception as error:
-            told = bool(getattr(error, "task_id", ""))
-            task_id = "" if told else await _going_on(way, request, credentials, store)
-            end = NoVideo(error, task_id, may_have_paid=way.may_have_paid)
+            told = isinstance(error, SubmissionUnclear) or bool(getattr(error, "task_id", ""))
+            now = Standing() if told else await _standing(way, request, credentials, store)
+            end = NoVideo(error, now.task_id, way.may_have_paid, now.advice)
             await show_failure(end, request)
             await _tell(notify, failure_message(end, request))
             raise
@@ -140,7 +143,7 @@ class OnTheWay:
 
     Attributes:
         scope: What the video is shared within; None until nothing more can be refused for free.
-        task_id: The vendor's task that goes on, "" before it is accepted and after it failed.
+        task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
     """
 
     scope: str | None = None
@@ -182,15 +185,19 @@ async def _made(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-async def _going_on(way: OnTheWay, request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore) -> str:
-    """Give the task that goes on at the vendor, "" if none is known."""
-    if way.task_id or way.scope is None:
-        return way.task_id
-    looking = asyncio.to_thread(known_task_id, store, request, way.scope, credentials.account)
+async def _standing(
+    way: OnTheWay, request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore
+) -> Standing:
+    """Say how things stand for the money. The journal knows best: of a later task than Prefect's result, say."""
+    if way.scope is None:
+        return Standing()
+    known = Standing(way.task_id, scope=way.scope)
+    looking = asyncio.to_thread(standing, store, request, way.scope, credentials.account)
     try:
-        return await asyncio.wait_for(looking, _LOOKING_SECONDS)
+        found = await asyncio.wait_for(looking, _LOOKING_SECONDS)
     except TimeoutError:
-        return ""
+        return known
+    return found if found.task_id or found.unclear else known
 
 
 async def _tell(notify: list[str], message: tuple[str, str]) -> None:

@@ -10,6 +10,7 @@ from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.flows.running import run_to_end
+from prefect_seedance.journal.identity import how_to_go_on, how_to_repeat
 from prefect_seedance.journal.resolve import Resolution, resolve_unclear
 from prefect_seedance.tasks.logs import log
 
@@ -75,9 +76,10 @@ async def _resolve(
     entry = await asyncio.to_thread(
         resolve_unclear, store.journal(), intent.strip(), resolution, task_id=task_id, by=by, fetch=fetch
     )
+    scope = entry.record.scope
     following = {
-        "attach": "Run the same request again: it takes up the task.",
-        "not_billed": "Run the same request again: it is submitted anew.",
+        "attach": how_to_go_on(scope),
+        "not_billed": f"{how_to_repeat(scope)}: it is submitted anew.",
         "abandon": "It is not submitted again; another take makes another video.",
     }
     log("create", f"Intent {intent} is now {entry.state}. {following[resolution]}")

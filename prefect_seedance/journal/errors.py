@@ -46,7 +46,7 @@ class JournalUnavailable(JournalError):
         self.where, self.cause, self.intent = where, cause, intent
         super().__init__(
             f"The journal at {where} cannot be used: {cause} Without it no video is submitted, and tasks that were "
-            "submitted before go on. Mend the store, then run the same request again."
+            "submitted before go on. Mend the store, then retry this run, which takes up what it has submitted."
         )
 
 
@@ -216,7 +216,7 @@ class HeldByAnother(SubmissionStopped):
         who = f"run {run_name!r}" if run_name else "another process"
         super().__init__(
             f"Nothing was sent: after {waited_seconds:.0f} s {who} still works on intent {intent} (state {state}). The "
-            "video is not lost: run the same request again later, it takes up what that run has done."
+            "video is not lost: retry this run later, it takes up what the other has done."
         )
 
 

@@ -20,7 +20,7 @@ from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.critical import Evidence, Sender
 from prefect_seedance.journal.decision import SubmissionPolicy, decide
-from prefect_seedance.journal.identity import identify
+from prefect_seedance.journal.identity import how_to_go_on, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.pointer import Submitted
 from prefect_seedance.journal.submission import resume_or_submit
@@ -187,11 +187,12 @@ async def _after_cancel(submission: asyncio.Future[SubmittedVideo]) -> None:
     if error := submission.exception():
         log("create", f"The run was cancelled. {error}", level=logging.WARNING)
         return
-    task_id = submission.result()["task_id"]
+    submitted = submission.result()
+    task_id = submitted["task_id"]
     log(
         "create",
         f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it there. "
-        "The same request run again takes it up.",
+        f"{how_to_go_on(submitted['scope'])}",
         level=logging.WARNING,
         task_id=task_id,
     )

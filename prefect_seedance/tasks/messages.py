@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
+from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.journal.evidence import how_to_resolve
@@ -15,17 +15,6 @@ from prefect_seedance.tasks.models import StoredVideo
 
 #: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
 _LENGTH = 1500
-_ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s?#'\"<>)\]]*)(?:[?#][^\s'\"<>)\]]*)?")
-
-
-def without_signatures(text: str) -> str:
-    """Take the user, the query and the fragment out of every address in a text: they may be what opens it.
-
-    Example:
-        >>> without_signatures("Not found: https://bucket.example.com/a.png?X-Amz-Signature=1f0c (404)")
-        'Not found: https://bucket.example.com/a.png (404)'
-    """
-    return _ADDRESS.sub(r"\1\2", text)
 
 
 def reuse_message(task_id: str) -> str:
@@ -52,11 +41,13 @@ class NoVideo:
         error: What ended it.
         task_id: The vendor's task that goes on, where the error does not carry it; "" if none is known.
         may_have_paid: Whether this try of the run, or one before, came past what is checked for free.
+        advice: How that task is taken up.
     """
 
     error: Exception
     task_id: str = ""
     may_have_paid: bool = True
+    advice: str = ""
 
     @property
     def headline(self) -> str:
@@ -81,7 +72,7 @@ class NoVideo:
         else:
             said = f"An unexpected {type(self.error).__name__}; the run's log has the details."
         if self.task_id and self.task_id not in said:
-            said += f" Task {self.task_id} goes on: the same request run again takes it up and pays nothing."
+            said += f" Task {self.task_id} goes on. {self.advice}"
         return said
 
     @property

@@ -53,7 +53,7 @@ class RunOptions(BaseModel):
         Field(
             title="Wait at most (minutes)",
             description="How long to wait for the vendor; longer in proportion for clips above 15 s. Running out of "
-            "time loses nothing: the video goes on, and the next run takes it up.",
+            "time loses nothing: the video goes on, and the run, retried, takes it up.",
             ge=1,
             le=24 * 60,
             json_schema_extra={"position": 3},

@@ -22,6 +22,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.redaction import without_signatures
 
 #: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
 POLL_SECONDS = 10.0
@@ -58,8 +59,8 @@ class Next:
     note: str = ""
 
 
-def after_answer(task: VideoTask, patience: Patience, gap_seconds: float) -> Next:
-    """Judge a proper answer.
+def after_answer(task: VideoTask, patience: Patience, gap_seconds: float, advice: str) -> Next:
+    """Judge a proper answer. ``advice`` is for the error: how to take the task up.
 
     Raises:
         VideoFailed: The vendor ended the task without a video.
@@ -67,11 +68,11 @@ def after_answer(task: VideoTask, patience: Patience, gap_seconds: float) -> Nex
 
     Example:
         >>> running = VideoTask(task_id="videos_1", status="processing", progress=40)
-        >>> after_answer(running, Patience(faults=3), 10.0).patience.faults
+        >>> after_answer(running, Patience(faults=3), 10.0, "Run it again.").patience.faults
         0
     """
     if task.state in ("failed", "canceled"):
-        words = task.error_message or ("it was canceled" if task.state == "canceled" else "")
+        words = without_signatures(task.error_message) or ("it was canceled" if task.state == "canceled" else "")
         raise VideoFailed(task.task_id, words, classify_failure(words))
     if task.state == "running":
         return Next("wait", Patience(), gap_seconds)
@@ -80,22 +81,22 @@ def after_answer(task: VideoTask, patience: Patience, gap_seconds: float) -> Nex
     count = patience.without_link + 1
     what = f"a relative link, {task.video_url[:80]!r}" if task.video_url else "no link"
     if count >= MAXIMUM_WITHOUT_LINK:
-        raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}")
+        raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}", advice)
     return Next("wait", Patience(without_link=count), gap_seconds, f"completed, but with {what} yet")
 
 
-def after_fault(error: SeedanceError, task_id: str, patience: Patience, gap_seconds: float) -> Next:
-    """Judge a question that got no proper answer.
+def after_fault(error: SeedanceError, task_id: str, patience: Patience, gap_seconds: float, advice: str) -> Next:
+    """Judge a question that got no proper answer. ``advice`` is for the error: how to take the task up.
 
     Raises:
         WaitStopped: Asking again cannot help; carries the task id.
     """
     if isinstance(error, AuthenticationFailed | ConfigurationError):
-        raise WaitStopped(task_id, error) from error
+        raise WaitStopped(task_id, error, advice) from error
     if isinstance(error, TaskNotFound):
         count = patience.not_found + 1
         if count > MAXIMUM_NOT_FOUND:
-            raise WaitStopped(task_id, error) from error
+            raise WaitStopped(task_id, error, advice) from error
         return Next("wait", replace(patience, not_found=count), gap_seconds, "the vendor does not know the task yet")
     if isinstance(error, RateLimited):
         count = patience.rate_limits + 1
@@ -104,7 +105,7 @@ def after_fault(error: SeedanceError, task_id: str, patience: Patience, gap_seco
         return Next("wait", replace(patience, rate_limits=count), max(slower, asked), "the vendor asks for patience")
     count = patience.faults + 1
     if count > MAXIMUM_FAULTS:
-        raise WaitStopped(task_id, error) from error
+        raise WaitStopped(task_id, error, advice) from error
     return Next("wait", replace(patience, faults=count), gap_seconds, f"no answer: {type(error).__name__}")
 
 
@@ -113,12 +114,13 @@ class WaitStopped(TaskError):
 
     Attributes:
         cause: What stood in the way.
+        advice: How to go on.
     """
 
-    def __init__(self, task_id: str, cause: SeedanceError) -> None:
-        self.cause = str(cause)
+    def __init__(self, task_id: str, cause: SeedanceError, advice: str) -> None:
+        self.cause, self.advice = str(cause), advice
         super().__init__(
             task_id,
             f"it could not be watched any longer: {cause} The task goes on at the vendor and is paid for. Once this is "
-            "settled, run the same request again: it takes up this task and submits nothing.",
+            f"settled: {advice}",
         )

@@ -18,11 +18,14 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.identity import how_to_repeat
 from prefect_seedance.storage.templates import beside
 from prefect_seedance.tasks.logs import log, note
-from prefect_seedance.tasks.messages import NoVideo, cost_words, reuse_message, without_signatures
+from prefect_seedance.tasks.messages import NoVideo, cost_words, reuse_message
 from prefect_seedance.tasks.models import StoredVideo
+from prefect_seedance.tasks.taking_up import Standing
 
 #: Longest that showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
@@ -43,9 +46,9 @@ async def show_failure(end: NoVideo, request: VideoRequest) -> None:
     await _shown(acreate_markdown_artifact(failure_markdown(end, request), key="seedance-no-video"))
 
 
-async def show_cancelled(request: VideoRequest, task_id: str) -> None:
+async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     """Put on the run's page what goes on at the vendor although the run was cancelled."""
-    await _shown(acreate_markdown_artifact(cancelled_markdown(request, task_id), key="seedance-cancelled"))
+    await _shown(acreate_markdown_artifact(cancelled_markdown(request, now), key="seedance-cancelled"))
 
 
 async def tag_run(request: VideoRequest) -> None:
@@ -83,18 +86,23 @@ def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
     return f"# {end.headline}\n\n**Paid:** {end.paid}.\n\n{_fenced(end.words)}\n{_asked(request)}"
 
 
-def cancelled_markdown(request: VideoRequest, task_id: str) -> str:
+def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     """Word a cancelled run as markdown."""
-    if task_id:
+    if now.unclear:
+        words = without_signatures(str(now.unclear))
+        state = f"**Paid:** perhaps; nobody knows whether the vendor accepted it.\n\n{_fenced(words)}"
+    elif now.task_id:
         state = (
-            f"Task `{task_id}` **goes on at the vendor and is paid for**; nothing can cancel it there. Run the same "
-            "request again to take it up: that pays nothing. Its link lives about 3 days after it is finished."
+            f"Task `{now.task_id}` **goes on at the vendor and is paid for**; nothing can cancel it there. "
+            f"{now.advice} Its link lives about 3 days after it is finished."
         )
-    else:
+    elif now.scope is not None:
         state = (
-            "Nothing was known to be submitted when it stopped. Run the same request again: it submits only if nothing "
+            f"Nothing was known to be accepted when it stopped. {how_to_repeat(now.scope)}: it submits only if nothing "
             "was accepted, and says so if that is unclear."
         )
+    else:
+        state = "This try was stopped before it sent anything."
     return (
         f"# The run was cancelled\n\n{state}\n\nPrefect may show a cancelled step as Crashed. That is not a failure: "
         f"the journal knows what was submitted.\n\n{_asked(request)}"

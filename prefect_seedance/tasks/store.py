@@ -21,6 +21,7 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import JournalError
+from prefect_seedance.journal.identity import how_to_go_on
 from prefect_seedance.journal.record import Record, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.points import reached
@@ -55,14 +56,14 @@ class VideoNotStored(SeedanceError):
     Attributes:
         task_id: The vendor's task id.
         reason: What stood in the way.
+        advice: How to go on.
     """
 
-    def __init__(self, task_id: str, reason: str) -> None:
-        self.task_id = task_id
-        self.reason = reason
+    def __init__(self, task_id: str, reason: str, advice: str) -> None:
+        self.task_id, self.reason, self.advice = task_id, reason, advice
         super().__init__(
-            f"Task {task_id}: the video is made and paid for, but it is not in the store: {reason} Run the same "
-            "request again once this is settled, within 3 days: it takes up this task and submits nothing."
+            f"Task {task_id}: the video is made and paid for, but it is not in the store: {reason} Once this is "
+            f"settled, within 3 days of its completion: {advice}"
         )
 
 
@@ -106,7 +107,7 @@ async def store_video(
     Raises:
         VideoNotStored: Carrying the task id and what stood in the way.
     """
-    cancelled = threading.Event()
+    cancelled, advice = threading.Event(), how_to_go_on(submitted["scope"])
     work = Relaying(completed, submitted, request, credentials, store, flow_run.get_name() or "run", cancelled)
     try:
         stored = await asyncio.to_thread(work.run)
@@ -114,13 +115,13 @@ async def store_video(
         cancelled.set()
         log(
             "store",
-            f"The run was cancelled. Task {completed.task_id} is made and paid for: run the same request again within "
-            "3 days to store it.",
+            f"The run was cancelled. Task {completed.task_id} is made and paid for, and can be stored within 3 days of "
+            f"its completion. {advice}",
             level=logging.WARNING,
         )
         raise
     except (StorageError, JournalError) as error:
-        raise VideoNotStored(completed.task_id, str(error)) from error
+        raise VideoNotStored(completed.task_id, str(error), advice) from error
     log("store", f"Stored at {stored.uri}, {stored.bytes} bytes.", task_id=stored.task_id, uri=stored.uri)
     return stored
 

@@ -5,6 +5,8 @@ The exception: a task id that is known beats a record that is missing, or that d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import FailureClass, classify_failure
@@ -12,8 +14,9 @@ from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.decision import SubmissionPolicy, decide
-from prefect_seedance.journal.evidence import stop_error
-from prefect_seedance.journal.identity import identify
+from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.journal.evidence import stop_error, unknown_error
+from prefect_seedance.journal.identity import how_to_go_on, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import HAVE_TASK, State
@@ -49,15 +52,40 @@ def take_up(
     return record
 
 
-def known_task_id(store: VideoStore, request: VideoRequest, scope: str, account: str) -> str:
-    """Look up the task of a request, "" if it has none (any longer) or the journal cannot be read just now."""
+@dataclass(frozen=True)
+class Standing:
+    """How things stand with a request, for the money: what a run says when it ends without its video.
+
+    Attributes:
+        task_id: The vendor's task that goes on, "" if none is known.
+        unclear: Set where a submission may have been accepted, and a person has to settle it.
+        scope: What the video is shared within; None before anything could have been sent.
+    """
+
+    task_id: str = ""
+    unclear: SubmissionUnknown | None = None
+    scope: str | None = None
+
+    @property
+    def advice(self) -> str:
+        """How to go on, "" where there is no task."""
+        return how_to_go_on(self.scope or "") if self.task_id else ""
+
+
+def standing(store: VideoStore, request: VideoRequest, scope: str, account: str) -> Standing:
+    """Look up how things stand; nothing is known if the journal cannot be read just now."""
     try:
+        journal = store.journal()
         intent = identify(request, scope=scope, account=account).intent
-        entry = store.journal().read(intent, Patience(seconds=3.0))
+        entry = journal.read(intent, Patience(seconds=3.0))
     except Exception as error:
         note(f"The journal could not be read: {error}")
-        return ""
-    return entry.record.task_id if entry and entry.record.state in HAVE_TASK else ""
+        return Standing(scope=scope)
+    if entry is None:
+        return Standing(scope=scope)
+    if entry.state is State.UNKNOWN:
+        return Standing(unclear=unknown_error(entry.record, journal.uri_of(intent), journal.location), scope=scope)
+    return Standing(entry.record.task_id if entry.state in HAVE_TASK else "", scope=scope)
 
 
 def stored_video(store: VideoStore, record: Record) -> StoredVideo | None:

@@ -24,6 +24,7 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import SubmissionStopped
+from prefect_seedance.journal.identity import how_to_go_on
 from prefect_seedance.points import reached
 from prefect_seedance.tasks import polling
 from prefect_seedance.tasks.ending import ENDED
@@ -81,8 +82,9 @@ async def wait_for_video(
     if await asyncio.to_thread(stored_video, store, record):
         return VideoTask(task_id=record.task_id, status="completed", progress=100, model=record.model)
     intent, task_id = record.intent, record.task_id
+    advice = how_to_go_on(submitted["scope"])
     try:
-        completed = await _poll(task_id, credentials, options.wait_seconds(request.duration))
+        completed = await _poll(task_id, credentials, options.wait_seconds(request.duration), advice)
     except VideoFailed as failed:
         await asyncio.to_thread(journal.record_failed, intent, task_id, failed.failure, failed.error_message)
         emit("failed", intent, task_id=task_id, failure=failed.failure, message=failed.error_message[:500])
@@ -91,7 +93,7 @@ async def wait_for_video(
         log(
             "wait",
             f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it "
-            "there. The same request run again takes it up.",
+            f"there. {advice}",
             level=logging.WARNING,
             task_id=task_id,
         )
@@ -101,7 +103,7 @@ async def wait_for_video(
     return completed
 
 
-async def _poll(task_id: str, credentials: SeedanceCredentials, limit_seconds: float) -> VideoTask:
+async def _poll(task_id: str, credentials: SeedanceCredentials, limit_seconds: float, advice: str) -> VideoTask:
     gap = polling.LOCAL_POLL_SECONDS if credentials.settings.is_local else polling.POLL_SECONDS
     started, patience, shown = time.monotonic(), polling.Patience(), Shown(task_id)
     async with credentials.get_async_client() as client:
@@ -110,20 +112,20 @@ async def _poll(task_id: str, credentials: SeedanceCredentials, limit_seconds: f
                 reached("poll.before")
                 answer = await client.get_video(task_id)
                 reached("poll.after")
-                following = polling.after_answer(answer, patience, gap)
+                following = polling.after_answer(answer, patience, gap, advice)
                 await shown.update(answer, time.monotonic() - started)
                 if following.kind == "done":
                     return answer
             except TaskError:
                 raise
             except SeedanceError as error:
-                following = polling.after_fault(error, task_id, patience, gap)
+                following = polling.after_fault(error, task_id, patience, gap, advice)
             if following.note and following.patience != patience:
                 log("wait", f"Task {task_id}: {following.note}.", level=logging.DEBUG, task_id=task_id)
             patience = following.patience
             left = limit_seconds - (time.monotonic() - started)
             if left <= 0:
-                raise WaitTimedOut(task_id, time.monotonic() - started)
+                raise WaitTimedOut(task_id, time.monotonic() - started, advice)
             await asyncio.sleep(min(following.gap_seconds, left))
 
 

@@ -12,12 +12,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
     FlowRunFilter,
     FlowRunFilterId,
     LogFilter,
     LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import Artifact, FlowRun, State, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_seedance import VideoRequest
 from tests.prefect_server import ask
@@ -74,6 +76,14 @@ def artifact(run: UUID, beginning: str) -> Artifact:
     found = [each for each in artifacts(run) if str(each.key).startswith(beginning)]
     assert len(found) == 1, f"{[(each.key, each.type, each.created) for each in found]}\n{messages(run)}"
     return found[0]
+
+
+def latest(key: str) -> str:
+    """The newest artifact of a key, of whichever run."""
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        (found,) = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1)
+    return str(found.data)
 
 
 def messages(run: UUID) -> list[str]:

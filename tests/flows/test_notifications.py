@@ -28,7 +28,14 @@ from prefect.blocks.notifications import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
-from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
+from prefect_seedance import (
+    SeedanceCredentials,
+    StoredVideo,
+    VideoRequest,
+    VideoStore,
+    agenerate_video,
+    generate_video,
+)
 from prefect_seedance.cli import main
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.simulator import Fault, Simulator
@@ -236,6 +243,28 @@ def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
     assert program == "prefect-seedance"
     assert main(arguments) == 0
     assert "is now lost" in capsys.readouterr().out
+
+
+def test_a_run_that_is_cancelled_in_an_unclear_submission_calls_a_person_too(scene: Scene) -> None:
+    scene.vendor.plan(Fault(fault="hang", matching="A long silence"))
+    impatient = scene.credentials.model_copy(update={"submit_timeout_seconds": 8.0})
+
+    async def cancelled() -> None:
+        notify = ["custom-webhook/team"]
+        run = asyncio.create_task(agenerate_video(small("A long silence"), impatient, scene.store, notify))
+        while not any(bill.body["prompt"] == "A long silence" for bill in scene.vendor.bills()):
+            await asyncio.sleep(0.05)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(cancelled())
+    (message,) = scene.got("/custom", "A long silence")
+    assert "Perhaps paid, a person has to settle it" in message.body
+    assert "prefect-seedance resolve" in message.body
+    page = shown.latest("seedance-cancelled")
+    assert "**Paid:** perhaps" in page
+    assert "prefect-seedance resolve" in page
 
 
 def test_what_is_refused_for_free_is_told_to_those_who_can_be_told(scene: Scene) -> None:

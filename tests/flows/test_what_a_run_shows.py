@@ -28,9 +28,11 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.journal.identity import ALWAYS, named_scope, run_scope
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.showing import show_cancelled
+from prefect_seedance.tasks.taking_up import Standing
 from tests.flows import shown
 from tests.flows.shown import small
 
@@ -192,6 +194,12 @@ def test_no_page_shows_a_signature_or_a_key(scene: Scene) -> None:
             text = f"{each.data} {each.description}"
             assert SIGNATURE not in text
             assert scene.credentials.api_key.get_secret_value() not in text
+    for state in (scene.stored, scene.reused, scene.failed, scene.unclear, scene.refused):
+        run = shown.run_of(state)
+        shown.logged(run, "Finished in state")
+        ended = [str(each.state.message) for each in shown.task_runs(run, 1) if each.state]
+        for text in (str(state.message), *ended, *shown.messages(run)):
+            assert SIGNATURE not in text
     page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
     assert "https://bucket.example.com/first.png" in page
 
@@ -246,18 +254,33 @@ def test_an_error_that_nobody_foresaw_is_named_and_not_repeated(scene: Scene) ->
 
 
 @pytest.mark.parametrize(
-    ("task_id", "said"),
-    [("videos_1", "`videos_1` **goes on at the vendor and is paid for**"), ("", "Nothing was known to be submitted")],
+    ("now", "said"),
+    [
+        (
+            Standing("videos_1", scope=ALWAYS),
+            "`videos_1` **goes on at the vendor and is paid for**; nothing can cancel it there. Run the same request "
+            "again: that takes the task up and pays nothing.",
+        ),
+        (
+            Standing("videos_1", scope=run_scope("1f0c")),
+            "Retry flow run 1f0c (Retry on its page, or prefect flow-run retry 1f0c): that takes the task up and pays "
+            "nothing. A new run would pay for another video.",
+        ),
+        (
+            Standing(scope=named_scope("monday")),
+            "Run the same request again with reuse_scope 'monday': it submits only",
+        ),
+        (Standing(), "stopped before it sent anything"),
+    ],
 )
-def test_a_cancelled_run_shows_what_goes_on(task_id: str, said: str) -> None:
+def test_a_cancelled_run_shows_what_goes_on(now: Standing, said: str) -> None:
     @flow
     async def stopped() -> str:
-        await show_cancelled(BOAT, task_id)
+        await show_cancelled(BOAT, now)
         return str(flow_run.get_id())
 
     page = str(shown.artifact(UUID(asyncio.run(stopped())), "seedance-cancelled").data)
     assert said in page
-    assert "Run the same request again" in " ".join(page.split())
     assert "not a failure" in page
     assert SIGNATURE not in page
 

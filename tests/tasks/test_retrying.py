@@ -47,6 +47,6 @@ def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) 
     ids=lambda value: type(value).__name__,
 )
 def test_storing_is_repeated_for_what_may_pass(cause: Exception, useful: bool) -> None:
-    failure = VideoNotStored("videos_1", str(cause))
+    failure = VideoNotStored("videos_1", str(cause), "Retry it.")
     failure.__cause__ = cause
     assert store.repeat_is_useful(store_video, *ended(failure)) is useful
