@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from prefect_seedance.client.check import Problem, either, shown
+from prefect_seedance.client.check import Problem, check, either, shown
+from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.routes import Route, UrlForm, route_for
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ def check_references(request: VideoRequest) -> list[Problem]:
     if request.other_model:
         problems = [replace(problem, level="warn") for problem in problems]
     return sorted(problems, key=lambda problem: problem.level)
+
+
+def require_valid(request: VideoRequest) -> list[Problem]:
+    """Refuse, for free, what `check` and `check_references` find; give what they only warn of.
+
+    Raises:
+        InvalidRequest: With every rule that is broken.
+
+    Example:
+        >>> from prefect_seedance.client.request import VideoRequest
+        >>> require_valid(VideoRequest(prompt="A paper boat"))
+        []
+    """
+    problems = check(request) + check_references(request)
+    refusals = [problem for problem in problems if problem.level == "refuse"]
+    if refusals:
+        raise InvalidRequest(refusals)
+    return problems
 
 
 def _reference(field: str, text: str, route: Route | None) -> Iterator[Problem]:

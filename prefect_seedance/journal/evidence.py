@@ -88,7 +88,8 @@ def _money(attempt: Attempt) -> str:
     before, after = attempt.balance_before, attempt.balance_after
     if before is None and after is None:
         return price
-    seen = [f"{amount:g} {when}" for amount, when in ((before, "before"), (after, "after")) if amount is not None]
+    moments = ((before, "when the run began"), (after, "afterwards"))
+    seen = [f"{amount:g} {when}" for amount, when in moments if amount is not None]
     return f"{price} The account's balance was {' and '.join(seen)}; other jobs and refunds move it too."
 
 

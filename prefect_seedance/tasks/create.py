@@ -16,6 +16,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, Outcome
 from prefect_seedance.client.prices import estimate
+from prefect_seedance.client.references import require_valid
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.critical import Evidence, Sender
@@ -66,6 +67,8 @@ async def create_video(
         attempt: Which attempt of the run this is; part of the persisted result's key.
 
     Raises:
+        InvalidRequest: The request breaks a rule; nothing was sent.
+        StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
         SubmissionUnknown: Perhaps accepted, perhaps billed: a person settles it with ``resolve_submission``.
         SubmissionStopped: Nothing was sent, and why.
         JournalGone: Nothing was sent: it is not the journal that the run began with.
@@ -102,7 +105,7 @@ def _submit(
     identity = identify(request, scope=scope, account=credentials.account)
     journal, run = store.journal(), this_run()
     store.journal_id()
-    shared = run_state(run.id)
+    shared = run_state(run.id) if run.id else RunState()
     policy = SubmissionPolicy(max_submissions=options.max_submissions, post_seconds=credentials.submit_timeout_seconds)
     run_name = flow_run.get_name() or "run"
 
@@ -122,6 +125,9 @@ def _submit(
 
         evidence = Evidence()
         if _will_send(journal, identity.intent, policy):
+            # Once more for those who use the steps one by one: a copy of a request with a change is not validated.
+            require_valid(request)
+            store.open().require_conditions()
             evidence = _evidence(request, credentials, options, shared)
         submitted = resume_or_submit(
             journal,

@@ -107,14 +107,20 @@ def failure_message(end: NoVideo, request: VideoRequest) -> tuple[str, str]:
 
 
 def cost_words(stored: StoredVideo) -> str:
-    """Say what a video cost, and how that is known."""
+    """Say what a video cost, and how that is known. It is the cost of its task: others may have failed before."""
     if stored.cost is None:
         cost = "Its cost is not known"
     elif stored.cost_source == "vendor":
         cost = f"It cost {stored.cost:g} coins"
     else:
         cost = f"It should have cost {stored.cost:g} coins ({stored.cost_source})"
-    return f"{cost}, in {stored.submissions} submission{'s' if stored.submissions != 1 else ''}."
+    match stored.submissions - 1:
+        case 0:
+            return f"{cost}."
+        case 1:
+            return f"{cost}. One submission before failed; the vendor's console shows whether it was charged."
+        case earlier:
+            return f"{cost}. {earlier} submissions before failed; the vendor's console shows whether they were charged."
 
 
 def _begin(request: VideoRequest) -> str:

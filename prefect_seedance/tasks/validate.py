@@ -9,9 +9,7 @@ from prefect import task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.check import check
-from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.references import check_references
+from prefect_seedance.client.references import require_valid
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.tasks.logs import log
 from prefect_seedance.tasks.notify import load_notifiers
@@ -33,10 +31,7 @@ async def validate_request(
         InvalidRequest: With every rule that is broken.
         StorageError: The store cannot be written.
     """
-    problems = check(request) + check_references(request)
-    refusals = [problem for problem in problems if problem.level == "refuse"]
-    if refusals:
-        raise InvalidRequest(refusals)
+    problems = require_valid(request)
     await load_notifiers(notify)
     for notice in await asyncio.to_thread(store.check):
         log("validate", notice, level=logging.WARNING)

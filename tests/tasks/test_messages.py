@@ -22,7 +22,8 @@ from prefect_seedance.journal.errors import (
     TooManyUnknowns,
 )
 from prefect_seedance.storage.errors import NotWritable
-from prefect_seedance.tasks.messages import NoVideo, failure_message
+from prefect_seedance.tasks.messages import NoVideo, cost_words, failure_message
+from prefect_seedance.tasks.models import StoredVideo
 
 REQUEST = VideoRequest(prompt="A paper boat")
 INTENT = "0123456789abcdef0123456789abcdef"
@@ -99,6 +100,19 @@ def test_a_task_that_goes_on_is_named_whatever_ended_the_run(error: Exception) -
     end = NoVideo(error, "videos_1")
     assert "Task videos_1 goes on" in end.words
     assert end.paid == "task videos_1 was accepted and is paid for; it is not lost"
+
+
+@pytest.mark.parametrize(
+    ("submissions", "said"),
+    [
+        (1, "It cost 0.12 coins."),
+        (2, "It cost 0.12 coins. One submission before failed; the vendor's console shows whether it was charged."),
+        (3, "It cost 0.12 coins. 2 submissions before failed; the vendor's console shows whether they were charged."),
+    ],
+)
+def test_the_cost_is_that_of_the_task_and_what_failed_before_may_have_cost_more(submissions: int, said: str) -> None:
+    stored = StoredVideo.model_construct(cost=0.12, cost_source="vendor", submissions=submissions)
+    assert cost_words(stored) == said
 
 
 @pytest.mark.parametrize(
