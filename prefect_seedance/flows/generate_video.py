@@ -78,6 +78,19 @@ def generate_video(
         TaskError: The vendor failed the task, or it could not be waited for; carries the task id and how to go on.
         VideoNotStored: Made and paid for, and not in the store yet; carries the task id and how to go on.
         SeedanceError: Anything else of the vendor or the journal; says what it means for the money.
+
+    Example:
+        With saved blocks, in a script or in a flow of your own:
+        ```python
+        from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
+
+        video = generate_video(
+            VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4),
+            SeedanceCredentials.load("studio"),
+            VideoStore.load("catalogue"),
+        )
+        print(video.uri)
+        ```
     """
     return run_to_end(lambda: _generate(request, credentials, store, notify, options))
 
@@ -101,6 +114,33 @@ async def agenerate_video(
 
     Returns:
         Where the video is and what it is.
+
+    Raises:
+        SeedanceError, StorageError: As `generate_video` does.
+
+    Example:
+        Two takes of one request at the same time:
+        ```python
+        import asyncio
+
+        from prefect import flow
+        from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, agenerate_video
+
+
+        @flow
+        async def two_takes(prompt: str) -> list[str]:
+            credentials = await SeedanceCredentials.aload("studio")
+            store = await VideoStore.aload("catalogue")
+            asked = [
+                VideoRequest(prompt=prompt, model="seedance2.0-mini", resolution="480p", duration=4, take=take)
+                for take in ("1", "2")
+            ]
+            videos = await asyncio.gather(*(agenerate_video(each, credentials, store) for each in asked))
+            return [video.uri for video in videos]
+
+
+        print(asyncio.run(two_takes("A paper boat")))
+        ```
     """
     return await _generate(request, credentials, store, notify, options)
 

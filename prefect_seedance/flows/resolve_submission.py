@@ -38,6 +38,16 @@ def resolve_submission(
 
     Raises:
         ResolutionRefused: It cannot be right; nothing was changed.
+
+    Example:
+        The vendor's console shows no task of that minute, and no bill:
+        ```python
+        from prefect_seedance import SeedanceCredentials, VideoStore, resolve_submission
+
+        intent = "INTENT"  # from the error, the run's page or prefect-seedance journal --unknown
+        store, credentials = VideoStore.load("catalogue"), SeedanceCredentials.load("studio")
+        print(resolve_submission(intent, store, credentials, "not_billed"))
+        ```
     """
     return run_to_end(lambda: _resolve(intent, store, credentials, resolution, task_id))
 
@@ -61,6 +71,9 @@ async def aresolve_submission(
 
     Returns:
         The state of the record afterwards.
+
+    Raises:
+        ResolutionRefused: It cannot be right; nothing was changed.
     """
     return await _resolve(intent, store, credentials, resolution, task_id)
 

@@ -73,6 +73,38 @@ async def create_video(
         SubmissionStopped: Nothing was sent, and why.
         JournalGone: Nothing was sent: it is not the journal that the run began with.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
+
+    Example:
+        The steps one by one, in a flow of your own:
+        ```python
+        import asyncio
+
+        from prefect import flow
+        from prefect_seedance import (
+            SeedanceCredentials,
+            VideoRequest,
+            VideoStore,
+            create_video,
+            store_video,
+            validate_request,
+            wait_for_video,
+        )
+
+
+        @flow
+        async def step_by_step(request: VideoRequest) -> str:
+            credentials = await SeedanceCredentials.aload("studio")
+            store = await VideoStore.aload("catalogue")
+            await validate_request(request, credentials, store, [])
+            submitted = await create_video(request, credentials, store)
+            completed = await wait_for_video(submitted, request, credentials, store)
+            video = await store_video(completed, submitted, request, credentials, store)
+            return video.uri
+
+
+        asked = VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)
+        print(asyncio.run(step_by_step(asked)))
+        ```
     """
     cancelled = threading.Event()
     # A future of the executor and no task: when a run is ended by a signal, asyncio cancels every task there is, and
@@ -114,8 +146,6 @@ def _submit(
         return render(store.key_template, key_facts(request, answer.task_id, identity.intent, run_name, created))
 
     def emit(notice: Notice) -> None:
-        if notice.kind == "decided":
-            shared.decisions[notice.decision] += 1
         emit_notice(notice, request, store.location)
 
     with credentials.get_client() as client:

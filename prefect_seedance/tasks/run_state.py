@@ -1,14 +1,12 @@
-"""What all submissions of one run share: the unknown storm, the preflight, the count of decisions."""
+"""What all submissions of one run share: the unknown storm and the preflight."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from functools import lru_cache
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.client.errors import RateLimited, SeedanceError
-from prefect_seedance.journal.decision import Decision
 from prefect_seedance.journal.storm import UnknownStorm
 
 
@@ -17,12 +15,10 @@ class RunState:
 
     Attributes:
         storm: Stops the run after several unclear answers in a row.
-        decisions: How often each decision was taken.
     """
 
     def __init__(self) -> None:
         self.storm = UnknownStorm()
-        self.decisions: Counter[Decision] = Counter()
         self._lock = threading.Lock()
         self._balances: dict[str, float | None] = {}
 
