@@ -370,7 +370,7 @@ def test_a_failed_video_and_an_unclear_submission_are_told(vendor: Simulator, bl
         lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=PATIENCE
     )
     for prompt, said in (("told of a failure", task_id), ("told of an unknown", "It is unclear")):
-        whole = ("no video from generate-video", prompt, said, "/runs/flow-run/")
+        whole = ("no video from generate-video", prompt, said, "on the page of flow run")
         until(partial(inbox.having, *whole), f"the message about the run: {whole}", seconds=PATIENCE)
 
 
