@@ -84,6 +84,11 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         "--not-billed", action="store_true", help="there is no task and no bill: it may be submitted again"
     )
     how.add_argument("--abandon", action="store_true", help="give it up")
+    resolve.add_argument(
+        "--any-model",
+        action="store_true",
+        help="with --task-id: take it even if the vendor names another model for it than was asked for",
+    )
     _add_store(resolve)
     return resolve
 

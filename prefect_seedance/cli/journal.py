@@ -50,7 +50,15 @@ def resolve(options: argparse.Namespace) -> int:
             return client.get_video(task_id)
 
     journal = store_at(options.store).journal()
-    entry = resolve_unclear(journal, options.intent, kind, task_id=options.task_id, by=getpass.getuser(), fetch=fetch)
+    entry = resolve_unclear(
+        journal,
+        options.intent,
+        kind,
+        task_id=options.task_id,
+        by=getpass.getuser(),
+        any_model=options.any_model,
+        fetch=fetch,
+    )
     print(f"Intent {options.intent} is now {entry.state}.")
     return 0
 

@@ -22,6 +22,7 @@ def resolve_submission(
     credentials: SeedanceCredentials,
     resolution: Resolution,
     task_id: str = "",
+    any_model: bool = False,
 ) -> str:
     """Settle a submission of which nobody knows whether the vendor accepted it.
 
@@ -32,6 +33,7 @@ def resolve_submission(
         resolution: attach: the task is in the vendor's console, take it up. not_billed: there is no task and no bill,
             it may be submitted again. abandon: give it up.
         task_id: For attach: the task id from the vendor's console.
+        any_model: For attach: take the task even if the vendor names another model for it than was asked for.
 
     Returns:
         The state of the record afterwards.
@@ -49,7 +51,7 @@ def resolve_submission(
         print(resolve_submission(intent, store, credentials, "not_billed"))
         ```
     """
-    return run_to_end(lambda: _resolve(intent, store, credentials, resolution, task_id))
+    return run_to_end(lambda: _resolve(intent, store, credentials, resolution, task_id, any_model))
 
 
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
@@ -59,6 +61,7 @@ async def aresolve_submission(
     credentials: SeedanceCredentials,
     resolution: Resolution,
     task_id: str = "",
+    any_model: bool = False,
 ) -> str:
     """Settle an unclear submission: `resolve_submission` for asynchronous callers.
 
@@ -68,6 +71,7 @@ async def aresolve_submission(
         credentials: Whose task it is; asked for the task when one is attached.
         resolution: attach, not_billed or abandon.
         task_id: For attach: the task id from the vendor's console.
+        any_model: For attach: take the task even if the vendor names another model for it than was asked for.
 
     Returns:
         The state of the record afterwards.
@@ -75,11 +79,16 @@ async def aresolve_submission(
     Raises:
         ResolutionRefused: It cannot be right; nothing was changed.
     """
-    return await _resolve(intent, store, credentials, resolution, task_id)
+    return await _resolve(intent, store, credentials, resolution, task_id, any_model)
 
 
 async def _resolve(
-    intent: str, store: VideoStore, credentials: SeedanceCredentials, resolution: Resolution, task_id: str
+    intent: str,
+    store: VideoStore,
+    credentials: SeedanceCredentials,
+    resolution: Resolution,
+    task_id: str,
+    any_model: bool,
 ) -> str:
     def fetch(asked: str) -> VideoTask:
         with credentials.get_client() as client:
@@ -87,7 +96,14 @@ async def _resolve(
 
     by = flow_run.get_name() or ""
     entry = await asyncio.to_thread(
-        resolve_unclear, store.journal(), intent.strip(), resolution, task_id=task_id, by=by, fetch=fetch
+        resolve_unclear,
+        store.journal(),
+        intent.strip(),
+        resolution,
+        task_id=task_id,
+        by=by,
+        any_model=any_model,
+        fetch=fetch,
     )
     scope = entry.record.scope
     following = {

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable
 from typing import Literal
 
@@ -35,7 +34,6 @@ Resolution = Literal["attach", "not_billed", "abandon"]
 #: A reservation that is older than this and led to nothing (its process was killed) no longer binds.
 _RESERVATION_SECONDS = 600.0
 _RACES = 20
-_log = logging.getLogger(__name__)
 
 
 def resolve_unclear(
@@ -46,6 +44,7 @@ def resolve_unclear(
     task_id: str = "",
     attempt: int = 0,
     by: str = "",
+    any_model: bool = False,
     fetch: Callable[[str], VideoTask] | None = None,
     key_of: Callable[[Accepted], str] | None = None,
 ) -> Entry:
@@ -58,6 +57,7 @@ def resolve_unclear(
         task_id: For ``attach``.
         attempt: Number of the attempt, 0 for the newest that is not settled.
         by: Who says so, for the record.
+        any_model: For ``attach``: take the task even if the vendor names another model for it than was asked for.
         fetch: Asks the vendor for a task; needed for ``attach``.
         key_of: Renders the object key of the task.
 
@@ -80,7 +80,8 @@ def resolve_unclear(
         if target is None:
             return entry
         if answer is not None:
-            _warn_of_differences(entry.record, answer)
+            if not any_model:
+                _check_model(entry.record, answer)
             _reserve(journal, intent, answer.task_id)
             key = key_of(answer) if key_of else ""
             after = _attached(entry.record, target, answer, journal, by, key)
@@ -167,15 +168,15 @@ def _marked(record: Record, number: int, marks: dict[str, str]) -> Record:
     return record.model_copy(update={"attempts": attempts})
 
 
-def _warn_of_differences(record: Record, answer: Accepted) -> None:
+def _check_model(record: Record, answer: Accepted) -> None:
+    """Refuse a task of another model: it is most likely another video. An answer that names none says nothing."""
     if answer.model and answer.model != record.model:
-        _log.warning(
-            "Task %s is of model %s and intent %s asked for %s: see that it is the right one.",
-            answer.task_id,
-            answer.model,
-            record.intent,
-            record.model,
+        reason = f"Task {answer.task_id} is of model {answer.model}, and {record.model} was asked for."
+        fix = (
+            "Look for another task of that minute in the console. The vendor may also call a model by another name: "
+            "if you are sure that this is the task, set any_model (on the command line: --any-model)."
         )
+        raise ResolutionRefused(record.intent, reason, fix)
 
 
 def _reserve(journal: Journal, intent: str, task_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -152,16 +153,33 @@ def test_a_task_id_must_exist_at_the_vendor(world: World) -> None:
     assert world.record().state is State.UNKNOWN
 
 
-def test_a_task_of_another_model_is_attached_with_a_warning(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def of_model(model: str) -> Callable[[str], VideoTask]:
+    return lambda task_id: VideoTask(task_id=task_id, model=model)
+
+
+def test_a_task_of_another_model_is_refused(world: World) -> None:
     make_unclear(world)
-    resolve_unclear(
-        world.journal,
-        INTENT,
-        "attach",
-        task_id="videos_x",
-        fetch=lambda wanted: VideoTask(task_id=wanted, model="md"),
-    )
-    assert "is of model md" in caplog.text
+    asked = world.record()
+    words = f"of model seedance2.0-md, and {asked.model} was asked for. Nothing was changed.*any_model"
+    with pytest.raises(ResolutionRefused, match=words):
+        resolve_unclear(world.journal, INTENT, "attach", task_id="videos_x", fetch=of_model("seedance2.0-md"))
+    assert world.record() == asked
+    make_unclear(world, OTHER)
+    attach(world, intent=OTHER.intent)
+    assert world.record(OTHER.intent).task_id == "videos_x", "the refused one has not reserved the task"
+
+
+def test_a_task_of_another_model_is_attached_by_who_is_sure(world: World) -> None:
+    make_unclear(world)
+    md = of_model("seedance2.0-md")
+    resolve_unclear(world.journal, INTENT, "attach", task_id="videos_x", fetch=md, any_model=True)
+    assert (world.record().task_id, world.record().attempts[0].model) == ("videos_x", "seedance2.0-md")
+
+
+def test_a_task_whose_model_the_vendor_does_not_say_is_attached(world: World) -> None:
+    make_unclear(world)
+    resolve_unclear(world.journal, INTENT, "attach", task_id="videos_x", fetch=of_model(""))
+    assert world.record().task_id == "videos_x"
 
 
 def test_a_task_goes_to_one_intent_only(world: World) -> None:
