@@ -69,7 +69,7 @@ class Order:
         """
         if self.callbacks.cancelled():
             raise SubmissionCancelled(self.intent)
-        self.storm.check()
+        self.storm.check(self.journal.location)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ key. All survive pickling with their attributes (`SeedanceError`).
 from __future__ import annotations
 
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear
+from prefect_seedance.journal.commands import how_to_list_unknown
 
 
 class JournalError(SeedanceError):
@@ -223,12 +224,12 @@ class HeldByAnother(SubmissionStopped):
 class TooManyUnknowns(SubmissionStopped):
     """Several unclear answers in a row: this run sends nothing more."""
 
-    def __init__(self, unknowns: int) -> None:
-        self.unknowns = unknowns
+    def __init__(self, unknowns: int, store: str) -> None:
+        self.unknowns, self.store = unknowns, store
         super().__init__(
             f"Nothing was sent: the last {unknowns} submissions of this run ended unclear, each perhaps billed, so the "
-            "run sends no more. See that the vendor and the network work, settle the unclear ones (prefect-seedance "
-            "journal --unknown), then run again: what is done is not repeated."
+            "run sends no more. See that the vendor and the network work, settle the unclear ones "
+            f"({how_to_list_unknown(store)}), then run again: what is done is not repeated."
         )
 
 

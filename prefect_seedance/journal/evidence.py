@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
+from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
@@ -14,26 +13,6 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.record import Attempt, Record
 from prefect_seedance.journal.states import State
-
-
-def how_to_resolve(intent: str, location: str) -> str:
-    """Give the calls that settle an unclear submission, ready to be copied.
-
-    Args:
-        intent: Whose.
-        location: Of the store.
-    """
-    call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(location)}"
-    return (
-        "Settle it in the Prefect UI (flow resolve-submission) or by one of these:\n"
-        f'- the task is there:       {call}, resolution="attach", task_id="...")\n'
-        f"                           {line} --task-id ...\n"
-        f'- there is none, no bill:  {call}, resolution="not_billed")\n'
-        f"                           {line} --not-billed\n"
-        f'- give it up:              {call}, resolution="abandon")\n'
-        f"                           {line} --abandon"
-    )
 
 
 def unknown_error(record: Record, record_uri: str, location: str) -> SubmissionUnknown:

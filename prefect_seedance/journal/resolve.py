@@ -23,6 +23,7 @@ from prefect_seedance.client.errors import TaskNotFound
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
+from prefect_seedance.journal.commands import how_to_list_unknown
 from prefect_seedance.journal.errors import RecordChanged, ResolutionRefused
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.reading import Entry
@@ -73,7 +74,8 @@ def resolve_unclear(
     for _ in range(_RACES):
         entry = journal.read(intent)
         if entry is None:
-            raise ResolutionRefused(intent, "There is no such record.", "See prefect-seedance journal --unknown.")
+            fix = f"Those to settle: {how_to_list_unknown(journal.location)}"
+            raise ResolutionRefused(intent, f"There is no such record in {journal.location}.", fix)
         if answer is not None and answer.task_id in entry.record.task_ids:
             return entry
         target = _target(entry, resolution, attempt)

@@ -20,7 +20,7 @@ class UnknownStorm:
     Example:
         >>> storm = UnknownStorm(limit=1)
         >>> storm.unclear()
-        >>> storm.check()
+        >>> storm.check("/data/videos")
         Traceback (most recent call last):
         prefect_seedance.journal.errors.TooManyUnknowns: Nothing was sent: the last 1 submissions ...
     """
@@ -30,15 +30,18 @@ class UnknownStorm:
         self._lock = threading.Lock()
         self._in_a_row = 0
 
-    def check(self) -> None:
+    def check(self, store: str) -> None:
         """Call before each POST.
+
+        Args:
+            store: Whose journal lists the unclear ones, as ``--store`` takes it.
 
         Raises:
             TooManyUnknowns: The limit was reached. It stays so for the rest of the run.
         """
         with self._lock:
             if self._in_a_row >= self._limit:
-                raise TooManyUnknowns(self._limit)
+                raise TooManyUnknowns(self._limit, store)
 
     def unclear(self) -> None:
         """Count an unclear answer."""

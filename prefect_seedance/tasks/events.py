@@ -10,7 +10,7 @@ from prefect.events import emit_event
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.callbacks import Notice
-from prefect_seedance.journal.evidence import how_to_resolve
+from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.tasks.logs import log
 
 Kind = Literal["submitted", "attached", "completed", "stored", "failed", "unknown", "refused"]

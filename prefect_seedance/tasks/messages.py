@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
-from prefect_seedance.journal.evidence import how_to_resolve
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.tasks.models import StoredVideo
 

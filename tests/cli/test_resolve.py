@@ -1,5 +1,7 @@
 """journal and resolve in this process, over a record that no flow has made."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,13 @@ import pytest
 from prefect_seedance import SeedanceCredentials, VideoRequest
 from prefect_seedance.cli import main
 from prefect_seedance.client.outcome import Unclear
-from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.journal.errors import SubmissionUnknown, TooManyUnknowns
+from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.journal.harness import INTENT, World
+
+OTHER = identify(VideoRequest(prompt="another"), scope=ALWAYS, account="default")
+LISTING = re.compile(r"prefect-seedance (journal --unknown[^)\n]*)")
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +52,22 @@ def test_a_task_of_another_model_is_taken_only_by_who_says_any_model(
     assert main([*command, "--any-model"]) == 0
     assert capsys.readouterr().out == f"Intent {INTENT} is now submitted.\n"
     assert unclear.record().task_id == task.task_id
+
+
+def test_the_command_that_lists_the_unclear_ones_is_ready_to_be_copied(
+    unclear: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert main(["resolve", "0" * 32, "--store", unclear.journal.location, "--abandon"]) == 1
+    of_a_refusal = LISTING.search(capsys.readouterr().err)
+    for _ in range(3):
+        unclear.storm.unclear()
+    with pytest.raises(TooManyUnknowns) as stopped:
+        unclear.run(identity=OTHER)
+    of_a_storm = LISTING.search(str(stopped.value))
+    for command in (of_a_refusal, of_a_storm):
+        assert command is not None
+        assert main(shlex.split(command[1])) == 0
+        assert capsys.readouterr().out.count(INTENT) == 1

@@ -42,11 +42,11 @@ def test_a_storm_is_three_in_a_row_and_stays() -> None:
     for answers in ("uu", "c", "uu"):
         for answer in answers:
             storm.unclear() if answer == "u" else storm.clear()
-        storm.check()
+        storm.check("/data/videos")
     storm.unclear()
     storm.clear()
-    with pytest.raises(TooManyUnknowns):
-        storm.check()
+    with pytest.raises(TooManyUnknowns, match="prefect-seedance journal --unknown --store /data/videos"):
+        storm.check("/data/videos")
 
 
 def test_a_stopwatch_counts() -> None:

@@ -62,7 +62,7 @@ def unknown(record_uri: str) -> SubmissionUnknown:
             "videos_1 was accepted and is paid",
         ),
         (FailedBefore(INTENT, "videos_1", "moderation", "no"), "No video: FailedBefore", "nothing now; task videos_1"),
-        (TooManyUnknowns(3), "No video: TooManyUnknowns", "nothing now; what was accepted before stays paid"),
+        (TooManyUnknowns(3, "/data"), "No video: TooManyUnknowns", "nothing now; what was accepted before stays paid"),
         (AuthenticationFailed(), "No video: AuthenticationFailed", "no further video"),
         # It may come while the task of this run is being waited for.
         (JournalUnavailable("/s", "full."), "No video: JournalUnavailable", "accepted before goes on and stays paid"),

@@ -1,0 +1,38 @@
+"""What a person is told to run, ready to be copied."""
+
+from __future__ import annotations
+
+import shlex
+
+
+def how_to_list_unknown(store: str) -> str:
+    """Give the command that lists what a person has to settle.
+
+    Args:
+        store: What ``--store`` takes for it, see `JournalReader.location`.
+
+    Example:
+        >>> how_to_list_unknown("/data/my videos")
+        "prefect-seedance journal --unknown --store '/data/my videos'"
+    """
+    return f"prefect-seedance journal --unknown --store {shlex.quote(store)}"
+
+
+def how_to_resolve(intent: str, store: str) -> str:
+    """Give the calls that settle an unclear submission.
+
+    Args:
+        intent: Whose.
+        store: What ``--store`` takes for it, see `JournalReader.location`.
+    """
+    call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store)}"
+    return (
+        "Settle it in the Prefect UI (flow resolve-submission) or by one of these:\n"
+        f'- the task is there:       {call}, resolution="attach", task_id="...")\n'
+        f"                           {line} --task-id ...\n"
+        f'- there is none, no bill:  {call}, resolution="not_billed")\n'
+        f"                           {line} --not-billed\n"
+        f'- give it up:              {call}, resolution="abandon")\n'
+        f"                           {line} --abandon"
+    )
