@@ -103,7 +103,12 @@ def _add_simulator(add: AddParser) -> argparse.ArgumentParser:
 
 
 def _add_store(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--store", default=DEFAULT_STORE, help="folder of videos and journal (default: ./%(default)s)")
+    command.add_argument(
+        "--store",
+        default=DEFAULT_STORE,
+        help="where videos and journal are: a folder, s3://bucket/prefix, or with all its settings a store saved "
+        "on the Prefect server, seedance-video-store/NAME (default: ./%(default)s)",
+    )
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from prefect_seedance import RunOptions, SeedanceCredentials, VideoRequest
-from prefect_seedance.cli.making import make, store_at, work
+from prefect_seedance.cli.making import make, work
+from prefect_seedance.cli.stores import chosen_store
 from prefect_seedance.client.routes import DEFAULT_MODEL
 
 _REQUEST_FIELDS = (
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     run_options = RunOptions(max_submissions=options.max_submissions, wait_minutes=options.wait_minutes)
     # Both are filled from the environment.
     credentials = SeedanceCredentials.model_validate({})
-    return make(request, credentials, store_at(options.store), run_options, interrupted=_interrupted)
+    return make(request, credentials, chosen_store(options.store), run_options, interrupted=_interrupted)
 
 
 def _interrupted(task_id: str) -> str:

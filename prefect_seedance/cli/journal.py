@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prefect_seedance import SeedanceCredentials
-from prefect_seedance.cli.making import store_at
+from prefect_seedance.cli.stores import chosen_store
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.reading import Entry
 from prefect_seedance.journal.resolve import Resolution, resolve_unclear
@@ -20,7 +20,7 @@ _COLUMNS = ("intent", "state", "model", "task id", "paid", "cost", "updated", "p
 
 def list_records(options: argparse.Namespace) -> int:
     """List the records of a store: a table on a terminal, tab-separated lines when piped."""
-    journal = store_at(options.store).journal()
+    journal = chosen_store(options.store).journal()
     if options.unknown:
         entries = journal.unknown_records()
     elif options.open:
@@ -49,7 +49,7 @@ def resolve(options: argparse.Namespace) -> int:
         with SeedanceCredentials.model_validate({}).get_client() as client:
             return client.get_video(task_id)
 
-    journal = store_at(options.store).journal()
+    journal = chosen_store(options.store).journal()
     entry = resolve_unclear(
         journal,
         options.intent,

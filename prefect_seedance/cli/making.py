@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from prefect.client.orchestration import get_client
@@ -22,12 +21,6 @@ def work(command: Callable[[argparse.Namespace], int]) -> None:
     """Run a child's work with the options of its command line, and exit: the counterpart of ``run_apart``."""
     options = argparse.Namespace(**json.loads(sys.argv[1]))
     sys.exit(report(lambda: command(options), debug=options.debug))
-
-
-def store_at(location: str) -> VideoStore:
-    """Make a store of a location on the command line, where a relative folder means one of this directory."""
-    place = location if "://" in location else str(Path(location).expanduser().resolve())
-    return VideoStore(location=place)
 
 
 def make(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_seedance import SeedanceCredentials, VideoRequest
+from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
 from prefect_seedance.cli import main
 from prefect_seedance.client.outcome import Unclear
 from prefect_seedance.journal.errors import SubmissionUnknown, TooManyUnknowns
@@ -71,3 +71,26 @@ def test_the_command_that_lists_the_unclear_ones_is_ready_to_be_copied(
         assert command is not None
         assert main(shlex.split(command[1])) == 0
         assert capsys.readouterr().out.count(INTENT) == 1
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("prefect_server")
+def test_a_store_may_be_a_saved_one(unclear: World, capsys: pytest.CaptureFixture[str]) -> None:
+    VideoStore(location=unclear.journal.location).save("with-a-record", overwrite=True)
+    assert main(["journal", "--store", "seedance-video-store/with-a-record"]) == 0
+    assert capsys.readouterr().out.count(INTENT) == 1
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("prefect_server")
+def test_a_store_that_is_not_saved_is_said_and_not_taken_for_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["journal", "--store", "seedance-video-store/nobody"]) == 1
+    said = capsys.readouterr()
+    assert "nobody" in said.err
+    assert "for a folder write ./seedance-video-store/nobody." in said.err
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
+    assert main(["journal", "--store", "./seedance-video-store/nobody"]) == 0

@@ -1,0 +1,40 @@
+"""The stores that a command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import httpx
+
+from prefect_seedance import VideoStore
+from prefect_seedance.storage.errors import BadLocation
+
+_SAVED = "seedance-video-store/"
+
+
+def chosen_store(option: str) -> VideoStore:
+    """Give the store that ``--store`` names: one that is saved on the Prefect server, or one at a location.
+
+    Raises:
+        BadLocation: The saved store cannot be loaded.
+    """
+    if not option.startswith(_SAVED):
+        return store_at(option)
+    # By its signature, load may also give a coroutine; not where no event loop runs.
+    load = cast("Callable[[str], VideoStore]", VideoStore.load)
+    try:
+        return load(option.removeprefix(_SAVED))
+    except (ValueError, RuntimeError, httpx.HTTPError) as error:
+        raise BadLocation(
+            option,
+            f"the saved store cannot be loaded ({error}). Give the name under which a Seedance Video Store is saved on "
+            f"the Prefect server of this shell (PREFECT_API_URL); for a folder write ./{option}.",
+        ) from error
+
+
+def store_at(location: str) -> VideoStore:
+    """Make a store of a location, where a relative folder means one of this directory."""
+    place = location if "://" in location else str(Path(location).expanduser().resolve())
+    return VideoStore(location=place)
