@@ -168,6 +168,16 @@ class VideoStore(Block):
         """Whether the store is a bucket."""
         return self.location.startswith(SCHEME)
 
+    @property
+    def store_option(self) -> str:
+        """What ``--store`` of the command line takes for this store.
+
+        Its location, or the saved block where the location alone does not lead there: NAME if it is not saved.
+        """
+        if not any(getattr(self, name) for name in _WAY_THERE):
+            return self.location
+        return f"{self.get_block_type_slug()}/{self._block_document_name or 'NAME'}"
+
     def open(self) -> Store:
         """Open the store for reading and writing; the same one again within a process. Blocking."""
         if not self.is_s3:
@@ -185,7 +195,7 @@ class VideoStore(Block):
 
     def journal(self) -> Journal:
         """Open the journal of the store: what was intended, submitted and stored."""
-        return Journal(self.open())
+        return Journal(self.open(), store_option=self.store_option)
 
     def journal_id(self, *, expected_id: str | None = None) -> str:
         """Name the journal: the id that it got when it was made.
@@ -270,7 +280,8 @@ class VideoStore(Block):
         return options
 
 
-_S3_ONLY = (
+#: What a location does not tell, and the journal is not reached or not written rightly without.
+_WAY_THERE = (
     "aws_credentials",
     "endpoint_url",
     "region",
@@ -279,7 +290,5 @@ _S3_ONLY = (
     "path_style",
     "encryption",
     "kms_key_id",
-    "storage_class",
-    "tags",
-    "acl",
 )
+_S3_ONLY = (*_WAY_THERE, "storage_class", "tags", "acl")

@@ -69,7 +69,7 @@ class Order:
         """
         if self.callbacks.cancelled():
             raise SubmissionCancelled(self.intent)
-        self.storm.check(self.journal.location)
+        self.storm.check(self.journal.store_option)
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,6 @@ def _unknown(order: Order, current: Claim, record: Record, verdict: Verdict) -> 
                 step="evidence",
                 patience=HASTE,
             )
-    error = unknown_error(record, journal.uri_of(order.intent), journal.location)
+    error = unknown_error(record, journal.uri_of(order.intent), journal.store_option)
     callbacks.tell(Notice("unknown", order.intent, verdict.decision, error.reason, attempt=error.attempt))
     return error

@@ -9,7 +9,7 @@ def how_to_list_unknown(store: str) -> str:
     """Give the command that lists what a person has to settle.
 
     Args:
-        store: What ``--store`` takes for it, see `JournalReader.location`.
+        store: What ``--store`` takes for it, see `JournalReader.store_option`.
 
     Example:
         >>> how_to_list_unknown("/data/my videos")
@@ -23,7 +23,7 @@ def how_to_resolve(intent: str, store: str) -> str:
 
     Args:
         intent: Whose.
-        store: What ``--store`` takes for it, see `JournalReader.location`.
+        store: What ``--store`` takes for it, see `JournalReader.store_option`.
     """
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
     line = f"prefect-seedance resolve {intent} --store {shlex.quote(store)}"

@@ -140,6 +140,7 @@ class SubmissionUnknown(JournalError, SubmissionUnclear):
         run_url: Where that run can be seen, "" if nowhere.
         started_at: When it was sent, ISO 8601.
         record_uri: Where the record lies.
+        store: What ``--store`` of the command line takes for the store.
     """
 
     def __init__(
@@ -155,11 +156,12 @@ class SubmissionUnknown(JournalError, SubmissionUnclear):
         run_url: str,
         started_at: str,
         record_uri: str,
+        store: str,
     ) -> None:
         self.intent, self.attempt, self.reason = intent, attempt, reason
         self.excerpt, self.status_code = excerpt, status_code
         self.run_name, self.run_url, self.started_at = run_name, run_url, started_at
-        self.record_uri = record_uri
+        self.record_uri, self.store = record_uri, store
         Exception.__init__(self, message)
 
 

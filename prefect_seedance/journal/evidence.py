@@ -15,7 +15,7 @@ from prefect_seedance.journal.record import Attempt, Record
 from prefect_seedance.journal.states import State
 
 
-def unknown_error(record: Record, record_uri: str, location: str) -> SubmissionUnknown:
+def unknown_error(record: Record, record_uri: str, store: str) -> SubmissionUnknown:
     """Word an unclear submission: who sent it when, what it may cost, where to look, how to settle it."""
     attempt = next(reversed(record.unsettled()), None) or record.attempts[-1]
     reason = attempt.message or "its process ended before the answer was written down"
@@ -29,7 +29,7 @@ def unknown_error(record: Record, record_uri: str, location: str) -> SubmissionU
         f"{reason.rstrip('.')}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, "
         f"and it may be billed: {_money(attempt)} Nothing is sent again until a person has settled it. Look in the "
         f"vendor's console for a task of model {record.model} made at that minute; the record is {record_uri}. "
-        + how_to_resolve(record.intent, location)
+        + how_to_resolve(record.intent, store)
     )
     return SubmissionUnknown(
         message,
@@ -42,16 +42,17 @@ def unknown_error(record: Record, record_uri: str, location: str) -> SubmissionU
         run_url=attempt.run.url,
         started_at=attempt.started_at.isoformat(),
         record_uri=record_uri,
+        store=store,
     )
 
 
 def stop_error(
-    decision: Decision, record: Record, policy: SubmissionPolicy, record_uri: str, location: str
+    decision: Decision, record: Record, policy: SubmissionPolicy, record_uri: str, store: str
 ) -> JournalError:
     """Give the error of a decision that stops."""
     match decision:
         case Decision.STOP_UNKNOWN:
-            return unknown_error(record, record_uri, location)
+            return unknown_error(record, record_uri, store)
         case Decision.STOP_LOST:
             return AbandonedBefore(record.intent, record_uri)
         case Decision.STOP_FAILED:

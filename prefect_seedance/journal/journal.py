@@ -53,6 +53,7 @@ class Journal(JournalReader):
     Args:
         store: Where they lie.
         prefix: Folder of the journal inside the store.
+        store_option: What ``--store`` of the command line takes for the store; "" if its location will do.
         sleep: Called between tries of the store.
         now: The worker's clock, for times that people read.
         at: Called with the name of each point at which a process may die (see `points.POINTS`).
@@ -64,12 +65,13 @@ class Journal(JournalReader):
         store: Store,
         *,
         prefix: str = "journal/",
+        store_option: str = "",
         sleep: Callable[[float], None] = real_sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         at: Callable[[str], None] = reached,
         patience: Patience | None = None,
     ) -> None:
-        super().__init__(store, prefix=prefix, sleep=sleep, patience=patience)
+        super().__init__(store, prefix=prefix, store_option=store_option, sleep=sleep, patience=patience)
         self.now, self.at = now, at
 
     # Writing.

@@ -40,6 +40,7 @@ class JournalReader:
     Args:
         store: Where they lie.
         prefix: Folder of the journal inside the store.
+        store_option: What ``--store`` of the command line takes for the store; "" if its location will do.
         sleep: Called between tries of the store.
         patience: How long the store is tried, unless said otherwise.
     """
@@ -49,6 +50,7 @@ class JournalReader:
         store: Store,
         *,
         prefix: str = "journal/",
+        store_option: str = "",
         sleep: Callable[[float], None] = real_sleep,
         patience: Patience | None = None,
     ) -> None:
@@ -56,12 +58,18 @@ class JournalReader:
         self.sleep = sleep
         self.patience = patience or Patience()
         self.careful = CarefulStore(store, sleep)
+        self._store_option = store_option
 
     @property
     def location(self) -> str:
         """The store's location as a user writes it: a folder, or ``s3://bucket/prefix``."""
         uri = self.careful.store.uri_of("x").removesuffix("/x")
         return unquote(urlsplit(uri).path) if uri.startswith("file://") else uri
+
+    @property
+    def store_option(self) -> str:
+        """What ``--store`` of the command line takes for the store."""
+        return self._store_option or self.location
 
     def record_key(self, intent: str) -> str:
         """Key of an intent's record."""

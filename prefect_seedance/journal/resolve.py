@@ -74,7 +74,7 @@ def resolve_unclear(
     for _ in range(_RACES):
         entry = journal.read(intent)
         if entry is None:
-            fix = f"Those to settle: {how_to_list_unknown(journal.location)}"
+            fix = f"Those to settle: {how_to_list_unknown(journal.store_option)}"
             raise ResolutionRefused(intent, f"There is no such record in {journal.location}.", fix)
         if answer is not None and answer.task_id in entry.record.task_ids:
             return entry

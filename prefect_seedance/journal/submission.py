@@ -125,8 +125,8 @@ class _Call:
                 case Decision.WAIT:
                     self._wait(entry, verdict)
                 case _:
-                    where, location = self._journal.uri_of(self._intent), self._journal.location
-                    raise stop_error(verdict.decision, entry.record, self._order.policy, where, location)
+                    where, store = self._journal.uri_of(self._intent), self._journal.store_option
+                    raise stop_error(verdict.decision, entry.record, self._order.policy, where, store)
         raise HeldByAnother(self._intent, self._waited, "", "changing all the time")
 
     def _tell(self, verdict: Verdict) -> None:

@@ -146,7 +146,7 @@ def _submit(
         return render(store.key_template, key_facts(request, answer.task_id, identity.intent, run_name, created))
 
     def emit(notice: Notice) -> None:
-        emit_notice(notice, request, store.location)
+        emit_notice(notice, request, journal.store_option)
 
     with credentials.get_client() as client:
 

@@ -46,17 +46,17 @@ def emit(
         log("notify", f"The event seedance.video.{kind} was not emitted: {error}", level=logging.WARNING)
 
 
-def emit_notice(notice: Notice, request: VideoRequest, location: str = "") -> None:
+def emit_notice(notice: Notice, request: VideoRequest, store: str) -> None:
     """Emit what the journal tells.
 
     Args:
         notice: What happened.
         request: What was asked for.
-        location: Of the store, for the commands that settle an unclear submission.
+        store: What ``--store`` takes for it, for the commands that settle an unclear submission.
     """
     if notice.kind == "decided":
         return
     facts: dict[str, str] = {"decision": str(notice.decision), "reason": notice.reason, "model": request.model_name}
     if notice.kind == "unknown":
-        facts["resolve"] = how_to_resolve(notice.intent, location or "STORE")
+        facts["resolve"] = how_to_resolve(notice.intent, store)
     emit(notice.kind, notice.intent, task_id=notice.task_id, attempt=notice.attempt, **facts)

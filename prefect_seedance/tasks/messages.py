@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
 from prefect_seedance.client.redaction import without_signatures
@@ -134,12 +133,6 @@ def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
         f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:300]}",
         f"Sent {error.started_at}{sender}, or about to be. Nothing is sent again before a person has looked into the "
         f"vendor's console for a task of {request.model_name} made at that minute.",
-        how_to_resolve(error.intent, _store_of(error.record_uri)),
+        how_to_resolve(error.intent, error.store),
     ]
     return "\n".join(lines)
-
-
-def _store_of(record_uri: str) -> str:
-    """Give the store of a record as a user writes it."""
-    place = record_uri.rpartition("/journal/")[0]
-    return unquote(urlsplit(place).path) if place.startswith("file://") else place

@@ -45,7 +45,7 @@ def take_up(
     if record.state is State.FAILED:
         verdict = decide(record, age_seconds=entry.age_seconds, policy=policy)
         if not verdict.decision.sends:
-            raise stop_error(verdict.decision, record, policy, journal.uri_of(intent), journal.location)
+            raise stop_error(verdict.decision, record, policy, journal.uri_of(intent), journal.store_option)
         attempt = record.current_attempt
         words = attempt.message if attempt else ""
         raise VideoFailed(record.task_id or task_id, words, _class_of(attempt.failure if attempt else "", words))

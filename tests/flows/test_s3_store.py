@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import re
+import shlex
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +17,7 @@ from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, gene
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.storage.errors import BadLocation, ConditionsIgnored, StorageError
+from tests.cli.test_commands import run
 from tests.storage.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
@@ -71,6 +75,31 @@ def test_an_unclear_submission_is_in_the_bucket_for_the_next_run(
         with pytest.raises(SubmissionUnknown, match="unclear"):
             generate_video(REQUEST, credentials, store)
     assert vendor.requests().create_received == 1
+
+
+def test_the_commands_that_settle_it_reach_the_bucket_by_the_saved_store(
+    vendor: Simulator, credentials: SeedanceCredentials, moto: S3Server, prefect_server: str, tmp_path: Path
+) -> None:
+    bucket_store(moto).save("bucket-of-minio", overwrite=True)
+    store = VideoStore.load("bucket-of-minio")
+    vendor.plan(Fault(fault="lost_answer"))
+    with pytest.raises(SubmissionUnknown) as unclear:
+        generate_video(REQUEST, credentials, store)
+    line = re.search(r"prefect-seedance (resolve .*) --task-id \.\.\.", str(unclear.value))
+    assert line is not None
+    settle = shlex.split(line[1])
+    assert settle[-2:] == ["--store", "seedance-video-store/bucket-of-minio"]
+
+    # What the saved store does not say is not known here: neither its keys nor its endpoint.
+    known = {
+        "PREFECT_API_URL": prefect_server,
+        "JIMMYAI_API_KEY": vendor.key,
+        "JIMMYAI_BASE_URL": vendor.url,
+    }
+    (task_id,) = vendor.bills()[0].task_ids
+    done = run(*settle, "--task-id", task_id, cwd=tmp_path, **known)
+    assert done.returncode == 0, done.stderr
+    assert generate_video(REQUEST, credentials, store).task_id == task_id
 
 
 @pytest.mark.parametrize("kind", ["aws-credentials", "minio-credentials"])

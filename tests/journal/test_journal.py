@@ -330,6 +330,12 @@ def test_locations_are_as_users_write_them(tmp_path: Path) -> None:
     assert World.in_memory().journal.location == "memory://store"
 
 
+def test_a_store_is_called_on_the_command_line_by_its_location_or_as_it_is_said_to_be(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert JournalReader(store).store_option == str(tmp_path)
+    assert JournalReader(store, store_option="saved/studio").store_option == "saved/studio"
+
+
 # Which journal it is.
 
 

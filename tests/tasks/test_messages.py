@@ -29,7 +29,7 @@ REQUEST = VideoRequest(prompt="A paper boat")
 INTENT = "0123456789abcdef0123456789abcdef"
 
 
-def unknown(record_uri: str) -> SubmissionUnknown:
+def unknown(store: str) -> SubmissionUnknown:
     return SubmissionUnknown(
         "It is unclear.",
         intent=INTENT,
@@ -40,14 +40,15 @@ def unknown(record_uri: str) -> SubmissionUnknown:
         run_name="nightly",
         run_url="",
         started_at="2026-11-22T10:00:00+00:00",
-        record_uri=record_uri,
+        record_uri="s3://b/journal/records/x.json",
+        store=store,
     )
 
 
 @pytest.mark.parametrize(
     ("error", "title", "paid"),
     [
-        (unknown("s3://b/journal/records/x.json"), f"Perhaps paid, a person has to settle it: {INTENT}", "perhaps;"),
+        (unknown("s3://b"), f"Perhaps paid, a person has to settle it: {INTENT}", "perhaps;"),
         (SubmissionUnclear("lost"), "Perhaps paid, a person has to settle it", "perhaps;"),
         (VideoFailed("videos_1", "no", "transient"), "No video: VideoFailed", "videos_1 was accepted; the vendor"),
         (WaitTimedOut("videos_1", 60), "No video yet, it goes on: videos_1", "videos_1 was accepted and is paid for"),
@@ -116,16 +117,16 @@ def test_the_cost_is_that_of_the_task_and_what_failed_before_may_have_cost_more(
 
 
 @pytest.mark.parametrize(
-    ("record_uri", "store"),
+    ("store", "quoted"),
     [
-        (f"s3://bucket/a/journal/b/journal/records/{INTENT}.json", "s3://bucket/a/journal/b"),
-        (f"s3://bucket/journal/records/{INTENT}.json", "s3://bucket"),
-        (f"file:///data/my%20videos/journal/records/{INTENT}.json", "'/data/my videos'"),
+        ("s3://bucket/a/journal/b", "s3://bucket/a/journal/b"),
+        ("/data/my videos", "'/data/my videos'"),
+        ("seedance-video-store/studio", "seedance-video-store/studio"),
     ],
 )
-def test_the_commands_that_settle_a_submission_name_the_store_as_a_user_does(record_uri: str, store: str) -> None:
-    _, body = failure_message(NoVideo(unknown(record_uri)), REQUEST)
-    assert f"prefect-seedance resolve {INTENT} --store {store} --not-billed" in body
+def test_the_commands_that_settle_a_submission_name_the_store_as_a_user_does(store: str, quoted: str) -> None:
+    _, body = failure_message(NoVideo(unknown(store)), REQUEST)
+    assert f"prefect-seedance resolve {INTENT} --store {quoted} --not-billed" in body
 
 
 def test_a_message_is_short_whatever_the_vendor_says() -> None:
