@@ -8,7 +8,7 @@ from typing import TypedDict
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.storage.s3_settings import SCHEME, S3Settings
+from prefect_seedance.storage.s3_settings import SCHEME
 
 
 class SubmittedVideo(TypedDict):
@@ -83,22 +83,22 @@ class StoredVideo(BaseModel):
     height: int = Field(description="Height in pixels; 0 if it could not be read.")
     seconds: float = Field(description="Length in seconds; 0 if it could not be read.")
 
-    def presigned_url(self, expires: int = 3600, *, store: VideoStore | None = None) -> str:
+    def presigned_url(self, expires: int = 3600, *, store: VideoStore) -> str:
         """Make a link by which anybody can download the video for a while. Nothing is asked of the store.
 
         Args:
             expires: Seconds that the link lives, at most a week.
-            store: The store with its keys; without it boto3 looks for credentials in its usual places.
+            store: The store where the video lies: its endpoint and its keys make the link.
 
         Raises:
-            ValueError: The video lies in a folder, or S3 allows no such time.
+            ValueError: The video lies in a folder or in another store, or S3 allows no such time.
             StorageError: There are no credentials to sign with.
         """
         if not self.uri.startswith(SCHEME):
             raise ValueError(f"{self.uri} lies in a folder, which has no links; only s3:// has")
         from prefect_seedance.storage.s3 import open_s3_store
 
-        if store is not None:
-            return open_s3_store(store.s3_settings()).presigned_url(self.key, expires)
-        place = S3Settings.from_location(self.uri.removesuffix(f"/{self.key}"))
-        return open_s3_store(place).presigned_url(self.key, expires)
+        opened = open_s3_store(store.s3_settings())
+        if opened.uri_of(self.key) != self.uri:
+            raise ValueError(f"{self.uri} does not lie in the store {store.location}; give the one where it lies")
+        return opened.presigned_url(self.key, expires)

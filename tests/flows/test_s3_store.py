@@ -46,6 +46,10 @@ def test_a_video_ends_whole_in_the_bucket_and_the_next_run_pays_nothing(
 
     assert stored.uri == f"{store.location}/{stored.key}"
     answer = httpx.get(stored.presigned_url(600, store=store))
+    with pytest.raises(ValueError, match="does not lie in the store s3://elsewhere"):
+        stored.presigned_url(600, store=bucket_store(moto, location="s3://elsewhere"))
+    with pytest.raises(TypeError, match="store"):
+        stored.presigned_url(600)  # pyright: ignore[reportCallIssue]
     assert hashlib.sha256(answer.content).hexdigest() == stored.sha256
     assert answer.headers["content-type"] == "video/mp4"
     assert stored.task_id.removeprefix("videos_")[:8] in answer.headers["content-disposition"]
