@@ -84,7 +84,7 @@ def standing(store: VideoStore, request: VideoRequest, scope: str, account: str)
     if entry is None:
         return Standing(scope=scope)
     if entry.state is State.UNKNOWN:
-        return Standing(unclear=unknown_error(entry.record, journal.uri_of(intent), journal.location), scope=scope)
+        return Standing(unclear=unknown_error(entry.record, journal.uri_of(intent), journal.store_option), scope=scope)
     return Standing(entry.record.task_id if entry.state in HAVE_TASK else "", scope=scope)
 
 
