@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 Reuse = Literal["auto", "always", "run", "scope"]
+
+
+def _add_rules(schema: JsonDict) -> None:
+    """Add what `RunOptions` refuses of ``reuse`` and ``reuse_scope`` together, in place, so that the form says it.
+
+    See `client.form` for the shape that both forms need. ``required`` may stand in an ``else``: where the server strips
+    it, a missing text is left to the model, and nothing more is refused.
+    """
+    without_scope: JsonDict = {"enum": [each for each in get_args(Reuse) if each != "scope"]}
+    # Of a failed `const` the user reads its value. The text is free, so `not` refuses the words themselves.
+    words = 'no text unless reuse is "scope"'
+    no_text: JsonDict = {"if": {"maxLength": 0}, "else": {"const": words, "not": {"const": words}}}
+    a_text: JsonDict = {
+        "if": {"type": "string", "pattern": r"^\s*$"},
+        "then": {"const": "a text to share within, 2026-11-22 say"},
+    }
+    schema["allOf"] = [
+        {"if": {"properties": {"reuse": without_scope}}, "then": {"properties": {"reuse_scope": no_text}}},
+        {
+            "if": {"properties": {"reuse": {"not": {"const": "scope"}}}},
+            "else": {"properties": {"reuse_scope": a_text}, "required": ["reuse_scope"]},
+        },
+    ]
 
 
 class RunOptions(BaseModel):
@@ -17,7 +41,7 @@ class RunOptions(BaseModel):
         1200.0
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Run options")
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Run options", json_schema_extra=_add_rules)
 
     reuse: Annotated[
         Reuse,
