@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -254,41 +254,14 @@ class VideoStore(Block):
         return " ".join([f"{self.location} can be written.", *self.check()])
 
     def _options(self) -> S3Options:
-        options: S3Options = {
-            "path_style": self.path_style,
-            "encryption": self.encryption,
-            "kms_key_id": self.kms_key_id,
-            "storage_class": self.storage_class,
-            "tags": self.tags,
-            "acl": self.acl,
-            "single_writer": self.single_writer,
-            "allow_http": self.allow_http_endpoint,
-        }
-        # What a saved block may bring as well: here, what is empty must not hide it.
-        if self.endpoint_url:
-            options["endpoint_url"] = self.endpoint_url
-        if self.region:
-            options["region"] = self.region
-        if self.profile:
-            options["profile"] = self.profile
-        if self.access_key_id:
-            options["access_key_id"] = self.access_key_id
-        if self.secret_access_key.get_secret_value():
-            options["secret_access_key"] = self.secret_access_key
-        if self.session_token.get_secret_value():
-            options["session_token"] = self.session_token
-        return options
+        """Give what is set. What is empty must not hide what a saved block may bring."""
+        fields = {option: getattr(self, field) for field, option in _S3_OPTIONS.items()}
+        return cast("S3Options", {option: value for option, value in fields.items() if value})
 
 
+#: The options of a bucket, by the fields that hold them.
+_S3_OPTIONS = {"allow_http_endpoint" if name == "allow_http" else name: name for name in S3Options.__annotations__}
+#: That nobody else writes may be said of a folder too.
+_S3_ONLY = ("aws_credentials", *(field for field in _S3_OPTIONS if field != "single_writer"))
 #: What a location does not tell, and the journal is not reached or not written rightly without.
-_WAY_THERE = (
-    "aws_credentials",
-    "endpoint_url",
-    "region",
-    "profile",
-    "access_key_id",
-    "path_style",
-    "encryption",
-    "kms_key_id",
-)
-_S3_ONLY = (*_WAY_THERE, "storage_class", "tags", "acl")
+_WAY_THERE = tuple(field for field in _S3_ONLY if field not in ("storage_class", "tags", "acl"))

@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from prefect_seedance.blocks import VideoStore
 from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.s3_settings import S3Options, S3Settings
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,59 @@ def test_the_command_line_is_told_the_saved_block_where_the_location_does_not_le
     settings: dict[str, object], option: str
 ) -> None:
     assert VideoStore.model_validate(settings).store_option == option
+
+
+FOR_FOLDERS_TOO = {"location", "key_template", "allow_media_hosts", "single_writer", "maximum_gigabytes", "assets"}
+OF_BUCKETS = {
+    "aws_credentials": "aws-credentials/studio",
+    "endpoint_url": "https://minio.example.com",
+    "region": "eu-central-1",
+    "profile": "studio",
+    "access_key_id": "AKIAEXAMPLE",
+    "secret_access_key": "9c3e1d5b7f2a4e8d6c0b",
+    "session_token": "a-token",
+    "path_style": True,
+    "encryption": "aws:kms",
+    "kms_key_id": "alias/studio",
+    "storage_class": "STANDARD_IA",
+    "tags": {"team": "studio"},
+    "acl": "private",
+    "allow_http_endpoint": True,
+}
+
+
+def test_every_field_is_for_folders_too_or_for_buckets_only() -> None:
+    assert VideoStore.model_fields.keys() == FOR_FOLDERS_TOO | OF_BUCKETS.keys()
+
+
+@pytest.mark.parametrize("name", OF_BUCKETS)
+def test_a_folder_refuses_what_only_a_bucket_has(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=f"{name} is for s3:// locations") as caught:
+        VideoStore.model_validate({"location": str(tmp_path), name: OF_BUCKETS[name]})
+    assert "9c3e1d5b7f2a4e8d6c0b" not in str(caught.value)
+
+
+def test_a_folder_takes_everything_else(tmp_path: Path) -> None:
+    VideoStore(
+        location=str(tmp_path),
+        key_template="{intent}.mp4",
+        allow_media_hosts=["cdn.example.com"],
+        single_writer=True,
+        maximum_gigabytes=1,
+        assets=True,
+    )
+
+
+def test_the_settings_of_a_bucket_reach_it() -> None:
+    fields = {name: value for name, value in OF_BUCKETS.items() if name not in ("aws_credentials", "profile")}
+    store = VideoStore.model_validate({"location": "s3://bucket/p", "single_writer": True} | fields)
+    settings = store.s3_settings()
+    secrets = {name: SecretStr(str(OF_BUCKETS[name])) for name in ("secret_access_key", "session_token")}
+    fields["allow_http"] = fields.pop("allow_http_endpoint")
+    assert settings == S3Settings("bucket", "p", **(fields | secrets), single_writer=True)
+    assert VideoStore(location="s3://bucket", profile="studio").s3_settings().profile == "studio"
+    assert fields.keys() | {"profile", "single_writer"} == S3Options.__annotations__.keys()
+
+
+def test_what_is_not_set_is_left_to_the_usual_places() -> None:
+    assert VideoStore(location="s3://bucket/p").s3_settings() == S3Settings("bucket", "p")
