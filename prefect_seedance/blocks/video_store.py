@@ -23,10 +23,10 @@ from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 _journal_ids: dict[str, str] = {}
 
 
-def _journal_id(location: str, journal: Callable[[], Journal], expected_id: str | None) -> str:
-    if location not in _journal_ids or expected_id is not None:
-        _journal_ids[location] = identify_store(journal(), expected_id=expected_id or "").id
-    return _journal_ids[location]
+def _journal_id(place: str, journal: Callable[[], Journal], expected_id: str | None) -> str:
+    if place not in _journal_ids or expected_id is not None:
+        _journal_ids[place] = identify_store(journal(), expected_id=expected_id or "").id
+    return _journal_ids[place]
 
 
 class VideoStore(Block):
@@ -178,6 +178,12 @@ class VideoStore(Block):
             return self.location
         return f"{self.get_block_type_slug()}/{self._block_document_name or 'NAME'}"
 
+    @property
+    def place(self) -> str:
+        """The location and, if set, where it is looked for: two services may each have a bucket of the same name."""
+        service = self.endpoint_url or self.aws_credentials or self.profile  # the last two may bring an endpoint
+        return f"{self.location} at {service}" if service else self.location
+
     def open(self) -> Store:
         """Open the store for reading and writing; the same one again within a process. Blocking."""
         if not self.is_s3:
@@ -207,7 +213,7 @@ class VideoStore(Block):
         Raises:
             JournalGone: It is another journal than expected, or none.
         """
-        return _journal_id(self.location, self.journal, expected_id)
+        return _journal_id(self.place, self.journal, expected_id)
 
     def media_policy(self, *, loopback: bool) -> MediaPolicy:
         """Say where video links may lead, and how large a video may be.

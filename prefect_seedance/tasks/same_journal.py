@@ -30,7 +30,7 @@ def hold_to_its_journal(store: VideoStore) -> None:
     if not run_id:
         store.journal_id(expected_id="")
         return
-    label = journal_label(store.location)
+    label = journal_label(store.place)
     with get_client(sync_client=True) as client:
         run = _begun_from_outside(client, UUID(run_id))
         expected = str(run.labels.get(label, ""))
@@ -39,14 +39,17 @@ def hold_to_its_journal(store: VideoStore) -> None:
             client.update_flow_run_labels(run.id, {label: found})
 
 
-def journal_label(location: str) -> str:
+def journal_label(place: str) -> str:
     """Name the label that keeps the journal's id of a store.
+
+    Args:
+        place: Of the store, as `VideoStore.place` gives it.
 
     Example:
         >>> journal_label("s3://bucket/videos")
         'seedance.journal.a502b1e9f316'
     """
-    return f"seedance.journal.{hashlib.sha256(location.encode()).hexdigest()[:12]}"
+    return f"seedance.journal.{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def _begun_from_outside(client: SyncPrefectClient, run_id: UUID) -> FlowRun:

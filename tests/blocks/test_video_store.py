@@ -109,3 +109,17 @@ def test_the_settings_of_a_bucket_reach_it() -> None:
 
 def test_what_is_not_set_is_left_to_the_usual_places() -> None:
     assert VideoStore(location="s3://bucket/p").s3_settings() == S3Settings("bucket", "p")
+
+
+def test_a_place_is_the_location_and_where_it_is_looked_for(tmp_path: Path) -> None:
+    bucket = "s3://bucket/p"
+    stores = [
+        VideoStore(location=str(tmp_path)),
+        VideoStore(location=bucket),
+        VideoStore(location=bucket, endpoint_url="https://minio.example.com"),
+        VideoStore(location=bucket, endpoint_url="https://ceph.example.com"),
+        VideoStore(location=bucket, aws_credentials="minio-credentials/studio"),
+        VideoStore(location=bucket, profile="studio"),
+    ]
+    assert len({each.place for each in stores}) == len(stores)
+    assert [each.place for each in stores[:2]] == [each.location for each in stores[:2]]

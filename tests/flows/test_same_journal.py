@@ -20,6 +20,8 @@ from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.same_journal import hold_to_its_journal, journal_label
 from tests.flows import shown
 from tests.flows.shown import small
+from tests.flows.test_s3_store import bucket_store
+from tests.storage.s3_servers import S3Server
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
@@ -104,7 +106,7 @@ def test_a_run_that_was_refused_for_free_has_not_begun(
 ) -> None:
     state = generate_video(BOAT, credentials, store, ["slack-webhook/nobody"], return_state=True)
     assert isinstance(state.result(raise_on_failure=False), InvalidRequest)
-    assert journal_label(store.location) not in shown.flow_run(shown.run_of(state)).labels
+    assert journal_label(store.place) not in shown.flow_run(shown.run_of(state)).labels
 
 
 def test_a_new_run_may_begin_a_new_journal(
@@ -134,3 +136,21 @@ def test_a_deployment_of_its_own_is_not_held_to_the_journal_of_the_machine_that_
         client.create_deployment(client.create_flow(child), "elsewhere")
     parent()
     assert identify_store(store.journal(), expected_id=store.journal_id())
+
+
+def test_two_stores_of_one_location_at_two_services_have_a_journal_each(moto: S3Server, rclone: S3Server) -> None:
+    location = moto.settings().location
+    stores = [bucket_store(server, location=location) for server in (moto, rclone)]
+
+    @flow
+    def of_both() -> list[str]:
+        for each in stores:
+            hold_to_its_journal(each)
+        return [each.journal_id() for each in stores]
+
+    state = of_both(return_state=True)
+    ids = state.result()
+    assert ids == [identify_store(each.journal()).id for each in stores]
+    assert ids[0] != ids[1]
+    labels = shown.flow_run(shown.run_of(state)).labels
+    assert [labels[journal_label(each.place)] for each in stores] == ids
