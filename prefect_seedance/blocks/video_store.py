@@ -37,11 +37,25 @@ class VideoStore(Block):
 
     Attributes:
         location: ``s3://bucket/prefix``, or a folder as an absolute path.
-        key_template: Where in the store a video goes.
+        key_template: Where in the store a video goes; must hold ``{task_id}`` or ``{intent}``.
         allow_media_hosts: Hosts of video links that may resolve to private addresses.
-        aws_credentials: Name of a saved prefect-aws block.
-        endpoint_url: Address of an S3-compatible store.
-        single_writer: Only one run at a time writes here.
+        aws_credentials: A saved prefect-aws block, ``aws-credentials/NAME`` or ``minio-credentials/NAME``.
+        endpoint_url: Address of an S3-compatible store; "" for AWS.
+        region: Of the bucket; "" for the usual places.
+        profile: Of the AWS configuration files.
+        access_key_id: With `secret_access_key`.
+        secret_access_key: With `access_key_id`; never shown.
+        session_token: For temporary keys; never shown.
+        path_style: Put the bucket into the path instead of the host name.
+        encryption: On the server, ``AES256`` or ``aws:kms``; "" for the bucket's own default.
+        kms_key_id: Key id, alias or ARN, with ``aws:kms``.
+        storage_class: Of all objects but the journal's; "" for the bucket's own.
+        tags: Of all objects but the journal's, at most 10.
+        acl: Of all objects but the journal's, a canned one; "" for none.
+        single_writer: Only one run at a time writes here; needed where the store ignores conditional writes.
+        maximum_gigabytes: Largest video that is taken, in GiB.
+        assets: Each new video materializes the store as a Prefect asset.
+        allow_http_endpoint: Let the endpoint of another machine be plain http.
 
     Example:
         Load a saved store and see what it can do:

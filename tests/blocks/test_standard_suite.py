@@ -53,3 +53,9 @@ def test_every_field_has_a_title_for_readers() -> None:
     for block in BLOCKS:
         for name, schema in block.model_json_schema()["properties"].items():
             assert schema["title"][0].isupper(), name
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_docstring_tells_every_field_in_its_order(block: type[Block]) -> None:
+    attributes = str(block.__doc__).partition("Attributes:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^ {8}(\w+): ", attributes, re.MULTILINE) == list(block.model_fields)
