@@ -77,7 +77,10 @@ class VideoStore(Block):
         "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9"
         "/assets/block-logos/filesystem.png"
     )
-    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl("https://docs.jimmyai.cn/en/api-reference/common/query")
+    # What the form leaves to be looked up: where keys for a bucket come from.
+    _documentation_url: ClassVar[HttpUrl | None] = HttpUrl(
+        "https://docs.aws.amazon.com/boto3/latest/guide/credentials.html"
+    )
 
     location: str = Field(
         title="Location",

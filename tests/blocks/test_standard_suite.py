@@ -59,3 +59,8 @@ def test_every_field_has_a_title_for_readers() -> None:
 def test_the_docstring_tells_every_field_in_its_order(block: type[Block]) -> None:
     attributes = str(block.__doc__).partition("Attributes:\n")[2].partition("\n\n")[0]
     assert re.findall(r"^ {8}(\w+): ", attributes, re.MULTILINE) == list(block.model_fields)
+
+
+def test_the_page_of_a_block_is_about_what_one_enters_in_it() -> None:
+    assert "jimmyai.cn" in str(SeedanceCredentials._documentation_url)
+    assert "jimmyai.cn" not in str(VideoStore._documentation_url), "the vendor knows nothing of the store"
