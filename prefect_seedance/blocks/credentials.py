@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
+from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.client.models import UserBalance
@@ -27,7 +28,7 @@ _ENVIRONMENT: dict[str, tuple[str, Callable[[str], object]]] = {
 }
 
 
-class SeedanceCredentials(CredentialsBlock):
+class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
     """Key and host of the JimmyAI open API, which generates Seedance videos.
 
     A missing ``api_key`` or ``base_url`` is taken from ``JIMMYAI_API_KEY`` and ``JIMMYAI_BASE_URL``.

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self, cast
 
-from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from prefect_seedance.blocks.aws import check_name, options_of
+from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.store_identity import identify_store
@@ -29,7 +29,7 @@ def _journal_id(place: str, journal: Callable[[], Journal], expected_id: str | N
     return _journal_ids[place]
 
 
-class VideoStore(Block):
+class VideoStore(KnownFieldsBlock):
     """Where generated videos end, with a poster and a record of where they came from.
 
     A folder, or a bucket of S3 or of a store that speaks S3. Without AWS settings the usual places are searched for

@@ -9,8 +9,10 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect import flow
 from prefect.blocks.core import Block
 
 from prefect_seedance.blocks import SeedanceCredentials, VideoStore
@@ -120,14 +122,39 @@ def test_the_example_of_a_block_runs(
 
 def test_a_block_that_was_saved_with_fewer_fields_still_loads(saved: str) -> None:
     """What a release before the next one has saved: the server's document lacks the field."""
-    (document,) = (
-        each
-        for each in ask(f"{saved}/block_documents/filter", {"include_secrets": True})
-        if each["name"] == "example" and each["block_type"]["slug"] == "seedance-video-store"
-    )
-    kept = {"location": document["data"]["location"]}
-    changed = {"data": kept, "merge_existing_data": False}
-    ask(f"{saved}/block_documents/{document['id']}", changed, method="PATCH")
+    kept = changed(saved, only=["location"])
     store = VideoStore.load("example")
     assert store.location == kept["location"]
     assert store.maximum_gigabytes > 0
+
+
+def test_a_block_that_was_saved_with_more_fields_still_loads(saved: str) -> None:
+    """What a newer release has saved, read by a worker that was not upgraded."""
+
+    @flow
+    def of_a_store(store: VideoStore) -> None: ...
+
+    kept = changed(saved, only=["location", "single_writer"], colour="red")
+    reference = {"store": {"$ref": {"block_document_slug": "seedance-video-store/example"}}}
+    for load in (
+        lambda: VideoStore.load("example"),
+        lambda: Block.load("seedance-video-store/example"),
+        lambda: of_a_store.validate_parameters(reference)["store"],
+    ):
+        with pytest.warns(UserWarning, match="colour is left out"):
+            store = load()
+        assert type(store) is VideoStore
+        assert store.location == kept["location"]
+
+
+def changed(api_url: str, only: list[str], **more: str) -> dict[str, Any]:
+    """Let the saved store have only these fields, and more; give them."""
+    (document,) = (
+        each
+        for each in ask(f"{api_url}/block_documents/filter", {"include_secrets": True})
+        if each["name"] == "example" and each["block_type"]["slug"] == "seedance-video-store"
+    )
+    kept = {name: document["data"][name] for name in only} | more
+    change = {"data": kept, "merge_existing_data": False}
+    ask(f"{api_url}/block_documents/{document['id']}", change, method="PATCH")
+    return kept
