@@ -20,6 +20,10 @@ from prefect.exceptions import ObjectNotFound
 HERE = Path(__file__).parent / "automations"
 
 
+class WrongName(ValueError):
+    """A name that has not the two parts that it needs."""
+
+
 def main() -> None:
     """Apply every automation."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -33,7 +37,7 @@ def main() -> None:
             automation = yaml.safe_load(file.read_text(encoding="utf-8"))
             try:
                 print(f"{file.name}: {apply(client, automation, names)}")
-            except ObjectNotFound as error:
+            except (ObjectNotFound, WrongName) as error:
                 sys.exit(f"{file.name}: {error}")
 
 
@@ -42,6 +46,7 @@ def apply(client: SyncPrefectClient, automation: dict[str, Any], names: dict[str
 
     Raises:
         ObjectNotFound: A block or a deployment that it names is not there.
+        WrongName: It cannot be there, by its name.
     """
     for action in automation["actions"]:
         for key in {"block", "deployment"} & set(action):
@@ -63,7 +68,7 @@ def apply(client: SyncPrefectClient, automation: dict[str, Any], names: dict[str
 
 def block_id(client: SyncPrefectClient, name: str) -> str:
     """Find a saved block by ``TYPE/NAME``."""
-    slug, _, document = name.partition("/")
+    slug, document = parts(name, "a saved block: write TYPE/NAME")
     try:
         return str(client.read_block_document_by_name(document, slug, include_secrets=False).id)
     except ObjectNotFound as error:
@@ -72,10 +77,23 @@ def block_id(client: SyncPrefectClient, name: str) -> str:
 
 def deployment_id(client: SyncPrefectClient, name: str) -> str:
     """Find a deployment by ``FLOW/NAME``."""
+    parts(name, "a deployment: write FLOW/NAME")
     try:
         return str(client.read_deployment_by_name(name).id)
     except ObjectNotFound as error:
         raise ObjectNotFound(error, help_message=f"There is no deployment {name}.") from None
+
+
+def parts(name: str, of: str) -> tuple[str, str]:
+    """Split a name in two.
+
+    Raises:
+        WrongName: It has not two parts.
+    """
+    first, _, second = name.partition("/")
+    if not first or not second or "/" in second:
+        raise WrongName(f"{name!r} is no name of {of}.")
+    return first, second
 
 
 if __name__ == "__main__":

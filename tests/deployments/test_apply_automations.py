@@ -1,0 +1,43 @@
+"""What apply_automations.py says when it cannot go on: one line, and the automation is not made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deployments.commands import ROOT, Command
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("file", "option", "name", "said"),
+    [
+        ("run-on-stored", "--downstream", "publish", "'publish' is no name of a deployment: write FLOW/NAME."),
+        ("run-on-stored", "--downstream", "a/b/c", "'a/b/c' is no name of a deployment: write FLOW/NAME."),
+        ("run-on-stored", "--downstream", "no/body", "There is no deployment no/body."),
+        ("failed", "--notify", "team", "'team' is no name of a saved block: write TYPE/NAME."),
+        ("failed", "--notify", "slack-webhook/", "'slack-webhook/' is no name of a saved block: write TYPE/NAME."),
+        ("failed", "--notify", "slack-webhook/nobody", "There is no saved block slack-webhook/nobody."),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_told_in_one_line(
+    file: str, option: str, name: str, said: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / f"deployments/automations/{file}.yaml", tmp_path)
+    script, *_ = Command.AUTOMATIONS.arguments
+    ended = subprocess.run(
+        [sys.executable, script, "--folder", str(tmp_path), option, name],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env={**os.environ, **environment},
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"{file}.yaml: {said}\n"
