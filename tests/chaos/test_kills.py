@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 ROWS = [Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS]
 
 
-# All rows on S3 are played by `python -m benchmarks.chaos --s3`; here every fourth one.
-@each(*ROWS, *on_s3(*ROWS[::4]))
+# All rows on S3 are played by `python -m benchmarks.chaos --s3`; here every eighth one.
+@each(*ROWS, *on_s3(*ROWS[::8]))
 def test_a_killed_run_is_taken_up_and_nothing_is_paid_for_twice(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:

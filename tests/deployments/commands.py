@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
@@ -53,6 +58,20 @@ def done(*arguments: str, environment: dict[str, str], folder: Path = ROOT) -> s
     )
     assert ended.returncode == 0, f"{arguments}\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
     return ended.stdout
+
+
+def done_here(script: str, *arguments: str) -> str:
+    """Run a script in this process, which has Prefect imported and its settings; give what it printed.
+
+    Raises:
+        SystemExit: It ended itself, with what it says as the code.
+    """
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(sys, "argv", [script, *arguments])
+        patch.syspath_prepend(str(Path(script).parent))
+        runpy.run_path(script, run_name="__main__")
+    return printed.getvalue()
 
 
 def promised() -> set[str]:

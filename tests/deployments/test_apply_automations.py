@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deployments.commands import ROOT, Command
+from tests.deployments.commands import ROOT, Command, done_here
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -26,18 +23,12 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
         ("failed", "--notify", "slack-webhook/nobody", "There is no saved block slack-webhook/nobody."),
     ],
 )
+@pytest.mark.usefixtures("own_server")
 def test_a_name_that_leads_nowhere_is_told_in_one_line(
-    file: str, option: str, name: str, said: str, environment: dict[str, str], tmp_path: Path
+    file: str, option: str, name: str, said: str, tmp_path: Path
 ) -> None:
     shutil.copy(ROOT / f"deployments/automations/{file}.yaml", tmp_path)
     script, *_ = Command.AUTOMATIONS.arguments
-    ended = subprocess.run(
-        [sys.executable, script, "--folder", str(tmp_path), option, name],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=150,
-        env={**os.environ, **environment},
-    )
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == f"{file}.yaml: {said}\n"
+    with pytest.raises(SystemExit) as ended:
+        done_here(script, "--folder", str(tmp_path), option, name)
+    assert ended.value.code == f"{file}.yaml: {said}"

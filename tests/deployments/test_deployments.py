@@ -37,7 +37,7 @@ from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, gene
 from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator
-from tests.deployments.commands import README, ROOT, Command, done, promised, snippet
+from tests.deployments.commands import README, ROOT, Command, done, done_here, promised, snippet
 from tests.deployments.doomed import orphan, zombie
 from tests.deployments.inbox import Inbox, open_inbox
 from tests.prefect_runs import api
@@ -123,20 +123,20 @@ def inbox() -> Iterator[Inbox]:
 
 
 @pytest.fixture(scope="module")
-def telling(by_script: list[DeploymentResponse], inbox: Inbox, environment: dict[str, str]) -> list[DeploymentResponse]:
+def telling(by_script: list[DeploymentResponse], inbox: Inbox) -> list[DeploymentResponse]:
     """deploy.py again, with somebody to tell."""
     webhook = CustomWebhookNotificationBlock(
         name="team", url=inbox.url, json_data={"subject": "{{subject}}", "body": "{{body}}"}
     )
     webhook.save("team", _sync=True)
-    done(*Command.DEPLOY_TELLING.arguments, environment=environment)
+    done_here(*Command.DEPLOY_TELLING.arguments)
     return every_deployment()
 
 
 @pytest.fixture(scope="module")
-def switched_on(telling: list[DeploymentResponse], environment: dict[str, str]) -> DeploymentResponse:
+def switched_on(telling: list[DeploymentResponse]) -> DeploymentResponse:
     """deploy.py again, with the schedules on."""
-    done(*Command.DEPLOY_ON.arguments, environment=environment)
+    done_here(*Command.DEPLOY_ON.arguments)
     return nightly()
 
 
@@ -149,12 +149,12 @@ class Applied:
 
 
 @pytest.fixture(scope="module")
-def automations(switched_on: DeploymentResponse, worker: Running, environment: dict[str, str], folder: Path) -> Applied:
+def automations(switched_on: DeploymentResponse, worker: Running, folder: Path) -> Applied:
     """apply_automations.py; then again with a zombies.yaml of ten seconds, for flows named zombie."""
     publish_video.to_deployment(
         "publish-video", work_pool_name="seedance", entrypoint_type=EntrypointType.MODULE_PATH
     ).apply()
-    first = done(*Command.AUTOMATIONS.arguments, environment=environment)
+    first = done_here(*Command.AUTOMATIONS.arguments)
 
     automation = yaml.safe_load((ROOT / "deployments/automations/zombies.yaml").read_text())
     automation["trigger"]["within"] = 10
@@ -163,7 +163,7 @@ def automations(switched_on: DeploymentResponse, worker: Running, environment: d
     sooner.mkdir()
     (sooner / "zombies.yaml").write_text(yaml.safe_dump(automation))
     script, *_ = Command.AUTOMATIONS.arguments
-    return Applied(first, done(script, "--folder", str(sooner), environment=environment))
+    return Applied(first, done_here(script, "--folder", str(sooner)))
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def killed(
 ) -> Killed:
     """A worker with a pool of its own, and its end by SIGKILL."""
     vendor.plan(Fault(fault="unknown_status", matching="zombie", times=100_000))
-    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=60))
+    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=30))
     command = ["-m", "prefect", "worker", "start", "--pool", "doomed", "--type", "process"]
     with running(*command, log=folder / "doomed.log", environment=environment) as doomed:
         until(lambda: "started!" in doomed.log.read_text(), "the worker", seconds=150, alive=doomed)

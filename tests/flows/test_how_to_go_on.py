@@ -61,7 +61,7 @@ def test_a_video_that_was_not_stored_is_stored_by_doing_what_the_error_says(
     assert [bill.accepted for bill in vendor.bills()] == [1]
 
 
-@pytest.mark.parametrize("options", [ALWAYS, RUN, NAMED], ids=["always", "run", "scope"])
+@pytest.mark.parametrize("options", [ALWAYS, RUN], ids=["always", "run"])
 def test_a_task_that_was_attached_is_taken_up_by_doing_what_the_log_says(
     options: RunOptions, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
