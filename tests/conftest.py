@@ -102,8 +102,8 @@ sys.addaudithook(guard)
 
 
 # The tests of each of these folders or files share servers and processes that take long to start, so one worker has
-# them all; what has one name goes together. Runs of the two that the README's line gives a call of their own are ended
-# to the second, which goes wrong between too many neighbours.
+# them all; what has one name goes together, and a file goes before its folder. Runs of the first two that the README's
+# line gives a call of their own are ended to the second, which goes wrong between too many neighbours.
 TOGETHER = {
     "browser": "browser",
     "chaos": "chaos",
@@ -111,6 +111,8 @@ TOGETHER = {
     "flows": "flows",
     "prefect_runs": "prefect_runs",
     **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
+    # Else the flows would be the last to end, by far.
+    **dict.fromkeys(("test_generate_video.py", "test_s3_store.py", "test_same_journal.py"), "flows and stores"),
 }
 
 
@@ -121,7 +123,8 @@ class Together(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((TOGETHER[part] for part in nodeid.partition("::")[0].split("/") if part in TOGETHER), nodeid)
+        parts = reversed(nodeid.partition("::")[0].split("/"))
+        return next((TOGETHER[part] for part in parts if part in TOGETHER), nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
