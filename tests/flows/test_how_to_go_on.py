@@ -1,5 +1,6 @@
 """What a run says of how to go on is followed to the letter, for each reuse: it never pays for the video again."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -17,6 +18,7 @@ from prefect_seedance import (
     generate_video,
     resolve_submission,
 )
+from prefect_seedance.flows.generate_video import OnTheWay, _standing
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.store import VideoNotStored
@@ -74,3 +76,15 @@ def test_a_task_that_was_attached_is_taken_up_by_doing_what_the_log_says(
     advice = shown.logged(shown.run_of(state), "is now submitted", "takes the task up")
     assert followed(advice, parameters).result().task_id == task_id
     assert [bill.accepted for bill in vendor.bills()] == [1]
+
+
+def test_the_task_that_goes_on_is_the_one_of_the_journal_not_of_an_earlier_result(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    """Prefect's persisted result may be of an attempt that failed since."""
+    stored = generate_video(BOAT, credentials, store)
+    way = OnTheWay(scope="", task_id="videos_of-an-attempt-that-failed")
+    now = asyncio.run(_standing(way, BOAT, credentials, store))
+    assert now.task_id == stored.task_id
+    elsewhere = BOAT.model_copy(update={"take": "2"})
+    assert asyncio.run(_standing(way, elsewhere, credentials, store)).task_id == way.task_id, "all that is known"
