@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import cast
 
@@ -241,8 +242,13 @@ async def _standing(
 
 
 async def _tell(notify: list[str], message: tuple[str, str]) -> None:
-    if notify:
+    """Notify; how the run ends stays as it is even where the step itself cannot begin, as Prefect's server is gone."""
+    if not notify:
+        return
+    try:
         await send_notifications(notify, *message)
+    except Exception as error:
+        log("notify", f"Nobody was notified: {type(error).__name__}.", level=logging.WARNING)
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:

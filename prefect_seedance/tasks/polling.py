@@ -79,7 +79,7 @@ def after_answer(task: VideoTask, patience: Patience, gap_seconds: float, advice
     if task.video_url.startswith(("https://", "http://")):
         return Next("done", Patience(), 0.0)
     count = patience.without_link + 1
-    what = f"a relative link, {task.video_url[:80]!r}" if task.video_url else "no link"
+    what = f"a relative link, {task.video_url.partition('?')[0][:80]!r}" if task.video_url else "no link"
     if count >= MAXIMUM_WITHOUT_LINK:
         raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}", advice)
     return Next("wait", Patience(without_link=count), gap_seconds, f"completed, but with {what} yet")

@@ -37,7 +37,7 @@ from prefect_seedance import (
     generate_video,
 )
 from prefect_seedance.cli import main
-from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.errors import InvalidRequest, VideoFailed
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.notify import load_notifiers, send_notifications
 from tests.flows import shown
@@ -265,6 +265,21 @@ def test_a_run_that_is_cancelled_in_an_unclear_submission_calls_a_person_too(sce
     page = shown.latest("seedance-cancelled")
     assert "**Paid:** perhaps" in page
     assert "prefect-seedance resolve" in page
+
+
+def test_a_step_that_cannot_even_begin_changes_nothing_of_how_the_run_ends(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(notify: list[str], subject: str, body: str) -> None:
+        raise RuntimeError("The client cannot be started again after closing")
+
+    monkeypatch.setattr("prefect_seedance.flows.generate_video.send_notifications", gone)
+    stored = scene.run(small("Told to nobody"), "custom-webhook/team")
+    assert stored.is_completed()
+    assert shown.logged(shown.run_of(stored), "Nobody was notified: RuntimeError")
+    scene.vendor.plan(Fault(fault="failed", matching="Failed, and told to nobody"))
+    failed = scene.run(small("Failed, and told to nobody"), "custom-webhook/team")
+    assert isinstance(failed.result(raise_on_failure=False), VideoFailed)
 
 
 def test_what_is_refused_for_free_is_told_to_those_who_can_be_told(scene: Scene) -> None:

@@ -38,15 +38,16 @@ def test_a_proper_answer_restores_all_patience() -> None:
     assert after_answer(answer("processing"), worn, 10, ADVICE).patience == Patience()
 
 
-@pytest.mark.parametrize("url", ["", "seedance/mini-sp/video/a.mp4"])
+@pytest.mark.parametrize("url", ["", "seedance/mini-sp/video/a.mp4", "seedance/mini-sp/video/a.mp4?Signature=1f0c"])
 def test_completed_without_a_usable_link_is_asked_again_and_then_given_up_with_the_task_id(url: str) -> None:
     patience = Patience()
     for _ in range(MAXIMUM_WITHOUT_LINK - 1):
         following = after_answer(answer("completed", video_url=url), patience, 10, ADVICE)
         assert following.kind == "wait"
         patience = following.patience
-    with pytest.raises(errors.MediaUnavailable, match=TASK):
+    with pytest.raises(errors.MediaUnavailable, match=TASK) as caught:
         after_answer(answer("completed", video_url=url), patience, 10, ADVICE)
+    assert "Signature" not in str(caught.value)
 
 
 def test_a_failed_task_gives_the_vendors_own_words() -> None:
