@@ -5,6 +5,7 @@ Prefect imports every collection that is installed whenever a server or a worker
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -53,6 +54,22 @@ def test_every_public_name_resolves() -> None:
     missing = [name for name in prefect_seedance.__all__ if getattr(prefect_seedance, name, None) is None]
     assert missing == []
     assert set(prefect_seedance.__all__) <= set(dir(prefect_seedance))
+
+
+def test_the_lists_of_public_names_are_one() -> None:
+    """What is loaded when asked for, what ``__all__`` says, and what type checkers see."""
+    import prefect_seedance
+
+    tree = ast.parse(Path(str(prefect_seedance.__file__)).read_text(encoding="utf-8"))
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen = {
+        alias.name: str(statement.module).removeprefix("prefect_seedance.")
+        for statement in typed.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    assert seen == prefect_seedance._HOMES
+    assert sorted(seen) == sorted(prefect_seedance.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

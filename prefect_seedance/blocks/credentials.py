@@ -21,6 +21,7 @@ from prefect_seedance.client.settings import (
     checked_base_url,
 )
 from prefect_seedance.client.sync_client import SeedanceClient
+from prefect_seedance.pipeline.parties import Account
 
 _ENVIRONMENT: dict[str, tuple[str, Callable[[str], object]]] = {
     "api_key": ("JIMMYAI_API_KEY", checked_api_key),
@@ -148,6 +149,10 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
     def fingerprint(self) -> str:
         """Short hash of key and host: the only thing of them that may reach a log or a record."""
         return self.settings.fingerprint
+
+    def vendor_account(self) -> Account:
+        """Return who pays, in the form that the pipeline takes."""
+        return Account(self.settings, self.account)
 
     def get_client(self) -> SeedanceClient:
         """Make a client for synchronous code; use it as a context manager."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Self, cast
 
@@ -13,6 +13,7 @@ from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.store_identity import identify_store
+from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
 from prefect_seedance.storage.folder import FolderStore
 from prefect_seedance.storage.policy import MediaPolicy
@@ -20,13 +21,14 @@ from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.s3_settings import SCHEME, Encryption, S3Options, S3Settings
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 
+#: What this process has opened, by place and settings.
+_destinations: dict[str, Destination] = {}
 _journal_ids: dict[str, str] = {}
 
 
-def _journal_id(place: str, journal: Callable[[], Journal], expected_id: str | None) -> str:
-    if place not in _journal_ids or expected_id is not None:
-        _journal_ids[place] = identify_store(journal(), expected_id=expected_id or "").id
-    return _journal_ids[place]
+@cache
+def _folder(location: str) -> FolderStore:
+    return FolderStore(Path(location))
 
 
 class VideoStore(KnownFieldsBlock):
@@ -204,42 +206,52 @@ class VideoStore(KnownFieldsBlock):
     def open(self) -> Store:
         """Open the store for reading and writing; the same one again within a process. Blocking."""
         if not self.is_s3:
-            return FolderStore(Path(self.location))
+            return _folder(self.location)
         from prefect_seedance.storage.s3 import open_s3_store
 
         return open_s3_store(self.s3_settings())
 
     def s3_settings(self) -> S3Settings:
-        """Give the settings of the bucket, with the keys of the saved block if one is named."""
+        """Return the settings of the bucket, with the keys of the saved block if one is named."""
         if not self.is_s3:
             raise BadLocation(self.location, "it is a folder, not a bucket.")
         loaded: S3Options = options_of(self.aws_credentials) if self.aws_credentials else {}
         return S3Settings.from_location(self.location, **{**loaded, **self._options()})
 
-    def journal(self) -> Journal:
-        """Open the journal of the store: what was intended, submitted and stored."""
-        return Journal(self.open(), store_option=self.store_option)
+    def destination(self) -> Destination:
+        """Open the store with its journal, in the form that the pipeline takes; once per process. Blocking."""
+        key = f"{self.store_option} {self.key_template} {sorted(self.allow_media_hosts)} {self.maximum_gigabytes}"
+        store = self.open()
+        found = _destinations.get(key)
+        if found is None or found.store is not store:
+            journal = Journal(store, store_option=self.store_option)
+            found = _destinations[key] = Destination(store, journal, self.key_template, self.media_policy())
+        return found
 
-    def journal_id(self, *, expected_id: str | None = None) -> str:
-        """Name the journal: the id that it got when it was made.
+    def journal(self) -> Journal:
+        """Open the journal of the store: what was intended, submitted and stored. Blocking."""
+        return self.destination().journal
+
+    def journal_id(self, *, expected_id: str = "") -> str:
+        """Return the name that the journal got when it was made. Blocking.
+
+        A bucket is asked once per process; a folder each time, since it may be a mount that comes and goes.
 
         Args:
-            expected_id: The name that it must have, known from an earlier try of the run, "" for any: then it is read
-                anew. None for the name that it had when this process read it first.
+            expected_id: The name that it must have, known from an earlier step or try of the run; "" for any.
 
         Raises:
             JournalGone: It is another journal than expected, or none.
         """
-        return _journal_id(self.place, self.journal, expected_id)
+        known = _journal_ids.get(self.place, "") if self.is_s3 else ""
+        if not known or (expected_id and known != expected_id):
+            known = _journal_ids[self.place] = identify_store(self.journal(), expected_id=expected_id)
+        return known
 
-    def media_policy(self, *, loopback: bool) -> MediaPolicy:
-        """Say where video links may lead, and how large a video may be.
-
-        Args:
-            loopback: Whether this machine itself is allowed, as it is when the vendor is a simulator on it.
-        """
+    def media_policy(self) -> MediaPolicy:
+        """Return where video links may lead, and how large a video may be."""
         return MediaPolicy(
-            allow_loopback=loopback,
+            allow_loopback=False,
             allow_hosts=frozenset(self.allow_media_hosts),
             maximum_bytes=int(self.maximum_gigabytes * 1024**3),
         )
@@ -277,7 +289,7 @@ class VideoStore(KnownFieldsBlock):
         return " ".join([f"{self.location} can be written.", *self.check()])
 
     def _options(self) -> S3Options:
-        """Give what is set. What is empty must not hide what a saved block may bring."""
+        """Return what is set. What is empty must not hide what a saved block may bring."""
         fields = {option: getattr(self, field) for field, option in _S3_OPTIONS.items()}
         return cast("S3Options", {option: value for option, value in fields.items() if value})
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.cli.progress import RunProgress
 from prefect_seedance.cli.words import INTERRUPTED, report
-from prefect_seedance.tasks.messages import cost_words, reuse_message
+from prefect_seedance.runs.messages import cost_words, reuse_message
 
 
 def work(command: Callable[[argparse.Namespace], int]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from prefect_seedance.tasks.logs import FACTS
+from prefect_seedance.runs.logs import FACTS
 
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 _WORDS = {

@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import cast
 
-from prefect import flow, tags
+from prefect import flow
+from prefect.context import AsyncClientContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
@@ -16,20 +17,26 @@ from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.decision import SubmissionPolicy
-from prefect_seedance.tasks.assets import materialize_asset
+from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.journal.record import Run
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.pipeline.observer import Event
+from prefect_seedance.pipeline.options import RunOptions
+from prefect_seedance.pipeline.order import Order, place_order
+from prefect_seedance.pipeline.record_lookup import Standing, look_up
+from prefect_seedance.runs.assets import materialize_asset
+from prefect_seedance.runs.cancellation import ENDED
+from prefect_seedance.runs.current_run import CurrentRun, current_run
+from prefect_seedance.runs.events import emit, run_observer
+from prefect_seedance.runs.journal_label import hold_to_its_journal
+from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
+from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
+from prefect_seedance.runs.scope import resolve_scope
 from prefect_seedance.tasks.create import create_video
-from prefect_seedance.tasks.ending import ENDED
-from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.messages import NoVideo, failure_message, reuse_message, success_message
-from prefect_seedance.tasks.models import StoredVideo
 from prefect_seedance.tasks.notify import send_notifications
-from prefect_seedance.tasks.options import RunOptions
-from prefect_seedance.tasks.reuse import reuse_told
-from prefect_seedance.tasks.same_journal import hold_to_its_journal
-from prefect_seedance.tasks.scope import resolve_scope, this_run
-from prefect_seedance.tasks.showing import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.store import store_video
-from prefect_seedance.tasks.taking_up import Standing, standing
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
 
@@ -65,7 +72,7 @@ def generate_video(
         request: The video to generate.
         credentials: The saved credentials that pay for it.
         store: The saved store that it goes to.
-        notify: Names of saved notification blocks, slack-webhook/team say.
+        notify: Names of saved notification blocks, for example slack-webhook/team.
         options: How this run behaves.
 
     Returns:
@@ -110,7 +117,7 @@ async def agenerate_video(
         request: The video to generate.
         credentials: The saved credentials that pay for it.
         store: The saved store that it goes to.
-        notify: Names of saved notification blocks, slack-webhook/team say.
+        notify: Names of saved notification blocks, for example slack-webhook/team.
         options: How this run behaves.
 
     Returns:
@@ -153,22 +160,33 @@ async def _generate(
     notify: list[str],
     options: RunOptions,
 ) -> StoredVideo:
-    with tags(f"seedance:{request.model_name}"):
+    # One client of Prefect's for all steps, which would otherwise each make their own.
+    async with AsyncClientContext.get_or_create():
         await tag_run(request)
-        way = OnTheWay()
+        progress = Progress()
         try:
-            way.scope = await _checked(request, credentials, store, notify, options)
-            stored = await _made(request, credentials, store, options, way)
+            await validate_request(request, credentials, store, notify)
+            current = await current_run()
+            journal_id = await hold_to_its_journal(store, current)
+            progress.order = place_order(
+                request,
+                scope=resolve_scope(options, current),
+                account=credentials.account,
+                key_template=store.key_template,
+                run_name=current.run.name,
+                notify=notify,
+            )
+            stored = await _made(progress.order, credentials, store, options, current, journal_id, progress)
         except ENDED:
-            now = await _standing(way, request, credentials, store)
+            now = await _standing(progress, store)
             await show_cancelled(request, now)
             if now.unclear:
                 await _tell(notify, failure_message(NoVideo(now.unclear), request))
             raise
         except Exception as error:
             told = isinstance(error, SubmissionUnclear) or bool(getattr(error, "task_id", ""))
-            now = Standing() if told else await _standing(way, request, credentials, store)
-            end = NoVideo(error, now.task_id, way.may_have_paid, now.advice)
+            now = Standing() if told else await _standing(progress, store)
+            end = NoVideo(error, now.task_id, progress.may_have_paid, now.advice)
             await show_failure(end, request)
             await _tell(notify, failure_message(end, request))
             raise
@@ -179,45 +197,41 @@ async def _generate(
 
 
 @dataclass
-class OnTheWay:
-    """What is known of the money on the way to a video.
+class Progress:
+    """How far a run has come, for what is said about the money when it ends without its video.
 
     Attributes:
-        scope: What the video is shared within; None until nothing more can be refused for free.
+        order: Set once nothing more can be refused for free.
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
     """
 
-    scope: str | None = None
+    order: Order | None = None
     task_id: str = ""
 
     @property
     def may_have_paid(self) -> bool:
         """Whether this try of the run, or one before, came past what is checked for free."""
-        return self.scope is not None or (flow_run.get_run_count() or 0) > 1
-
-
-async def _checked(
-    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str], options: RunOptions
-) -> str:
-    """Refuse what can be refused for free; give the scope that the video is shared within."""
-    await validate_request(request, credentials, store, notify)
-    scope = await asyncio.to_thread(resolve_scope, options)
-    await asyncio.to_thread(hold_to_its_journal, store)
-    return scope
+        return self.order is not None or (flow_run.get_run_count() or 0) > 1
 
 
 async def _made(
-    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, options: RunOptions, way: OnTheWay
+    order: Order,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    options: RunOptions,
+    current: CurrentRun,
+    journal_id: str,
+    progress: Progress,
 ) -> StoredVideo:
-    run = await asyncio.to_thread(this_run)
+    request = order.asked
     for attempt in range(1, options.max_submissions + 1):
-        submitted = await create_video(request, credentials, store, options, way.scope, attempt)
-        submitted = reuse_told(submitted, run)
-        way.task_id = submitted["task_id"]
+        submitted = await create_video(request, credentials, store, options, order, journal_id, attempt)
+        submitted = _reuse_told(submitted, current.run)
+        progress.task_id = submitted["task_id"]
         try:
             completed = await wait_for_video(submitted, request, credentials, store, options)
         except VideoFailed as failed:
-            way.task_id = ""
+            progress.task_id = ""
             if failed.failure not in RESUBMITTED or attempt == options.max_submissions:
                 raise
             log("wait", f"{failed} Attempt {attempt} of {options.max_submissions}; another follows.")
@@ -226,14 +240,25 @@ async def _made(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-async def _standing(
-    way: OnTheWay, request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore
-) -> Standing:
-    """Say how things stand for the money. The journal knows best: of a later task than Prefect's result, say."""
-    if way.scope is None:
+def _reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:
+    """Mark what another run than this one submitted (a cached result does not know who asks), and log it."""
+    if not (submitted["reused"] or submitted["run_id"] != run.id):
+        return submitted
+    if not submitted["reused"]:  # Prefect's persisted result answered, so the journal was not asked
+        facts = {"decision": "attach", "reason": "persisted result"}
+        emit(Event("attached", submitted["intent"], submitted["task_id"], facts=facts))
+    by = f" (by {submitted['run_name']})" if submitted["run_name"] else ""
+    log("create", f"{reuse_message(submitted['task_id'])}{by}", task_id=submitted["task_id"])
+    return {**submitted, "reused": True}
+
+
+async def _standing(progress: Progress, store: VideoStore) -> Standing:
+    """Say what is known of the money. The journal knows best, for example of a later task than Prefect's result."""
+    order = progress.order
+    if order is None:
         return Standing()
-    known = Standing(way.task_id, scope=way.scope)
-    looking = asyncio.to_thread(standing, store, request, way.scope, credentials.account)
+    known = Standing(progress.task_id, scope=order.identity.scope)
+    looking = threads.run(threads.RECORDS, lambda: look_up(store.destination(), order.identity, run_observer("create")))
     try:
         found = await asyncio.wait_for(looking, _LOOKING_SECONDS)
     except TimeoutError:

@@ -1,8 +1,6 @@
 """Settle an unclear submission: what a person runs after looking into the vendor's console."""
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
-import asyncio
-
 from prefect import flow
 from prefect.runtime import flow_run
 
@@ -12,7 +10,8 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.flows.running import run_to_end
 from prefect_seedance.journal.identity import how_to_go_on, how_to_repeat
 from prefect_seedance.journal.resolve import Resolution, resolve_unclear
-from prefect_seedance.tasks.logs import log
+from prefect_seedance.pipeline import threads
+from prefect_seedance.runs.logs import log
 
 
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
@@ -95,7 +94,8 @@ async def _resolve(
             return client.get_video(asked)
 
     by = flow_run.get_name() or ""
-    entry = await asyncio.to_thread(
+    entry = await threads.run(
+        threads.SUBMISSIONS,
         resolve_unclear,
         store.journal(),
         intent.strip(),

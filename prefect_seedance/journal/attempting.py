@@ -13,8 +13,10 @@ Before any pause the record is `ready` again, held by a lease as long as the pau
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import uuid4
 
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, NeverSent, Unclear
@@ -34,25 +36,30 @@ from prefect_seedance.journal.errors import (
 from prefect_seedance.journal.evidence import unknown_error
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import Submitted, point_to
-from prefect_seedance.journal.reading import Entry
-from prefect_seedance.journal.record import Record
+from prefect_seedance.journal.pointer import SubmittedVideo, point_to
+from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.journal.storm import UnknownStorm
+
+#: Called between the decision to send and the claim, with the nonce that the claim is going to use: everything that may
+#: still forbid a submission. What it raises ends the submission, with nothing claimed and nothing sent.
+BeforeClaim = Callable[[str], Evidence]
 
 _SETTLE_AS_NOT_BILLED = "Should the record read unknown later on, it may be settled as not billed."
 
 
 @dataclass(frozen=True)
-class Order:
-    """Everything that one call of `resume_or_submit` was given."""
+class Submission:
+    """Everything that one call of `resume_or_submit` was given; see there."""
 
     journal: Journal
     identity: Identity
     post: Post
     sender: Sender
     policy: SubmissionPolicy
-    evidence: Evidence
+    before_claim: BeforeClaim
+    delivery: Delivery
+    watch_seconds: float
     callbacks: Callbacks
     storm: UnknownStorm
 
@@ -85,106 +92,113 @@ class LookAgain:
     holder: str = ""
 
 
-def attempt(order: Order, before: Entry | None, verdict: Verdict, retries: SubmissionRetries) -> Submitted | LookAgain:
+def attempt(
+    submission: Submission, before: Entry | None, verdict: Verdict, retries: SubmissionRetries
+) -> SubmittedVideo | LookAgain:
     """Make one attempt, upon a record as it was read and decided upon.
 
     Raises:
         SeedanceError: See `resume_or_submit`.
     """
-    order.may_still_send()
-    journal, callbacks = order.journal, order.callbacks
+    submission.may_still_send()
+    journal, callbacks = submission.journal, submission.callbacks
+    nonce = uuid4().hex
+    evidence = submission.before_claim(nonce)
     try:
         current = claim(
             journal,
-            order.identity,
+            submission.identity,
             before,
-            sender=order.sender,
-            evidence=order.evidence,
-            policy=order.policy,
+            sender=submission.sender,
+            evidence=evidence,
+            policy=submission.policy,
             start_stopwatch=callbacks.start_stopwatch,
+            nonce=nonce,
+            delivery=submission.delivery,
         )
         outcome = send(
             journal,
             current,
-            order.post,
-            policy=order.policy,
-            may_still_send=order.may_still_send,
+            submission.post,
+            policy=submission.policy,
+            may_still_send=submission.may_still_send,
             start_stopwatch=callbacks.start_stopwatch,
         )
     except RecordChanged:
         return LookAgain()
     if isinstance(outcome, Accepted):
-        return _accepted(order, current, outcome, verdict)
-    return _not_accepted(order, current, outcome, verdict, retries)
+        return _accepted(submission, current, outcome, verdict)
+    return _not_accepted(submission, current, outcome, verdict, retries)
 
 
-def _accepted(order: Order, current: Claim, answer: Accepted, verdict: Verdict) -> Submitted:
-    journal, callbacks, policy = order.journal, order.callbacks, order.policy
-    callbacks.log(logging.INFO, f"Task {answer.task_id} was accepted (intent {order.intent}).")
+def _accepted(submission: Submission, current: Claim, answer: Accepted, verdict: Verdict) -> SubmittedVideo:
+    journal, callbacks, policy = submission.journal, submission.callbacks, submission.policy
+    callbacks.log(logging.INFO, f"Task {answer.task_id} was accepted (intent {submission.intent}).")
     journal.at("accepted.logged")
-    recorded, key = True, callbacks.key(answer)
+    recorded = True
     try:
         record = journal.record_accepted(
-            order.intent,
+            submission.intent,
             current.nonce,
             answer,
-            key=key,
+            watch_seconds=submission.watch_seconds,
             patience=Patience(policy.outcome_patience_seconds, stubborn=True),
         ).record
     except TaskNotRecorded as error:
         recorded = False
-        record = changes.accepted(current.entry.record, current.nonce, answer, journal.now(), key=key)
+        record = changes.accepted(current.entry.record, current.nonce, answer, journal.now())
         callbacks.log(logging.ERROR, f"{error} The task id is handed on with the result of this step.")
     except BaseException:  # the process is being ended
         keep(journal, current, answer)
         raise
-    order.storm.clear()
+    submission.storm.clear()
     mine = next(each for each in record.attempts if each.task_id == answer.task_id)
     if record.task_id not in ("", answer.task_id):
         callbacks.log(
             logging.WARNING,
-            f"Intent {order.intent} has task {record.task_id} by now, so task {answer.task_id} is a second one that is "
-            f"paid for. Both are in the record: {journal.uri_of(order.intent)}",
+            f"Intent {submission.intent} has task {record.task_id} by now, so task {answer.task_id} is a second one "
+            f"that is paid for. Both are in the record: {journal.uri_of(submission.intent)}",
         )
-    notice = Notice("submitted", order.intent, verdict.decision, verdict.reason, answer.task_id, mine.number)
+    notice = Notice("submitted", submission.intent, verdict.decision, verdict.reason, answer.task_id, mine.number)
     callbacks.tell(notice)
-    decided = verdict.decision, verdict.reason
-    return point_to(record, mine, *decided, asked_by=order.sender.run, recorded=recorded)
+    return point_to(record, mine, verdict.decision, asked_by=submission.sender.run, recorded=recorded)
 
 
 def _not_accepted(
-    order: Order, current: Claim, outcome: changes.NotAccepted, verdict: Verdict, retries: SubmissionRetries
+    submission: Submission, current: Claim, outcome: changes.NotAccepted, verdict: Verdict, retries: SubmissionRetries
 ) -> LookAgain:
     pause, error = _next_pause(outcome, retries)
-    _count(order.storm, outcome)
-    journal, nonce, now = order.journal, current.nonce, order.journal.now()
-    seconds = pause + order.policy.margin_seconds if pause is not None else 0.0
-    holder = None if pause is None else lease(journal, nonce, order.sender.run, seconds)
+    _count(submission.storm, outcome)
+    journal, nonce, now = submission.journal, current.nonce, submission.journal.now()
+    seconds = pause + submission.policy.margin_seconds if pause is not None else 0.0
+    holder = None if pause is None else lease(journal, nonce, submission.sender.run, seconds)
 
     def change(record: Record) -> Record:
         return changes.answered(record, nonce, outcome, now, holder=holder, final=pause is None)
 
-    patience = Patience(order.policy.store_patience_seconds, stubborn=True)
+    patience = Patience(submission.policy.store_patience_seconds, stubborn=True)
     try:
-        record = journal.update(order.intent, change, step="outcome", patience=patience).record
+        record = journal.update(submission.intent, change, step="outcome", patience=patience).record
     except JournalError as failure:
         if not isinstance(outcome, Unclear):
             failure.add_note(f"The POST before that bought nothing ({error or outcome}). {_SETTLE_AS_NOT_BILLED}")
             raise failure from error
         record = change(current.entry.record)
-        order.callbacks.log(logging.ERROR, f"The unclear outcome could not be written down: {failure}")
+        submission.callbacks.log(logging.ERROR, f"The unclear outcome could not be written down: {failure}")
     except BaseException:  # the process is being ended
         keep(journal, current, outcome)
         raise
     if record.state in HAVE_TASK or (error is None and record.state is not State.READY):
         return LookAgain()  # an earlier answer came late, and weighs more than this one
     if isinstance(outcome, Unclear):
-        raise _unknown(order, current, record, verdict)
+        raise _unknown(submission, current, record, verdict)
     if error is None:
-        order.callbacks.log(logging.INFO, f"Not accepted ({outcome}), nothing bought; next try in {pause or 0:.0f} s.")
+        submission.callbacks.log(
+            logging.INFO, f"Not accepted ({outcome}), nothing bought; next try in {pause or 0:.0f} s."
+        )
         return LookAgain(pause or 0.0, nonce)
-    order.callbacks.tell(Notice("refused", order.intent, verdict.decision, str(error)))
-    error.add_note(f"Intent {order.intent}. Nothing was bought; the same request may be run again.")
+    submission.callbacks.tell(Notice("refused", submission.intent, verdict.decision, str(error)))
+    error.add_note(f"Intent {submission.intent}. Nothing was bought; the same request may be run again.")
     raise error
 
 
@@ -205,19 +219,19 @@ def _count(storm: UnknownStorm, outcome: changes.NotAccepted) -> None:
         storm.clear()
 
 
-def _unknown(order: Order, current: Claim, record: Record, verdict: Verdict) -> SubmissionUnknown:
+def _unknown(submission: Submission, current: Claim, record: Record, verdict: Verdict) -> SubmissionUnknown:
     """Gather what may help a person, and word it."""
-    journal, callbacks = order.journal, order.callbacks
+    journal, callbacks = submission.journal, submission.callbacks
     balance = callbacks.balance_now()
     if balance is not None:
         record = changes.looked(record, current.nonce, balance)
         with suppress(JournalError):
             journal.update(
-                order.intent,
+                submission.intent,
                 lambda found: changes.looked(found, current.nonce, balance),
                 step="evidence",
                 patience=HASTE,
             )
-    error = unknown_error(record, journal.uri_of(order.intent), journal.store_option)
-    callbacks.tell(Notice("unknown", order.intent, verdict.decision, error.reason, attempt=error.attempt))
+    error = unknown_error(record, journal.uri_of(submission.intent), journal.store_option)
+    callbacks.tell(Notice("unknown", submission.intent, verdict.decision, error.reason, attempt=error.attempt))
     return error

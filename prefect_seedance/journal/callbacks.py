@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal.clock import Stopwatch, start_stopwatch
 from prefect_seedance.journal.decision import Decision
 
@@ -21,7 +20,7 @@ class Notice:
     """Something that others may want to react to.
 
     Attributes:
-        kind: ``decided`` for every new decision; the others for what came of it.
+        kind: What came of a decision.
         intent: Whose.
         decision: What was decided.
         reason: Why.
@@ -29,7 +28,7 @@ class Notice:
         attempt: Number of the attempt, 0 if there is none.
     """
 
-    kind: Literal["decided", "submitted", "attached", "unknown", "refused"]
+    kind: Literal["submitted", "attached", "unknown", "refused"]
     intent: str
     decision: Decision
     reason: str
@@ -43,10 +42,6 @@ def _write_log(level: int, message: str) -> None:
 
 def _nothing(notice: Notice) -> None:
     pass
-
-
-def _no_key(accepted: Accepted) -> str:
-    return ""
 
 
 def _not_looked() -> float | None:
@@ -64,17 +59,15 @@ class Callbacks:
     Attributes:
         log: Takes a level of `logging` and a message.
         emit: Takes each notice. If it fails, that is logged.
-        key_of: Renders the object key of an accepted task; asked once. If it fails the key stays empty.
         balance: Looks at the account's balance after an unclear answer, as evidence for a person.
         cancelled: Whether the run is being cancelled; asked before each POST and in every pause.
         sleep: Sleeps for so many seconds.
-        random: Gives numbers from 0 to 1, for the jitter of back-offs.
+        random: Returns numbers from 0 to 1, for the jitter of back-offs.
         start_stopwatch: Starts the stopwatch of a claim.
     """
 
     log: Callable[[int, str], None] = _write_log
     emit: Callable[[Notice], None] = _nothing
-    key_of: Callable[[Accepted], str] = _no_key
     balance: Callable[[], float | None] = _not_looked
     cancelled: Callable[[], bool] = _never
     sleep: Callable[[float], None] = time.sleep
@@ -87,14 +80,6 @@ class Callbacks:
             self.emit(notice)
         except Exception as error:
             self.log(logging.WARNING, f"An event could not be emitted: {error}")
-
-    def key(self, accepted: Accepted) -> str:
-        """Render the object key; "" if that fails, and whoever relays renders it."""
-        try:
-            return self.key_of(accepted)
-        except Exception as error:
-            self.log(logging.WARNING, f"The object key of task {accepted.task_id} could not be rendered: {error}")
-            return ""
 
     def balance_now(self) -> float | None:
         """Look at the balance; None if that fails."""

@@ -11,7 +11,8 @@ Once a task id is in a record it stays there, whatever the state and whoever com
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
@@ -20,20 +21,24 @@ from prefect_seedance.journal.record import (
     FREE_ATTEMPTS_KEPT,
     Attempt,
     AttemptOutcome,
+    Delivery,
     Holder,
     Record,
     Stored,
 )
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.storage.templates import render
 
 Change = Callable[[Record], Record]
 #: What an answer without a task may be.
 NotAccepted = NeverSent | RateLimited | Busy | Refused | Unclear
 
 EXCERPT_BYTES = 2048
+#: How long a completed video is left to the run that watched it, before somebody else may take it for abandoned.
+STORING_SECONDS = 600.0
 
 
-def new_record(identity: Identity, now: datetime) -> Record:
+def new_record(identity: Identity, now: datetime, delivery: Delivery | None = None) -> Record:
     """Begin a record. It is not written like this: its first state is `claimed` or `accepted`."""
     return Record(
         intent=identity.intent,
@@ -45,14 +50,16 @@ def new_record(identity: Identity, now: datetime) -> Record:
         model=identity.model,
         created_at=now,
         updated_at=now,
+        delivery=delivery or Delivery(),
     )
 
 
-def claimed(record: Record, attempt: Attempt, holder: Holder) -> Record:
+def claimed(record: Record, attempt: Attempt, holder: Holder, delivery: Delivery) -> Record:
     """Claim a record for one POST. The attempt gets the next number; its nonce must be the holder's."""
     attempt = attempt.model_copy(update={"number": _next_number(record)})
     attempts = _pruned((*record.attempts, attempt))
-    return record.model_copy(update={"state": State.SENDING, "attempts": attempts, "holder": holder, "stored": None})
+    update = {"state": State.SENDING, "attempts": attempts, "holder": holder, "delivery": delivery, "stored": None}
+    return record.model_copy(update=update)
 
 
 def renewed(record: Record, holder: Holder) -> Record:
@@ -101,15 +108,15 @@ def answered(
     return record.model_copy(update={"state": state, "holder": holder if state is State.READY else None})
 
 
-def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, key: str = "") -> Record:
-    """Merge a task id into its attempt, in whatever state the record is by now.
+def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, watch_seconds: float = 0.0) -> Record:
+    """Merge a task id into its attempt, in whatever state the record is by now, and name the object of its video.
 
     Args:
         record: The record.
         nonce: Of the attempt that was answered; an attempt is added if there is none.
         answer: What the vendor said.
         now: When.
-        key: Object key for the video.
+        watch_seconds: How long the caller is going to watch the task.
     """
     mine = record.attempt_by(nonce)
     flying = in_flight(record, nonce)
@@ -141,7 +148,7 @@ def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, key
     if record.state in HAVE_TASK or another_in_flight:
         return record
     if known.is_live:
-        return _about(record, known, key)
+        return _about(record, known).model_copy(update={"watch_seconds": watch_seconds})
     if flying or (record.state is State.UNKNOWN and not record.unsettled()):  # the verdict came before the answer
         return record.model_copy(update={"state": State.FAILED, "current": known.number, "holder": None})
     return record
@@ -169,7 +176,7 @@ def completed(record: Record, task: VideoTask) -> Record:
     if any(getattr(attempt, name) != value for name, value in facts.items()):
         record = _with(record, attempt.model_copy(update=facts))
     if record.state is State.SUBMITTED and record.current == attempt.number:
-        return record.model_copy(update={"state": State.COMPLETED})
+        return record.model_copy(update={"state": State.COMPLETED, "watch_seconds": STORING_SECONDS})
     return record
 
 
@@ -192,6 +199,8 @@ def stored(record: Record, task_id: str, facts: Stored) -> Record:
     attempt = _attempt_of(record, task_id)
     if attempt is None or (record.state is State.STORED and record.stored == facts):
         return record
+    if record.state is State.SENDING:
+        return record  # lost and begun anew by another run, whose POST is under way: its answer makes the next state
     update = {"state": State.STORED, "current": attempt.number, "stored": facts, "key": facts.key}
     return record.model_copy(update=update)
 
@@ -204,6 +213,12 @@ def relay_again(record: Record) -> Record:
 def keyed(record: Record, task_id: str, key: str) -> Record:
     """Write down the object key of the current task, unless it has one already."""
     return record if record.key or record.task_id != task_id else record.model_copy(update={"key": key})
+
+
+def described(record: Record, task_id: str, facts: Stored) -> Record:
+    """Add what was learned of a stored video afterwards: its size in pixels, its length, its poster."""
+    same = record.state is State.STORED and record.task_id == task_id and record.stored is not None
+    return record.model_copy(update={"stored": facts}) if same else record
 
 
 def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
@@ -256,10 +271,25 @@ def in_flight(record: Record, nonce: str) -> bool:
     return record.state is State.SENDING and record.holder is not None and record.holder.nonce == nonce
 
 
-def _about(record: Record, attempt: Attempt, key: str = "") -> Record:
+def _about(record: Record, attempt: Attempt) -> Record:
     """Make a task the one that the record is about."""
+    key = key_of(record.delivery.key_template, attempt) if record.delivery.key_template else ""
     update = {"state": State.SUBMITTED, "current": attempt.number, "holder": None, "key": key}
     return record.model_copy(update=update)
+
+
+def key_of(key_template: str, attempt: Attempt) -> str:
+    """Render the object key of an attempt's video.
+
+    Args:
+        key_template: Filled in but for the task id and the time of its creation (`storage.templates.prefill`).
+        attempt: Has a task. Without a time from the vendor the day is that of the submission.
+    """
+    created = attempt.started_at
+    if attempt.created_at:
+        with suppress(ValueError, OverflowError, OSError):  # a time that no calendar has
+            created = datetime.fromtimestamp(attempt.created_at, UTC)
+    return render(key_template, attempt.task_id, created)
 
 
 def _attempt_of(record: Record, task_id: str) -> Attempt | None:

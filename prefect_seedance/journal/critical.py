@@ -29,8 +29,7 @@ from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.reading import Entry
-from prefect_seedance.journal.record import Attempt, Holder, Record, Run
+from prefect_seedance.journal.record import Attempt, Delivery, Entry, Holder, Record, Run
 
 #: Does exactly one POST, in at most so many seconds in total, and says what its answer means.
 Post = Callable[[float], Outcome]
@@ -100,26 +99,41 @@ def claim(
     evidence: Evidence,
     policy: SubmissionPolicy,
     start_stopwatch: Callable[[], Stopwatch],
+    nonce: str = "",
+    delivery: Delivery | None = None,
 ) -> Claim:
     """Claim a record for one POST, exactly as it was read and decided upon.
+
+    Args:
+        journal: The journal.
+        identity: What is asked for.
+        before: The record as it was read, None if there is none.
+        sender: Who sends.
+        evidence: What may help a person, should it end unclear.
+        policy: Time-outs.
+        start_stopwatch: Starts the stopwatch of the claim.
+        nonce: Of the attempt; a fresh one if empty.
+        delivery: What becomes of the video.
 
     Raises:
         RecordChanged: Somebody else was faster.
         JournalError: The journal cannot be written.
     """
-    nonce, now, elapsed = uuid4().hex, journal.now(), start_stopwatch()
+    nonce, now, elapsed = nonce or uuid4().hex, journal.now(), start_stopwatch()
     attempt = Attempt(
         number=0,
         nonce=nonce,
         started_at=now,
         run=sender.run,
+        credentials=sender.credentials,
+        host=sender.host,
         price=evidence.price,
         price_source=evidence.price_source,
         balance_before=evidence.balance_before,
     )
     record = before.record if before else changes.new_record(identity, now)
-    record = record.model_copy(update={"credentials": sender.credentials, "host": sender.host})
-    claimed = changes.claimed(record, attempt, lease(journal, nonce, sender.run, policy.lease_seconds))
+    holder = lease(journal, nonce, sender.run, policy.lease_seconds)
+    claimed = changes.claimed(record, attempt, holder, delivery or record.delivery)
     patience = Patience(policy.store_patience_seconds)
     try:
         entry = journal.write(identity.intent, before, claimed, step="claim", patience=patience)
@@ -193,7 +207,7 @@ def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
 
 
 def lease(journal: Journal, nonce: str, run: Run, seconds: float) -> Holder:
-    """Write down who has the record, and for how long."""
+    """Say who has the record, and for how long."""
     return Holder(nonce=nonce, run=run, lease_seconds=seconds, deadline=journal.now() + timedelta(seconds=seconds))
 
 

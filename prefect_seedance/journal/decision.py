@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.journal.record import Record
-from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.states import State
 
 
 class Decision(StrEnum):
@@ -49,13 +49,11 @@ class Verdict:
         decision: What to do.
         reason: Why, for the log.
         wait_seconds: For ``wait``, after how long at most the record says something else.
-        adopt: For ``attach``, whether the known task id is still to be brought into the record.
     """
 
     decision: Decision
     reason: str
     wait_seconds: float = 0.0
-    adopt: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,6 @@ def decide(
     *,
     age_seconds: float,
     policy: SubmissionPolicy,
-    known_task_id: str = "",
     holder: str = "",
 ) -> Verdict:
     """Decide what to do with a request.
@@ -112,11 +109,8 @@ def decide(
         record: As read, None if there is none.
         age_seconds: Its age by the store's clock.
         policy: What is allowed.
-        known_task_id: A task id of this intent known from elsewhere: Prefect's result is the second copy.
         holder: The nonce under which the caller itself holds the record through a back-off.
     """
-    if known_task_id and (record is None or _beats(known_task_id, record)):
-        return Verdict(Decision.ATTACH, f"task {known_task_id} is known from an earlier result", adopt=True)
     if record is None:
         return Verdict(Decision.SUBMIT, "nothing is known of this request")
     match record.reads_as(age_seconds):
@@ -137,11 +131,6 @@ def decide(
             return _after_failure(record, policy)
         case State.READY | State.REFUSED as state:
             return _may_send(record, state, age_seconds, policy, holder)
-
-
-def _beats(known_task_id: str, record: Record) -> bool:
-    """Whether a known task id says more than the record, which has neither it nor a task to go on with."""
-    return record.state not in HAVE_TASK and known_task_id not in record.task_ids
 
 
 def _after_failure(record: Record, policy: SubmissionPolicy) -> Verdict:

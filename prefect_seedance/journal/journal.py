@@ -17,38 +17,47 @@ block).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from time import sleep as real_sleep
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.careful import Patience
-from prefect_seedance.journal.codec import encode, package_version
+from prefect_seedance.journal.careful import CarefulStore, Patience
+from prefect_seedance.journal.codec import decode, encode, package_version
 from prefect_seedance.journal.errors import (
     JournalGone,
     JournalUnavailable,
     RecordChanged,
+    RecordDamaged,
     RecordTooNew,
     TaskNotRecorded,
 )
 from prefect_seedance.journal.identity import Identity
-from prefect_seedance.journal.reading import Entry, JournalReader
-from prefect_seedance.journal.record import VERSION, Record, Stored
-from prefect_seedance.journal.states import STATES, check_transition
+from prefect_seedance.journal.record import VERSION, Delivery, Entry, Record, Stored
+from prefect_seedance.journal.states import STATES, State, check_transition
 from prefect_seedance.points import reached
+from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
+
+_log = logging.getLogger(__name__)
 
 #: Races lost in a row before it is called an outage.
 _RACES = 100
 #: For a task id: the POST is paid for, so there is nothing better to do than to go on trying.
 LONG_PATIENCE = Patience(300.0, stubborn=True)
+#: How long this process goes by what it wrote or read last, when it goes on with a record.
+_RECENT_SECONDS = 30.0
+_RECENT_ENTRIES = 4096
 
 
-class Journal(JournalReader):
-    """The records of one store.
+class Journal:
+    """The records of one store. Threads share it.
 
     Args:
         store: Where they lie.
@@ -66,13 +75,119 @@ class Journal(JournalReader):
         *,
         prefix: str = "journal/",
         store_option: str = "",
-        sleep: Callable[[float], None] = real_sleep,
+        sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         at: Callable[[str], None] = reached,
         patience: Patience | None = None,
     ) -> None:
-        super().__init__(store, prefix=prefix, store_option=store_option, sleep=sleep, patience=patience)
-        self.now, self.at = now, at
+        self.prefix = prefix
+        self.sleep, self.now, self.at = sleep, now, at
+        self.patience = patience or Patience()
+        self.careful = CarefulStore(store, sleep)
+        self._store_option = store_option
+        self._recent: dict[str, tuple[Entry, float]] = {}
+
+    @property
+    def location(self) -> str:
+        """The store's location as a user writes it: a folder, or ``s3://bucket/prefix``."""
+        uri = self.careful.store.uri_of("x").removesuffix("/x")
+        return unquote(urlsplit(uri).path) if uri.startswith("file://") else uri
+
+    @property
+    def store_option(self) -> str:
+        """What ``--store`` of the command line takes for the store."""
+        return self._store_option or self.location
+
+    def record_key(self, intent: str) -> str:
+        """Return the key of an intent's record."""
+        return f"{self.prefix}records/{intent}.json"
+
+    def marker_key(self, intent: str, opening: int) -> str:
+        """Return the key of the marker of a record that was opened for the n-th time."""
+        return f"{self.prefix}open/{intent}.{opening}"
+
+    def uri_of(self, intent: str) -> str:
+        """Return the full address of an intent's record."""
+        return self.careful.store.uri_of(self.record_key(intent))
+
+    # Reading.
+
+    def read(self, intent: str, patience: Patience | None = None) -> Entry | None:
+        """Read a record; None if there certainly is none.
+
+        Raises:
+            JournalUnavailable: The store does not answer, or denies the access.
+            RecordDamaged, RecordTooNew: The record is there and cannot be read.
+        """
+        key = self.record_key(intent)
+        self._recent.pop(intent, None)
+        blob = self.careful.get(key, patience or self.patience, intent)
+        if blob is None:
+            return None
+        record = decode(blob.data, self.careful.store.uri_of(key), intent)
+        return self._remember(Entry(record, blob.etag, blob.age_seconds))
+
+    def recent(self, intent: str) -> Entry | None:
+        """Return the record as this process wrote or read it within the last half minute, else None.
+
+        Good enough to go on from: every write is a compare-and-swap, so that one which is based on an old reading is
+        refused, and the record is then read. It is never what a submission is decided upon.
+        """
+        entry, at = self._recent.get(intent, (None, 0.0))
+        passed = time.monotonic() - at
+        if entry is None or passed > _RECENT_SECONDS:
+            return None
+        return Entry(entry.record, entry.etag, entry.age_seconds + passed)
+
+    def records(self) -> Iterator[Entry]:
+        """Read every record, by intent. One that cannot be read is logged and left out."""
+        folder = f"{self.prefix}records/"
+        for key in self._keys(folder):
+            yield from self._readable(Path(key).stem)
+
+    def open_records(self) -> Iterator[Entry]:
+        """Read the records that are not done, at the cost of reading just these."""
+        seen: set[str] = set()
+        for key in self._keys(f"{self.prefix}open/"):
+            intent, _, opening = key.rpartition("/")[2].partition(".")
+            for entry in () if intent in seen else self._readable(intent):
+                if entry.record.is_open:
+                    seen.add(intent)
+                    yield entry
+                elif opening.isdecimal() and int(opening) <= entry.record.opening:
+                    self.drop_marker(intent, int(opening))
+
+    def unknown_records(self) -> Iterator[Entry]:
+        """Read the records that a person has to settle."""
+        return (entry for entry in self.open_records() if entry.state is State.UNKNOWN)
+
+    def drop_marker(self, intent: str, opening: int) -> None:
+        """Delete a marker; if that fails it stays, which is harmless."""
+        try:
+            self.careful.store.delete(self.marker_key(intent, opening))
+        except (StorageError, OSError) as error:
+            _log.info("The marker of intent %s stays behind, which is harmless: %s", intent, error)
+
+    def _remember(self, entry: Entry) -> Entry:
+        if len(self._recent) >= _RECENT_ENTRIES:
+            self._recent.clear()
+        self._recent[entry.record.intent] = (entry, time.monotonic())
+        return entry
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        try:
+            yield from self.careful.store.list_keys(prefix)
+        except (StorageError, OSError) as error:
+            raise JournalUnavailable(self.careful.store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)) from error
+
+    def _readable(self, intent: str) -> Iterator[Entry]:
+        try:
+            entry = self.read(intent)
+        except (RecordDamaged, RecordTooNew) as error:
+            _log.warning("%s", error)
+            return
+        if entry is not None:
+            yield entry
 
     # Writing.
 
@@ -112,6 +227,7 @@ class Journal(JournalReader):
             }
         )
         data = encode(stamped)
+        self._recent.pop(intent, None)
         if opens and not was_open:
             self.at(f"{step}.marker.before")
             self.careful.put_once(self.marker_key(intent, opening), intent.encode(), patience, intent)
@@ -124,7 +240,7 @@ class Journal(JournalReader):
             self.at(f"{step}.marker.before")
             self.drop_marker(intent, opening)
             self.at(f"{step}.marker.after")
-        return Entry(stamped, etag, 0.0)
+        return self._remember(Entry(stamped, etag, 0.0))
 
     def update(
         self,
@@ -139,7 +255,7 @@ class Journal(JournalReader):
 
         Args:
             intent: Whose record.
-            change: Gives the record as it shall be; the same one if there is nothing to do. Applied anew to
+            change: Returns the record as it shall be; the same one if there is nothing to do. Applied anew to
                 what others have written meanwhile, so it must be one of those that bear it: see `changes`.
             step: Prefix of the named points, one of `points.STEPS`.
             patience: How long to try.
@@ -149,19 +265,28 @@ class Journal(JournalReader):
             JournalGone: There is no record, and no ``first``.
             JournalError: See `write`.
         """
+        recent = self.recent(intent)
         for _ in range(_RACES):
-            before = self.read(intent, patience)
+            # A recent reading is only what a write may be based upon: that nothing is to be done is seen anew.
+            before = recent or self.read(intent, patience)
+            was_recent, recent = recent is not None, None
             if before is None and first is None:
                 raise JournalGone(self.uri_of(intent), "There is no record", intent)
             record = before.record if before else first
             assert record is not None
             after = change(record)
             if before is not None and after == record:
+                if was_recent:
+                    continue
                 return before
             try:
                 return self.write(intent, before, after, step=step, patience=patience)
             except RecordChanged:
-                self.sleep(0.05)
+                if not was_recent:
+                    self.sleep(0.05)
+            except (JournalGone, RecordTooNew):
+                if not was_recent:
+                    raise
         raise JournalUnavailable(self.uri_of(intent), f"{_RACES} writes in a row lost a race.", intent)
 
     def record_accepted(
@@ -170,9 +295,10 @@ class Journal(JournalReader):
         nonce: str,
         answer: Accepted,
         *,
-        key: str = "",
+        watch_seconds: float = 0.0,
         patience: Patience | None = None,
         identity: Identity | None = None,
+        delivery: Delivery | None = None,
     ) -> Entry:
         """Bring a task id into the record, whatever its state. See `changes.accepted`.
 
@@ -180,17 +306,18 @@ class Journal(JournalReader):
             intent: Whose record.
             nonce: Of the attempt that was answered.
             answer: What the vendor said.
-            key: Object key for the video.
+            watch_seconds: How long the caller is going to watch the task.
             patience: How long to try; be stubborn.
             identity: Makes a record if there is none, for a task id that is known from elsewhere.
+            delivery: Of that record.
 
         Raises:
             TaskNotRecorded: The store stays down; carries the task id.
         """
-        first = changes.new_record(identity, self.now()) if identity else None
+        first = changes.new_record(identity, self.now(), delivery) if identity else None
 
         def change(record: Record) -> Record:
-            return changes.accepted(record, nonce, answer, self.now(), key=key)
+            return changes.accepted(record, nonce, answer, self.now(), watch_seconds=watch_seconds)
 
         return self._keeping(intent, answer.task_id, change, "accepted", patience, first)
 
@@ -205,6 +332,10 @@ class Journal(JournalReader):
     def record_stored(self, intent: str, task_id: str, facts: Stored) -> Entry:
         """Write down where the video lies."""
         return self.update(intent, lambda record: changes.stored(record, task_id, facts), step="stored")
+
+    def record_described(self, intent: str, task_id: str, facts: Stored) -> Entry:
+        """Add what was learned of a stored video afterwards."""
+        return self.update(intent, lambda record: changes.described(record, task_id, facts), step="described")
 
     def keep_key(self, intent: str, task_id: str, key: str) -> Entry:
         """Write down the object key of the current task; the one that is there already stays."""

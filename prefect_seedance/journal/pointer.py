@@ -1,90 +1,102 @@
-"""What `resume_or_submit` gives back: a pointer to the task of an intent."""
+"""What `resume_or_submit` returns: a pointer to the vendor's task of an intent.
+
+A plain value, since Prefect persists it as JSON: a class that moves between two versions of the package would come back
+as something else. With the identity in it, a record that was lost can be written again from it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TypedDict
+
+from pydantic import JsonValue
 
 from prefect_seedance.journal.decision import Decision
-from prefect_seedance.journal.record import Attempt, Record, Run, Stored
-from prefect_seedance.journal.states import State
+from prefect_seedance.journal.identity import Identity
+from prefect_seedance.journal.record import Attempt, Record, Run
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """Points to the task of an intent.
+class SubmittedVideo(TypedDict):
+    """Points to the vendor's task of an intent, and to the attempt in the record that has it.
 
     Attributes:
-        intent: 32 hex digits.
+        intent: Identity of what was asked, 32 hex digits.
+        request: The canonical request that the intent was made from.
+        take: Which video of that request.
+        scope: What the video is shared within, "" for everywhere.
+        account: Label of the account that pays.
         task_id: The vendor's task id.
         attempt: Number of the attempt in the record.
         nonce: Of that attempt; finds its place again should the record be lost.
-        decision: What was done.
-        reason: Why.
-        reused: Whether this call sent nothing, and another run than this one did.
+        decision: What was done: submit, attach, already_stored, resubmit.
+        reused: Whether another run than this one paid for it.
         recorded: Whether the journal has the task id. If not, this value is its only copy.
-        run: The run that sent it.
-        state: Of the record.
+        run_id: Root flow run that submitted it, "" outside of a flow.
+        run_name: Its name.
+        model: The model as the vendor names it, else as asked.
+        created_at: Unix seconds of the submission, 0 if the vendor did not say.
+        cost: Price that the vendor reported, in its coins; None if it did not.
+        price: Price that was expected, None if nobody knew.
+        price_source: Where the expected price came from.
         submissions: How many submissions the intent has taken so far.
-        model: As the vendor answered, else as asked.
-        created_at: Unix seconds by the vendor.
-        cost: JimiCoin that the vendor reported.
-        price: JimiCoin that was expected.
-        price_source: Where that came from.
-        key: Object key of its video, "" if none was rendered.
-        stored: Where the video lies, if it does.
     """
 
     intent: str
+    request: dict[str, JsonValue]
+    take: str
+    scope: str
+    account: str
     task_id: str
     attempt: int
     nonce: str
-    decision: Decision
-    reason: str
+    decision: str
     reused: bool
     recorded: bool
-    run: Run
-    state: State
-    submissions: int
+    run_id: str
+    run_name: str
     model: str
-    created_at: int | None
+    created_at: int
     cost: float | None
     price: float | None
     price_source: str
-    key: str
-    stored: Stored | None
+    submissions: int
 
 
-def point_to(
-    record: Record, attempt: Attempt, decision: Decision, reason: str, *, asked_by: Run, recorded: bool
-) -> Submitted:
+def point_to(record: Record, attempt: Attempt, decision: Decision, *, asked_by: Run, recorded: bool) -> SubmittedVideo:
     """Point to the task of an attempt.
 
     Args:
         record: The record.
         attempt: The attempt that has the task.
         decision: What was done.
-        reason: Why.
-        asked_by: The run that asks; a task that it sent itself, before a crash say, is not reused.
+        asked_by: The run that asks. A task that it sent itself, for example before a crash, is not reused.
         recorded: Whether the journal has the task id.
     """
     same_run = bool(asked_by.id) and attempt.run.id == asked_by.id
-    return Submitted(
-        intent=record.intent,
-        task_id=attempt.task_id,
-        attempt=attempt.number,
-        nonce=attempt.nonce,
-        decision=decision,
-        reason=reason,
-        reused=not decision.sends and not same_run,
-        recorded=recorded,
-        run=attempt.run,
-        state=record.state,
-        submissions=record.submissions,
-        model=attempt.model or record.model,
-        created_at=attempt.created_at,
-        cost=attempt.cost,
-        price=attempt.price,
-        price_source=attempt.price_source,
-        key=record.key if record.current == attempt.number else "",
-        stored=record.stored,
+    return {
+        "intent": record.intent,
+        "request": record.request,
+        "take": record.take,
+        "scope": record.scope,
+        "account": record.account,
+        "task_id": attempt.task_id,
+        "attempt": attempt.number,
+        "nonce": attempt.nonce,
+        "decision": str(decision),
+        "reused": not decision.sends and not same_run,
+        "recorded": recorded,
+        "run_id": attempt.run.id,
+        "run_name": attempt.run.name,
+        "model": attempt.model or record.model,
+        "created_at": attempt.created_at or 0,
+        "cost": attempt.cost,
+        "price": attempt.price,
+        "price_source": attempt.price_source,
+        "submissions": record.submissions,
+    }
+
+
+def identity_of(submitted: SubmittedVideo) -> Identity:
+    """Return the identity that a pointer carries."""
+    return Identity(
+        submitted["intent"], submitted["request"], submitted["take"], submitted["scope"], submitted["account"]
     )

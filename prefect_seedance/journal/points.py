@@ -18,6 +18,7 @@ STEPS: dict[str, bool] = {
     "failed": True,
     "stored": True,
     "relay_again": True,
+    "described": False,
     "keyed": False,
     "resolve": True,
 }

@@ -7,6 +7,7 @@ them. Times are the worker's and for people only; nothing is decided by them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -63,6 +64,22 @@ class Holder(Part):
     deadline: datetime | None = None
 
 
+class Delivery(Part):
+    """What becomes of the video once it is made, so that another process can go on from the record alone.
+
+    Attributes:
+        key_template: Where it goes in the store, filled in but for ``{task_id}`` and ``{created}``.
+        name: What the user calls it, "" for nothing.
+        notify: Names of the saved notification blocks that are told.
+        posters: Whether a poster frame is made.
+    """
+
+    key_template: str = ""
+    name: str = ""
+    notify: tuple[str, ...] = ()
+    posters: bool = True
+
+
 class Attempt(Part):
     """One POST, or what is left of one.
 
@@ -71,6 +88,8 @@ class Attempt(Part):
         nonce: Names the attempt, and is how a late answer finds its place.
         started_at: When it was claimed.
         run: The run that sent it.
+        credentials: Fingerprint of the key and host that were used.
+        host: Where it was sent; only credentials for this host can ask about its task.
         outcome: See `AttemptOutcome`; text, so that a newer word is kept. What is not known to be free
             counts.
         answered_at: When the outcome was written down.
@@ -95,6 +114,8 @@ class Attempt(Part):
     nonce: str
     started_at: datetime
     run: Run = Run()
+    credentials: str = ""
+    host: str = ""
     outcome: str = ""
     answered_at: datetime | None = None
     task_id: str = ""
@@ -164,14 +185,14 @@ class Record(Part):
         scope: What it is shared within.
         account: Label of the account that pays.
         model: The model that was asked for.
-        credentials: Fingerprint of key and host that were used last.
-        host: Where it was sent last.
         package_version: Of the last writer.
         created_at: When the record was made.
         updated_at: When it was written last.
         holder: Who has it, in ``ready`` and ``sending``.
         current: Number of the attempt that the state is about, 0 if none.
         key: Object key of the current attempt's video, rendered once.
+        delivery: What becomes of the video.
+        watch_seconds: How long after its last write the record is left to the run that watches the task.
         attempts: In order.
         stored: Where the video lies.
     """
@@ -187,14 +208,14 @@ class Record(Part):
     scope: str
     account: str
     model: str
-    credentials: str = ""
-    host: str = ""
     package_version: str = ""
     created_at: datetime
     updated_at: datetime
     holder: Holder | None = None
     current: int = 0
     key: str = ""
+    delivery: Delivery = Delivery()
+    watch_seconds: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     stored: Stored | None = None
 
@@ -248,3 +269,17 @@ class Record(Part):
         """
         lapsed = self.state is State.SENDING and self.lease_left(age_seconds) <= 0
         return State.UNKNOWN if lapsed else self.state
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record as read: with the etag for the next write, and its age in seconds by the store's clock."""
+
+    record: Record
+    etag: str
+    age_seconds: float
+
+    @property
+    def state(self) -> State:
+        """The state as of the reading; see `Record.reads_as`."""
+        return self.record.reads_as(self.age_seconds)

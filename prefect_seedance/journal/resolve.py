@@ -26,8 +26,7 @@ from prefect_seedance.journal import changes
 from prefect_seedance.journal.commands import how_to_list_unknown
 from prefect_seedance.journal.errors import RecordChanged, ResolutionRefused
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.reading import Entry
-from prefect_seedance.journal.record import Attempt, Record
+from prefect_seedance.journal.record import Attempt, Entry, Record
 from prefect_seedance.journal.states import State
 
 Resolution = Literal["attach", "not_billed", "abandon"]
@@ -47,7 +46,6 @@ def resolve_unclear(
     by: str = "",
     any_model: bool = False,
     fetch: Callable[[str], VideoTask] | None = None,
-    key_of: Callable[[Accepted], str] | None = None,
 ) -> Entry:
     """Settle an unclear submission.
 
@@ -60,7 +58,6 @@ def resolve_unclear(
         by: Who says so, for the record.
         any_model: For ``attach``: take the task even if the vendor names another model for it than was asked for.
         fetch: Asks the vendor for a task; needed for ``attach``.
-        key_of: Renders the object key of the task.
 
     Returns:
         The record as it stands now. Doing the same again changes nothing.
@@ -85,8 +82,7 @@ def resolve_unclear(
             if not any_model:
                 _check_model(entry.record, answer)
             _reserve(journal, intent, answer.task_id)
-            key = key_of(answer) if key_of else ""
-            after = _attached(entry.record, target, answer, journal, by, key)
+            after = _attached(entry.record, target, answer, journal, by)
         elif resolution == "not_billed":
             after = _not_billed(entry.record, target, by)
         else:
@@ -146,8 +142,8 @@ def _target(entry: Entry, resolution: Resolution, number: int) -> Attempt | None
     return found
 
 
-def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journal, by: str, key: str) -> Record:
-    record = changes.settled(changes.accepted(record, target.nonce, answer, journal.now(), key=key))
+def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journal, by: str) -> Record:
+    record = changes.settled(changes.accepted(record, target.nonce, answer, journal.now()))
     return _marked(record, target.number, {"resolved_by": by or "a person"})
 
 

@@ -8,7 +8,6 @@ again: it stops.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from uuid import uuid4
 
 from prefect_seedance.journal.careful import Patience
@@ -17,23 +16,8 @@ from prefect_seedance.journal.errors import JournalGone, RecordDamaged
 from prefect_seedance.journal.journal import Journal
 
 
-@dataclass(frozen=True)
-class StoreIdentity:
-    """The name of a journal.
-
-    Attributes:
-        id: Made once, 32 hex digits.
-        created: When, ISO 8601 by the worker's clock.
-        is_new: Whether it was made by this call.
-    """
-
-    id: str
-    created: str
-    is_new: bool
-
-
-def identify_store(journal: Journal, *, expected_id: str = "") -> StoreIdentity:
-    """Read which journal this is, and name it if it has no name yet.
+def identify_store(journal: Journal, *, expected_id: str = "") -> str:
+    """Return the name of a journal, 32 hex digits that were drawn once; one that has no name yet gets one.
 
     Args:
         journal: The journal.
@@ -47,7 +31,6 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> StoreIdentity:
     careful, where = journal.careful, journal.careful.store.uri_of(key)
     patience = journal.patience
     blob = careful.get(key, patience)
-    is_new = blob is None
     if blob is None:
         if expected_id:
             raise JournalGone(where, "The journal that this run began with is gone")
@@ -55,12 +38,12 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> StoreIdentity:
         blob = careful.get(key, Patience(patience.seconds))
     try:
         values: dict[str, str] = json.loads(blob.data) if blob else {}
-        identity = StoreIdentity(str(values["id"]), str(values["created"]), is_new)
+        found = str(values["id"])
     except (ValueError, KeyError, TypeError) as error:
         raise RecordDamaged(where, "it does not name the journal", "") from error
-    if expected_id and identity.id != expected_id:
+    if expected_id and found != expected_id:
         raise JournalGone(where, "This is another journal than the one that this run began with")
-    return identity
+    return found
 
 
 def _made(journal: Journal) -> bytes:

@@ -12,24 +12,20 @@ person's.
 from __future__ import annotations
 
 import logging
-from uuid import uuid4
 
-from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.client.submission import SubmissionRetries
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.attempting import LookAgain, Order, attempt
+from prefect_seedance.journal.attempting import BeforeClaim, LookAgain, Submission, attempt
 from prefect_seedance.journal.callbacks import Callbacks, Notice
-from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.critical import Evidence, Post, Sender, let_go
 from prefect_seedance.journal.decision import Decision, SubmissionPolicy, Verdict, decide
-from prefect_seedance.journal.errors import HeldByAnother, RecordChanged, SubmissionCancelled, TaskNotRecorded
+from prefect_seedance.journal.errors import HeldByAnother, RecordChanged, SubmissionCancelled
 from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import Submitted, point_to
-from prefect_seedance.journal.reading import Entry
-from prefect_seedance.journal.record import Record
-from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.pointer import SubmittedVideo, point_to
+from prefect_seedance.journal.record import Delivery, Entry, Record
+from prefect_seedance.journal.states import HAVE_TASK
 from prefect_seedance.journal.storm import UnknownStorm
 
 # How soon to look again at a record that another run works on.
@@ -47,13 +43,13 @@ def resume_or_submit(
     *,
     sender: Sender,
     policy: SubmissionPolicy,
-    evidence: Evidence | None = None,
+    before_claim: BeforeClaim | None = None,
+    delivery: Delivery | None = None,
+    watch_seconds: float = 0.0,
     callbacks: Callbacks | None = None,
     storm: UnknownStorm | None = None,
-    known_task_id: str = "",
-    known_nonce: str = "",
-) -> Submitted:
-    """Give the task of an intent: the one that is there, or a new one if that is allowed.
+) -> SubmittedVideo:
+    """Return the task of an intent: the one that is there, or a new one if that is allowed.
 
     Args:
         journal: The journal of the store.
@@ -62,11 +58,13 @@ def resume_or_submit(
             fresh connection, without retries, without following redirects.
         sender: Who asks.
         policy: How often it may be paid for.
-        evidence: What may help a person, should it end unclear.
+        before_claim: Called each time that a claim is about to be made, and never otherwise, with the nonce that the
+            claim then uses. It checks what may still forbid a submission, and returns what may help a person, should it
+            end unclear.
+        delivery: What becomes of the video, for the record.
+        watch_seconds: How long the caller is going to watch the task, for the record.
         callbacks: How the caller follows, waits and stops it.
         storm: Shared by all submissions of the run.
-        known_task_id: A task id of this intent from elsewhere (Prefect's persisted result).
-        known_nonce: The attempt's nonce beside it, "" if not known.
 
     Raises:
         SubmissionUnknown: Perhaps accepted: a person has to settle it.
@@ -74,49 +72,52 @@ def resume_or_submit(
         JournalError: The journal cannot be used; nothing was sent.
         SeedanceError: The vendor refused, or could not be reached; nothing was bought.
     """
-    order = Order(
+    submission = Submission(
         journal=journal,
         identity=identity,
         post=post,
         sender=sender,
         policy=policy,
-        evidence=evidence or Evidence(),
+        before_claim=before_claim or _nothing_known,
+        delivery=delivery or Delivery(),
+        watch_seconds=watch_seconds,
         callbacks=callbacks or Callbacks(),
         storm=storm or UnknownStorm(),
     )
-    return _Call(order, known_task_id, known_nonce).run()
+    return _Call(submission).run()
+
+
+def _nothing_known(nonce: str) -> Evidence:
+    return Evidence()
 
 
 class _Call:
     """One call of `resume_or_submit`, with what it has seen so far."""
 
-    def __init__(self, order: Order, known_task_id: str, known_nonce: str) -> None:
-        self._order, self._known_task_id, self._known_nonce = order, known_task_id, known_nonce
-        self._journal, self._callbacks, self._intent = order.journal, order.callbacks, order.intent
-        self._retries = SubmissionRetries(random=order.callbacks.random)
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
+        self._journal, self._callbacks, self._intent = submission.journal, submission.callbacks, submission.intent
+        self._retries = SubmissionRetries(random=submission.callbacks.random)
         self._holder = ""  # the nonce under which we hold the record through a back-off
         self._waited = 0.0
         self._told: Decision | None = None
 
-    def run(self) -> Submitted:
+    def run(self) -> SubmittedVideo:
         for _ in range(_RACES):
             entry = self._journal.read(self._intent)
             verdict = decide(
                 entry.record if entry else None,
                 age_seconds=entry.age_seconds if entry else 0.0,
-                policy=self._order.policy,
-                known_task_id=self._known_task_id,
+                policy=self._submission.policy,
                 holder=self._holder,
             )
             self._tell(verdict)
             match verdict.decision:
                 case Decision.SUBMIT | Decision.RESUBMIT:
-                    result = attempt(self._order, entry, verdict, self._retries)
-                    if isinstance(result, Submitted):
+                    result = self._attempt(entry, verdict)
+                    if not isinstance(result, LookAgain):
                         return result
                     self._back_off(result)
-                case Decision.ATTACH if verdict.adopt or entry is None:
-                    return self._adopt(entry, verdict)
                 case _ if entry is None:
                     raise AssertionError(f"{verdict.decision} without a record")
                 case Decision.ATTACH | Decision.ALREADY_STORED:
@@ -126,7 +127,7 @@ class _Call:
                     self._wait(entry, verdict)
                 case _:
                     where, store = self._journal.uri_of(self._intent), self._journal.store_option
-                    raise stop_error(verdict.decision, entry.record, self._order.policy, where, store)
+                    raise stop_error(verdict.decision, entry.record, self._submission.policy, where, store)
         raise HeldByAnother(self._intent, self._waited, "", "changing all the time")
 
     def _tell(self, verdict: Verdict) -> None:
@@ -134,11 +135,17 @@ class _Call:
         if verdict.decision is self._told:
             return
         self._told = verdict.decision
-        words = f"Intent {self._intent}: {verdict.decision}, since {verdict.reason}."
-        self._callbacks.log(logging.INFO, words)
-        self._callbacks.tell(Notice("decided", self._intent, verdict.decision, verdict.reason))
+        self._callbacks.log(logging.INFO, f"Intent {self._intent}: {verdict.decision}, since {verdict.reason}.")
 
-    def _attach(self, entry: Entry, verdict: Verdict) -> Submitted | None:
+    def _attempt(self, entry: Entry | None, verdict: Verdict) -> SubmittedVideo | LookAgain:
+        try:
+            return attempt(self._submission, entry, verdict, self._retries)
+        except BaseException:
+            if self._holder:  # held through a back-off, and stopped before it was claimed once more
+                let_go(self._journal, self._intent, self._holder, "stopped after a back-off")
+            raise
+
+    def _attach(self, entry: Entry, verdict: Verdict) -> SubmittedVideo | None:
         """Point to the task that the record has; None if it is to be read again."""
         record = entry.record
         if record.state not in HAVE_TASK:  # past its deadline, and an earlier attempt has a task
@@ -146,35 +153,17 @@ class _Call:
                 record = self._journal.write(self._intent, entry, changes.settled(record), step="accepted").record
             except RecordChanged:
                 return None
-        return self._point(record, record.task_id, verdict, recorded=True)
+        return self._point(record, verdict)
 
-    def _adopt(self, entry: Entry | None, verdict: Verdict) -> Submitted:
-        """Bring a task id that is known from elsewhere into the record, and point to it."""
-        order, now = self._order, self._journal.now()
-        nonce = self._known_nonce or _nonce_for_adoption(entry)
-        answer = Accepted(self._known_task_id)
-        key = self._callbacks.key(answer)
-        patience = Patience(order.policy.store_patience_seconds, stubborn=True)
-        try:
-            record = self._journal.record_accepted(
-                self._intent, nonce, answer, key=key, patience=patience, identity=order.identity
-            ).record
-            recorded = True
-        except TaskNotRecorded as error:
-            record = entry.record if entry else changes.new_record(order.identity, now)
-            record, recorded = changes.accepted(record, nonce, answer, now, key=key), False
-            self._callbacks.log(logging.ERROR, str(error))
-        return self._point(record, self._known_task_id, verdict, recorded=recorded)
-
-    def _point(self, record: Record, task_id: str, verdict: Verdict, *, recorded: bool) -> Submitted:
-        found = next(each for each in record.attempts if each.task_id == task_id)
-        kind, run = verdict.decision, self._order.sender.run
-        self._callbacks.tell(Notice("attached", self._intent, kind, verdict.reason, task_id, found.number))
-        return point_to(record, found, kind, verdict.reason, asked_by=run, recorded=recorded)
+    def _point(self, record: Record, verdict: Verdict) -> SubmittedVideo:
+        found = next(each for each in record.attempts if each.task_id == record.task_id)
+        decision = verdict.decision
+        self._callbacks.tell(Notice("attached", self._intent, decision, verdict.reason, found.task_id, found.number))
+        return point_to(record, found, decision, asked_by=self._submission.sender.run, recorded=True)
 
     def _wait(self, entry: Entry, verdict: Verdict) -> None:
         """Let another run go on, for a little while."""
-        if self._waited >= self._order.policy.hold_patience_seconds:
+        if self._waited >= self._submission.policy.hold_patience_seconds:
             run = entry.record.holder.run if entry.record.holder else None
             raise HeldByAnother(self._intent, self._waited, run.name if run else "", str(entry.record.state))
         self._journal.at("wait")
@@ -200,11 +189,3 @@ class _Call:
                 raise SubmissionCancelled(self._intent)
             self._callbacks.sleep(min(seconds, _SLICE_SECONDS))
             seconds -= _SLICE_SECONDS
-
-
-def _nonce_for_adoption(entry: Entry | None) -> str:
-    """Choose where a task id from elsewhere belongs: to the newest attempt that is neither settled nor under way."""
-    if entry is not None and entry.state is not State.SENDING:
-        for each in reversed(entry.record.unsettled()):
-            return each.nonce
-    return uuid4().hex

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prefect_seedance.exports import lazy
+from prefect_seedance.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from prefect_seedance.simulator.app import create_app
@@ -42,12 +42,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "app": ("create_app",),
-    "faults": ("FAULTS", "Fault"),
-    "ledger": ("Bill",),
-    "serving": ("Simulator", "run_simulator", "running_simulator"),
-    "simulation": ("Settings", "Simulation"),
+    "FAULTS": "faults",
+    "Bill": "ledger",
+    "Fault": "faults",
+    "Settings": "simulation",
+    "Simulation": "simulation",
+    "Simulator": "serving",
+    "create_app": "app",
+    "run_simulator": "serving",
+    "running_simulator": "serving",
 }
 
 # Importing FastAPI takes half a second.
-__getattr__, __dir__ = lazy(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

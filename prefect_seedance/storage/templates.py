@@ -29,30 +29,28 @@ _UNSAFE_IN_VALUE = re.compile(r"[^A-Za-z0-9._=+@\-]+")
 
 @dataclass(frozen=True)
 class KeyFacts:
-    """What a template may name.
+    """What a template may name and is known before the video is submitted.
 
     Attributes:
-        task_id: The vendor's task id.
         intent: The identity of what was asked.
         request_digest: Short hash of the request as asked, without the take.
         model: The model that was asked for.
         take: The take that was asked for.
         flow_run_name: Name of the flow run, "run" outside of one.
-        created: When the vendor made the task, UTC.
     """
 
-    task_id: str
     intent: str
     request_digest: str
     model: str
     take: str
     flow_run_name: str
-    created: datetime
 
 
-_EXAMPLE = KeyFacts("videos_0", "0", "0", "model", "1", "run", datetime(2026, 1, 1, tzinfo=UTC))
-_LONGEST = KeyFacts(*("x" * MAXIMUM_VALUE_CHARACTERS for _ in range(6)), created=_EXAMPLE.created)
-NAMES = tuple(asdict(_EXAMPLE))
+_EXAMPLE = KeyFacts("0", "0", "model", "1", "run")
+_LONGEST = KeyFacts(*("x" * MAXIMUM_VALUE_CHARACTERS for _ in range(5)))
+_EXAMPLE_CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+#: What a template may name; the first and the last are known only once the vendor has the task.
+NAMES = ("task_id", *asdict(_EXAMPLE), "created")
 
 
 def check_template(template: str) -> str:
@@ -84,8 +82,8 @@ def check_template(template: str) -> str:
         raise ValueError("key template: it must end with .mp4; the poster and the provenance take its name")
     if template.startswith(RESERVED):
         raise ValueError(f"key template: {template.split('/')[0]}/ is kept for other things; use videos/, say")
-    for facts in (_EXAMPLE, _LONGEST):
-        key = render(template, facts)
+    for facts, task_id in ((_EXAMPLE, "videos_0"), (_LONGEST, "x" * MAXIMUM_VALUE_CHARACTERS)):
+        key = render(prefill(template, facts), task_id, _EXAMPLE_CREATED)
         if not _SAFE_KEY.match(key):
             raise ValueError(
                 f"key template: {key!r} holds a character that is not safe in a key; use A-Z a-z 0-9 . _ - = + @ /"
@@ -97,21 +95,46 @@ def check_template(template: str) -> str:
     return template
 
 
-def render(template: str, facts: KeyFacts) -> str:
-    """Fill in a template that was checked. Characters of a value that are unsafe in a key become "-".
+def prefill(template: str, facts: KeyFacts) -> str:
+    """Fill in a checked template as far as it can be before the video is submitted.
+
+    What stays open is ``{task_id}`` and ``{created}``, so that the text can be kept in the record and any process can
+    name the video. Characters of a value that are unsafe in a key become "-".
 
     Example:
-        >>> render("{created:%Y}/{model}-{task_id}.mp4", _EXAMPLE)
+        >>> prefill("{created:%Y}/{model}-{task_id}.mp4", _EXAMPLE)
+        '{created:%Y}/model-{task_id}.mp4'
+    """
+    values: Mapping[str, str] = asdict(facts)
+    filled = ""
+    for text, name, form in _pieces(template):
+        filled += text
+        if name in values:
+            filled += _safe(values[name])
+        elif name is not None:
+            filled += f"{{{name}:{form}}}" if form else f"{{{name}}}"
+    return filled
+
+
+def render(prefilled: str, task_id: str, created: datetime) -> str:
+    """Complete the key of a video.
+
+    Args:
+        prefilled: What `prefill` returned.
+        task_id: The vendor's task id.
+        created: When the vendor made the task.
+
+    Example:
+        >>> render("{created:%Y}/model-{task_id}.mp4", "videos_0", datetime(2026, 1, 1, tzinfo=UTC))
         '2026/model-videos_0.mp4'
     """
-    values: Mapping[str, object] = asdict(facts)
     key = ""
-    for text, name, form in _pieces(template):
+    for text, name, form in _pieces(prefilled):
         key += text
         if name == "created":
-            key += facts.created.astimezone(UTC).strftime(form or "%Y-%m-%d")
+            key += created.astimezone(UTC).strftime(form or "%Y-%m-%d")
         elif name is not None:
-            key += _safe(str(values[name]))
+            key += _safe(task_id)
     return key
 
 

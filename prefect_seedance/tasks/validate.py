@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from prefect import task
@@ -11,8 +10,9 @@ from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.references import require_valid
 from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.notify import load_notifiers
+from prefect_seedance.pipeline import threads
+from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.notifiers import load_notifiers
 
 
 @task(name="validate-request", task_run_name="validate-request: {request.model_name}")
@@ -25,7 +25,7 @@ async def validate_request(
         request: The video to check.
         credentials: Who would pay; checked when the block was made.
         store: Where it would go; a probe is written.
-        notify: Names of saved notification blocks, ``slack-webhook/team`` say.
+        notify: Names of saved notification blocks, for example ``slack-webhook/team``.
 
     Raises:
         InvalidRequest: With every rule that is broken.
@@ -33,7 +33,7 @@ async def validate_request(
     """
     problems = require_valid(request)
     await load_notifiers(notify)
-    for notice in await asyncio.to_thread(store.check):
+    for notice in await threads.run(threads.RECORDS, store.check):
         log("validate", notice, level=logging.WARNING)
     for problem in problems:
         log("validate", str(problem), level=logging.WARNING)

@@ -21,8 +21,8 @@ from prefect_seedance import (
     generate_video,
 )
 from prefect_seedance.client import errors
+from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.simulator import Fault, Simulator
-from prefect_seedance.tasks.store import VideoNotStored
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 

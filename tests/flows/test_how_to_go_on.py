@@ -18,10 +18,11 @@ from prefect_seedance import (
     generate_video,
     resolve_submission,
 )
-from prefect_seedance.flows.generate_video import OnTheWay, _standing
+from prefect_seedance.flows.generate_video import Progress, _standing
 from prefect_seedance.journal.errors import SubmissionUnknown
+from prefect_seedance.pipeline.errors import VideoNotStored
+from prefect_seedance.pipeline.order import place_order
 from prefect_seedance.simulator import Fault, Simulator
-from prefect_seedance.tasks.store import VideoNotStored
 from tests.flows import shown
 from tests.flows.shown import small
 
@@ -83,8 +84,16 @@ def test_the_task_that_goes_on_is_the_one_of_the_journal_not_of_an_earlier_resul
 ) -> None:
     """Prefect's persisted result may be of an attempt that failed since."""
     stored = generate_video(BOAT, credentials, store)
-    way = OnTheWay(scope="", task_id="videos_of-an-attempt-that-failed")
-    now = asyncio.run(_standing(way, BOAT, credentials, store))
-    assert now.task_id == stored.task_id
-    elsewhere = BOAT.model_copy(update={"take": "2"})
-    assert asyncio.run(_standing(way, elsewhere, credentials, store)).task_id == way.task_id, "all that is known"
+
+    def standing(take: str) -> str:
+        order = place_order(
+            BOAT.model_copy(update={"take": take}),
+            scope="",
+            account=credentials.account,
+            key_template=store.key_template,
+        )
+        progress = Progress(order, task_id="videos_of-an-attempt-that-failed")
+        return asyncio.run(_standing(progress, store)).task_id
+
+    assert standing(take="1") == stored.task_id
+    assert standing(take="2") == "videos_of-an-attempt-that-failed", "all that is known"

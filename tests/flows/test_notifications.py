@@ -38,8 +38,9 @@ from prefect_seedance import (
 )
 from prefect_seedance.cli import main
 from prefect_seedance.client.errors import InvalidRequest, VideoFailed
+from prefect_seedance.runs.notifiers import load_notifiers
 from prefect_seedance.simulator import Fault, Simulator
-from prefect_seedance.tasks.notify import load_notifiers, send_notifications
+from prefect_seedance.tasks.notify import send_notifications
 from tests.flows import shown
 from tests.flows.shown import small
 from tests.flows.stand_ins import Mailbox, Received, Services, running_mail_server, running_services

@@ -16,8 +16,9 @@ from prefect_seedance.blocks.video_store import _journal_ids
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.store_identity import identify_store
+from prefect_seedance.runs.current_run import current_run
+from prefect_seedance.runs.journal_label import hold_to_its_journal, journal_label
 from prefect_seedance.simulator import Fault, Simulator
-from prefect_seedance.tasks.same_journal import hold_to_its_journal, journal_label
 from tests.flows import shown
 from tests.flows.shown import small
 from tests.flows.test_s3_store import bucket_store
@@ -121,13 +122,16 @@ def test_a_new_run_may_begin_a_new_journal(
 def test_a_deployment_of_its_own_is_not_held_to_the_journal_of_the_machine_that_started_it(store: VideoStore) -> None:
     """Each may have a folder of its own under the same name."""
 
+    async def hold() -> None:
+        await hold_to_its_journal(store, await current_run())
+
     @flow
     def child() -> None:
-        hold_to_its_journal(store)
+        asyncio.run(hold())
 
     @flow
     def parent() -> None:
-        hold_to_its_journal(store)
+        asyncio.run(hold())
         # In a container of its own.
         shutil.rmtree(store.location)
         run_flow_sync(child, flow_run=run_deployment("child/elsewhere", timeout=0))
@@ -143,14 +147,14 @@ def test_two_stores_of_one_location_at_two_services_have_a_journal_each(moto: S3
     stores = [bucket_store(server, location=location) for server in (moto, rclone)]
 
     @flow
-    def of_both() -> list[str]:
+    async def of_both() -> list[str]:
         for each in stores:
-            hold_to_its_journal(each)
+            await hold_to_its_journal(each, await current_run())
         return [each.journal_id() for each in stores]
 
-    state = of_both(return_state=True)
+    state = asyncio.run(of_both(return_state=True))
     ids = state.result()
-    assert ids == [identify_store(each.journal()).id for each in stores]
+    assert ids == [identify_store(each.journal()) for each in stores]
     assert ids[0] != ids[1]
     labels = shown.flow_run(shown.run_of(state)).labels
     assert [labels[journal_label(each.place)] for each in stores] == ids

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from prefect_seedance.client.outcome import Accepted, Outcome
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.attempting import BeforeClaim
 from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.clock import Stopwatch
@@ -19,8 +21,8 @@ from prefect_seedance.journal.critical import Evidence, Sender
 from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import Submitted
-from prefect_seedance.journal.record import Record, Run
+from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.journal.record import Delivery, Record, Run
 from prefect_seedance.journal.storm import UnknownStorm
 from prefect_seedance.journal.submission import resume_or_submit
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
@@ -35,6 +37,7 @@ IDENTITY = identify(REQUEST, scope=ALWAYS, account="default")
 INTENT = IDENTITY.intent
 POLICY = SubmissionPolicy()
 TWICE = SubmissionPolicy(max_submissions=2)
+DELIVERY = Delivery(key_template="videos/{created:%Y-%m-%d}/{task_id}.mp4", name="boat", notify=("team",))
 
 
 def sender(name: str = "nightly") -> Sender:
@@ -213,9 +216,18 @@ class Vendor:
         return answer() if callable(answer) else answer
 
 
+def nothing_known(nonce: str) -> Evidence:
+    """A hook that forbids nothing and knows nothing."""
+    return Evidence()
+
+
 @dataclass
 class World:
-    """A store, a vendor and a clock, and the calls that a run makes of them."""
+    """A store, a vendor and a clock, and one process that makes calls of them. A second world is another process.
+
+    Attributes:
+        asked: The nonces that the hook before a claim was called with, in order.
+    """
 
     store: FaultyStore
     vendor: Vendor = field(default_factory=Vendor)
@@ -223,11 +235,12 @@ class World:
     points: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     storm: UnknownStorm = field(default_factory=UnknownStorm)
     at: Callable[[str], None] = lambda point: None
     cancelled: Callable[[], bool] = lambda: False
     balance: Callable[[], float | None] = lambda: None
-    key_of: Callable[[Accepted], str] = lambda accepted: f"videos/{accepted.task_id}.mp4"
+    before_claim: BeforeClaim = nothing_known
 
     @classmethod
     def in_folder(cls, folder: Path) -> World:
@@ -237,11 +250,12 @@ class World:
     def in_memory(cls) -> World:
         return cls(FaultyStore(MemoryStore()))
 
-    @property
+    @cached_property
     def journal(self) -> Journal:
+        """The journal as this process has it, with what it remembers."""
         return Journal(
             self.store,  # type: ignore[arg-type]  # the journal needs the five primitives only
-            sleep=self.sleep,
+            sleep=lambda seconds: self.sleep(seconds),
             now=lambda: NOON,
             at=self._at,
             patience=Patience(5.0),
@@ -260,6 +274,10 @@ class World:
         self.points.append(point)
         self.at(point)
 
+    def _ask(self, nonce: str) -> Evidence:
+        self.asked.append(nonce)
+        return self.before_claim(nonce)
+
     def stopwatch(self) -> Stopwatch:
         begun = self.store.passed
         return lambda: self.store.passed - begun
@@ -270,15 +288,13 @@ class World:
         *,
         identity: Identity = IDENTITY,
         policy: SubmissionPolicy = POLICY,
-        known_task_id: str = "",
-        known_nonce: str = "",
-        evidence: Evidence | None = None,
-    ) -> Submitted:
+        delivery: Delivery = DELIVERY,
+        watch_seconds: float = 0.0,
+    ) -> SubmittedVideo:
         """One run asks for the video."""
         callbacks = Callbacks(
             log=lambda level, message: self.logs.append(message),
             emit=self.notices.append,
-            key_of=lambda accepted: self.key_of(accepted),
             balance=lambda: self.balance(),
             cancelled=lambda: self.cancelled(),
             sleep=self.sleep,
@@ -291,18 +307,27 @@ class World:
             self.vendor.post,
             sender=sender(name),
             policy=policy,
-            evidence=evidence,
+            before_claim=self._ask,
+            delivery=delivery,
+            watch_seconds=watch_seconds,
             callbacks=callbacks,
             storm=self.storm,
-            known_task_id=known_task_id,
-            known_nonce=known_nonce,
         )
 
-    def record(self, intent: str = INTENT) -> Record:
-        """The record as it lies in the store, past all faults."""
+    def find(self, intent: str = INTENT) -> Record | None:
+        """The record as it lies in the store, past all faults; None if there is none."""
         entry = Journal(self.store.inner).read(intent)  # type: ignore[arg-type]
-        assert entry is not None
-        return entry.record
+        return entry.record if entry else None
+
+    def record(self, intent: str = INTENT) -> Record:
+        """The record, which is there."""
+        record = self.find(intent)
+        assert record is not None
+        return record
+
+    def delete_record(self, intent: str = INTENT) -> None:
+        """Somebody who should not deletes the record."""
+        self.store.inner.delete(f"journal/records/{intent}.json")
 
     def markers(self) -> list[str]:
         return [key.rpartition("/")[2] for key in self.store.inner.list_keys("journal/open/")]

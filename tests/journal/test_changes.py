@@ -9,19 +9,19 @@ import pytest
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.changes import accepted, answered, claimed, completed, failed, settled, stored
-from prefect_seedance.journal.record import Attempt, Holder, Record, Stored
+from prefect_seedance.journal.changes import accepted, answered, claimed, completed, described, failed, settled, stored
+from prefect_seedance.journal.record import Attempt, Delivery, Holder, Record, Stored
 from prefect_seedance.journal.states import HAVE_TASK, State
-from tests.journal.harness import IDENTITY, NOON
+from tests.journal.harness import DELIVERY, IDENTITY, NOON
 
 ONE, TWO = Accepted("videos_1", "queued", "m", 1, 0.5), Accepted("videos_2")
 FACTS = Stored(uri="u", key="k", bytes=1, sha256="s", crc32="c")
 
 
-def claim(record: Record | None, nonce: str) -> Record:
+def claim(record: Record | None, nonce: str, delivery: Delivery = DELIVERY) -> Record:
     record = record or changes.new_record(IDENTITY, NOON)
     attempt = Attempt(number=0, nonce=nonce, started_at=NOON)
-    return claimed(record, attempt, Holder(nonce=nonce, lease_seconds=210.0))
+    return claimed(record, attempt, Holder(nonce=nonce, lease_seconds=210.0), delivery)
 
 
 def in_state(state: State) -> Record:
@@ -31,13 +31,14 @@ def in_state(state: State) -> Record:
 
 @pytest.mark.parametrize("state", State)
 def test_a_task_id_is_merged_in_any_state(state: State) -> None:
-    after = accepted(in_state(state), "a", ONE, NOON, key="k")
+    after = accepted(in_state(state), "a", ONE, NOON, watch_seconds=60.0)
     assert after.task_ids == ("videos_1",)
     assert after.attempts[0].outcome == "accepted" and after.attempts[0].cost == 0.5
     # (With a claim of somebody else under way the record is left to that one.)
     assert after.state is (state if state in HAVE_TASK | {State.SENDING} else State.SUBMITTED)
     if after.state is State.SUBMITTED and state is not State.SUBMITTED:
-        assert (after.task_id, after.key, after.holder) == ("videos_1", "k", None)
+        assert (after.task_id, after.key, after.holder) == ("videos_1", "videos/1970-01-01/videos_1.mp4", None)
+        assert after.watch_seconds == 60.0
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,25 @@ def test_completion_keeps_what_the_vendor_reports() -> None:
     assert completed(after, VideoTask(task_id="videos_7")) is after
 
 
+def test_a_record_is_left_for_a_while_to_who_watches_and_then_to_who_stores() -> None:
+    record = accepted(claim(None, "a"), "a", ONE, NOON, watch_seconds=2700.0)
+    assert record.watch_seconds == 2700.0
+    assert completed(record, VideoTask(task_id="videos_1")).watch_seconds == changes.STORING_SECONDS == 600.0
+
+
+def test_facts_that_are_learned_later_are_added_to_a_stored_video_only() -> None:
+    facts = Stored.model_validate(FACTS.model_dump() | {"width": 1280})
+    record = accepted(claim(None, "a"), "a", ONE, NOON)
+    assert described(record, "videos_1", facts) is record
+    record = stored(record, "videos_1", FACTS)
+    assert described(record, "videos_2", facts) is record
+    after = described(record, "videos_1", facts)
+    assert (after.state, after.stored) == (State.STORED, facts)
+    assert described(after, "videos_1", facts) == after
+    again = changes.relay_again(record)
+    assert described(again, "videos_1", facts) is again
+
+
 def test_a_stored_video_ends_it_and_may_be_relayed_again() -> None:
     record = stored(accepted(claim(None, "a"), "a", ONE, NOON), "videos_1", FACTS)
     assert (record.state, record.stored, record.key) == (State.STORED, FACTS, "k")
@@ -206,11 +226,32 @@ def test_a_stored_video_ends_it_and_may_be_relayed_again() -> None:
 
 
 def test_a_key_is_written_once() -> None:
-    record = accepted(claim(None, "a"), "a", ONE, NOON)
+    record = accepted(claim(None, "a", Delivery()), "a", ONE, NOON)
+    assert record.key == ""
     keyed = changes.keyed(record, "videos_1", "k1")
     assert keyed.key == "k1"
     assert changes.keyed(keyed, "videos_1", "k2") is keyed
     assert changes.keyed(record, "videos_2", "k2") is record
+
+
+@pytest.mark.parametrize(
+    ("created_at", "day"),
+    [
+        (86_400, "1970-01-02"),
+        (None, "2026-11-22"),  # the vendor did not say: that of the submission
+        (0, "2026-11-22"),
+        (10**18, "2026-11-22"),  # no calendar has it
+    ],
+)
+def test_the_key_is_that_of_the_day_of_the_task(created_at: int | None, day: str) -> None:
+    record = accepted(claim(None, "a"), "a", Accepted("videos_1", created_at=created_at), NOON)
+    assert record.key == f"videos/{day}/videos_1.mp4"
+
+
+def test_a_task_that_takes_over_gets_a_key_of_its_own() -> None:
+    record = accepted(accepted(claim(None, "a"), "a", ONE, NOON), "late", TWO, NOON)
+    assert record.key == "videos/1970-01-01/videos_1.mp4"
+    assert failed(record, "videos_1", "transient", "x").key == "videos/2026-11-22/videos_2.mp4"
 
 
 def test_every_order_of_the_same_answers_keeps_every_id() -> None:

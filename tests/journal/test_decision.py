@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -42,7 +41,7 @@ class Case:
     decision: Decision
     age: float = FRESH
     maximum: int = 1
-    more: dict[str, Any] = field(default_factory=dict)
+    holder: str = ""
 
 
 D, S = Decision, State
@@ -52,7 +51,7 @@ CASES: dict[str, Case] = {
     "ready, free": Case(record(S.READY, NOT_BILLED), D.SUBMIT),
     "ready, held by another": Case(record(S.READY, REFUSED, held=True), D.WAIT),
     "ready, held by a dead one": Case(record(S.READY, REFUSED, held=True), D.SUBMIT, age=LAPSED),
-    "ready, held by ourselves": Case(record(S.READY, REFUSED, held=True), D.SUBMIT, more={"holder": "theirs"}),
+    "ready, held by ourselves": Case(record(S.READY, REFUSED, held=True), D.SUBMIT, holder="theirs"),
     "ready after a failure, one allowed": Case(record(S.READY, FAILED, NOT_BILLED), D.STOP_USED_UP),
     "ready after a failure, two allowed": Case(record(S.READY, FAILED, NOT_BILLED), D.SUBMIT, maximum=2),
     # sending
@@ -91,29 +90,16 @@ CASES: dict[str, Case] = {
     "refused, but an attempt is unclear": Case(record(S.REFUSED, UNCLEAR, REFUSED), D.STOP_UNKNOWN, maximum=9),
     "failed, but an attempt is unclear": Case(record(S.FAILED, FAILED, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
     "lost": Case(record(S.LOST, UNCLEAR), D.STOP_LOST, maximum=9),
-    # a task id from elsewhere
-    "known, no record": Case(None, D.ATTACH, more={"known_task_id": "videos_2"}),
-    **{
-        f"known, {state}": Case(record(state, UNCLEAR, held=True), D.ATTACH, more={"known_task_id": "videos_2"})
-        for state in (S.READY, S.SENDING, S.REFUSED, S.FAILED, S.UNKNOWN, S.LOST)
-    },
-    "known, but submitted with another": Case(record(S.SUBMITTED, ACCEPTED), D.ATTACH, more={"known_task_id": "v2"}),
-    "known, but stored": Case(record(S.STORED, ACCEPTED), D.ALREADY_STORED, more={"known_task_id": "videos_2"}),
-    "known, and the record knows that it failed": Case(
-        record(S.FAILED, FAILED), D.RESUBMIT, maximum=2, more={"known_task_id": "videos_1"}
-    ),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_the_decision(case: Case) -> None:
     policy = SubmissionPolicy(max_submissions=case.maximum)
-    verdict = decide(case.record, age_seconds=case.age, policy=policy, **case.more)
+    verdict = decide(case.record, age_seconds=case.age, policy=policy, holder=case.holder)
     assert verdict.decision is case.decision, verdict.reason
     assert verdict.reason
     assert (verdict.wait_seconds > 0) == (verdict.decision is Decision.WAIT)
-    if verdict.adopt:
-        assert case.more["known_task_id"] not in (case.record.task_ids if case.record else ())
 
 
 def test_a_wait_ends_with_the_lease() -> None:
@@ -139,18 +125,16 @@ attempts = st.lists(
     held=st.booleans(),
     age=st.floats(0, 1e6),
     maximum=st.integers(1, 4),
-    known=st.sampled_from(("", "videos_1", "videos_2")),
 )
 def test_nothing_is_sent_beyond_the_limit_nor_where_it_may_be_on_the_wire(
-    state: State, attempts: list[Attempt], held: bool, age: float, maximum: int, known: str
+    state: State, attempts: list[Attempt], held: bool, age: float, maximum: int
 ) -> None:
     found = record(state, *attempts, held=held)
     policy = SubmissionPolicy(max_submissions=maximum)
-    verdict = decide(found, age_seconds=age, policy=policy, known_task_id=known)
+    verdict = decide(found, age_seconds=age, policy=policy)
     if verdict.decision.sends:
         assert state in (State.READY, State.REFUSED, State.FAILED)
         assert found.submissions < maximum and not found.unsettled()
-        assert not known or known in found.task_ids
         assert state is not State.READY or not held or age >= LEASE
 
 

@@ -21,7 +21,6 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.reading import JournalReader
 from prefect_seedance.journal.record import Record, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.store_identity import identify_store
@@ -32,6 +31,7 @@ from tests.journal.harness import (
     IDENTITY,
     INTENT,
     NOON,
+    TWICE,
     Fault,
     World,
     lost_answer,
@@ -94,13 +94,13 @@ def test_a_write_over_ours_that_we_never_heard_of_is_noticed(world: World, fault
     def overtake(verb: str, key: str) -> None:
         if verb == "get":
             world.store.before = lambda verb, key: None
-            journal.update(INTENT, lambda record: record.model_copy(update={"host": "rival"}), step="keyed")
+            journal.update(INTENT, lambda record: record.model_copy(update={"watch_seconds": 7.0}), step="keyed")
 
     world.store.plan = {"swap": [fault]}
     world.store.before = overtake
     with pytest.raises(RecordChanged):
         journal.write(INTENT, entry, entry.record.model_copy(update={"key": "mine"}), step="keyed")
-    assert (world.record().host, world.record().key, world.record().rev) == ("rival", "mine", 3)
+    assert (world.record().watch_seconds, world.record().key, world.record().rev) == (7.0, "mine", 3)
 
 
 def test_a_change_is_applied_anew_to_what_others_wrote(world: World) -> None:
@@ -111,12 +111,12 @@ def test_a_change_is_applied_anew_to_what_others_wrote(world: World) -> None:
     def change(record: Record) -> Record:
         applied.append(record.rev)
         if len(applied) == 1:
-            journal.update(INTENT, lambda found: found.model_copy(update={"host": "rival"}), step="keyed")
+            journal.update(INTENT, lambda found: found.model_copy(update={"watch_seconds": 7.0}), step="keyed")
         return record.model_copy(update={"key": "k"})
 
     journal.update(INTENT, change, step="keyed")
     assert applied == [1, 2]
-    assert (world.record().host, world.record().key) == ("rival", "k")
+    assert (world.record().watch_seconds, world.record().key) == (7.0, "k")
 
 
 def test_a_change_that_changes_nothing_writes_nothing(world: World) -> None:
@@ -133,7 +133,7 @@ def test_races_without_end_are_an_outage(world: World) -> None:
     rival = Journal(world.store.inner)  # type: ignore[arg-type]
 
     def change(record: Record) -> Record:
-        rival.update(INTENT, lambda found: found.model_copy(update={"host": f"{found.rev}"}), step="keyed")
+        rival.update(INTENT, lambda found: found.model_copy(update={"watch_seconds": found.rev}), step="keyed")
         return record.model_copy(update={"key": "k"})
 
     with pytest.raises(JournalUnavailable, match="lost a race"):
@@ -220,6 +220,95 @@ def test_nothing_is_written_that_would_not_read_back(world: World) -> None:
     assert world.record().rev == 1
 
 
+# What this process remembers.
+
+
+def test_what_this_process_wrote_last_need_not_be_read_to_go_on(world: World) -> None:
+    task_id = world.run()["task_id"]
+    world.store.calls.clear()
+    world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
+    assert world.store.calls == [("swap", KEY)]
+    world.store.calls.clear()
+    World(world.store).journal.record_stored(INTENT, task_id, FACTS)  # another process has to read
+    assert [verb for verb, _ in world.store.calls] == ["get", "swap", "delete"]
+
+
+def test_what_another_process_wrote_meanwhile_is_not_lost(world: World) -> None:
+    task_id = world.run()["task_id"]
+    World(world.store).journal.record_accepted(INTENT, "late", Accepted("videos_late"))
+    world.store.calls.clear()
+    world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
+    # Refused, looked at since a conflict is only an opinion, read, and written upon what is there; without a pause.
+    assert [verb for verb, _ in world.store.calls] == ["swap", "get", "get", "swap"] and world.slept == []
+    record = world.record()
+    assert (record.state, record.task_ids) == (State.COMPLETED, (task_id, "videos_late"))
+
+
+def test_that_nothing_is_to_be_done_is_never_concluded_from_memory(world: World) -> None:
+    task_id = world.run()["task_id"]
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    World(world.store).journal.relay_again(INTENT)
+    assert world.record().state is State.COMPLETED
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    assert world.record().state is State.STORED
+
+
+def test_a_record_that_was_deleted_is_missed_by_who_remembers_it(world: World) -> None:
+    task_id = world.run()["task_id"]
+    assert world.journal.recent(INTENT) is not None
+    world.delete_record()
+    with pytest.raises(JournalGone, match="no record"):
+        world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
+    assert world.find() is None and world.journal.recent(INTENT) is None
+
+
+def test_a_submission_is_decided_upon_what_stands_in_the_store(world: World) -> None:
+    first = world.run()
+    World(world.store).journal.record_failed(INTENT, first["task_id"], "transient", "PROVIDER_TIMEOUT")
+    remembered = world.journal.recent(INTENT)
+    assert remembered is not None and remembered.record.state is State.SUBMITTED
+    assert world.run(policy=TWICE)["task_id"] != first["task_id"]
+
+
+def test_reading_reads(world: World) -> None:
+    world.run()
+    World(world.store).journal.keep_key(INTENT, world.vendor.billed[0], "k")
+    world.store.calls.clear()
+    assert world.journal.read(INTENT) and world.journal.read(INTENT)
+    assert world.store.calls == [("get", KEY)] * 2
+
+
+def test_what_was_read_is_remembered_with_its_age(world: World) -> None:
+    World(world.store).run()
+    assert world.journal.recent(INTENT) is None
+    world.freeze(100.0)
+    entry = world.journal.read(INTENT)
+    remembered = world.journal.recent(INTENT)
+    assert entry is not None and remembered is not None
+    assert (remembered.record, remembered.etag) == (entry.record, entry.etag)
+    assert remembered.age_seconds >= entry.age_seconds >= 100.0
+
+
+def test_nothing_is_remembered_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = world.run()["task_id"]
+    monkeypatch.setattr("prefect_seedance.journal.journal._RECENT_SECONDS", -1.0)  # it is half a minute later
+    assert world.journal.recent(INTENT) is None
+    world.store.calls.clear()
+    world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
+    assert [verb for verb, _ in world.store.calls] == ["get", "swap"]
+
+
+def test_what_was_perhaps_not_written_is_not_remembered(world: World) -> None:
+    task_id = world.run()["task_id"]
+    world.store.down = StoreUnavailable("j", "down")
+    with pytest.raises(JournalUnavailable):
+        world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
+    assert world.journal.recent(INTENT) is None
+    with pytest.raises(JournalUnavailable):
+        world.journal.read(INTENT)
+    assert world.journal.recent(INTENT) is None
+
+
 # Markers and lists.
 
 
@@ -233,7 +322,7 @@ def test_the_marker_stands_before_the_record_and_goes_after_it(world: World) -> 
 
 
 def test_closing_never_takes_the_marker_of_one_who_opens_again(world: World) -> None:
-    task_id = world.run().task_id
+    task_id = world.run()["task_id"]
     rival = Journal(world.store.inner)  # type: ignore[arg-type]
 
     def reopen(verb: str, key: str) -> None:
@@ -249,7 +338,7 @@ def test_closing_never_takes_the_marker_of_one_who_opens_again(world: World) -> 
 
 
 def test_a_marker_that_cannot_be_deleted_is_harmless(world: World) -> None:
-    task_id = world.run().task_id
+    task_id = world.run()["task_id"]
     world.store.plan = {"delete": [outage, outage]}
     world.journal.record_stored(INTENT, task_id, FACTS)
     assert world.markers() == [f"{INTENT}.1"]
@@ -267,7 +356,7 @@ def test_a_marker_without_a_record_is_harmless_and_stays(world: World) -> None:
 
 
 def test_a_marker_of_an_opening_to_come_is_left_alone(world: World) -> None:
-    task_id = world.run().task_id
+    task_id = world.run()["task_id"]
     world.journal.record_stored(INTENT, task_id, FACTS)
     world.store.inner.create(f"journal/open/{INTENT}.2", b"")
     assert list(world.journal.open_records()) == []
@@ -285,7 +374,7 @@ def test_listing_what_is_open_costs_what_is_open(world: World) -> None:
         intent = identify(VideoRequest(prompt=f"{number}"), scope=ALWAYS, account="default")
         submitted = world.run(identity=intent)
         if number < 5:
-            world.journal.record_stored(intent.intent, submitted.task_id, FACTS)
+            world.journal.record_stored(intent.intent, submitted["task_id"], FACTS)
     world.store.calls.clear()
     (entry,) = world.journal.open_records()
     assert entry.record.intent == other("5")
@@ -303,7 +392,7 @@ def test_unknown_records_are_listed_also_when_only_their_deadline_says_so(world:
     with pytest.raises(KeyboardInterrupt):
         world.run()
     world.store.down = None
-    reader = JournalReader(world.store)  # type: ignore[arg-type]
+    reader = Journal(world.store)  # type: ignore[arg-type]
     assert list(reader.unknown_records()) == [] and len(list(reader.open_records())) == 1
     world.freeze(3600.0)
     (entry,) = reader.unknown_records()
@@ -326,14 +415,14 @@ def test_an_outage_while_listing_is_said(world: World) -> None:
 
 
 def test_locations_are_as_users_write_them(tmp_path: Path) -> None:
-    assert JournalReader(FolderStore(tmp_path / "my store")).location == str(tmp_path / "my store")
+    assert Journal(FolderStore(tmp_path / "my store")).location == str(tmp_path / "my store")
     assert World.in_memory().journal.location == "memory://store"
 
 
 def test_a_store_is_called_on_the_command_line_by_its_location_or_as_it_is_said_to_be(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    assert JournalReader(store).store_option == str(tmp_path)
-    assert JournalReader(store, store_option="saved/studio").store_option == "saved/studio"
+    assert Journal(store).store_option == str(tmp_path)
+    assert Journal(store, store_option="saved/studio").store_option == "saved/studio"
 
 
 # Which journal it is.
@@ -341,9 +430,8 @@ def test_a_store_is_called_on_the_command_line_by_its_location_or_as_it_is_said_
 
 def test_a_journal_is_named_once(world: World) -> None:
     first = identify_store(world.journal)
-    assert first.is_new and len(first.id) == 32
-    again = identify_store(world.journal, expected_id=first.id)
-    assert (again.id, again.created, again.is_new) == (first.id, first.created, False)
+    assert len(first) == 32
+    assert identify_store(world.journal) == identify_store(world.journal, expected_id=first) == first
 
 
 def test_two_who_name_it_at_once_agree(world: World) -> None:
@@ -353,10 +441,10 @@ def test_two_who_name_it_at_once_agree(world: World) -> None:
     def overtake(verb: str, key: str) -> None:
         if verb == "create":
             world.store.before = lambda verb, key: None
-            names.append(identify_store(rival).id)
+            names.append(identify_store(rival))
 
     world.store.before = overtake
-    assert identify_store(world.journal).id == names[0]
+    assert identify_store(world.journal) == names[0]
 
 
 def test_a_run_that_comes_back_to_a_fresh_journal_stops(world: World) -> None:

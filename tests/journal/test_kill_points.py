@@ -11,12 +11,17 @@ import pytest
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.journal.adoption import adopt
+from prefect_seedance.journal.critical import Evidence
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.points import POINTS
-from prefect_seedance.journal.record import Stored
+from prefect_seedance.journal.record import Delivery, Stored
 from prefect_seedance.journal.resolve import resolve_unclear
 from prefect_seedance.journal.states import State
-from tests.journal.harness import INTENT, Killed, World
+from tests.journal.harness import DELIVERY, INTENT, Killed, World
+
+FACTS = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")
+MORE_FACTS = Stored.model_validate(FACTS.model_dump() | {"width": 1280})
 
 Script = Callable[[World], list[Outcome | Callable[[], Outcome]]]
 
@@ -88,7 +93,7 @@ def test_a_killed_submission_is_paid_for_once_at_most(tmp_path: Path, point: str
     last: Exception | None = None
     for name in ("two", "three", "four"):
         try:
-            assert next_world.run(name).task_id in world.vendor.billed
+            assert next_world.run(name)["task_id"] in world.vendor.billed
             last = None
         except SeedanceError as error:
             last = error
@@ -116,14 +121,15 @@ def test_a_record_that_a_kill_left_ready_needs_no_person(tmp_path: Path, point: 
     assert len(world.vendor.billed) == 1
 
 
-OF_FOLLOWING = [point for point in POINTS if point.split(".")[0] in ("completed", "failed", "stored", "relay_again")]
+OF_FOLLOWING = [
+    point for point in POINTS if point.split(".")[0] in ("completed", "failed", "stored", "described", "relay_again")
+]
 
 
 @pytest.mark.parametrize("point", OF_FOLLOWING)
 def test_a_killed_follow_up_is_done_again(tmp_path: Path, point: str) -> None:
     world = World.in_folder(tmp_path / "store")
-    task_id = world.run("one").task_id
-    facts = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")
+    task_id = world.run("one")["task_id"]
     fails = point.startswith("failed")
 
     def follow() -> None:
@@ -132,10 +138,11 @@ def test_a_killed_follow_up_is_done_again(tmp_path: Path, point: str) -> None:
             journal.record_failed(INTENT, task_id, "transient", "PROVIDER_TIMEOUT")
             return
         journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed", cost=0.5))
-        journal.record_stored(INTENT, task_id, facts)
+        journal.record_stored(INTENT, task_id, FACTS)
         if point.startswith("relay_again"):
             journal.relay_again(INTENT)
-            journal.record_stored(INTENT, task_id, facts)
+            journal.record_stored(INTENT, task_id, FACTS)
+        journal.record_described(INTENT, task_id, MORE_FACTS)
 
     world.at = kill_at(world, point)
     with pytest.raises(Killed):
@@ -143,9 +150,43 @@ def test_a_killed_follow_up_is_done_again(tmp_path: Path, point: str) -> None:
     world.store.down, world.at = None, lambda point: None
     follow()
     assert world.record().state is (State.FAILED if fails else State.STORED)
+    assert world.record().stored == (None if fails else MORE_FACTS)
     # A marker may have been left over; whoever lists sees through it and clears it away.
     assert list(world.journal.open_records()) == [] and world.markers() == []
     assert world.record().task_ids == (task_id,)
+
+
+@pytest.mark.parametrize(
+    "point", [point for point in POINTS if point.startswith("accepted.") and "logged" not in point]
+)
+def test_a_killed_adoption_is_done_again(tmp_path: Path, point: str) -> None:
+    world = World.in_folder(tmp_path / "store")
+    known = World(world.store, world.vendor).run("one")
+    world.delete_record()
+    world.at = kill_at(world, point)
+    with pytest.raises(Killed):
+        adopt(world.journal, known, delivery=DELIVERY)
+    world.store.down = None
+    restarted = World(world.store, world.vendor)
+    followed = adopt(restarted.journal, known, delivery=DELIVERY)
+    assert followed.task_id == known["task_id"]
+    record = world.record()
+    assert (record.state, record.task_ids, record.delivery) == (State.SUBMITTED, (known["task_id"],), DELIVERY)
+    assert world.markers() == [f"{INTENT}.1"]
+
+
+def test_a_process_that_is_killed_before_it_claims_leaves_nothing(tmp_path: Path) -> None:
+    world = World.in_folder(tmp_path / "store")
+
+    def killed(nonce: str) -> Evidence:
+        world.store.down = Killed()
+        raise Killed
+
+    world.before_claim = killed
+    with pytest.raises(Killed):
+        world.run("one")
+    world.store.down = None
+    assert world.find() is None and world.markers() == [] and world.vendor.posts == 0
 
 
 FIRST_POST = [*(f"claim.{what}.{when}" for what in ("marker", "record") for when in ("before", "after")), "post.before"]
@@ -164,10 +205,11 @@ def test_every_point_is_reached(tmp_path: Path) -> None:
     points: list[str] = []
     world = world_with(RateLimited(1.0))
     world.at = lambda point: world.freeze(3600.0) if points == FIRST_POST else None
-    task_id = world.run().task_id
+    task_id = world.run()["task_id"]
     world.journal.keep_key(INTENT, task_id, "ignored")
     world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
-    world.journal.record_stored(INTENT, task_id, Stored(uri="u", key="k", bytes=1, sha256="s", crc32="c"))
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    world.journal.record_described(INTENT, task_id, MORE_FACTS)
     world.journal.relay_again(INTENT)
     world.journal.record_failed(INTENT, task_id, "transient", "")
 
@@ -185,8 +227,7 @@ def test_every_point_is_reached(tmp_path: Path) -> None:
         world.run()
 
     keyless = world_with()
-    keyless.key_of = lambda accepted: ""
-    keyless.journal.keep_key(INTENT, keyless.run().task_id, "videos/x.mp4")
+    keyless.journal.keep_key(INTENT, keyless.run(delivery=Delivery())["task_id"], "videos/x.mp4")
     assert keyless.record().key == "videos/x.mp4"
 
     def rival() -> Outcome:

@@ -1,8 +1,13 @@
-"""Two writers, a person, a vendor and a bad store, in any order: what must hold after each step."""
+"""Two writers, a person, a vendor, Prefect's results and a bad store, in any order: what must hold after each step.
+
+In half of the histories somebody deletes the record now and then. The journal is what keeps a video from being paid for
+twice, so each of its lives may cost as much as one; what is known from a result is not lost even then.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 
 from hypothesis import settings
@@ -13,26 +18,47 @@ from prefect_seedance.client.errors import SeedanceError, TaskNotFound
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
 from prefect_seedance.journal import changes
+from prefect_seedance.journal.adoption import adopt
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.codec import decode
 from prefect_seedance.journal.critical import Claim, Evidence, claim, send
-from prefect_seedance.journal.decision import decide
-from prefect_seedance.journal.errors import JournalError, JournalUnavailable, RecordChanged, ResolutionRefused
-from prefect_seedance.journal.record import Record, Stored
+from prefect_seedance.journal.decision import Decision, decide
+from prefect_seedance.journal.errors import (
+    JournalGone,
+    JournalUnavailable,
+    RecordChanged,
+    ResolutionRefused,
+    TaskNotRecorded,
+)
+from prefect_seedance.journal.pointer import SubmittedVideo, point_to
+from prefect_seedance.journal.record import Attempt, Record, Run, Stored
 from prefect_seedance.journal.resolve import Resolution, resolve_unclear
 from prefect_seedance.journal.states import FIRST_STATES, HAVE_TASK, STATES, State
-from tests.journal.harness import FAULTS, IDENTITY, INTENT, TWICE, Fault, FaultyStore, MemoryStore, World, sender
+from tests.journal.harness import (
+    DELIVERY,
+    FAULTS,
+    IDENTITY,
+    INTENT,
+    NOON,
+    TWICE,
+    Fault,
+    FaultyStore,
+    MemoryStore,
+    Vendor,
+    World,
+    sender,
+)
 
 ANSWERS = ("accepted", "accepted", "unclear", "unclear, billed", "never", "limited", "busy", "refused")
 KEY = f"journal/records/{INTENT}.json"
 
 
 class History(MemoryStore):
-    """Keeps every version of the record that ever stood in the store."""
+    """Keeps every version of the record that ever stood in the store; None where it was deleted."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.versions: list[Record] = []
+        self.versions: list[Record | None] = []
 
     def create(self, key: str, data: bytes) -> str:
         etag = super().create(key, data)
@@ -44,15 +70,31 @@ class History(MemoryStore):
         self._keep(key, data)
         return new
 
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        if key == KEY:
+            self.versions.append(None)
+
     def _keep(self, key: str, data: bytes) -> None:
         if key == KEY:
             self.versions.append(decode(data, key, INTENT))
 
+    @property
+    def record(self) -> Record | None:
+        """What stands in the store."""
+        return self.versions[-1] if self.versions else None
+
+    @property
+    def life(self) -> int:
+        """How often the record was deleted so far."""
+        return self.versions.count(None)
+
 
 @dataclass
 class Writer:
-    """Where a writer is in its critical section."""
+    """Where a writer is in its critical section, and its process, which remembers what it wrote and read."""
 
+    process: World
     claim: Claim | None = None
     answer: Outcome | None = None
 
@@ -62,18 +104,24 @@ class TwoWriters(RuleBasedStateMachine):
         super().__init__()
         self.history = History()
         self.store = FaultyStore(self.history)
-        self.world = World(self.store)
-        self.vendor = self.world.vendor
-        self.writers = {"one": Writer(), "two": Writer()}
+        self.vendor = Vendor()
+        self.writers = {name: Writer(self.process()) for name in ("one", "two")}
+        self.posts: Counter[str] = Counter()  # by attempt's nonce
         self.truly_billed: dict[str, bool] = {}  # by attempt's nonce
+        self.lives: dict[str, int] = {}  # by attempt's nonce: when it was claimed
+        self.told: dict[str, SubmittedVideo] = {}  # by task id: what the process that was answered would hand on
         self.seen = 0
-        self.marked = False
+        self.marked = self.deletable = False
+
+    def process(self) -> World:
+        """A process that remembers nothing."""
+        return World(self.store, self.vendor)
 
     # The store and the clock.
 
-    @initialize(marked=st.booleans())
-    def a_newer_package_may_have_been_here(self, marked: bool) -> None:
-        self.marked = marked
+    @initialize(marked=st.booleans(), deletable=st.booleans())
+    def a_newer_package_may_have_been_here_and_somebody_may_clean_up(self, marked: bool, deletable: bool) -> None:
+        self.marked, self.deletable = marked, deletable
 
     @precondition(lambda self: sum(map(len, self.store.plan.values())) < 2)
     @rule(verb=st.sampled_from(("get", "create", "swap", "delete")), fault=st.sampled_from(FAULTS))
@@ -83,6 +131,11 @@ class TwoWriters(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((1.0, 100.0, 1000.0)))
     def time_passes(self, seconds: float) -> None:
         self.store.later(seconds)
+
+    @precondition(lambda self: self.deletable and self.history.record and self.history.life < 2)
+    @rule()
+    def the_record_is_deleted(self) -> None:
+        self.history.delete(KEY)
 
     # A writer.
 
@@ -104,20 +157,23 @@ class TwoWriters(RuleBasedStateMachine):
     @rule(data=st.data())
     def claims(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self._who("idle")))
-        journal = self.world.journal
-        entry = journal.read(INTENT)
+        process = self.writers[name].process
+        entry = process.journal.read(INTENT)
         try:
-            self.writers[name].claim = claim(
-                journal,
+            claimed = claim(
+                process.journal,
                 IDENTITY,
                 entry,
                 sender=sender(name),
                 evidence=Evidence(),
                 policy=TWICE,
-                start_stopwatch=self.world.stopwatch,
+                start_stopwatch=process.stopwatch,
+                delivery=DELIVERY,
             )
         except (RecordChanged, JournalUnavailable):
             return
+        self.writers[name].claim = claimed
+        self.lives[claimed.nonce] = self.history.life
         self._mark()
 
     @precondition(lambda self: self._who("claimed"))
@@ -129,27 +185,33 @@ class TwoWriters(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self._who("claimed")))
         writer = self.writers[name]
         assert writer.claim is not None
-        nonce = writer.claim.nonce
-
+        nonce, claimed = writer.claim.nonce, writer.claim.entry.record
         try:
             writer.answer = send(
-                self.world.journal,
+                writer.process.journal,
                 writer.claim,
-                lambda seconds: self._answer(answer, nonce),
+                lambda seconds: self._answer(answer, claimed, nonce),
                 policy=TWICE,
                 may_still_send=lambda: None,
-                start_stopwatch=self.world.stopwatch,
+                start_stopwatch=writer.process.stopwatch,
             )
-        except (RecordChanged, JournalUnavailable):
-            self.writers[name] = Writer()
+        except (RecordChanged, JournalUnavailable, JournalGone):
+            self._leaves(name)
 
-    def _answer(self, answer: str, nonce: str) -> Outcome:
-        """Answer a POST, and remember what it really cost."""
+    def _leaves(self, name: str) -> None:
+        """The writer is done; its process goes on."""
+        self.writers[name] = Writer(self.writers[name].process)
+
+    def _answer(self, answer: str, claimed: Record, nonce: str) -> Outcome:
+        """Answer a POST, and remember what it really cost, and what its process was told."""
         billed = answer in ("accepted", "unclear, billed")
-        assert nonce not in self.truly_billed  # one POST per attempt
+        self.posts[nonce] += 1
         self.truly_billed[nonce] = billed
         accepted = self.vendor.accept() if billed else None
         if answer == "accepted" and accepted:
+            record = changes.accepted(claimed, nonce, accepted, NOON)
+            (mine,) = (each for each in record.attempts if each.nonce == nonce)
+            self.told[accepted.task_id] = point_to(record, mine, Decision.SUBMIT, asked_by=Run(), recorded=False)
             return accepted
         others: dict[str, Outcome] = {
             "never": NeverSent("refused"),
@@ -164,11 +226,19 @@ class TwoWriters(RuleBasedStateMachine):
     def a_whole_run(self, answers: list[str]) -> None:
         self._calmly()
         posts = iter((*answers, "refused", *["never"] * 20))
-        self.vendor.script = [lambda: self._answer(next(posts), self.record().attempts[-1].nonce)] * 30
+        process = self.process()
+
+        def before_claim(nonce: str) -> Evidence:
+            self.lives[nonce] = self.history.life
+            return Evidence()
+
+        process.before_claim = before_claim
+        self.vendor.script = [lambda: self._answer(next(posts), self.record(), process.asked[-1])] * 30
         try:
-            self.world.run("three", policy=TWICE)
+            submitted = process.run("three", policy=TWICE)
         except SeedanceError:
             return
+        assert submitted["task_id"] in self.record().task_ids
 
     @precondition(lambda self: self._who("answered"))
     @rule(data=st.data(), final=st.booleans())
@@ -176,56 +246,72 @@ class TwoWriters(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self._who("answered")))
         writer = self.writers[name]
         assert writer.claim is not None and writer.answer is not None
-        journal, nonce, answer = self.world.journal, writer.claim.nonce, writer.answer
-        self.writers[name] = Writer()
-        if isinstance(answer, Accepted):
-            journal.record_accepted(INTENT, nonce, answer, key="k.mp4", patience=Patience(300.0, stubborn=True))
-            assert answer.task_id in self.record().task_ids
-            return
-        journal.update(
-            INTENT,
-            lambda record: changes.answered(record, nonce, answer, self.world.journal.now(), final=final),
-            step="outcome",
-            patience=Patience(300.0, stubborn=True),
+        journal, nonce, answer, patience = (
+            writer.process.journal,
+            writer.claim.nonce,
+            writer.answer,
+            Patience(300.0, stubborn=True),
         )
+        self._leaves(name)
+        try:
+            if isinstance(answer, Accepted):
+                journal.record_accepted(INTENT, nonce, answer, patience=patience)
+                assert answer.task_id in self.record().task_ids
+            else:
+                journal.update(
+                    INTENT,
+                    lambda record: changes.answered(record, nonce, answer, NOON, final=final),
+                    step="outcome",
+                    patience=patience,
+                )
+        except (TaskNotRecorded, JournalGone):
+            assert self.history.record is None
 
     @precondition(lambda self: len(self._who("idle")) < 2)
     @rule(data=st.data())
     def dies(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self._who("claimed") + self._who("answered")))
-        self.writers[name] = Writer()
+        self.writers[name] = Writer(self.process())
 
     # What comes after.
 
-    def _has_task(self) -> bool:
-        return bool(self.history.versions) and self.record().state in (State.SUBMITTED, State.COMPLETED)
+    def _state(self) -> State | None:
+        return self.history.record.state if self.history.record else None
 
-    @precondition(lambda self: self._has_task())
-    @rule(failure=st.sampled_from(("transient", "transient", "moderation")))
-    def the_vendor_gives_up(self, failure: str) -> None:
+    def _follower(self, data: st.DataObject) -> World:
+        """One of the writers' processes, with what it remembers, or another one."""
+        return data.draw(st.sampled_from((*(writer.process for writer in self.writers.values()), self.process())))
+
+    @precondition(lambda self: self._state() in (State.SUBMITTED, State.COMPLETED))
+    @rule(data=st.data(), failure=st.sampled_from(("transient", "transient", "moderation")))
+    def the_vendor_gives_up(self, data: st.DataObject, failure: str) -> None:
         task_id = self.record().task_id
         self._calmly()
-        self.world.journal.record_failed(INTENT, task_id, failure, "PROVIDER_TIMEOUT")
+        self._follower(data).journal.record_failed(INTENT, task_id, failure, "PROVIDER_TIMEOUT")
+        assert self._attempt(task_id).failure
 
-    @precondition(lambda self: self._has_task())
-    @rule(relay=st.booleans())
-    def the_video_is_stored(self, relay: bool) -> None:
-        record = self.record()
+    @precondition(lambda self: self._state() in (State.SUBMITTED, State.COMPLETED))
+    @rule(data=st.data(), relay=st.booleans())
+    def the_video_is_stored(self, data: st.DataObject, relay: bool) -> None:
+        task_id = self.record().task_id
         self._calmly()
-        journal = self.world.journal
-        journal.record_completed(INTENT, VideoTask(task_id=record.task_id, status="completed", cost=1.0))
+        journal = self._follower(data).journal
+        journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed", cost=1.0))
+        assert self._state() is State.COMPLETED
         if relay:
-            journal.record_stored(INTENT, record.task_id, Stored(uri="u", key="k", bytes=1, sha256="s", crc32="c"))
+            journal.record_stored(INTENT, task_id, Stored(uri="u", key="k", bytes=1, sha256="s", crc32="c"))
+            assert self._state() is State.STORED
 
-    @precondition(lambda self: self.history.versions and self.history.versions[-1].state is State.STORED)
-    @rule()
-    def the_video_is_gone(self) -> None:
+    @precondition(lambda self: self._state() is State.STORED)
+    @rule(data=st.data())
+    def the_video_is_gone(self, data: st.DataObject) -> None:
         self._calmly()
-        self.world.journal.relay_again(INTENT)
+        self._follower(data).journal.relay_again(INTENT)
+        assert self._state() is State.COMPLETED
 
     # A person, who tells the truth.
 
-    @precondition(lambda self: self.history.versions and self.record().unsettled())
+    @precondition(lambda self: self.history.record and self.record().unsettled())
     @rule(data=st.data(), resolution=st.sampled_from(("not_billed", "abandon", "attach")), number=st.integers(1, 3))
     def a_person_settles(self, data: st.DataObject, resolution: Resolution, number: int) -> None:
         self._calmly()
@@ -244,7 +330,7 @@ class TwoWriters(RuleBasedStateMachine):
 
         try:
             resolve_unclear(
-                self.world.journal,
+                self.process().journal,
                 INTENT,
                 resolution,
                 task_id=task_id,
@@ -254,20 +340,30 @@ class TwoWriters(RuleBasedStateMachine):
         except ResolutionRefused:
             return
 
-    @precondition(lambda self: self.history.versions and self.vendor.billed)
+    # Prefect, which has the result of each process that was told a task id.
+
+    @precondition(lambda self: self.told)
     @rule(data=st.data())
     def prefect_remembers_a_task(self, data: st.DataObject) -> None:
-        task_id = data.draw(st.sampled_from(self.vendor.billed))
+        known = self.told[data.draw(st.sampled_from(sorted(self.told)))]
         self._calmly()
-        try:
-            self.world.run("one", policy=TWICE, known_task_id=task_id) if self._would_adopt(task_id) else None
-        except JournalError:
-            return
+        # (A process that has just seen the task in the record does not look again whether somebody has deleted that.)
+        process = self.process() if self.deletable else self._follower(data)
+        remembered = process.journal.recent(INTENT)
+        followed = adopt(process.journal, known, delivery=DELIVERY)
+        record = self.record()
+        assert known["task_id"] in record.task_ids
+        assert followed.task_id in record.task_ids
+        if remembered is None:
+            assert followed.record == record
+            assert followed.task_id == (record.task_id if record.state in HAVE_TASK else known["task_id"])
 
-    def _would_adopt(self, task_id: str) -> bool:
-        entry = self.world.journal.read(INTENT)
-        assert entry is not None
-        return decide(entry.record, age_seconds=entry.age_seconds, policy=TWICE, known_task_id=task_id).adopt
+    def teardown(self) -> None:
+        """In the end, everything that a process was told is in the record, if its result is gone on with."""
+        self._calmly()
+        for known in self.told.values():
+            assert adopt(self.process().journal, known).task_id
+        assert not self.told or set(self.told) <= set(self.record().task_ids)
 
     # What holds.
 
@@ -275,8 +371,9 @@ class TwoWriters(RuleBasedStateMachine):
     def every_step_is_in_the_table_and_rises(self) -> None:
         versions = self.history.versions
         for index in range(self.seen, len(versions)):
-            after = versions[index]
-            before = versions[index - 1] if index else None
+            after, before = versions[index], versions[index - 1] if index else None
+            if after is None:
+                continue
             if before is None:
                 assert after.state in FIRST_STATES and after.rev == 1
                 continue
@@ -293,20 +390,30 @@ class TwoWriters(RuleBasedStateMachine):
 
     @invariant()
     def the_vendor_billed_no_more_than_was_allowed(self) -> None:
-        assert sum(self.truly_billed.values()) <= TWICE.max_submissions
+        billed = Counter(self.lives[nonce] for nonce, truly in self.truly_billed.items() if truly)
+        assert all(times <= TWICE.max_submissions for times in billed.values())
+
+    @invariant()
+    def a_claim_sends_once(self) -> None:
+        assert all(times == 1 for times in self.posts.values())
 
     @invariant()
     def an_open_record_has_its_marker(self) -> None:
-        if self.history.versions and self.history.versions[-1].is_open:
-            assert f"{INTENT}.{self.history.versions[-1].opening}" in self.world.markers()
+        if self.history.record and self.history.record.is_open:
+            assert self.store.inner.get(f"journal/open/{INTENT}.{self.history.record.opening}")
 
     @invariant()
-    def a_state_with_a_task_points_to_one(self) -> None:
-        if self.history.versions and self.history.versions[-1].state in HAVE_TASK:
-            assert self.history.versions[-1].task_id
+    def a_state_with_a_task_points_to_one_and_names_its_object(self) -> None:
+        if self._state() in HAVE_TASK:
+            assert self.record().task_id and self.record().key
 
     def record(self) -> Record:
-        return self.history.versions[-1]
+        """The record, which is there."""
+        assert self.history.record is not None
+        return self.history.record
+
+    def _attempt(self, task_id: str) -> Attempt:
+        return next(attempt for attempt in self.record().attempts if attempt.task_id == task_id)
 
     def _calmly(self) -> None:
         self.store.plan.clear()

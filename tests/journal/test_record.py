@@ -12,7 +12,7 @@ from prefect_seedance.journal import changes, codec
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.codec import decode, encode, nonce_of
 from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew
-from prefect_seedance.journal.record import FREE_ATTEMPTS_KEPT, FREE_OUTCOMES, Attempt, Holder, Record
+from prefect_seedance.journal.record import FREE_ATTEMPTS_KEPT, FREE_OUTCOMES, Attempt, Delivery, Holder, Record
 from prefect_seedance.journal.states import State
 from tests.journal.harness import IDENTITY, INTENT, NOON, World
 
@@ -43,7 +43,7 @@ def test_fields_of_a_newer_package_survive_everywhere() -> None:
     values["attempts"][0]["novel"] = 2
     values["attempts"][0]["run"]["novel"] = 3
     world.store.inner.objects[KEY] = json.dumps(values).encode()  # type: ignore[union-attr]
-    world.journal.record_failed(INTENT, submitted.task_id, "transient", "PROVIDER_TIMEOUT")
+    world.journal.record_failed(INTENT, submitted["task_id"], "transient", "PROVIDER_TIMEOUT")
     after = json.loads(world.store.inner.get(KEY).data)  # type: ignore[union-attr]
     assert after["state"] == "failed" and after["novel"] == [1, {"a": None}]
     assert (after["attempts"][0]["novel"], after["attempts"][0]["run"]["novel"]) == (2, 3)
@@ -58,16 +58,16 @@ def test_a_newer_record_may_be_read_and_not_written() -> None:
     world = World.in_memory()
     submitted = world.run()
     newer(world)
-    assert world.run("two").task_id == submitted.task_id
+    assert world.run("two")["task_id"] == submitted["task_id"]
     before = world.store.inner.get(KEY)
     with pytest.raises(RecordTooNew, match="Upgrade"):
-        world.journal.record_failed(INTENT, submitted.task_id, "media", "")
+        world.journal.record_failed(INTENT, submitted["task_id"], "media", "")
     assert world.store.inner.get(KEY) == before
 
 
 def test_a_newer_record_is_never_claimed() -> None:
     world = World.in_memory()
-    task_id = world.run().task_id
+    task_id = world.run()["task_id"]
     world.journal.record_failed(INTENT, task_id, "media", "")
     newer(world, state="ready", attempts=[])
     with pytest.raises(RecordTooNew):
@@ -112,9 +112,9 @@ def test_nonces_are_read_from_anything() -> None:
     assert [nonce_of(data) for data in (b"", b"[]", b"\xff", b"{}")] == [""] * 4
 
 
-def test_the_key_is_no_part_of_a_record() -> None:
-    assert not {"key", "api_key", "secret"} & (set(Record.model_fields) - {"key"})
-    assert set(Record.model_fields) >= {"credentials", "host"}  # a fingerprint and a name
+def test_the_api_key_is_no_part_of_a_record() -> None:
+    assert not {"api_key", "secret"} & (set(Record.model_fields) | set(Attempt.model_fields))
+    assert set(Attempt.model_fields) >= {"credentials", "host"}  # a fingerprint and a name
 
 
 def test_only_what_is_known_to_be_free_does_not_count() -> None:
@@ -135,7 +135,7 @@ def test_free_attempts_do_not_pile_up_and_others_are_never_dropped() -> None:
     holder = Holder(nonce="n", lease_seconds=1.0)
     for number in range(3, 103):
         claim = Attempt(number=0, nonce=f"n{number}", started_at=NOON)
-        current = changes.claimed(current, claim, holder)
+        current = changes.claimed(current, claim, holder, Delivery())
         current = current.model_copy(
             update={"attempts": (*current.attempts[:-1], current.attempts[-1].model_copy(update={"outcome": "busy"}))}
         )

@@ -19,6 +19,7 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.client.errors import RateLimited as RateLimitedError
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
 from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.adoption import adopt
 from prefect_seedance.journal.critical import Evidence
 from prefect_seedance.journal.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.errors import (
@@ -38,6 +39,7 @@ from prefect_seedance.journal.resolve import resolve_unclear
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
 from tests.journal.harness import (
+    DELIVERY,
     IDENTITY,
     INTENT,
     POLICY,
@@ -56,16 +58,19 @@ def world(tmp_path: Path) -> World:
 
 
 def test_a_first_request_is_submitted_and_written_down(world: World) -> None:
-    submitted = world.run(evidence=Evidence(price=0.25, price_source="list of November"))
+    world.before_claim = lambda nonce: Evidence(price=0.25, price_source="list of November")
+    submitted = world.run(watch_seconds=2700.0)
     (task_id,) = world.vendor.billed
-    assert (submitted.task_id, submitted.decision, submitted.reused) == (task_id, Decision.SUBMIT, False)
-    assert submitted.recorded and submitted.cost == 0.25 and submitted.submissions == 1
+    assert (submitted["task_id"], submitted["decision"], submitted["reused"]) == (task_id, Decision.SUBMIT, False)
+    assert submitted["recorded"] and submitted["cost"] == 0.25 and submitted["submissions"] == 1
     record = world.record()
-    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, task_id, f"videos/{task_id}.mp4")
+    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, task_id, f"videos/2026-11-22/{task_id}.mp4")
+    assert (record.delivery, record.watch_seconds) == (DELIVERY, 2700.0)
     (attempt,) = record.attempts
     assert (attempt.number, attempt.outcome, attempt.run.name) == (1, "accepted", "nightly")
+    assert (attempt.credentials, attempt.host) == ("f00d", "api.test")
     assert (attempt.price, attempt.price_source) == (0.25, "list of November")
-    assert record.request == IDENTITY.request and record.credentials == "f00d" and record.host == "api.test"
+    assert record.request == IDENTITY.request
     assert world.markers() == [f"{INTENT}.1"]
 
 
@@ -79,18 +84,19 @@ def test_the_same_request_attaches_whichever_run_asks(world: World) -> None:
     second = world.run("two")
     again = world.run("one")
     assert world.vendor.posts == 1
-    assert second.task_id == again.task_id == first.task_id
-    assert (second.decision, second.reused, second.run.name) == (Decision.ATTACH, True, "one")
-    assert again.reused is False  # a rerun of the run that sent it reuses nothing of another
+    assert second["task_id"] == again["task_id"] == first["task_id"]
+    assert (second["decision"], second["reused"], second["run_name"]) == (Decision.ATTACH, True, "one")
+    assert again["reused"] is False  # a rerun of the run that sent it reuses nothing of another
 
 
 def test_a_stored_video_is_not_made_again(world: World) -> None:
     first = world.run()
     facts = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")
-    world.journal.record_stored(INTENT, first.task_id, facts)
+    world.journal.record_stored(INTENT, first["task_id"], facts)
     assert world.markers() == []
     again = world.run("two")
-    assert (again.decision, again.stored, again.key) == (Decision.ALREADY_STORED, facts, "x.mp4")
+    assert (again["task_id"], again["decision"]) == (first["task_id"], Decision.ALREADY_STORED)
+    assert (world.record().stored, world.record().key) == (facts, "x.mp4")
     assert world.vendor.posts == 1
 
 
@@ -112,7 +118,7 @@ def test_another_take_scope_or_account_is_another_video(world: World) -> None:
 def test_what_never_left_is_tried_again_a_few_times(world: World) -> None:
     world.vendor.script = [NeverSent("connection refused")] * 2
     submitted = world.run()
-    assert world.vendor.posts == 3 and submitted.submissions == 1 and submitted.attempt == 3
+    assert world.vendor.posts == 3 and submitted["submissions"] == 1 and submitted["attempt"] == 3
     assert [each.outcome for each in world.record().attempts] == ["never_sent", "never_sent", "accepted"]
 
 
@@ -123,7 +129,7 @@ def test_a_dead_network_ends_and_leaves_the_record_free(world: World) -> None:
     record = world.record()
     assert (record.state, record.holder, record.submissions) == (State.READY, None, 0)
     world.vendor.script = []
-    assert world.run("two").decision is Decision.SUBMIT
+    assert world.run("two")["decision"] == Decision.SUBMIT
     assert len(world.vendor.billed) == 1
 
 
@@ -164,7 +170,7 @@ def test_a_refusal_is_raised_at_once_and_may_be_tried_by_a_later_run(
     assert any(INTENT in note for note in caught.value.__notes__)
     assert world.record().state is State.REFUSED and world.markers() == []
     submitted = world.run("after the fix")
-    assert submitted.decision is Decision.RESUBMIT and submitted.submissions == 1
+    assert submitted["decision"] == Decision.RESUBMIT and submitted["submissions"] == 1
     assert world.markers() == [f"{INTENT}.2"]
 
 
@@ -173,9 +179,10 @@ def test_a_refusal_is_raised_at_once_and_may_be_tried_by_a_later_run(
 
 def test_an_unclear_answer_is_never_sent_again(world: World) -> None:
     world.vendor.script = [UNCLEAR]
+    world.before_claim = lambda nonce: Evidence(price=0.25, price_source="list", balance_before=12.0)
     world.balance = lambda: 11.75
     with pytest.raises(SubmissionUnknown) as caught:
-        world.run(evidence=Evidence(price=0.25, price_source="list", balance_before=12.0))
+        world.run()
     for _ in range(3):
         with pytest.raises(SubmissionUnknown):
             world.run("another", policy=TWICE)
@@ -262,9 +269,9 @@ def test_a_late_task_is_attached_to_when_the_claim_behind_it_lapsed(world: World
 
     world.vendor.script = [late]
     first = world.run("one")
-    assert world.record().state is State.SENDING and first.recorded  # the claim of run two is respected ...
+    assert world.record().state is State.SENDING and first["recorded"]  # the claim of run two is respected ...
     third = world.run("three")
-    assert (third.task_id, third.decision) == (first.task_id, Decision.ATTACH)  # ... until it lapses
+    assert (third["task_id"], third["decision"]) == (first["task_id"], Decision.ATTACH)  # ... until it lapses
     assert world.record().state is State.SUBMITTED and world.vendor.posts == 1
 
 
@@ -315,7 +322,7 @@ def test_a_second_paid_task_is_said_loudly(world: World) -> None:
     world.vendor.script = [late]
     first = world.run("one")
     record = world.record()
-    assert record.task_ids == (first.task_id, record.task_id) and record.submissions == 2
+    assert record.task_ids == (first["task_id"], record.task_id) and record.submissions == 2
     assert any("second one that is paid for" in line for line in world.logs)
 
 
@@ -369,13 +376,14 @@ def test_a_storm_that_breaks_out_meanwhile_stops_a_claim_before_its_post(world: 
 @pytest.mark.parametrize("failure", ["media", "transient"])
 def test_a_failure_that_may_pass_is_submitted_again_if_that_is_paid_for(world: World, failure: str) -> None:
     first = world.run()
-    world.journal.record_failed(INTENT, first.task_id, failure, "s3 upload failed")
+    world.journal.record_failed(INTENT, first["task_id"], failure, "s3 upload failed")
     with pytest.raises(SubmissionsUsedUp, match="s3 upload failed"):
         world.run()
     second = world.run(policy=TWICE)
-    assert (second.decision, second.submissions) == (Decision.RESUBMIT, 2)
-    assert second.task_id != first.task_id and second.key.endswith(f"{second.task_id}.mp4")
-    world.journal.record_failed(INTENT, second.task_id, failure, "again")
+    assert (second["decision"], second["submissions"]) == (Decision.RESUBMIT, 2)
+    assert second["task_id"] != first["task_id"]
+    assert world.record().key == f"videos/2026-11-22/{second['task_id']}.mp4"
+    world.journal.record_failed(INTENT, second["task_id"], failure, "again")
     with pytest.raises(SubmissionsUsedUp):
         world.run(policy=TWICE)
     assert world.vendor.posts == 2
@@ -384,7 +392,7 @@ def test_a_failure_that_may_pass_is_submitted_again_if_that_is_paid_for(world: W
 @pytest.mark.parametrize("failure", ["moderation", "invalid", "unknown", "a word of a newer version"])
 def test_a_failure_that_stays_is_not_submitted_again(world: World, failure: str) -> None:
     first = world.run()
-    world.journal.record_failed(INTENT, first.task_id, failure, "TRADEMARK")
+    world.journal.record_failed(INTENT, first["task_id"], failure, "TRADEMARK")
     with pytest.raises(FailedBefore, match="TRADEMARK"):
         world.run(policy=SubmissionPolicy(max_submissions=9))
     assert world.vendor.posts == 1
@@ -394,7 +402,7 @@ def test_max_submissions_counts_over_all_runs_for_ever(world: World) -> None:
     policy = SubmissionPolicy(max_submissions=3)
     for _ in range(3):
         submitted = world.run(policy=policy)
-        world.journal.record_failed(INTENT, submitted.task_id, "transient", "PROVIDER_TIMEOUT")
+        world.journal.record_failed(INTENT, submitted["task_id"], "transient", "PROVIDER_TIMEOUT")
     for maximum in (1, 2, 3):
         with pytest.raises(SubmissionsUsedUp):
             world.run(policy=SubmissionPolicy(max_submissions=maximum))
@@ -403,13 +411,13 @@ def test_max_submissions_counts_over_all_runs_for_ever(world: World) -> None:
 
 def test_a_refusal_after_a_failure_does_not_open_the_limit(world: World) -> None:
     first = world.run()
-    world.journal.record_failed(INTENT, first.task_id, "transient", "PROVIDER_TIMEOUT")
+    world.journal.record_failed(INTENT, first["task_id"], "transient", "PROVIDER_TIMEOUT")
     world.vendor.script = [Refused("20002", "bad", 200)]
     with pytest.raises(InvalidParameters):
         world.run(policy=TWICE)
     with pytest.raises(SubmissionsUsedUp):
         world.run()
-    assert world.run(policy=TWICE).submissions == 2
+    assert world.run(policy=TWICE)["submissions"] == 2
 
 
 def test_what_a_person_gave_up_stays_given_up(world: World) -> None:
@@ -443,8 +451,9 @@ def test_a_rival_waits_for_a_fresh_claim_and_attaches_to_its_task(world: World) 
     world.vendor.script = [while_posting]
     first = world.run("one")
     rival.join(60)
-    assert results[0].task_id == first.task_id and results[0].reused
-    assert [notice.decision for notice in other.notices] == [Decision.WAIT, Decision.ATTACH, Decision.ATTACH]
+    assert results[0]["task_id"] == first["task_id"] and results[0]["reused"]
+    said = [line.partition(": ")[2].partition(",")[0] for line in other.logs]
+    assert said == ["wait", "attach"] and [notice.kind for notice in other.notices] == ["attached"]
     assert world.vendor.posts == 1
 
 
@@ -482,7 +491,7 @@ def test_a_rival_does_not_wait_for_ever(world: World) -> None:
     with pytest.raises(HeldByAnother, match="'one'"):
         world.run("two", policy=SubmissionPolicy(hold_patience_seconds=20.0))
     # ... but the lease of the dead runs out, and then anyone may go on, without a person.
-    assert world.run("three").decision is Decision.SUBMIT
+    assert world.run("three")["decision"] == Decision.SUBMIT
     assert len(world.vendor.billed) == 1
 
 
@@ -497,7 +506,7 @@ def test_two_runs_that_claim_at_once_send_one_post(world: World) -> None:
 
     world.at = overtake
     slow = world.run("one")
-    assert slow.task_id == results[0].task_id and slow.reused
+    assert slow["task_id"] == results[0]["task_id"] and slow["reused"]
     assert world.vendor.posts == 1
 
 
@@ -529,7 +538,7 @@ def test_an_owner_that_was_frozen_does_not_send_what_was_settled_meanwhile(world
 
     world.at = freeze
     woken = world.run("one")
-    assert world.vendor.posts == 1 and woken.decision is Decision.ATTACH
+    assert world.vendor.posts == 1 and woken["decision"] == Decision.ATTACH
     assert world.record().submissions == 1
 
 
@@ -562,7 +571,7 @@ def test_an_answer_that_comes_after_the_deadline_is_kept(world: World) -> None:
         return world.vendor.accept()
 
     world.vendor.script = [late]
-    assert world.run().task_id == world.record().task_id == world.vendor.billed[0]
+    assert world.run()["task_id"] == world.record().task_id == world.vendor.billed[0]
 
 
 @pytest.mark.parametrize("resolution", ["not_billed", "abandon"])
@@ -575,7 +584,7 @@ def test_an_answer_that_contradicts_a_person_is_kept(world: World, resolution: s
     world.vendor.script = [late]
     first = world.run()
     record = world.record()
-    assert (record.state, record.task_id, record.submissions) == (State.SUBMITTED, first.task_id, 1)
+    assert (record.state, record.task_id, record.submissions) == (State.SUBMITTED, first["task_id"], 1)
     assert len(world.markers()) == 1
 
 
@@ -609,7 +618,7 @@ def test_a_store_that_is_down_after_the_answer_is_tried_for_minutes(world: World
     world.sleep = sleep  # type: ignore[method-assign]
     world.at = mend
     submitted = world.run()
-    assert submitted.recorded and world.record().task_id == submitted.task_id
+    assert submitted["recorded"] and world.record().task_id == submitted["task_id"]
 
 
 def test_a_store_that_stays_down_after_the_answer_does_not_take_the_id_with_it(world: World) -> None:
@@ -619,17 +628,16 @@ def test_a_store_that_stays_down_after_the_answer_does_not_take_the_id_with_it(w
 
     world.vendor.script = [break_store]
     first = world.run()
-    assert (first.recorded, first.task_id) == (False, world.vendor.billed[0])
+    assert (first["recorded"], first["task_id"]) == (False, world.vendor.billed[0])
     assert sum(world.slept) >= 299
-    assert any(first.task_id in line and "is paid for" in line for line in world.logs)
+    assert any(first["task_id"] in line and "is paid for" in line for line in world.logs)
     world.store.down = None
     # Prefect's result is the second copy: it beats what reads as unknown by now.
     world.freeze(3600.0)
-    again = world.run(known_task_id=first.task_id, known_nonce=first.nonce)
-    assert (again.task_id, again.decision, again.recorded) == (first.task_id, Decision.ATTACH, True)
+    assert adopt(world.journal, first).task_id == first["task_id"]
     record = world.record()
     assert (record.state, record.submissions, len(record.attempts)) == (State.SUBMITTED, 1, 1)
-    assert world.run("two").task_id == first.task_id
+    assert world.run("two")["task_id"] == first["task_id"]
     assert world.vendor.posts == 1
 
 
@@ -679,7 +687,7 @@ def test_a_damaged_record_is_not_taken_for_absent(world: World) -> None:
 def test_lost_answers_to_our_own_writes_change_nothing(world: World) -> None:
     world.store.plan = {"create": [lost_answer, lost_answer], "swap": [lost_answer]}
     submitted = world.run()
-    assert submitted.recorded and world.vendor.posts == 1 and world.record().rev == 2
+    assert submitted["recorded"] and world.vendor.posts == 1 and world.record().rev == 2
 
 
 def test_a_claim_that_landed_unheard_and_was_merged_into_is_given_back(world: World) -> None:
@@ -700,7 +708,7 @@ def test_a_claim_that_landed_unheard_and_was_merged_into_is_given_back(world: Wo
 
     world.at = arm
     submitted = world.run()
-    assert (submitted.task_id, world.vendor.posts) == ("videos_late", 1)
+    assert (submitted["task_id"], world.vendor.posts) == ("videos_late", 1)
     assert [each.outcome for each in world.record().attempts] == ["accepted", "never_sent"]
 
 
@@ -715,64 +723,7 @@ def test_a_claim_that_perhaps_landed_in_an_outage_is_given_back(world: World) ->
         world.run(policy=SubmissionPolicy(store_patience_seconds=29.0))
     world.store.before, world.store.down, world.at = lambda verb, key: None, None, lambda point: None
     assert (world.record().state, world.record().submissions, world.vendor.posts) == (State.READY, 0, 0)
-    assert world.run().decision is Decision.SUBMIT
-
-
-# The second copy.
-
-
-def test_a_known_task_beats_a_missing_record(world: World) -> None:
-    submitted = world.run(known_task_id="videos_known", known_nonce="abc")
-    assert (submitted.task_id, submitted.decision) == ("videos_known", Decision.ATTACH)
-    assert world.vendor.posts == 0
-    record = world.record()
-    assert (record.state, record.task_ids, record.submissions) == (State.SUBMITTED, ("videos_known",), 1)
-    assert world.markers() == [f"{INTENT}.1"]
-    assert world.run(known_task_id="videos_known", known_nonce="abc").task_id == "videos_known"
-    assert world.record().rev == 1
-
-
-def test_a_known_task_beats_unknown_and_settles_its_attempt(world: World) -> None:
-    world.vendor.script = [UNCLEAR]
-    with pytest.raises(SubmissionUnknown):
-        world.run()
-    world.run(known_task_id="videos_known")
-    (attempt,) = world.record().attempts
-    assert (attempt.task_id, attempt.outcome) == ("videos_known", "accepted")
-
-
-def test_a_known_task_does_not_disturb_a_claim(world: World) -> None:
-    other = World(world.store, world.vendor)
-
-    def while_posting() -> Accepted:
-        assert other.run("two", known_task_id="videos_known").task_id == "videos_known"
-        assert world.record().state is State.SENDING
-        return Accepted("videos_known")
-
-    world.vendor.script = [while_posting]
-    world.run("one")
-    record = world.record()
-    assert (record.state, record.task_ids, record.submissions) == (State.SUBMITTED, ("videos_known",), 1)
-
-
-def test_the_record_beats_a_known_task_where_it_knows_more(world: World) -> None:
-    first = world.run()
-    world.journal.record_failed(INTENT, first.task_id, "transient", "PROVIDER_TIMEOUT")
-    second = world.run(policy=TWICE)
-    assert world.run(known_task_id=first.task_id, known_nonce=first.nonce).task_id == second.task_id
-
-
-def test_a_known_task_is_handed_on_even_if_it_cannot_be_written(world: World) -> None:
-    world.run()
-    identity = identify(VideoRequest(prompt="other"), scope=ALWAYS, account="default")
-
-    def deny(verb: str, key: str) -> None:
-        if verb == "create":
-            raise NotWritable(key, "Read-only file system")
-
-    world.store.before = deny
-    submitted = world.run(identity=identity, known_task_id="videos_known")
-    assert (submitted.task_id, submitted.recorded) == ("videos_known", False)
+    assert world.run()["decision"] == Decision.SUBMIT
 
 
 # Cancelling.
@@ -785,7 +736,7 @@ def test_a_cancelled_run_sends_nothing_more(world: World) -> None:
     assert world.vendor.posts == 0
     assert (world.record().state, world.record().holder) == (State.READY, None)
     world.cancelled = lambda: False
-    assert world.run().decision is Decision.SUBMIT
+    assert world.run()["decision"] == Decision.SUBMIT
 
 
 def test_a_cancelled_back_off_frees_the_record_at_once(world: World) -> None:
@@ -800,29 +751,24 @@ def test_a_cancelled_back_off_frees_the_record_at_once(world: World) -> None:
 # What is told.
 
 
-def test_decisions_are_logged_and_emitted(world: World) -> None:
+def test_decisions_are_logged_and_what_comes_of_them_is_emitted(world: World) -> None:
     world.run("one")
     world.run("two")
     kinds = [(notice.kind, notice.decision, notice.task_id) for notice in world.notices]
     task_id = world.vendor.billed[0]
-    assert kinds == [
-        ("decided", Decision.SUBMIT, ""),
-        ("submitted", Decision.SUBMIT, task_id),
-        ("decided", Decision.ATTACH, ""),
-        ("attached", Decision.ATTACH, task_id),
-    ]
+    assert kinds == [("submitted", Decision.SUBMIT, task_id), ("attached", Decision.ATTACH, task_id)]
     assert any("submit, since nothing is known" in line for line in world.logs)
+    assert any(f"attach, since task {task_id}" in line for line in world.logs)
 
 
 def test_a_caller_that_fails_to_follow_changes_nothing(world: World) -> None:
-    def fail(*_: object) -> str:
-        raise RuntimeError("no key, no balance, no event")
+    def fail(*_: object) -> float:
+        raise RuntimeError("no balance, no event")
 
-    world.key_of = fail  # type: ignore[assignment]
     world.notices = type("Broken", (), {"append": fail})()  # type: ignore[assignment]
     submitted = world.run()
-    assert submitted.recorded and submitted.key == ""
-    world.balance = fail  # type: ignore[assignment]
+    assert submitted["recorded"]
+    world.balance = fail
     world.vendor.script = [UNCLEAR]
     with pytest.raises(SubmissionUnknown):
         world.run(identity=identify(VideoRequest(prompt="x"), scope=ALWAYS, account="default"))
@@ -836,4 +782,4 @@ def test_nothing_needs_to_be_passed_for_logs(world: World, caplog: pytest.LogCap
         callbacks.log(logging.INFO, "hello")
         callbacks.tell(None)  # type: ignore[arg-type]
     assert "hello" in caplog.text
-    assert callbacks.balance_now() is None and not callbacks.cancelled() and callbacks.key(Accepted("t")) == ""
+    assert callbacks.balance_now() is None and not callbacks.cancelled()

@@ -16,8 +16,8 @@ import pytest
 
 import prefect_seedance
 from prefect_seedance import SeedanceCredentials, VideoStore, generate_video
+from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.simulator import Fault, Simulator
-from prefect_seedance.tasks.store import VideoNotStored
 from tests.prefect_runs.conftest import SECRET
 from tests.prefect_runs.vendor import record, small, tasks
 from tests.processes import finished, relayed

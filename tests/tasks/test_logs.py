@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.logging import get_logger
 
-from prefect_seedance.tasks.logs import BROKEN_PIPE, log, note
+from prefect_seedance.runs.logs import BROKEN_PIPE, log, note
 
 
 class Ending(logging.Handler):

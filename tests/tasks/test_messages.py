@@ -21,9 +21,9 @@ from prefect_seedance.journal.errors import (
     TaskNotRecorded,
     TooManyUnknowns,
 )
+from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.runs.messages import NoVideo, cost_words, failure_message
 from prefect_seedance.storage.errors import NotWritable
-from prefect_seedance.tasks.messages import NoVideo, cost_words, failure_message
-from prefect_seedance.tasks.models import StoredVideo
 
 REQUEST = VideoRequest(prompt="A paper boat")
 INTENT = "0123456789abcdef0123456789abcdef"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from prefect.utilities.schema_tools import validation as server_side
 from pydantic import ValidationError
 
-from prefect_seedance.tasks.options import Reuse, RunOptions
+from prefect_seedance.pipeline.options import Reuse, RunOptions
 from tests.client.test_form import PREPARED, PREPARED_V1, SCHEMA, parameters
 from tests.client.test_routes import Fields
 

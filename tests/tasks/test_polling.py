@@ -4,13 +4,13 @@ import pytest
 
 from prefect_seedance.client import errors
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.tasks.polling import (
+from prefect_seedance.pipeline.errors import WaitStopped
+from prefect_seedance.pipeline.polling import (
     MAXIMUM_FAULTS,
     MAXIMUM_GAP_SECONDS,
     MAXIMUM_NOT_FOUND,
     MAXIMUM_WITHOUT_LINK,
-    Patience,
-    WaitStopped,
+    Tolerated,
     after_answer,
     after_fault,
 )
@@ -25,26 +25,26 @@ def answer(status: str, **fields: object) -> VideoTask:
 
 @pytest.mark.parametrize("status", ["queued", "pending", "submitted", "processing", "Processing", "upscaling", ""])
 def test_a_status_that_is_no_end_means_still_running(status: str) -> None:
-    assert after_answer(answer(status), Patience(faults=3), 10, ADVICE).kind == "wait"
+    assert after_answer(answer(status), Tolerated(faults=3), 10, ADVICE).kind == "wait"
 
 
 @pytest.mark.parametrize("status", ["completed", "COMPLETED", "success"])
 def test_completed_with_a_link_is_done(status: str) -> None:
-    assert after_answer(answer(status, video_url="https://example.com/a.mp4"), Patience(), 10, ADVICE).kind == "done"
+    assert after_answer(answer(status, video_url="https://example.com/a.mp4"), Tolerated(), 10, ADVICE).kind == "done"
 
 
 def test_a_proper_answer_restores_all_patience() -> None:
-    worn = Patience(faults=9, not_found=9, rate_limits=9)
-    assert after_answer(answer("processing"), worn, 10, ADVICE).patience == Patience()
+    worn = Tolerated(faults=9, not_found=9, rate_limits=9)
+    assert after_answer(answer("processing"), worn, 10, ADVICE).tolerated == Tolerated()
 
 
 @pytest.mark.parametrize("url", ["", "seedance/mini-sp/video/a.mp4", "seedance/mini-sp/video/a.mp4?Signature=1f0c"])
 def test_completed_without_a_usable_link_is_asked_again_and_then_given_up_with_the_task_id(url: str) -> None:
-    patience = Patience()
+    patience = Tolerated()
     for _ in range(MAXIMUM_WITHOUT_LINK - 1):
         following = after_answer(answer("completed", video_url=url), patience, 10, ADVICE)
         assert following.kind == "wait"
-        patience = following.patience
+        patience = following.tolerated
     with pytest.raises(errors.MediaUnavailable, match=TASK) as caught:
         after_answer(answer("completed", video_url=url), patience, 10, ADVICE)
     assert "Signature" not in str(caught.value)
@@ -53,13 +53,13 @@ def test_completed_without_a_usable_link_is_asked_again_and_then_given_up_with_t
 def test_a_failed_task_gives_the_vendors_own_words() -> None:
     words = "[SY_ERR:10] PROVIDER_MODERATION_ERROR: TRADEMARK"
     with pytest.raises(errors.VideoFailed, match="TRADEMARK") as caught:
-        after_answer(answer("failed", error_message=words), Patience(), 10, ADVICE)
+        after_answer(answer("failed", error_message=words), Tolerated(), 10, ADVICE)
     assert (caught.value.failure, caught.value.task_id) == ("moderation", TASK)
 
 
 def test_a_canceled_task_is_a_failed_one() -> None:
     with pytest.raises(errors.VideoFailed, match="canceled"):
-        after_answer(answer("cancelled"), Patience(), 10, ADVICE)
+        after_answer(answer("cancelled"), Tolerated(), 10, ADVICE)
 
 
 @pytest.mark.parametrize(
@@ -72,26 +72,26 @@ def test_a_canceled_task_is_a_failed_one() -> None:
     ],
 )
 def test_faults_are_tolerated_within_bounds(fault: Callable[[], errors.SeedanceError], allowed: int) -> None:
-    patience = Patience()
+    patience = Tolerated()
     for _ in range(allowed):
-        patience = after_fault(fault(), TASK, patience, 10, ADVICE).patience
+        patience = after_fault(fault(), TASK, patience, 10, ADVICE).tolerated
     with pytest.raises(WaitStopped, match=f"goes on at the vendor and is paid for.*{ADVICE}") as caught:
         after_fault(fault(), TASK, patience, 10, ADVICE)
     assert caught.value.task_id == TASK
 
 
 def test_a_rate_limit_slows_down_and_is_never_the_end() -> None:
-    patience, gaps = Patience(), []
+    patience, gaps = Tolerated(), []
     for _ in range(100):
         following = after_fault(errors.RateLimited(retry_after=None), TASK, patience, 10, ADVICE)
-        patience = following.patience
+        patience = following.tolerated
         gaps.append(following.gap_seconds)
     assert gaps[:3] == [20, 40, 80]
     assert max(gaps) == MAXIMUM_GAP_SECONDS
-    assert after_fault(errors.RateLimited(retry_after=50.0), TASK, Patience(), 10, ADVICE).gap_seconds == 50
+    assert after_fault(errors.RateLimited(retry_after=50.0), TASK, Tolerated(), 10, ADVICE).gap_seconds == 50
 
 
 def test_a_refused_key_stops_at_once_and_keeps_the_task_id() -> None:
     with pytest.raises(WaitStopped, match="API key") as caught:
-        after_fault(errors.AuthenticationFailed(), TASK, Patience(), 10, ADVICE)
+        after_fault(errors.AuthenticationFailed(), TASK, Tolerated(), 10, ADVICE)
     assert caught.value.task_id == TASK

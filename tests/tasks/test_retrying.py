@@ -11,9 +11,10 @@ from prefect.states import Failed
 
 from prefect_seedance.client.errors import VideoFailed, WaitTimedOut
 from prefect_seedance.journal.errors import FailedBefore, JournalUnavailable, TaskNotRecorded
+from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
 from prefect_seedance.tasks import store, wait
-from prefect_seedance.tasks.store import VideoNotStored, store_video
+from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.wait import wait_for_video
 
 INTENT = "0" * 32

@@ -9,8 +9,8 @@ from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
+from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.storage.errors import StorageError
-from prefect_seedance.tasks.models import StoredVideo
 
 #: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
 _LENGTH = 1500
@@ -25,7 +25,7 @@ def reuse_message(task_id: str) -> str:
 
 
 def success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, str]:
-    """Give subject and body for a stored video."""
+    """Return subject and body for a stored video."""
     lines = [_begin(request), stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
     if stored.reused:
         lines.append(reuse_message(stored.task_id))
@@ -97,7 +97,7 @@ class NoVideo:
 
 
 def failure_message(end: NoVideo, request: VideoRequest) -> tuple[str, str]:
-    """Give subject and body for a run that ended without a video."""
+    """Return subject and body for a run that ended without a video."""
     if isinstance(end.error, SubmissionUnknown):
         return end.headline, _unknown_body(end.error, request)
     words = end.words if len(end.words) <= _LENGTH else end.words[: _LENGTH - 1] + "…"

@@ -13,16 +13,17 @@ from typing import Literal
 from prefect_seedance.client.errors import (
     AuthenticationFailed,
     ConfigurationError,
+    InvalidRequest,
     MediaUnavailable,
     RateLimited,
     SeedanceError,
-    TaskError,
     TaskNotFound,
     VideoFailed,
 )
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import without_signatures
+from prefect_seedance.pipeline.errors import WaitStopped
 
 #: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
 POLL_SECONDS = 10.0
@@ -31,16 +32,18 @@ LOCAL_POLL_SECONDS = 0.25
 
 #: A task's row is written a moment after its create is answered; later "no such task" is meant.
 MAXIMUM_NOT_FOUND = 12
-#: Faults in a row: with 10 s and the client's own repeats, some ten minutes of outage.
-MAXIMUM_FAULTS = 40
+#: Faults in a row: with 10 s between them, ten minutes of outage. Nothing below or above repeats a question.
+MAXIMUM_FAULTS = 60
 #: Answers in a row that say "completed" and give no link that can be used.
 MAXIMUM_WITHOUT_LINK = 30
+#: Longest that one answer may take, and the least that the last one before the limit is given.
+ANSWER_SECONDS, LAST_ANSWER_SECONDS = 60.0, 10.0
 #: Longest gap after rate limits.
 MAXIMUM_GAP_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class Tolerated:
     """What has been tolerated so far, in a row."""
 
     faults: int = 0
@@ -54,12 +57,12 @@ class Next:
     """What to do after an answer: go on waiting, or hand over the completed task."""
 
     kind: Literal["wait", "done"]
-    patience: Patience
+    tolerated: Tolerated
     gap_seconds: float
     note: str = ""
 
 
-def after_answer(task: VideoTask, patience: Patience, gap_seconds: float, advice: str) -> Next:
+def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advice: str) -> Next:
     """Judge a proper answer. ``advice`` is for the error: how to take the task up.
 
     Raises:
@@ -68,59 +71,42 @@ def after_answer(task: VideoTask, patience: Patience, gap_seconds: float, advice
 
     Example:
         >>> running = VideoTask(task_id="videos_1", status="processing", progress=40)
-        >>> after_answer(running, Patience(faults=3), 10.0, "Run it again.").patience.faults
+        >>> after_answer(running, Tolerated(faults=3), 10.0, "Run it again.").tolerated.faults
         0
     """
     if task.state in ("failed", "canceled"):
         words = without_signatures(task.error_message) or ("it was canceled" if task.state == "canceled" else "")
         raise VideoFailed(task.task_id, words, classify_failure(words))
     if task.state == "running":
-        return Next("wait", Patience(), gap_seconds)
+        return Next("wait", Tolerated(), gap_seconds)
     if task.video_url.startswith(("https://", "http://")):
-        return Next("done", Patience(), 0.0)
-    count = patience.without_link + 1
+        return Next("done", Tolerated(), 0.0)
+    count = tolerated.without_link + 1
     what = f"a relative link, {task.video_url.partition('?')[0][:80]!r}" if task.video_url else "no link"
     if count >= MAXIMUM_WITHOUT_LINK:
         raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}", advice)
-    return Next("wait", Patience(without_link=count), gap_seconds, f"completed, but with {what} yet")
+    return Next("wait", Tolerated(without_link=count), gap_seconds, f"completed, but with {what} yet")
 
 
-def after_fault(error: SeedanceError, task_id: str, patience: Patience, gap_seconds: float, advice: str) -> Next:
+def after_fault(error: SeedanceError, task_id: str, tolerated: Tolerated, gap_seconds: float, advice: str) -> Next:
     """Judge a question that got no proper answer. ``advice`` is for the error: how to take the task up.
 
     Raises:
         WaitStopped: Asking again cannot help; carries the task id.
     """
-    if isinstance(error, AuthenticationFailed | ConfigurationError):
+    if isinstance(error, AuthenticationFailed | ConfigurationError | InvalidRequest):
         raise WaitStopped(task_id, error, advice) from error
     if isinstance(error, TaskNotFound):
-        count = patience.not_found + 1
+        count = tolerated.not_found + 1
         if count > MAXIMUM_NOT_FOUND:
             raise WaitStopped(task_id, error, advice) from error
-        return Next("wait", replace(patience, not_found=count), gap_seconds, "the vendor does not know the task yet")
+        return Next("wait", replace(tolerated, not_found=count), gap_seconds, "the vendor does not know the task yet")
     if isinstance(error, RateLimited):
-        count = patience.rate_limits + 1
+        count = tolerated.rate_limits + 1
         slower = min(gap_seconds * 2**count, MAXIMUM_GAP_SECONDS)
         asked = min(error.retry_after or 0.0, MAXIMUM_GAP_SECONDS)
-        return Next("wait", replace(patience, rate_limits=count), max(slower, asked), "the vendor asks for patience")
-    count = patience.faults + 1
+        return Next("wait", replace(tolerated, rate_limits=count), max(slower, asked), "the vendor asks for patience")
+    count = tolerated.faults + 1
     if count > MAXIMUM_FAULTS:
         raise WaitStopped(task_id, error, advice) from error
-    return Next("wait", replace(patience, faults=count), gap_seconds, f"no answer: {type(error).__name__}")
-
-
-class WaitStopped(TaskError):
-    """The task could not be watched any longer; it goes on at the vendor and is paid for.
-
-    Attributes:
-        cause: What stood in the way.
-        advice: How to go on.
-    """
-
-    def __init__(self, task_id: str, cause: SeedanceError, advice: str) -> None:
-        self.cause, self.advice = str(cause), advice
-        super().__init__(
-            task_id,
-            f"it could not be watched any longer: {cause} The task goes on at the vendor and is paid for. Once this is "
-            f"settled: {advice}",
-        )
+    return Next("wait", replace(tolerated, faults=count), gap_seconds, f"no answer: {type(error).__name__}")

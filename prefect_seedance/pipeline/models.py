@@ -1,52 +1,28 @@
-"""What the tasks hand to each other and, at the end, to the user."""
+"""What a video is once it lies in the store."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.storage.s3_settings import SCHEME
+from prefect_seedance.storage.protocol import Store
+
+_BUCKET = "s3://"
 
 
-class SubmittedVideo(TypedDict):
-    """What ``create_video`` returns: a plain value that points to the record, since Prefect persists it.
+class OpensStore(Protocol):
+    """Something that leads to a store: the saved block."""
 
-    Attributes:
-        intent: Identity of what was asked, 32 hex digits.
-        task_id: The vendor's task id.
-        attempt: Number of the attempt in the record.
-        nonce: Of that attempt; finds its place again should the record be lost.
-        scope: What the video is shared within, "" for everywhere.
-        decision: What was done: submit, attach, already_stored, resubmit.
-        reused: Whether another run than this one paid for it.
-        run_id: Root flow run that submitted it, "" outside of a flow.
-        run_name: Its name.
-        model: The model as the vendor names it.
-        created_at: Unix seconds of the submission, 0 if the vendor did not say.
-        cost: Price that the vendor reported, in its coins; None if it did not.
-        price: Price that was expected, None if nobody knew.
-        price_source: Where the expected price came from.
-        submissions: How many submissions the intent has taken so far.
-    """
+    @property
+    def location(self) -> str:
+        """Where it is."""
+        ...
 
-    intent: str
-    task_id: str
-    attempt: int
-    nonce: str
-    scope: str
-    decision: str
-    reused: bool
-    run_id: str
-    run_name: str
-    model: str
-    created_at: int
-    cost: float | None
-    price: float | None
-    price_source: str
-    submissions: int
+    def open(self) -> Store:
+        """Open it."""
+        ...
 
 
 class StoredVideo(BaseModel):
@@ -83,22 +59,22 @@ class StoredVideo(BaseModel):
     height: int = Field(description="Height in pixels; 0 if it could not be read.")
     seconds: float = Field(description="Length in seconds; 0 if it could not be read.")
 
-    def presigned_url(self, expires: int = 3600, *, store: VideoStore) -> str:
+    def presigned_url(self, expires: int = 3600, *, store: OpensStore) -> str:
         """Make a link by which anybody can download the video for a while. Nothing is asked of the store.
 
         Args:
             expires: Seconds that the link lives, at most a week.
-            store: The store where the video lies: its endpoint and its keys make the link.
+            store: The saved store (`VideoStore`) where the video lies: its endpoint and its keys make the link.
 
         Raises:
             ValueError: The video lies in a folder or in another store, or S3 allows no such time.
             StorageError: There are no credentials to sign with.
         """
-        if not self.uri.startswith(SCHEME):
+        if not self.uri.startswith(_BUCKET):
             raise ValueError(f"{self.uri} lies in a folder, which has no links; only s3:// has")
-        from prefect_seedance.storage.s3 import open_s3_store
+        from prefect_seedance.storage.s3 import S3Store
 
-        opened = open_s3_store(store.s3_settings())
-        if opened.uri_of(self.key) != self.uri:
-            raise ValueError(f"{self.uri} does not lie in the store {store.location}; give the one where it lies")
+        opened = store.open()
+        if not isinstance(opened, S3Store) or opened.uri_of(self.key) != self.uri:
+            raise ValueError(f"{self.uri} does not lie in the store {store.location}; pass the one where it lies")
         return opened.presigned_url(self.key, expires)

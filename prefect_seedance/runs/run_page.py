@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from prefect.artifacts import acreate_image_artifact, acreate_markdown_artifact
+from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
@@ -21,11 +21,12 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.identity import how_to_repeat
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.pipeline.record_lookup import Standing
+from prefect_seedance.runs.logs import log, note
+from prefect_seedance.runs.messages import NoVideo, cost_words, reuse_message
 from prefect_seedance.storage.templates import beside
-from prefect_seedance.tasks.logs import log, note
-from prefect_seedance.tasks.messages import NoVideo, cost_words, reuse_message
-from prefect_seedance.tasks.models import StoredVideo
-from prefect_seedance.tasks.taking_up import Standing
 
 #: Longest that showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
@@ -35,10 +36,9 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoStore) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
-    poster = await asyncio.to_thread(_poster, stored, store)
-    await _shown(acreate_markdown_artifact(stored_markdown(stored, request, poster), key=_key("video", stored.intent)))
-    if poster:
-        await _shown(acreate_image_artifact(poster, key=_key("poster", stored.intent), description=stored.uri))
+    poster = await threads.run(threads.RECORDS, _poster, stored, store)
+    page = stored_markdown(stored, request, poster)
+    await _shown(acreate_markdown_artifact(page, key=f"seedance-video-{stored.intent[:12]}", description=stored.uri))
 
 
 async def show_failure(end: NoVideo, request: VideoRequest) -> None:
@@ -148,16 +148,12 @@ def _time(moment: object) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
 
 
-def _key(kind: str, intent: str) -> str:
-    return f"seedance-{kind}-{intent[:12]}"
-
-
 def _poster(stored: StoredVideo, store: VideoStore) -> str:
     """Read the poster as a ``data:`` address: it needs no public bucket, and does not expire."""
     if not stored.poster_uri:
         return ""
     try:
-        found = store.open().get(beside(stored.key, ".jpg"))
+        found = store.destination().store.get(beside(stored.key, ".jpg"))
     except Exception as error:
         note(f"The poster could not be read: {error}")
         return ""

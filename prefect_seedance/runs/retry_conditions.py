@@ -6,7 +6,7 @@ from prefect.client.schemas.objects import State
 
 
 def failure_of(state: State[object]) -> object:
-    """Give what a failed task run raised.
+    """Return what a failed task run raised.
 
     Read from ``state.data``: for async tasks ``state.result()`` is a coroutine, and nobody would await it.
     """

@@ -6,6 +6,6 @@ import asyncio
 
 from prefect.exceptions import TerminationSignal
 
-#: What the code of a run then gets. Mostly everything that is awaited is cancelled; but Prefect raises its signal in
+#: What the code of a run then meets. Mostly everything that is awaited is cancelled; but Prefect raises its signal in
 #: whatever code runs at that moment, which may be ours.
 ENDED = (asyncio.CancelledError, TerminationSignal)

@@ -19,7 +19,7 @@ FACTS = "seedance"
 BROKEN_PIPE = 1
 
 
-def log(step: Step, message: str, *, level: int = logging.INFO, **facts: str | float | bool) -> None:
+def log(step: Step, message: str, *, level: int = logging.INFO, **facts: str | float | bool | None) -> None:
     """Log a message of a step, with facts beside it (``task_id``, ``progress`` in percent, ...)."""
     _write(level, message, {FACTS: {"step": step, **facts}})
 
@@ -33,10 +33,10 @@ def _write(level: int, message: str, extra: Mapping[str, object]) -> None:
     try:
         _logger().log(level, "%s", message, extra=extra)
     except SystemExit as ended:
-        # Prefect's console is rich's, which ends the process so when nobody reads its output any longer: after the
-        # death of the worker that started this run, say. It is silent from then on, and what is under way (an answer to
-        # be written down, a paid video) is worth more than that line. Prefect's own lines still end the process, but
-        # none of them comes between the vendor's answer and its record, or while a video is waited for.
+        # Prefect's console is rich's, which ends the process so when nobody reads its output any longer, for example
+        # after the death of the worker that started this run. It is silent from then on, and what is under way (an
+        # answer to be written down, a paid video) is worth more than that line. Prefect's own lines still end the
+        # process, but none of them comes between the vendor's answer and its record, or while a video is waited for.
         if ended.code != BROKEN_PIPE:
             raise
 

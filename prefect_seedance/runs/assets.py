@@ -8,8 +8,8 @@ from prefect.assets import Asset, materialize
 
 from prefect_seedance.blocks.location import asset_of
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.tasks.logs import log
-from prefect_seedance.tasks.models import StoredVideo
+from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.runs.logs import log
 
 #: What the metadata tells of a video.
 _FACTS = {"uri", "provenance_uri", "task_id", "model", "cost", "cost_source", "bytes", "sha256", "seconds"}

@@ -1,0 +1,197 @@
+"""Every error that a user may catch, in one place. Nothing inside the package imports this module.
+
+    SeedanceError                     whatever this package raises about the vendor, the journal or a task
+    ├── ConfigurationError            a key, a host or a time-out that cannot work
+    ├── InvalidRequest                refused by us; nothing was sent
+    ├── ConnectionFailed              the network failed; the call bought no video
+    ├── ApiError                      the vendor answered, and the answer is not a success
+    │   ├── AuthenticationFailed      the key is missing, wrong or blocked
+    │   ├── InvalidParameters         the vendor calls a parameter wrong
+    │   ├── RateLimited               too many requests
+    │   ├── VendorBusy                the vendor asks to try later
+    │   ├── TaskNotFound              the vendor does not know the task id (yet)
+    │   ├── SubmissionRefused         a submission that was certainly not accepted
+    │   └── UnexpectedAnswer          a page, half a JSON, an unknown code
+    ├── SubmissionUnclear             perhaps accepted, perhaps billed
+    │   └── SubmissionUnknown         ... and in the journal: settle it with resolve_submission
+    ├── TaskError                     about a task that is paid for; carries its id
+    │   ├── VideoFailed               the vendor's own verdict
+    │   ├── WaitTimedOut              the limit of the wait is reached; the task goes on
+    │   ├── WaitStopped               it could not be watched any longer; the task goes on
+    │   └── MediaUnavailable          completed, and its video cannot be fetched
+    ├── VideoNotStored                made and paid for, and not in the store yet
+    └── JournalError                  the record of what was submitted
+        ├── JournalUnavailable        the store could not be read or written just now
+        ├── JournalGone               it was there, and is not any more
+        ├── RecordDamaged             a record that cannot be read
+        ├── RecordTooNew              written by a newer version of this package
+        ├── RecordChanged             another run wrote it first
+        ├── IllegalTransition         a fault of this package
+        ├── MediaNotIdentified        a reference whose content nobody identified
+        ├── TaskNotRecorded           accepted and paid for, and the journal is down; carries the task id
+        ├── SubmissionUnknown         (also a SubmissionUnclear)
+        ├── ResolutionRefused         a resolution that cannot be right
+        └── SubmissionStopped         nothing was sent, and why
+            ├── SubmissionsUsedUp     the video has had all the submissions that are allowed
+            ├── FailedBefore          the vendor's verdict would be the same again
+            ├── AbandonedBefore       a person gave it up
+            ├── HeldByAnother         another run keeps it busy
+            ├── TooManyUnknowns       several unclear answers in a row
+            └── SubmissionCancelled   the run was cancelled before anything was sent
+
+    StorageError                      the store, or the download of a finished video
+    ├── BadLocation, BadKey           a place or a name that cannot be used
+    ├── StorageIncomplete             permissions or features are missing
+    ├── NotWritable, NotReadable      the store refuses
+    ├── NoSpace                       the disk or the quota is full
+    ├── StoreUnavailable              the store did not work just now
+    ├── ConditionsIgnored             the store cannot keep two writers apart
+    ├── AlreadyExists                 the key is there already
+    │   └── KeyTaken                  ... and holds something else
+    ├── Conflict, Missing             a record was written, or removed, by somebody else
+    ├── DamagedUpload                 what arrived is not what was sent
+    ├── RelayCancelled                the run was cancelled in the middle
+    └── SourceError                   the download
+        ├── SourceUnavailable         the host did not serve it
+        ├── LinkExpired               the link is dead, and so are fresh ones
+        ├── TruncatedSource           the body stops short, every time
+        ├── SourceChanged             it changed in the middle
+        ├── SourceTooLarge            more bytes than the store takes
+        ├── NotAVideo                 kept in quarantine
+        └── ForbiddenSource           the link leads where it must not
+
+Inside a Prefect run, what a step raises is the exception of the run. All survive pickling with their attributes.
+
+Example:
+    >>> issubclass(SubmissionUnknown, SubmissionUnclear) and issubclass(VideoNotStored, SeedanceError)
+    True
+"""
+
+from prefect_seedance.client.errors import (
+    ApiError,
+    AuthenticationFailed,
+    ConfigurationError,
+    ConnectionFailed,
+    InvalidParameters,
+    InvalidRequest,
+    MediaUnavailable,
+    RateLimited,
+    SeedanceError,
+    SubmissionRefused,
+    SubmissionUnclear,
+    TaskError,
+    TaskNotFound,
+    UnexpectedAnswer,
+    VendorBusy,
+    VideoFailed,
+    WaitTimedOut,
+)
+from prefect_seedance.journal.errors import (
+    AbandonedBefore,
+    FailedBefore,
+    HeldByAnother,
+    IllegalTransition,
+    JournalError,
+    JournalGone,
+    JournalUnavailable,
+    MediaNotIdentified,
+    RecordChanged,
+    RecordDamaged,
+    RecordTooNew,
+    ResolutionRefused,
+    SubmissionCancelled,
+    SubmissionStopped,
+    SubmissionsUsedUp,
+    SubmissionUnknown,
+    TaskNotRecorded,
+    TooManyUnknowns,
+)
+from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
+from prefect_seedance.storage.errors import (
+    AlreadyExists,
+    BadKey,
+    BadLocation,
+    ConditionsIgnored,
+    Conflict,
+    DamagedUpload,
+    ForbiddenSource,
+    KeyTaken,
+    LinkExpired,
+    Missing,
+    NoSpace,
+    NotAVideo,
+    NotReadable,
+    NotWritable,
+    RelayCancelled,
+    SourceChanged,
+    SourceError,
+    SourceTooLarge,
+    SourceUnavailable,
+    StorageError,
+    StorageIncomplete,
+    StoreUnavailable,
+    TruncatedSource,
+)
+
+__all__ = [
+    "AbandonedBefore",
+    "AlreadyExists",
+    "ApiError",
+    "AuthenticationFailed",
+    "BadKey",
+    "BadLocation",
+    "ConditionsIgnored",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DamagedUpload",
+    "FailedBefore",
+    "ForbiddenSource",
+    "HeldByAnother",
+    "IllegalTransition",
+    "InvalidParameters",
+    "InvalidRequest",
+    "JournalError",
+    "JournalGone",
+    "JournalUnavailable",
+    "KeyTaken",
+    "LinkExpired",
+    "MediaNotIdentified",
+    "MediaUnavailable",
+    "Missing",
+    "NoSpace",
+    "NotAVideo",
+    "NotReadable",
+    "NotWritable",
+    "RateLimited",
+    "RecordChanged",
+    "RecordDamaged",
+    "RecordTooNew",
+    "RelayCancelled",
+    "ResolutionRefused",
+    "SeedanceError",
+    "SourceChanged",
+    "SourceError",
+    "SourceTooLarge",
+    "SourceUnavailable",
+    "StorageError",
+    "StorageIncomplete",
+    "StoreUnavailable",
+    "SubmissionCancelled",
+    "SubmissionRefused",
+    "SubmissionStopped",
+    "SubmissionUnclear",
+    "SubmissionUnknown",
+    "SubmissionsUsedUp",
+    "TaskError",
+    "TaskNotFound",
+    "TaskNotRecorded",
+    "TooManyUnknowns",
+    "TruncatedSource",
+    "UnexpectedAnswer",
+    "VendorBusy",
+    "VideoFailed",
+    "VideoNotStored",
+    "WaitStopped",
+    "WaitTimedOut",
+]

@@ -1,0 +1,272 @@
+"""Delivering: from the completed task to the video in the store, with its provenance, poster and record.
+
+It needs the record and the link, not the request, so another process than the one that submitted can do it. The order
+of steps carries the promise: first the video, then where it came from, then the record; what is optional comes after
+that, and can neither fail nor hold up what went before.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import re
+import threading
+from concurrent.futures import TimeoutError as NotDone
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from prefect_seedance.client.errors import SeedanceError, VideoFailed
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.journal.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.journal.changes import key_of
+from prefect_seedance.journal.codec import package_version
+from prefect_seedance.journal.errors import JournalGone
+from prefect_seedance.journal.identity import Identity, how_to_go_on
+from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.journal.record import Attempt, Record, Run, Stored
+from prefect_seedance.journal.states import State
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.errors import VideoNotStored
+from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.pipeline.observer import Event, Observer
+from prefect_seedance.pipeline.order import key_facts
+from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.points import reached
+from prefect_seedance.storage.errors import AlreadyExists, StorageError
+from prefect_seedance.storage.poster import MediaFacts, poster_jpeg, probe
+from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
+from prefect_seedance.storage.relay import RelayedObject, relay
+from prefect_seedance.storage.source import MediaSource
+from prefect_seedance.storage.templates import beside, prefill
+
+#: Version of the provenance's shape.
+PROVENANCE_FORMAT = 2
+#: Longest that the caller waits for poster and media facts.
+_DECODING_SECONDS = 60.0
+
+
+def deliver(
+    completed: VideoTask,
+    submitted: SubmittedVideo,
+    account: Account,
+    destination: Destination,
+    *,
+    run: Run = Run(),  # noqa: B008 - frozen
+    observer: Observer = Observer(),  # noqa: B008 - frozen
+    cancelled: threading.Event | None = None,
+) -> StoredVideo:
+    """Bring a completed video into the store, or find that it is there. Blocking; repeating it is free and safe.
+
+    Args:
+        completed: The vendor's task; its link is asked for anew when it is missing or dead.
+        submitted: What `submit` returned.
+        account: Whose task it is.
+        destination: Where the video goes.
+        run: Which run stores it, for the provenance.
+        observer: Follows it.
+        cancelled: Stops the relay between two chunks.
+
+    Raises:
+        VideoFailed: The record has the vendor's verdict.
+        VideoNotStored: Anything else; carries the task id, what stood in the way as its cause, and how to go on.
+    """
+    stop = cancelled or threading.Event()
+    try:
+        return _Delivery(completed, submitted, account, destination, run, observer, stop).run()
+    except VideoFailed:
+        raise
+    except (StorageError, SeedanceError) as error:
+        advice = how_to_go_on(submitted["scope"])
+        raise VideoNotStored(completed.task_id or submitted["task_id"], str(error), advice) from error
+
+
+def stored_video(destination: Destination, record: Record) -> StoredVideo | None:
+    """Return the video that a record says is stored, if it really is there."""
+    if record.state is not State.STORED or record.stored is None:
+        return None
+    found = destination.store.stat(record.stored.key)
+    if found is None or found.size != record.stored.bytes:
+        return None
+    return StoredVideo.model_validate(record.stored.model_dump())
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """One video on its way into the store."""
+
+    completed: VideoTask
+    submitted: SubmittedVideo
+    account: Account
+    destination: Destination
+    run_facts: Run
+    observer: Observer
+    cancelled: threading.Event
+
+    def run(self) -> StoredVideo:
+        journal, store = self.destination.journal, self.destination.store
+        followed = adopt(journal, self.submitted)
+        raise_verdict(journal, followed)
+        if there := stored_video(self.destination, followed.record):
+            return self._marked(there)
+        if followed.record.state is State.STORED:
+            self._warn(f"{followed.record.key} is gone from the store; the video is relayed again.")
+            followed = FollowedTask(journal.relay_again(followed.record.intent), followed.task_id)
+        record, task_id = followed.record, followed.task_id
+        attempt = next(each for each in record.attempts if each.task_id == task_id)
+        key = self._key(record, attempt)
+        reached("relay.before")
+        relayed = relay(
+            MediaSource(lambda refresh: self._link(task_id, refresh), policy=self.destination.media_for(self.account)),
+            store,
+            key,
+            metadata={TASK_ID_METADATA: task_id, "intent": record.intent, "model": record.model},
+            filename=filename_of(record, task_id),
+            cancelled=self.cancelled,
+        )
+        reached("relay.after")
+        stored = self._described(record, attempt, relayed)
+        _write_once(store, beside(key, ".json"), self._provenance(stored, record, attempt).encode())
+        reached("provenance.after")
+        self._recorded(stored)
+        facts = {"bytes": stored.bytes, "cost": stored.cost}
+        self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
+        return self._marked(self._with_extras(stored, record, relayed))
+
+    def _marked(self, stored: StoredVideo) -> StoredVideo:
+        return stored.model_copy(update={"reused": self.submitted["reused"]})
+
+    def _warn(self, message: str) -> None:
+        self.observer.log(message, level=logging.WARNING)
+
+    def _key(self, record: Record, attempt: Attempt) -> str:
+        """Return the key that is in the record, or render it and keep it there."""
+        if record.task_id == attempt.task_id and record.key:
+            return record.key
+        identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
+        facts = key_facts(identity, self.submitted["run_name"])
+        key = key_of(record.delivery.key_template or prefill(self.destination.key_template, facts), attempt)
+        kept = self.destination.journal.keep_key(record.intent, attempt.task_id, key).record
+        return kept.key if kept.task_id == attempt.task_id else key
+
+    def _link(self, task_id: str, refresh: bool) -> str:
+        if self.completed.video_url and self.completed.task_id == task_id and not refresh:
+            return self.completed.video_url
+        with self.account.client() as client:
+            return client.get_video(task_id).video_url
+
+    def _described(self, record: Record, attempt: Attempt, relayed: RelayedObject) -> StoredVideo:
+        completed = self.completed
+        reported = completed.cost if completed.cost is not None else attempt.cost
+        cost, source = (reported, "vendor") if reported is not None else (attempt.price, attempt.price_source)
+        return StoredVideo(
+            uri=relayed.uri,
+            key=relayed.key,
+            bytes=relayed.size,
+            sha256=relayed.sha256,
+            crc32=f"{relayed.crc32:08x}",
+            content_type=relayed.content_type,
+            etag=relayed.etag,
+            version=relayed.version,
+            task_id=attempt.task_id,
+            intent=record.intent,
+            model=completed.model or record.model,
+            cost=cost,
+            cost_source=source,
+            submissions=record.submissions,
+            created_at=moment(completed.created_at or attempt.created_at),
+            completed_at=moment(completed.completed_at or attempt.completed_at),
+            stored_at=datetime.now(UTC),
+            poster_uri="",
+            provenance_uri=self.destination.store.uri_of(beside(relayed.key, ".json")),
+            width=0,
+            height=0,
+            seconds=0.0,
+        )
+
+    def _provenance(self, stored: StoredVideo, record: Record, attempt: Attempt) -> str:
+        """Write where a video came from as JSON text, from the record alone. No secrets."""
+        written = {
+            "format": PROVENANCE_FORMAT,
+            "request": record.request,
+            "take": record.take,
+            "scope": record.scope,
+            "video": stored.model_dump(mode="json", exclude={"poster_uri", "width", "height", "seconds", "reused"}),
+            "vendor": {"host": attempt.host, "account": record.account, "credentials": attempt.credentials},
+            "submitted_by": {"flow_run_id": attempt.run.id, "flow_run_name": attempt.run.name},
+            "stored_by": {"flow_run_id": self.run_facts.id, "flow_run_name": self.run_facts.name},
+            "versions": {
+                "prefect-seedance": package_version(),
+                "prefect": _version_of("prefect"),
+                "python": platform.python_version(),
+            },
+        }
+        return json.dumps(written, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
+
+    def _recorded(self, stored: StoredVideo) -> None:
+        journal = self.destination.journal
+        facts = Stored.model_validate(stored.model_dump(mode="json"))
+        try:
+            journal.record_stored(stored.intent, stored.task_id, facts)
+        except JournalGone:  # deleted meanwhile: written anew from what is known of it
+            adopt(journal, self.submitted)
+            journal.record_stored(stored.intent, stored.task_id, facts)
+
+    def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
+        """Add poster and media facts, to the record too; a video without them is whole."""
+        work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
+        try:
+            extras = work.result(timeout=_DECODING_SECONDS)
+            described = stored.model_copy(update=extras)
+            if described != stored:
+                facts = Stored.model_validate(described.model_dump(mode="json"))
+                self.destination.journal.record_described(stored.intent, stored.task_id, facts)
+            return described
+        except NotDone:
+            self._warn(f"Poster and size of {stored.uri} were not there within {_DECODING_SECONDS:.0f} s; left out.")
+        except Exception as error:
+            self._warn(f"Poster and size of {stored.uri} are left out: {error}")
+        return stored
+
+    def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
+        store, key = self.destination.store, relayed.key
+        with store.open_read(key) as video:
+            media: MediaFacts | None = probe(video)
+            poster = poster_jpeg(video) if posters else None
+        extras: dict[str, object] = {}
+        if media is not None:
+            extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}
+        if poster is not None:
+            _write_once(store, beside(key, ".jpg"), poster)
+            extras["poster_uri"] = store.uri_of(beside(key, ".jpg"))
+        reached("poster.after")
+        return extras
+
+
+def _write_once(store: Store, key: str, data: bytes) -> None:
+    with suppress(AlreadyExists):  # of an earlier try, and kept: nothing is overwritten
+        store.create(key, data)
+
+
+def filename_of(record: Record, task_id: str) -> str:
+    """Return a readable name for whoever saves the video: the beginning of its prompt and of its task id."""
+    prompt = str(record.request.get("prompt", ""))
+    words = re.sub(r"[^\w]+", "-", prompt, flags=re.ASCII).strip("-").lower()[:40].strip("-")
+    return f"{words or 'video'}-{task_id.removeprefix('videos_')[:8]}.mp4"
+
+
+def moment(unix_seconds: int | None) -> datetime | None:
+    """Return the time of the vendor's Unix seconds; None if there are none, or no calendar has them."""
+    try:
+        return datetime.fromtimestamp(unix_seconds, UTC) if unix_seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,73 @@
+"""How a caller follows one video: log lines with facts, and events. What fails here never stops the work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+_log = logging.getLogger(__name__)
+
+Fact = str | int | float | bool | None
+EventKind = Literal["submitted", "attached", "completed", "stored", "failed", "unknown", "refused"]
+
+
+def _no_facts() -> Mapping[str, Fact]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that others may want to react to.
+
+    Attributes:
+        kind: What happened.
+        intent: Identity of the video.
+        task_id: The vendor's task id, "" if there is none.
+        uri: Where the video is, "" if it is nowhere yet.
+        facts: More about it.
+    """
+
+    kind: EventKind
+    intent: str
+    task_id: str = ""
+    uri: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=_no_facts)
+
+
+def _write_log(level: int, message: str, facts: Mapping[str, Fact]) -> None:
+    _log.log(level, "%s", message)
+
+
+def _emit_nothing(event: Event) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Follows one video.
+
+    Attributes:
+        write: Takes the level, the message and the facts of a log line.
+        emit: Takes each event.
+    """
+
+    write: Callable[[int, str, Mapping[str, Fact]], None] = _write_log
+    emit: Callable[[Event], None] = _emit_nothing
+
+    def log(self, message: str, *, level: int = logging.INFO, **facts: Fact) -> None:
+        """Write a log line. A handler or filter that raises costs the line, never the video."""
+        try:
+            self.write(level, message, facts)
+        except Exception:
+            with suppress(Exception):
+                _log.log(level, "%s", message)
+
+    def tell(self, event: Event) -> None:
+        """Emit an event; one that cannot be emitted is logged."""
+        try:
+            self.emit(event)
+        except Exception as error:
+            self.log(f"The event {event.kind} was not emitted: {error}", level=logging.WARNING)

@@ -1,0 +1,80 @@
+"""An order: what is asked, its identity, and what becomes of the video. Computed once, and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.identity import Identity, identify
+from prefect_seedance.journal.media import MediaIdentity
+from prefect_seedance.journal.record import Delivery
+from prefect_seedance.storage.templates import KeyFacts, prefill
+
+
+@dataclass(frozen=True)
+class Order:
+    """One video that is asked for.
+
+    Attributes:
+        asked: The request as the user asked it.
+        prepared: What is sent: the same, with references that the route can read.
+        identity: Of the request as asked.
+        delivery: What becomes of the video, for the record.
+    """
+
+    asked: VideoRequest
+    prepared: VideoRequest
+    identity: Identity
+    delivery: Delivery
+
+    @property
+    def intent(self) -> str:
+        """The identity in short, 32 hex digits."""
+        return self.identity.intent
+
+
+def place_order(
+    request: VideoRequest,
+    *,
+    scope: str,
+    account: str,
+    key_template: str,
+    run_name: str = "",
+    notify: Sequence[str] = (),
+    media: MediaIdentity | None = None,
+) -> Order:
+    """Work out everything about a request that later steps need.
+
+    Args:
+        request: As the user asked it.
+        scope: What the video is shared within.
+        account: Label of the account that pays.
+        key_template: Of the store.
+        run_name: Name of the flow run, "" outside of one.
+        notify: Names of the saved notification blocks that are told.
+        media: Identifies references that an address alone cannot.
+
+    Raises:
+        MediaNotIdentified: A reference has no identity.
+
+    Example:
+        >>> request = VideoRequest(prompt="A paper boat")
+        >>> order = place_order(request, scope="", account="default", key_template="{intent}.mp4")
+        >>> order.delivery.key_template
+        '2e5b2ced3957ef68973738a4277cb3f2.mp4'
+    """
+    identity = identify(request, scope=scope, account=account, media=media)
+    delivery = Delivery(key_template=prefill(key_template, key_facts(identity, run_name)), notify=tuple(notify))
+    return Order(request, request, identity, delivery)
+
+
+def key_facts(identity: Identity, run_name: str) -> KeyFacts:
+    """Gather what a key template may name."""
+    return KeyFacts(
+        intent=identity.intent,
+        request_digest=identity.intent[:12],
+        model=identity.model,
+        take=identity.take,
+        flow_run_name=run_name or "run",
+    )

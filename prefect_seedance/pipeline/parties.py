@@ -1,0 +1,59 @@
+"""The two parties of an order: the account that pays, and the store where the video ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from prefect_seedance.client.async_client import AsyncSeedanceClient
+from prefect_seedance.client.settings import ClientSettings
+from prefect_seedance.client.sync_client import SeedanceClient
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.storage.policy import MediaPolicy
+from prefect_seedance.storage.protocol import Store
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who pays.
+
+    Attributes:
+        settings: Key, host and time-outs.
+        label: Part of every intent; stays when the key is rotated or the host moves.
+    """
+
+    settings: ClientSettings
+    label: str = "default"
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of key and host: the only thing of them that may reach a log or a record."""
+        return self.settings.fingerprint
+
+    def client(self) -> SeedanceClient:
+        """Build a client for synchronous code; use it as a context manager."""
+        return SeedanceClient(self.settings.api_key, self.settings.base_url, timeouts=self.settings.timeouts)
+
+    def async_client(self) -> AsyncSeedanceClient:
+        """Build a client for asynchronous code; use it as an async context manager."""
+        return AsyncSeedanceClient(self.settings.api_key, self.settings.base_url, timeouts=self.settings.timeouts)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where videos go. One object per store and process.
+
+    Attributes:
+        store: Open for reading and writing.
+        journal: Of that store.
+        key_template: Where in the store a video goes; checked.
+        media: Where video links may lead, and how large a video may be.
+    """
+
+    store: Store
+    journal: Journal
+    key_template: str
+    media: MediaPolicy
+
+    def media_for(self, account: Account) -> MediaPolicy:
+        """Return the rules for links of this account's vendor; a simulator on this machine may give loopback links."""
+        return replace(self.media, allow_loopback=account.settings.is_local)

@@ -1,0 +1,101 @@
+"""What all submissions of one run share in one process: the unknown storm, the price catalog, the balance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotDone
+from typing import TypeVar, cast
+
+from prefect_seedance.client.errors import RateLimited, SeedanceError
+from prefect_seedance.client.models import CatalogEntry
+from prefect_seedance.client.prices import Estimate, estimate
+from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.journal.errors import SubmissionCancelled
+from prefect_seedance.journal.storm import UnknownStorm
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.observer import Observer
+from prefect_seedance.pipeline.parties import Account
+
+T = TypeVar("T")
+
+#: Longest that the price catalog is asked for: a price is for people, and no reason to hold up a video.
+CATALOG_SECONDS = 15.0
+#: How soon a waiting submission notices that its run is cancelled.
+_LOOK_SECONDS = 0.2
+
+
+class RunState:
+    """Shared by the submissions of one run in one process. Safe to share between threads.
+
+    Each question to the vendor is asked by one submission, and all others wait for that answer. One that fails is asked
+    again by whoever needs it next.
+
+    Attributes:
+        storm: Stops the run after several unclear answers in a row.
+    """
+
+    def __init__(self) -> None:
+        self.storm = UnknownStorm()
+        self._lock = threading.Lock()
+        self._answers: dict[str, Future[object]] = {}
+
+    def balance(self, account: Account, intent: str, cancelled: Callable[[], bool]) -> float | None:
+        """Return the coins that are available, None if the vendor does not say.
+
+        Asked once per run and key: it is free, and finds a wrong key or host before anything is sent.
+
+        Raises:
+            SeedanceError: Key, host or network do not work. Nothing was sent.
+            SubmissionCancelled: The run was cancelled while it waited.
+        """
+        name = f"balance {account.fingerprint}"
+        return self._once(name, lambda: _available(account), intent, cancelled)
+
+    def price(
+        self, request: VideoRequest, account: Account, intent: str, cancelled: Callable[[], bool], observer: Observer
+    ) -> Estimate | None:
+        """Return what a request is expected to cost, None if that cannot be known.
+
+        Raises:
+            SubmissionCancelled: The run was cancelled while it waited.
+        """
+        try:
+            catalog = self._once(f"catalog {account.fingerprint}", lambda: _catalog(account), intent, cancelled)
+        except SubmissionCancelled:
+            raise
+        except SeedanceError as error:
+            observer.log(f"The vendor's price catalog could not be read: {error}")
+            return None
+        return estimate(request, catalog)
+
+    def _once(self, name: str, ask: Callable[[], T], intent: str, cancelled: Callable[[], bool]) -> T:
+        with self._lock:
+            future = self._answers.get(name)
+            if future is None or (future.done() and future.exception() is not None):
+                future = self._answers[name] = cast("Future[object]", threads.start(threads.LOOKUPS, ask))
+        while True:
+            try:
+                return cast("T", future.result(timeout=_LOOK_SECONDS))
+            except NotDone:
+                if future.done():  # the question itself ended in a time-out
+                    raise
+                if cancelled():
+                    raise SubmissionCancelled(intent) from None
+
+
+def _available(account: Account) -> float | None:
+    try:
+        with account.client() as client:
+            return client.user_balance().available
+    except RateLimited:
+        return None  # the key and the host work
+    except SeedanceError as error:
+        error.add_note("This was the free check before the first submission; options.preflight=False leaves it out.")
+        raise
+
+
+def _catalog(account: Account) -> tuple[CatalogEntry, ...]:
+    with account.client() as client:
+        return client.catalog()

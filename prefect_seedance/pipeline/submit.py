@@ -1,0 +1,106 @@
+"""Submitting: from an order to the vendor's task. The step that costs money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prefect_seedance.client.outcome import Outcome
+from prefect_seedance.client.references import require_valid
+from prefect_seedance.journal.callbacks import Callbacks, Notice
+from prefect_seedance.journal.commands import how_to_resolve
+from prefect_seedance.journal.critical import Evidence, Sender
+from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.journal.record import Run
+from prefect_seedance.journal.submission import resume_or_submit
+from prefect_seedance.pipeline.gate import gate_for
+from prefect_seedance.pipeline.observer import Event, Observer
+from prefect_seedance.pipeline.order import Order
+from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.run_state import RunState
+
+
+def _never() -> bool:
+    return False
+
+
+def submit(
+    order: Order,
+    account: Account,
+    destination: Destination,
+    *,
+    run: Run = Run(),  # noqa: B008 - frozen
+    state: RunState | None = None,
+    max_submissions: int = 1,
+    preflight: bool = True,
+    watch_seconds: float = 0.0,
+    observer: Observer = Observer(),  # noqa: B008 - frozen
+    cancelled: Callable[[], bool] = _never,
+) -> SubmittedVideo:
+    """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
+
+    Everything that can still forbid it is looked at right before each claim, and only then: what is there already needs
+    no price and no probe.
+
+    Args:
+        order: What is asked for.
+        account: Who pays.
+        destination: Where the video will go, and where its journal is.
+        run: Which run asks, for the record.
+        state: Shared by all submissions of the run.
+        max_submissions: How often the video may be paid for, over all runs.
+        preflight: Whether the balance is asked for before the first claim of the run.
+        watch_seconds: How long the caller is going to watch the task.
+        observer: Follows it.
+        cancelled: Whether the run is being cancelled.
+
+    Raises:
+        InvalidRequest: The request breaks a rule; nothing was sent.
+        StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
+        SubmissionUnknown: Perhaps accepted: a person has to settle it.
+        SubmissionStopped: Nothing was sent, and why.
+        SeedanceError: The vendor refused or could not be reached; nothing was bought.
+    """
+    shared, journal = state or RunState(), destination.journal
+
+    def before_claim(nonce: str) -> Evidence:
+        require_valid(order.prepared)
+        destination.store.require_conditions()
+        balance = shared.balance(account, order.intent, cancelled) if preflight else None
+        price = shared.price(order.prepared, account, order.intent, cancelled, observer)
+        if price is None:
+            return Evidence(balance_before=balance)
+        return Evidence(price=price.coins, price_source=price.source, balance_before=balance)
+
+    def post(seconds: float) -> Outcome:
+        gate_for(account).take_now()
+        with account.client() as client:
+            return client.submit_video(order.prepared, total_seconds=seconds)
+
+    def balance_now() -> float | None:
+        with account.client() as client:
+            return client.user_balance().available
+
+    def tell(notice: Notice) -> None:
+        facts = {"decision": str(notice.decision), "reason": notice.reason, "model": order.prepared.model_name}
+        if notice.kind == "unknown":
+            facts["resolve"] = how_to_resolve(notice.intent, journal.store_option)
+        observer.tell(Event(notice.kind, notice.intent, notice.task_id, facts={"attempt": notice.attempt, **facts}))
+
+    return resume_or_submit(
+        journal,
+        order.identity,
+        post,
+        sender=Sender(run, account.fingerprint, account.settings.host),
+        policy=SubmissionPolicy(max_submissions=max_submissions, post_seconds=account.settings.timeouts.submit_total),
+        before_claim=before_claim,
+        delivery=order.delivery,
+        watch_seconds=watch_seconds,
+        callbacks=Callbacks(
+            log=lambda level, message: observer.log(message, level=level),
+            emit=tell,
+            balance=balance_now,
+            cancelled=cancelled,
+        ),
+        storm=shared.storm,
+    )

@@ -1,0 +1,69 @@
+"""Threads of our own for blocking work.
+
+Never asyncio's default pool: name resolution and Prefect share that one, and twenty POSTs that hang for minutes would
+stop both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Pool:
+    """A pool that makes its threads when they are needed; a forked child makes its own.
+
+    Args:
+        size: Threads at most.
+        name: What their names begin with.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._size, self._name = size, name
+        self._lock = threading.Lock()
+        self._made: tuple[int, ThreadPoolExecutor] | None = None
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Start work, or queue it if all threads are busy."""
+        made = self._made
+        if made is None or made[0] != os.getpid():
+            with self._lock:
+                made = self._made
+                if made is None or made[0] != os.getpid():
+                    executor = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
+                    made = self._made = (os.getpid(), executor)
+        return made[1].submit(work)
+
+
+#: POSTs to the vendor. Each may hang for minutes, and the next one shall not wait for it.
+SUBMISSIONS = Pool(128, "seedance-submit")
+#: Videos on their way into a store: as many as share a network well. Each takes some 30 MB of memory.
+RELAYS = Pool(16, "seedance-relay")
+#: Decoding of media, which costs CPU.
+MEDIA = Pool(2, "seedance-media")
+#: Short questions to a store.
+RECORDS = Pool(32, "seedance-records")
+#: Short questions to the vendor that a submission depends on, such as the price catalog.
+LOOKUPS = Pool(8, "seedance-lookup")
+
+
+def start(pool: Pool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """Start blocking work in a pool, in a copy of the caller's context, so that it logs to the same Prefect run."""
+    context = copy_context()
+    return pool.submit(lambda: context.run(work, *args, **kwargs))
+
+
+async def run(pool: Pool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking work in a pool and wait for it.
+
+    Cancelling the waiting does not stop work that has begun.
+    """
+    return await asyncio.wrap_future(start(pool, work, *args, **kwargs))

@@ -1,0 +1,217 @@
+"""Watching: from the vendor's task to the completed video. Asking is free; giving up early is not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
+from prefect_seedance.client.models import VideoTask
+from prefect_seedance.journal.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.journal.errors import JournalGone
+from prefect_seedance.journal.identity import how_to_go_on
+from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.pipeline import polling, threads
+from prefect_seedance.pipeline.deliver import stored_video
+from prefect_seedance.pipeline.gate import gate_for
+from prefect_seedance.pipeline.observer import Event, Observer
+from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.points import reached
+
+#: Takes each answer and the seconds waited so far; may draw a progress bar. What it raises is logged.
+OnAnswer = Callable[[VideoTask, float], Awaitable[None]]
+#: Longest that a caller's progress may hold up the watching.
+_PROGRESS_SECONDS = 15.0
+
+
+class Watcher:
+    """Watches any number of one account's tasks in one event loop, with one pooled HTTP client.
+
+    It belongs to the loop that opened it, as its connections do. The pace is the process's: see `gate`.
+
+    Args:
+        account: Whose tasks.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._gate = gate_for(account)
+        self._client = account.async_client()
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._client.aclose()
+
+    async def wait(
+        self, task_id: str, *, limit_seconds: float, advice: str, observer: Observer, on_answer: OnAnswer | None = None
+    ) -> VideoTask:
+        """Wait until the vendor has made a video.
+
+        Args:
+            task_id: The vendor's task id.
+            limit_seconds: How long to wait in all, whatever a single answer takes.
+            advice: For errors: how the task is taken up.
+            observer: Follows it.
+            on_answer: Is told of each answer.
+
+        Returns:
+            The completed task, with a link that can be fetched.
+
+        Raises:
+            WaitTimedOut: The limit is reached; the task goes on.
+            VideoFailed: The vendor's verdict.
+            TaskError: It could not be watched any longer; the task goes on.
+        """
+        started = time.monotonic()
+        local = self._account.settings.is_local
+        gap = polling.LOCAL_POLL_SECONDS if local else polling.POLL_SECONDS
+        tolerated = polling.Tolerated()
+        self._gate.joined()
+        try:
+            while True:
+                await asyncio.sleep(self._gate.reserve())
+                left = limit_seconds - (time.monotonic() - started)
+                try:
+                    reached("poll.before")
+                    limit = min(polling.ANSWER_SECONDS, max(left, polling.LAST_ANSWER_SECONDS))
+                    answer = await self._client.get_video(task_id)
+                    reached("poll.after")
+                except TaskError:
+                    raise
+                except SeedanceError as error:
+                    following = polling.after_fault(error, task_id, tolerated, gap, advice)
+                    if isinstance(error, RateLimited):
+                        self._gate.limited(following.gap_seconds)
+                else:
+                    self._gate.answered()
+                    following = polling.after_answer(answer, tolerated, gap, advice)
+                    if on_answer is not None:
+                        await _told(on_answer, answer, time.monotonic() - started, observer)
+                    if following.kind == "done":
+                        return answer
+                if following.note and following.tolerated != tolerated:
+                    observer.log(f"Task {task_id}: {following.note}.", level=logging.DEBUG, task_id=task_id)
+                tolerated = following.tolerated
+                waited = time.monotonic() - started
+                if waited >= limit_seconds:
+                    raise WaitTimedOut(task_id, waited, advice)
+                await asyncio.sleep(min(self._gate.gap(following.gap_seconds), limit_seconds - waited))
+        finally:
+            self._gate.left()
+
+
+async def _told(on_answer: OnAnswer, answer: VideoTask, waited_seconds: float, observer: Observer) -> None:
+    telling = asyncio.ensure_future(on_answer(answer, waited_seconds))
+    try:
+        _, late = await asyncio.wait([telling], timeout=_PROGRESS_SECONDS)
+    except BaseException:
+        telling.cancel()
+        raise
+    if late:
+        telling.cancel()
+    elif telling.exception() is not None:
+        observer.log(f"The progress was not shown: {telling.exception()}", level=logging.DEBUG)
+
+
+#: The watchers of this process that are open: by event loop, and by account, each with the number of its users.
+_open_watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, tuple[Watcher, int]]] = WeakKeyDictionary()
+_open_lock = threading.Lock()
+
+
+@asynccontextmanager
+async def open_watcher(account: Account) -> AsyncGenerator[Watcher]:
+    """Open the event loop's watcher for an account, or join the one that is open; the last who leaves closes it."""
+    with _open_lock:
+        watchers = _open_watchers.setdefault(asyncio.get_running_loop(), {})
+    key = f"{account.settings.base_url} {account.fingerprint}"
+    # No lock from here on: one loop, and nothing is awaited between a look and what follows from it.
+    watcher, users = watchers.get(key) or (Watcher(account), 0)
+    watchers[key] = (watcher, users + 1)
+    try:
+        yield watcher
+    finally:
+        _, users = watchers[key]
+        watchers[key] = (watcher, users - 1)
+        if users == 1:
+            del watchers[key]
+            await watcher.aclose()
+
+
+async def watch(
+    submitted: SubmittedVideo,
+    account: Account,
+    destination: Destination,
+    *,
+    limit_seconds: float,
+    max_submissions: int = 1,
+    observer: Observer = Observer(),  # noqa: B008 - frozen
+    on_answer: OnAnswer | None = None,
+) -> VideoTask:
+    """Wait until the vendor has made the video of a submission.
+
+    The journal's record is looked at first, and wins: it may know of a later attempt, or that the video is stored.
+
+    Args:
+        submitted: What `submit` returned.
+        account: Whose task it is.
+        destination: Where the journal is.
+        limit_seconds: How long to wait.
+        max_submissions: How often the video may be paid for; decides which error a verdict in the record becomes.
+        observer: Follows it.
+        on_answer: Is told of each answer of the vendor.
+
+    Returns:
+        The completed task, with a link that lives about three days; without one if the video is stored already.
+
+    Raises:
+        WaitTimedOut: Not a failure: the task goes on, and its id is in the error.
+        VideoFailed: The vendor's own verdict.
+        TaskError: It could not be watched any longer.
+        SubmissionStopped: The record has the verdict already, and no further submission is allowed.
+        JournalError: The journal cannot be used; carries the task id where it is new.
+    """
+    journal = destination.journal
+    followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions)
+    record, task_id = followed.record, followed.task_id
+    if await threads.run(threads.RECORDS, stored_video, destination, record):
+        return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
+    intent, advice = record.intent, how_to_go_on(record.scope)
+    try:
+        async with open_watcher(account) as watcher:
+            completed = await watcher.wait(
+                task_id, limit_seconds=limit_seconds, advice=advice, observer=observer, on_answer=on_answer
+            )
+    except VideoFailed as failed:
+        verdict = failed.failure, failed.error_message
+        await threads.run(
+            threads.RECORDS, _written, destination, submitted, lambda: journal.record_failed(intent, task_id, *verdict)
+        )
+        facts = {"failure": failed.failure, "message": failed.error_message[:500]}
+        observer.tell(Event("failed", intent, task_id, facts=facts))
+        raise
+    await threads.run(
+        threads.RECORDS, _written, destination, submitted, lambda: journal.record_completed(intent, completed)
+    )
+    observer.tell(Event("completed", intent, task_id, facts={"model": completed.model}))
+    return completed
+
+
+def _followed(destination: Destination, submitted: SubmittedVideo, max_submissions: int) -> FollowedTask:
+    followed = adopt(destination.journal, submitted)
+    raise_verdict(destination.journal, followed, SubmissionPolicy(max_submissions=max_submissions))
+    return followed
+
+
+def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], object]) -> None:
+    """Write what the vendor said into the record; one that was deleted meanwhile is written anew first."""
+    try:
+        write()
+    except JournalGone:
+        adopt(destination.journal, submitted)
+        write()

@@ -1,0 +1,45 @@
+"""Events that automations and other pipelines can react to: ``seedance.video.submitted``, ``...stored`` and others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from prefect.events import emit_event
+
+from prefect_seedance.client.redaction import without_signatures
+from prefect_seedance.pipeline.observer import Event, Fact, Observer
+from prefect_seedance.runs.logs import Step, log
+
+
+def emit(event: Event) -> None:
+    """Emit an event about a video to Prefect. One that cannot be emitted is logged and changes nothing.
+
+    The video's intent is the event's resource; the task id and the address of the video are related ones. Addresses in
+    the facts are stripped of what may be a signature.
+    """
+    facts = {name: without_signatures(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
+    related: list[dict[str, str]] = []
+    if event.task_id:
+        related.append({"prefect.resource.id": f"seedance.task.{event.task_id}", "prefect.resource.role": "task"})
+    if event.uri:
+        related.append({"prefect.resource.id": event.uri, "prefect.resource.role": "video"})
+    name = event.task_id or event.intent
+    try:
+        emit_event(
+            event=f"seedance.video.{event.kind}",
+            resource={"prefect.resource.id": f"seedance.video.{event.intent}", "prefect.resource.name": name},
+            related=related,
+            payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
+        )
+    except Exception as error:
+        log("notify", f"The event seedance.video.{event.kind} was not emitted: {error}", level=logging.WARNING)
+
+
+def run_observer(step: Step) -> Observer:
+    """Return an observer that writes to the run's log, as a line of this step, and emits Prefect events."""
+
+    def write(level: int, message: str, facts: Mapping[str, Fact]) -> None:
+        log(step, message, level=level, **facts)
+
+    return Observer(write, emit)
