@@ -22,6 +22,7 @@ MAXIMUM_LINES = 300
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "exports": frozenset(),
     "points": frozenset(),
+    "tls": frozenset(),
     "client": frozenset(),
     "storage": frozenset(),
     "journal": frozenset({"storage", "client"}),
@@ -32,8 +33,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Loading a name when it is asked for, and saying where the code is: of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"exports", "points"})
+# Loading a name when it is asked for, saying where the code is, the one TLS context of the process: of use everywhere,
+# and a few lines each.
+FOR_ALL = frozenset({"exports", "points", "tls"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -42,6 +44,7 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "exports": PREFECT | AWS | SERVER,
     "points": PREFECT | AWS | SERVER,
+    "tls": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
     "storage": PREFECT | SERVER,
     "simulator": PREFECT | AWS,

@@ -36,6 +36,7 @@ from prefect_seedance.client.retry import Random
 from prefect_seedance.client.settings import DEFAULT_BASE_URL, DEFAULT_TIMEOUTS, Timeouts
 from prefect_seedance.client.submission import accepted_or_delay
 from prefect_seedance.client.wire import body_of
+from prefect_seedance.tls import tls_context
 
 
 class AsyncSeedanceClient(ClientBase):
@@ -191,7 +192,7 @@ class AsyncSeedanceClient(ClientBase):
 
     def _http_client(self, limits: httpx.Limits) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=self._transport, verify=self._ssl_context, trust_env=self._trust_env, limits=limits
+            transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits
         )
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,12 +25,6 @@ FRESH_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 SHARED_CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
-@cache
-def _ssl_context(trust_env: bool) -> ssl.SSLContext:
-    """Load the certificates once per process: it takes a tenth of a second, and clients are made often."""
-    return httpx.create_ssl_context(trust_env=trust_env)
-
-
 class ClientBase:
     """Settings, the writing of requests, and the counting of tries; no I/O."""
 
@@ -50,7 +42,6 @@ class ClientBase:
         self._own_transport = own_transport
         # A simulator on this machine is never asked through a proxy, which would see the key in clear text.
         self._trust_env = not self.settings.is_local
-        self._ssl_context = _ssl_context(self._trust_env)
 
     def __repr__(self) -> str:
         # Never the key.

@@ -37,6 +37,7 @@ from prefect_seedance.client.retry import Random
 from prefect_seedance.client.settings import DEFAULT_BASE_URL, DEFAULT_TIMEOUTS, Timeouts
 from prefect_seedance.client.submission import accepted_or_delay
 from prefect_seedance.client.wire import body_of
+from prefect_seedance.tls import tls_context
 
 
 class SeedanceClient(ClientBase):
@@ -209,9 +210,7 @@ class SeedanceClient(ClientBase):
         return incoming.exchange(sent=watch.sent)
 
     def _http_client(self, limits: httpx.Limits) -> httpx.Client:
-        return httpx.Client(
-            transport=self._transport, verify=self._ssl_context, trust_env=self._trust_env, limits=limits
-        )
+        return httpx.Client(transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits)
 
 
 class _Borrowed(httpx.BaseTransport):
