@@ -98,11 +98,6 @@ class VideoTask(_Answer):
         """What the status means: running, completed, failed or canceled."""
         return _VIDEO_STATES.get(self.status.lower(), "running")
 
-    @property
-    def is_final(self) -> bool:
-        """Whether the vendor is done with the task."""
-        return self.state != "running"
-
 
 class Asset(_Answer):
     """An input that the vendor keeps: of the Manxue audit, or of the SP library.
