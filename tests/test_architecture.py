@@ -2,14 +2,15 @@
 
 The source is read, not run, so an import inside a function counts like one at the top. Imports under
 `if TYPE_CHECKING:` never happen, so the arrows leave them alone; a private Prefect module is refused even
-there.
+there, and a circle is one even there: whoever reads one of its modules has to read them all.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,35 @@ def arrow_allowed(part: str, imported: str) -> bool:
     return any(inside == target or inside.startswith(f"{target}.") for target in targets)
 
 
+def circles_among(sources: Mapping[str, str]) -> list[list[str]]:
+    """Every set of modules that import one another, directly or by way of others, for types too; each sorted."""
+    imports = {module: modules_imported_by(module, source, sources.keys()) for module, source in sources.items()}
+    reached = {module: everything_reached_from(module, imports) for module in imports}
+    circles = {tuple(sorted(other for other in found if module in reached[other])) for module, found in reached.items()}
+    return sorted([*circle] for circle in circles if circle)
+
+
+def modules_imported_by(module: str, source: str, modules: Collection[str]) -> set[str]:
+    """The modules among `modules` that another one imports, also of a name like `client.errors.SeedanceError`."""
+    found: set[str] = set()
+    for name in (each.name for each in imports_of(source)):
+        parts = name.split(".")
+        longest_first = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        found |= {*islice((each for each in longest_first if each in modules), 1)}
+    return found - {module}
+
+
+def everything_reached_from(module: str, imports: Mapping[str, set[str]]) -> set[str]:
+    """What a module imports, and what that imports, and so on; with itself only if the way leads back to it."""
+    reached: set[str] = set()
+    ahead = [*imports[module]]
+    while ahead:
+        if (step := ahead.pop()) not in reached:
+            reached.add(step)
+            ahead += imports[step]
+    return reached
+
+
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
 OTHER_SCRIPTS = sorted(path for name in ("deployments", "examples") for path in (ROOT / name).rglob("*.py"))
 
@@ -155,6 +185,32 @@ def test_every_part_is_there() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_a_module_keeps_the_rules(path: Path) -> None:
     assert problems_of(module_name(path), path.read_text(encoding="utf-8")) == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circles_among({module_name(path): path.read_text(encoding="utf-8") for path in MODULES}) == []
+
+
+CIRCLES = {
+    "two modules": ({"p.a": "import p.b", "p.b": "from p.a import x"}, [["p.a", "p.b"]]),
+    "by way of a third": ({"p.a": "import p.b", "p.b": "import p.c", "p.c": "import p.a"}, [["p.a", "p.b", "p.c"]]),
+    "for types": (
+        {"p.a": "from p import b", "p.b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p.a import X"},
+        [["p.a", "p.b"]],
+    ),
+    "in a function": ({"p.a": "import p.b", "p.b": "def f():\n    import p.a"}, [["p.a", "p.b"]]),
+    "a package and its module": ({"p": "from p.a import x", "p.a": "from p import x"}, [["p", "p.a"]]),
+    "two circles": (
+        {"p.a": "import p.b", "p.b": "import p.a", "p.c": "import p.d, p.a", "p.d": "import p.c"},
+        [["p.a", "p.b"], ["p.c", "p.d"]],
+    ),
+    "none": ({"p": "", "p.a": "import p.b, p.c\nfrom os import path", "p.b": "import p.c", "p.c": ""}, []),
+}
+
+
+@pytest.mark.parametrize(("sources", "circles"), CIRCLES.values(), ids=CIRCLES.keys())
+def test_a_circle_is_found(sources: dict[str, str], circles: list[list[str]]) -> None:
+    assert circles_among(sources) == circles
 
 
 @pytest.mark.parametrize("path", OTHER_SCRIPTS, ids=module_name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from prefect_seedance.client.routes import ROUTES, ListRule, Route, VerdictRule
 
 #: What many models begin with; the form's limits leave it out.
-PREFIX = "seedance2.0-"
+MODEL_PREFIX = "seedance2.0-"
 
 
 def families() -> Mapping[str, list[Route]]:
@@ -59,7 +59,7 @@ def _short_name(model: str, among: set[str]) -> str:
         beginning = "_".join(parts[:count]) + "_"
         if {other for other in ROUTES if other.startswith(beginning)} <= among:
             return f"{beginning}*"
-    return model.removeprefix(PREFIX)
+    return model.removeprefix(MODEL_PREFIX)
 
 
 def duration_words(route: Route) -> str:

@@ -25,11 +25,10 @@ key. All survive pickling with their attributes, since Prefect pickles what a ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
-if TYPE_CHECKING:
-    from prefect_seedance.client.check import Problem
-    from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.client.problems import Problem
 
 
 class Answer(TypedDict, total=False):

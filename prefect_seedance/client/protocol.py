@@ -31,8 +31,8 @@ from prefect_seedance.client.outcome import Outcome, read_submission
 
 T = TypeVar("T")
 
-PREFIX = "/api/open-api/v1"
-CREATE_PATH = f"{PREFIX}/seedance/videos"
+API_PREFIX = "/api/open-api/v1"
+CREATE_PATH = f"{API_PREFIX}/seedance/videos"
 # No hyphen and no version in this one.
 CATALOG_PATH = "/api/openapi/model/catalog"
 
@@ -100,7 +100,7 @@ def get_video(task_id: str) -> ApiRequest[VideoTask]:
     """Ask how a task stands."""
     return ApiRequest(
         method="GET",
-        path=f"{PREFIX}/videos/{quoted_id(task_id, 'task id')}",
+        path=f"{API_PREFIX}/videos/{quoted_id(task_id, 'task id')}",
         read=lambda exchange: read_video(exchange, task_id),
         repeatable=True,
     )
@@ -125,7 +125,7 @@ def upload_file(path: Path) -> ApiRequest[UploadedFile]:
         raise InvalidRequest([f"{path} {problem}"])
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/files/upload",
+        path=f"{API_PREFIX}/files/upload",
         read=lambda exchange: read_object(exchange, UploadedFile),
         file=path,
         total_seconds=UPLOAD_TOTAL_SECONDS,
@@ -146,7 +146,7 @@ def submit_assets(
         raise InvalidRequest(["there is no URL to audit: give at least one"])
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/seedance/assets/audit",
+        path=f"{API_PREFIX}/seedance/assets/audit",
         read=lambda exchange: read_object(exchange, AuditResult),
         json=body,
     )
@@ -154,14 +154,14 @@ def submit_assets(
 
 def asset_status(asset_ids: Sequence[str]) -> ApiRequest[tuple[Asset, ...]]:
     """Ask how audited assets stand. A POST that only reads."""
-    return _assets(f"{PREFIX}/seedance/assets/status", asset_ids)
+    return _assets(f"{API_PREFIX}/seedance/assets/status", asset_ids)
 
 
 def upload_sp_asset(name: str, asset_type: SpAssetType, url: str) -> ApiRequest[Asset]:
     """Put a public URL into the SP routes' library."""
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/seedance/sp/assets/upload",
+        path=f"{API_PREFIX}/seedance/sp/assets/upload",
         read=lambda exchange: read_object(exchange, Asset),
         json={"name": name, "type": asset_type, "url": url},
     )
@@ -169,7 +169,7 @@ def upload_sp_asset(name: str, asset_type: SpAssetType, url: str) -> ApiRequest[
 
 def sp_asset_status(asset_ids: Sequence[str]) -> ApiRequest[tuple[Asset, ...]]:
     """Ask how assets of the SP library stand. A POST that only reads."""
-    return _assets(f"{PREFIX}/seedance/sp/assets/status", asset_ids)
+    return _assets(f"{API_PREFIX}/seedance/sp/assets/status", asset_ids)
 
 
 def sp_asset_detail(asset_id: str) -> ApiRequest[Asset]:
@@ -177,7 +177,7 @@ def sp_asset_detail(asset_id: str) -> ApiRequest[Asset]:
     quoted_id(asset_id, "asset id")
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/seedance/sp/assets/detail",
+        path=f"{API_PREFIX}/seedance/sp/assets/detail",
         read=lambda exchange: read_object(exchange, Asset),
         json={"asset_id": asset_id},
         repeatable=True,
@@ -186,12 +186,12 @@ def sp_asset_detail(asset_id: str) -> ApiRequest[Asset]:
 
 def user_balance() -> ApiRequest[UserBalance]:
     """Ask for the account's JimiCoins."""
-    return _get(f"{PREFIX}/user/balance", lambda exchange: read_object(exchange, UserBalance))
+    return _get(f"{API_PREFIX}/user/balance", lambda exchange: read_object(exchange, UserBalance))
 
 
 def key_balance() -> ApiRequest[KeyBalance]:
     """Ask for the key's quota."""
-    return _get(f"{PREFIX}/key/balance", lambda exchange: read_object(exchange, KeyBalance))
+    return _get(f"{API_PREFIX}/key/balance", lambda exchange: read_object(exchange, KeyBalance))
 
 
 def catalog(search: str = "") -> ApiRequest[tuple[CatalogEntry, ...]]:

@@ -11,15 +11,13 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from prefect_seedance.client.check import Problem, check, either, shown
+from prefect_seedance.client.check import check
 from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.problems import Problem, either, shown
+from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.routes import Route, UrlForm, route_for
-
-if TYPE_CHECKING:
-    from prefect_seedance.client.request import VideoRequest
 
 _ASSET = re.compile(r"asset://[A-Za-z0-9][A-Za-z0-9._\-]*\Z")
 

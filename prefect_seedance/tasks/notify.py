@@ -18,8 +18,8 @@ from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Secret, SecretStr, ValidationError
 
-from prefect_seedance.client.check import Problem
 from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.problems import Problem
 from prefect_seedance.tasks.logs import log
 
 #: Longest that one notification may take. Most classes give up by themselves after 4 to 10 seconds.

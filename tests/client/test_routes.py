@@ -16,7 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prefect_seedance.client.check import Problem, check
+from prefect_seedance.client.check import check
+from prefect_seedance.client.problems import Problem
 from prefect_seedance.client.references import check_references
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.wire import body_of
