@@ -23,10 +23,8 @@ from prefect_seedance.client.errors import (
     UnexpectedAnswer,
     VendorBusy,
 )
-from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope
+from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope, retry_after_seconds
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import NEVER_SENT_FAULTS
-from prefect_seedance.client.retry import retry_after_seconds
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,8 +103,7 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
 
 def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
     if exchange.status_code is None:
-        sent = exchange.sent is not False and not isinstance(exchange.fault, NEVER_SENT_FAULTS)
-        raise ConnectionFailed(exchange.reason or "no answer", sent=sent) from exchange.fault
+        raise ConnectionFailed(exchange.reason or "no answer", sent=exchange.sent is not False) from exchange.fault
     try:
         return open_envelope(exchange)
     except ValueError as error:
@@ -126,7 +123,7 @@ def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.code)
     if 300 <= status_code < 400:
-        target = exchange.headers.get("location", "nowhere")
+        target = exchange.hide(exchange.headers.get("location", "nowhere"))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
     else:
         reason = unreadable or (f"code {envelope.code} is not known" if envelope.code else "it has no code")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
-from prefect_seedance.client.outcome import number, text_of, whole_number
+from prefect_seedance.client.exchange import number, text_of, whole_number
 
 VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]

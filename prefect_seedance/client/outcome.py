@@ -14,14 +14,17 @@ what is known to be harmless is listed above, and whatever nobody thought of fal
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import httpx
-from pydantic import JsonValue
-
-from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope, text_of
-from prefect_seedance.client.retry import retry_after_seconds
+from prefect_seedance.client.exchange import (
+    Envelope,
+    Exchange,
+    number,
+    open_envelope,
+    retry_after_seconds,
+    text_of,
+    whole_number,
+)
 
 BUSY_WORDS = "系统繁忙"
 REFUSING_CODES = frozenset({"20001", "20002"})
@@ -30,14 +33,6 @@ SERVER_ERROR_CODE = "-1"
 # Statuses of the 4xx range that are about time, not about the request: it may have been carried out.
 UNCLEAR_STATUSES = frozenset({408, 499})
 BUSY_STATUSES = frozenset({200, *range(400, 500)}) - UNCLEAR_STATUSES
-# httpx raises these only while no byte of the request has left.
-NEVER_SENT_FAULTS = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +117,7 @@ def read_submission(exchange: Exchange) -> Outcome:
         'HTTP 502: the answer is a web page'
     """
     if exchange.status_code is None:
-        if exchange.sent is False or isinstance(exchange.fault, NEVER_SENT_FAULTS):
+        if exchange.sent is False:
             return NeverSent(exchange.reason)
         return _unclear(exchange, exchange.reason or "no answer")
     try:
@@ -168,7 +163,7 @@ def _by_status(exchange: Exchange, envelope: Envelope | None, reason: str) -> Ou
     if status_code is not None and 300 <= status_code < 500 and status_code not in UNCLEAR_STATUSES:
         if envelope is not None:
             return Refused(envelope.code, envelope.message, status_code)
-        target = exchange.headers.get("location", "")
+        target = exchange.hide(exchange.headers.get("location", ""))
         return Refused("", f"redirected to {target}, not followed" if target else reason, status_code)
     return _unclear(exchange, reason)
 
@@ -177,18 +172,3 @@ def _unclear(exchange: Exchange, reason: str) -> Unclear:
     status = "" if exchange.status_code is None else f"HTTP {exchange.status_code}: "
     ended = "" if exchange.fault is None or exchange.status_code is None else f" ({exchange.reason})"
     return Unclear(f"{status}{reason}{ended}", exchange.excerpt, exchange.status_code)
-
-
-def number(value: JsonValue) -> float | None:
-    """Read a finite number; anything else counts as missing."""
-    try:
-        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def whole_number(value: JsonValue) -> int | None:
-    """Read a finite number as a whole one; anything else counts as missing."""
-    found = number(value)
-    return None if found is None else int(found)

@@ -7,10 +7,12 @@ means is decided in ``outcome.py``, by rules of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import BinaryIO, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import JsonValue
@@ -60,6 +62,7 @@ class ApiRequest(Generic[T]):
         params: The query.
         authenticated: Whether the key goes along.
         repeatable: Whether the call only reads, so that it may be sent again after any passing fault.
+        fresh: Whether it needs a connection of its own, which nothing else has used.
         total_seconds: Limit of the whole exchange; None for the client's usual one.
     """
 
@@ -71,7 +74,41 @@ class ApiRequest(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     authenticated: bool = True
     repeatable: bool = False
+    fresh: bool = False
     total_seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Method and path, for a log: without the query."""
+        return f"{self.method} {self.path}"
+
+    def content(self) -> bytes | None:
+        """Write the JSON body, None if there is none.
+
+        Raises:
+            InvalidRequest: It holds what JSON cannot.
+        """
+        if self.json is None:
+            return None
+        try:
+            return json.dumps(self.json, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError as error:
+            raise InvalidRequest(
+                ["a text holds half a character (a lone surrogate), or a number is not finite: write it anew"]
+            ) from error
+
+    @contextmanager
+    def open_file(self) -> Generator[BinaryIO | None]:
+        """Open the file for one try of its upload; None if there is none.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if self.file is None:
+            yield None
+        else:
+            with self.file.open("rb") as upload:
+                yield upload
 
 
 def quoted_id(identifier: str, name: str) -> str:
@@ -93,7 +130,7 @@ def quoted_id(identifier: str, name: str) -> str:
 
 def create_video(body: Mapping[str, JsonValue]) -> ApiRequest[Outcome]:
     """Ask for a video. Costs money; see ``outcome.py`` for when it may be sent again."""
-    return ApiRequest(method="POST", path=CREATE_PATH, read=read_submission, json=body)
+    return ApiRequest(method="POST", path=CREATE_PATH, read=read_submission, json=body, fresh=True)
 
 
 def get_video(task_id: str) -> ApiRequest[VideoTask]:

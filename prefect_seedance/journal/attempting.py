@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, NeverSent, Unclear
-from prefect_seedance.client.submission import SubmissionRetries
+from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.careful import Patience

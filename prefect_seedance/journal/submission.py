@@ -15,7 +15,7 @@ import logging
 from uuid import uuid4
 
 from prefect_seedance.client.outcome import Accepted
-from prefect_seedance.client.submission import SubmissionRetries
+from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.attempting import LookAgain, Order, attempt
 from prefect_seedance.journal.callbacks import Callbacks, Notice

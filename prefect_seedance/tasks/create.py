@@ -151,7 +151,7 @@ def _submit(
     with credentials.get_client() as client:
 
         def post(total_seconds: float) -> Outcome:
-            return client.submit_video(request, total_seconds=total_seconds)
+            return client.submit_video(request, timeout=total_seconds)
 
         evidence = Evidence()
         if _will_send(journal, identity.intent, policy):

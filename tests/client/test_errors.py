@@ -11,7 +11,7 @@ import pytest
 
 from prefect_seedance.client import errors
 from prefect_seedance.client.outcome import Busy, NeverSent, RateLimited, Refused, Unclear
-from prefect_seedance.client.submission import error_of
+from prefect_seedance.client.retry import error_of
 
 
 @dataclass(frozen=True)

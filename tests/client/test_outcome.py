@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.failures import FAILURE_PATTERNS, FailureClass, classify_failure
+from prefect_seedance.client.http import began_to_leave
 from prefect_seedance.client.outcome import (
     Accepted,
     Busy,
@@ -30,6 +31,11 @@ def answered(status: int, document: object, **headers: str) -> Exchange:
     body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Exchange(status_code=status, body=body, headers=named)
+
+
+def without_answer(fault: Exception, sent: bool | None = None) -> Exchange:
+    """What the client makes of a fault before any answer."""
+    return Incoming("").exchange(fault=fault, sent=began_to_leave(fault, sent))
 
 
 def envelope(code: object, data: object = None, msg: str = "") -> dict[str, object]:
@@ -105,20 +111,20 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "a word": (answered(200, "ok"), Unclear),
     "no text": (answered(200, b"\xff\xfe\x00\x81"), Unclear),
     "very deep": (answered(200, b"[" * 100_000), Unclear),
-    "no connection": (Exchange(fault=httpx.ConnectError("refused")), NeverSent),
-    "no connection in time": (Exchange(fault=httpx.ConnectTimeout("")), NeverSent),
-    "no room in the pool": (Exchange(fault=httpx.PoolTimeout("")), NeverSent),
-    "no way through the proxy": (Exchange(fault=httpx.ProxyError("403")), NeverSent),
-    "no such protocol": (Exchange(fault=httpx.UnsupportedProtocol("")), NeverSent),
-    "the transport says that nothing left": (Exchange(fault=httpx.ReadTimeout(""), sent=False), NeverSent),
-    "no answer in time": (Exchange(fault=httpx.ReadTimeout("")), Unclear),
-    "no answer in all the time": (Exchange(fault=TimeoutError("150 s"), sent=True), Unclear),
-    "not written in time": (Exchange(fault=httpx.WriteTimeout("")), Unclear),
-    "dropped": (Exchange(fault=httpx.RemoteProtocolError("disconnected")), Unclear),
-    "reset": (Exchange(fault=httpx.ReadError("")), Unclear),
-    "broken while writing": (Exchange(fault=httpx.WriteError("")), Unclear),
-    "not decodable": (Exchange(fault=httpx.DecodingError("")), Unclear),
-    "something nobody thought of": (Exchange(fault=RuntimeError("?")), Unclear),
+    "no connection": (without_answer(httpx.ConnectError("refused")), NeverSent),
+    "no connection in time": (without_answer(httpx.ConnectTimeout("")), NeverSent),
+    "no room in the pool": (without_answer(httpx.PoolTimeout("")), NeverSent),
+    "no way through the proxy": (without_answer(httpx.ProxyError("403")), NeverSent),
+    "no such protocol": (without_answer(httpx.UnsupportedProtocol("")), NeverSent),
+    "the transport says that nothing left": (without_answer(httpx.ReadTimeout(""), sent=False), NeverSent),
+    "no answer in time": (without_answer(httpx.ReadTimeout("")), Unclear),
+    "no answer in all the time": (without_answer(TimeoutError("150 s"), sent=True), Unclear),
+    "not written in time": (without_answer(httpx.WriteTimeout("")), Unclear),
+    "dropped": (without_answer(httpx.RemoteProtocolError("disconnected")), Unclear),
+    "reset": (without_answer(httpx.ReadError("")), Unclear),
+    "broken while writing": (without_answer(httpx.WriteError("")), Unclear),
+    "not decodable": (without_answer(httpx.DecodingError("")), Unclear),
+    "something nobody thought of": (without_answer(RuntimeError("?")), Unclear),
     "nothing at all": (Exchange(), Unclear),
 }
 

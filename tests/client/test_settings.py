@@ -107,14 +107,14 @@ def test_the_fingerprint_tells_keys_and_hosts_apart_and_nothing_else() -> None:
 
 
 def test_settings_cannot_be_changed_and_can_be_pickled() -> None:
-    settings = ClientSettings(KEY, timeouts=Timeouts(read=5))
+    settings = ClientSettings(KEY, timeout=Timeouts(read=5))
     with pytest.raises(AttributeError):
         settings.base_url = "http://elsewhere"  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
-@pytest.mark.parametrize("name", ["connect", "read", "write", "pool", "submit_total"])
+@pytest.mark.parametrize("name", ["connect", "read", "write", "pool", "total"])
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_a_time_out_that_never_waits_or_never_ends_is_refused(name: str, seconds: float) -> None:
-    with pytest.raises(ConfigurationError, match=f"timeouts.{name}"):
+    with pytest.raises(ConfigurationError, match=f"timeout.{name}"):
         Timeouts(**{name: seconds})
