@@ -1,4 +1,4 @@
-"""How an answer is read when the call buys nothing: a model, or the error that fits.
+"""How the answer to a call that buys nothing is read: as a model, or as the error that fits.
 
 The vendor sends business errors under HTTP 200, so the envelope's code is asked first, and the HTTP status
 only where there is no code.
@@ -45,7 +45,7 @@ ERROR_BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def read_data(exchange: Exchange) -> JsonValue:
-    """Give the payload of a success.
+    """Return the payload of a success.
 
     Raises:
         SeedanceError: For anything else.
@@ -57,7 +57,7 @@ def read_data(exchange: Exchange) -> JsonValue:
 
 
 def read_object(exchange: Exchange, model: type[Model]) -> Model:
-    """Give the payload as a model.
+    """Return the payload as a model.
 
     Raises:
         SeedanceError: For anything but a success with an object.
@@ -69,7 +69,7 @@ def read_object(exchange: Exchange, model: type[Model]) -> Model:
 
 
 def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, ...]:
-    """Give the list that stands under a key of the payload (or is the payload) as models.
+    """Return the list under a key of the payload, or the payload if it is a list, as models.
 
     Raises:
         SeedanceError: For anything but a success with a list.
@@ -82,13 +82,13 @@ def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, 
 
 
 def read_video(exchange: Exchange, task_id: str) -> VideoTask:
-    """Give a task; also from an old form of the answer, where the task stands without an envelope.
+    """Return a task; also from an old form of the answer, where the task comes without an envelope.
 
     The id asked for is kept whatever the answer repeats.
 
     Raises:
         TaskNotFound: The vendor does not know the id.
-        SeedanceError: For anything else that is no task.
+        SeedanceError: For any other answer that does not hold a task.
     """
     envelope = _opened(exchange, task_id)
     data = envelope.data
@@ -139,7 +139,7 @@ def _answer(exchange: Exchange, envelope: Envelope) -> Answer:
         "status_code": exchange.status_code,
         "code": envelope.code,
         "vendor_message": envelope.message,
-        # An envelope's message says it all; the raw text is for what could not be read.
+        # The raw text is for what could not be read: an envelope's message is enough.
         "excerpt": "" if envelope.code else exchange.excerpt,
         "retry_after": retry_after_seconds(exchange.headers),
     }

@@ -84,7 +84,7 @@ class AsyncSeedanceClient:
         await self.aclose()
 
     async def submit_video(self, request: VideoRequest, *, timeout: float | None = None) -> Outcome:
-        """Send one create, exactly once, on a connection of its own, and say what became of it.
+        """Send one create, exactly once, on a connection of its own, and return what became of it.
 
         Args:
             request: What to generate.
@@ -110,7 +110,7 @@ class AsyncSeedanceClient:
 
         Raises:
             SubmissionUnclear: Perhaps accepted. Look into the vendor's console before anything else.
-            SeedanceError: Certainly not accepted; the class says why.
+            SeedanceError: Certainly not accepted; the class tells why.
         """
         retries = SubmissionRetries(max_retries=self.settings.retries(max_retries), random=self._random)
         while True:

@@ -1,7 +1,7 @@
 """Every rule of every route, checked before anything is paid.
 
-``check`` gives all problems of a request at once, from the route table. It is pure and free. The form of the
-media addresses is not its business: see ``references``.
+``check`` finds all problems of a request at once, from the route table. It is pure and free. The form of the
+media addresses is checked elsewhere: see ``references``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def check(request: RequestFields) -> list[Problem]:
 def _always(request: RequestFields) -> Iterator[Problem]:
     """Rules of the API itself, which no route can lift."""
     if not request.prompt.strip():
-        yield Problem("prompt", "not empty", "the prompt is empty", "Say what the video shows", "refuse")
+        yield Problem("prompt", "not empty", "the prompt is empty", "Describe what the video shows", "refuse")
     texts = {"prompt": request.prompt, "take": request.take, "other_model": request.other_model}
     for field, text in texts.items():
         allowed = "\n\t" if field == "prompt" else ""
@@ -73,15 +73,19 @@ def _always(request: RequestFields) -> Iterator[Problem]:
     if not request.take.strip():
         yield Problem("take", "not empty", "the take is empty", 'Use any text, "1" for the first take', "refuse")
     if request.other_model and not request.other_model.strip():
-        yield Problem("other_model", "a name", "it holds only white space", "Empty it, or give a name", "refuse")
+        yield Problem("other_model", "a name", "it holds only white space", "Clear it, or write a name", "refuse")
     if request.duration < 1:
         yield Problem(
-            "duration", "positive", f"{request.duration} s is no length", "Use whole seconds, 5 say", "refuse"
+            "duration",
+            "positive",
+            f"{request.duration} s is not a valid length",
+            "Use whole seconds, for example 5",
+            "refuse",
         )
     for field, text in request.references():
         if not text.strip() or any(each.isspace() or unicodedata.category(each) == "Cc" for each in text):
             message = f"{shown(text)} is empty or holds white space"
-            yield Problem(field, "an address", message, "Give one address without white space, or remove it", "refuse")
+            yield Problem(field, "an address", message, "Write one address without white space, or remove it", "refuse")
 
 
 def _unknown_model(request: RequestFields) -> Iterator[Problem]:

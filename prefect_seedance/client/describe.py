@@ -19,7 +19,7 @@ def families() -> Mapping[str, list[Route]]:
 
 
 def limits(words: Callable[[Route], str]) -> str:
-    """Say a limit for the form: the models that differ, those with the same words together, then what holds for most.
+    """Word a limit for the form: the models that differ, those with the same words together, then what holds for most.
 
     Models have their `short_names`.
 

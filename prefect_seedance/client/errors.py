@@ -294,6 +294,6 @@ class MediaUnavailable(TaskError):
         self.reason, self.advice = reason, advice
         super().__init__(
             task_id,
-            f"the video is made and paid for, but could not be fetched: {reason}. A fresh link is to be had within 3 "
+            f"the video is made and paid for, but could not be fetched: {reason}. A fresh link can be had within 3 "
             f"days of its completion. {advice}",
         )

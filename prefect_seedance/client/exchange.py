@@ -59,9 +59,9 @@ class Exchange:
         return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
     def hide(self, text: str) -> str:
-        """Take the key, and what opens addresses, out of a text for people: an error may repeat the whole request.
+        """Remove the key, and what may grant access to an address, from a text: an error may repeat the whole request.
 
-        Only texts for people: "sk_1" also stands in the task id "task_1", which must stay whole.
+        For texts that people read only: "sk_1" is also part of the task id "task_1", which must stay whole.
         """
         hidden = re.sub(rf"(?<![A-Za-z0-9]){re.escape(self.secret)}", "***", text) if self.secret else text
         return without_signatures(hidden)
@@ -101,7 +101,7 @@ class Incoming:
             raise AnswerTooLong(f"cut after {MAX_ANSWER_BYTES} bytes")
 
     def exchange(self, *, sent: bool | None, fault: Exception | None = None) -> Exchange:
-        """Close the account."""
+        """Return what was gathered, at the end of the exchange."""
         return Exchange(
             status_code=self._status_code,
             headers=self._headers,
@@ -172,10 +172,10 @@ def open_envelope(exchange: Exchange) -> Envelope:
             # Half a surrogate pair is legal in JSON and cannot be written to a record or a log.
             document = _parse(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
-        kind = "a web page" if start.startswith(b"<") else "no complete JSON"
+        kind = "a web page" if start.startswith(b"<") else "not valid JSON"
         raise ValueError(f"the answer is {kind}") from error
     if not isinstance(document, dict):
-        raise ValueError("the answer is JSON, but no object")
+        raise ValueError("the answer is JSON, but not an object")
     message = text_of(document.get("msg")) or text_of(document.get("message"))
     error_part = document.get("error")
     if not message and isinstance(error_part, dict):

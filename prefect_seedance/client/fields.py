@@ -146,12 +146,12 @@ class RequestFields(BaseModel):
         return self.other_model or self.model
 
     def frames(self) -> dict[str, str]:
-        """Give the frames that are set, by field name."""
+        """Return the frames that are set, by field name."""
         frames = {"first_image": self.first_image, "last_image": self.last_image}
         return {name: address for name, address in frames.items() if address}
 
     def references(self) -> list[tuple[str, str]]:
-        """List every media address with the place that it stands in, ``images[0]`` say."""
+        """List every media address with its place, for example ``images[0]``."""
         lists = {
             "images": self.images,
             "reference_videos": self.reference_videos,

@@ -309,7 +309,7 @@ class Watch:
         return TimeoutError(f"no complete answer within {self.total_seconds:g} s")
 
     def note(self, event: str, info: Mapping[str, object]) -> None:
-        """Hear of one event from the transport.
+        """Take note of one event of the transport.
 
         Raises:
             httpx.ConnectTimeout: Sending is about to begin and the time has run out.
@@ -340,7 +340,7 @@ class Watch:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def finish(self) -> None:
-        """Say that the answer is complete: from here on `cut` leaves the connection alone."""
+        """Note that the answer is complete: from here on `cut` leaves the connection alone."""
         with self._lock:
             self._finished = True
 

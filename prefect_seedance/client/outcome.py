@@ -107,7 +107,7 @@ Outcome = Accepted | Refused | NeverSent | RateLimited | Busy | Unclear
 
 
 def read_submission(exchange: Exchange) -> Outcome:
-    """Say what became of a create. Never raises, whatever came back.
+    """Decide what became of a create. Never raises, whatever came back.
 
     Example:
         >>> body = b'{"code": 20000, "data": {"task_id": "videos_1"}}'
@@ -134,7 +134,7 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
         return _unclear(exchange, "the task id holds characters that no id has")
     if envelope.is_success:
         if not task_id:
-            return _unclear(exchange, "the vendor reports success but gives no task id")
+            return _unclear(exchange, "the vendor reports success, but without a task id")
         return Accepted(
             task_id,
             text_of(data.get("status")),
@@ -143,7 +143,7 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
             number(data.get("cost")),
         )
     if task_id:
-        return _unclear(exchange, f"the vendor gives a task id with code {envelope.code or 'missing'}")
+        return _unclear(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")
     if exchange.status_code == 429 or envelope.code == RATE_LIMIT_CODE:
         return RateLimited(retry_after_seconds(exchange.headers))
     if envelope.code in REFUSING_CODES:

@@ -122,7 +122,7 @@ def quoted_id(identifier: str, name: str) -> str:
         'videos_1%202'
     """
     if not identifier.strip():
-        raise InvalidRequest([f"the {name} is empty: give the one that the vendor answered"])
+        raise InvalidRequest([f"the {name} is empty: write the one that the vendor answered with"])
     if not identifier.isprintable() or set(identifier) & set("/\\") or identifier in (".", ".."):
         raise InvalidRequest([f"the {name} {identifier!r} holds a character that no id has: copy it again"])
     return quote(identifier, safe="")
@@ -147,12 +147,12 @@ def upload_file(path: Path) -> ApiRequest[UploadedFile]:
     """Hand a file to the vendor, which keeps it for about 3 days at a URL that requests can name.
 
     Raises:
-        InvalidRequest: It is no file, empty, above 100 MB, or of a kind that the vendor does not take.
+        InvalidRequest: It is not a file, is empty, is above 100 MB, or is of a kind that the vendor does not take.
     """
     suffix = path.suffix.lower()
     problem = ""
     if not path.is_file():
-        problem = "is not a file: give the path of one"
+        problem = "is not a file: check the path"
     elif not any(suffix in suffixes for suffixes in UPLOAD_SUFFIXES.values()):
         taken = " ".join(sorted(kind[1:] for suffixes in UPLOAD_SUFFIXES.values() for kind in suffixes))
         problem = f"has the suffix {suffix!r}, which the vendor does not take: convert it to one of {taken}"
@@ -175,12 +175,12 @@ def submit_assets(
     """Hand public URLs to the audit that the ``sd2_mx_*`` routes require.
 
     Raises:
-        InvalidRequest: There is none.
+        InvalidRequest: There is no URL.
     """
     lists = {"image_urls": image_urls, "video_urls": video_urls, "audio_urls": audio_urls}
     body: dict[str, JsonValue] = {name: list(urls) for name, urls in lists.items() if urls}
     if not body:
-        raise InvalidRequest(["there is no URL to audit: give at least one"])
+        raise InvalidRequest(["there is no URL to audit: name at least one"])
     return ApiRequest(
         method="POST",
         path=f"{API_PREFIX}/seedance/assets/audit",
@@ -251,7 +251,7 @@ def _assets(path: str, asset_ids: Sequence[str]) -> ApiRequest[tuple[Asset, ...]
     for asset_id in asset_ids:
         quoted_id(asset_id, "asset id")
     if not asset_ids:
-        raise InvalidRequest(["there is no asset id to ask for: give at least one"])
+        raise InvalidRequest(["there is no asset id to ask for: name at least one"])
     return ApiRequest(
         method="POST",
         path=path,
