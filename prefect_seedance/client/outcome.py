@@ -1,12 +1,12 @@
 """What the answer to a create means for the money: a table from exchanges to six outcomes.
 
-    outcome      a task exists?    send again by itself?    when
-    Accepted     yes               never                    a success code and a task id, whatever else
-    NeverSent    no                yes                      no connection; no byte of ours left
-    RateLimited  no                yes, after a wait        HTTP 429, code 40000
-    Busy         no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
-    Refused      no                no, change something     codes 20001, 20002; plain 3xx, 4xx
-    Unclear      perhaps           never                    everything else once bytes have left
+    outcome          a task exists?    send again by itself?    when
+    Accepted         yes               never                    a success code and a task id, whatever else
+    NeverSent        no                yes                      no connection; no byte of ours left
+    TooManyRequests  no                yes, after a wait        HTTP 429, code 40000
+    Busy             no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
+    Refused          no                no, change something     codes 20001, 20002; plain 3xx, 4xx
+    Unclear          perhaps           never                    everything else once bytes have left
 
 The last row is the point: a repeated create may be billed twice and there is no key to prevent it, so only
 what is known to be harmless is listed above, and whatever nobody thought of falls below.
@@ -71,7 +71,7 @@ class NeverSent:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimited:
+class TooManyRequests:
     """Certainly not accepted, since there were too many requests.
 
     Attributes:
@@ -103,7 +103,9 @@ class Unclear:
     status_code: int | None = None
 
 
-Outcome = Accepted | Refused | NeverSent | RateLimited | Busy | Unclear
+#: What an answer without a task may be.
+NotAccepted = Refused | NeverSent | TooManyRequests | Busy | Unclear
+Outcome = Accepted | NotAccepted
 
 
 def read_submission(exchange: Exchange) -> Outcome:
@@ -145,7 +147,7 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
     if task_id:
         return _unclear(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")
     if exchange.status_code == 429 or envelope.code == RATE_LIMIT_CODE:
-        return RateLimited(retry_after_seconds(exchange.headers))
+        return TooManyRequests(retry_after_seconds(exchange.headers))
     if envelope.code in REFUSING_CODES:
         return Refused(envelope.code, envelope.message, exchange.status_code)
     if envelope.code == SERVER_ERROR_CODE:
@@ -159,7 +161,7 @@ def _by_status(exchange: Exchange, envelope: Envelope | None, reason: str) -> Ou
     """Judge by the HTTP status, for an answer without a code that is known."""
     status_code = exchange.status_code
     if status_code == 429:
-        return RateLimited(retry_after_seconds(exchange.headers))
+        return TooManyRequests(retry_after_seconds(exchange.headers))
     if status_code is not None and 300 <= status_code < 500 and status_code not in UNCLEAR_STATUSES:
         if envelope is not None:
             return Refused(envelope.code, envelope.message, status_code)

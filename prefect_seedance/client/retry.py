@@ -13,7 +13,8 @@ Creates (`SubmissionRetries`), by their outcome: again only after what is known 
     NeverSent        again, up to 5 tries
     TooManyRequests  again, up to 6 tries, after the pause that the server asks for
     Busy             again after 5, 10, 20 s
-    Refused, Unclear never
+    Refused          never
+    Unclear          never
 
 ``max_retries`` bounds both. A server that asks for a longer pause than 120 s ends the tries.
 """
@@ -24,7 +25,16 @@ import logging
 from collections.abc import Callable
 
 from prefect_seedance.client import errors
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import (
+    Accepted,
+    Busy,
+    NeverSent,
+    NotAccepted,
+    Outcome,
+    Refused,
+    TooManyRequests,
+    Unclear,
+)
 
 # A server that wants more than this is not having a hiccup: give up, say so, and let the caller decide.
 MAX_SERVER_DELAY_SECONDS = 120.0
@@ -41,7 +51,6 @@ NEVER_SENT_TRIES = 5
 RATE_LIMITED_TRIES = 6
 
 Random = Callable[[], float]
-NotAccepted = Refused | NeverSent | RateLimited | Busy | Unclear
 
 _log = logging.getLogger("prefect_seedance.client")
 
@@ -124,7 +133,7 @@ def error_of(outcome: NotAccepted) -> errors.SeedanceError:
     match outcome:
         case NeverSent(reason):
             return errors.ConnectionFailed(reason, sent=False)
-        case RateLimited(retry_after):
+        case TooManyRequests(retry_after):
             return errors.RateLimited(retry_after=retry_after)
         case Busy(message):
             return errors.VendorBusy(code="-1", vendor_message=message)
@@ -171,9 +180,9 @@ class SubmissionRetries:
         match outcome:
             case NeverSent() if tries < NEVER_SENT_TRIES:
                 return backoff_seconds(tries, FIRST_DELAY_SECONDS, self._random)
-            case RateLimited(None) if tries < RATE_LIMITED_TRIES:
+            case TooManyRequests(None) if tries < RATE_LIMITED_TRIES:
                 return backoff_seconds(tries, FIRST_BUSY_DELAY_SECONDS, self._random)
-            case RateLimited(float(retry_after)) if tries < RATE_LIMITED_TRIES:
+            case TooManyRequests(float(retry_after)) if tries < RATE_LIMITED_TRIES:
                 if (delay := server_delay(retry_after, self._random)) is not None:
                     return delay
                 error = error_of(outcome)

@@ -17,7 +17,7 @@ import pytest
 
 from prefect_seedance.client import errors, http
 from prefect_seedance.client.async_client import AsyncSeedanceClient
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.settings import Timeouts
 from prefect_seedance.client.sync_client import SeedanceClient
@@ -154,7 +154,7 @@ ONE_POST: dict[str, tuple[Reply | BeforeReading, type[Outcome]]] = {
     "wrong key": (answer(200, {"code": 20001, "msg": "", "data": None}), Refused),
     "redirected, may become a GET": (answer(302, body=b"", headers={"Location": "/elsewhere"}), Refused),
     "redirected, keeping the method": (answer(307, body=b"", headers={"Location": "/elsewhere"}), Refused),
-    "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), RateLimited),
+    "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), TooManyRequests),
     "busy": (answer(200, BUSY), Busy),
     "a gateway's page": (page(502), Unclear),
     "a page": (page(200), Unclear),

@@ -17,8 +17,8 @@ from prefect_seedance.client.outcome import (
     Busy,
     NeverSent,
     Outcome,
-    RateLimited,
     Refused,
+    TooManyRequests,
     Unclear,
     read_submission,
 )
@@ -73,9 +73,9 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "HTTP 404": (answered(404, b""), Refused),
     "moved": (answered(301, b"", location="https://api.viraltok.ai/"), Refused),
     "moved, keeping the method": (answered(308, b"<html>", location="https://api.viraltok.ai/"), Refused),
-    "too many": (answered(429, b"<html>"), RateLimited),
-    "too many, in the vendor's way": (answered(200, envelope(40000, msg="请求过于频繁，请稍后再试")), RateLimited),
-    "too many, with text": (answered(429, envelope("-1", msg="x")), RateLimited),
+    "too many": (answered(429, b"<html>"), TooManyRequests),
+    "too many, in the vendor's way": (answered(200, envelope(40000, msg="请求过于频繁，请稍后再试")), TooManyRequests),
+    "too many, with text": (answered(429, envelope("-1", msg="x")), TooManyRequests),
     "busy": (answered(200, envelope(-1, msg=BUSY)), Busy),
     "busy, as text": (answered(400, envelope("-1", msg=BUSY)), Busy),
     "busy under HTTP 500": (answered(500, envelope(-1, msg=BUSY)), Unclear),
@@ -174,7 +174,7 @@ def test_a_refusal_says_where_it_was_redirected() -> None:
 
 
 def test_the_wait_that_a_rate_limit_asks_for_is_kept() -> None:
-    assert read_submission(answered(429, b"", Retry_After="7")) == RateLimited(7.0)
+    assert read_submission(answered(429, b"", Retry_After="7")) == TooManyRequests(7.0)
 
 
 def test_half_a_character_does_not_get_into_a_record() -> None:
@@ -219,7 +219,7 @@ def test_only_a_success_with_a_task_id_is_accepted(status: int, body: bytes, cut
 def test_only_what_is_listed_may_be_sent_again(status: int, body: bytes) -> None:
     outcome = read_submission(Exchange(status_code=status, body=body, sent=True))
     assert not isinstance(outcome, NeverSent)
-    if isinstance(outcome, RateLimited | Busy):
+    if isinstance(outcome, TooManyRequests | Busy):
         text = str(json.loads(body).get("code")).strip() if status != 429 else "40000"
         assert text in ("40000", "-1")
         assert b"videos_1" not in body or not _has_task_id(body)

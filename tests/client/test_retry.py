@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prefect_seedance.client import errors
 from prefect_seedance.client.exchange import retry_after_seconds
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.client.retry import (
     MAX_DELAY_SECONDS,
     MAX_SERVER_DELAY_SECONDS,
@@ -162,13 +162,13 @@ def test_a_create_that_never_left_is_tried_a_bounded_number_of_times() -> None:
 
 @pytest.mark.parametrize("retry_after", [None, 0.0, 3.0])
 def test_a_rate_limited_create_is_tried_a_bounded_number_of_times(retry_after: float | None) -> None:
-    delays, error = delays_until_the_end(RateLimited(retry_after))
+    delays, error = delays_until_the_end(TooManyRequests(retry_after))
     assert len(delays) == RATE_LIMITED_TRIES - 1
     assert isinstance(error, errors.RateLimited)
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 2])
-@pytest.mark.parametrize("outcome", [Busy("系统繁忙"), NeverSent("refused"), RateLimited(None)], ids=repr)
+@pytest.mark.parametrize("outcome", [Busy("系统繁忙"), NeverSent("refused"), TooManyRequests(None)], ids=repr)
 def test_a_create_is_repeated_no_more_often_than_asked(outcome: Outcome, max_retries: int) -> None:
     delays, error = delays_until_the_end(outcome, max_retries=max_retries)
     assert len(delays) == max_retries
@@ -176,13 +176,13 @@ def test_a_create_is_repeated_no_more_often_than_asked(outcome: Outcome, max_ret
 
 
 def test_the_repeats_of_a_create_are_counted_over_all_its_outcomes() -> None:
-    delays, error = delays_until_the_end(Busy("系统繁忙"), NeverSent("refused"), RateLimited(3.0), max_retries=4)
+    delays, error = delays_until_the_end(Busy("系统繁忙"), NeverSent("refused"), TooManyRequests(3.0), max_retries=4)
     assert len(delays) == 4
     assert error.__notes__ == ["Given up after 5 tries."]
 
 
 def test_a_create_is_given_up_when_the_server_asks_for_too_long_a_wait() -> None:
-    delays, error = delays_until_the_end(RateLimited(121.0))
+    delays, error = delays_until_the_end(TooManyRequests(121.0))
     assert delays == []
     assert "asks to wait 121 s" in error.__notes__[-1]
 
