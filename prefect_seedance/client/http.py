@@ -85,20 +85,20 @@ class _Carrier:
         # A simulator on this machine is never asked through a proxy, which would see the key in clear text.
         self._trust_env = not settings.is_local
 
-    def _watch(self, call: ApiRequest[T], timeout: float | None) -> Watch:
+    def _deadline_of(self, call: ApiRequest[T], timeout: float | None) -> Deadline:
         usual = self._settings.timeout.total if call.total_seconds is None else call.total_seconds
         total = usual if timeout is None else checked_seconds(timeout)
         # httpx's own transport tells when sending begins, so until then nothing is sent. A transport that was
         # passed in may tell nothing: then nothing is known.
-        return Watch(total, call.method, sent=False if self._own_transport else None)
+        return Deadline(total, call.method, sent=False if self._own_transport else None)
 
     def _incoming(self) -> Incoming:
         return Incoming(self._settings.api_key.get_secret_value())
 
     def _request(
-        self, call: ApiRequest[T], watch: Watch, trace: Callable[..., Any], upload: BinaryIO | None
+        self, call: ApiRequest[T], deadline: Deadline, trace: Callable[..., Any], upload: BinaryIO | None
     ) -> httpx.Request:
-        """Write a call as an HTTP request, with its time-outs and its watch."""
+        """Write a call as an HTTP request, with its time-outs and its deadline."""
         # No compression: answers are small, and an error page stays readable when it is cut.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": user_agent()}
         if call.authenticated:
@@ -112,10 +112,10 @@ class _Carrier:
             media_type = mimetypes.guess_type(call.file.name)[0] or "application/octet-stream"
             files = {"file": (call.file.name, upload, media_type)}
         limits = self._settings.timeout
-        total = max(watch.total_seconds, 0.001)
+        total = max(deadline.total_seconds, 0.001)
         # The total deadline alone limits a create once sent: to give up earlier would only make it unclear.
         read, write = (total, total) if call.fresh else (limits.read, limits.write)
-        timeout = {"connect": min(limits.connect, total), "read": read, "write": write, "pool": limits.pool}
+        timeout = {"connect": min(limits.connect, total), "read": read, "write": write, "pool": min(limits.pool, total)}
         return httpx.Request(
             call.method,
             self._settings.base_url + call.path,
@@ -165,10 +165,10 @@ class Carrier(_Carrier):
             return self._carry(alone, call, timeout)
 
     def _carry(self, client: httpx.Client, call: ApiRequest[T], timeout: float | None) -> Exchange:
-        watch, incoming = self._watch(call, timeout), self._incoming()
+        deadline, incoming = self._deadline_of(call, timeout), self._incoming()
         with call.open_file() as upload:
-            request = self._request(call, watch, watch.note, upload)
-            timer = threading.Timer(watch.total_seconds, watch.cut)
+            request = self._request(call, deadline, deadline.note, upload)
+            timer = threading.Timer(deadline.total_seconds, deadline.cut)
             timer.daemon = True
             try:
                 timer.start()
@@ -177,18 +177,18 @@ class Carrier(_Carrier):
                     incoming.begin(response.status_code, response.headers)
                     for chunk in response.iter_bytes():
                         incoming.add(chunk)
-                        watch.check()
+                        deadline.check()
                 finally:
-                    watch.finish()
+                    deadline.finish()
                     response.close()
             except Exception as seen:
                 # Whatever it is: once bytes have left, an exception that nobody expected must not pass for
                 # a create that can be repeated.
-                fault = watch.fault(seen)
-                return incoming.exchange(fault=fault, sent=began_to_leave(fault, watch.sent))
+                fault = deadline.fault(seen)
+                return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
             finally:
                 timer.cancel()
-        return incoming.exchange(sent=watch.sent)
+        return incoming.exchange(sent=deadline.sent)
 
     def _open(self, limits: httpx.Limits) -> httpx.Client:
         return httpx.Client(transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits)
@@ -216,11 +216,11 @@ class AsyncCarrier(_Carrier):
             return await self._carry(alone, call, timeout)
 
     async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], timeout: float | None) -> Exchange:
-        watch, incoming = self._watch(call, timeout), self._incoming()
+        deadline, incoming = self._deadline_of(call, timeout), self._incoming()
         with call.open_file() as upload:
-            request = self._request(call, watch, watch.anote, upload)
+            request = self._request(call, deadline, deadline.anote, upload)
             try:
-                with anyio.fail_after(watch.total_seconds):
+                with anyio.fail_after(deadline.total_seconds):
                     response = await client.send(request, stream=True)
                     try:
                         incoming.begin(response.status_code, response.headers)
@@ -230,9 +230,9 @@ class AsyncCarrier(_Carrier):
                         await response.aclose()
             except Exception as seen:
                 # As in the blocking carrier: nothing unexpected may pass for a create that can be repeated.
-                fault = watch.fault(seen)
-                return incoming.exchange(fault=fault, sent=began_to_leave(fault, watch.sent))
-        return incoming.exchange(sent=watch.sent)
+                fault = deadline.fault(seen)
+                return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
+        return incoming.exchange(sent=deadline.sent)
 
     def _open(self, limits: httpx.Limits) -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -265,7 +265,7 @@ class _Stream(Protocol):
     def get_extra_info(self, info: str) -> object: ...
 
 
-class Watch:
+class Deadline:
     """The deadline of one exchange, and what the transport reports about it (httpcore's ``trace`` extension).
 
     httpx limits each read, so without a deadline a server that sends a byte a second would hold a call for ever. A
