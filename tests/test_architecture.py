@@ -2,26 +2,27 @@
 
 The source is read, not run, so an import inside a function counts like one at the top. Imports under
 `if TYPE_CHECKING:` never happen, so the arrows leave them alone; a private Prefect module is refused even
-there.
+there, and a circle is one even there: whoever reads one of its modules has to read them all.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "prefect_seedance"
-MAXIMUM_LINES = 300
 
 # part -> the parts of the package that it may import (itself always). A dotted name is one module only.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "exports": frozenset(),
     "points": frozenset(),
+    "tls": frozenset(),
     "client": frozenset(),
     "storage": frozenset(),
     "journal": frozenset({"storage", "client"}),
@@ -32,8 +33,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Loading a name when it is asked for, and saying where the code is: of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"exports", "points"})
+# Loading a name when it is asked for, saying where the code is, the one TLS context of the process: of use everywhere,
+# and a few lines each.
+FOR_ALL = frozenset({"exports", "points", "tls"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -42,10 +44,24 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "exports": PREFECT | AWS | SERVER,
     "points": PREFECT | AWS | SERVER,
+    "tls": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
     "storage": PREFECT | SERVER,
     "simulator": PREFECT | AWS,
 }
+
+# The only modules that import httpx: another HTTP library is then a change of these.
+HTTP_LIBRARY = "httpx"
+MAY_SPEAK_HTTP = frozenset(
+    {
+        "client.http",
+        "storage.policy",
+        "storage.source",
+        "storage.transport",
+        "tls",
+        "cli.stores",  # to go: it only names an exception
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,8 @@ def problems_of(module: str, source: str) -> list[str]:
             problems.append(f"{where}: relative; a flow's file must also deploy by its path")
         if is_private_prefect(found.name):
             problems.append(f"{where}: private to Prefect, may go with any release")
+        if found.name.partition(".")[0] == HTTP_LIBRARY and module.removeprefix(f"{PACKAGE}.") not in MAY_SPEAK_HTTP:
+            problems.append(f"{where}: only {', '.join(sorted(MAY_SPEAK_HTTP))} may")
         if found.typing_only or part not in MAY_IMPORT:
             continue
         top = found.name.partition(".")[0]
@@ -122,9 +140,6 @@ def problems_of(module: str, source: str) -> list[str]:
         if top == PACKAGE and not arrow_allowed(part, found.name):
             allowed = ", ".join(sorted(MAY_IMPORT[part])) or "nothing of the package"
             problems.append(f"{where}: {part} may import {allowed}")
-    lines = len(source.splitlines())
-    if lines > MAXIMUM_LINES:
-        problems.append(f"{module} has {lines} lines, more than {MAXIMUM_LINES}: look for its second job")
     return problems
 
 
@@ -140,6 +155,35 @@ def arrow_allowed(part: str, imported: str) -> bool:
     return any(inside == target or inside.startswith(f"{target}.") for target in targets)
 
 
+def circles_among(sources: Mapping[str, str]) -> list[list[str]]:
+    """Every set of modules that import one another, directly or by way of others, for types too; each sorted."""
+    imports = {module: modules_imported_by(module, source, sources.keys()) for module, source in sources.items()}
+    reached = {module: everything_reached_from(module, imports) for module in imports}
+    circles = {tuple(sorted(other for other in found if module in reached[other])) for module, found in reached.items()}
+    return sorted([*circle] for circle in circles if circle)
+
+
+def modules_imported_by(module: str, source: str, modules: Collection[str]) -> set[str]:
+    """The modules among `modules` that another one imports, also of a name like `client.errors.SeedanceError`."""
+    found: set[str] = set()
+    for name in (each.name for each in imports_of(source)):
+        parts = name.split(".")
+        longest_first = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        found |= {*islice((each for each in longest_first if each in modules), 1)}
+    return found - {module}
+
+
+def everything_reached_from(module: str, imports: Mapping[str, set[str]]) -> set[str]:
+    """What a module imports, and what that imports, and so on; with itself only if the way leads back to it."""
+    reached: set[str] = set()
+    ahead = [*imports[module]]
+    while ahead:
+        if (step := ahead.pop()) not in reached:
+            reached.add(step)
+            ahead += imports[step]
+    return reached
+
+
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
 OTHER_SCRIPTS = sorted(path for name in ("deployments", "examples") for path in (ROOT / name).rglob("*.py"))
 
@@ -152,6 +196,32 @@ def test_every_part_is_there() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_a_module_keeps_the_rules(path: Path) -> None:
     assert problems_of(module_name(path), path.read_text(encoding="utf-8")) == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circles_among({module_name(path): path.read_text(encoding="utf-8") for path in MODULES}) == []
+
+
+CIRCLES = {
+    "two modules": ({"p.a": "import p.b", "p.b": "from p.a import x"}, [["p.a", "p.b"]]),
+    "by way of a third": ({"p.a": "import p.b", "p.b": "import p.c", "p.c": "import p.a"}, [["p.a", "p.b", "p.c"]]),
+    "for types": (
+        {"p.a": "from p import b", "p.b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p.a import X"},
+        [["p.a", "p.b"]],
+    ),
+    "in a function": ({"p.a": "import p.b", "p.b": "def f():\n    import p.a"}, [["p.a", "p.b"]]),
+    "a package and its module": ({"p": "from p.a import x", "p.a": "from p import x"}, [["p", "p.a"]]),
+    "two circles": (
+        {"p.a": "import p.b", "p.b": "import p.a", "p.c": "import p.d, p.a", "p.d": "import p.c"},
+        [["p.a", "p.b"], ["p.c", "p.d"]],
+    ),
+    "none": ({"p": "", "p.a": "import p.b, p.c\nfrom os import path", "p.b": "import p.c", "p.c": ""}, []),
+}
+
+
+@pytest.mark.parametrize(("sources", "circles"), CIRCLES.values(), ids=CIRCLES.keys())
+def test_a_circle_is_found(sources: dict[str, str], circles: list[list[str]]) -> None:
+    assert circles_among(sources) == circles
 
 
 @pytest.mark.parametrize("path", OTHER_SCRIPTS, ids=module_name)
@@ -190,7 +260,12 @@ PLANTED = {
     "a relative import": ("client.http", "from . import errors"),
     "a shared helper that knows the client": ("exports", "import prefect_seedance.client"),
     "a part that nobody placed": ("helpers.misc", ""),
-    "a module that is too long": ("client.http", "x = 1\n" * (MAXIMUM_LINES + 1)),
+    "a second module that speaks HTTP": ("client.answers", "import httpx"),
+    "a second module that speaks HTTP, for its types": (
+        "blocks.store",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from httpx import Client",
+    ),
+    "a command line that speaks HTTP": ("cli.main", "def f():\n    import httpx"),
 }
 
 
@@ -212,7 +287,7 @@ SOUND = {
     ),
     "the command line": ("cli.main", "from prefect_seedance.simulator import app\nimport prefect"),
     "our own private module": ("client.http", "from prefect_seedance.client import _parts"),
-    "exactly the longest": ("client.http", "x = 1\n" * MAXIMUM_LINES),
+    "the module that speaks HTTP": ("client.http", "import httpx"),
 }
 
 

@@ -96,7 +96,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         description="Longest silence of the vendor while it answers.",
     )
     submit_timeout_seconds: float = Field(
-        default=Timeouts().submit_total,
+        default=Timeouts().total,
         gt=0,
         title="Submission time-out (seconds)",
         description="Longest time that one submission may take in all; above the vendor's own 100 s.",
@@ -137,7 +137,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         return Timeouts(
             connect=self.connect_timeout_seconds,
             read=self.read_timeout_seconds,
-            submit_total=self.submit_timeout_seconds,
+            total=self.submit_timeout_seconds,
         )
 
     @property
@@ -156,11 +156,11 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
 
     def get_client(self) -> SeedanceClient:
         """Make a client for synchronous code; use it as a context manager."""
-        return SeedanceClient(self.api_key, self.base_url, timeouts=self.timeouts)
+        return SeedanceClient(self.api_key, self.base_url, timeout=self.timeouts)
 
     def get_async_client(self) -> AsyncSeedanceClient:
         """Make a client for asynchronous code; use it as an async context manager."""
-        return AsyncSeedanceClient(self.api_key, self.base_url, timeouts=self.timeouts)
+        return AsyncSeedanceClient(self.api_key, self.base_url, timeout=self.timeouts)
 
     def verify(self) -> UserBalance:
         """Ask for the account's balance, which is free: key and host work when it answers.

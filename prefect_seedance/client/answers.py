@@ -1,4 +1,4 @@
-"""How an answer is read when the call buys nothing: a model, or the error that fits.
+"""How the answer to a call that buys nothing is read: as a model, or as the error that fits.
 
 The vendor sends business errors under HTTP 200, so the envelope's code is asked first, and the HTTP status
 only where there is no code.
@@ -23,10 +23,8 @@ from prefect_seedance.client.errors import (
     UnexpectedAnswer,
     VendorBusy,
 )
-from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope
+from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope, retry_after_seconds
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import NEVER_SENT_FAULTS
-from prefect_seedance.client.retry import retry_after_seconds
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,7 +45,7 @@ ERROR_BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def read_data(exchange: Exchange) -> JsonValue:
-    """Give the payload of a success.
+    """Return the payload of a success.
 
     Raises:
         SeedanceError: For anything else.
@@ -59,7 +57,7 @@ def read_data(exchange: Exchange) -> JsonValue:
 
 
 def read_object(exchange: Exchange, model: type[Model]) -> Model:
-    """Give the payload as a model.
+    """Return the payload as a model.
 
     Raises:
         SeedanceError: For anything but a success with an object.
@@ -71,7 +69,7 @@ def read_object(exchange: Exchange, model: type[Model]) -> Model:
 
 
 def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, ...]:
-    """Give the list that stands under a key of the payload (or is the payload) as models.
+    """Return the list under a key of the payload, or the payload if it is a list, as models.
 
     Raises:
         SeedanceError: For anything but a success with a list.
@@ -84,13 +82,13 @@ def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, 
 
 
 def read_video(exchange: Exchange, task_id: str) -> VideoTask:
-    """Give a task; also from an old form of the answer, where the task stands without an envelope.
+    """Return a task; also from an old form of the answer, where the task comes without an envelope.
 
     The id asked for is kept whatever the answer repeats.
 
     Raises:
         TaskNotFound: The vendor does not know the id.
-        SeedanceError: For anything else that is no task.
+        SeedanceError: For any other answer that does not hold a task.
     """
     envelope = _opened(exchange, task_id)
     data = envelope.data
@@ -105,8 +103,7 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
 
 def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
     if exchange.status_code is None:
-        sent = exchange.sent is not False and not isinstance(exchange.fault, NEVER_SENT_FAULTS)
-        raise ConnectionFailed(exchange.reason or "no answer", sent=sent) from exchange.fault
+        raise ConnectionFailed(exchange.reason or "no answer", sent=exchange.sent is not False) from exchange.fault
     try:
         return open_envelope(exchange)
     except ValueError as error:
@@ -126,7 +123,7 @@ def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.code)
     if 300 <= status_code < 400:
-        target = exchange.headers.get("location", "nowhere")
+        target = exchange.hide(exchange.headers.get("location", "nowhere"))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
     else:
         reason = unreadable or (f"code {envelope.code} is not known" if envelope.code else "it has no code")
@@ -142,7 +139,7 @@ def _answer(exchange: Exchange, envelope: Envelope) -> Answer:
         "status_code": exchange.status_code,
         "code": envelope.code,
         "vendor_message": envelope.message,
-        # An envelope's message says it all; the raw text is for what could not be read.
+        # The raw text is for what could not be read: an envelope's message is enough.
         "excerpt": "" if envelope.code else exchange.excerpt,
         "retry_after": retry_after_seconds(exchange.headers),
     }

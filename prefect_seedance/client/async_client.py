@@ -13,13 +13,11 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-import httpx
 from pydantic import SecretStr
 
 from prefect_seedance.client import protocol
-from prefect_seedance.client.base import FRESH_CONNECTION, SHARED_CONNECTIONS, ClientBase, open_upload
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.http import KEEPALIVE_SECONDS, AsyncCarrier, AsyncTransport
 from prefect_seedance.client.models import (
     Asset,
     AuditResult,
@@ -32,13 +30,18 @@ from prefect_seedance.client.models import (
 from prefect_seedance.client.outcome import Accepted, Outcome
 from prefect_seedance.client.protocol import ApiRequest, SpAssetType, T
 from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.retry import Random
-from prefect_seedance.client.settings import DEFAULT_BASE_URL, DEFAULT_TIMEOUTS, Timeouts
-from prefect_seedance.client.submission import accepted_or_delay
-from prefect_seedance.client.wire import body_of
+from prefect_seedance.client.retry import CallRetries, Random, SubmissionRetries, accepted_or_delay
+from prefect_seedance.client.settings import (
+    DEFAULT_BASE_URL,
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT,
+    ClientSettings,
+    Timeouts,
+)
+from prefect_seedance.client.wire import request_body
 
 
-class AsyncSeedanceClient(ClientBase):
+class AsyncSeedanceClient:
     """The vendor's API, awaited. Use it as an async context manager, or call `aclose`.
 
     Arguments and methods are those of `SeedanceClient`.
@@ -53,19 +56,24 @@ class AsyncSeedanceClient(ClientBase):
         api_key: str | SecretStr,
         base_url: str = DEFAULT_BASE_URL,
         *,
-        timeouts: Timeouts = DEFAULT_TIMEOUTS,
-        transport: httpx.AsyncBaseTransport | None = None,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        timeout: Timeouts | float = DEFAULT_TIMEOUT,
+        keepalive_seconds: float = KEEPALIVE_SECONDS,
+        transport: AsyncTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         random: Random = random_module.random,
     ) -> None:
-        super().__init__(api_key, base_url, timeouts, random=random, own_transport=transport is None)
-        self._transport = None if transport is None else _Borrowed(transport)
+        self.settings = ClientSettings(api_key, base_url, timeout, max_retries)
+        self._carrier = AsyncCarrier(self.settings, keepalive_seconds, transport)
         self._sleep = sleep
-        self._shared = self._http_client(SHARED_CONNECTIONS)
+        self._random = random
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings.shown})"
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
-        await self._shared.aclose()
+        await self._carrier.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,47 +83,53 @@ class AsyncSeedanceClient(ClientBase):
     ) -> None:
         await self.aclose()
 
-    async def submit_video(self, request: VideoRequest, *, total_seconds: float | None = None) -> Outcome:
-        """Send one create, exactly once, on a connection of its own, and say what became of it.
+    async def submit_video(self, request: VideoRequest, *, timeout: float | None = None) -> Outcome:
+        """Send one create, exactly once, on a connection of its own, and return what became of it.
 
         Args:
             request: What to generate.
-            total_seconds: Limit of the whole exchange; by default ``timeouts.submit_total``.
+            timeout: Limit of the whole exchange in seconds; from 0 down nothing is sent.
 
         Returns:
             One of six outcomes; see ``outcome.py`` for which of them may be sent again.
         """
-        call = protocol.create_video(body_of(request))
-        async with self._http_client(FRESH_CONNECTION) as client:
-            return call.read(await self._carry(client, call, total_seconds, fresh=True))
+        call = protocol.create_video(request_body(request))
+        return call.read(await self._carrier.carry(call, timeout))
 
-    async def create_video(self, request: VideoRequest, *, total_seconds: float | None = None) -> Accepted:
-        """Submit a video and give the task that was accepted.
+    async def create_video(
+        self, request: VideoRequest, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Accepted:
+        """Submit a video and return the task that was accepted.
 
         Sent again only when it certainly was not accepted: no connection, too many requests, a busy vendor.
 
         Args:
             request: What to generate.
-            total_seconds: Limit of each try.
+            max_retries: How often it may be sent again in all.
+            timeout: Limit of each try in seconds.
 
         Raises:
             SubmissionUnclear: Perhaps accepted. Look into the vendor's console before anything else.
-            SeedanceError: Certainly not accepted; the class says why.
+            SeedanceError: Certainly not accepted; the class tells why.
         """
-        retries = self._submission_retries()
+        retries = SubmissionRetries(max_retries=self.settings.retries(max_retries), random=self._random)
         while True:
-            decision = accepted_or_delay(await self.submit_video(request, total_seconds=total_seconds), retries)
+            decision = accepted_or_delay(await self.submit_video(request, timeout=timeout), retries)
             if isinstance(decision, Accepted):
                 return decision
             await self._sleep(decision)
 
-    async def get_video(self, task_id: str) -> VideoTask:
+    async def get_video(
+        self, task_id: str, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> VideoTask:
         """Ask how a task stands. A failed task is an answer, not an error."""
-        return await self._call(protocol.get_video(task_id))
+        return await self._call(protocol.get_video(task_id), max_retries, timeout)
 
-    async def upload_file(self, path: Path | str) -> UploadedFile:
-        """Hand a local file of at most 100 MB to the vendor, for about 3 days."""
-        return await self._call(protocol.upload_file(Path(path)))
+    async def upload_file(
+        self, path: Path | str, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> UploadedFile:
+        """Hand a local file of at most 100 MB to the vendor, for about 3 days. Each try has 30 minutes by default."""
+        return await self._call(protocol.upload_file(Path(path)), max_retries, timeout)
 
     async def submit_assets(
         self,
@@ -123,83 +137,66 @@ class AsyncSeedanceClient(ClientBase):
         image_urls: Sequence[str] = (),
         video_urls: Sequence[str] = (),
         audio_urls: Sequence[str] = (),
+        max_retries: int | None = None,
+        timeout: float | None = None,
     ) -> AuditResult:
         """Hand public URLs to the audit that the ``sd2_mx_*`` routes require."""
-        return await self._call(protocol.submit_assets(image_urls, video_urls, audio_urls))
+        return await self._call(protocol.submit_assets(image_urls, video_urls, audio_urls), max_retries, timeout)
 
-    async def asset_status(self, asset_ids: Sequence[str]) -> tuple[Asset, ...]:
+    async def asset_status(
+        self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[Asset, ...]:
         """Ask how audited assets stand."""
-        return await self._call(protocol.asset_status(asset_ids))
+        return await self._call(protocol.asset_status(asset_ids), max_retries, timeout)
 
-    async def upload_sp_asset(self, name: str, asset_type: SpAssetType, url: str) -> Asset:
+    async def upload_sp_asset(
+        self,
+        name: str,
+        asset_type: SpAssetType,
+        url: str,
+        *,
+        max_retries: int | None = None,
+        timeout: float | None = None,
+    ) -> Asset:
         """Put a public URL into the SP routes' library."""
-        return await self._call(protocol.upload_sp_asset(name, asset_type, url))
+        return await self._call(protocol.upload_sp_asset(name, asset_type, url), max_retries, timeout)
 
-    async def sp_asset_status(self, asset_ids: Sequence[str]) -> tuple[Asset, ...]:
+    async def sp_asset_status(
+        self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[Asset, ...]:
         """Ask how assets of the SP library stand."""
-        return await self._call(protocol.sp_asset_status(asset_ids))
+        return await self._call(protocol.sp_asset_status(asset_ids), max_retries, timeout)
 
-    async def sp_asset_detail(self, asset_id: str) -> Asset:
+    async def sp_asset_detail(
+        self, asset_id: str, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Asset:
         """Ask for all about one asset of the SP library."""
-        return await self._call(protocol.sp_asset_detail(asset_id))
+        return await self._call(protocol.sp_asset_detail(asset_id), max_retries, timeout)
 
-    async def user_balance(self) -> UserBalance:
+    async def user_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> UserBalance:
         """Ask for the account's JimiCoins."""
-        return await self._call(protocol.user_balance())
+        return await self._call(protocol.user_balance(), max_retries, timeout)
 
-    async def key_balance(self) -> KeyBalance:
+    async def key_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> KeyBalance:
         """Ask for the key's quota."""
-        return await self._call(protocol.key_balance())
+        return await self._call(protocol.key_balance(), max_retries, timeout)
 
-    async def catalog(self, search: str = "") -> tuple[CatalogEntry, ...]:
+    async def catalog(
+        self, search: str = "", *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[CatalogEntry, ...]:
         """Ask for models and default prices; the key is not sent."""
-        return await self._call(protocol.catalog(search))
+        return await self._call(protocol.catalog(search), max_retries, timeout)
 
-    async def _call(self, call: ApiRequest[T]) -> T:
-        retries = self._call_retries(call)
+    async def _call(self, call: ApiRequest[T], max_retries: int | None, timeout: float | None) -> T:
+        retries = CallRetries(
+            call.name,
+            repeatable=call.repeatable,
+            max_retries=self.settings.retries(max_retries),
+            random=self._random,
+        )
         while True:
             try:
-                return call.read(await self._carry(self._shared, call))
+                return call.read(await self._carrier.carry(call, timeout))
             except SeedanceError as error:
                 delay = retries.delay_after(error)
             await self._sleep(delay)
-
-    async def _carry(
-        self,
-        client: httpx.AsyncClient,
-        call: ApiRequest[T],
-        total_seconds: float | None = None,
-        *,
-        fresh: bool = False,
-    ) -> Exchange:
-        watch, incoming = self._watch(call, total_seconds), self._incoming()
-        with open_upload(call.file) as upload:
-            request = self._http_request(call, watch, watch.anote, upload, fresh=fresh)
-            try:
-                with anyio.fail_after(watch.total_seconds):
-                    response = await client.send(request, stream=True)
-                    try:
-                        incoming.begin(response)
-                        async for chunk in response.aiter_bytes():
-                            incoming.add(chunk)
-                    finally:
-                        await response.aclose()
-            except Exception as fault:
-                # As in the blocking client: nothing unexpected may pass for a create that can be repeated.
-                return incoming.exchange(fault=watch.fault(fault), sent=watch.sent)
-        return incoming.exchange(sent=watch.sent)
-
-    def _http_client(self, limits: httpx.Limits) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=self._transport, verify=self._ssl_context, trust_env=self._trust_env, limits=limits
-        )
-
-
-class _Borrowed(httpx.AsyncBaseTransport):
-    """Somebody else's transport: closing is their business."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._transport.handle_async_request(request)

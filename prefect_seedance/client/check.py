@@ -1,7 +1,7 @@
 """Every rule of every route, checked before anything is paid.
 
-``check`` gives all problems of a request at once, from the route table. It is pure and free. The form of the
-media addresses is not its business: see ``references``.
+``check`` finds all problems of a request at once, from the route table. It is pure and free. The form of the
+media addresses is checked elsewhere: see ``references``.
 """
 
 from __future__ import annotations
@@ -9,49 +9,21 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from prefect_seedance.client.routes import ROUTES, Level, ListRule, Route, VerdictRule, route_for
-
-if TYPE_CHECKING:
-    from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.fields import RequestFields
+from prefect_seedance.client.problems import Problem, either, shown
+from prefect_seedance.client.routes import ROUTES, ListRule, Route, VerdictRule, route_for
 
 #: Names that belong to the 2.5 family: on this endpoint they land on another line (DOCS, August).
 _OTHER_ENDPOINT = re.compile(r"^(seedance-?2\.5|sd2\.5)")
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong, or doubtful, about a request.
-
-    Attributes:
-        field: Name of the field of ``VideoRequest``.
-        rule: Short name of the rule.
-        message: What is wrong.
-        fix: What to do about it.
-        level: ``refuse`` (it will not be submitted) or ``warn`` (sources disagree; it is submitted).
-        source: Where the rule comes from.
-    """
-
-    field: str
-    rule: str
-    message: str
-    fix: str
-    level: Level
-    source: str = ""
-
-    def __str__(self) -> str:
-        """Word the problem for a person."""
-        source = f" (source: {self.source})" if self.source else ""
-        return f"{self.field}: {self.message}. {self.fix}.{source}"
+Rule = Callable[[RequestFields, Route], Iterator[Problem]]
 
 
-Rule = Callable[["VideoRequest", Route], Iterator[Problem]]
-
-
-def check(request: VideoRequest) -> list[Problem]:
+def check(request: RequestFields) -> list[Problem]:
     """Find everything that is wrong with a request, refusals first.
 
     With ``other_model`` set, the rules of a route are warnings only: the vendor's list changes faster than ours.
@@ -84,10 +56,10 @@ def check(request: VideoRequest) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem.level)
 
 
-def _always(request: VideoRequest) -> Iterator[Problem]:
+def _always(request: RequestFields) -> Iterator[Problem]:
     """Rules of the API itself, which no route can lift."""
     if not request.prompt.strip():
-        yield Problem("prompt", "not empty", "the prompt is empty", "Say what the video shows", "refuse")
+        yield Problem("prompt", "not empty", "the prompt is empty", "Describe what the video shows", "refuse")
     texts = {"prompt": request.prompt, "take": request.take, "other_model": request.other_model}
     for field, text in texts.items():
         allowed = "\n\t" if field == "prompt" else ""
@@ -101,18 +73,22 @@ def _always(request: VideoRequest) -> Iterator[Problem]:
     if not request.take.strip():
         yield Problem("take", "not empty", "the take is empty", 'Use any text, "1" for the first take', "refuse")
     if request.other_model and not request.other_model.strip():
-        yield Problem("other_model", "a name", "it holds only white space", "Empty it, or give a name", "refuse")
+        yield Problem("other_model", "a name", "it holds only white space", "Clear it, or write a name", "refuse")
     if request.duration < 1:
         yield Problem(
-            "duration", "positive", f"{request.duration} s is no length", "Use whole seconds, 5 say", "refuse"
+            "duration",
+            "positive",
+            f"{request.duration} s is not a valid length",
+            "Use whole seconds, for example 5",
+            "refuse",
         )
     for field, text in request.references():
         if not text.strip() or any(each.isspace() or unicodedata.category(each) == "Cc" for each in text):
             message = f"{shown(text)} is empty or holds white space"
-            yield Problem(field, "an address", message, "Give one address without white space, or remove it", "refuse")
+            yield Problem(field, "an address", message, "Write one address without white space, or remove it", "refuse")
 
 
-def _unknown_model(request: VideoRequest) -> Iterator[Problem]:
+def _unknown_model(request: RequestFields) -> Iterator[Problem]:
     name = request.other_model
     yield Problem(
         "other_model",
@@ -135,14 +111,14 @@ def _unknown_model(request: VideoRequest) -> Iterator[Problem]:
         )
 
 
-def _prompt(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _prompt(request: RequestFields, route: Route) -> Iterator[Problem]:
     rule = route.prompt
     if len(request.prompt) > rule.maximum:
         message = f"{len(request.prompt)} characters, {rule.maximum} at most on {route.title}"
         yield Problem("prompt", "length", message, "Shorten it", rule.level, rule.source)
 
 
-def _duration(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _duration(request: RequestFields, route: Route) -> Iterator[Problem]:
     rule = route.duration
     if not rule.minimum <= request.duration <= rule.maximum:
         message = f"{request.duration} s, but {route.title} makes {rule.minimum}-{rule.maximum} s"
@@ -155,7 +131,7 @@ def _duration(request: VideoRequest, route: Route) -> Iterator[Problem]:
             yield Problem("duration", "range", message, "Expect that it may be refused", "warn", warning.source)
 
 
-def _resolution(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _resolution(request: RequestFields, route: Route) -> Iterator[Problem]:
     rule, asked = route.resolution, request.resolution
     if asked == "auto":
         return
@@ -177,7 +153,7 @@ def _resolution(request: VideoRequest, route: Route) -> Iterator[Problem]:
         yield Problem("resolution", "choice", message, "Expect that it may be refused", "warn", rule.warn[asked])
 
 
-def _ratio(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _ratio(request: RequestFields, route: Route) -> Iterator[Problem]:
     rule = route.ratio
     if request.ratio != "auto" and request.ratio not in rule.values:
         message = f"{request.ratio} is not documented for {route.title}"
@@ -192,7 +168,7 @@ def _ratio(request: VideoRequest, route: Route) -> Iterator[Problem]:
         yield Problem("orientation", "documented", message, "Set the ratio instead", "warn", "SEED")
 
 
-def _counts(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _counts(request: RequestFields, route: Route) -> Iterator[Problem]:
     rules: dict[str, ListRule] = {
         "images": route.images,
         "reference_videos": route.reference_videos,
@@ -210,7 +186,7 @@ def _counts(request: VideoRequest, route: Route) -> Iterator[Problem]:
                 yield Problem(field, "count", message, fix, limit.level, limit.source)
 
 
-def _frame_rules(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _frame_rules(request: RequestFields, route: Route) -> Iterator[Problem]:
     frames = request.frames()
     if request.images and frames:
         message = f"images and {' and '.join(frames)} are set together"
@@ -225,7 +201,7 @@ def _frame_rules(request: VideoRequest, route: Route) -> Iterator[Problem]:
         yield from _by(alone[field], field, "both frames", message, f"Set {other} too, or use images")
 
 
-def _audio(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _audio(request: RequestFields, route: Route) -> Iterator[Problem]:
     if not request.reference_audios:
         return
     field, frames = "reference_audios", request.frames()
@@ -242,7 +218,7 @@ def _audio(request: VideoRequest, route: Route) -> Iterator[Problem]:
             yield from _by(route.audio_alone, field, "audio pairing", f"audio alone on {route.title}", fix)
 
 
-def _gif(request: VideoRequest, route: Route) -> Iterator[Problem]:
+def _gif(request: RequestFields, route: Route) -> Iterator[Problem]:
     for field, text in request.references():
         image = field.startswith("images") or field in ("first_image", "last_image")
         if image and text.split("?", 1)[0].split("#", 1)[0].lower().endswith(".gif"):
@@ -264,16 +240,3 @@ _ROUTE_RULES: tuple[Rule, ...] = (
 def _by(rule: VerdictRule, field: str, name: str, message: str, fix: str) -> Iterator[Problem]:
     if rule.level != "allow":
         yield Problem(field, name, message, fix, rule.level, rule.source)
-
-
-def either(values: Sequence[str]) -> str:
-    """Word a choice: "a, b or c"."""
-    return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
-
-
-def shown(address: str) -> str:
-    """Show where an address points without its query and its login, which may hold a secret."""
-    scheme, separator, rest = address.split("?", 1)[0].split("#", 1)[0].rpartition("//")
-    host, slash, path = rest.partition("/")
-    text = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path.rpartition('@')[2]}"
-    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from prefect_seedance.client.routes import ROUTES, ListRule, Route, VerdictRule
 
 #: What many models begin with; the form's limits leave it out.
-PREFIX = "seedance2.0-"
+MODEL_PREFIX = "seedance2.0-"
 
 
 def families() -> Mapping[str, list[Route]]:
@@ -19,7 +19,7 @@ def families() -> Mapping[str, list[Route]]:
 
 
 def limits(words: Callable[[Route], str]) -> str:
-    """Say a limit for the form: the models that differ, those with the same words together, then what holds for most.
+    """Word a limit for the form: the models that differ, those with the same words together, then what holds for most.
 
     Models have their `short_names`.
 
@@ -59,7 +59,7 @@ def _short_name(model: str, among: set[str]) -> str:
         beginning = "_".join(parts[:count]) + "_"
         if {other for other in ROUTES if other.startswith(beginning)} <= among:
             return f"{beginning}*"
-    return model.removeprefix(PREFIX)
+    return model.removeprefix(MODEL_PREFIX)
 
 
 def duration_words(route: Route) -> str:

@@ -25,11 +25,10 @@ key. All survive pickling with their attributes, since Prefect pickles what a ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 
-if TYPE_CHECKING:
-    from prefect_seedance.client.check import Problem
-    from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.client.problems import Problem
 
 
 class Answer(TypedDict, total=False):
@@ -295,6 +294,6 @@ class MediaUnavailable(TaskError):
         self.reason, self.advice = reason, advice
         super().__init__(
             task_id,
-            f"the video is made and paid for, but could not be fetched: {reason}. A fresh link is to be had within 3 "
+            f"the video is made and paid for, but could not be fetched: {reason}. A fresh link can be had within 3 "
             f"days of its completion. {advice}",
         )

@@ -1,22 +1,18 @@
 """One exchange with the vendor, as a value: what came back, or why nothing did, and whether our bytes left.
 
-The two clients fill it, everything else reads it. `Watch` holds the total deadline of an exchange and knows
-whether its sending began; `Incoming` gathers the answer, so that what arrived before a fault is not lost.
+``http.py`` fills it, everything else reads it, leniently: a field that is odd counts as missing.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-import socket
-import threading
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
-import httpx
 from pydantic import JsonValue
 
 from prefect_seedance.client.redaction import without_signatures
@@ -36,7 +32,7 @@ class Exchange:
         headers: The answer's headers.
         body: What arrived of the body, perhaps not all of it.
         fault: What ended the exchange early, if something did.
-        sent: Whether the request's bytes began to leave; None if the transport did not tell.
+        sent: Whether the request's bytes began to leave; None if nobody can tell. False is certain.
         secret: The key, for `hide`.
     """
 
@@ -63,12 +59,57 @@ class Exchange:
         return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
     def hide(self, text: str) -> str:
-        """Take the key, and what opens addresses, out of a text for people: an error may repeat the whole request.
+        """Remove the key, and what may grant access to an address, from a text: an error may repeat the whole request.
 
-        Only texts for people: "sk_1" also stands in the task id "task_1", which must stay whole.
+        For texts that people read only: "sk_1" is also part of the task id "task_1", which must stay whole.
         """
         hidden = re.sub(rf"(?<![A-Za-z0-9]){re.escape(self.secret)}", "***", text) if self.secret else text
         return without_signatures(hidden)
+
+
+class AnswerTooLong(Exception):
+    """The answer was cut at the limit."""
+
+
+class Incoming:
+    """Gathers an answer piece by piece, up to a limit, so that what arrived before a fault is not lost.
+
+    Args:
+        secret: The key, which the answer may repeat.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self._status_code: int | None = None
+        self._headers: Mapping[str, str] = {}
+        self._body = bytearray()
+
+    def begin(self, status_code: int, headers: Mapping[str, str]) -> None:
+        """Take over status and headers."""
+        self._status_code = status_code
+        self._headers = dict(headers)
+
+    def add(self, chunk: bytes) -> None:
+        """Take over a piece of the body.
+
+        Raises:
+            AnswerTooLong: There is more than an answer can have; what came before is kept.
+        """
+        room = MAX_ANSWER_BYTES - len(self._body)
+        self._body += chunk[:room]
+        if len(chunk) > room:
+            raise AnswerTooLong(f"cut after {MAX_ANSWER_BYTES} bytes")
+
+    def exchange(self, *, sent: bool | None, fault: Exception | None = None) -> Exchange:
+        """Return what was gathered, at the end of the exchange."""
+        return Exchange(
+            status_code=self._status_code,
+            headers=self._headers,
+            body=bytes(self._body),
+            fault=fault,
+            sent=sent,
+            secret=self._secret,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +141,21 @@ def text_of(value: JsonValue) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
+def number(value: JsonValue) -> float | None:
+    """Read a finite number; anything else counts as missing."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def whole_number(value: JsonValue) -> int | None:
+    """Read a finite number as a whole one; anything else counts as missing."""
+    found = number(value)
+    return None if found is None else int(found)
+
+
 def open_envelope(exchange: Exchange) -> Envelope:
     """Read an answer's body as an envelope, leniently.
 
@@ -116,10 +172,10 @@ def open_envelope(exchange: Exchange) -> Envelope:
             # Half a surrogate pair is legal in JSON and cannot be written to a record or a log.
             document = _parse(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
-        kind = "a web page" if start.startswith(b"<") else "no complete JSON"
+        kind = "a web page" if start.startswith(b"<") else "not valid JSON"
         raise ValueError(f"the answer is {kind}") from error
     if not isinstance(document, dict):
-        raise ValueError("the answer is JSON, but no object")
+        raise ValueError("the answer is JSON, but not an object")
     message = text_of(document.get("msg")) or text_of(document.get("message"))
     error_part = document.get("error")
     if not message and isinstance(error_part, dict):
@@ -132,135 +188,43 @@ def _parse(body: bytes) -> JsonValue:
     return json.loads(body)
 
 
-class AnswerTooLong(Exception):
-    """The answer was cut at the limit."""
+def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Read how long the server asks to wait: ``retry-after-ms``, else ``retry-after`` as seconds or a date.
 
+    Args:
+        headers: The answer's headers, in any case.
+        now: What a date is compared with; by default the server's own ``Date``, else this machine's clock.
 
-class Incoming:
-    """Gathers an answer piece by piece, up to a limit."""
+    Returns:
+        Seconds, at least 0; None if it does not ask, or not readably.
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self._status_code: int | None = None
-        self._headers: Mapping[str, str] = {}
-        self._body = bytearray()
-
-    def begin(self, response: httpx.Response) -> None:
-        """Take over status and headers."""
-        self._status_code = response.status_code
-        self._headers = dict(response.headers)
-
-    def add(self, chunk: bytes) -> None:
-        """Take over a piece of the body.
-
-        Raises:
-            AnswerTooLong: There is more than an answer can have; what came before is kept.
-        """
-        room = MAX_ANSWER_BYTES - len(self._body)
-        self._body += chunk[:room]
-        if len(chunk) > room:
-            raise AnswerTooLong(f"cut after {MAX_ANSWER_BYTES} bytes")
-
-    def exchange(self, *, sent: bool | None, fault: Exception | None = None) -> Exchange:
-        """Close the account."""
-        return Exchange(
-            status_code=self._status_code,
-            headers=self._headers,
-            body=bytes(self._body),
-            fault=fault,
-            sent=sent,
-            secret=self._secret,
-        )
-
-
-@runtime_checkable
-class _Stream(Protocol):
-    def get_extra_info(self, info: str) -> object: ...
-
-
-class Watch:
-    """The deadline of one exchange, and what the transport reports about it (httpcore's ``trace`` extension).
-
-    httpx limits each read, so a server that sends a byte a second would be waited for for ever. A thread
-    cannot be cancelled, so at the deadline a timer calls `cut`, which shuts the socket down: whatever waits
-    on it returns at once. Sending is never begun after the deadline; what fails before sending began was
-    certainly not received.
+    Example:
+        >>> retry_after_seconds({"Retry-After": "7"})
+        7.0
     """
+    lower = {name.lower(): value.strip() for name, value in headers.items()}
+    milliseconds = _plain_number(lower.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    asked = lower.get("retry-after", "")
+    seconds = _plain_number(asked)
+    if seconds is not None:
+        return seconds
+    moment = _date(asked)
+    if moment is None:
+        return None
+    start = now or _date(lower.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - start).total_seconds())
 
-    def __init__(self, total_seconds: float, method: str, *, sent: bool | None = None) -> None:
-        self.total_seconds = total_seconds
-        self._deadline = time.monotonic() + total_seconds
-        self._method = method.encode()
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._finished = False
-        self.sent = sent
 
-    @property
-    def expired(self) -> bool:
-        """Whether the time has run out."""
-        return time.monotonic() >= self._deadline
+def _plain_number(text: str) -> float | None:
+    # The limit keeps a silly number finite; it is far above every cap.
+    return min(float(text), 1e9) if re.fullmatch(r"[0-9]{1,100}(\.[0-9]{1,100})?", text) else None
 
-    def check(self) -> None:
-        """Raise if the time has run out.
 
-        Raises:
-            TimeoutError: It has.
-        """
-        if self.expired:
-            raise self._overrun()
-
-    def fault(self, seen: Exception) -> Exception:
-        """Name the true fault: what the transport reports after a `cut` is only its consequence."""
-        if self.expired and self.sent:
-            return self._overrun()
-        if self.sent is False and isinstance(seen, TimeoutError) and not str(seen):
-            return TimeoutError(f"no connection within {self.total_seconds:g} s")
-        return seen
-
-    def _overrun(self) -> TimeoutError:
-        return TimeoutError(f"no complete answer within {self.total_seconds:g} s")
-
-    def note(self, event: str, info: Mapping[str, object]) -> None:
-        """Hear of one event from the transport.
-
-        Raises:
-            httpx.ConnectTimeout: Sending is about to begin and the time has run out.
-        """
-        if event.endswith(("connect_tcp.started", "connect_tcp.complete", "start_tls.complete")):
-            if self.sent is None:
-                self.sent = False
-            self._keep(info.get("return_value"))
-        elif event.endswith("send_request_headers.started"):
-            # A proxy is sent a CONNECT first; that is not our request yet.
-            if getattr(info.get("request"), "method", self._method) != self._method:
-                return
-            if self.expired:
-                self.sent = False
-                raise httpx.ConnectTimeout(f"{self.total_seconds:g} s had passed before anything was sent")
-            self.sent = True
-
-    async def anote(self, event: str, info: Mapping[str, object]) -> None:
-        """`note`, for the transport that awaits it."""
-        self.note(event, info)
-
-    def cut(self) -> None:
-        """Shut the connection down, unless the exchange is over."""
-        with self._lock:
-            if self._socket is not None and not self._finished:
-                with suppress(OSError):  # already closed, or replaced by its encrypted successor
-                    # Not SSLSocket.shutdown: it drops the encryption state under the thread that reads.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def finish(self) -> None:
-        """Say that the answer is complete: from here on `cut` leaves the connection alone."""
-        with self._lock:
-            self._finished = True
-
-    def _keep(self, stream: object) -> None:
-        connection = stream.get_extra_info("socket") if isinstance(stream, _Stream) else None
-        if isinstance(connection, socket.socket):
-            with self._lock:
-                self._socket = connection
-            if self.expired:
-                self.cut()
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

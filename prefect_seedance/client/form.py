@@ -10,8 +10,8 @@ refuses, on the field that it names, and never more. Four facts about Prefect gi
   that has lost it would hold always. An absent field counts as its default: empty, or the default model.
 - The user sees nothing but the validator's message, and that of most keywords repeats the value, which may be a
   signed address or a whole prompt. Of a failed ``const`` it is "'at most 9 images' was expected": the one keyword
-  that can say our words. So a value that is found wrong by an ``if`` is asked to be its own error message. A number
-  outside its range and a choice that is not listed are told well by the usual keywords.
+  that can show words of ours. So a value that an ``if`` finds wrong is required to equal its own error message. A
+  number outside its range and a choice that is not listed are told well by the usual keywords.
 - A deployment stores the rules of the day on which it was applied.
 
 What the two do not have in common:
@@ -107,7 +107,7 @@ def _always() -> JsonDict:
 
 
 def _by_model(choices: dict[str, list[str]]) -> Iterator[JsonDict]:
-    """Give the rules of each group of models that have the same ones."""
+    """Write the rules of each group of models that have the same ones."""
     groups: dict[str, list[Route]] = {}
     for route in ROUTES.values():
         groups.setdefault(json.dumps(_rules(route, choices)), []).append(route)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
-from prefect_seedance.client.outcome import number, text_of, whole_number
+from prefect_seedance.client.exchange import number, text_of, whole_number
 
 VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]
@@ -97,11 +97,6 @@ class VideoTask(_Answer):
     def state(self) -> VideoState:
         """What the status means: running, completed, failed or canceled."""
         return _VIDEO_STATES.get(self.status.lower(), "running")
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the vendor is done with the task."""
-        return self.state != "running"
 
 
 class Asset(_Answer):

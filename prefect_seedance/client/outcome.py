@@ -1,12 +1,12 @@
 """What the answer to a create means for the money: a table from exchanges to six outcomes.
 
-    outcome      a task exists?    send again by itself?    when
-    Accepted     yes               never                    a success code and a task id, whatever else
-    NeverSent    no                yes                      no connection; no byte of ours left
-    RateLimited  no                yes, after a wait        HTTP 429, code 40000
-    Busy         no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
-    Refused      no                no, change something     codes 20001, 20002; plain 3xx, 4xx
-    Unclear      perhaps           never                    everything else once bytes have left
+    outcome          a task exists?    send again by itself?    when
+    Accepted         yes               never                    a success code and a task id, whatever else
+    NeverSent        no                yes                      no connection; no byte of ours left
+    TooManyRequests  no                yes, after a wait        HTTP 429, code 40000
+    Busy             no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
+    Refused          no                no, change something     codes 20001, 20002; plain 3xx, 4xx
+    Unclear          perhaps           never                    everything else once bytes have left
 
 The last row is the point: a repeated create may be billed twice and there is no key to prevent it, so only
 what is known to be harmless is listed above, and whatever nobody thought of falls below.
@@ -14,14 +14,17 @@ what is known to be harmless is listed above, and whatever nobody thought of fal
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import httpx
-from pydantic import JsonValue
-
-from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope, text_of
-from prefect_seedance.client.retry import retry_after_seconds
+from prefect_seedance.client.exchange import (
+    Envelope,
+    Exchange,
+    number,
+    open_envelope,
+    retry_after_seconds,
+    text_of,
+    whole_number,
+)
 
 BUSY_WORDS = "系统繁忙"
 REFUSING_CODES = frozenset({"20001", "20002"})
@@ -30,14 +33,6 @@ SERVER_ERROR_CODE = "-1"
 # Statuses of the 4xx range that are about time, not about the request: it may have been carried out.
 UNCLEAR_STATUSES = frozenset({408, 499})
 BUSY_STATUSES = frozenset({200, *range(400, 500)}) - UNCLEAR_STATUSES
-# httpx raises these only while no byte of the request has left.
-NEVER_SENT_FAULTS = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +71,7 @@ class NeverSent:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimited:
+class TooManyRequests:
     """Certainly not accepted, since there were too many requests.
 
     Attributes:
@@ -108,11 +103,13 @@ class Unclear:
     status_code: int | None = None
 
 
-Outcome = Accepted | Refused | NeverSent | RateLimited | Busy | Unclear
+#: What an answer without a task may be.
+NotAccepted = Refused | NeverSent | TooManyRequests | Busy | Unclear
+Outcome = Accepted | NotAccepted
 
 
 def read_submission(exchange: Exchange) -> Outcome:
-    """Say what became of a create. Never raises, whatever came back.
+    """Decide what became of a create. Never raises, whatever came back.
 
     Example:
         >>> body = b'{"code": 20000, "data": {"task_id": "videos_1"}}'
@@ -122,7 +119,7 @@ def read_submission(exchange: Exchange) -> Outcome:
         'HTTP 502: the answer is a web page'
     """
     if exchange.status_code is None:
-        if exchange.sent is False or isinstance(exchange.fault, NEVER_SENT_FAULTS):
+        if exchange.sent is False:
             return NeverSent(exchange.reason)
         return _unclear(exchange, exchange.reason or "no answer")
     try:
@@ -139,7 +136,7 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
         return _unclear(exchange, "the task id holds characters that no id has")
     if envelope.is_success:
         if not task_id:
-            return _unclear(exchange, "the vendor reports success but gives no task id")
+            return _unclear(exchange, "the vendor reports success, but without a task id")
         return Accepted(
             task_id,
             text_of(data.get("status")),
@@ -148,9 +145,9 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
             number(data.get("cost")),
         )
     if task_id:
-        return _unclear(exchange, f"the vendor gives a task id with code {envelope.code or 'missing'}")
+        return _unclear(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")
     if exchange.status_code == 429 or envelope.code == RATE_LIMIT_CODE:
-        return RateLimited(retry_after_seconds(exchange.headers))
+        return TooManyRequests(retry_after_seconds(exchange.headers))
     if envelope.code in REFUSING_CODES:
         return Refused(envelope.code, envelope.message, exchange.status_code)
     if envelope.code == SERVER_ERROR_CODE:
@@ -164,11 +161,11 @@ def _by_status(exchange: Exchange, envelope: Envelope | None, reason: str) -> Ou
     """Judge by the HTTP status, for an answer without a code that is known."""
     status_code = exchange.status_code
     if status_code == 429:
-        return RateLimited(retry_after_seconds(exchange.headers))
+        return TooManyRequests(retry_after_seconds(exchange.headers))
     if status_code is not None and 300 <= status_code < 500 and status_code not in UNCLEAR_STATUSES:
         if envelope is not None:
             return Refused(envelope.code, envelope.message, status_code)
-        target = exchange.headers.get("location", "")
+        target = exchange.hide(exchange.headers.get("location", ""))
         return Refused("", f"redirected to {target}, not followed" if target else reason, status_code)
     return _unclear(exchange, reason)
 
@@ -177,18 +174,3 @@ def _unclear(exchange: Exchange, reason: str) -> Unclear:
     status = "" if exchange.status_code is None else f"HTTP {exchange.status_code}: "
     ended = "" if exchange.fault is None or exchange.status_code is None else f" ({exchange.reason})"
     return Unclear(f"{status}{reason}{ended}", exchange.excerpt, exchange.status_code)
-
-
-def number(value: JsonValue) -> float | None:
-    """Read a finite number; anything else counts as missing."""
-    try:
-        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def whole_number(value: JsonValue) -> int | None:
-    """Read a finite number as a whole one; anything else counts as missing."""
-    found = number(value)
-    return None if found is None else int(found)

@@ -7,10 +7,12 @@ means is decided in ``outcome.py``, by rules of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import BinaryIO, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from pydantic import JsonValue
@@ -31,8 +33,8 @@ from prefect_seedance.client.outcome import Outcome, read_submission
 
 T = TypeVar("T")
 
-PREFIX = "/api/open-api/v1"
-CREATE_PATH = f"{PREFIX}/seedance/videos"
+API_PREFIX = "/api/open-api/v1"
+CREATE_PATH = f"{API_PREFIX}/seedance/videos"
 # No hyphen and no version in this one.
 CATALOG_PATH = "/api/openapi/model/catalog"
 
@@ -60,6 +62,7 @@ class ApiRequest(Generic[T]):
         params: The query.
         authenticated: Whether the key goes along.
         repeatable: Whether the call only reads, so that it may be sent again after any passing fault.
+        fresh: Whether it needs a connection of its own, which nothing else has used.
         total_seconds: Limit of the whole exchange; None for the client's usual one.
     """
 
@@ -71,7 +74,41 @@ class ApiRequest(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     authenticated: bool = True
     repeatable: bool = False
+    fresh: bool = False
     total_seconds: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Method and path, for a log: without the query."""
+        return f"{self.method} {self.path}"
+
+    def content(self) -> bytes | None:
+        """Write the JSON body, None if there is none.
+
+        Raises:
+            InvalidRequest: It holds what JSON cannot.
+        """
+        if self.json is None:
+            return None
+        try:
+            return json.dumps(self.json, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError as error:
+            raise InvalidRequest(
+                ["a text holds half a character (a lone surrogate), or a number is not finite: write it anew"]
+            ) from error
+
+    @contextmanager
+    def open_file(self) -> Generator[BinaryIO | None]:
+        """Open the file for one try of its upload; None if there is none.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if self.file is None:
+            yield None
+        else:
+            with self.file.open("rb") as upload:
+                yield upload
 
 
 def quoted_id(identifier: str, name: str) -> str:
@@ -85,7 +122,7 @@ def quoted_id(identifier: str, name: str) -> str:
         'videos_1%202'
     """
     if not identifier.strip():
-        raise InvalidRequest([f"the {name} is empty: give the one that the vendor answered"])
+        raise InvalidRequest([f"the {name} is empty: write the one that the vendor answered with"])
     if not identifier.isprintable() or set(identifier) & set("/\\") or identifier in (".", ".."):
         raise InvalidRequest([f"the {name} {identifier!r} holds a character that no id has: copy it again"])
     return quote(identifier, safe="")
@@ -93,14 +130,14 @@ def quoted_id(identifier: str, name: str) -> str:
 
 def create_video(body: Mapping[str, JsonValue]) -> ApiRequest[Outcome]:
     """Ask for a video. Costs money; see ``outcome.py`` for when it may be sent again."""
-    return ApiRequest(method="POST", path=CREATE_PATH, read=read_submission, json=body)
+    return ApiRequest(method="POST", path=CREATE_PATH, read=read_submission, json=body, fresh=True)
 
 
 def get_video(task_id: str) -> ApiRequest[VideoTask]:
     """Ask how a task stands."""
     return ApiRequest(
         method="GET",
-        path=f"{PREFIX}/videos/{quoted_id(task_id, 'task id')}",
+        path=f"{API_PREFIX}/videos/{quoted_id(task_id, 'task id')}",
         read=lambda exchange: read_video(exchange, task_id),
         repeatable=True,
     )
@@ -110,12 +147,12 @@ def upload_file(path: Path) -> ApiRequest[UploadedFile]:
     """Hand a file to the vendor, which keeps it for about 3 days at a URL that requests can name.
 
     Raises:
-        InvalidRequest: It is no file, empty, above 100 MB, or of a kind that the vendor does not take.
+        InvalidRequest: It is not a file, is empty, is above 100 MB, or is of a kind that the vendor does not take.
     """
     suffix = path.suffix.lower()
     problem = ""
     if not path.is_file():
-        problem = "is not a file: give the path of one"
+        problem = "is not a file: check the path"
     elif not any(suffix in suffixes for suffixes in UPLOAD_SUFFIXES.values()):
         taken = " ".join(sorted(kind[1:] for suffixes in UPLOAD_SUFFIXES.values() for kind in suffixes))
         problem = f"has the suffix {suffix!r}, which the vendor does not take: convert it to one of {taken}"
@@ -125,7 +162,7 @@ def upload_file(path: Path) -> ApiRequest[UploadedFile]:
         raise InvalidRequest([f"{path} {problem}"])
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/files/upload",
+        path=f"{API_PREFIX}/files/upload",
         read=lambda exchange: read_object(exchange, UploadedFile),
         file=path,
         total_seconds=UPLOAD_TOTAL_SECONDS,
@@ -138,15 +175,15 @@ def submit_assets(
     """Hand public URLs to the audit that the ``sd2_mx_*`` routes require.
 
     Raises:
-        InvalidRequest: There is none.
+        InvalidRequest: There is no URL.
     """
     lists = {"image_urls": image_urls, "video_urls": video_urls, "audio_urls": audio_urls}
     body: dict[str, JsonValue] = {name: list(urls) for name, urls in lists.items() if urls}
     if not body:
-        raise InvalidRequest(["there is no URL to audit: give at least one"])
+        raise InvalidRequest(["there is no URL to audit: name at least one"])
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/seedance/assets/audit",
+        path=f"{API_PREFIX}/seedance/assets/audit",
         read=lambda exchange: read_object(exchange, AuditResult),
         json=body,
     )
@@ -154,14 +191,14 @@ def submit_assets(
 
 def asset_status(asset_ids: Sequence[str]) -> ApiRequest[tuple[Asset, ...]]:
     """Ask how audited assets stand. A POST that only reads."""
-    return _assets(f"{PREFIX}/seedance/assets/status", asset_ids)
+    return _assets(f"{API_PREFIX}/seedance/assets/status", asset_ids)
 
 
 def upload_sp_asset(name: str, asset_type: SpAssetType, url: str) -> ApiRequest[Asset]:
     """Put a public URL into the SP routes' library."""
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/seedance/sp/assets/upload",
+        path=f"{API_PREFIX}/seedance/sp/assets/upload",
         read=lambda exchange: read_object(exchange, Asset),
         json={"name": name, "type": asset_type, "url": url},
     )
@@ -169,7 +206,7 @@ def upload_sp_asset(name: str, asset_type: SpAssetType, url: str) -> ApiRequest[
 
 def sp_asset_status(asset_ids: Sequence[str]) -> ApiRequest[tuple[Asset, ...]]:
     """Ask how assets of the SP library stand. A POST that only reads."""
-    return _assets(f"{PREFIX}/seedance/sp/assets/status", asset_ids)
+    return _assets(f"{API_PREFIX}/seedance/sp/assets/status", asset_ids)
 
 
 def sp_asset_detail(asset_id: str) -> ApiRequest[Asset]:
@@ -177,7 +214,7 @@ def sp_asset_detail(asset_id: str) -> ApiRequest[Asset]:
     quoted_id(asset_id, "asset id")
     return ApiRequest(
         method="POST",
-        path=f"{PREFIX}/seedance/sp/assets/detail",
+        path=f"{API_PREFIX}/seedance/sp/assets/detail",
         read=lambda exchange: read_object(exchange, Asset),
         json={"asset_id": asset_id},
         repeatable=True,
@@ -186,12 +223,12 @@ def sp_asset_detail(asset_id: str) -> ApiRequest[Asset]:
 
 def user_balance() -> ApiRequest[UserBalance]:
     """Ask for the account's JimiCoins."""
-    return _get(f"{PREFIX}/user/balance", lambda exchange: read_object(exchange, UserBalance))
+    return _get(f"{API_PREFIX}/user/balance", lambda exchange: read_object(exchange, UserBalance))
 
 
 def key_balance() -> ApiRequest[KeyBalance]:
     """Ask for the key's quota."""
-    return _get(f"{PREFIX}/key/balance", lambda exchange: read_object(exchange, KeyBalance))
+    return _get(f"{API_PREFIX}/key/balance", lambda exchange: read_object(exchange, KeyBalance))
 
 
 def catalog(search: str = "") -> ApiRequest[tuple[CatalogEntry, ...]]:
@@ -214,7 +251,7 @@ def _assets(path: str, asset_ids: Sequence[str]) -> ApiRequest[tuple[Asset, ...]
     for asset_id in asset_ids:
         quoted_id(asset_id, "asset id")
     if not asset_ids:
-        raise InvalidRequest(["there is no asset id to ask for: give at least one"])
+        raise InvalidRequest(["there is no asset id to ask for: name at least one"])
     return ApiRequest(
         method="POST",
         path=path,

@@ -1,4 +1,4 @@
-"""Texts for people, without what opens an address."""
+"""Texts for people to read, without the parts of an address that may grant access."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s?#'\"<>)\]]*)(?:[?#
 
 
 def without_signatures(text: str) -> str:
-    """Take the user, the query and the fragment out of every address in a text: they may be what opens it.
+    """Remove the user, the query and the fragment from every address in a text: they may grant access.
 
     Example:
         >>> without_signatures("Not found: https://bucket.example.com/a.png?X-Amz-Signature=1f0c (404)")

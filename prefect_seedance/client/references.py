@@ -11,15 +11,13 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from prefect_seedance.client.check import Problem, check, either, shown
+from prefect_seedance.client.check import check
 from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.problems import Problem, either, shown
+from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.routes import Route, UrlForm, route_for
-
-if TYPE_CHECKING:
-    from prefect_seedance.client.request import VideoRequest
 
 _ASSET = re.compile(r"asset://[A-Za-z0-9][A-Za-z0-9._\-]*\Z")
 
@@ -40,7 +38,7 @@ def check_references(request: VideoRequest) -> list[Problem]:
 
 
 def require_valid(request: VideoRequest) -> list[Problem]:
-    """Refuse, for free, what `check` and `check_references` find; give what they only warn of.
+    """Refuse, for free, what `check` and `check_references` find; return what they only warn of.
 
     Raises:
         InvalidRequest: With every rule that is broken.
@@ -74,7 +72,7 @@ def _reference(field: str, text: str, route: Route | None) -> Iterator[Problem]:
             fix += " (audit it first: SeedanceClient.submit_assets)"
         elif parts.scheme not in ("http", "https", "asset"):
             fix += " (a file can be uploaded first: SeedanceClient.upload_file)"
-        message = f"{shown(text)} is no address that {title} takes"
+        message = f"{shown(text)} is not an address that {title} takes"
         yield Problem(field, "address form", message, fix, "refuse", source)
         return
     if route is not None and form in route.url_forms_unknown:

@@ -1,46 +1,16 @@
-"""What a user asks for: one flat model, made to read well as a form in the Prefect UI.
-
-No field is optional in the sense of ``None``: "auto", "" and [] mean "not sent", since the form sends every
-default explicitly and absence can carry no meaning. Field order and titles are the form's; ``position`` keeps the
-order on PostgreSQL, which does not keep the order of keys.
-"""
+"""What a user asks for: the request, checked by every rule of its route as soon as it is made."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
-from pydantic.config import JsonDict
+from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from prefect_seedance.client import describe, form
+from prefect_seedance.client import form
 from prefect_seedance.client.check import check
-from prefect_seedance.client.routes import DEFAULT_MODEL, ROUTES
-
-Resolution = Literal["auto", "480p", "720p", "1080p"]
-Ratio = Literal["auto", "16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adaptive"]
-Orientation = Literal["auto", "landscape", "portrait"]
+from prefect_seedance.client.fields import RequestFields
 
 
-def _at(position: int, **extra: JsonValue) -> JsonDict:
-    return {"position": position, **extra}
-
-
-def _location(place: str) -> tuple[int | str, ...]:
-    """Turn ``images[0]`` into the location that pydantic reports, ("images", 0)."""
-    field, _, index = place.partition("[")
-    return (field, int(index.removesuffix("]"))) if index else (field,)
-
-
-class VideoRequest(BaseModel):
+class VideoRequest(RequestFields):
     """One video to generate: the prompt, the route and what it may use.
 
     Every rule of every route is checked when the request is made, so a request that exists can be submitted.
@@ -56,145 +26,10 @@ class VideoRequest(BaseModel):
 
     # An address may be signed, so pydantic must not print what it refuses.
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         title="Video request",
         hide_input_in_errors=True,
         json_schema_extra=form.add_rules,
     )
-
-    prompt: Annotated[
-        str,
-        Field(
-            title="Prompt",
-            description=f"What the video shows. Characters: {describe.limits(lambda r: f'up to {r.prompt.maximum}')}.",
-            json_schema_extra=_at(0),
-        ),
-    ]
-    model: Annotated[
-        str,
-        Field(
-            title="Model",
-            description="The vendor's route; it decides the price, and the limits that the other fields name: there, "
-            f'"{describe.PREFIX}" is left out.',
-            json_schema_extra=_at(1, enum=[*ROUTES]),
-        ),
-    ] = DEFAULT_MODEL
-    duration: Annotated[
-        int,
-        Field(
-            title="Duration (seconds)",
-            description=f"Whole seconds. {describe.limits(describe.duration_words)}.",
-            json_schema_extra=_at(2),
-        ),
-    ] = 5
-    resolution: Annotated[
-        Resolution,
-        Field(
-            title="Resolution",
-            description=f'"auto" sends none. {describe.limits(describe.resolution_choice)}.',
-            json_schema_extra=_at(3),
-        ),
-    ] = "auto"
-    ratio: Annotated[
-        Ratio,
-        Field(
-            title="Aspect ratio",
-            description=f'Width to height. {describe.limits(describe.ratio_words)}; "auto" sends none.',
-            json_schema_extra=_at(4),
-        ),
-    ] = "auto"
-    orientation: Annotated[
-        Orientation,
-        Field(
-            title="Orientation",
-            description="Sent only when the aspect ratio is auto; no route's page documents it, so prefer the ratio.",
-            json_schema_extra=_at(5),
-        ),
-    ] = "auto"
-    images: Annotated[
-        list[str],
-        Field(
-            title="Reference images",
-            description="Addresses; never together with a first or last frame. "
-            f"{describe.limits(lambda r: describe.count_words(r.images))}. "
-            f"No GIF: {describe.refusing(lambda r: r.gif_images)}.",
-            json_schema_extra=_at(6),
-        ),
-    ] = []
-    first_image: Annotated[
-        str,
-        Field(
-            title="First frame",
-            description=f"Address of an image; empty for none. {describe.limits(describe.frame_words)}.",
-            json_schema_extra=_at(7),
-        ),
-    ] = ""
-    last_image: Annotated[
-        str,
-        Field(
-            title="Last frame",
-            description="Address of an image; empty for none. See the first frame for what each route takes.",
-            json_schema_extra=_at(8),
-        ),
-    ] = ""
-    reference_videos: Annotated[
-        list[str],
-        Field(
-            title="Reference videos",
-            description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_videos))}. "
-            "md, fast-md: together at most 15 s and 200 MB, each 720-2160 px.",
-            json_schema_extra=_at(9),
-        ),
-    ] = []
-    reference_audios: Annotated[
-        list[str],
-        Field(
-            title="Reference audios",
-            description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_audios))}. "
-            f"Never alone: {describe.refusing(lambda r: r.audio_alone)}. "
-            f"Never with frames: {describe.refusing(lambda r: r.audio_with_frames)}.",
-            json_schema_extra=_at(10),
-        ),
-    ] = []
-    take: Annotated[
-        str,
-        Field(
-            title="Take",
-            description="Not sent. Another value asks for another video of the same request.",
-            json_schema_extra=_at(11),
-        ),
-    ] = "1"
-    other_model: Annotated[
-        str,
-        Field(
-            title="Other model",
-            description="A model that the list above does not have yet; it wins when set, and route rules only warn.",
-            json_schema_extra=_at(12),
-        ),
-    ] = ""
-
-    @property
-    def model_name(self) -> str:
-        """The name that is sent as ``model``."""
-        return self.other_model or self.model
-
-    def frames(self) -> dict[str, str]:
-        """Give the frames that are set, by field name."""
-        frames = {"first_image": self.first_image, "last_image": self.last_image}
-        return {name: address for name, address in frames.items() if address}
-
-    def references(self) -> list[tuple[str, str]]:
-        """List every media address with the place that it stands in, ``images[0]`` say."""
-        lists = {
-            "images": self.images,
-            "reference_videos": self.reference_videos,
-            "reference_audios": self.reference_audios,
-        }
-        found = list(self.frames().items())
-        for name, addresses in lists.items():
-            found += [(f"{name}[{index}]", address) for index, address in enumerate(addresses)]
-        return found
 
     @model_validator(mode="wrap")
     @classmethod
@@ -216,3 +51,9 @@ class VideoRequest(BaseModel):
                 ],
             )
         return request
+
+
+def _location(place: str) -> tuple[int | str, ...]:
+    """Turn ``images[0]`` into the location that pydantic reports, ("images", 0)."""
+    field, _, index = place.partition("[")
+    return (field, int(index.removesuffix("]"))) if index else (field,)

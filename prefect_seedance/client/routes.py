@@ -16,8 +16,9 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-Level = Literal["refuse", "warn"]
-Verdict = Literal["allow", "warn", "refuse"]
+from prefect_seedance.client.problems import Level
+
+Ruling = Literal["allow", "warn", "refuse"]
 UrlForm = Literal["https", "asset"]
 BillingUnit = Literal["per_second", "per_task"]
 
@@ -90,14 +91,14 @@ class ListRule(_Row):
         return not any(limit.maximum == 0 and limit.level == "refuse" for limit in self.limits)
 
     def refused_above(self) -> int | None:
-        """Give the number of entries above which every source refuses, if there is one."""
+        """Return the number of entries above which every source refuses, None if there is none."""
         return min((limit.maximum for limit in self.limits if limit.level == "refuse"), default=None)
 
 
 class VerdictRule(_Row):
     """What to do with one combination of fields."""
 
-    level: Verdict = "allow"
+    level: Ruling = "allow"
     source: str = ""
 
 
@@ -137,13 +138,13 @@ class Route(_Row):
     prompt: PromptRule
 
     def output_resolution(self, asked: str) -> str:
-        """Give the resolution that the route will make when ``asked`` ("auto" for none) is asked of it."""
+        """Return the resolution that the route makes when ``asked`` is sent ("auto": when none is)."""
         if not self.resolution.sent:
             return self.resolution.fixed
         return self.resolution.default if asked == "auto" else asked
 
     def bills_as(self, asked_resolution: str) -> str:
-        """Give the name under which the vendor's catalog prices a video of this route."""
+        """Return the name under which the vendor's catalog prices a video of this route."""
         return self.billing_name.format(resolution=self.output_resolution(asked_resolution))
 
 
@@ -173,9 +174,6 @@ ROUTES: Mapping[str, Route] = MappingProxyType(_rows(_TABLE))
 
 #: The model of a request that names none.
 DEFAULT_MODEL = str(_TABLE["default_model"])
-
-#: What the short source names of the limits stand for.
-SOURCES: Mapping[str, str] = MappingProxyType(cast("dict[str, str]", _TABLE["sources"]))
 
 
 def route_for(model: str) -> Route | None:

@@ -7,20 +7,17 @@ resolver's own limit; in that case nothing is sent.
 from __future__ import annotations
 
 import random as random_module
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
 from pydantic import SecretStr
 
 from prefect_seedance.client import protocol
-from prefect_seedance.client.base import FRESH_CONNECTION, SHARED_CONNECTIONS, ClientBase, open_upload
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.http import KEEPALIVE_SECONDS, Carrier, Transport
 from prefect_seedance.client.models import (
     Asset,
     AuditResult,
@@ -33,29 +30,40 @@ from prefect_seedance.client.models import (
 from prefect_seedance.client.outcome import Accepted, Outcome
 from prefect_seedance.client.protocol import ApiRequest, SpAssetType, T
 from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.retry import Random
-from prefect_seedance.client.settings import DEFAULT_BASE_URL, DEFAULT_TIMEOUTS, Timeouts
-from prefect_seedance.client.submission import accepted_or_delay
-from prefect_seedance.client.wire import body_of
+from prefect_seedance.client.retry import CallRetries, Random, SubmissionRetries, accepted_or_delay
+from prefect_seedance.client.settings import (
+    DEFAULT_BASE_URL,
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT,
+    ClientSettings,
+    Timeouts,
+)
+from prefect_seedance.client.wire import request_body
 
 
-class SeedanceClient(ClientBase):
+class SeedanceClient:
     """The vendor's API, blocking. Use it as a context manager, or call `close`.
+
+    Every method but `submit_video`, which is one POST whatever comes of it, takes ``max_retries``; every method takes
+    ``timeout``. Both are for that call alone: how often it is repeated, and the limit of each of its tries in seconds,
+    from the connection to the last byte. Each repeat is logged by the logger ``prefect_seedance.client``.
 
     Args:
         api_key: Begins with ``sk_`` or ``sk-``.
         base_url: Scheme and host of the vendor.
-        timeouts: Limits in seconds.
+        max_retries: How often a call is repeated after its first try, where that helps and buys nothing twice.
+        timeout: Limits of each try; a plain number of seconds is the limit of the whole try (``Timeouts.total``).
+        keepalive_seconds: How long an idle connection is kept for the next call.
         transport: Carries the bytes instead of httpx's own transport; it is reused for all calls, creates
             included, and is not closed.
         sleep: Called with the seconds to pause between tries.
-        random: Gives numbers from 0 to 1, for the jitter of the pauses.
+        random: Returns numbers from 0 to 1, for the jitter of the pauses.
 
     Raises:
-        ConfigurationError: Key, host or a time-out cannot work.
+        ConfigurationError: Key, host, a time-out or the number of repeats cannot work.
 
     Example:
-        >>> with SeedanceClient("sk_example") as client:
+        >>> with SeedanceClient("sk_example", max_retries=2, timeout=120) as client:
         ...     print(client)
         SeedanceClient(host='www.jimmyai.cn', fingerprint='b568bdccc19f')
     """
@@ -65,19 +73,24 @@ class SeedanceClient(ClientBase):
         api_key: str | SecretStr,
         base_url: str = DEFAULT_BASE_URL,
         *,
-        timeouts: Timeouts = DEFAULT_TIMEOUTS,
-        transport: httpx.BaseTransport | None = None,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        timeout: Timeouts | float = DEFAULT_TIMEOUT,
+        keepalive_seconds: float = KEEPALIVE_SECONDS,
+        transport: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         random: Random = random_module.random,
     ) -> None:
-        super().__init__(api_key, base_url, timeouts, random=random, own_transport=transport is None)
-        self._transport = None if transport is None else _Borrowed(transport)
+        self.settings = ClientSettings(api_key, base_url, timeout, max_retries)
+        self._carrier = Carrier(self.settings, keepalive_seconds, transport)
         self._sleep = sleep
-        self._shared = self._http_client(SHARED_CONNECTIONS)
+        self._random = random
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings.shown})"
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._shared.close()
+        self._carrier.close()
 
     def __enter__(self) -> Self:
         return self
@@ -87,47 +100,51 @@ class SeedanceClient(ClientBase):
     ) -> None:
         self.close()
 
-    def submit_video(self, request: VideoRequest, *, total_seconds: float | None = None) -> Outcome:
-        """Send one create, exactly once, on a connection of its own, and say what became of it.
+    def submit_video(self, request: VideoRequest, *, timeout: float | None = None) -> Outcome:
+        """Send one create, exactly once, on a connection of its own, and return what became of it.
 
         Args:
             request: What to generate.
-            total_seconds: Limit of the whole exchange; by default ``timeouts.submit_total``.
+            timeout: Limit of the whole exchange in seconds; from 0 down nothing is sent.
 
         Returns:
             One of six outcomes; see ``outcome.py`` for which of them may be sent again.
         """
-        call = protocol.create_video(body_of(request))
-        with self._http_client(FRESH_CONNECTION) as client:
-            return call.read(self._carry(client, call, total_seconds, fresh=True))
+        call = protocol.create_video(request_body(request))
+        return call.read(self._carrier.carry(call, timeout))
 
-    def create_video(self, request: VideoRequest, *, total_seconds: float | None = None) -> Accepted:
-        """Submit a video and give the task that was accepted.
+    def create_video(
+        self, request: VideoRequest, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Accepted:
+        """Submit a video and return the task that was accepted.
 
         Sent again only when it certainly was not accepted: no connection, too many requests, a busy vendor.
 
         Args:
             request: What to generate.
-            total_seconds: Limit of each try.
+            max_retries: How often it may be sent again in all.
+            timeout: Limit of each try in seconds.
 
         Raises:
             SubmissionUnclear: Perhaps accepted. Look into the vendor's console before anything else.
-            SeedanceError: Certainly not accepted; the class says why.
+            SeedanceError: Certainly not accepted; the class tells why.
         """
-        retries = self._submission_retries()
+        retries = SubmissionRetries(max_retries=self.settings.retries(max_retries), random=self._random)
         while True:
-            decision = accepted_or_delay(self.submit_video(request, total_seconds=total_seconds), retries)
+            decision = accepted_or_delay(self.submit_video(request, timeout=timeout), retries)
             if isinstance(decision, Accepted):
                 return decision
             self._sleep(decision)
 
-    def get_video(self, task_id: str) -> VideoTask:
+    def get_video(self, task_id: str, *, max_retries: int | None = None, timeout: float | None = None) -> VideoTask:
         """Ask how a task stands. A failed task is an answer, not an error."""
-        return self._call(protocol.get_video(task_id))
+        return self._call(protocol.get_video(task_id), max_retries, timeout)
 
-    def upload_file(self, path: Path | str) -> UploadedFile:
-        """Hand a local file of at most 100 MB to the vendor, for about 3 days."""
-        return self._call(protocol.upload_file(Path(path)))
+    def upload_file(
+        self, path: Path | str, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> UploadedFile:
+        """Hand a local file of at most 100 MB to the vendor, for about 3 days. Each try has 30 minutes by default."""
+        return self._call(protocol.upload_file(Path(path)), max_retries, timeout)
 
     def submit_assets(
         self,
@@ -135,90 +152,64 @@ class SeedanceClient(ClientBase):
         image_urls: Sequence[str] = (),
         video_urls: Sequence[str] = (),
         audio_urls: Sequence[str] = (),
+        max_retries: int | None = None,
+        timeout: float | None = None,
     ) -> AuditResult:
         """Hand public URLs to the audit that the ``sd2_mx_*`` routes require."""
-        return self._call(protocol.submit_assets(image_urls, video_urls, audio_urls))
+        return self._call(protocol.submit_assets(image_urls, video_urls, audio_urls), max_retries, timeout)
 
-    def asset_status(self, asset_ids: Sequence[str]) -> tuple[Asset, ...]:
+    def asset_status(
+        self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[Asset, ...]:
         """Ask how audited assets stand."""
-        return self._call(protocol.asset_status(asset_ids))
+        return self._call(protocol.asset_status(asset_ids), max_retries, timeout)
 
-    def upload_sp_asset(self, name: str, asset_type: SpAssetType, url: str) -> Asset:
+    def upload_sp_asset(
+        self,
+        name: str,
+        asset_type: SpAssetType,
+        url: str,
+        *,
+        max_retries: int | None = None,
+        timeout: float | None = None,
+    ) -> Asset:
         """Put a public URL into the SP routes' library."""
-        return self._call(protocol.upload_sp_asset(name, asset_type, url))
+        return self._call(protocol.upload_sp_asset(name, asset_type, url), max_retries, timeout)
 
-    def sp_asset_status(self, asset_ids: Sequence[str]) -> tuple[Asset, ...]:
+    def sp_asset_status(
+        self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[Asset, ...]:
         """Ask how assets of the SP library stand."""
-        return self._call(protocol.sp_asset_status(asset_ids))
+        return self._call(protocol.sp_asset_status(asset_ids), max_retries, timeout)
 
-    def sp_asset_detail(self, asset_id: str) -> Asset:
+    def sp_asset_detail(self, asset_id: str, *, max_retries: int | None = None, timeout: float | None = None) -> Asset:
         """Ask for all about one asset of the SP library."""
-        return self._call(protocol.sp_asset_detail(asset_id))
+        return self._call(protocol.sp_asset_detail(asset_id), max_retries, timeout)
 
-    def user_balance(self) -> UserBalance:
+    def user_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> UserBalance:
         """Ask for the account's JimiCoins."""
-        return self._call(protocol.user_balance())
+        return self._call(protocol.user_balance(), max_retries, timeout)
 
-    def key_balance(self) -> KeyBalance:
+    def key_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> KeyBalance:
         """Ask for the key's quota."""
-        return self._call(protocol.key_balance())
+        return self._call(protocol.key_balance(), max_retries, timeout)
 
-    def catalog(self, search: str = "") -> tuple[CatalogEntry, ...]:
+    def catalog(
+        self, search: str = "", *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[CatalogEntry, ...]:
         """Ask for models and default prices; the key is not sent."""
-        return self._call(protocol.catalog(search))
+        return self._call(protocol.catalog(search), max_retries, timeout)
 
-    def _call(self, call: ApiRequest[T]) -> T:
-        retries = self._call_retries(call)
+    def _call(self, call: ApiRequest[T], max_retries: int | None, timeout: float | None) -> T:
+        retries = CallRetries(
+            call.name,
+            repeatable=call.repeatable,
+            max_retries=self.settings.retries(max_retries),
+            random=self._random,
+        )
         while True:
             try:
-                return call.read(self._carry(self._shared, call))
+                return call.read(self._carrier.carry(call, timeout))
             except SeedanceError as error:
                 delay = retries.delay_after(error)
             self._sleep(delay)
-
-    def _carry(
-        self,
-        client: httpx.Client,
-        call: ApiRequest[T],
-        total_seconds: float | None = None,
-        *,
-        fresh: bool = False,
-    ) -> Exchange:
-        watch, incoming = self._watch(call, total_seconds), self._incoming()
-        with open_upload(call.file) as upload:
-            request = self._http_request(call, watch, watch.note, upload, fresh=fresh)
-            timer = threading.Timer(watch.total_seconds, watch.cut)
-            timer.daemon = True
-            try:
-                timer.start()
-                response = client.send(request, stream=True)
-                try:
-                    incoming.begin(response)
-                    for chunk in response.iter_bytes():
-                        incoming.add(chunk)
-                        watch.check()
-                finally:
-                    watch.finish()
-                    response.close()
-            except Exception as fault:
-                # Whatever it is: once bytes have left, an exception that nobody expected must not pass for
-                # a create that can be repeated.
-                return incoming.exchange(fault=watch.fault(fault), sent=watch.sent)
-            finally:
-                timer.cancel()
-        return incoming.exchange(sent=watch.sent)
-
-    def _http_client(self, limits: httpx.Limits) -> httpx.Client:
-        return httpx.Client(
-            transport=self._transport, verify=self._ssl_context, trust_env=self._trust_env, limits=limits
-        )
-
-
-class _Borrowed(httpx.BaseTransport):
-    """Somebody else's transport: closing is their business."""
-
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self._transport = transport
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._transport.handle_request(request)

@@ -8,14 +8,14 @@ from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.routes import route_for
 
 
-def body_of(request: VideoRequest) -> dict[str, JsonValue]:
+def request_body(request: VideoRequest) -> dict[str, JsonValue]:
     """Write the JSON body of ``POST .../seedance/videos``.
 
     A field that the route ignores is left out (``check`` has warned of it), ``take`` is ours, and the aspect
     ratio wins over the orientation, as it does at the vendor.
 
     Example:
-        >>> body_of(VideoRequest(prompt="A paper boat", ratio="9:16"))
+        >>> request_body(VideoRequest(prompt="A paper boat", ratio="9:16"))
         {'model': 'seedance2.0-std', 'prompt': 'A paper boat', 'duration': 5, 'ratio': '9:16'}
     """
     route = route_for(request.model_name)

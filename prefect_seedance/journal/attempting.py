@@ -1,11 +1,11 @@
 """One attempt: claim, POST, and what its answer does to the record, the storm and the caller.
 
-    Accepted      the id is logged, then written, for minutes if need be; it is returned even if that fails
-    NeverSent     back to ready; again after a pause, a few times
-    RateLimited   back to ready; again after the pause that the vendor asks for, if that is short
-    Busy          back to ready; again after 5, 10, 20 s; then refused
-    Refused       refused; the vendor's error is raised
-    Unclear       unknown; nobody sends again
+    Accepted         the id is logged, then written, for minutes if need be; it is returned even if that fails
+    NeverSent        back to ready; again after a pause, a few times
+    TooManyRequests  back to ready; again after the pause that the vendor asks for, if that is short
+    Busy             back to ready; again after 5, 10, 20 s; then refused
+    Refused          refused; the vendor's error is raised
+    Unclear          unknown; nobody sends again
 
 Before any pause the record is `ready` again, held by a lease as long as the pause.
 """
@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, NeverSent, Unclear
-from prefect_seedance.client.submission import SubmissionRetries
+from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.careful import Patience

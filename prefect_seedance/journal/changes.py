@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, NotAccepted, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import (
     FREE_ATTEMPTS_KEPT,
@@ -30,8 +30,6 @@ from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.storage.templates import render
 
 Change = Callable[[Record], Record]
-#: What an answer without a task may be.
-NotAccepted = NeverSent | RateLimited | Busy | Refused | Unclear
 
 EXCERPT_BYTES = 2048
 #: How long a completed video is left to the run that watched it, before somebody else may take it for abandoned.
@@ -235,7 +233,7 @@ def _by_attempts(record: Record, state: State) -> State:
 
 def _state_after(outcome: NotAccepted, final: bool) -> State:
     match outcome:
-        case NeverSent() | RateLimited():
+        case NeverSent() | TooManyRequests():
             return State.READY
         case Busy():
             return State.REFUSED if final else State.READY
@@ -250,9 +248,9 @@ def _facts(outcome: NotAccepted) -> dict[str, str | int | None]:
     match outcome:
         case NeverSent(reason):
             return _fields("never_sent", reason)
-        case RateLimited(None):
+        case TooManyRequests(None):
             return _fields("rate_limited", "")
-        case RateLimited(retry_after):
+        case TooManyRequests(retry_after):
             return _fields("rate_limited", f"the vendor asks to wait {retry_after:g} s")
         case Busy(message):
             return _fields("busy", message)

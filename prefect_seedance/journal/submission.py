@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 
-from prefect_seedance.client.submission import SubmissionRetries
+from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.attempting import BeforeClaim, LookAgain, Submission, attempt
 from prefect_seedance.journal.callbacks import Callbacks, Notice

@@ -31,11 +31,11 @@ class Account:
 
     def client(self) -> SeedanceClient:
         """Build a client for synchronous code; use it as a context manager."""
-        return SeedanceClient(self.settings.api_key, self.settings.base_url, timeouts=self.settings.timeouts)
+        return SeedanceClient(self.settings.api_key, self.settings.base_url, timeout=self.settings.timeout)
 
     def async_client(self) -> AsyncSeedanceClient:
         """Build a client for asynchronous code; use it as an async context manager."""
-        return AsyncSeedanceClient(self.settings.api_key, self.settings.base_url, timeouts=self.settings.timeouts)
+        return AsyncSeedanceClient(self.settings.api_key, self.settings.base_url, timeout=self.settings.timeout)
 
 
 @dataclass(frozen=True)

@@ -98,4 +98,4 @@ def _available(account: Account) -> float | None:
 
 def _catalog(account: Account) -> tuple[CatalogEntry, ...]:
     with account.client() as client:
-        return client.catalog()
+        return client.catalog(max_retries=0, timeout=CATALOG_SECONDS)

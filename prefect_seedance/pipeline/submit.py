@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prefect_seedance.client.outcome import Outcome
+from prefect_seedance.client.outcome import Outcome, TooManyRequests
 from prefect_seedance.client.references import require_valid
 from prefect_seedance.journal.callbacks import Callbacks, Notice
 from prefect_seedance.journal.commands import how_to_resolve
@@ -13,6 +13,7 @@ from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.pointer import SubmittedVideo
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submission import resume_or_submit
+from prefect_seedance.pipeline import polling
 from prefect_seedance.pipeline.gate import gate_for
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
@@ -73,9 +74,13 @@ def submit(
         return Evidence(price=price.coins, price_source=price.source, balance_before=balance)
 
     def post(seconds: float) -> Outcome:
-        gate_for(account).take_now()
+        gate = gate_for(account)
+        gate.take_now()
         with account.client() as client:
-            return client.submit_video(order.prepared, total_seconds=seconds)
+            outcome = client.submit_video(order.prepared, timeout=seconds)
+        if isinstance(outcome, TooManyRequests):
+            gate.limited(outcome.retry_after or polling.POLL_SECONDS)
+        return outcome
 
     def balance_now() -> float | None:
         with account.client() as client:
@@ -92,7 +97,7 @@ def submit(
         order.identity,
         post,
         sender=Sender(run, account.fingerprint, account.settings.host),
-        policy=SubmissionPolicy(max_submissions=max_submissions, post_seconds=account.settings.timeouts.submit_total),
+        policy=SubmissionPolicy(max_submissions=max_submissions, post_seconds=account.settings.timeout.total),
         before_claim=before_claim,
         delivery=order.delivery,
         watch_seconds=watch_seconds,

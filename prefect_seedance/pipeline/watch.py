@@ -80,7 +80,7 @@ class Watcher:
                 try:
                     reached("poll.before")
                     limit = min(polling.ANSWER_SECONDS, max(left, polling.LAST_ANSWER_SECONDS))
-                    answer = await self._client.get_video(task_id)
+                    answer = await self._client.get_video(task_id, max_retries=0, timeout=limit)
                     reached("poll.after")
                 except TaskError:
                     raise

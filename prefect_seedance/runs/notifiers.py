@@ -16,8 +16,8 @@ from prefect.blocks.abstract import NotificationBlock
 from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Secret, SecretStr, ValidationError
 
-from prefect_seedance.client.check import Problem
 from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.problems import Problem
 
 _FIX = "Save the block first, or correct the name: type and name, for example slack-webhook/team"
 _ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*")

@@ -7,10 +7,8 @@ header and in TLS, where the certificate is verified against it.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +16,7 @@ import httpx
 
 from prefect_seedance.storage.errors import ForbiddenSource
 from prefect_seedance.storage.policy import MediaPolicy
+from prefect_seedance.tls import tls_context
 
 MAXIMUM_REDIRECTS = 3
 # A read that brings no byte for this long counts as a drop. Below the 30 seconds that Prefect gives a
@@ -31,15 +30,9 @@ _LIMITS = httpx.Limits(max_keepalive_connections=0)
 TransportFactory = Callable[[], httpx.BaseTransport]
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    # Reading the certificates takes a tenth of a second; once is enough.
-    return httpx.create_ssl_context()
-
-
 def open_transport() -> httpx.BaseTransport:
     """The transport that connects for real."""
-    return httpx.HTTPTransport(verify=_tls(), limits=_LIMITS)
+    return httpx.HTTPTransport(verify=tls_context(), limits=_LIMITS)
 
 
 class VettedTransport(httpx.BaseTransport):
@@ -98,7 +91,7 @@ class MediaHTTP:
             trust_env=False,
         )
         self._open_trusted = lambda: httpx.Client(
-            transport=transport() if transport else None, verify=_tls(), timeout=timeout, limits=_LIMITS
+            transport=transport() if transport else None, verify=tls_context(), timeout=timeout, limits=_LIMITS
         )
         # Made only when needed: a proxy in the environment that httpx cannot use (SOCKS without its extra)
         # would be an error here, and hosts that are not named go round it.

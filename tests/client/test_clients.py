@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +15,9 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from prefect_seedance.client import errors
+from prefect_seedance.client import errors, http
 from prefect_seedance.client.async_client import AsyncSeedanceClient
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.settings import Timeouts
 from prefect_seedance.client.sync_client import SeedanceClient
@@ -27,7 +29,7 @@ REQUEST = VideoRequest(prompt="Ein Papierboot überquert eine Pfütze")
 ACCEPTED = {"code": 20000, "msg": "ok", "data": {"task_id": "videos_1", "status": "queued", "created_at": 1}}
 RUNNING = {"code": 20000, "msg": "ok", "data": {"task_id": "videos_1", "status": "processing", "progress": 40}}
 BUSY = {"code": -1, "msg": "系统繁忙，请稍后重试", "data": None}
-SHORT = Timeouts(connect=30, read=1.5, write=30, pool=30, submit_total=60)
+SHORT = Timeouts(connect=30, read=1.5, write=30, pool=30, total=60)
 
 
 class Driver(Protocol):
@@ -43,7 +45,9 @@ class Driver(Protocol):
 @dataclass
 class BlockingDriver:
     url: str
-    timeouts: Timeouts = SHORT
+    timeout: Timeouts | float = SHORT
+    max_retries: int = 4
+    keepalive_seconds: float = 60.0
     transport: httpx.HTTPTransport | None = None
     slept: list[float] = field(default_factory=list)
 
@@ -51,7 +55,9 @@ class BlockingDriver:
         self.client = SeedanceClient(
             KEY,
             self.url,
-            timeouts=self.timeouts,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            keepalive_seconds=self.keepalive_seconds,
             transport=self.transport,
             sleep=self.slept.append,
             random=lambda: 1.0,
@@ -67,7 +73,9 @@ class BlockingDriver:
 @dataclass
 class AwaitedDriver:
     url: str
-    timeouts: Timeouts = SHORT
+    timeout: Timeouts | float = SHORT
+    max_retries: int = 4
+    keepalive_seconds: float = 60.0
     transport: httpx.AsyncHTTPTransport | None = None
     slept: list[float] = field(default_factory=list)
 
@@ -79,7 +87,9 @@ class AwaitedDriver:
         self.client = AsyncSeedanceClient(
             KEY,
             self.url,
-            timeouts=self.timeouts,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            keepalive_seconds=self.keepalive_seconds,
             transport=self.transport,
             sleep=sleep,
             random=lambda: 1.0,
@@ -144,7 +154,7 @@ ONE_POST: dict[str, tuple[Reply | BeforeReading, type[Outcome]]] = {
     "wrong key": (answer(200, {"code": 20001, "msg": "", "data": None}), Refused),
     "redirected, may become a GET": (answer(302, body=b"", headers={"Location": "/elsewhere"}), Refused),
     "redirected, keeping the method": (answer(307, body=b"", headers={"Location": "/elsewhere"}), Refused),
-    "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), RateLimited),
+    "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), TooManyRequests),
     "busy": (answer(200, BUSY), Busy),
     "a gateway's page": (page(502), Unclear),
     "a page": (page(200), Unclear),
@@ -185,7 +195,7 @@ def test_a_connection_that_is_reset_at_once_is_never_taken_for_an_answer(serve: 
 def test_no_server_can_hold_a_create_beyond_its_total_deadline(serve: Serve, connect: Connect, reply: Reply) -> None:
     server = serve(reply)
     driver = connect(server)
-    outcome = driver("submit_video", REQUEST, total_seconds=1.5)
+    outcome = driver("submit_video", REQUEST, timeout=1.5)
     assert isinstance(outcome, Unclear)
     assert "no complete answer within 1.5 s" in outcome.reason
     server.wait_for_requests(1)
@@ -204,7 +214,7 @@ def test_a_slow_create_is_waited_for_up_to_its_own_deadline_not_the_time_between
 
 def test_nothing_is_sent_once_the_time_is_up(serve: Serve, connect: Connect) -> None:
     server = serve(answer(200, ACCEPTED))
-    assert isinstance(connect(server)("submit_video", REQUEST, total_seconds=0.0), NeverSent)
+    assert isinstance(connect(server)("submit_video", REQUEST, timeout=0.0), NeverSent)
     assert server.received == []
 
 
@@ -344,9 +354,178 @@ def test_a_date_to_come_back_at_is_kept(serve: Serve, connect: Connect) -> None:
     assert driver.slept == [8.0 * 1.25]
 
 
+# Repeats and time-outs, per client and per call.
+
+
+@pytest.mark.parametrize(("of_the_client", "of_the_call", "tries"), [(4, None, 5), (1, None, 2), (4, 1, 2), (0, 2, 3)])
+@pytest.mark.parametrize(
+    ("reply", "method", "arguments"),
+    [(page(503), "get_video", ["videos_1"]), (answer(429, body=b""), "create_video", [REQUEST])],
+    ids=["a question", "a create"],
+)
+def test_the_call_says_how_often_it_is_repeated_else_the_client(
+    serve: Serve,
+    connect: Connect,
+    reply: Reply,
+    method: str,
+    arguments: list[Any],
+    of_the_client: int,
+    of_the_call: int | None,
+    tries: int,
+) -> None:
+    server = serve(reply)
+    driver = connect(server, max_retries=of_the_client)
+    with pytest.raises(errors.ApiError) as raised:
+        driver(method, *arguments, max_retries=of_the_call)
+    assert (len(server.received), len(driver.slept)) == (tries, tries - 1)
+    assert raised.value.__notes__ == [f"Given up after {tries} tries."]
+
+
+@pytest.mark.parametrize("reply", [*PASSING.values()], ids=[*PASSING.keys()])
+def test_a_single_try_reports_its_error_at_once_and_bare(
+    serve: Serve, connect: Connect, reply: Reply | BeforeReading
+) -> None:
+    server = serve(reply)
+    driver = connect(server)
+    with pytest.raises(errors.SeedanceError) as raised:
+        driver("get_video", "videos_1", max_retries=0)
+    assert server.connections == 1
+    assert driver.slept == []
+    assert not hasattr(raised.value, "__notes__")
+
+
+@pytest.mark.parametrize("of_the_client", [SHORT, 60.0])
+def test_a_time_out_of_a_call_ends_each_of_its_tries(
+    serve: Serve, connect: Connect, of_the_client: Timeouts | float
+) -> None:
+    server = serve(wire_server.TRICKLED_BODY, wire_server.TRICKLED_HEADERS, answer(200, RUNNING))
+    driver = connect(server, timeout=of_the_client)
+    assert driver("get_video", "videos_1", timeout=0.5).state == "running"
+    assert len(driver.slept) == 2
+
+
+def test_a_time_out_of_a_call_may_be_longer_than_the_clients(serve: Serve, connect: Connect) -> None:
+    def slow(wire: wire_server.Wire) -> None:
+        wire.wait(1.0)
+        answer(200, RUNNING)(wire)
+
+    assert connect(serve(slow), timeout=0.5)("get_video", "videos_1", timeout=30, max_retries=0).state == "running"
+
+
+def test_a_time_out_of_a_create_is_that_of_each_post(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, BUSY), wire_server.hang)
+    with pytest.raises(errors.SubmissionUnclear, match=r"no complete answer within 1\.5 s"):
+        connect(server)("create_video", REQUEST, timeout=1.5)
+    assert server.posts == 2
+
+
+def test_an_upload_ends_at_the_time_out_of_its_call(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    boat = tmp_path / "boat.png"
+    boat.write_bytes(b"\x89PNG")
+    with pytest.raises(errors.ConnectionFailed, match=r"no complete answer within 0\.5 s"):
+        connect(serve(wire_server.TRICKLED_BODY))("upload_file", boat, timeout=0.5)
+
+
+@pytest.mark.parametrize("method", ["get_video", "submit_video"])
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf")])
+def test_a_time_out_that_never_ends_is_refused(serve: Serve, connect: Connect, method: str, timeout: float) -> None:
+    server = serve(answer(200, RUNNING))
+    with pytest.raises(errors.ConfigurationError, match="timeout"):
+        connect(server)(method, REQUEST if method == "submit_video" else "videos_1", timeout=timeout)
+    assert server.connections == 0
+
+
+def test_a_negative_number_of_repeats_is_refused(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, RUNNING))
+    for method, argument in (("get_video", "videos_1"), ("create_video", REQUEST)):
+        with pytest.raises(errors.ConfigurationError, match="max_retries"):
+            connect(server)(method, argument, max_retries=-1)
+    with pytest.raises(errors.ConfigurationError, match="max_retries"):
+        connect(server, max_retries=-1)
+    assert server.connections == 0
+
+
+def test_both_clients_take_the_same_arguments_and_every_call_its_own_options() -> None:
+    def public(client: type) -> dict[str, list[tuple[str, Any, Any]]]:
+        methods = {name: each for name, each in vars(client).items() if not name.startswith("_") and callable(each)}
+        return {
+            name: [(each.name, each.kind, each.default) for each in inspect.signature(method).parameters.values()]
+            for name, method in methods.items()
+            if name not in ("close", "aclose")
+        }
+
+    blocking, awaited = public(SeedanceClient), public(AsyncSeedanceClient)
+    assert blocking == awaited
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    for name, parameters in blocking.items():
+        assert ("timeout", keyword, None) in parameters
+        assert (("max_retries", keyword, None) in parameters) == (name != "submit_video")
+
+
+def test_an_idle_connection_is_kept_as_long_as_the_client_says(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, RUNNING))
+    for keepalive_seconds, connections in ((60.0, 1), (0.0, 3)):
+        driver = connect(server, keepalive_seconds=keepalive_seconds)
+        before = server.connections
+        for _ in range(3):
+            driver("get_video", "videos_1")
+        assert server.connections - before == connections
+
+
+def test_an_idle_connection_outlives_the_gap_between_two_polls_of_a_task() -> None:
+    assert http.shared_connections(http.KEEPALIVE_SECONDS).keepalive_expiry == 60.0
+
+
+# What is logged, and what is sent along.
+
+
+def test_each_repeat_of_a_question_is_logged(serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    server = serve(page(503), wire_server.drop, answer(200, BUSY), answer(200, {"code": 0, "data": {"list": []}}))
+    with caplog.at_level(logging.INFO, "prefect_seedance.client"):
+        connect(server)("catalog", "a search term")
+    lines = [record.getMessage() for record in caplog.records if record.name == "prefect_seedance.client"]
+    name = "GET /api/openapi/model/catalog failed"
+    assert lines == [
+        f"{name} (UnexpectedAnswer, the answer is a web page, HTTP 503), try 1 of 5; again in 1.0 s.",
+        f"{name} (ConnectionFailed, RemoteProtocolError: Server disconnected without sending a response.), "
+        "try 2 of 5; again in 2.0 s.",
+        f"{name} (VendorBusy, HTTP 200, code -1), try 3 of 5; again in 20.0 s.",
+    ]
+    assert {record.levelname for record in caplog.records if record.name == "prefect_seedance.client"} == {"INFO"}
+
+
+def test_each_repeat_of_a_create_is_logged(serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    limited = answer(429, body=b"", headers={"Retry-After": "4"})
+    server = serve(answer(200, BUSY), limited, answer(200, ACCEPTED))
+    with caplog.at_level(logging.INFO, "prefect_seedance.client"):
+        connect(server, max_retries=2)("create_video", REQUEST)
+    lines = [record.getMessage() for record in caplog.records if record.name == "prefect_seedance.client"]
+    assert lines == [
+        "The create failed (VendorBusy, code -1), try 1 of 3; again in 5.0 s.",
+        "The create failed (RateLimited), try 2 of 3; again in 5.0 s.",
+    ]
+
+
+def test_what_will_not_be_repeated_is_not_logged(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "prefect_seedance.client"), pytest.raises(errors.UnexpectedAnswer):
+        connect(serve(page(503)))("get_video", "videos_1", max_retries=0)
+    assert [record for record in caplog.records if record.name == "prefect_seedance.client"] == []
+
+
+def test_the_vendor_is_told_which_version_asks(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(200, RUNNING), answer(200, ACCEPTED))
+    driver = connect(server)
+    driver("get_video", "videos_1")
+    driver("submit_video", REQUEST)
+    assert {request.headers["user-agent"] for request in server.received} == {http.user_agent()}
+    assert re.fullmatch(r"prefect-seedance/(unknown|\d[\w.+]*)", http.user_agent())
+
+
 def test_a_trickling_answer_to_a_question_ends_at_the_deadline(serve: Serve, connect: Connect) -> None:
     server = serve(wire_server.TRICKLED_BODY, answer(200, RUNNING))
-    driver = connect(server, timeouts=Timeouts(submit_total=0.5))
+    driver = connect(server, timeout=0.5)
     assert driver("get_video", "videos_1").state == "running"
 
 
@@ -489,7 +668,7 @@ def test_a_file_that_the_vendor_would_refuse_is_not_sent(serve: Serve, connect: 
 def test_the_key_is_in_no_message_log_or_repr(serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     echo = answer(502, body=f"<html>Authorization: Bearer {KEY}</html>".encode())
     told = answer(200, {"code": 20001, "msg": f"invalid key {KEY}"})
-    server = serve(echo, told, echo)
+    server = serve(echo, told, echo, echo, answer(200, RUNNING))
     driver = connect(server)
     with caplog.at_level(logging.DEBUG):
         outcome = driver("submit_video", REQUEST)
@@ -497,11 +676,24 @@ def test_the_key_is_in_no_message_log_or_repr(serve: Serve, connect: Connect, ca
             driver("user_balance")
         with pytest.raises(errors.UnexpectedAnswer) as page_raised:
             driver("upload_sp_asset", "boat", "image", "https://x/a.png")
+        driver("get_video", "videos_1")
+    assert len(driver.slept) == 1
     shown = [repr(outcome), str(vars(raised.value)), str(vars(page_raised.value)), str(raised.value), caplog.text]
     assert "Bearer ***" in outcome.excerpt
     for text in [*shown, repr(driver.client)]:  # type: ignore[attr-defined]
         assert KEY not in text
     assert "127.0.0.1" in repr(driver.client)  # type: ignore[attr-defined]
+
+
+def test_what_opens_the_target_of_a_redirect_is_told_to_nobody(serve: Serve, connect: Connect) -> None:
+    redirect = answer(302, body=b"", headers={"Location": f"https://elsewhere.example.com/{KEY}?token=hidden"})
+    driver = connect(serve(redirect))
+    outcome = driver("submit_video", REQUEST)
+    with pytest.raises(errors.UnexpectedAnswer) as raised:
+        driver("get_video", "videos_1")
+    for text in (outcome.message, str(raised.value), raised.value.reason):
+        assert "https://elsewhere.example.com/***" in text
+        assert "hidden" not in text
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_a_host_on_this_machine(

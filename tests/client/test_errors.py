@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from prefect_seedance.client import errors
-from prefect_seedance.client.outcome import Busy, NeverSent, RateLimited, Refused, Unclear
-from prefect_seedance.client.submission import error_of
+from prefect_seedance.client.outcome import Busy, NeverSent, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.retry import error_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def test_problems_are_listed_and_kept() -> None:
     ("outcome", "kind"),
     [
         (NeverSent("refused"), errors.ConnectionFailed),
-        (RateLimited(3.0), errors.RateLimited),
+        (TooManyRequests(3.0), errors.RateLimited),
         (Busy("系统繁忙"), errors.VendorBusy),
         (Unclear("ReadTimeout"), errors.SubmissionUnclear),
         (Refused("20001", "", 200), errors.AuthenticationFailed),
@@ -118,6 +118,6 @@ def test_problems_are_listed_and_kept() -> None:
     ],
 )
 def test_an_outcome_has_its_error(
-    outcome: Refused | NeverSent | RateLimited | Busy | Unclear, kind: type[errors.SeedanceError]
+    outcome: Refused | NeverSent | TooManyRequests | Busy | Unclear, kind: type[errors.SeedanceError]
 ) -> None:
     assert type(error_of(outcome)) is kind

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.failures import FAILURE_PATTERNS, FailureClass, classify_failure
+from prefect_seedance.client.http import began_to_leave
 from prefect_seedance.client.outcome import (
     Accepted,
     Busy,
     NeverSent,
     Outcome,
-    RateLimited,
     Refused,
+    TooManyRequests,
     Unclear,
     read_submission,
 )
@@ -30,6 +31,11 @@ def answered(status: int, document: object, **headers: str) -> Exchange:
     body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Exchange(status_code=status, body=body, headers=named)
+
+
+def without_answer(fault: Exception, sent: bool | None = None) -> Exchange:
+    """What the client makes of a fault before any answer."""
+    return Incoming("").exchange(fault=fault, sent=began_to_leave(fault, sent))
 
 
 def envelope(code: object, data: object = None, msg: str = "") -> dict[str, object]:
@@ -67,9 +73,9 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "HTTP 404": (answered(404, b""), Refused),
     "moved": (answered(301, b"", location="https://api.viraltok.ai/"), Refused),
     "moved, keeping the method": (answered(308, b"<html>", location="https://api.viraltok.ai/"), Refused),
-    "too many": (answered(429, b"<html>"), RateLimited),
-    "too many, in the vendor's way": (answered(200, envelope(40000, msg="请求过于频繁，请稍后再试")), RateLimited),
-    "too many, with text": (answered(429, envelope("-1", msg="x")), RateLimited),
+    "too many": (answered(429, b"<html>"), TooManyRequests),
+    "too many, in the vendor's way": (answered(200, envelope(40000, msg="请求过于频繁，请稍后再试")), TooManyRequests),
+    "too many, with text": (answered(429, envelope("-1", msg="x")), TooManyRequests),
     "busy": (answered(200, envelope(-1, msg=BUSY)), Busy),
     "busy, as text": (answered(400, envelope("-1", msg=BUSY)), Busy),
     "busy under HTTP 500": (answered(500, envelope(-1, msg=BUSY)), Unclear),
@@ -105,20 +111,20 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "a word": (answered(200, "ok"), Unclear),
     "no text": (answered(200, b"\xff\xfe\x00\x81"), Unclear),
     "very deep": (answered(200, b"[" * 100_000), Unclear),
-    "no connection": (Exchange(fault=httpx.ConnectError("refused")), NeverSent),
-    "no connection in time": (Exchange(fault=httpx.ConnectTimeout("")), NeverSent),
-    "no room in the pool": (Exchange(fault=httpx.PoolTimeout("")), NeverSent),
-    "no way through the proxy": (Exchange(fault=httpx.ProxyError("403")), NeverSent),
-    "no such protocol": (Exchange(fault=httpx.UnsupportedProtocol("")), NeverSent),
-    "the transport says that nothing left": (Exchange(fault=httpx.ReadTimeout(""), sent=False), NeverSent),
-    "no answer in time": (Exchange(fault=httpx.ReadTimeout("")), Unclear),
-    "no answer in all the time": (Exchange(fault=TimeoutError("150 s"), sent=True), Unclear),
-    "not written in time": (Exchange(fault=httpx.WriteTimeout("")), Unclear),
-    "dropped": (Exchange(fault=httpx.RemoteProtocolError("disconnected")), Unclear),
-    "reset": (Exchange(fault=httpx.ReadError("")), Unclear),
-    "broken while writing": (Exchange(fault=httpx.WriteError("")), Unclear),
-    "not decodable": (Exchange(fault=httpx.DecodingError("")), Unclear),
-    "something nobody thought of": (Exchange(fault=RuntimeError("?")), Unclear),
+    "no connection": (without_answer(httpx.ConnectError("refused")), NeverSent),
+    "no connection in time": (without_answer(httpx.ConnectTimeout("")), NeverSent),
+    "no room in the pool": (without_answer(httpx.PoolTimeout("")), NeverSent),
+    "no way through the proxy": (without_answer(httpx.ProxyError("403")), NeverSent),
+    "no such protocol": (without_answer(httpx.UnsupportedProtocol("")), NeverSent),
+    "the transport says that nothing left": (without_answer(httpx.ReadTimeout(""), sent=False), NeverSent),
+    "no answer in time": (without_answer(httpx.ReadTimeout("")), Unclear),
+    "no answer in all the time": (without_answer(TimeoutError("150 s"), sent=True), Unclear),
+    "not written in time": (without_answer(httpx.WriteTimeout("")), Unclear),
+    "dropped": (without_answer(httpx.RemoteProtocolError("disconnected")), Unclear),
+    "reset": (without_answer(httpx.ReadError("")), Unclear),
+    "broken while writing": (without_answer(httpx.WriteError("")), Unclear),
+    "not decodable": (without_answer(httpx.DecodingError("")), Unclear),
+    "something nobody thought of": (without_answer(RuntimeError("?")), Unclear),
     "nothing at all": (Exchange(), Unclear),
 }
 
@@ -168,7 +174,7 @@ def test_a_refusal_says_where_it_was_redirected() -> None:
 
 
 def test_the_wait_that_a_rate_limit_asks_for_is_kept() -> None:
-    assert read_submission(answered(429, b"", Retry_After="7")) == RateLimited(7.0)
+    assert read_submission(answered(429, b"", Retry_After="7")) == TooManyRequests(7.0)
 
 
 def test_half_a_character_does_not_get_into_a_record() -> None:
@@ -213,7 +219,7 @@ def test_only_a_success_with_a_task_id_is_accepted(status: int, body: bytes, cut
 def test_only_what_is_listed_may_be_sent_again(status: int, body: bytes) -> None:
     outcome = read_submission(Exchange(status_code=status, body=body, sent=True))
     assert not isinstance(outcome, NeverSent)
-    if isinstance(outcome, RateLimited | Busy):
+    if isinstance(outcome, TooManyRequests | Busy):
         text = str(json.loads(body).get("code")).strip() if status != 429 else "40000"
         assert text in ("40000", "-1")
         assert b"videos_1" not in body or not _has_task_id(body)

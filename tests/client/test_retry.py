@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import UTC, datetime
+from itertools import cycle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_seedance.client import errors
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.exchange import retry_after_seconds
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.client.retry import (
-    CALL_TRIES,
     MAX_DELAY_SECONDS,
     MAX_SERVER_DELAY_SECONDS,
-    CallRetries,
-    backoff_seconds,
-    retry_after_seconds,
-)
-from prefect_seedance.client.submission import (
     NEVER_SENT_TRIES,
     RATE_LIMITED_TRIES,
+    CallRetries,
     SubmissionRetries,
     accepted_or_delay,
+    backoff_seconds,
 )
 
 NOON = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
 IN_A_MINUTE = "Sat, 01 Aug 2026 12:01:00 GMT"
 ONE = 1.0
+
+
+def retries_of_a_call(*, repeatable: bool, max_retries: int = 4, random: float = ONE) -> CallRetries:
+    return CallRetries("GET /videos", repeatable=repeatable, max_retries=max_retries, random=lambda: random)
 
 
 @pytest.mark.parametrize(
@@ -83,24 +86,34 @@ FINAL = [
 
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=repr)
-def test_a_reading_call_is_repeated_a_bounded_number_of_times(error: errors.SeedanceError) -> None:
-    retries = CallRetries(repeatable=True, random=lambda: ONE)
-    delays = [retries.delay_after(error) for _ in range(CALL_TRIES - 1)]
+@pytest.mark.parametrize("max_retries", [1, 4, 9])
+def test_a_reading_call_is_repeated_a_bounded_number_of_times(error: errors.SeedanceError, max_retries: int) -> None:
+    retries = retries_of_a_call(repeatable=True, max_retries=max_retries)
+    delays = [retries.delay_after(error) for _ in range(max_retries)]
     assert delays == sorted(delays)
     with pytest.raises(type(error)) as raised:
         retries.delay_after(error)
-    assert f"after {CALL_TRIES} tries" in raised.value.__notes__[-1]
+    assert raised.value.__notes__[-1] == f"Given up after {max_retries + 1} tries."
+
+
+@pytest.mark.parametrize("error", [*TRANSIENT, errors.RateLimited(retry_after=121.0)], ids=repr)
+def test_a_call_without_repeats_ends_in_the_bare_error(error: errors.SeedanceError) -> None:
+    fresh = copy(error)
+    vars(fresh).pop("__notes__", None)
+    with pytest.raises(type(error)):
+        retries_of_a_call(repeatable=True, max_retries=0).delay_after(fresh)
+    assert not hasattr(fresh, "__notes__")
 
 
 @pytest.mark.parametrize("error", FINAL, ids=repr)
 def test_what_will_not_change_is_not_asked_again(error: errors.SeedanceError) -> None:
     with pytest.raises(type(error)):
-        CallRetries(repeatable=True, random=lambda: ONE).delay_after(error)
+        retries_of_a_call(repeatable=True).delay_after(error)
 
 
 @pytest.mark.parametrize("error", TRANSIENT + FINAL, ids=repr)
 def test_a_call_that_changes_something_is_repeated_only_if_it_had_no_effect(error: errors.SeedanceError) -> None:
-    retries = CallRetries(repeatable=False, random=lambda: ONE)
+    retries = retries_of_a_call(repeatable=False)
     if error in TRANSIENT[1:3]:
         assert retries.delay_after(error) > 0
     else:
@@ -109,7 +122,7 @@ def test_a_call_that_changes_something_is_repeated_only_if_it_had_no_effect(erro
 
 
 def test_the_servers_wish_is_followed_up_to_the_cap() -> None:
-    retries = CallRetries(repeatable=True, random=lambda: 0.0)
+    retries = retries_of_a_call(repeatable=True, random=0.0)
     assert retries.delay_after(errors.RateLimited(retry_after=7.0)) == 7.0
     assert retries.delay_after(errors.RateLimited(retry_after=MAX_SERVER_DELAY_SECONDS)) == 120.0
     with pytest.raises(errors.RateLimited) as raised:
@@ -118,12 +131,16 @@ def test_the_servers_wish_is_followed_up_to_the_cap() -> None:
     assert "wait 121 s" in str(raised.value)
 
 
-def delays_until_the_end(outcome: Outcome) -> tuple[list[float], errors.SeedanceError]:
-    retries = SubmissionRetries(random=lambda: ONE)
+def delays_until_the_end(
+    *outcomes: Outcome, max_retries: int | None = None
+) -> tuple[list[float], errors.SeedanceError]:
+    """The pauses between creates that end in these outcomes, over and over."""
+    retries = SubmissionRetries(random=lambda: ONE, max_retries=max_retries)
+    script = cycle(outcomes)
     delays: list[float] = []
     while True:
         try:
-            decision = accepted_or_delay(outcome, retries)
+            decision = accepted_or_delay(next(script), retries)
         except errors.SeedanceError as error:
             return delays, error
         assert isinstance(decision, float)
@@ -145,13 +162,27 @@ def test_a_create_that_never_left_is_tried_a_bounded_number_of_times() -> None:
 
 @pytest.mark.parametrize("retry_after", [None, 0.0, 3.0])
 def test_a_rate_limited_create_is_tried_a_bounded_number_of_times(retry_after: float | None) -> None:
-    delays, error = delays_until_the_end(RateLimited(retry_after))
+    delays, error = delays_until_the_end(TooManyRequests(retry_after))
     assert len(delays) == RATE_LIMITED_TRIES - 1
     assert isinstance(error, errors.RateLimited)
 
 
+@pytest.mark.parametrize("max_retries", [0, 1, 2])
+@pytest.mark.parametrize("outcome", [Busy("系统繁忙"), NeverSent("refused"), TooManyRequests(None)], ids=repr)
+def test_a_create_is_repeated_no_more_often_than_asked(outcome: Outcome, max_retries: int) -> None:
+    delays, error = delays_until_the_end(outcome, max_retries=max_retries)
+    assert len(delays) == max_retries
+    assert getattr(error, "__notes__", []) == [f"Given up after {max_retries + 1} tries."] * (max_retries > 0)
+
+
+def test_the_repeats_of_a_create_are_counted_over_all_its_outcomes() -> None:
+    delays, error = delays_until_the_end(Busy("系统繁忙"), NeverSent("refused"), TooManyRequests(3.0), max_retries=4)
+    assert len(delays) == 4
+    assert error.__notes__ == ["Given up after 5 tries."]
+
+
 def test_a_create_is_given_up_when_the_server_asks_for_too_long_a_wait() -> None:
-    delays, error = delays_until_the_end(RateLimited(121.0))
+    delays, error = delays_until_the_end(TooManyRequests(121.0))
     assert delays == []
     assert "asks to wait 121 s" in error.__notes__[-1]
 

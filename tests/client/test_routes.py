@@ -16,10 +16,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prefect_seedance.client.check import Problem, check
+from prefect_seedance.client.check import check
+from prefect_seedance.client.problems import Problem
 from prefect_seedance.client.references import check_references
 from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.wire import body_of
+from prefect_seedance.client.wire import request_body
 from tests.client import route_oracle as oracle
 
 # Every address of these tests carries it where a signed URL carries its signature. Short: pydantic shows the
@@ -496,7 +497,7 @@ def expected_body(fields: Fields) -> Fields:
 @given(requests)
 def test_the_body_holds_what_was_asked_and_nothing_that_is_ours_or_ignored(fields: Fields) -> None:
     assume(not oracle.refused(fields))
-    body = body_of(VideoRequest(**fields))
+    body = request_body(VideoRequest(**fields))
     assert body == expected_body(fields)
     assert not body.keys() & {"take", "other_model"}
     assert all(value not in ("", []) for value in body.values())
@@ -509,23 +510,23 @@ def test_the_body_holds_what_was_asked_and_nothing_that_is_ours_or_ignored(field
 def test_a_resolution_that_the_route_ignores_is_a_warning_and_not_sent(model: str, resolution: str) -> None:
     fields = asked(model, f"10 s + {resolution}")
     assert warned(fields) == {"resolution"}
-    assert "resolution" not in body_of(VideoRequest(**fields))
+    assert "resolution" not in request_body(VideoRequest(**fields))
 
 
 @pytest.mark.parametrize("model", [model for model in oracle.MODELS if not oracle.ignores_resolution(model)])
 def test_a_resolution_that_the_route_reads_is_sent_without_a_warning(model: str) -> None:
     fields = asked(model, "5 s + 720p")
     assert warned(fields) == set()
-    assert body_of(VideoRequest(**fields))["resolution"] == "720p"
+    assert request_body(VideoRequest(**fields))["resolution"] == "720p"
 
 
 @pytest.mark.parametrize("model", oracle.MODELS)
 def test_an_orientation_beside_a_ratio_is_a_warning_and_not_sent(model: str) -> None:
     fields = asked(model, "10 s + ratio 9:16") | {"orientation": "portrait"}
     assert warned(fields) == {"orientation"}
-    assert "orientation" not in body_of(VideoRequest(**fields))
+    assert "orientation" not in request_body(VideoRequest(**fields))
     del fields["ratio"]
-    assert body_of(VideoRequest(**fields))["orientation"] == "portrait"
+    assert request_body(VideoRequest(**fields))["orientation"] == "portrait"
 
 
 # --- Where sources split, a request is warned about and never refused ---
@@ -652,7 +653,7 @@ def test_audio_beside_frames_and_a_video_is_paired_for_every_source_on_mini_spec
 def test_another_model_turns_a_route_rule_into_a_warning(model: str, shorthand: str, named: set[str]) -> None:
     fields = asked("seedance2.0-std", shorthand) | {"other_model": model}
     assert named <= warned(fields)
-    assert body_of(VideoRequest(**fields))["model"] == model
+    assert request_body(VideoRequest(**fields))["model"] == model
 
 
 @pytest.mark.parametrize(
@@ -878,7 +879,7 @@ def test_a_very_long_address_does_not_flood_the_message() -> None:
 )
 def test_a_prompt_is_sent_as_it_was_written(model: str, prompt: str) -> None:
     request = VideoRequest(prompt=prompt, model=model)
-    assert body_of(request)["prompt"] == prompt
+    assert request_body(request)["prompt"] == prompt
     assert not [problem for problem in check(request) if problem.field == "prompt"]
 
 

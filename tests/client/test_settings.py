@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import pickle
 
+import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.errors import ConfigurationError
-from prefect_seedance.client.settings import ClientSettings, Timeouts
+from prefect_seedance.client.settings import ClientSettings, Timeouts, is_loopback
+from prefect_seedance.client.sync_client import SeedanceClient
 
 KEY = "sk_secret_1234567890"
 
@@ -26,6 +29,8 @@ KEY = "sk_secret_1234567890"
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://localhost:8000/", "http://localhost:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("HTTPS://WWW.jimmyai.cn", "HTTPS://WWW.jimmyai.cn"),
+        ("https://bücher.example.com", "https://bücher.example.com"),
     ],
 )
 def test_an_address_that_a_key_may_go_to_is_taken(base_url: str, expected: str) -> None:
@@ -41,6 +46,15 @@ def test_an_address_that_a_key_may_go_to_is_taken(base_url: str, expected: str) 
         ("https://", "is not an address"),
         ("https://www.jimmyai.cn ", "is not an address"),
         ("https://www.jimmyai.cn:port", "is not an address"),
+        ("https://www.jimmyai.cn:99999", "is not an address"),
+        ("https://www.jim\nmyai.cn", "is not an address"),
+        ("https://www.jimmyai.cn/a b", "is not an address"),
+        ("https://www.jimmy%61i.cn", "is not an address"),
+        ("https://[::g]", "is not an address"),
+        ("https://[::1", "is not an address"),
+        ("http://localhost\\@elsewhere.example.com", "is not an address"),
+        ("http://localhost\\.elsewhere.example.com", "is not an address"),
+        ("http://127.0.0.1@elsewhere.example.com", "user name or a password"),
         ("http://www.jimmyai.cn", "plain http to another machine"),
         ("http://10.0.0.7:8000", "plain http to another machine"),
         ("http://localhost.example.com", "plain http to another machine"),
@@ -56,6 +70,25 @@ def test_an_address_that_a_key_may_not_go_to_is_refused(base_url: str, words: st
     assert raised.value.field == "base_url"
     assert str(raised.value).startswith("base_url: ")
     assert "hidden" not in str(raised.value)
+
+
+@given(st.text(alphabet=st.sampled_from("lochst127.0:[]@/\\?#%;.&\t a。１")) | st.text())
+@example("localhost:80")
+def test_an_address_in_plain_http_that_passes_is_this_machine_for_the_http_library_too(host: str) -> None:
+    try:
+        base_url = ClientSettings(KEY, f"http://{host}").base_url
+    except ConfigurationError:
+        return
+    assert is_loopback(httpx.URL(base_url).host)
+
+
+@pytest.mark.parametrize("client", [SeedanceClient, AsyncSeedanceClient])
+@pytest.mark.parametrize("base_url", ["https://999.1.1.1", "https://ⅷ-.example.com"])
+def test_an_address_that_only_the_http_library_refuses_is_refused_by_the_client(
+    client: type[SeedanceClient | AsyncSeedanceClient], base_url: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="is not an address"):
+        client(KEY, base_url)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +140,28 @@ def test_the_fingerprint_tells_keys_and_hosts_apart_and_nothing_else() -> None:
 
 
 def test_settings_cannot_be_changed_and_can_be_pickled() -> None:
-    settings = ClientSettings(KEY, timeouts=Timeouts(read=5))
+    settings = ClientSettings(KEY, timeout=Timeouts(read=5))
     with pytest.raises(AttributeError):
         settings.base_url = "http://elsewhere"  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
-@pytest.mark.parametrize("name", ["connect", "read", "write", "pool", "submit_total"])
+def test_a_plain_number_limits_the_whole_try() -> None:
+    assert ClientSettings(KEY, timeout=20).timeout == Timeouts(total=20)
+
+
+def test_the_number_of_repeats_is_that_of_the_call_else_that_of_the_client() -> None:
+    settings = ClientSettings(KEY, max_retries=2)
+    assert [settings.retries(asked) for asked in (None, 0, 7)] == [2, 0, 7]
+
+
+def test_a_negative_number_of_repeats_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="max_retries"):
+        ClientSettings(KEY, max_retries=-1)
+
+
+@pytest.mark.parametrize("name", ["connect", "read", "write", "pool", "total"])
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_a_time_out_that_never_waits_or_never_ends_is_refused(name: str, seconds: float) -> None:
-    with pytest.raises(ConfigurationError, match=f"timeouts.{name}"):
+    with pytest.raises(ConfigurationError, match=f"timeout.{name}"):
         Timeouts(**{name: seconds})

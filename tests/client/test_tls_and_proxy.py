@@ -61,16 +61,16 @@ def submit(request: pytest.FixtureRequest, contexts: tuple[ssl.SSLContext, ssl.S
     trust = contexts[1]
     proxy: list[str] = []
 
-    def blocking(url: str, total_seconds: float) -> Outcome:
+    def blocking(url: str, timeout: float) -> Outcome:
         transport = httpx.HTTPTransport(verify=trust, proxy=proxy[0] if proxy else None)
         with transport, SeedanceClient("sk_test", url, transport=transport) as client:
-            return client.submit_video(REQUEST, total_seconds=total_seconds)
+            return client.submit_video(REQUEST, timeout=timeout)
 
-    def awaited(url: str, total_seconds: float) -> Outcome:
+    def awaited(url: str, timeout: float) -> Outcome:
         async def run() -> Outcome:
             transport = httpx.AsyncHTTPTransport(verify=trust, proxy=proxy[0] if proxy else None)
             async with transport, AsyncSeedanceClient("sk_test", url, transport=transport) as client:
-                return await client.submit_video(REQUEST, total_seconds=total_seconds)
+                return await client.submit_video(REQUEST, timeout=timeout)
 
         return asyncio.run(run())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance.client.errors import InvalidParameters, SeedanceError
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal.critical import Evidence
 from prefect_seedance.journal.decision import Decision
 from prefect_seedance.journal.errors import (
@@ -78,7 +78,7 @@ def test_it_is_called_with_the_nonce_of_the_claim_and_its_evidence_is_kept(world
     assert (submitted["price"], submitted["price_source"]) == (0.25, "list")
 
 
-@pytest.mark.parametrize("outcome", [RateLimited(1.0), Busy("busy"), NeverSent("connection refused")])
+@pytest.mark.parametrize("outcome", [TooManyRequests(1.0), Busy("busy"), NeverSent("connection refused")])
 def test_it_is_called_again_for_each_further_claim_after_a_back_off(world: World, outcome: Outcome) -> None:
     world.vendor.script = [outcome, outcome]
     asked_at_post: list[int] = []
@@ -256,7 +256,7 @@ def test_its_error_leaves_a_record_as_it_was(world: World, state: State) -> None
 
 @pytest.mark.parametrize("error", [Forbidden, KeyboardInterrupt])
 def test_its_error_frees_a_record_that_was_held_through_a_back_off(world: World, error: type[BaseException]) -> None:
-    world.vendor.script = [RateLimited(1.0)]
+    world.vendor.script = [TooManyRequests(1.0)]
     world.before_claim = forbid_from(world, 2, error)
     with pytest.raises(error):
         world.run("one")
@@ -276,7 +276,7 @@ def test_a_process_that_is_killed_in_it_after_a_back_off_holds_the_record_for_it
             raise Killed
         return Evidence()
 
-    world.vendor.script, world.before_claim = [RateLimited(1.0)], killed
+    world.vendor.script, world.before_claim = [TooManyRequests(1.0)], killed
     with pytest.raises(Killed):
         world.run("one")
     world.store.down = None

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.changes import accepted, answered, claimed, completed, described, failed, settled, stored
 from prefect_seedance.journal.record import Attempt, Delivery, Holder, Record, Stored
@@ -53,8 +53,8 @@ def test_a_change_may_be_applied_twice(change: changes.Change) -> None:
     ("outcome", "state", "word"),
     [
         (NeverSent("x"), State.READY, "never_sent"),
-        (RateLimited(None), State.READY, "rate_limited"),
-        (RateLimited(3.0), State.READY, "rate_limited"),
+        (TooManyRequests(None), State.READY, "rate_limited"),
+        (TooManyRequests(3.0), State.READY, "rate_limited"),
         (Busy("x"), State.READY, "busy"),
         (Refused("20002", "x", 200), State.REFUSED, "refused"),
         (Unclear("x"), State.UNKNOWN, "unclear"),
@@ -145,7 +145,7 @@ def test_an_unclear_answer_weighs_more_than_a_person_who_spoke_before_it() -> No
     assert (record.state, record.submissions) == (State.UNKNOWN, 1)
 
 
-@pytest.mark.parametrize("outcome", [NeverSent("x"), RateLimited(1.0), Refused("", "x", 400), Busy("x")])
+@pytest.mark.parametrize("outcome", [NeverSent("x"), TooManyRequests(1.0), Refused("", "x", 400), Busy("x")])
 def test_nothing_is_ready_while_an_attempt_is_unclear(outcome: changes.NotAccepted) -> None:
     record = answered(claim(cleared_by_a_person(claim(None, "a")), "b"), "a", Unclear("late"), NOON)
     assert record.state is State.SENDING

@@ -11,7 +11,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal.adoption import FollowedTask, adopt
 from prefect_seedance.journal.critical import Evidence
 from prefect_seedance.journal.decision import SubmissionPolicy
@@ -164,7 +164,7 @@ ANSWERS: dict[str, Callable[[World], Outcome]] = {
     "accepted, lost": _lost,
     "lost": lambda world: Unclear("HTTP 502"),
     "never sent": lambda world: NeverSent("refused"),
-    "rate limited": lambda world: RateLimited(5.0),
+    "rate limited": lambda world: TooManyRequests(5.0),
     "busy": lambda world: Busy("busy"),
     "refused": lambda world: Refused("20002", "bad", 200),
 }

@@ -10,7 +10,7 @@ import pytest
 
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal.adoption import adopt
 from prefect_seedance.journal.critical import Evidence
 from prefect_seedance.journal.errors import SubmissionUnknown
@@ -37,7 +37,7 @@ def unclear_but_accepted(world: World) -> Callable[[], Outcome]:
 SCRIPTS: dict[str, Script] = {
     "accepted": lambda world: [],
     "never sent": lambda world: [NeverSent("refused")],
-    "rate limited": lambda world: [RateLimited(30.0)],
+    "rate limited": lambda world: [TooManyRequests(30.0)],
     "busy": lambda world: [Busy("busy"), Busy("busy")],
     "refused": lambda world: [Refused("20002", "bad", 200)],
     "unclear, accepted": lambda world: [unclear_but_accepted(world)],
@@ -111,7 +111,7 @@ def test_a_killed_submission_is_paid_for_once_at_most(tmp_path: Path, point: str
 @pytest.mark.parametrize("point", ["outcome.record.after", "backoff"])
 def test_a_record_that_a_kill_left_ready_needs_no_person(tmp_path: Path, point: str) -> None:
     world = World.in_folder(tmp_path / "store")
-    world.vendor.script = [RateLimited(30.0)]
+    world.vendor.script = [TooManyRequests(30.0)]
     world.at = kill_at(world, point)
     with pytest.raises(Killed):
         world.run("one")
@@ -203,7 +203,7 @@ def test_every_point_is_reached(tmp_path: Path) -> None:
         return world
 
     points: list[str] = []
-    world = world_with(RateLimited(1.0))
+    world = world_with(TooManyRequests(1.0))
     world.at = lambda point: world.freeze(3600.0) if points == FIRST_POST else None
     task_id = world.run()["task_id"]
     world.journal.keep_key(INTENT, task_id, "ignored")

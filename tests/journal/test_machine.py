@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from prefect_seedance.client.errors import SeedanceError, TaskNotFound
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.adoption import adopt
 from prefect_seedance.journal.careful import Patience
@@ -215,7 +215,7 @@ class TwoWriters(RuleBasedStateMachine):
             return accepted
         others: dict[str, Outcome] = {
             "never": NeverSent("refused"),
-            "limited": RateLimited(None),
+            "limited": TooManyRequests(None),
             "busy": Busy("busy"),
             "refused": Refused("20002", "bad", 200),
         }

@@ -13,11 +13,11 @@ from prefect_seedance.client.errors import (
     AuthenticationFailed,
     ConnectionFailed,
     InvalidParameters,
+    RateLimited,
     SubmissionUnclear,
     VendorBusy,
 )
-from prefect_seedance.client.errors import RateLimited as RateLimitedError
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, RateLimited, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unclear
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.adoption import adopt
 from prefect_seedance.journal.critical import Evidence
@@ -136,15 +136,15 @@ def test_a_dead_network_ends_and_leaves_the_record_free(world: World) -> None:
 def test_a_rate_limit_is_waited_for_with_the_record_ready(world: World) -> None:
     states: list[State] = []
     world.at = lambda point: states.append(world.record().state) if point == "backoff" else None
-    world.vendor.script = [RateLimited(7.0), RateLimited(None)]
+    world.vendor.script = [TooManyRequests(7.0), TooManyRequests(None)]
     world.run()
     assert states == [State.READY, State.READY]
     assert sum(world.slept) >= 12
 
 
 def test_a_rate_limit_that_is_too_long_is_not_waited_for(world: World) -> None:
-    world.vendor.script = [RateLimited(3600.0)]
-    with pytest.raises(RateLimitedError):
+    world.vendor.script = [TooManyRequests(3600.0)]
+    with pytest.raises(RateLimited):
         world.run()
     assert world.slept == [] and world.record().state is State.READY and world.record().holder is None
 
@@ -484,7 +484,7 @@ def test_a_rival_does_not_wait_for_ever(world: World) -> None:
             raise Killed
 
     dying = World(world.store, world.vendor, at=die)
-    world.vendor.script = [RateLimited(100.0)]
+    world.vendor.script = [TooManyRequests(100.0)]
     with pytest.raises(Killed):
         dying.run("one")
     world.store.down = None
@@ -740,7 +740,7 @@ def test_a_cancelled_run_sends_nothing_more(world: World) -> None:
 
 
 def test_a_cancelled_back_off_frees_the_record_at_once(world: World) -> None:
-    world.vendor.script = [RateLimited(100.0)]
+    world.vendor.script = [TooManyRequests(100.0)]
     world.cancelled = lambda: sum(world.slept) >= 3
     with pytest.raises(SubmissionCancelled):
         world.run()

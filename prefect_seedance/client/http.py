@@ -1,0 +1,353 @@
+"""How a call travels: the only module of the client that imports httpx.
+
+It writes a call as an HTTP request, carries it, blocking or awaited, and returns what became of it as an `Exchange` of
+plain values. Another HTTP library is a change of this module alone.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+import anyio
+import httpx
+
+from prefect_seedance.client.exchange import Exchange, Incoming
+from prefect_seedance.client.protocol import ApiRequest, T
+from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
+from prefect_seedance.tls import tls_context
+
+#: What may carry the bytes instead of httpx's own transport.
+Transport = httpx.BaseTransport
+AsyncTransport = httpx.AsyncBaseTransport
+
+# How long an idle connection is kept. httpx's own 5 s are less than the 10 s between two polls of a task, each of which
+# would then begin with a connection of its own.
+KEEPALIVE_SECONDS = 60.0
+
+# A create has a connection of its own. One that waits in a pool may have been closed by the server meanwhile,
+# and a create that fails on it would be unclear although nobody received it.
+FRESH_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+
+# httpx raises these only while no byte of the request has left.
+NEVER_SENT_FAULTS = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+def shared_connections(keepalive_seconds: float) -> httpx.Limits:
+    """Return the limits of the pool that all calls but creates share."""
+    return httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=keepalive_seconds)
+
+
+@cache
+def user_agent() -> str:
+    """Return what the client calls itself, with its version."""
+    try:
+        return f"prefect-seedance/{version('prefect-seedance')}"
+    except PackageNotFoundError:
+        return "prefect-seedance/unknown"
+
+
+def began_to_leave(fault: Exception, noted: bool | None) -> bool | None:
+    """Tell whether a request's bytes began to leave before a fault: by its kind, else as it was noted.
+
+    Example:
+        >>> began_to_leave(httpx.ConnectError("refused"), None)
+        False
+        >>> began_to_leave(httpx.ReadError("reset"), True)
+        True
+    """
+    return False if isinstance(fault, NEVER_SENT_FAULTS) else noted
+
+
+class _Carrier:
+    """What the two carriers share: the writing of requests, and what became of them; no I/O."""
+
+    def __init__(self, settings: ClientSettings, *, own_transport: bool) -> None:
+        try:
+            httpx.URL(settings.base_url)
+        except httpx.InvalidURL as error:
+            raise not_an_address() from error
+        self._settings = settings
+        self._own_transport = own_transport
+        # A simulator on this machine is never asked through a proxy, which would see the key in clear text.
+        self._trust_env = not settings.is_local
+
+    def _deadline_of(self, call: ApiRequest[T], timeout: float | None) -> Deadline:
+        usual = self._settings.timeout.total if call.total_seconds is None else call.total_seconds
+        total = usual if timeout is None else checked_seconds(timeout)
+        # httpx's own transport tells when sending begins, so until then nothing is sent. A transport that was
+        # passed in may tell nothing: then nothing is known.
+        return Deadline(total, call.method, sent=False if self._own_transport else None)
+
+    def _incoming(self) -> Incoming:
+        return Incoming(self._settings.api_key.get_secret_value())
+
+    def _request(
+        self, call: ApiRequest[T], deadline: Deadline, trace: Callable[..., Any], upload: BinaryIO | None
+    ) -> httpx.Request:
+        """Write a call as an HTTP request, with its time-outs and its deadline."""
+        # No compression: answers are small, and an error page stays readable when it is cut.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": user_agent()}
+        if call.authenticated:
+            headers["Authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
+        if call.fresh:
+            headers["Connection"] = "close"
+        if call.json is not None:
+            headers["Content-Type"] = "application/json"
+        files = None
+        if upload is not None and call.file is not None:
+            media_type = mimetypes.guess_type(call.file.name)[0] or "application/octet-stream"
+            files = {"file": (call.file.name, upload, media_type)}
+        limits = self._settings.timeout
+        total = max(deadline.total_seconds, 0.001)
+        # The total deadline alone limits a create once sent: to give up earlier would only make it unclear.
+        read, write = (total, total) if call.fresh else (limits.read, limits.write)
+        timeout = {"connect": min(limits.connect, total), "read": read, "write": write, "pool": min(limits.pool, total)}
+        return httpx.Request(
+            call.method,
+            self._settings.base_url + call.path,
+            params=dict(call.params) or None,
+            headers=headers,
+            content=call.content(),
+            files=files,
+            extensions={"timeout": timeout, "trace": trace},
+        )
+
+
+class Carrier(_Carrier):
+    """Carries calls, blocking.
+
+    Args:
+        settings: Key, host and time-outs.
+        keepalive_seconds: How long an idle connection of the pool is kept.
+        transport: Carries the bytes instead of httpx's own transport; it is not closed.
+
+    Raises:
+        ConfigurationError: The host cannot be used.
+    """
+
+    def __init__(self, settings: ClientSettings, keepalive_seconds: float, transport: Transport | None = None) -> None:
+        super().__init__(settings, own_transport=transport is None)
+        self._transport = None if transport is None else _Borrowed(transport)
+        self._pool = self._open(shared_connections(keepalive_seconds))
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._pool.close()
+
+    def carry(self, call: ApiRequest[T], timeout: float | None = None) -> Exchange:
+        """Send a call once. Whatever the network does is in the exchange, not raised.
+
+        Args:
+            call: What to send.
+            timeout: Limit of the whole exchange in seconds; by default that of the call, else of the settings.
+
+        Raises:
+            InvalidRequest: The call cannot be written.
+            OSError: The file to upload cannot be read.
+        """
+        if not call.fresh:
+            return self._carry(self._pool, call, timeout)
+        with self._open(FRESH_CONNECTION) as alone:
+            return self._carry(alone, call, timeout)
+
+    def _carry(self, client: httpx.Client, call: ApiRequest[T], timeout: float | None) -> Exchange:
+        deadline, incoming = self._deadline_of(call, timeout), self._incoming()
+        with call.open_file() as upload:
+            request = self._request(call, deadline, deadline.note, upload)
+            timer = threading.Timer(deadline.total_seconds, deadline.cut)
+            timer.daemon = True
+            try:
+                timer.start()
+                response = client.send(request, stream=True)
+                try:
+                    incoming.begin(response.status_code, response.headers)
+                    for chunk in response.iter_bytes():
+                        incoming.add(chunk)
+                        deadline.check()
+                finally:
+                    deadline.finish()
+                    response.close()
+            except Exception as seen:
+                # Whatever it is: once bytes have left, an exception that nobody expected must not pass for
+                # a create that can be repeated.
+                fault = deadline.fault(seen)
+                return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
+            finally:
+                timer.cancel()
+        return incoming.exchange(sent=deadline.sent)
+
+    def _open(self, limits: httpx.Limits) -> httpx.Client:
+        return httpx.Client(transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits)
+
+
+class AsyncCarrier(_Carrier):
+    """Carries calls, awaited. Otherwise like `Carrier`."""
+
+    def __init__(
+        self, settings: ClientSettings, keepalive_seconds: float, transport: AsyncTransport | None = None
+    ) -> None:
+        super().__init__(settings, own_transport=transport is None)
+        self._transport = None if transport is None else _AsyncBorrowed(transport)
+        self._pool = self._open(shared_connections(keepalive_seconds))
+
+    async def aclose(self) -> None:
+        """Close the pooled connections."""
+        await self._pool.aclose()
+
+    async def carry(self, call: ApiRequest[T], timeout: float | None = None) -> Exchange:
+        """Send a call once; see `Carrier.carry`."""
+        if not call.fresh:
+            return await self._carry(self._pool, call, timeout)
+        async with self._open(FRESH_CONNECTION) as alone:
+            return await self._carry(alone, call, timeout)
+
+    async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], timeout: float | None) -> Exchange:
+        deadline, incoming = self._deadline_of(call, timeout), self._incoming()
+        with call.open_file() as upload:
+            request = self._request(call, deadline, deadline.anote, upload)
+            try:
+                with anyio.fail_after(deadline.total_seconds):
+                    response = await client.send(request, stream=True)
+                    try:
+                        incoming.begin(response.status_code, response.headers)
+                        async for chunk in response.aiter_bytes():
+                            incoming.add(chunk)
+                    finally:
+                        await response.aclose()
+            except Exception as seen:
+                # As in the blocking carrier: nothing unexpected may pass for a create that can be repeated.
+                fault = deadline.fault(seen)
+                return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
+        return incoming.exchange(sent=deadline.sent)
+
+    def _open(self, limits: httpx.Limits) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits
+        )
+
+
+class _Borrowed(httpx.BaseTransport):
+    """Somebody else's transport: closing is their business."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._transport.handle_request(request)
+
+
+class _AsyncBorrowed(httpx.AsyncBaseTransport):
+    """Somebody else's transport: closing is their business."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)
+
+
+@runtime_checkable
+class _Stream(Protocol):
+    def get_extra_info(self, info: str) -> object: ...
+
+
+class Deadline:
+    """The deadline of one exchange, and what the transport reports about it (httpcore's ``trace`` extension).
+
+    httpx limits each read, so without a deadline a server that sends a byte a second would hold a call for ever. A
+    thread cannot be cancelled, so at the deadline a timer calls `cut`, which shuts the socket down: whatever waits
+    on it returns at once. Sending is never begun after the deadline; what fails before sending began was
+    certainly not received.
+    """
+
+    def __init__(self, total_seconds: float, method: str, *, sent: bool | None = None) -> None:
+        self.total_seconds = total_seconds
+        self._deadline = time.monotonic() + total_seconds
+        self._method = method.encode()
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._finished = False
+        self.sent = sent
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time has run out."""
+        return time.monotonic() >= self._deadline
+
+    def check(self) -> None:
+        """Raise if the time has run out.
+
+        Raises:
+            TimeoutError: It has.
+        """
+        if self.expired:
+            raise self._overrun()
+
+    def fault(self, seen: Exception) -> Exception:
+        """Name the true fault: what the transport reports after a `cut` is only its consequence."""
+        if self.expired and self.sent:
+            return self._overrun()
+        if self.sent is False and isinstance(seen, TimeoutError) and not str(seen):
+            return TimeoutError(f"no connection within {self.total_seconds:g} s")
+        return seen
+
+    def _overrun(self) -> TimeoutError:
+        return TimeoutError(f"no complete answer within {self.total_seconds:g} s")
+
+    def note(self, event: str, info: Mapping[str, object]) -> None:
+        """Take note of one event of the transport.
+
+        Raises:
+            httpx.ConnectTimeout: Sending is about to begin and the time has run out.
+        """
+        if event.endswith(("connect_tcp.started", "connect_tcp.complete", "start_tls.complete")):
+            if self.sent is None:
+                self.sent = False
+            self._keep(info.get("return_value"))
+        elif event.endswith("send_request_headers.started"):
+            # A proxy is sent a CONNECT first; that is not our request yet.
+            if getattr(info.get("request"), "method", self._method) != self._method:
+                return
+            if self.expired:
+                self.sent = False
+                raise httpx.ConnectTimeout(f"{self.total_seconds:g} s had passed before anything was sent")
+            self.sent = True
+
+    async def anote(self, event: str, info: Mapping[str, object]) -> None:
+        """`note`, for the transport that awaits it."""
+        self.note(event, info)
+
+    def cut(self) -> None:
+        """Shut the connection down, unless the exchange is over."""
+        with self._lock:
+            if self._socket is not None and not self._finished:
+                with suppress(OSError):  # already closed, or replaced by its encrypted successor
+                    # Not SSLSocket.shutdown: it drops the encryption state under the thread that reads.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        """Note that the answer is complete: from here on `cut` leaves the connection alone."""
+        with self._lock:
+            self._finished = True
+
+    def _keep(self, stream: object) -> None:
+        connection = stream.get_extra_info("socket") if isinstance(stream, _Stream) else None
+        if isinstance(connection, socket.socket):
+            with self._lock:
+                self._socket = connection
+            if self.expired:
+                self.cut()

@@ -1,0 +1,58 @@
+"""What is wrong with a request, as a value, and the words that describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["refuse", "warn"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or doubtful, about a request.
+
+    Attributes:
+        field: Name of the field of ``VideoRequest``.
+        rule: Short name of the rule.
+        message: What is wrong.
+        fix: What to do about it.
+        level: ``refuse`` (it will not be submitted) or ``warn`` (sources disagree; it is submitted).
+        source: Where the rule comes from.
+    """
+
+    field: str
+    rule: str
+    message: str
+    fix: str
+    level: Level
+    source: str = ""
+
+    def __str__(self) -> str:
+        """Word the problem for a person."""
+        source = f" (source: {self.source})" if self.source else ""
+        return f"{self.field}: {self.message}. {self.fix}.{source}"
+
+
+def either(values: Sequence[str]) -> str:
+    """Word a choice.
+
+    Example:
+        >>> either(["480p", "720p", "1080p"])
+        '480p, 720p or 1080p'
+    """
+    return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
+
+
+def shown(address: str) -> str:
+    """Show where an address points without its query and its login, which may hold a secret.
+
+    Example:
+        >>> shown("https://user:password@example.com/a.png?signature=1f0c")
+        "'https://example.com/a.png'"
+    """
+    scheme, separator, rest = address.split("?", 1)[0].split("#", 1)[0].rpartition("//")
+    host, slash, path = rest.partition("/")
+    text = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path.rpartition('@')[2]}"
+    return repr(text if len(text) <= 80 else text[:77] + "...")
