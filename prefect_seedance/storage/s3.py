@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,7 +15,7 @@ from prefect_seedance.storage import s3_records
 from prefect_seedance.storage.errors import BadKey, ConditionsIgnored, NotWritable
 from prefect_seedance.storage.keys import check_key, check_prefix
 from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
-from prefect_seedance.storage.s3_bucket import Bucket, ClientMaker, make_client
+from prefect_seedance.storage.s3_bucket import Bucket, ClientMaker, OncePerProcess, make_client
 from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
 from prefect_seedance.storage.s3_headers import described
 from prefect_seedance.storage.s3_probe import PROBE, Conditions, probe_conditions
@@ -44,7 +46,8 @@ class S3Store:
     def __init__(self, settings: S3Settings, *, make_client: ClientMaker = make_client) -> None:
         self.settings = settings
         self.bucket = Bucket(settings, make_client)
-        self._conditions: Conditions | None = None
+        self._conditions = OncePerProcess(self._probe_conditions)
+        self._writable = OncePerProcess(self._probe_writing)
 
     @property
     def client(self) -> S3Client:
@@ -129,14 +132,17 @@ class S3Store:
     # The bucket itself.
 
     def conditions(self) -> Conditions:
-        """What was found when the store was probed; it is probed once for each store.
+        """Return what was found when the store was probed, which is done once for each store and process.
 
         Raises:
-            StorageError: It could not be found out.
+            StorageError: It could not be found out; the next call tries again.
         """
-        if self._conditions is None:
-            self._conditions = probe_conditions(self.bucket)
-        return self._conditions
+        return self._conditions()
+
+    def _probe_conditions(self) -> Conditions:
+        found = probe_conditions(self.bucket)
+        self.bucket.refuses_overwrites = found.create and found.one_winner
+        return found
 
     def require_conditions(self) -> None:
         """See `Store.require_conditions`. With `single_writer` nothing is required."""
@@ -147,7 +153,11 @@ class S3Store:
             raise ConditionsIgnored(self.settings.location, missing)
 
     def check_writable(self) -> None:
-        """See `Store.check_writable`: writes, reads and deletes a probe beside the journal's records."""
+        """See `Store.check_writable`. Done once for each store and process, until it has succeeded."""
+        self._writable()
+
+    def _probe_writing(self) -> None:
+        """Write, read and delete a probe beside the journal's records."""
         key, data = f"{PROBE}{uuid4().hex}", uuid4().hex.encode()
         self.create(key, data)
         try:
@@ -158,13 +168,19 @@ class S3Store:
             self.delete(key)
 
 
-@lru_cache(maxsize=32)
+_opened = lru_cache(maxsize=32)(S3Store)
+_opening = threading.Lock()
+if hasattr(os, "register_at_fork"):  # nobody holds it while a child is made, in which nobody would release it
+    os.register_at_fork(before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release)
+
+
 def open_s3_store(settings: S3Settings) -> S3Store:
-    """Open a store, or give the one that was opened with the same settings in this process before.
+    """Return the store that has these settings, the same one to all threads of a process.
 
     It keeps its connections, and what was found when it was probed.
     """
-    return S3Store(settings)
+    with _opening:  # two threads that miss the cache at once would each be given a store of their own
+        return _opened(settings)
 
 
 def _is_ours(key: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -52,18 +52,40 @@ def _stop_at_redirect(response: tuple[AWSResponse, object] | None, **_: object) 
         raise RedirectedElsewhere
 
 
-class _Process:
-    """What belongs to this process alone: a forked child starts with a free lock."""
-
-    making = threading.Lock()
+_Answer = TypeVar("_Answer")
 
 
-def _renew_in_child() -> None:
-    _Process.making = threading.Lock()
+class OncePerProcess(Generic[_Answer]):
+    """A slow question that is asked once in each process, however many threads want the answer at the same time.
 
+    A failure goes to everybody who waited for it and is not remembered: the next call asks again. A forked child asks
+    for itself, and does not wait for a thread that exists in its parent only.
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_in_child)
+    Args:
+        ask: Called to find the answer.
+    """
+
+    def __init__(self, ask: Callable[[], _Answer]) -> None:
+        self._ask = ask
+        self._answers: dict[int, Future[_Answer]] = {}
+
+    def __call__(self) -> _Answer:
+        """Return the answer, asking for it if this process does not have it yet."""
+        process = os.getpid()
+        answer = self._answers.get(process)
+        if answer is None:
+            ours: Future[_Answer] = Future()
+            answer = self._answers.setdefault(process, ours)  # atomic: one thread finds its own
+            if answer is ours:
+                self._find(process, ours)
+        return answer.result()
+
+    def _find(self, process: int, answer: Future[_Answer]) -> None:
+        try:
+            answer.set_result(self._ask())
+        except BaseException as error:
+            del self._answers[process]
+            answer.set_exception(error)
 
 
 def make_client(settings: S3Settings) -> S3Client:
@@ -117,14 +139,17 @@ class Bucket:
     Attributes:
         settings: Where it is, and how objects are kept there.
         takes_checksums: False once the endpoint has refused a request because of them.
+        is_there: True once an answer has shown that the bucket exists: a 404 then is about the key.
+        refuses_overwrites: True once the store was probed in this process and `If-None-Match` was found to be
+            honoured, also of several writers at once.
     """
 
     def __init__(self, settings: S3Settings, make_client: ClientMaker = make_client) -> None:
         self.settings = settings
-        self._make_client = make_client
         self.takes_checksums = True
-        self._is_there = False
-        self._made: tuple[int, S3Client] | None = None
+        self.is_there = False
+        self.refuses_overwrites = False
+        self._client = OncePerProcess(lambda: make_client(settings))
 
     @property
     def name(self) -> str:
@@ -137,13 +162,7 @@ class Bucket:
 
         One that was made before a fork is left alone: two processes that share its connections mix up answers.
         """
-        made = self._made
-        if made is None or made[0] != os.getpid():
-            with _Process.making:
-                made = self._made
-                if made is None or made[0] != os.getpid():
-                    made = self._made = (os.getpid(), self._make_client(self.settings))
-        return made[1]
+        return self._client()
 
     def key_of(self, key: str) -> str:
         """The whole key of a key of the store, which is checked."""
@@ -174,7 +193,7 @@ class Bucket:
                     return self.client.head_object(Bucket=self.name, Key=whole, ChecksumMode="ENABLED")
                 return self.client.head_object(Bucket=self.name, Key=whole)
             except ClientError as error:
-                if self._is_there and status_of(error) == 404:
+                if self.is_there and status_of(error) == 404:
                     return None
                 # The answer to a HEAD has no body to say why. "404" may be the bucket, "400" an expired token,
                 # and none of them means that the key is absent. So a GET of one byte is asked why. Perhaps it is
@@ -186,7 +205,7 @@ class Bucket:
                 self.client.get_object(Bucket=self.name, Key=whole, Range="bytes=0-0")["Body"].close()
             except (ClientError, BotoCoreError) as error:
                 if code_of(error) == "NoSuchKey":
-                    self._is_there = True  # the bucket, which is not asked for again
+                    self.is_there = True  # the bucket, which is not asked for again
                     return None
                 if code_of(error) != "InvalidRange":  # an empty object: it is there by now
                     raise storage_error(error, where, writing=False) from error

@@ -52,7 +52,7 @@ def put(bucket: Bucket, key: str, data: bytes, condition: Condition) -> str:
     if bucket.takes_checksums:
         checksum["ChecksumCRC32"] = crc32_header(zlib.crc32(data))
     try:
-        return bucket.client.put_object(
+        answer = bucket.client.put_object(
             Bucket=bucket.name,
             Key=bucket.key_of(key),
             Body=body_of(bytearray(data)),
@@ -60,12 +60,14 @@ def put(bucket: Bucket, key: str, data: bytes, condition: Condition) -> str:
             **keeping(bucket.settings, key),
             **checksum,
             **condition,
-        )["ETag"]
+        )
     except ClientError as error:
         if not checksum or code_of(error) != "NotImplemented":
             raise
         bucket.takes_checksums = False
-    return put(bucket, key, data, condition)
+        return put(bucket, key, data, condition)
+    bucket.is_there = True
+    return answer["ETag"]
 
 
 def create(bucket: Bucket, key: str, data: bytes) -> str:
@@ -117,6 +119,7 @@ def get(bucket: Bucket, key: str) -> Blob | None:
         except (ClientError, BotoCoreError) as error:
             # Only this code means absent: a bare 404 may be the bucket's, or come from a proxy.
             if isinstance(error, ClientError) and code_of(error) == "NoSuchKey":
+                bucket.is_there = True
                 return None
             raise storage_error(error, where, writing=False) from error
         try:

@@ -114,6 +114,8 @@ class S3Settings:
     single_writer: bool = False
 
     def __post_init__(self) -> None:
+        # Settings stand for an open store: what the caller does to the tags later must not make them equal to others.
+        object.__setattr__(self, "tags", dict(self.tags))
         for reason in self._faults():
             raise BadLocation(self.location, reason)
 

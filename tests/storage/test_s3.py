@@ -20,6 +20,7 @@ from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, No
 from prefect_seedance.storage.poster import MediaFacts, poster_jpeg, probe
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.s3 import S3Store, open_s3_store
+from prefect_seedance.storage.s3_bucket import OncePerProcess
 from tests.storage.clips import make_clip
 from tests.storage.s3_proxy import Fault, S3Proxy, faulty_line
 from tests.storage.s3_servers import BUCKET, SECRET_KEY, S3Server
@@ -331,6 +332,43 @@ def test_a_client_is_made_once_and_shared_by_threads(moto: S3Server) -> None:
         assert len({id(each) for each in threads.map(client, range(6))}) == 1
 
 
+def at_once(count: int, call: Callable[[], object]) -> list[object]:
+    """What a call returns, or raises, in each of so many threads that make it at the same moment."""
+    barrier = threading.Barrier(count)
+
+    def one(_: int) -> object:
+        barrier.wait()
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def test_a_question_is_asked_once_and_a_failure_is_not_remembered() -> None:
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(len(asked))
+        time.sleep(0.2)  # so that all others come meanwhile
+        if len(asked) == 1:
+            raise OSError("not now")
+        return asked[-1]
+
+    answer = OncePerProcess(ask)
+    assert {str(each) for each in at_once(20, answer)} == {"not now"}
+    assert at_once(20, answer) == [1] * 20
+    assert answer() == 1 and asked == [0, 1]
+
+
+def test_threads_that_open_a_store_at_once_get_the_same(moto: S3Server) -> None:
+    for _ in range(20):
+        settings = moto.settings(tags={"team": "ml"})
+        assert len({id(store) for store in at_once(8, lambda settings=settings: open_s3_store(settings))}) == 1
+
+
 def test_a_store_with_the_same_settings_is_opened_once(moto: S3Server) -> None:
     settings = moto.settings()
     assert open_s3_store(settings) is open_s3_store(moto.settings(prefix=settings.prefix))
@@ -343,21 +381,34 @@ FORKED = """
 import os, sys, threading
 from pydantic import SecretStr
 from prefect_seedance.storage.s3 import S3Store
-from prefect_seedance.storage import s3_bucket
+from prefect_seedance.storage.s3_bucket import make_client
 from prefect_seedance.storage.s3_settings import S3Settings
 keys = {"access_key_id": "a", "secret_access_key": SecretStr("b")}
-store = S3Store(S3Settings(sys.argv[2], "forked", endpoint_url=sys.argv[1], **keys))
+settings = S3Settings(sys.argv[2], "forked", endpoint_url=sys.argv[1], **keys)
+store = S3Store(settings)
 store.create("a", b"parent")
 mine = store.client
-s3_bucket._Process.making.acquire()  # as if a thread was making a client at this moment
+
+parent, begun, go_on = os.getpid(), threading.Event(), threading.Event()
+def make_slowly(settings):
+    if os.getpid() == parent:
+        begun.set()
+        go_on.wait()
+    return make_client(settings)
+slow = S3Store(settings, make_client=make_slowly)
+thread = threading.Thread(target=lambda: slow.client)
+thread.start()
+begun.wait()  # a thread makes a client at the moment of the fork; there is none in the child that could end it
+
 child = os.fork()
 if child == 0:
     assert store.client is not mine and store.client is store.client
-    assert store.get("a").data == b"parent"
+    assert store.get("a").data == slow.get("a").data == b"parent"
     store.create("b", b"child")
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-s3_bucket._Process.making.release()
+go_on.set()
+thread.join()
 assert store.client is mine and store.get("b").data == b"child"
 print("both")
 """
@@ -376,8 +427,9 @@ def test_a_client_does_not_cross_a_fork(moto: S3Server) -> None:
 
 def test_a_store_can_be_named_without_boto3() -> None:
     script = (
-        "import sys; from prefect_seedance.storage import S3Settings; from prefect_seedance.storage.s3_permissions "
-        "import iam_policy; S3Settings.from_location('s3://my-bucket/a');"
+        "import sys; from prefect_seedance.storage.s3_settings import S3Settings; from "
+        "prefect_seedance.storage.s3_permissions import iam_policy; S3Settings.from_location('s3://my-bucket/a');"
+        "from prefect_seedance.storage.folder import FolderStore;"
         "print({'boto3', 'botocore', 'urllib3', 'prefect'} & set(sys.modules))"
     )
     output = subprocess.run(

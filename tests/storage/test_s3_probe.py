@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from prefect_seedance.storage.errors import ConditionsIgnored, NotReadable
+from prefect_seedance.storage.errors import ConditionsIgnored, NotReadable, NotWritable
 from prefect_seedance.storage.s3 import S3Store
 from prefect_seedance.storage.s3_permissions import CALLS, DELETED_UNDER, iam_policy
 from prefect_seedance.storage.s3_probe import PROBE, Conditions, probe_conditions
@@ -50,6 +51,29 @@ def test_a_store_that_honours_conditions_is_found_to(store: S3Store, proxy: S3Pr
     store.require_conditions()
     assert proxy.calls().count("PutObject") == 11  # probed once
     assert list(store.list_keys("")) == []
+
+
+def test_fifty_threads_probe_a_store_once(store: S3Store, proxy: S3Proxy) -> None:
+    barrier = threading.Barrier(50)
+
+    def begin(_: int) -> None:
+        barrier.wait()
+        store.check_writable()
+        store.require_conditions()
+
+    with ThreadPoolExecutor(50) as threads:
+        list(threads.map(begin, range(50)))
+    assert proxy.calls().count("PutObject") == 1 + 11
+    store.check_writable()
+    assert proxy.calls().count("PutObject") == 1 + 11 and list(store.list_keys("")) == []
+
+
+def test_a_probe_that_failed_is_tried_again(store: S3Store, proxy: S3Proxy) -> None:
+    proxy.plan(Fault(calls=("PutObject",), status=403, code="AccessDenied", times=1))
+    with pytest.raises(NotWritable):
+        store.check_writable()
+    store.check_writable()
+    assert proxy.calls().count("PutObject") == 2
 
 
 def test_many_may_probe_at_once(moto: S3Server) -> None:

@@ -140,6 +140,14 @@ def test_no_secret_is_shown() -> None:
     assert pickle.loads(pickle.dumps(settings)) == settings
 
 
+def test_settings_stay_what_they_were_when_the_tags_that_they_were_made_of_change() -> None:
+    tags = {"a": "1"}
+    settings = made(tags=tags)
+    tags["a"] = "2"
+    assert settings == made(tags={"a": "1"}) and hash(settings) == hash(made(tags={"a": "1"}))
+    assert settings != made(tags=tags)
+
+
 def test_settings_tell_stores_apart() -> None:
     assert (
         len({made(), made(), made(region="eu-central-1"), made(secret_access_key=SecretStr("a"), access_key_id="b")})
