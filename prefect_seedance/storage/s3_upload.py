@@ -102,8 +102,7 @@ class S3Upload:
             self._crc32 = zlib.crc32(self._buffer)
         else:
             self._finish_parts(self._parts)
-        # Looked at even though the write itself refuses to overwrite: not every endpoint honours that.
-        if self._overtaken or self._bucket.stat(self._key) is not None:
+        if self._overtaken or (self._looks_first and self._bucket.stat(self._key) is not None):
             raise AlreadyExists(self._where)
         if (self._size, self._crc32) != (size, crc32):
             there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
@@ -114,6 +113,16 @@ class S3Upload:
         if self._parts is not None:
             abort_others(self._bucket, self._key)
         return info
+
+    @property
+    def _looks_first(self) -> bool:
+        """Whether to look if the key is free, although the write itself refuses to overwrite.
+
+        Not every endpoint honours that. One that was found to needs no second question where the write is one request;
+        the parts of a large object would all be put together before it is refused.
+        """
+        known = self._bucket.refuses_overwrites and not self._bucket.settings.single_writer
+        return self._parts is not None or not known
 
     def _put(self) -> ObjectInfo:
         for pause in _CONFLICT_PAUSES_SECONDS:

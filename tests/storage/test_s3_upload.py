@@ -57,6 +57,41 @@ def test_a_small_object_is_one_request_and_a_large_one_few(store: S3Store, proxy
     ]
 
 
+def test_nothing_is_asked_before_a_write_that_a_probed_store_refuses_by_itself(store: S3Store, proxy: S3Proxy) -> None:
+    store.require_conditions()
+    proxy.seen.clear()
+    upload(store, "a", b"video")
+    assert proxy.calls() == ["PutObject", "HeadObject"]
+    with pytest.raises(AlreadyExists):
+        upload(store, "a", b"other")
+    assert content(store, "a") == b"video"
+    proxy.seen.clear()
+    upload(store, "large", LARGE)  # put together only where the key is free
+    calls = [call for call in proxy.calls() if call in ("HeadObject", "CompleteMultipartUpload")]
+    assert calls == ["HeadObject", "CompleteMultipartUpload", "HeadObject"]
+
+
+@pytest.mark.parametrize(
+    ("server", "single_writer", "probed"),
+    [("moto", False, False), ("moto", True, True), ("rclone", True, True), ("rclone", False, True)],
+    ids=["not probed", "single writer", "deaf to conditions", "deaf, and found to be"],
+)
+def test_a_key_is_looked_at_before_the_write_where_the_store_may_overwrite(
+    request: pytest.FixtureRequest, server: str, single_writer: bool, probed: bool
+) -> None:
+    upstream: S3Server = request.getfixturevalue(server)
+    with faulty_line(upstream.url) as proxy:
+        store = upstream.store(endpoint_url=proxy.url, single_writer=single_writer)
+        if probed:
+            store.conditions()
+        proxy.seen.clear()
+        upload(store, "a", b"video")
+        assert [call for call in proxy.calls() if call != "GetObject"] == ["HeadObject", "PutObject", "HeadObject"]
+        with pytest.raises(AlreadyExists):
+            upload(store, "a", b"other")
+        assert content(store, "a") == b"video"
+
+
 def test_s3_is_asked_to_check_size_checksum_and_that_nothing_is_there(store: S3Store, proxy: S3Proxy) -> None:
     upload(store, "large", LARGE)
     upload(store, "small", b"x")
