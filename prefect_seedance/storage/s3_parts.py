@@ -1,5 +1,8 @@
 """A multipart upload, driven by hand: parts in parallel, few of them in memory, checked in the end by S3 itself.
 
+Each part is sent with its CRC32, and the whole is put together under the CRC32 that was measured before the bytes were
+cut into parts: whatever is damaged after that, in memory or on the way, S3 refuses.
+
 boto3's own upload manager cannot refuse to overwrite, does not send the checksum of the whole, and holds more
 than a dozen parts in memory.
 """
@@ -13,12 +16,10 @@ import zlib
 from collections import deque
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from prefect_seedance.storage.crc import joined_crc32
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.s3_bucket import Bucket
 from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
@@ -48,15 +49,6 @@ class _WholeChecks(TypedDict, total=False):
     ChecksumType: ChecksumTypeType
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A part that has come."""
-
-    part: CompletedPartTypeDef
-    crc32: int
-    size: int
-
-
 class PartsUpload:
     """The parts of one object. `close` it in the end, whatever happened.
 
@@ -65,6 +57,9 @@ class PartsUpload:
         key: What it will be called.
         described: Its content type and the like.
         kept: How it is to be kept.
+
+    Attributes:
+        checks_whole: Whether the endpoint compares the whole with the CRC32 that `complete` is given.
 
     Raises:
         StorageError: It could not be begun.
@@ -75,10 +70,10 @@ class PartsUpload:
         self._whole_key = bucket.key_of(key)
         self._stopped = threading.Event()
         self._done = False
-        self._sent = self._crc32 = 0
+        self._sent = 0
         self._parts: list[CompletedPartTypeDef] = []
-        self._pending: deque[tuple[Future[_Sent], bytearray]] = deque()
-        self._checks_whole = False
+        self._pending: deque[tuple[Future[CompletedPartTypeDef], bytearray]] = deque()
+        self.checks_whole = False
         with translated(self._where, writing=True):
             self._id = self._begin(described, kept)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3-part")
@@ -94,18 +89,14 @@ class PartsUpload:
         self._pending.append((self._workers.submit(self._upload, number, data), data))
         return self._collect() if len(self._pending) > WORKERS else bytearray(len(data))
 
-    def wait(self) -> int:
+    def wait(self) -> None:
         """Wait until all parts have come.
-
-        Returns:
-            The CRC32 of all of them together, as they were sent.
 
         Raises:
             StorageError: One of them could not be sent.
         """
         while self._pending:
             self._collect()
-        return self._crc32
 
     def complete(self, *, crc32: int, size: int) -> str:
         """Make the parts, all of which have come, one object.
@@ -119,7 +110,7 @@ class PartsUpload:
             ClientError, BotoCoreError: It was not done, or nobody knows.
         """
         checks: _WholeChecks = {"MpuObjectSize": size}
-        if self._checks_whole:
+        if self.checks_whole:
             checks |= {"ChecksumCRC32": crc32_header(crc32), "ChecksumType": "FULL_OBJECT"}
         try:
             etag = self._complete(checks)
@@ -174,15 +165,16 @@ class PartsUpload:
                 continue
             # An endpoint that does not repeat it has not understood it: one that puts the checksums of the parts
             # together would find the checksum of the whole to be wrong.
-            self._checks_whole = answer.get("ChecksumType") == "FULL_OBJECT"
+            self.checks_whole = answer.get("ChecksumType") == "FULL_OBJECT"
             self._bucket.takes_checksums = self._bucket.takes_checksums and bool(checksums)
             return answer["UploadId"]
 
-    def _upload(self, number: int, data: bytearray) -> _Sent:
+    def _upload(self, number: int, data: bytearray) -> CompletedPartTypeDef:
         if self._stopped.is_set():
             raise CancelledError
-        crc32 = zlib.crc32(data)
-        checksum: Checksum = {"ChecksumCRC32": crc32_header(crc32)} if self._bucket.takes_checksums else {}
+        checksum: Checksum = {}
+        if self._bucket.takes_checksums:
+            checksum["ChecksumCRC32"] = crc32_header(zlib.crc32(data))
         with translated(self._where, writing=True):
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.name,
@@ -192,14 +184,12 @@ class PartsUpload:
                 Body=body_of(data),
                 **checksum,
             )
-        return _Sent({"PartNumber": number, "ETag": answer["ETag"], **checksum}, crc32, len(data))
+        return {"PartNumber": number, "ETag": answer["ETag"], **checksum}
 
     def _collect(self) -> bytearray:
         """Wait for the oldest part, and give back its buffer."""
         future, buffer = self._pending.popleft()
-        sent = future.result()
-        self._parts.append(sent.part)
-        self._crc32 = joined_crc32(self._crc32, sent.crc32, sent.size)
+        self._parts.append(future.result())
         return buffer
 
     def _complete(self, checks: _WholeChecks) -> str:

@@ -96,12 +96,14 @@ class S3Upload:
             view = view[step:]
 
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
-        """See `Upload.commit`. S3 compares size and CRC32 where it can; both are looked at afterwards as well."""
+        """See `Upload.commit`. Size and CRC32 are compared before, by S3 where it can, and once more afterwards."""
         if self._parts is None:
             del self._buffer[self._filled :]
             self._crc32 = zlib.crc32(self._buffer)
         else:
             self._finish_parts(self._parts)
+            if self._parts.checks_whole:
+                self._crc32 = crc32  # S3 compares it with the parts, each of which it has compared with its own
         if self._overtaken or (self._looks_first and self._bucket.stat(self._key) is not None):
             raise AlreadyExists(self._where)
         if (self._size, self._crc32) != (size, crc32):
@@ -207,7 +209,11 @@ class S3Upload:
         return crc32 if head.get("ChecksumType", assumed) == "FULL_OBJECT" and "-" not in crc32 else ""
 
     def _storage_error(self, error: ClientError | BotoCoreError | StorageError) -> StorageError:
-        return error if isinstance(error, StorageError) else storage_error(error, self._where, writing=True)
+        if isinstance(error, StorageError):
+            return error
+        if code_of(error) == "BadDigest":
+            return DamagedUpload(self._where, "what arrived does not have the checksum of what was sent")
+        return storage_error(error, self._where, writing=True)
 
     def _send_part(self) -> None:
         if self._numbers >= MOST_PARTS:
@@ -217,6 +223,8 @@ class S3Upload:
             if self._parts is None:
                 self._parts = PartsUpload(self._bucket, self._key, self._described, self._kept)
             del self._buffer[self._filled :]
+            if not self._parts.checks_whole:
+                self._crc32 = zlib.crc32(self._buffer, self._crc32)
             self._buffer, self._filled = self._parts.send(self._buffer), 0
 
     def _finish_parts(self, parts: PartsUpload) -> None:
@@ -224,7 +232,7 @@ class S3Upload:
             self._send_part()
         with self._rivals_noticed():
             if not self._overtaken:
-                self._crc32 = parts.wait()
+                parts.wait()
 
     @contextmanager
     def _rivals_noticed(self) -> Generator[None, None, None]:

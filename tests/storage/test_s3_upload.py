@@ -92,6 +92,25 @@ def test_a_key_is_looked_at_before_the_write_where_the_store_may_overwrite(
         assert content(store, "a") == b"video"
 
 
+@pytest.mark.parametrize("size", [5, len(LARGE)], ids=["one request", "parts"])
+@pytest.mark.parametrize("endpoint", ["S3", "checks parts only", "checks nothing"])
+def test_bytes_that_are_not_those_that_were_measured_never_stay(
+    store: S3Store, proxy: S3Proxy, moto: S3Server, endpoint: str, size: int
+) -> None:
+    if endpoint == "checks parts only":
+        proxy.plan(Fault(calls=("CreateMultipartUpload",), without=("x-amz-checksum-type",), forward=True))
+    if endpoint == "checks nothing":
+        asked = Fault(when=lambda it: any("checksum" in each for each in it.headers), status=501, code="NotImplemented")
+        proxy.plan(asked)
+    with (
+        pytest.raises(DamagedUpload),
+        store.begin_upload("a", size=size, content_type="video/mp4", metadata={}) as one,
+    ):
+        one.write(LARGE[: size - 1] + b"?")
+        one.commit(sha256="", crc32=zlib.crc32(LARGE[:size]), size=size)
+    assert store.stat("a") is None and moto.unfinished(store.settings) == []
+
+
 def test_s3_is_asked_to_check_size_checksum_and_that_nothing_is_there(store: S3Store, proxy: S3Proxy) -> None:
     upload(store, "large", LARGE)
     upload(store, "small", b"x")
@@ -164,7 +183,7 @@ def test_a_commit_that_meets_another_upload_waits_for_its_end(store: S3Store, pr
     [
         (Fault(calls=("UploadPart",), status=403, code="AccessDenied", skip=1), NotWritable),
         (Fault(calls=("CompleteMultipartUpload",), status=400, code="InvalidPart"), NotWritable),
-        (Fault(calls=("CompleteMultipartUpload",), status=400, code="BadDigest"), StoreUnavailable),
+        (Fault(calls=("CompleteMultipartUpload",), status=400, code="BadDigest"), DamagedUpload),
         (Fault(calls=("CompleteMultipartUpload",), status=409, code="ConditionalRequestConflict"), StoreUnavailable),
         (Fault(calls=("CreateMultipartUpload",), status=403, code="AccessDenied"), NotWritable),
     ],
