@@ -16,7 +16,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "prefect_seedance"
-MAXIMUM_LINES = 300
 
 # part -> the parts of the package that it may import (itself always). A dotted name is one module only.
 MAY_IMPORT: dict[str, frozenset[str]] = {
@@ -122,9 +121,6 @@ def problems_of(module: str, source: str) -> list[str]:
         if top == PACKAGE and not arrow_allowed(part, found.name):
             allowed = ", ".join(sorted(MAY_IMPORT[part])) or "nothing of the package"
             problems.append(f"{where}: {part} may import {allowed}")
-    lines = len(source.splitlines())
-    if lines > MAXIMUM_LINES:
-        problems.append(f"{module} has {lines} lines, more than {MAXIMUM_LINES}: look for its second job")
     return problems
 
 
@@ -190,7 +186,6 @@ PLANTED = {
     "a relative import": ("client.http", "from . import errors"),
     "a shared helper that knows the client": ("exports", "import prefect_seedance.client"),
     "a part that nobody placed": ("helpers.misc", ""),
-    "a module that is too long": ("client.http", "x = 1\n" * (MAXIMUM_LINES + 1)),
 }
 
 
@@ -212,7 +207,6 @@ SOUND = {
     ),
     "the command line": ("cli.main", "from prefect_seedance.simulator import app\nimport prefect"),
     "our own private module": ("client.http", "from prefect_seedance.client import _parts"),
-    "exactly the longest": ("client.http", "x = 1\n" * MAXIMUM_LINES),
 }
 
 
