@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import NoReturn, Protocol, Self
 
@@ -32,6 +32,9 @@ from prefect_seedance.storage.sniff import BoxWalk, looks_like, video_type
 
 QUARANTINE = "quarantine/"
 MAXIMUM_RESTARTS = 3
+#: A video up to this size is handed back with its bytes, so that its poster and facts cost no request. It is what goes
+#: into S3 as one request; nearly all clips are smaller. Dozens of relays at once hold this much each.
+LARGEST_CONTENT_BYTES = 8 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
 # Handed to the thread that measures: a mebibyte at once, and at most two of these wait.
@@ -58,7 +61,19 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RelayedObject:
-    """A video that is in the store, with what was measured on its way there."""
+    """A video that is in the store, with what was measured on its way there.
+
+    Attributes:
+        key: Its name in the store.
+        uri: Its full address.
+        size: Number of bytes.
+        sha256: Of all bytes, as lower-case hex.
+        crc32: Of all bytes, as `zlib.crc32` returns it.
+        etag: The store's, to tell versions apart.
+        content_type: By its first bytes.
+        version: The bucket's, where it keeps versions.
+        content: All bytes if there are at most `LARGEST_CONTENT_BYTES` of them, else None.
+    """
 
     key: str
     uri: str
@@ -68,6 +83,7 @@ class RelayedObject:
     etag: str
     content_type: str
     version: str = ""
+    content: bytes | None = field(default=None, repr=False, compare=False)
 
 
 def relay(
@@ -147,10 +163,11 @@ class _Target:
 
 
 class _Measure:
-    """Size, checksums and structure of bytes that pass by."""
+    """Size, checksums and structure of bytes that pass by, and the bytes themselves as long as they are few."""
 
     def __init__(self) -> None:
         self.size = self.crc32 = 0
+        self._kept: list[bytes] | None = []
         self.head, self.boxes = b"", BoxWalk()
         self._sha256 = hashlib.sha256()
 
@@ -158,6 +175,10 @@ class _Measure:
         if len(self.head) < _HEAD_BYTES:
             self.head += data[: _HEAD_BYTES - len(self.head)]
         self.size += len(data)
+        if self.size > LARGEST_CONTENT_BYTES:
+            self._kept = None
+        if self._kept is not None:
+            self._kept.append(data)
         self.crc32 = zlib.crc32(data, self.crc32)
         self._sha256.update(data)
         self.boxes.feed(data)
@@ -179,7 +200,8 @@ class _Measure:
 
     def relayed(self, info: ObjectInfo) -> RelayedObject:
         measured = (self.size, self.sha256, self.crc32, info.etag, video_type(self.head), info.version)
-        return RelayedObject(info.key, info.uri, *measured)
+        content = None if self._kept is None else b"".join(self._kept)
+        return RelayedObject(info.key, info.uri, *measured, content)
 
 
 class _Aside:

@@ -27,7 +27,7 @@ from prefect_seedance.storage.errors import (
 from prefect_seedance.storage.folder import FolderStore
 from prefect_seedance.storage.policy import MediaPolicy
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Upload
-from prefect_seedance.storage.relay import RelayedObject, relay
+from prefect_seedance.storage.relay import LARGEST_CONTENT_BYTES, RelayedObject, relay
 from prefect_seedance.storage.source import MediaSource
 from tests.storage.clips import lookalike
 from tests.storage.media_server import Fault, MediaServer, serving
@@ -189,6 +189,19 @@ def test_what_is_no_video_is_kept_in_quarantine(
     assert keys(store) == [kept]
     server.content = VIDEO
     assert is_whole(run(server, store), store)
+
+
+def test_the_bytes_of_a_small_video_are_handed_back(server: MediaServer, store: FolderStore) -> None:
+    relayed = run(server, store)
+    assert relayed.content == VIDEO
+    assert run(server, store).content == VIDEO  # compared with what is there
+    assert "content=" not in repr(relayed)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_large_video_is_not_kept_in_memory(server: MediaServer, store: FolderStore, more: int) -> None:
+    server.content = lookalike(LARGEST_CONTENT_BYTES + more)
+    assert run(server, store).content == (None if more else server.content)
 
 
 def test_relaying_again_is_a_success_without_a_second_object(server: MediaServer, store: FolderStore) -> None:

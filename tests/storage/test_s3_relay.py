@@ -106,6 +106,19 @@ def test_whatever_the_host_does_the_video_is_whole_in_the_end(
     assert list(store.list_keys("")) == [KEY] and moto.unfinished(store.settings) == []
 
 
+def test_a_small_video_costs_three_requests(server: MediaServer, moto: S3Server) -> None:
+    server.content = lookalike(600_000)
+    with faulty_line(moto.url) as proxy:
+        store = moto.store(endpoint_url=proxy.url)
+        store.check_writable()
+        store.require_conditions()
+        proxy.seen.clear()
+        relayed = run(server, store)
+        assert proxy.calls() == ["HeadObject", "PutObject", "HeadObject"]
+        assert relayed.content == server.content
+        assert is_whole(relayed, store, server.content)
+
+
 def test_relaying_again_needs_no_link_and_makes_no_second_object(server: MediaServer, moto: S3Server) -> None:
     store = moto.store()
     first = run(server, store)
