@@ -69,12 +69,12 @@ class TemporaryFile:
             rest = rest[self._file.write(rest) :]
 
     def sync(self) -> int:
-        """Bring all bytes to the disk and return their number as the file system has it."""
+        """Sync all bytes to the disk and return their number as the file system has it."""
         os.fsync(self._file.fileno())
         return os.fstat(self._file.fileno()).st_size
 
     def link_to(self, final: Path) -> None:
-        """Give the file its name if that name is free.
+        """Link the file to its name if that name is free.
 
         Raises:
             FileExistsError: it is not.
@@ -95,7 +95,7 @@ class TemporaryFile:
             ) from error
 
     def replace(self, final: Path) -> None:
-        """Give the file this name, in place of what bears it."""
+        """Rename the file to this name, in place of what bears it."""
         self._touch()
         os.replace(self.path, final)
 
@@ -112,7 +112,7 @@ class TemporaryFile:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Sync the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -125,7 +125,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, and bring their names to the disk."""
+    """Make a folder and its parents, and sync their names to the disk."""
     if folder.is_dir():
         return
     if folder.parent != folder:
@@ -136,7 +136,7 @@ def make_folder(folder: Path) -> None:
 
 
 def file_system_now(clock: Path) -> float:
-    """The time by the clock that stamps files in this folder: on a network share that is the server's.
+    """Return the time by the clock that stamps files in this folder: on a network share that is the server's.
 
     One file is touched again and again; a touch by somebody else in between only makes it newer.
     """

@@ -227,7 +227,7 @@ class FolderStore:
                 probe.unlink(missing_ok=True)
 
     def network_filesystem_notice(self) -> str:
-        """A sentence for the user if the folder is on a network file system, else empty text."""
+        """Return a sentence for the user if the folder is on a network file system, else empty text."""
         return network_notice(Path(os.path.realpath(self.root)), read_mounts())
 
     def _path(self, key: str) -> Path:
@@ -264,7 +264,7 @@ class FolderStore:
         try:
             now = file_system_now(self.root / ".clock")
         except OSError:
-            # A read-only mount: no record of ours can be at stake there, so this machine's clock will do.
+            # A read-only mount: none of our records can be at stake there, so this machine's clock will do.
             now = time.time()
         return max(0.0, now - modified)
 

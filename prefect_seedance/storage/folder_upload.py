@@ -20,7 +20,7 @@ class FolderUpload:
     Args:
         final: what it will be called.
         temporary: the file that grows; removed in the end.
-        publish: gives it its name and tells of the object.
+        publish: links it to its name and returns what is known of the object.
     """
 
     def __init__(self, final: Path, temporary: TemporaryFile, publish: Callable[[TemporaryFile], ObjectInfo]) -> None:

@@ -54,24 +54,24 @@ def exclusive(path: Path, *, timeout_seconds: float = 60.0) -> Generator[None, N
     deadline = time.monotonic() + timeout_seconds
     process_lock = _ProcessLock.current
     if not process_lock.acquire(timeout=timeout_seconds):
-        raise _busy(path, timeout_seconds)
+        raise _lock_not_free(path, timeout_seconds)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             pause = _FIRST_PAUSE_SECONDS
             while not _try_lock(handle):
                 if time.monotonic() >= deadline:
-                    raise _busy(path, timeout_seconds)
+                    raise _lock_not_free(path, timeout_seconds)
                 time.sleep(pause * random.uniform(0.5, 1.5))
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             yield
         finally:
-            os.close(handle)  # gives the lock back
+            os.close(handle)  # releases the lock
     finally:
         process_lock.release()
 
 
-def _busy(path: Path, seconds: float) -> StoreUnavailable:
+def _lock_not_free(path: Path, seconds: float) -> StoreUnavailable:
     return StoreUnavailable(str(path), f"another process or thread has held this lock for {seconds:g} seconds")
 
 

@@ -1,4 +1,4 @@
-"""Is a folder on a network file system? Told from the text of `/proc/mounts`; unknown elsewhere.
+"""Whether a folder is on a network file system, by the text of `/proc/mounts`; unknown elsewhere.
 
 On those, atomic links, locks and fsync are promises of a server and of its mount options, which cannot be
 checked from here. Hence a notice, not a refusal.
@@ -33,7 +33,7 @@ _NETWORK_TYPES = frozenset(
 
 
 def read_mounts() -> str:
-    """The mount table of this process, or empty text where there is none to read."""
+    """Return the mount table of this process, or empty text where there is none to read."""
     try:
         return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -41,7 +41,7 @@ def read_mounts() -> str:
 
 
 def filesystem_type(path: Path, mounts: str) -> str:
-    """The type of the file system that holds this absolute path, by this mount table; empty if unknown."""
+    """Return the type of the file system that holds this absolute path, by this mount table; empty if unknown."""
     best_length, best_type = -1, ""
     for line in mounts.splitlines():
         fields = line.split(" ")
@@ -55,13 +55,13 @@ def filesystem_type(path: Path, mounts: str) -> str:
 
 
 def network_notice(path: Path, mounts: str) -> str:
-    """A sentence for the user if the path is on a network file system, else empty text."""
+    """Return a sentence for the user if the path is on a network file system, else empty text."""
     kind = filesystem_type(path, mounts)
     if kind not in _NETWORK_TYPES:
         return ""
     return (
         f"{path} is on a network file system ({kind}). Two machines that write there at once are safe only "
-        "if it gives atomic hard links and working locks, which cannot be checked from here. Use one worker "
+        "if it has atomic hard links and working locks, which cannot be checked from here. Use one worker "
         "machine, or keep the videos in S3."
     )
 

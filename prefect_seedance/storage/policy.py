@@ -1,4 +1,4 @@
-"""Which links may be downloaded from, decided before any byte is asked for.
+"""The links that may be downloaded from, decided before any byte is asked for.
 
 The link comes from outside. Without these rules a wrong or hostile one could make a worker read its own
 network: a cloud's metadata address, a database's web page, a router.
@@ -26,7 +26,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
-    """All addresses of a host, in the system's order of preference.
+    """Return all addresses of a host, in the system's order of preference.
 
     Raises:
         OSError: the name cannot be resolved now.
@@ -36,7 +36,7 @@ def system_resolver(host: str, port: int) -> Sequence[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class VettedLink:
     """A link that may be followed: the host, and the addresses that may be connected to.
 
     No addresses: the host is in `allow_hosts`, and how to reach it is left to the system (and its proxy).
@@ -69,8 +69,8 @@ class MediaPolicy:
     maximum_bytes: int = 2 * 1024**3
     resolver: Resolver = field(default=system_resolver, repr=False, compare=False)
 
-    def check(self, link: str) -> Target:
-        """Say how this link may be followed. Every address of the host has to be allowed.
+    def check(self, link: str) -> VettedLink:
+        """Check a link and return how it may be followed. Every address of the host has to be allowed.
 
         Raises:
             ForbiddenSource: it may not.
@@ -90,7 +90,7 @@ class MediaPolicy:
         if url.scheme == "http" and not self.allow_loopback:
             raise ForbiddenSource(host, "only https is allowed.")
         if url.scheme == "https" and self.trusts(host):
-            return Target(host, ())
+            return VettedLink(host, ())
         try:
             addresses = tuple(self.resolver(host, url.port or (443 if url.scheme == "https" else 80)))
         except UnicodeError as error:  # what getaddrinfo says of a label of more than 63 letters
@@ -99,10 +99,10 @@ class MediaPolicy:
             raise OSError(f"no address is known for {host}")
         for text in addresses:
             self._check_address(host, text, url.scheme)
-        return Target(host, addresses)
+        return VettedLink(host, addresses)
 
     def trusts(self, host: str) -> bool:
-        """Is this host named in `allow_hosts`?"""
+        """Return whether this host is named in `allow_hosts`."""
         host = host.lower().rstrip(".")
         return any(
             host.endswith(allowed.lower()) if allowed.startswith(".") else host == allowed.lower()
@@ -113,7 +113,7 @@ class MediaPolicy:
         try:
             kind = address_kind(ipaddress.ip_address(text))
         except ValueError as error:
-            raise ForbiddenSource(host, f"{text!r} is no address.") from error
+            raise ForbiddenSource(host, f"{text!r} is not an IP address.") from error
         if kind == "loopback" and self.allow_loopback:
             return
         if scheme == "http":
@@ -127,7 +127,7 @@ class MediaPolicy:
 
 
 def address_kind(address: Address) -> Literal["public", "loopback", "private"]:
-    """Tell a public address from the others, also where an IPv6 address wraps an IPv4 one."""
+    """Return whether an address is public, also where an IPv6 address wraps an IPv4 one."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address in _NAT64:

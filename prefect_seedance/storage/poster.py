@@ -51,7 +51,7 @@ class _Encoder(Protocol):
 
 
 def probe(file: BinaryIO | Path) -> MediaFacts | None:
-    """Read the facts of a video from its index.
+    """Read the facts of a video from its index; None if it cannot be read.
 
     Args:
         file: a path, or an open file; one that can be sought in, unless its index comes first.
@@ -60,18 +60,18 @@ def probe(file: BinaryIO | Path) -> MediaFacts | None:
         >>> probe(Path("missing.mp4")) is None
         True
     """
-    return _read(file, _facts)
+    return _read(file, _read_facts)
 
 
 def poster_jpeg(file: BinaryIO | Path, longest_side: int = 640) -> bytes | None:
-    """The first frame that is not black as a JPEG; the brightest one looked at, if all are black.
+    """Return the first frame that is not black as a JPEG; the brightest one looked at, if all are black.
 
     Args:
         file: a path, or an open file; one that can be sought in, unless its index comes first.
         longest_side: in pixels, so that an upright picture leaves room for what stands below it; a smaller video keeps
             its size.
     """
-    return _read(file, lambda container: _poster(container, longest_side))
+    return _read(file, lambda container: _read_poster(container, longest_side))
 
 
 def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _Answer | None:
@@ -92,7 +92,7 @@ def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _
         return None
 
 
-def _facts(container: InputContainer) -> MediaFacts:
+def _read_facts(container: InputContainer) -> MediaFacts:
     stream = container.streams.video[0]
     seconds = 0.0
     if stream.duration is not None and stream.time_base is not None:
@@ -100,7 +100,7 @@ def _facts(container: InputContainer) -> MediaFacts:
     return MediaFacts(stream.width, stream.height, seconds, stream.codec_context.name)
 
 
-def _poster(container: InputContainer, longest_side: int) -> bytes:
+def _read_poster(container: InputContainer, longest_side: int) -> bytes:
     best: VideoFrame | None = None
     best_brightness = -1.0
     for _, frame in zip(range(_FRAMES_LOOKED_AT), container.decode(container.streams.video[0]), strict=False):

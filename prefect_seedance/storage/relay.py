@@ -95,7 +95,7 @@ def relay(
     filename: str = "",
     cancelled: threading.Event | None = None,
 ) -> RelayedObject:
-    """Bring a video into the store under this key.
+    """Copy a video into the store under this key.
 
     Args:
         source: where the bytes come from.
@@ -115,18 +115,18 @@ def relay(
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
     """
-    target = _Target(store, key, metadata, filename, cancelled)
+    destination = _Destination(store, key, metadata, filename, cancelled)
     there = store.stat(key)
     if there is not None and _task_id(there.metadata):
         if _task_id(there.metadata) == _task_id(metadata):
             # Committed whole by an earlier relay; only its checksums are wanted. The link may be dead by now.
-            return _measure(target.read()).relayed(there)
+            return _measure(destination.read()).relayed(there)
         if _task_id(metadata):
             raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
     restarts_left = MAXIMUM_RESTARTS
     while True:
         try:
-            return _attempt(source, target, there)
+            return _attempt(source, destination, there)
         except SourceChanged:
             if not restarts_left:
                 raise
@@ -139,7 +139,7 @@ def relay(
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class _Destination:
     """Where a relay goes, and who may stop it."""
 
     store: Store
@@ -154,7 +154,7 @@ class _Target:
         )
 
     def read(self) -> Iterator[bytes]:
-        """What is there, in pieces."""
+        """Yield what is there, in pieces."""
         with self.store.open_read(self.key) as file:
             while chunk := file.read(_READ_BYTES):
                 if self.cancelled is not None and self.cancelled.is_set():
@@ -162,7 +162,7 @@ class _Target:
                 yield chunk
 
 
-class _Measure:
+class _Measurement:
     """Size, checksums and structure of bytes that pass by, and the bytes themselves as long as they are few."""
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ class _Measure:
         return self._sha256.hexdigest()
 
     def check_against(self, source: Source) -> None:
-        """Did all of it come?"""
+        """Check that all of it came."""
         if source.size is not None and self.size != source.size:
             raise TruncatedSource(self.size, source.size)
         if source.size is None and video_type(self.head) and not self.boxes.whole:
@@ -204,10 +204,10 @@ class _Measure:
         return RelayedObject(info.key, info.uri, *measured, content)
 
 
-class _Aside:
+class _MeasuringThread:
     """Measures chunks in a thread beside, in order: hashing takes about as long as a fast download."""
 
-    def __init__(self, measure: _Measure) -> None:
+    def __init__(self, measure: _Measurement) -> None:
         self._measure = measure
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="relay-measure")
         self._batch: list[bytes] = []
@@ -236,16 +236,16 @@ class _Aside:
         self._batch = []
 
 
-def _attempt(source: Source, target: _Target, there: ObjectInfo | None) -> RelayedObject:
+def _attempt(source: Source, destination: _Destination, there: ObjectInfo | None) -> RelayedObject:
     """Read the source once from its start, into the store or against what is there."""
     try:
-        chunks = source.iter_bytes(target.cancelled)
+        chunks = source.iter_bytes(destination.cancelled)
         head = next(chunks, b"")
         chunks = chain((head,), chunks)
         if not video_type(head):
-            _quarantine(source, target, head, chunks)
+            _quarantine(source, destination, head, chunks)
         if there is None:
-            return _upload(source, target, chunks)
+            return _upload_video(source, destination, chunks)
         if source.size not in (None, there.size):
             raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
         measure = _measure(chunks)
@@ -254,16 +254,16 @@ def _attempt(source: Source, target: _Target, there: ObjectInfo | None) -> Relay
         if there is not None:
             error.add_note(f"An object is at {there.uri} already, but could not be compared with the source.")
         raise
-    return _same_or_taken(target, there, measure)
+    return _same_or_taken(destination, there, measure)
 
 
-def _upload(source: Source, target: _Target, chunks: Iterator[bytes]) -> RelayedObject:
-    measure = _Measure()
+def _upload_video(source: Source, destination: _Destination, chunks: Iterator[bytes]) -> RelayedObject:
+    measure = _Measurement()
     head = next(chunks)
     try:
         with (
-            target.begin_upload(target.key, source, video_type(head), target.filename) as upload,
-            _Aside(measure) as measuring,
+            destination.begin_upload(destination.key, source, video_type(head), destination.filename) as upload,
+            _MeasuringThread(measure) as measuring,
         ):
             for chunk in chain((head,), chunks):
                 measuring.take(chunk)
@@ -273,50 +273,50 @@ def _upload(source: Source, target: _Target, chunks: Iterator[bytes]) -> Relayed
             info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
-        there = target.store.stat(target.key)
+        there = destination.store.stat(destination.key)
         if there is None:
-            uri = target.store.uri_of(target.key)
+            uri = destination.store.uri_of(destination.key)
             raise KeyTaken(uri, "an object that came and went during the upload") from None
-        return _same_or_taken(target, there, measure)
+        return _same_or_taken(destination, there, measure)
     return measure.relayed(info)
 
 
-def _same_or_taken(target: _Target, there: ObjectInfo, measure: _Measure) -> RelayedObject:
-    """A folder keeps no task id with an object, so the bytes decide."""
-    found = _measure(target.read())
+def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measurement) -> RelayedObject:
+    """Return what is there if it has the same bytes: a folder keeps no task id with an object."""
+    found = _measure(destination.read())
     if (found.size, found.sha256) != (measure.size, measure.sha256):
         raise KeyTaken(there.uri, "other bytes")
     return found.relayed(there)
 
 
-def _quarantine(source: Source, target: _Target, head: bytes, chunks: Iterator[bytes]) -> NoReturn:
-    """Keep what is no video rather than refuse it while its link dies, but not under the video's key."""
-    key = _quarantine_key(target.key, head)
-    measure = _Measure()
+def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: Iterator[bytes]) -> NoReturn:
+    """Keep what is not a video rather than refuse it while its link dies, but not under the video's key."""
+    key = _quarantine_key(destination.key, head)
+    measure = _Measurement()
     # AlreadyExists: the key holds a hash of the beginning, so the same thing came before and is kept.
     with (
         suppress(AlreadyExists),
-        target.begin_upload(key, source, source.content_type or "application/octet-stream") as upload,
+        destination.begin_upload(key, source, source.content_type or "application/octet-stream") as upload,
     ):
         for chunk in chunks:
             upload.write(chunk)
             measure.take(chunk)
         upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
-    raise NotAVideo(target.store.uri_of(key), looks_like(head))
+    raise NotAVideo(destination.store.uri_of(key), looks_like(head))
 
 
 def _task_id(metadata: Mapping[str, str]) -> str:
     return metadata.get(TASK_ID_METADATA, "")
 
 
-def _measure(chunks: Iterator[bytes]) -> _Measure:
-    measure = _Measure()
+def _measure(chunks: Iterator[bytes]) -> _Measurement:
+    measure = _Measurement()
     measure.take_all(chunks)
     return measure
 
 
 def _quarantine_key(key: str, head: bytes) -> str:
-    """What begins the same gets the same key, so that retries of one faulty link do not fill the store."""
+    """Return the same key for what begins the same, so that retries of one faulty link do not fill the store."""
     mark = hashlib.sha256(head).hexdigest()[:12]
     name = key.replace("/", "_").encode()[: LONGEST_SEGMENT_BYTES - len(mark) - 1].decode(errors="ignore")
     return f"{QUARANTINE}{name}-{mark}"

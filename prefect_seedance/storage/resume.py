@@ -1,10 +1,10 @@
-"""What an answer of a media host means for a download that has come so far. Pure functions of values.
+"""The meaning of a media host's answer for a download that has come so far. Pure functions of values.
 
 | status | meaning |
 |---|---|
 | 200 at the start, 206 that fits what we have | read the body |
 | 200 when asked to continue, 206 that does not fit, 416 | other content, or a host that cannot: start over |
-| 400, 401, 403, 404, 410 | the link is no good (any more): ask for a fresh one |
+| 400, 401, 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
 | 408, 425, 429, 5xx | wait and ask again |
 | anything else | wait and ask again too, for a while: whatever it is, the video is paid for |
 """
@@ -23,7 +23,7 @@ from enum import Enum
 _REFRESH = frozenset({400, 401, 403, 404, 410})
 
 
-class Verdict(Enum):
+class ResumeVerdict(Enum):
     """What to do with an answer."""
 
     READ = "read"
@@ -33,7 +33,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DownloadProgress:
     """How far a download has come, and what is known of the content it is of.
 
     Attributes:
@@ -60,44 +60,44 @@ class Progress:
 class Judgement:
     """The verdict on an answer, why, and what is known by then."""
 
-    verdict: Verdict
+    verdict: ResumeVerdict
     reason: str
-    progress: Progress
+    progress: DownloadProgress
     status: int = 0
     wait_seconds: float | None = None
 
 
-def request_headers(progress: Progress) -> dict[str, str]:
-    """Headers that ask for what is still missing, only if the content is the one we have the start of."""
+def request_headers(progress: DownloadProgress) -> dict[str, str]:
+    """Return headers that ask for what is still missing, only if the content is the one we have the start of."""
     if progress.position == 0:
         return {}
     return {"range": f"bytes={progress.position}-", "if-range": progress.validator}
 
 
-def judge(status: int, headers: Mapping[str, str], progress: Progress) -> Judgement:
-    """Say what an answer means; `headers` are looked up in lower case."""
+def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
+    """Judge what an answer means; `headers` are looked up in lower case."""
     if status == 200 and progress.position == 0:
-        return _begin(headers)
+        return _judge_start(headers)
     if status == 206 and progress.position > 0:
-        return _continue(headers, progress)
+        return _judge_continuation(headers, progress)
     if status == 200:
-        return Judgement(Verdict.START_OVER, "the host sends it from the start again", progress)
+        return Judgement(ResumeVerdict.START_OVER, "the host sends it from the start again", progress)
     if status == 416:
-        return Judgement(Verdict.START_OVER, "the host says that it is shorter than what came", progress)
+        return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)
     if status in _REFRESH:
-        return Judgement(Verdict.FRESH_LINK, f"HTTP {status}", progress, status)
-    return Judgement(Verdict.WAIT, f"HTTP {status}", progress, status, _retry_after(headers))
+        return Judgement(ResumeVerdict.FRESH_LINK, f"HTTP {status}", progress, status)
+    return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, _retry_after(headers))
 
 
-def _begin(headers: Mapping[str, str]) -> Judgement:
+def _judge_start(headers: Mapping[str, str]) -> Judgement:
     if headers.get("content-encoding", "identity").lower() != "identity":
-        return Judgement(Verdict.WAIT, "it is sent packed although unpacked was asked for", Progress())
+        return Judgement(ResumeVerdict.WAIT, "it is sent compressed, which was not asked for", DownloadProgress())
     etag = headers.get("etag", "")
     length = headers.get("content-length", "")
     return Judgement(
-        Verdict.READ,
+        ResumeVerdict.READ,
         "",
-        Progress(
+        DownloadProgress(
             size=int(length) if length.isdecimal() else None,
             etag="" if etag.startswith("W/") or not etag.isascii() else etag,
             last_modified=headers.get("last-modified", ""),
@@ -106,17 +106,17 @@ def _begin(headers: Mapping[str, str]) -> Judgement:
     )
 
 
-def _continue(headers: Mapping[str, str], progress: Progress) -> Judgement:
+def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", "").strip())
     if found is None or int(found.group(1)) != progress.position:
-        return Judgement(Verdict.START_OVER, "the host does not continue where it was asked to", progress)
+        return Judgement(ResumeVerdict.START_OVER, "the host does not continue where it was asked to", progress)
     size = None if found.group(2) == "*" else int(found.group(2))
     if size is not None and progress.size is not None and size != progress.size:
-        return Judgement(Verdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
+        return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
     etag = headers.get("etag", "")
     if etag and progress.etag and etag != progress.etag:
-        return Judgement(Verdict.START_OVER, "its ETag changed", progress)
-    return Judgement(Verdict.READ, "", replace(progress, size=progress.size if size is None else size))
+        return Judgement(ResumeVerdict.START_OVER, "its ETag changed", progress)
+    return Judgement(ResumeVerdict.READ, "", replace(progress, size=progress.size if size is None else size))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

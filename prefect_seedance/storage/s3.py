@@ -17,7 +17,7 @@ from prefect_seedance.storage.keys import check_key, check_prefix
 from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
 from prefect_seedance.storage.s3_bucket import Bucket, ClientMaker, OncePerProcess, make_client
 from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
-from prefect_seedance.storage.s3_headers import described
+from prefect_seedance.storage.s3_headers import object_headers
 from prefect_seedance.storage.s3_probe import PROBE, Conditions, probe_conditions
 from prefect_seedance.storage.s3_read import open_read
 from prefect_seedance.storage.s3_settings import S3Settings
@@ -103,25 +103,25 @@ class S3Store:
         self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
     ) -> Upload:
         """See `Store.begin_upload`. Nothing is sent before there are more than 8 MiB, or the commit."""
-        return S3Upload(self.bucket, key, size=size, described=described(content_type, metadata, filename))
+        return S3Upload(self.bucket, key, size=size, headers=object_headers(content_type, metadata, filename))
 
     def open_read(self, key: str, start: int = 0) -> BinaryIO:
         """See `Store.open_read`. The object can be sought in, and is never whole in memory."""
         return open_read(self.bucket, key, start)
 
     def presigned_url(self, key: str, expires_seconds: int = 3600) -> str:
-        """Make a link by which anybody can download an object for a while. Nothing is asked of the store.
+        """Return a link by which anybody can download an object for a while. Nothing is asked of the store.
 
         Args:
             key: Of the object.
             expires_seconds: How long, at most a week; temporary credentials may end it earlier.
 
         Raises:
-            ValueError: It is no time that S3 allows.
+            ValueError: The time is below a second, or longer than S3 allows.
             NotReadable: There are no credentials to sign with.
         """
         if not 0 < expires_seconds <= LONGEST_LINK_SECONDS:
-            raise ValueError(f"a link lives 1 to {LONGEST_LINK_SECONDS} seconds, not {expires_seconds}")
+            raise ValueError(f"a link can live from 1 to {LONGEST_LINK_SECONDS} seconds, not {expires_seconds}")
         with translated(self.uri_of(key), writing=False):
             return self.client.generate_presigned_url(
                 "get_object",
@@ -184,7 +184,7 @@ def open_s3_store(settings: S3Settings) -> S3Store:
 
 
 def _is_ours(key: str) -> bool:
-    """Other tools leave keys in a bucket that no store of ours has, a `folder/` say."""
+    """Return whether a key can be ours: other tools leave keys in a bucket such as `folder/`."""
     try:
         check_key(key)
     except BadKey:

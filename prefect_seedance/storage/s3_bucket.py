@@ -89,7 +89,7 @@ class OncePerProcess(Generic[_Answer]):
 
 
 def make_client(settings: S3Settings) -> S3Client:
-    """Make a boto3 client. It is made slowly, and then shared by all threads of a process.
+    """Make a boto3 client. That is slow, so all threads of a process share one.
 
     Raises:
         NotReadable: The profile does not exist, or something else in the settings cannot be used.
@@ -165,23 +165,23 @@ class Bucket:
         return self._client()
 
     def key_of(self, key: str) -> str:
-        """The whole key of a key of the store, which is checked."""
+        """Check a key of the store and return its whole key in the bucket."""
         return self.prefixed(check_key(key))
 
     def prefixed(self, text: str) -> str:
-        """The prefix of the store, and this."""
+        """Return this text with the prefix of the store before it."""
         return f"{self.settings.prefix}/{text}" if self.settings.prefix else text
 
     def relative(self, whole: str) -> str:
-        """The key of the store of a whole key."""
+        """Return the store's own key of a whole key."""
         return whole.removeprefix(f"{self.settings.prefix}/") if self.settings.prefix else whole
 
     def uri_of(self, key: str) -> str:
-        """The address of a key."""
+        """Return the address of a key."""
         return f"s3://{self.name}/{self.key_of(key)}"
 
     def head(self, key: str, *, checksum: bool = False) -> HeadObjectOutputTypeDef | None:
-        """Ask for an object's facts; None if there certainly is no such object.
+        """Return the facts of an object; None only if it is certain that there is none.
 
         Raises:
             NotReadable, StoreUnavailable: It could not be found out.
@@ -217,7 +217,7 @@ class Bucket:
         return None if head is None else self.info(key, head)
 
     def info(self, key: str, head: HeadObjectOutputTypeDef) -> ObjectInfo:
-        """Put the facts into the words of the store."""
+        """Build the store's own description of an object."""
         return ObjectInfo(
             key=key,
             uri=self.uri_of(key),
@@ -230,7 +230,7 @@ class Bucket:
 
 
 def age_seconds(modified: datetime, answer: ResponseMetadataTypeDef) -> float:
-    """How old something is by the store's own clock, which stamps both its objects and its answers."""
+    """Return how old something is by the store's own clock, which stamps both its objects and its answers."""
     try:
         now = parsedate_to_datetime(answer["HTTPHeaders"]["date"])
     except (KeyError, ValueError):  # a proxy that drops the date; every server must send it

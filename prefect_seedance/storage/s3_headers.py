@@ -20,8 +20,8 @@ _TYPES = {".json": "application/json", ".jpg": "image/jpeg", ".mp4": "video/mp4"
 _PLAIN = "!#$&'()*+,/:;=?@[]^`{|}~<>"
 
 
-class Keeping(TypedDict, total=False):
-    """How an object is kept."""
+class StorageOptions(TypedDict, total=False):
+    """How an object is stored."""
 
     ServerSideEncryption: ServerSideEncryptionType
     SSEKMSKeyId: str
@@ -36,7 +36,7 @@ class Checksum(TypedDict, total=False):
     ChecksumCRC32: str
 
 
-class Described(TypedDict):
+class ObjectHeaders(TypedDict):
     """What an object says of itself."""
 
     ContentType: str
@@ -44,8 +44,8 @@ class Described(TypedDict):
     Metadata: dict[str, str]
 
 
-def described(content_type: str, metadata: Mapping[str, str], filename: str) -> Described:
-    """What a video says of itself."""
+def object_headers(content_type: str, metadata: Mapping[str, str], filename: str) -> ObjectHeaders:
+    """Return what a video says of itself."""
     return {
         "ContentType": content_type or "application/octet-stream",
         "ContentDisposition": content_disposition(filename),
@@ -53,9 +53,9 @@ def described(content_type: str, metadata: Mapping[str, str], filename: str) -> 
     }
 
 
-def keeping(settings: S3Settings, key: str) -> Keeping:
-    """How an object under this key is kept: encryption for all, the rest not for the journal."""
-    options: Keeping = {}
+def storage_options(settings: S3Settings, key: str) -> StorageOptions:
+    """Return how an object under this key is stored: encryption for all, the rest not for the journal."""
+    options: StorageOptions = {}
     if settings.encryption:
         options["ServerSideEncryption"] = settings.encryption
     if settings.kms_key_id:
@@ -72,12 +72,12 @@ def keeping(settings: S3Settings, key: str) -> Keeping:
 
 
 def content_type_of(key: str) -> str:
-    """The media type of what is written beside a video, by its name."""
+    """Return the media type of what is written beside a video, by its name."""
     return _TYPES.get(key[key.rfind(".") :], "application/octet-stream")
 
 
 def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Make metadata fit for headers: other characters than plain ASCII are percent-encoded.
+    """Encode metadata for headers: other characters than plain ASCII are percent-encoded.
 
     Example:
         >>> encode_metadata({"model": "seedance", "take": "zwei Hüte"})
@@ -87,12 +87,12 @@ def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def decode_metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    """Read metadata from headers. Some stores give the names back with capitals."""
+    """Read metadata from headers. Some stores return the names with capitals."""
     return {name.lower(): unquote(value) for name, value in headers.items()}
 
 
 def content_disposition(filename: str) -> str:
-    r"""Play it in the browser, and call it so when it is saved.
+    r"""Return the header that lets a browser play it, and save it under this name.
 
     Example:
         >>> content_disposition("Hüte.mp4")
@@ -106,8 +106,8 @@ def content_disposition(filename: str) -> str:
     return f'inline; filename="{plain}"{extended}'
 
 
-def body_of(data: bytearray) -> bytes:
-    """Hand bytes to boto3 as they are.
+def payload_of(data: bytearray) -> bytes:
+    """Return bytes as boto3 sends them best, which is as they are.
 
     It takes a bytearray, whatever its types say, and sends it at once. `bytes` it wraps into a file, which it
     sends in small pieces after asking for leave (Expect: 100-continue).
@@ -116,7 +116,7 @@ def body_of(data: bytearray) -> bytes:
 
 
 def crc32_header(crc32: int) -> str:
-    """A CRC32 as S3 writes it.
+    """Return a CRC32 as S3 writes it.
 
     Example:
         >>> crc32_header(0x352441C2)

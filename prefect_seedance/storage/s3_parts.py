@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.s3_bucket import Bucket
 from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
-from prefect_seedance.storage.s3_headers import Checksum, Described, Keeping, body_of, crc32_header
+from prefect_seedance.storage.s3_headers import Checksum, ObjectHeaders, StorageOptions, crc32_header, payload_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import ChecksumAlgorithmType, ChecksumTypeType
@@ -55,8 +55,8 @@ class PartsUpload:
     Args:
         bucket: Where it goes.
         key: What it will be called.
-        described: Its content type and the like.
-        kept: How it is to be kept.
+        headers: Its content type and the like.
+        options: How it is to be kept.
 
     Attributes:
         checks_whole: Whether the endpoint compares the whole with the CRC32 that `complete` is given.
@@ -65,7 +65,7 @@ class PartsUpload:
         StorageError: It could not be begun.
     """
 
-    def __init__(self, bucket: Bucket, key: str, described: Described, kept: Keeping) -> None:
+    def __init__(self, bucket: Bucket, key: str, headers: ObjectHeaders, options: StorageOptions) -> None:
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
         self._whole_key = bucket.key_of(key)
         self._stopped = threading.Event()
@@ -75,11 +75,11 @@ class PartsUpload:
         self._pending: deque[tuple[Future[CompletedPartTypeDef], bytearray]] = deque()
         self.checks_whole = False
         with translated(self._where, writing=True):
-            self._id = self._begin(described, kept)
+            self._id = self._begin(headers, options)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3-part")
 
     def send(self, data: bytearray) -> bytearray:
-        """Send the next part, and give a buffer to fill next. Waits while all workers are busy.
+        """Send the next part, and return a buffer to fill next. Waits while all workers are busy.
 
         Raises:
             StorageError: This part or an earlier one could not be sent.
@@ -99,7 +99,7 @@ class PartsUpload:
             self._collect()
 
     def complete(self, *, crc32: int, size: int) -> str:
-        """Make the parts, all of which have come, one object.
+        """Make one object of the parts, all of which have come.
 
         S3 refuses it if the key is taken, or if the whole is not what it should be.
 
@@ -149,7 +149,7 @@ class PartsUpload:
         """
         _abort(self._bucket, self._key, self._id)
 
-    def _begin(self, described: Described, kept: Keeping) -> str:
+    def _begin(self, headers: ObjectHeaders, options: StorageOptions) -> str:
         asked: list[_AskedChecksums] = [{}]
         if self._bucket.takes_checksums:
             asked = [{"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}, {}]
@@ -157,7 +157,7 @@ class PartsUpload:
             checksums = asked.pop(0)
             try:
                 answer = self._bucket.client.create_multipart_upload(
-                    Bucket=self._bucket.name, Key=self._whole_key, **described, **kept, **checksums
+                    Bucket=self._bucket.name, Key=self._whole_key, **headers, **options, **checksums
                 )
             except ClientError as error:
                 if not asked or code_of(error) not in _UNKNOWN_TO_IT:
@@ -181,13 +181,13 @@ class PartsUpload:
                 Key=self._whole_key,
                 UploadId=self._id,
                 PartNumber=number,
-                Body=body_of(data),
+                Body=payload_of(data),
                 **checksum,
             )
         return {"PartNumber": number, "ETag": answer["ETag"], **checksum}
 
     def _collect(self) -> bytearray:
-        """Wait for the oldest part, and give back its buffer."""
+        """Wait for the oldest part, and return its buffer."""
         future, buffer = self._pending.popleft()
         self._parts.append(future.result())
         return buffer
@@ -203,8 +203,8 @@ class PartsUpload:
         )["ETag"]
 
 
-def left_overs(bucket: Bucket, key: str) -> list[str]:
-    """The ids of all uploads of this key that are not at their end.
+def unfinished_uploads(bucket: Bucket, key: str) -> list[str]:
+    """Return the ids of all uploads of this key that are neither completed nor aborted.
 
     Raises:
         StorageError: They could not be listed.
@@ -220,14 +220,14 @@ def left_overs(bucket: Bucket, key: str) -> list[str]:
     return [upload["UploadId"] for upload in uploads if upload.get("Key") == whole and "UploadId" in upload]
 
 
-def abort_others(bucket: Bucket, key: str) -> None:
+def abort_unfinished_uploads(bucket: Bucket, key: str) -> None:
     """Remove all parts that are kept for this key, once it holds its object. Never raises.
 
     They are of a relay that was killed, or of one that is still at it. Both are of no use any more, since the
     key is never written over; the living one will find the object there.
     """
     try:
-        for upload_id in left_overs(bucket, key):
+        for upload_id in unfinished_uploads(bucket, key):
             _abort(bucket, key, upload_id)
     except StorageError as error:
         _LOG.warning("Parts of an earlier upload may be left at %s: %s", bucket.uri_of(key), error)

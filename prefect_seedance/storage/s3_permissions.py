@@ -1,4 +1,4 @@
-"""What the store asks of S3, and the least that the worker's account must be allowed for it."""
+"""The calls that the store makes to S3, and the least that the worker's account must be allowed for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ON_BUCKET = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 
 
 def iam_policy(settings: S3Settings, *, partition: str = "aws") -> dict[str, object]:
-    """The IAM policy for the account of a worker.
+    """Return the IAM policy for the account of a worker.
 
     Args:
         settings: Of the store; tags, ACL and KMS key need permissions of their own.

@@ -1,4 +1,4 @@
-"""Does an endpoint honour what two writers at once depend on? Not all that speak S3 do, and some say nothing.
+"""Whether an endpoint honours what two writers at once depend on. Not all that speak S3 do, and some do not say so.
 
 The probe stands under one fixed prefix, which is part of the journal, so that it is where conditions matter. Its
 keys are fresh: workers that start at the same moment probe at the same moment.
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prefect_seedance.storage.s3_bucket import Bucket, age_seconds
 from prefect_seedance.storage.s3_errors import code_of, storage_error
 from prefect_seedance.storage.s3_headers import JOURNAL
-from prefect_seedance.storage.s3_records import Condition, get, put, refused_by_condition
+from prefect_seedance.storage.s3_records import WriteCondition, get, put, refused_by_condition
 
 PROBE = f"{JOURNAL}probe/"
 CREATORS = 8
@@ -79,8 +79,8 @@ def probe_conditions(bucket: Bucket) -> Conditions:
         _tidy(bucket, key)
 
 
-def _put(bucket: Bucket, key: str, data: bytes, condition: Condition) -> str:
-    """The etag, or nothing if it was not written: refused by the condition, or because of it."""
+def _put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
+    """Return the etag, or empty text if it was not written: refused by the condition, or because of it."""
     try:
         return put(bucket, key, data, condition)
     except (ClientError, BotoCoreError) as error:

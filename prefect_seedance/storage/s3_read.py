@@ -120,7 +120,7 @@ class _Reader(io.RawIOBase):
         self._body, self._body_position, self._body_end = answer["Body"], start, end
 
     def _ask(self, start: int, last: int) -> GetObjectOutputTypeDef | None:
-        """The answer to a GET of a range; None if the object ends before it."""
+        """Return the answer to a GET of a range; None if the object ends before it."""
         client, name, whole = self._bucket.client, self._bucket.name, self._bucket.key_of(self._key)
         span = f"bytes={start}-{last}"
         try:

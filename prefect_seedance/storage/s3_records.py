@@ -27,19 +27,19 @@ from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, St
 from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.storage.s3_bucket import Bucket, age_seconds
 from prefect_seedance.storage.s3_errors import code_of, status_of, storage_error
-from prefect_seedance.storage.s3_headers import Checksum, body_of, content_type_of, crc32_header, keeping
+from prefect_seedance.storage.s3_headers import Checksum, content_type_of, crc32_header, payload_of, storage_options
 
 _PAUSES_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0)
 
 
-class Condition(TypedDict, total=False):
+class WriteCondition(TypedDict, total=False):
     """Under which a write is to happen."""
 
     IfNoneMatch: str
     IfMatch: str
 
 
-def put(bucket: Bucket, key: str, data: bytes, condition: Condition) -> str:
+def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
     """Write a small object.
 
     Returns:
@@ -55,9 +55,9 @@ def put(bucket: Bucket, key: str, data: bytes, condition: Condition) -> str:
         answer = bucket.client.put_object(
             Bucket=bucket.name,
             Key=bucket.key_of(key),
-            Body=body_of(bytearray(data)),
+            Body=payload_of(bytearray(data)),
             ContentType=content_type_of(key),
-            **keeping(bucket.settings, key),
+            **storage_options(bucket.settings, key),
             **checksum,
             **condition,
         )
@@ -85,7 +85,7 @@ def create(bucket: Bucket, key: str, data: bytes) -> str:
         there = get(bucket, key)
         if there is not None:
             return _ours(there, data, where)
-    raise _busy(where)
+    raise _contended(where)
 
 
 def swap(bucket: Bucket, key: str, data: bytes, etag: str) -> str:
@@ -107,7 +107,7 @@ def swap(bucket: Bucket, key: str, data: bytes, etag: str) -> str:
                 raise Missing(where) from None
             if not refused_by_condition(error):
                 raise storage_error(error, where, writing=True) from error
-    raise _busy(where)
+    raise _contended(where)
 
 
 def get(bucket: Bucket, key: str) -> Blob | None:
@@ -132,13 +132,13 @@ def get(bucket: Bucket, key: str) -> Blob | None:
 
 
 def refused_by_condition(error: ClientError | BotoCoreError) -> bool:
-    """Was it not written because of its condition, or of a write at the same moment?"""
+    """Return whether it was refused because of its condition, or of a write at the same moment."""
     return isinstance(error, ClientError) and (
         status_of(error) == 412 or code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict")
     )
 
 
-def _put_on_condition(bucket: Bucket, key: str, data: bytes, condition: Condition) -> str:
+def _put_on_condition(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
     try:
         return put(bucket, key, data, condition)
     except ClientError as error:
@@ -159,5 +159,5 @@ def _tries() -> Iterator[None]:
         yield
 
 
-def _busy(where: str) -> StoreUnavailable:
+def _contended(where: str) -> StoreUnavailable:
     return StoreUnavailable(where, "others write there at the same moment, again and again")

@@ -146,7 +146,7 @@ class S3Settings:
 
     @property
     def uses_path_style(self) -> bool:
-        """Must the bucket stand in the path? A bucket cannot be put before an address or a bare host name."""
+        """Whether the bucket must stand in the path: it cannot be put before an address or a bare host name."""
         host = urlsplit(self.endpoint_url).hostname or ""
         return self.path_style or (bool(host) and ("." not in host or _is_address(host)))
 
@@ -158,8 +158,8 @@ class S3Settings:
         bucket = self.bucket
         if not _BUCKET.fullmatch(bucket) or ".." in bucket or _is_address(bucket):
             return (
-                f"{bucket!r} is no name of a bucket: 3 to 63 small letters, digits, dots and hyphens, with a letter "
-                "or digit at both ends."
+                f"the bucket's name {bucket!r} is not valid. It must be 3 to 63 characters: lower-case letters, "
+                "digits, dots and hyphens, with a letter or a digit at both ends, and not an IP address."
             )
         if bucket.endswith("--x-s3"):
             return "it is a directory bucket, which does not list its keys in order. Use a general purpose bucket."
@@ -178,7 +178,7 @@ class S3Settings:
             return ""
         url = urlsplit(self.endpoint_url)
         if url.scheme not in ("http", "https") or not url.hostname:
-            return "endpoint_url is no complete https:// address."
+            return "endpoint_url is not a complete https:// address."
         if url.username or url.password or url.query or url.fragment:
             return "endpoint_url has more in it than host, port and path."
         if url.scheme == "http" and not self.allow_http and not _is_loopback(url.hostname):
@@ -191,7 +191,7 @@ class S3Settings:
     def _credentials_fault(self) -> str:
         secret, token = self.secret_access_key.get_secret_value(), self.session_token.get_secret_value()
         if bool(self.access_key_id) != bool(secret):
-            return "access_key_id and secret_access_key go together: set both, or none."
+            return "access_key_id and secret_access_key go together: set both or neither."
         if token and not secret:
             return "session_token needs access_key_id and secret_access_key."
         if self.profile and secret:
@@ -202,7 +202,7 @@ class S3Settings:
 
     def _keeping_fault(self) -> str:
         if self.encryption not in ("", "AES256", "aws:kms"):
-            return "encryption is empty, AES256 or aws:kms."
+            return "encryption must be empty, AES256 or aws:kms."
         if self.kms_key_id and self.encryption != "aws:kms":
             return "kms_key_id needs encryption aws:kms."
         if self.storage_class in _UNREADABLE_CLASSES:
@@ -211,9 +211,9 @@ class S3Settings:
                 "and let a lifecycle rule of the bucket archive it."
             )
         if not _WORD.fullmatch(self.storage_class):
-            return "storage_class is a word in capitals, STANDARD_IA say."
+            return "storage_class must be in capitals, for example STANDARD_IA."
         if self.acl not in ("", *CANNED_ACLS):
-            return f"acl is empty or one of {', '.join(CANNED_ACLS)}."
+            return f"acl must be empty or one of {', '.join(CANNED_ACLS)}."
         if len(self.tags) > 10:
             return "S3 takes at most 10 tags."
         for name, value in self.tags.items():

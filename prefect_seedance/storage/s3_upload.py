@@ -27,8 +27,15 @@ from prefect_seedance.storage.errors import (
 from prefect_seedance.storage.protocol import ObjectInfo
 from prefect_seedance.storage.s3_bucket import Bucket
 from prefect_seedance.storage.s3_errors import code_of, storage_error, translated
-from prefect_seedance.storage.s3_headers import Checksum, Described, body_of, crc32_header, decode_metadata, keeping
-from prefect_seedance.storage.s3_parts import MOST_PARTS, PartsUpload, abort_others
+from prefect_seedance.storage.s3_headers import (
+    Checksum,
+    ObjectHeaders,
+    crc32_header,
+    decode_metadata,
+    payload_of,
+    storage_options,
+)
+from prefect_seedance.storage.s3_parts import MOST_PARTS, PartsUpload, abort_unfinished_uploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
@@ -40,7 +47,7 @@ _CONFLICT_PAUSES_SECONDS = (0.3, 1.0, 2.0)
 
 
 def part_bytes_for(size: int | None) -> int:
-    """How large parts must be so that 10,000 of them are enough.
+    """Return how large parts must be so that 10,000 of them are enough.
 
     Example:
         >>> part_bytes_for(300_000_000) // _MEBIBYTE, part_bytes_for(200 * 1024**3) // _MEBIBYTE
@@ -57,13 +64,13 @@ class S3Upload:
         bucket: Where it goes.
         key: What it will be called.
         size: If known.
-        described: Its content type and the like.
+        headers: Its content type and the like.
     """
 
-    def __init__(self, bucket: Bucket, key: str, *, size: int | None, described: Described) -> None:
+    def __init__(self, bucket: Bucket, key: str, *, size: int | None, headers: ObjectHeaders) -> None:
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
-        self._described = described
-        self._kept = keeping(bucket.settings, key)
+        self._headers = headers
+        self._options = storage_options(bucket.settings, key)
         self._part_bytes = part_bytes_for(size)
         # Memory that was never written to costs nothing, so a small object does not take all of it.
         self._buffer, self._filled = bytearray(self._part_bytes), 0
@@ -113,7 +120,7 @@ class S3Upload:
         info = self._put()
         reached("commit.after")
         if self._parts is not None:
-            abort_others(self._bucket, self._key)
+            abort_unfinished_uploads(self._bucket, self._key)
         return info
 
     @property
@@ -152,10 +159,10 @@ class S3Upload:
             return self._bucket.client.put_object(
                 Bucket=self._bucket.name,
                 Key=self._bucket.key_of(self._key),
-                Body=body_of(self._buffer),
+                Body=payload_of(self._buffer),
                 IfNoneMatch="*",
-                **self._described,
-                **self._kept,
+                **self._headers,
+                **self._options,
                 **checksum,
             )["ETag"]
         except ClientError as error:
@@ -165,7 +172,7 @@ class S3Upload:
         return self._put_whole()
 
     def _ours_or_none(self, error: Exception) -> ObjectInfo | None:
-        """After any failure: what is there, if it is ours.
+        """Return what is there after a failure, if it is ours.
 
         boto3 repeats a request whose answer was lost, and the repetition is refused because of the first.
 
@@ -179,13 +186,13 @@ class S3Upload:
         if head is None:
             return None
         info = self._bucket.info(self._key, head)
-        described = info.metadata == decode_metadata(self._described["Metadata"])
-        if described and info.size == self._size and self._checksum_of(head) == crc32_header(self._crc32):
+        same_metadata = info.metadata == decode_metadata(self._headers["Metadata"])
+        if same_metadata and info.size == self._size and self._checksum_of(head) == crc32_header(self._crc32):
             return info
         raise AlreadyExists(self._where) from error
 
     def _checked(self, etag: str) -> ObjectInfo:
-        """Look at what is there now."""
+        """Check what is there now, and return it."""
         head = self._bucket.head(self._key, checksum=True)
         if head is None:
             raise StoreUnavailable(self._where, "it was stored, and is not there a moment later")
@@ -203,7 +210,7 @@ class S3Upload:
         raise NotWritable(self._where, f"what is there is not what was sent ({detail})", advice)
 
     def _checksum_of(self, head: HeadObjectOutputTypeDef) -> str:
-        """The CRC32 of the whole, if the store tells it. One of the parts' checksums says nothing of the whole."""
+        """Return the CRC32 of the whole if the store tells it; that of the parts' checksums says nothing."""
         assumed = "FULL_OBJECT" if self._parts is None else "COMPOSITE"
         crc32 = head.get("ChecksumCRC32", "")
         return crc32 if head.get("ChecksumType", assumed) == "FULL_OBJECT" and "-" not in crc32 else ""
@@ -221,7 +228,7 @@ class S3Upload:
         self._numbers += 1
         with self._rivals_noticed():
             if self._parts is None:
-                self._parts = PartsUpload(self._bucket, self._key, self._described, self._kept)
+                self._parts = PartsUpload(self._bucket, self._key, self._headers, self._options)
             del self._buffer[self._filled :]
             if not self._parts.checks_whole:
                 self._crc32 = zlib.crc32(self._buffer, self._crc32)
@@ -236,7 +243,7 @@ class S3Upload:
 
     @contextmanager
     def _rivals_noticed(self) -> Generator[None, None, None]:
-        """Whatever failed: if the object is there by now, somebody else brought it, and ended our upload."""
+        """Pass over a failure if the object is there by now: somebody else brought it, and ended our upload."""
         try:
             yield
         except StorageError:

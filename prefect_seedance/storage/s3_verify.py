@@ -1,4 +1,4 @@
-"""Everything that a store will be asked to do, tried once with small objects: what is missing, in words."""
+"""A trial of everything that a store will be asked to do, with small objects: what is missing, in words."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from uuid import uuid4
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.s3 import S3Store
 from prefect_seedance.storage.s3_errors import translated
-from prefect_seedance.storage.s3_headers import described, keeping
-from prefect_seedance.storage.s3_parts import PartsUpload, left_overs
+from prefect_seedance.storage.s3_headers import object_headers, storage_options
+from prefect_seedance.storage.s3_parts import PartsUpload, unfinished_uploads
 from prefect_seedance.storage.s3_probe import PROBE
 
 _DATA = b"A probe of prefect-seedance, to be deleted.\n"
@@ -53,7 +53,7 @@ class _Check:
         self._record, self._video, self._large = f"{PROBE}{name}", f"{_OUTSIDE}{name}", f"{_OUTSIDE}{name}-large"
 
     def tried(self, what: str, step: Callable[[], str | None]) -> bool:
-        """Do a step; False if it failed."""
+        """Do a step and return whether it succeeded."""
         try:
             fault = step()
         except StorageError as error:
@@ -71,7 +71,7 @@ class _Check:
 
     def read_nothing(self) -> str | None:
         there = self._store.get(f"{self._record}-absent")
-        return None if there is None else "It gives something for a key that nobody wrote."
+        return None if there is None else "It returns something for a key that nobody wrote."
 
     def list_keys(self) -> str | None:
         found = self._record in self._store.list_keys(self._record)
@@ -106,12 +106,12 @@ class _Check:
             parts.close()
 
     def list_uploads(self) -> None:
-        left_overs(self._bucket, self._large)
+        unfinished_uploads(self._bucket, self._large)
 
     def delete(self) -> None:
         for key in (self._record, self._video, self._large):
             self._store.delete(key)
 
     def _begin_parts(self) -> PartsUpload:
-        kept = keeping(self._bucket.settings, self._large)
-        return PartsUpload(self._bucket, self._large, described("text/plain", {}, ""), kept)
+        options = storage_options(self._bucket.settings, self._large)
+        return PartsUpload(self._bucket, self._large, object_headers("text/plain", {}, ""), options)

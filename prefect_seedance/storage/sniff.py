@@ -1,4 +1,4 @@
-"""Is this an MP4 or MOV video, and did all of it come? Told from its bytes, not from its name or type."""
+"""Whether this is an MP4 or MOV video, and all of it: by its bytes, not by its name or type."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOKS = (
 
 
 def video_type(head: bytes) -> str:
-    """The media type of an MP4 or MOV file by its first bytes, or empty text if it is neither.
+    """Return the media type of an MP4 or MOV file by its first bytes, or empty text if it is neither.
 
     Example:
         >>> video_type(bytes([0, 0, 0, 24]) + b"ftypisom")
@@ -38,7 +38,7 @@ def video_type(head: bytes) -> str:
 
 
 def looks_like(head: bytes) -> str:
-    """What the first bytes look like, for a message; they may hold secrets and are not shown."""
+    """Return what the first bytes look like, for a message; they may hold secrets and are not shown."""
     if not head:
         return "nothing"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower() or head
@@ -75,7 +75,7 @@ class BoxWalk:
 
     @property
     def whole(self) -> bool:
-        """Did the bytes end where a box ends, with the index among the boxes?"""
+        """Whether the bytes ended where a box ends, with the index among the boxes."""
         return self._has_index and not self._skip and not self._header
 
     def _wanted(self) -> int:

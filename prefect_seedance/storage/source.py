@@ -24,7 +24,7 @@ from prefect_seedance.storage.errors import (
     TruncatedSource,
 )
 from prefect_seedance.storage.policy import MediaPolicy
-from prefect_seedance.storage.resume import Judgement, Progress, Verdict, judge, request_headers
+from prefect_seedance.storage.resume import DownloadProgress, Judgement, ResumeVerdict, judge, request_headers
 from prefect_seedance.storage.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
 
 CHUNK_BYTES = 256 * 1024
@@ -51,7 +51,7 @@ class SourceLimits:
     real_progress_bytes: int = 64 * 1024
 
     def wait(self, number: int) -> float:
-        """Seconds to wait before try number 1, 2, 3 ..."""
+        """Return the seconds to wait before try number 1, 2, 3 ..."""
         return min(self.longest_wait_seconds, self.first_wait_seconds * 2.0 ** (number - 1))
 
 
@@ -59,7 +59,7 @@ class MediaSource:
     """A video that can be read from its first byte, more than once.
 
     Args:
-        link: gives the link; called with True when the last one was refused and a fresh one is needed. What
+        link: returns the link; called with True when the last one was refused and a fresh one is needed. What
             it raises passes through.
         policy: where the link and its redirects may lead.
         limits: how patient to be.
@@ -91,7 +91,7 @@ class MediaSource:
         self._sleep = sleep
         self._link = ""
         self._fresh_links = 0
-        self._progress = Progress()
+        self._progress = DownloadProgress()
 
     @property
     def size(self) -> int | None:
@@ -111,18 +111,18 @@ class MediaSource:
 
         Raises:
             SourceChanged: start over with a new call; nothing can be made of what came so far.
-            SourceError: any other fault of the download, when patience is at its end.
+            SourceError: any other fault of the download, when the limits are reached.
             RelayCancelled: the event was set.
         """
-        patience = _Patience(self._limits)
-        self._progress = Progress()
+        faults = _FaultCount(self._limits)
+        self._progress = DownloadProgress()
         buffer = bytearray()
         with MediaHTTP(self._policy, transport=self._transport, timeout=self._timeout) as http:
             while True:
                 judgement = yield from self._read_once(http, buffer, cancelled)
                 if self._is_whole(judgement):
                     break
-                self._recover(patience, judgement, cancelled)
+                self._recover(faults, judgement, cancelled)
         if buffer:
             yield bytes(buffer)
 
@@ -136,7 +136,7 @@ class MediaSource:
             with http.get(self._link, request_headers(self._progress)) as response:
                 judgement = judge(response.status_code, response.headers, self._progress)
                 self._progress = judgement.progress
-                if judgement.verdict is Verdict.READ:
+                if judgement.verdict is ResumeVerdict.READ:
                     # Pieces as they come from the network: what came before a drop counts.
                     for piece in response.iter_raw():
                         _stop_if(cancelled)
@@ -147,12 +147,12 @@ class MediaSource:
                             del buffer[:CHUNK_BYTES]
                 return judgement
         except httpx.TransportError as error:
-            return Judgement(Verdict.WAIT, str(error) or type(error).__name__, self._progress)
+            return Judgement(ResumeVerdict.WAIT, str(error) or type(error).__name__, self._progress)
 
     def _is_whole(self, judgement: Judgement) -> bool:
         position, size = self._progress.position, self._progress.size
         if size is None:
-            return judgement.verdict is Verdict.READ and position > 0
+            return judgement.verdict is ResumeVerdict.READ and position > 0
         return position == size > 0
 
     def _advance(self, count: int) -> None:
@@ -164,21 +164,21 @@ class MediaSource:
         if max(position, size or 0) > self._policy.maximum_bytes:
             raise SourceTooLarge(max(position, size or 0), self._policy.maximum_bytes)
 
-    def _recover(self, patience: _Patience, judgement: Judgement, cancelled: threading.Event | None) -> None:
+    def _recover(self, faults: _FaultCount, judgement: Judgement, cancelled: threading.Event | None) -> None:
         """Wait, or get a fresh link, or give up."""
         progress = self._progress
-        if judgement.verdict is Verdict.START_OVER:
+        if judgement.verdict is ResumeVerdict.START_OVER:
             raise SourceChanged(judgement.reason)
-        if judgement.verdict is Verdict.FRESH_LINK:
+        if judgement.verdict is ResumeVerdict.FRESH_LINK:
             self._renew_link(judgement, cancelled)
         else:
-            wait = patience.fault(progress.position)
+            wait = faults.wait_after_fault(progress.position)
             asked = judgement.wait_seconds
             if wait is None or (asked or 0.0) > self._limits.longest_retry_after_seconds:
                 raise self._given_up(judgement.reason or "the body is empty")
             self._pause(max(wait, asked or 0.0), cancelled)
         if progress.position and not progress.validator:
-            raise SourceChanged("the host gives neither a strong ETag nor a date to continue by")
+            raise SourceChanged("the host sends neither a strong ETag nor a date to continue by")
 
     def _renew_link(self, judgement: Judgement, cancelled: threading.Event | None) -> None:
         if self._fresh_links >= self._limits.fresh_links:
@@ -203,7 +203,7 @@ class MediaSource:
         _stop_if(cancelled)
 
 
-class _Patience:
+class _FaultCount:
     """Counts the faults of one reading."""
 
     def __init__(self, limits: SourceLimits) -> None:
@@ -211,8 +211,8 @@ class _Patience:
         self._faults = self._in_a_row = 0
         self._position = 0
 
-    def fault(self, position: int) -> float | None:
-        """Seconds to wait before the next try, or None when patience is at its end."""
+    def wait_after_fault(self, position: int) -> float | None:
+        """Count a fault; return the seconds to wait before the next try, or None when there were too many."""
         self._faults += 1
         if position - self._position >= self._limits.real_progress_bytes:
             self._in_a_row = 0

@@ -38,7 +38,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def open_transport() -> httpx.BaseTransport:
-    """The transport that connects for real."""
+    """Return the transport that connects for real."""
     return httpx.HTTPTransport(verify=_tls(), limits=_LIMITS)
 
 
@@ -76,7 +76,7 @@ class VettedTransport(httpx.BaseTransport):
 
 
 class MediaHTTP:
-    """Follows links under a policy. Sends no Authorization, no cookies, and asks for unpacked bytes.
+    """Follows links under a policy. Sends no Authorization, no cookies, and asks for bytes as they are.
 
     Args:
         policy: which links may be followed.
@@ -152,10 +152,10 @@ class MediaHTTP:
 
 
 def host_of(link: str) -> str:
-    """The host of a link, the only part of it that may be shown.
+    """Return the host of a link, the only part of it that may be shown.
 
     Raises:
-        ForbiddenSource: it is no link, or has none.
+        ForbiddenSource: it is not a link, or has no host.
     """
     try:
         url = httpx.URL(link)

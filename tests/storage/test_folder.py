@@ -69,7 +69,7 @@ def test_reading_what_is_not_there_makes_nothing(store: FolderStore) -> None:
     assert not store.root.exists()
 
 
-def test_a_folder_is_no_object_and_an_object_no_folder(store: FolderStore) -> None:
+def test_a_folder_is_not_an_object_nor_an_object_a_folder(store: FolderStore) -> None:
     store.create("a/b", b"x")
     assert store.get("a") is None
     assert store.stat("a") is None

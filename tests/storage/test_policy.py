@@ -71,7 +71,7 @@ def test_an_address_that_is_not_public_is_refused_even_beside_a_public_one(addre
         ("https://[::1/a.mp4", "not a valid"),
     ],
 )
-def test_a_link_that_is_no_plain_https_one_is_refused_without_showing_it(link: str, reason: str) -> None:
+def test_a_link_that_is_not_plain_https_is_refused_without_showing_it(link: str, reason: str) -> None:
     with pytest.raises(ForbiddenSource, match=reason) as caught:
         policy(PUBLIC).check(link)
     assert "secret" not in str(caught.value)

@@ -174,7 +174,7 @@ def test_a_dead_link_is_said_and_leaves_nothing(server: MediaServer, store: Fold
         (bytes(300_000), "unknown"),
     ],
 )
-def test_what_is_no_video_is_kept_in_quarantine(
+def test_what_is_not_a_video_is_kept_in_quarantine(
     server: MediaServer, store: FolderStore, body: bytes, words: str
 ) -> None:
     server.content, server.content_type = body, "text/html"

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from prefect_seedance.storage.resume import Progress, Verdict, judge, request_headers
+from prefect_seedance.storage.resume import DownloadProgress, ResumeVerdict, judge, request_headers
 
-AT_START = Progress()
-HALF = Progress(position=50, size=100, etag='"a"', last_modified="Sun, 22 Nov 2026 09:00:00 GMT")
+AT_START = DownloadProgress()
+HALF = DownloadProgress(position=50, size=100, etag='"a"', last_modified="Sun, 22 Nov 2026 09:00:00 GMT")
 
 
 def ranged(content_range: str, etag: str = '"a"') -> dict[str, str]:
@@ -15,27 +15,33 @@ def ranged(content_range: str, etag: str = '"a"') -> dict[str, str]:
 @pytest.mark.parametrize(
     ("status", "headers", "progress", "verdict"),
     [
-        (200, {"content-length": "100"}, AT_START, Verdict.READ),
-        (200, {}, AT_START, Verdict.READ),
-        (200, {"content-encoding": "identity"}, AT_START, Verdict.READ),
-        (200, {"content-encoding": "gzip"}, AT_START, Verdict.WAIT),
-        (206, ranged("bytes 0-99/100"), AT_START, Verdict.WAIT),
-        (206, ranged("bytes 50-99/100"), HALF, Verdict.READ),
-        (206, ranged("bytes 50-99/*"), HALF, Verdict.READ),
-        (206, ranged("bytes 50-99/100", etag=""), HALF, Verdict.READ),
-        (206, ranged("bytes 50-99/101"), HALF, Verdict.START_OVER),
-        (206, ranged("bytes 49-99/100"), HALF, Verdict.START_OVER),
-        (206, ranged("bytes 50-99/100", etag='"b"'), HALF, Verdict.START_OVER),
-        (206, ranged("items 50-99/100"), HALF, Verdict.START_OVER),
-        (206, {}, HALF, Verdict.START_OVER),
-        (200, {"content-length": "100"}, HALF, Verdict.START_OVER),
-        (416, {}, HALF, Verdict.START_OVER),
-        *((status, {}, at, Verdict.FRESH_LINK) for status in (400, 401, 403, 404, 410) for at in (AT_START, HALF)),
-        *((status, {}, HALF, Verdict.WAIT) for status in (408, 425, 429, 500, 502, 503, 504, 599)),
-        *((status, {}, HALF, Verdict.WAIT) for status in (204, 304, 302, 402, 418)),
+        (200, {"content-length": "100"}, AT_START, ResumeVerdict.READ),
+        (200, {}, AT_START, ResumeVerdict.READ),
+        (200, {"content-encoding": "identity"}, AT_START, ResumeVerdict.READ),
+        (200, {"content-encoding": "gzip"}, AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 0-99/100"), AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 50-99/100"), HALF, ResumeVerdict.READ),
+        (206, ranged("bytes 50-99/*"), HALF, ResumeVerdict.READ),
+        (206, ranged("bytes 50-99/100", etag=""), HALF, ResumeVerdict.READ),
+        (206, ranged("bytes 50-99/101"), HALF, ResumeVerdict.START_OVER),
+        (206, ranged("bytes 49-99/100"), HALF, ResumeVerdict.START_OVER),
+        (206, ranged("bytes 50-99/100", etag='"b"'), HALF, ResumeVerdict.START_OVER),
+        (206, ranged("items 50-99/100"), HALF, ResumeVerdict.START_OVER),
+        (206, {}, HALF, ResumeVerdict.START_OVER),
+        (200, {"content-length": "100"}, HALF, ResumeVerdict.START_OVER),
+        (416, {}, HALF, ResumeVerdict.START_OVER),
+        *(
+            (status, {}, at, ResumeVerdict.FRESH_LINK)
+            for status in (400, 401, 403, 404, 410)
+            for at in (AT_START, HALF)
+        ),
+        *((status, {}, HALF, ResumeVerdict.WAIT) for status in (408, 425, 429, 500, 502, 503, 504, 599)),
+        *((status, {}, HALF, ResumeVerdict.WAIT) for status in (204, 304, 302, 402, 418)),
     ],
 )
-def test_what_an_answer_means(status: int, headers: dict[str, str], progress: Progress, verdict: Verdict) -> None:
+def test_what_an_answer_means(
+    status: int, headers: dict[str, str], progress: DownloadProgress, verdict: ResumeVerdict
+) -> None:
     judgement = judge(status, headers, progress)
     assert judgement.verdict is verdict
     assert judgement.progress.position == progress.position

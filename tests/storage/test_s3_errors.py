@@ -153,7 +153,7 @@ def test_a_denied_encryption_key_is_told_from_a_denied_object() -> None:
     assert "encryption key may not be used" in str(error) and "kms:Decrypt" in str(error)
 
 
-def test_a_bucket_that_is_not_there_is_no_empty_one(moto: S3Server) -> None:
+def test_a_bucket_that_is_not_there_is_not_an_empty_one(moto: S3Server) -> None:
     store = moto.store(bucket="another-bucket")
     for attempt, _ in attempts(store):
         with pytest.raises((NotReadable, NotWritable), match="no such bucket"):

@@ -148,7 +148,7 @@ def test_a_key_that_holds_something_else_is_left_alone(server: MediaServer, moto
     assert content(store, KEY) == OTHER[:1000] and moto.unfinished(store.settings) == []
 
 
-def test_what_is_no_video_goes_to_quarantine(server: MediaServer, moto: S3Server) -> None:
+def test_what_is_not_a_video_goes_to_quarantine(server: MediaServer, moto: S3Server) -> None:
     store = moto.store()
     server.content = b"<html>sign in</html>"
     for _ in range(2):

@@ -38,7 +38,7 @@ def test_a_video_is_known_by_its_first_bytes(head: bytes, kind: str) -> None:
         (b"", "nothing"),
     ],
 )
-def test_what_is_no_video_is_named(head: bytes, words: str) -> None:
+def test_what_is_not_a_video_is_named(head: bytes, words: str) -> None:
     assert words in looks_like(head)
 
 

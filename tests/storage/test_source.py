@@ -316,7 +316,7 @@ def test_a_cancel_ends_a_wait(server: MediaServer) -> None:
         list(MediaSource(Links(server), policy=LOOPBACK).iter_bytes(cancelled))
 
 
-def test_a_packed_body_is_not_taken_for_the_video(server: MediaServer) -> None:
+def test_a_compressed_body_is_not_taken_for_the_video(server: MediaServer) -> None:
     server.plan(*(Fault(headers={"content-encoding": "gzip"}) for _ in range(50)))
-    with pytest.raises(SourceError, match="packed"):
+    with pytest.raises(SourceError, match="compressed"):
         list(Links(server).source().iter_bytes())
