@@ -8,7 +8,7 @@ from typing import TypedDict
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.storage.s3_settings import SCHEME
+from prefect_seedance.storage.s3.settings import SCHEME
 
 
 class SubmittedVideo(TypedDict):
@@ -96,7 +96,7 @@ class StoredVideo(BaseModel):
         """
         if not self.uri.startswith(SCHEME):
             raise ValueError(f"{self.uri} lies in a folder, which has no links; only s3:// has")
-        from prefect_seedance.storage.s3 import open_s3_store
+        from prefect_seedance.storage.s3.store import open_s3_store
 
         opened = open_s3_store(store.s3_settings())
         if opened.uri_of(self.key) != self.uri:

@@ -35,10 +35,10 @@ from prefect_seedance.storage.errors import (
     SourceTooLarge,
     StorageError,
 )
-from prefect_seedance.storage.poster import poster_jpeg, probe
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
-from prefect_seedance.storage.relay import RelayedObject, relay
-from prefect_seedance.storage.source import MediaSource
+from prefect_seedance.storage.relay.poster import poster_jpeg, probe
+from prefect_seedance.storage.relay.relay import RelayedObject, relay
+from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside, render
 from prefect_seedance.tasks.create import key_facts
 from prefect_seedance.tasks.ending import ENDED

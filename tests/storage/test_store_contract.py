@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance.storage.errors import AlreadyExists, BadKey, Conflict, DamagedUpload, Missing
-from prefect_seedance.storage.folder import FolderStore
+from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import ObjectInfo, Store
 from tests.storage.s3_servers import S3Server
 
