@@ -43,11 +43,11 @@ client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_
 CONTENDERS = {
     "relay": """
 from pydantic import SecretStr
-from prefect_seedance.storage.policy import MediaPolicy
-from prefect_seedance.storage.relay import relay
-from prefect_seedance.storage.s3 import S3Store
-from prefect_seedance.storage.s3_settings import S3Settings
-from prefect_seedance.storage.source import MediaSource
+from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.relay import relay
+from prefect_seedance.storage.s3.store import S3Store
+from prefect_seedance.storage.s3.settings import S3Settings
+from prefect_seedance.storage.relay.source import MediaSource
 store = S3Store(S3Settings("bucket", endpoint_url=endpoint, access_key_id="a", secret_access_key=SecretStr("b")))
 policy = MediaPolicy(allow_loopback=True)
 

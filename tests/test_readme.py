@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from prefect_seedance.client.describe import markdown_table
-from prefect_seedance.storage.s3_permissions import iam_policy
-from prefect_seedance.storage.s3_settings import S3Settings
+from prefect_seedance.storage.s3.permissions import iam_policy
+from prefect_seedance.storage.s3.settings import S3Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -31,8 +31,8 @@ ssl.create_default_context = counted
 EVERY_CLIENT = """
 import asyncio
 from prefect_seedance import AsyncSeedanceClient, SeedanceClient, VideoRequest
-from prefect_seedance.storage.policy import MediaPolicy
-from prefect_seedance.storage.transport import MediaHTTP, open_transport
+from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.transport import MediaHTTP, open_transport
 
 url = sys.argv[1]
 request = VideoRequest(prompt="A paper boat")

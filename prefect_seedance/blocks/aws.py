@@ -10,7 +10,7 @@ from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from prefect_seedance.storage.errors import BadLocation
-from prefect_seedance.storage.s3_settings import S3Options
+from prefect_seedance.storage.s3.settings import S3Options
 
 SLUGS = ("aws-credentials", "minio-credentials")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prefect.assets import Asset
 
-from prefect_seedance.storage.folder import FolderStore
-from prefect_seedance.storage.s3_settings import SCHEME, S3Settings
+from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.s3.settings import SCHEME, S3Settings
 
 
 def sound_location(value: str) -> str:

@@ -15,10 +15,10 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.store_identity import identify_store
 from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
-from prefect_seedance.storage.folder import FolderStore
-from prefect_seedance.storage.policy import MediaPolicy
+from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import Store
-from prefect_seedance.storage.s3_settings import SCHEME, Encryption, S3Options, S3Settings
+from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.s3.settings import SCHEME, Encryption, S3Options, S3Settings
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 
 #: What this process has opened, by place and settings.
@@ -207,7 +207,7 @@ class VideoStore(KnownFieldsBlock):
         """Open the store for reading and writing; the same one again within a process. Blocking."""
         if not self.is_s3:
             return _folder(self.location)
-        from prefect_seedance.storage.s3 import open_s3_store
+        from prefect_seedance.storage.s3.store import open_s3_store
 
         return open_s3_store(self.s3_settings())
 
@@ -280,8 +280,8 @@ class VideoStore(KnownFieldsBlock):
             StorageError: Saying which permission or feature is missing.
         """
         if self.is_s3:
-            from prefect_seedance.storage.s3 import open_s3_store
-            from prefect_seedance.storage.s3_verify import verify_store
+            from prefect_seedance.storage.s3.store import open_s3_store
+            from prefect_seedance.storage.s3.verification import verify_store
 
             missing = verify_store(open_s3_store(self.s3_settings()))
             if missing:

@@ -7,6 +7,7 @@ that, and can neither fail nor hold up what went before.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import platform
@@ -36,10 +37,10 @@ from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import AlreadyExists, StorageError
-from prefect_seedance.storage.poster import MediaFacts, poster_jpeg, probe
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
-from prefect_seedance.storage.relay import RelayedObject, relay
-from prefect_seedance.storage.source import MediaSource
+from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
+from prefect_seedance.storage.relay.relay import RelayedObject, relay
+from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside, prefill
 
 #: Version of the provenance's shape.
@@ -232,7 +233,7 @@ class _Delivery:
 
     def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
         store, key = self.destination.store, relayed.key
-        with store.open_read(key) as video:
+        with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
             media: MediaFacts | None = probe(video)
             poster = poster_jpeg(video) if posters else None
         extras: dict[str, object] = {}

@@ -72,7 +72,7 @@ class StoredVideo(BaseModel):
         """
         if not self.uri.startswith(_BUCKET):
             raise ValueError(f"{self.uri} lies in a folder, which has no links; only s3:// has")
-        from prefect_seedance.storage.s3 import S3Store
+        from prefect_seedance.storage.s3.store import S3Store
 
         opened = store.open()
         if not isinstance(opened, S3Store) or opened.uri_of(self.key) != self.uri:

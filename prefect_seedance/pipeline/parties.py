@@ -8,8 +8,8 @@ from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.client.sync_client import SeedanceClient
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.storage.policy import MediaPolicy
 from prefect_seedance.storage.protocol import Store
+from prefect_seedance.storage.relay.policy import MediaPolicy
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@
     ├── DamagedUpload           what arrived is not what was sent
     ├── RelayCancelled          the run was cancelled in the middle
     └── SourceError             the download, not the store
-        ├── SourceUnavailable   the host did not serve it, for as long as we were patient
+        ├── SourceUnavailable   the host did not serve it, however often it was asked
         ├── LinkExpired         the link is refused, and so are the fresh ones
         ├── TruncatedSource     the body stops short, every time
         ├── SourceChanged       cannot be continued, must be started over
@@ -195,7 +195,7 @@ class SourceError(StorageError):
 
 
 class SourceUnavailable(SourceError):
-    """The media host did not serve the video for as long as we were patient."""
+    """The media host did not serve the video, however often it was asked."""
 
     def __init__(self, host: str, cause: str) -> None:
         super().__init__(host, cause)
@@ -258,7 +258,7 @@ class SourceTooLarge(SourceError):
 
 
 class NotAVideo(SourceError):
-    """What came is no MP4 or MOV; it is kept in quarantine."""
+    """What came is neither MP4 nor MOV; it is kept in quarantine."""
 
     def __init__(self, uri: str, looks_like: str) -> None:
         super().__init__(uri, looks_like)
@@ -266,7 +266,7 @@ class NotAVideo(SourceError):
 
     def __str__(self) -> str:
         return (
-            f"What the link gave is no MP4 or MOV video but {self.looks_like}. It is kept at {self.uri}: "
+            f"The link did not lead to an MP4 or MOV video but to {self.looks_like}. It is kept at {self.uri}: "
             f"look at it there. {_NOT_LOST}"
         )
 

@@ -1,4 +1,4 @@
-"""Which names may stand inside a store, the same for a folder and for S3.
+"""The names that are allowed inside a store, the same for a folder and for S3.
 
 A key is a relative path with `/` between its segments. Segments that start with a dot are refused: that rules
 out `.` and `..`, and leaves `.tmp`, `.lock` and `.clock` of the folder store to itself.

@@ -75,12 +75,12 @@ class Upload(Protocol):
 
         Args:
             sha256: of all bytes, as lower-case hex.
-            crc32: of all bytes, as `zlib.crc32` gives it.
+            crc32: of all bytes, as `zlib.crc32` returns it.
             size: number of all bytes.
 
         Raises:
             AlreadyExists: the key is there; it was not touched.
-            DamagedUpload: the bytes in the store are not those that the arguments tell.
+            DamagedUpload: the bytes in the store are not those that the arguments describe.
         """
         ...
 
@@ -125,14 +125,14 @@ class Store(Protocol):
         ...
 
     def stat(self, key: str) -> ObjectInfo | None:
-        """Tell of an object without reading it, or None if there is none."""
+        """Return what is known of an object without reading it, or None if there is none."""
         ...
 
     def require_conditions(self) -> None:
-        """Make sure that `create` and `swap` keep writers apart. To be called before money is spent.
+        """Check that `create` and `swap` keep writers apart. To be called before money is spent.
 
         Raises:
-            ConditionsIgnored: they do not, and nobody said that there is one writer only.
+            ConditionsIgnored: they do not, and the settings do not say that there is one writer only.
             StorageError: it could not be found out.
         """
         ...
@@ -146,7 +146,7 @@ class Store(Protocol):
         ...
 
     def uri_of(self, key: str) -> str:
-        """The full address of a key (`s3://...`, `file:///...`), whether it exists or not."""
+        """Return the full address of a key (`s3://...`, `file:///...`), whether it exists or not."""
         ...
 
     def begin_upload(

@@ -5,7 +5,7 @@ from pydantic import SecretStr, ValidationError
 
 from prefect_seedance.blocks import VideoStore
 from prefect_seedance.storage.errors import StorageError
-from prefect_seedance.storage.s3_settings import S3Options, S3Settings
+from prefect_seedance.storage.s3.settings import S3Options, S3Settings
 
 
 @pytest.mark.parametrize(

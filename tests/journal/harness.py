@@ -26,7 +26,7 @@ from prefect_seedance.journal.record import Delivery, Record, Run
 from prefect_seedance.journal.storm import UnknownStorm
 from prefect_seedance.journal.submission import resume_or_submit
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
-from prefect_seedance.storage.folder import FolderStore
+from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import Blob, Store
 
 T = TypeVar("T")

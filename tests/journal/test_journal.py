@@ -25,7 +25,7 @@ from prefect_seedance.journal.record import Record, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.store_identity import identify_store
 from prefect_seedance.storage.errors import BadKey, NoSpace, NotReadable, NotWritable, StoreUnavailable
-from prefect_seedance.storage.folder import FolderStore
+from prefect_seedance.storage.folder.store import FolderStore
 from tests.journal.harness import (
     FAULTS,
     IDENTITY,

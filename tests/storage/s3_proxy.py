@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came, header names in small letters."""
+    """A request as it came, header names in lower case."""
 
     method: str
     path: str

@@ -23,9 +23,9 @@ import pytest
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from prefect_seedance.storage.s3 import S3Store
-from prefect_seedance.storage.s3_bucket import make_client
-from prefect_seedance.storage.s3_settings import S3Settings
+from prefect_seedance.storage.s3.bucket import make_client
+from prefect_seedance.storage.s3.settings import S3Settings
+from prefect_seedance.storage.s3.store import S3Store
 
 BUCKET = "test-bucket"
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key-0123456789"

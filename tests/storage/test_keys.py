@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from prefect_seedance.storage.errors import BadKey
-from prefect_seedance.storage.folder import FolderStore
+from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.keys import LONGEST_KEY_BYTES, check_key, check_prefix
 
 segments = st.text(

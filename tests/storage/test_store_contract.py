@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance.storage.errors import AlreadyExists, BadKey, Conflict, DamagedUpload, Missing
-from prefect_seedance.storage.folder import FolderStore
+from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import ObjectInfo, Store
 from tests.storage.s3_servers import S3Server
 
@@ -101,7 +101,7 @@ def test_a_swap_does_not_bring_back_what_was_deleted(subject: Subject) -> None:
     assert keys(subject) == []
 
 
-def test_what_is_not_there_is_absent_and_no_error(subject: Subject) -> None:
+def test_what_is_not_there_is_absent_and_not_an_error(subject: Subject) -> None:
     assert subject.store.get("a/b") is None
     assert subject.store.stat("a/b") is None
     assert keys(subject) == []

@@ -1,0 +1,10 @@
+"""The way of a video from its link into a store.
+
+relay           from the one into the other, whole and checked
+source          the video behind a link, through drops and expired links
+resumption      what an answer means for a download that has come so far
+transport       one request under the policy
+policy          which links may be followed
+file_type       whether it is a video at all, and all of it
+poster          a still and the facts of it
+"""

@@ -1,0 +1,92 @@
+"""Whether this is an MP4 or MOV video, and all of it: by its bytes, not by its name or type."""
+
+from __future__ import annotations
+
+# Brands of the same container that are pictures or sound: HEIF, AVIF, iTunes audio.
+_OTHER_BRANDS = frozenset({b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B "})
+_QUICKTIME_BRAND = b"qt  "
+
+_LOOKS = (
+    (b"\x1aE\xdf\xa3", "a WebM or Matroska file"),
+    (b"RIFF", "an AVI, WAV or WebP file"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"<?xml", "an XML text, such as a storage service's error"),
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<", "a text with angle brackets, such as HTML or XML"),
+    (b"{", "a JSON text"),
+)
+
+
+def video_type(head: bytes) -> str:
+    """Return the media type of an MP4 or MOV file by its first bytes, or empty text if it is neither.
+
+    Example:
+        >>> video_type(bytes([0, 0, 0, 24]) + b"ftypisom")
+        'video/mp4'
+        >>> video_type(b"<html>")
+        ''
+    """
+    if len(head) < 12 or head[4:8] != b"ftyp":
+        return ""
+    brand = head[8:12]
+    if brand in _OTHER_BRANDS:
+        return ""
+    return "video/quicktime" if brand == _QUICKTIME_BRAND else "video/mp4"
+
+
+def looks_like(head: bytes) -> str:
+    """Return what the first bytes look like, for a message; they may hold secrets and are not shown."""
+    if not head:
+        return "nothing"
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower() or head
+    if start[4:8] == b"ftyp":
+        return "a picture or sound file in an MP4 container"
+    return next((words for mark, words in _LOOKS if start.startswith(mark.lower())), "something unknown")
+
+
+class BoxWalk:
+    """Follows the top-level boxes of an MP4 as its bytes pass by, in constant memory.
+
+    A host that tells no size and closes the connection cannot be told from one that broke off. The file can:
+    its boxes carry their sizes, and one of them is the index (`moov`).
+    """
+
+    def __init__(self) -> None:
+        self._header = bytearray()
+        self._skip: int | None = 0  # bytes to the next header; None: the last box runs to the end
+        self._has_index = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        view = memoryview(data)
+        while view and self._skip is not None:
+            if self._skip:
+                step = min(self._skip, len(view))
+                self._skip -= step
+            else:
+                step = min(self._wanted() - len(self._header), len(view))
+                self._header += view[:step]
+                if len(self._header) == self._wanted():
+                    self._enter_box()
+            view = view[step:]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the bytes ended where a box ends, with the index among the boxes."""
+        return self._has_index and not self._skip and not self._header
+
+    def _wanted(self) -> int:
+        # A size of 1 means that the real one follows, in eight bytes.
+        return 16 if bytes(self._header[:4]) == b"\0\0\0\1" else 8
+
+    def _enter_box(self) -> None:
+        size = int.from_bytes(self._header[:4], "big")
+        header_bytes = len(self._header)
+        if size == 1:
+            size = int.from_bytes(self._header[8:16], "big")
+        self._has_index = self._has_index or bytes(self._header[4:8]) == b"moov"
+        self._header.clear()
+        self._skip = None if size == 0 else max(0, size - header_bytes)

@@ -1,0 +1,144 @@
+"""The links that may be downloaded from, decided before any byte is asked for.
+
+The link comes from outside. Without these rules a wrong or hostile one could make a worker read its own
+network: a cloud's metadata address, a database's web page, a router.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import httpx
+
+from prefect_seedance.storage.errors import ForbiddenSource
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolver = Callable[[str, int], Sequence[str]]
+
+# Names, and the addresses of both families. httpx lets other characters through, quoted.
+_HOST = re.compile(r"[a-z0-9._:-]*")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def system_resolver(host: str, port: int) -> Sequence[str]:
+    """Return all addresses of a host, in the system's order of preference.
+
+    Raises:
+        OSError: the name cannot be resolved now.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@dataclass(frozen=True, slots=True)
+class VettedLink:
+    """A link that may be followed: the host, and the addresses that may be connected to.
+
+    No addresses: the host is in `allow_hosts`, and how to reach it is left to the system (and its proxy).
+    """
+
+    host: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MediaPolicy:
+    """Where media may come from: https and public addresses, and what is named here.
+
+    Args:
+        allow_loopback: also 127.0.0.1 and ::1, there with plain http too; for a simulator on this machine.
+        allow_hosts: host names whose address is not checked, for split DNS and for networks that reach the
+            internet by a proxy: `"media.example.com"`, or `".example.com"` for all names below it.
+        maximum_bytes: larger media are not taken.
+        resolver: finds the addresses of a host.
+
+    Example:
+        >>> MediaPolicy().check("http://example.com/a.mp4")
+        Traceback (most recent call last):
+        ...
+        prefect_seedance.storage.errors.ForbiddenSource: The link to example.com is not followed: ...
+    """
+
+    allow_loopback: bool = False
+    allow_hosts: frozenset[str] = frozenset()
+    maximum_bytes: int = 2 * 1024**3
+    resolver: Resolver = field(default=system_resolver, repr=False, compare=False)
+
+    def check(self, link: str) -> VettedLink:
+        """Check a link and return how it may be followed. Every address of the host has to be allowed.
+
+        Raises:
+            ForbiddenSource: it may not.
+            OSError: the host's name cannot be resolved now.
+        """
+        try:
+            url = httpx.URL(link)
+            host = url.raw_host.decode("ascii").lower().rstrip(".")
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ForbiddenSource("", "it is not a valid address.") from error
+        if not _HOST.fullmatch(host) or not 0 < (url.port or 443) < 65_536:
+            raise ForbiddenSource("", "its host or port is not a valid one.")
+        if url.scheme not in ("http", "https") or not host:
+            raise ForbiddenSource(host, "it is not a complete https:// address.")
+        if url.userinfo:
+            raise ForbiddenSource(host, "it has a user name or password in it.")
+        if url.scheme == "http" and not self.allow_loopback:
+            raise ForbiddenSource(host, "only https is allowed.")
+        if url.scheme == "https" and self.trusts(host):
+            return VettedLink(host, ())
+        try:
+            addresses = tuple(self.resolver(host, url.port or (443 if url.scheme == "https" else 80)))
+        except UnicodeError as error:  # what getaddrinfo says of a label of more than 63 letters
+            raise ForbiddenSource(host, "its host is not a valid name.") from error
+        if not addresses:
+            raise OSError(f"no address is known for {host}")
+        for text in addresses:
+            self._check_address(host, text, url.scheme)
+        return VettedLink(host, addresses)
+
+    def trusts(self, host: str) -> bool:
+        """Return whether this host is named in `allow_hosts`."""
+        host = host.lower().rstrip(".")
+        return any(
+            host.endswith(allowed.lower()) if allowed.startswith(".") else host == allowed.lower()
+            for allowed in self.allow_hosts
+        )
+
+    def _check_address(self, host: str, text: str, scheme: str) -> None:
+        try:
+            kind = address_kind(ipaddress.ip_address(text))
+        except ValueError as error:
+            raise ForbiddenSource(host, f"{text!r} is not an IP address.") from error
+        if kind == "loopback" and self.allow_loopback:
+            return
+        if scheme == "http":
+            raise ForbiddenSource(host, "only https is allowed, except on this machine itself.")
+        if kind != "public":
+            raise ForbiddenSource(
+                host,
+                f"its address {text} is not public. If your network is so on purpose (split DNS, a proxy), "
+                "add the host to allow_media_hosts of the store.",
+            )
+
+
+def address_kind(address: Address) -> Literal["public", "loopback", "private"]:
+    """Return whether an address is public, also where an IPv6 address wraps an IPv4 one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return address_kind(inner)
+        if address.is_site_local:  # withdrawn long ago, yet still public to `is_global`
+            return "private"
+    if address.is_loopback:
+        return "loopback"
+    # `is_global` alone is true for some multicast and reserved addresses.
+    if address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified):
+        return "public"
+    return "private"

@@ -1,0 +1,322 @@
+"""A video from its source into the store: whole, checked, in constant memory, never over something else.
+
+Idempotent: relaying a video whose key already holds it is a success. So two relays of one video need no lock;
+the store lets one of them commit and the other finds the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import NoReturn, Protocol, Self
+
+from prefect_seedance.storage.errors import (
+    AlreadyExists,
+    KeyTaken,
+    NotAVideo,
+    RelayCancelled,
+    SourceChanged,
+    SourceError,
+    TruncatedSource,
+)
+from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES
+from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Store, Upload
+from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
+
+QUARANTINE = "quarantine/"
+MAXIMUM_RESTARTS = 3
+#: A video up to this size is handed back with its bytes, so that its poster and facts cost no request. It is what goes
+#: into S3 as one request; nearly all clips are smaller. Dozens of relays at once hold this much each.
+LARGEST_CONTENT_BYTES = 8 * 1024 * 1024
+_READ_BYTES = 1024 * 1024
+_HEAD_BYTES = 64
+# Handed to the thread that measures: a mebibyte at once, and at most two of these wait.
+_CHUNKS_AT_ONCE, _BATCHES_WAITING = 4, 2
+
+
+class Source(Protocol):
+    """What a relay reads from, such as `MediaSource`. Size and type are known with the first chunk."""
+
+    @property
+    def size(self) -> int | None:
+        """Size of the whole, if known."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """What the host says it is."""
+        ...
+
+    def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
+        """Yield the whole content, from the first byte at each call."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedObject:
+    """A video that is in the store, with what was measured on its way there.
+
+    Attributes:
+        key: Its name in the store.
+        uri: Its full address.
+        size: Number of bytes.
+        sha256: Of all bytes, as lower-case hex.
+        crc32: Of all bytes, as `zlib.crc32` returns it.
+        etag: The store's, to tell versions apart.
+        content_type: By its first bytes.
+        version: The bucket's, where it keeps versions.
+        content: All bytes if there are at most `LARGEST_CONTENT_BYTES` of them, else None.
+    """
+
+    key: str
+    uri: str
+    size: int
+    sha256: str
+    crc32: int
+    etag: str
+    content_type: str
+    version: str = ""
+    content: bytes | None = field(default=None, repr=False, compare=False)
+
+
+def relay(
+    source: Source,
+    store: Store,
+    key: str,
+    *,
+    metadata: Mapping[str, str],
+    filename: str = "",
+    cancelled: threading.Event | None = None,
+) -> RelayedObject:
+    """Copy a video into the store under this key.
+
+    Args:
+        source: where the bytes come from.
+        store: where they go.
+        key: its name there.
+        metadata: kept with it where the store can; the vendor's task id under `TASK_ID_METADATA`.
+        filename: what a browser calls it when it is saved, where the store can keep that.
+        cancelled: stops the relay between two chunks.
+
+    Raises:
+        KeyTaken: the key holds something else.
+        NotAVideo: what came is in quarantine.
+        RelayCancelled: the event was set; nothing partial is kept.
+        SourceError: the download failed for good.
+        StorageError: the store did.
+
+    Example:
+        >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
+    """
+    destination = _Destination(store, key, metadata, filename, cancelled)
+    there = store.stat(key)
+    if there is not None and _task_id(there.metadata):
+        if _task_id(there.metadata) == _task_id(metadata):
+            # Committed whole by an earlier relay; only its checksums are wanted. The link may be dead by now.
+            return _measure(destination.read()).relayed(there)
+        if _task_id(metadata):
+            raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
+    restarts_left = MAXIMUM_RESTARTS
+    while True:
+        try:
+            return _attempt(source, destination, there)
+        except SourceChanged:
+            if not restarts_left:
+                raise
+        except TruncatedSource as error:
+            # With a known size the source has continued it with all its patience; without, it could not.
+            if not restarts_left or error.expected is not None:
+                raise
+        restarts_left -= 1
+        there = store.stat(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where a relay goes, and who may stop it."""
+
+    store: Store
+    key: str
+    metadata: Mapping[str, str]
+    filename: str
+    cancelled: threading.Event | None
+
+    def begin_upload(self, key: str, source: Source, content_type: str, filename: str = "") -> Upload:
+        return self.store.begin_upload(
+            key, size=source.size, content_type=content_type, metadata=self.metadata, filename=filename
+        )
+
+    def read(self) -> Iterator[bytes]:
+        """Yield what is there, in pieces."""
+        with self.store.open_read(self.key) as file:
+            while chunk := file.read(_READ_BYTES):
+                if self.cancelled is not None and self.cancelled.is_set():
+                    raise RelayCancelled
+                yield chunk
+
+
+class _Measurement:
+    """Size, checksums and structure of bytes that pass by, and the bytes themselves as long as they are few."""
+
+    def __init__(self) -> None:
+        self.size = self.crc32 = 0
+        self._kept: list[bytes] | None = []
+        self.head, self.boxes = b"", BoxWalk()
+        self._sha256 = hashlib.sha256()
+
+    def take(self, data: bytes) -> None:
+        if len(self.head) < _HEAD_BYTES:
+            self.head += data[: _HEAD_BYTES - len(self.head)]
+        self.size += len(data)
+        if self.size > LARGEST_CONTENT_BYTES:
+            self._kept = None
+        if self._kept is not None:
+            self._kept.append(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
+        self._sha256.update(data)
+        self.boxes.feed(data)
+
+    def take_all(self, chunks: Iterable[bytes]) -> None:
+        for chunk in chunks:
+            self.take(chunk)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def check_against(self, source: Source) -> None:
+        """Check that all of it came."""
+        if source.size is not None and self.size != source.size:
+            raise TruncatedSource(self.size, source.size)
+        if source.size is None and video_type(self.head) and not self.boxes.whole:
+            raise TruncatedSource(self.size, None)
+
+    def relayed(self, info: ObjectInfo) -> RelayedObject:
+        measured = (self.size, self.sha256, self.crc32, info.etag, video_type(self.head), info.version)
+        content = None if self._kept is None else b"".join(self._kept)
+        return RelayedObject(info.key, info.uri, *measured, content)
+
+
+class _MeasuringThread:
+    """Measures chunks in a thread beside, in order: hashing takes about as long as a fast download."""
+
+    def __init__(self, measure: _Measurement) -> None:
+        self._measure = measure
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="relay-measure")
+        self._batch: list[bytes] = []
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.shutdown(cancel_futures=True)
+
+    def take(self, chunk: bytes) -> None:
+        self._batch.append(chunk)
+        if len(self._batch) == _CHUNKS_AT_ONCE:
+            self._hand_over()
+
+    def finish(self) -> None:
+        self._hand_over()
+        while self._pending:
+            self._pending.popleft().result()
+
+    def _hand_over(self) -> None:
+        if len(self._pending) == _BATCHES_WAITING:
+            self._pending.popleft().result()
+        self._pending.append(self._worker.submit(self._measure.take_all, self._batch))
+        self._batch = []
+
+
+def _attempt(source: Source, destination: _Destination, there: ObjectInfo | None) -> RelayedObject:
+    """Read the source once from its start, into the store or against what is there."""
+    try:
+        chunks = source.iter_bytes(destination.cancelled)
+        head = next(chunks, b"")
+        chunks = chain((head,), chunks)
+        if not video_type(head):
+            _quarantine(source, destination, head, chunks)
+        if there is None:
+            return _upload_video(source, destination, chunks)
+        if source.size not in (None, there.size):
+            raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
+        measure = _measure(chunks)
+        measure.check_against(source)
+    except SourceError as error:
+        if there is not None:
+            error.add_note(f"An object is at {there.uri} already, but could not be compared with the source.")
+        raise
+    return _same_or_taken(destination, there, measure)
+
+
+def _upload_video(source: Source, destination: _Destination, chunks: Iterator[bytes]) -> RelayedObject:
+    measure = _Measurement()
+    head = next(chunks)
+    try:
+        with (
+            destination.begin_upload(destination.key, source, video_type(head), destination.filename) as upload,
+            _MeasuringThread(measure) as measuring,
+        ):
+            for chunk in chain((head,), chunks):
+                measuring.take(chunk)
+                upload.write(chunk)
+            measuring.finish()
+            measure.check_against(source)
+            info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+    except AlreadyExists:
+        # Another relay of this video was faster. Or something else has the key by now.
+        there = destination.store.stat(destination.key)
+        if there is None:
+            uri = destination.store.uri_of(destination.key)
+            raise KeyTaken(uri, "an object that came and went during the upload") from None
+        return _same_or_taken(destination, there, measure)
+    return measure.relayed(info)
+
+
+def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measurement) -> RelayedObject:
+    """Return what is there if it has the same bytes: a folder keeps no task id with an object."""
+    found = _measure(destination.read())
+    if (found.size, found.sha256) != (measure.size, measure.sha256):
+        raise KeyTaken(there.uri, "other bytes")
+    return found.relayed(there)
+
+
+def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: Iterator[bytes]) -> NoReturn:
+    """Keep what is not a video rather than refuse it while its link dies, but not under the video's key."""
+    key = _quarantine_key(destination.key, head)
+    measure = _Measurement()
+    # AlreadyExists: the key holds a hash of the beginning, so the same thing came before and is kept.
+    with (
+        suppress(AlreadyExists),
+        destination.begin_upload(key, source, source.content_type or "application/octet-stream") as upload,
+    ):
+        for chunk in chunks:
+            upload.write(chunk)
+            measure.take(chunk)
+        upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+    raise NotAVideo(destination.store.uri_of(key), looks_like(head))
+
+
+def _task_id(metadata: Mapping[str, str]) -> str:
+    return metadata.get(TASK_ID_METADATA, "")
+
+
+def _measure(chunks: Iterator[bytes]) -> _Measurement:
+    measure = _Measurement()
+    measure.take_all(chunks)
+    return measure
+
+
+def _quarantine_key(key: str, head: bytes) -> str:
+    """Return the same key for what begins the same, so that retries of one faulty link do not fill the store."""
+    mark = hashlib.sha256(head).hexdigest()[:12]
+    name = key.replace("/", "_").encode()[: LONGEST_SEGMENT_BYTES - len(mark) - 1].decode(errors="ignore")
+    return f"{QUARANTINE}{name}-{mark}"

@@ -1,0 +1,132 @@
+"""The meaning of a media host's answer for a download that has come so far. Pure functions of values.
+
+| status | meaning |
+|---|---|
+| 200 at the start, 206 that fits what we have | read the body |
+| 200 when asked to continue, 206 that does not fit, 416 | other content, or a host that cannot: start over |
+| 400, 401, 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
+| 408, 425, 429, 5xx | wait and ask again |
+| anything else | wait and ask again too, for a while: whatever it is, the video is paid for |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+# How signed links of S3, OSS, COS and TOS say that they have expired or are wrong; a missing object may be a
+# link whose object was moved.
+_REFRESH = frozenset({400, 401, 403, 404, 410})
+
+
+class ResumeVerdict(Enum):
+    """What to do with an answer."""
+
+    READ = "read"
+    START_OVER = "start over"
+    FRESH_LINK = "fresh link"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadProgress:
+    """How far a download has come, and what is known of the content it is of.
+
+    Attributes:
+        position: bytes received so far.
+        size: of the whole, if the host told.
+        etag: the host's strong ETag, or empty.
+        last_modified: the host's Last-Modified, or empty.
+        content_type: as the host says, or empty.
+    """
+
+    position: int = 0
+    size: int | None = None
+    etag: str = ""
+    last_modified: str = ""
+    content_type: str = ""
+
+    @property
+    def validator(self) -> str:
+        """What `If-Range` may carry: a strong ETag, else the date; empty if the host gave neither."""
+        return self.etag or self.last_modified
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on an answer, why, and what is known by then."""
+
+    verdict: ResumeVerdict
+    reason: str
+    progress: DownloadProgress
+    status: int = 0
+    wait_seconds: float | None = None
+
+
+def request_headers(progress: DownloadProgress) -> dict[str, str]:
+    """Return headers that ask for what is still missing, only if the content is the one we have the start of."""
+    if progress.position == 0:
+        return {}
+    return {"range": f"bytes={progress.position}-", "if-range": progress.validator}
+
+
+def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
+    """Judge what an answer means; `headers` are looked up in lower case."""
+    if status == 200 and progress.position == 0:
+        return _judge_start(headers)
+    if status == 206 and progress.position > 0:
+        return _judge_continuation(headers, progress)
+    if status == 200:
+        return Judgement(ResumeVerdict.START_OVER, "the host sends it from the start again", progress)
+    if status == 416:
+        return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)
+    if status in _REFRESH:
+        return Judgement(ResumeVerdict.FRESH_LINK, f"HTTP {status}", progress, status)
+    return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, _retry_after(headers))
+
+
+def _judge_start(headers: Mapping[str, str]) -> Judgement:
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return Judgement(ResumeVerdict.WAIT, "it is sent compressed, which was not asked for", DownloadProgress())
+    etag = headers.get("etag", "")
+    length = headers.get("content-length", "")
+    return Judgement(
+        ResumeVerdict.READ,
+        "",
+        DownloadProgress(
+            size=int(length) if length.isdecimal() else None,
+            etag="" if etag.startswith("W/") or not etag.isascii() else etag,
+            last_modified=headers.get("last-modified", ""),
+            content_type=headers.get("content-type", ""),
+        ),
+    )
+
+
+def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", "").strip())
+    if found is None or int(found.group(1)) != progress.position:
+        return Judgement(ResumeVerdict.START_OVER, "the host does not continue where it was asked to", progress)
+    size = None if found.group(2) == "*" else int(found.group(2))
+    if size is not None and progress.size is not None and size != progress.size:
+        return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
+    etag = headers.get("etag", "")
+    if etag and progress.etag and etag != progress.etag:
+        return Judgement(ResumeVerdict.START_OVER, "its ETag changed", progress)
+    return Judgement(ResumeVerdict.READ, "", replace(progress, size=progress.size if size is None else size))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("retry-after", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+        # By the host's own clock where it tells it.
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        return max(0.0, (when - now).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,228 @@
+"""A video behind a link, read in constant memory through drops, stalls, busy hosts and expired links.
+
+A download that breaks is continued with `Range` and `If-Range` where it broke. One that cannot be continued
+(other content, a host that cannot do it) is a `SourceChanged`: whoever stores the bytes has to start over.
+Every kind of patience is bounded. Whatever happens here, nothing is ever submitted again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+
+import httpx
+
+from prefect_seedance.storage.errors import (
+    LinkExpired,
+    RelayCancelled,
+    SourceChanged,
+    SourceError,
+    SourceTooLarge,
+    SourceUnavailable,
+    TruncatedSource,
+)
+from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.resumption import DownloadProgress, Judgement, ResumeVerdict, judge, request_headers
+from prefect_seedance.storage.relay.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
+
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """How patient a source is. Waits double from `first_wait_seconds` to `longest_wait_seconds`.
+
+    Attributes:
+        faults_in_a_row: drops or busy answers without real progress in between; by default 31 s of waiting.
+        faults: drops and busy answers in one reading altogether, even with progress.
+        fresh_links: how often a refused link is replaced, over all readings.
+        longest_retry_after_seconds: a host that asks for more than this is given up.
+        real_progress_bytes: what must have come between two faults for patience to begin anew.
+    """
+
+    faults_in_a_row: int = 6
+    faults: int = 200
+    fresh_links: int = 5
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 30.0
+    longest_retry_after_seconds: float = 120.0
+    real_progress_bytes: int = 64 * 1024
+
+    def wait(self, number: int) -> float:
+        """Return the seconds to wait before try number 1, 2, 3 ..."""
+        return min(self.longest_wait_seconds, self.first_wait_seconds * 2.0 ** (number - 1))
+
+
+class MediaSource:
+    """A video that can be read from its first byte, more than once.
+
+    Args:
+        link: returns the link; called with True when the last one was refused and a fresh one is needed. What
+            it raises passes through.
+        policy: where the link and its redirects may lead.
+        limits: how patient to be.
+        transport: makes what connects; for tests and special networks.
+        timeout: of connecting and of each read.
+        sleep: waits this many seconds; by default the event of the reading, so that a cancel wakes it.
+
+    Example:
+        >>> source = MediaSource(lambda refresh: "https://media.example.com/a.mp4")
+        >>> for chunk in source.iter_bytes():   # doctest: +SKIP
+        ...     file.write(chunk)
+    """
+
+    def __init__(
+        self,
+        link: Callable[[bool], str],
+        *,
+        policy: MediaPolicy | None = None,
+        limits: SourceLimits | None = None,
+        transport: TransportFactory | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._ask_link = link
+        self._policy = policy or MediaPolicy()
+        self._limits = limits or SourceLimits()
+        self._transport = transport
+        self._timeout = timeout
+        self._sleep = sleep
+        self._link = ""
+        self._fresh_links = 0
+        self._progress = DownloadProgress()
+
+    @property
+    def size(self) -> int | None:
+        """Size of the whole, known once the first chunk is there and if the host told."""
+        return self._progress.size
+
+    @property
+    def content_type(self) -> str:
+        """What the host says it is, known once the first chunk is there."""
+        return self._progress.content_type
+
+    def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
+        """Yield the whole content in chunks of 256 KiB, the last one smaller.
+
+        Args:
+            cancelled: looked at between reads and while waiting.
+
+        Raises:
+            SourceChanged: start over with a new call; nothing can be made of what came so far.
+            SourceError: any other fault of the download, when the limits are reached.
+            RelayCancelled: the event was set.
+        """
+        faults = _FaultCount(self._limits)
+        self._progress = DownloadProgress()
+        buffer = bytearray()
+        with MediaHTTP(self._policy, transport=self._transport, timeout=self._timeout) as http:
+            while True:
+                judgement = yield from self._read_once(http, buffer, cancelled)
+                if self._is_whole(judgement):
+                    break
+                self._recover(faults, judgement, cancelled)
+        if buffer:
+            yield bytes(buffer)
+
+    def _read_once(
+        self, http: MediaHTTP, buffer: bytearray, cancelled: threading.Event | None
+    ) -> Generator[bytes, None, Judgement]:
+        """Ask once and yield what comes; READ in the end means that the body was closed in good order."""
+        _stop_if(cancelled)
+        self._link = self._link or self._ask_link(False)
+        try:
+            with http.get(self._link, request_headers(self._progress)) as response:
+                judgement = judge(response.status_code, response.headers, self._progress)
+                self._progress = judgement.progress
+                if judgement.verdict is ResumeVerdict.READ:
+                    # Pieces as they come from the network: what came before a drop counts.
+                    for piece in response.iter_raw():
+                        _stop_if(cancelled)
+                        self._advance(len(piece))
+                        buffer += piece
+                        while len(buffer) >= CHUNK_BYTES:
+                            yield bytes(memoryview(buffer)[:CHUNK_BYTES])
+                            del buffer[:CHUNK_BYTES]
+                return judgement
+        except httpx.TransportError as error:
+            return Judgement(ResumeVerdict.WAIT, str(error) or type(error).__name__, self._progress)
+
+    def _is_whole(self, judgement: Judgement) -> bool:
+        position, size = self._progress.position, self._progress.size
+        if size is None:
+            return judgement.verdict is ResumeVerdict.READ and position > 0
+        return position == size > 0
+
+    def _advance(self, count: int) -> None:
+        position = self._progress.position + count
+        self._progress = replace(self._progress, position=position)
+        size = self._progress.size
+        if size is not None and position > size:
+            raise SourceChanged(f"more than the announced {size} bytes came")
+        if max(position, size or 0) > self._policy.maximum_bytes:
+            raise SourceTooLarge(max(position, size or 0), self._policy.maximum_bytes)
+
+    def _recover(self, faults: _FaultCount, judgement: Judgement, cancelled: threading.Event | None) -> None:
+        """Wait, or get a fresh link, or give up."""
+        progress = self._progress
+        if judgement.verdict is ResumeVerdict.START_OVER:
+            raise SourceChanged(judgement.reason)
+        if judgement.verdict is ResumeVerdict.FRESH_LINK:
+            self._renew_link(judgement, cancelled)
+        else:
+            wait = faults.wait_after_fault(progress.position)
+            asked = judgement.wait_seconds
+            if wait is None or (asked or 0.0) > self._limits.longest_retry_after_seconds:
+                raise self._given_up(judgement.reason or "the body is empty")
+            self._pause(max(wait, asked or 0.0), cancelled)
+        if progress.position and not progress.validator:
+            raise SourceChanged("the host sends neither a strong ETag nor a date to continue by")
+
+    def _renew_link(self, judgement: Judgement, cancelled: threading.Event | None) -> None:
+        if self._fresh_links >= self._limits.fresh_links:
+            raise LinkExpired(judgement.status, host_of(self._link))
+        if self._fresh_links:  # the first time at once: links do expire
+            self._pause(self._limits.wait(self._fresh_links), cancelled)
+        self._fresh_links += 1
+        self._link = self._ask_link(True)
+
+    def _given_up(self, reason: str) -> SourceError:
+        if self._progress.position:
+            return TruncatedSource(self._progress.position, self._progress.size)
+        return SourceUnavailable(host_of(self._link), reason)
+
+    def _pause(self, seconds: float, cancelled: threading.Event | None) -> None:
+        if self._sleep is not None:
+            self._sleep(seconds)
+        elif cancelled is not None:
+            cancelled.wait(seconds)
+        else:
+            time.sleep(seconds)
+        _stop_if(cancelled)
+
+
+class _FaultCount:
+    """Counts the faults of one reading."""
+
+    def __init__(self, limits: SourceLimits) -> None:
+        self._limits = limits
+        self._faults = self._in_a_row = 0
+        self._position = 0
+
+    def wait_after_fault(self, position: int) -> float | None:
+        """Count a fault; return the seconds to wait before the next try, or None when there were too many."""
+        self._faults += 1
+        if position - self._position >= self._limits.real_progress_bytes:
+            self._in_a_row = 0
+            self._position = position
+        self._in_a_row += 1
+        if self._in_a_row >= self._limits.faults_in_a_row or self._faults >= self._limits.faults:
+            return None
+        return self._limits.wait(self._in_a_row)
+
+
+def _stop_if(cancelled: threading.Event | None) -> None:
+    if cancelled is not None and cancelled.is_set():
+        raise RelayCancelled

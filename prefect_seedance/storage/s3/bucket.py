@@ -1,0 +1,238 @@
+"""A bucket to talk to: one boto3 client for each store and process, and the names of things in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from prefect_seedance.storage.errors import StoreUnavailable
+from prefect_seedance.storage.keys import check_key
+from prefect_seedance.storage.protocol import ObjectInfo
+from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error, translated
+from prefect_seedance.storage.s3.headers import decode_metadata
+from prefect_seedance.storage.s3.settings import S3Settings
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef, ResponseMetadataTypeDef
+
+# The first try and three more, with boto3's growing pauses in between: 15 seconds at most for what fails at once.
+ATTEMPTS = 4
+CONNECT_TIMEOUT_SECONDS = 10.0
+# Below the 30 seconds that a cancelled run is given. S3 keeps the line alive while it puts parts together.
+READ_TIMEOUT_SECONDS = 25.0
+# The probe sends eight requests at once; the parts of a few relays share the rest.
+_CONNECTIONS = 16
+_REDIRECTS = frozenset({301, 302, 307, 308})
+
+
+class RedirectedElsewhere(BotoCoreError):
+    """The endpoint sends everybody to another address."""
+
+    fmt = "The endpoint redirects, and does not say to which region."
+
+
+def _stop_at_redirect(response: tuple[AWSResponse, object] | None, **_: object) -> None:
+    """Keep boto3 from going round in circles.
+
+    After a redirect it asks by HeadBucket for the region, and if that is redirected as well, by another
+    HeadBucket, until Python's stack is full. We make no such call ourselves.
+    """
+    answer = response[0] if response else None
+    if answer is not None and answer.status_code in _REDIRECTS and "x-amz-bucket-region" not in answer.headers:
+        raise RedirectedElsewhere
+
+
+_Answer = TypeVar("_Answer")
+
+
+class OncePerProcess(Generic[_Answer]):
+    """A slow question that is asked once in each process, however many threads want the answer at the same time.
+
+    A failure goes to everybody who waited for it and is not remembered: the next call asks again. A forked child asks
+    for itself, and does not wait for a thread that exists in its parent only.
+
+    Args:
+        ask: Called to find the answer.
+    """
+
+    def __init__(self, ask: Callable[[], _Answer]) -> None:
+        self._ask = ask
+        self._answers: dict[int, Future[_Answer]] = {}
+
+    def __call__(self) -> _Answer:
+        """Return the answer, asking for it if this process does not have it yet."""
+        process = os.getpid()
+        answer = self._answers.get(process)
+        if answer is None:
+            ours: Future[_Answer] = Future()
+            answer = self._answers.setdefault(process, ours)  # atomic: one thread finds its own
+            if answer is ours:
+                self._find(process, ours)
+        return answer.result()
+
+    def _find(self, process: int, answer: Future[_Answer]) -> None:
+        try:
+            answer.set_result(self._ask())
+        except BaseException as error:
+            del self._answers[process]
+            answer.set_exception(error)
+
+
+def make_client(settings: S3Settings) -> S3Client:
+    """Make a boto3 client. That is slow, so all threads of a process share one.
+
+    Raises:
+        NotReadable: The profile does not exist, or something else in the settings cannot be used.
+    """
+    config = Config(
+        region_name=settings.region or None,
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if settings.uses_path_style else "auto"},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        max_pool_connections=_CONNECTIONS,
+        tcp_keepalive=True,
+        # Checksums are sent by us, explicitly: the ones that boto3 adds of its own accord travel in a form that
+        # several S3-compatible stores refuse. And some send the whole object's checksum with a part of it.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    with translated(settings.location, writing=False):
+        # A session of its own: boto3's default session is shared with the whole program, and not thread-safe.
+        session = boto3.Session(profile_name=settings.profile or None)
+        # An endpoint needs some region for the signature; most do not care which.
+        region = settings.region or session.region_name or ("us-east-1" if settings.endpoint_url else None)
+        client: S3Client = session.client(
+            "s3",
+            region_name=region,
+            endpoint_url=settings.endpoint_url or None,
+            aws_access_key_id=settings.access_key_id or None,
+            aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
+            aws_session_token=settings.session_token.get_secret_value() or None,
+            config=config,
+        )
+    client.meta.events.register_first("needs-retry.s3.HeadBucket", _stop_at_redirect)
+    return client
+
+
+ClientMaker: TypeAlias = "Callable[[S3Settings], S3Client]"
+
+
+class Bucket:
+    """The bucket of a store. Keys are the store's own, without the prefix.
+
+    Args:
+        settings: Where it is, and how objects are kept there.
+        make_client: Makes the client; once for each process.
+
+    Attributes:
+        settings: Where it is, and how objects are kept there.
+        takes_checksums: False once the endpoint has refused a request because of them.
+        is_there: True once an answer has shown that the bucket exists: a 404 then is about the key.
+        refuses_overwrites: True once the store was probed in this process and `If-None-Match` was found to be
+            honoured, also of several writers at once.
+    """
+
+    def __init__(self, settings: S3Settings, make_client: ClientMaker = make_client) -> None:
+        self.settings = settings
+        self.takes_checksums = True
+        self.is_there = False
+        self.refuses_overwrites = False
+        self._client = OncePerProcess(lambda: make_client(settings))
+
+    @property
+    def name(self) -> str:
+        """Name of the bucket itself."""
+        return self.settings.bucket
+
+    @property
+    def client(self) -> S3Client:
+        """The client of this process.
+
+        One that was made before a fork is left alone: two processes that share its connections mix up answers.
+        """
+        return self._client()
+
+    def key_of(self, key: str) -> str:
+        """Check a key of the store and return its whole key in the bucket."""
+        return self.prefixed(check_key(key))
+
+    def prefixed(self, text: str) -> str:
+        """Return this text with the prefix of the store before it."""
+        return f"{self.settings.prefix}/{text}" if self.settings.prefix else text
+
+    def relative(self, whole: str) -> str:
+        """Return the store's own key of a whole key."""
+        return whole.removeprefix(f"{self.settings.prefix}/") if self.settings.prefix else whole
+
+    def uri_of(self, key: str) -> str:
+        """Return the address of a key."""
+        return f"s3://{self.name}/{self.key_of(key)}"
+
+    def head(self, key: str, *, checksum: bool = False) -> HeadObjectOutputTypeDef | None:
+        """Return the facts of an object; None only if it is certain that there is none.
+
+        Raises:
+            NotReadable, StoreUnavailable: It could not be found out.
+        """
+        whole, where = self.key_of(key), self.uri_of(key)
+        for _ in range(3):
+            try:
+                if checksum and self.takes_checksums:
+                    return self.client.head_object(Bucket=self.name, Key=whole, ChecksumMode="ENABLED")
+                return self.client.head_object(Bucket=self.name, Key=whole)
+            except ClientError as error:
+                if self.is_there and status_of(error) == 404:
+                    return None
+                # The answer to a HEAD has no body to say why. "404" may be the bucket, "400" an expired token,
+                # and none of them means that the key is absent. So a GET of one byte is asked why. Perhaps it is
+                # the question for a checksum that is not understood.
+                checksum = False
+            except BotoCoreError as error:
+                raise storage_error(error, where, writing=False) from error
+            try:
+                self.client.get_object(Bucket=self.name, Key=whole, Range="bytes=0-0")["Body"].close()
+            except (ClientError, BotoCoreError) as error:
+                if code_of(error) == "NoSuchKey":
+                    self.is_there = True  # the bucket, which is not asked for again
+                    return None
+                if code_of(error) != "InvalidRange":  # an empty object: it is there by now
+                    raise storage_error(error, where, writing=False) from error
+        raise StoreUnavailable(where, "it answers HEAD in one way and GET in another")
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """See `Store.stat`."""
+        head = self.head(key)
+        return None if head is None else self.info(key, head)
+
+    def info(self, key: str, head: HeadObjectOutputTypeDef) -> ObjectInfo:
+        """Build the store's own description of an object."""
+        return ObjectInfo(
+            key=key,
+            uri=self.uri_of(key),
+            size=head["ContentLength"],
+            etag=head["ETag"],
+            age_seconds=age_seconds(head["LastModified"], head["ResponseMetadata"]),
+            metadata=decode_metadata(head["Metadata"]),
+            version=head.get("VersionId", ""),
+        )
+
+
+def age_seconds(modified: datetime, answer: ResponseMetadataTypeDef) -> float:
+    """Return how old something is by the store's own clock, which stamps both its objects and its answers."""
+    try:
+        now = parsedate_to_datetime(answer["HTTPHeaders"]["date"])
+    except (KeyError, ValueError):  # a proxy that drops the date; every server must send it
+        now = datetime.now(UTC)
+    return max(0.0, (now - modified).total_seconds())

@@ -1,0 +1,62 @@
+"""The calls that the store makes to S3, and the least that the worker's account must be allowed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect_seedance.storage.s3.settings import S3Settings
+
+#: Each call that is made, by boto3's name of it, and the permission that it needs.
+CALLS: Mapping[str, str] = {
+    "PutObject": "s3:PutObject",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "DeleteObject": "s3:DeleteObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+}
+
+#: Where the store deletes: markers and probes of the journal, and the objects with which `verify` tries an upload.
+DELETED_UNDER = ("journal/", "probe/")
+
+_ON_OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
+# Without a condition on the prefix: S3 then denies reading a key that is not there, instead of saying so.
+_ON_BUCKET = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+
+
+def iam_policy(settings: S3Settings, *, partition: str = "aws") -> dict[str, object]:
+    """Return the IAM policy for the account of a worker.
+
+    Args:
+        settings: Of the store; tags, ACL and KMS key need permissions of their own.
+        partition: Of AWS; `aws-cn` in China, `aws-us-gov` for GovCloud.
+
+    Example:
+        >>> policy = iam_policy(S3Settings("my-bucket", "videos"))
+        >>> policy["Statement"][0]["Resource"]
+        'arn:aws:s3:::my-bucket/videos/*'
+    """
+    bucket = f"arn:{partition}:s3:::{settings.bucket}"
+    objects = "/".join(part for part in (bucket, settings.prefix) if part)
+    actions = [*_ON_OBJECTS]
+    if settings.tags:
+        actions.append("s3:PutObjectTagging")
+    if settings.acl:
+        actions.append("s3:PutObjectAcl")
+    statements: list[dict[str, object]] = [
+        {"Effect": "Allow", "Action": actions, "Resource": f"{objects}/*"},
+        {
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject"],
+            "Resource": [f"{objects}/{place}*" for place in DELETED_UNDER],
+        },
+        {"Effect": "Allow", "Action": [*_ON_BUCKET], "Resource": bucket},
+    ]
+    if settings.encryption == "aws:kms":
+        key = settings.kms_key_id if settings.kms_key_id.startswith("arn:") else "*"
+        statements.append({"Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": key})
+    return {"Version": "2012-10-17", "Statement": statements}

@@ -1,0 +1,146 @@
+"""Reading an object of any size: sought in freely, read on through drops, never whole in memory.
+
+A reader asks for a window and reads it as it comes. Each window that follows on the last is larger, so that a
+video read from end to end costs few requests, and one whose index is looked up here and there few bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from prefect_seedance.storage.errors import Missing, StoreUnavailable
+from prefect_seedance.storage.s3.bucket import Bucket
+from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+FIRST_WINDOW_BYTES = 512 * 1024
+LARGEST_WINDOW_BYTES = 16 * 1024 * 1024
+_BUFFER_BYTES = 128 * 1024
+# A short step forward is read and dropped rather than asked for anew.
+_SKIP_BYTES = 256 * 1024
+_DROPS_IN_A_ROW = 4
+
+
+def open_read(bucket: Bucket, key: str, start: int) -> BinaryIO:
+    """See `Store.open_read`. The reader can be sought in."""
+    return io.BufferedReader(_Reader(bucket, key, start), _BUFFER_BYTES)
+
+
+class _Reader(io.RawIOBase):
+    """One object, as it was when it was opened: pinned by its etag."""
+
+    def __init__(self, bucket: Bucket, key: str, start: int) -> None:
+        super().__init__()
+        self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
+        self._position = start
+        self._window = FIRST_WINDOW_BYTES
+        self._body: StreamingBody | None = None
+        self._body_position = self._body_end = 0
+        self._etag = ""
+        self._size = 0
+        self._open_window()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the start")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # io gives it a memoryview
+        if self._position >= self._size:
+            return 0
+        for drops in range(_DROPS_IN_A_ROW):
+            if drops:
+                time.sleep(random.uniform(0.1, 0.2) * 2**drops)
+            try:
+                data = self._read_some(len(buffer))
+            except (BotoCoreError, HTTPError, OSError):
+                self._drop()
+                continue
+            if data:
+                buffer[: len(data)] = data
+                self._position += len(data)
+                return len(data)
+            self._drop()
+        raise StoreUnavailable(self._where, "the connection breaks while it is read, again and again")
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _read_some(self, count: int) -> bytes:
+        step = self._position - self._body_position
+        if self._body is None or self._body_position == self._body_end or not 0 <= step <= _SKIP_BYTES:
+            follows = self._body is not None and step == 0
+            self._window = min(LARGEST_WINDOW_BYTES, self._window * 2) if follows else FIRST_WINDOW_BYTES
+            self._drop()
+            self._open_window()
+        body = self._body
+        assert body is not None
+        while self._body_position < self._position:
+            skipped = body.read(min(_BUFFER_BYTES, self._position - self._body_position))
+            if not skipped:
+                return b""
+            self._body_position += len(skipped)
+        data = body.read(min(count, self._body_end - self._body_position))
+        self._body_position += len(data)
+        return data
+
+    def _open_window(self) -> None:
+        answer = self._ask(self._position, self._position + self._window - 1)
+        if answer is None:
+            return
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.get("ContentRange", ""))
+        if found:
+            start, end, self._size = int(found[1]), int(found[2]) + 1, int(found[3])
+        else:  # an endpoint that does not know ranges sends all of it
+            start, end = 0, answer["ContentLength"]
+            self._size = end
+        self._etag = self._etag or answer["ETag"]
+        self._body, self._body_position, self._body_end = answer["Body"], start, end
+
+    def _ask(self, start: int, last: int) -> GetObjectOutputTypeDef | None:
+        """Return the answer to a GET of a range; None if the object ends before it."""
+        client, name, whole = self._bucket.client, self._bucket.name, self._bucket.key_of(self._key)
+        span = f"bytes={start}-{last}"
+        try:
+            if self._etag:
+                return client.get_object(Bucket=name, Key=whole, Range=span, IfMatch=self._etag)
+            return client.get_object(Bucket=name, Key=whole, Range=span)
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) == "NoSuchKey":
+                raise Missing(self._where) from None
+            if isinstance(error, ClientError) and status_of(error) == 412:
+                raise StoreUnavailable(self._where, "it was replaced while it was read") from None
+            if code_of(error) != "InvalidRange":
+                raise storage_error(error, self._where, writing=False) from error
+        head = self._bucket.head(self._key)
+        if head is None:
+            raise Missing(self._where)
+        self._size, self._etag = head["ContentLength"], head["ETag"]
+        return None
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None

@@ -1,0 +1,163 @@
+"""The journal's records on S3: created and swapped under conditions, read whole.
+
+What S3 answers to a conditional write is only half of the truth, since boto3 repeats a request whose answer
+was lost, and the repetition is refused because of the first. So:
+
+| answer | what it may mean | what is done |
+|---|---|---|
+| 412 | another write, or our own first try | read it: our bytes are a success |
+| 409 | a write at the same moment | read it; if nothing has changed, try again |
+| 404 to a swap | it was deleted | `Missing` |
+| 403 | anything | an error; never "absent" |
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TypedDict
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
+from prefect_seedance.storage.protocol import Blob
+from prefect_seedance.storage.s3.bucket import Bucket, age_seconds
+from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
+from prefect_seedance.storage.s3.headers import Checksum, content_type_of, crc32_header, payload_of, storage_options
+
+_PAUSES_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0)
+
+
+class WriteCondition(TypedDict, total=False):
+    """Under which a write is to happen."""
+
+    IfNoneMatch: str
+    IfMatch: str
+
+
+def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
+    """Write a small object.
+
+    Returns:
+        The etag.
+
+    Raises:
+        ClientError, BotoCoreError: as boto3 does.
+    """
+    checksum: Checksum = {}
+    if bucket.takes_checksums:
+        checksum["ChecksumCRC32"] = crc32_header(zlib.crc32(data))
+    try:
+        answer = bucket.client.put_object(
+            Bucket=bucket.name,
+            Key=bucket.key_of(key),
+            Body=payload_of(bytearray(data)),
+            ContentType=content_type_of(key),
+            **storage_options(bucket.settings, key),
+            **checksum,
+            **condition,
+        )
+    except ClientError as error:
+        if not checksum or code_of(error) != "NotImplemented":
+            raise
+        bucket.takes_checksums = False
+        return put(bucket, key, data, condition)
+    bucket.is_there = True
+    return answer["ETag"]
+
+
+def create(bucket: Bucket, key: str, data: bytes) -> str:
+    """See `Store.create`."""
+    where = bucket.uri_of(key)
+    if bucket.settings.single_writer and (there := get(bucket, key)):
+        # The endpoint may ignore the condition. Nobody else writes, so looking first is enough.
+        return _ours(there, data, where)
+    for _ in _tries():
+        try:
+            return _put_on_condition(bucket, key, data, {"IfNoneMatch": "*"})
+        except (ClientError, BotoCoreError) as error:
+            if not refused_by_condition(error):
+                raise storage_error(error, where, writing=True) from error
+        there = get(bucket, key)
+        if there is not None:
+            return _ours(there, data, where)
+    raise _contended(where)
+
+
+def swap(bucket: Bucket, key: str, data: bytes, etag: str) -> str:
+    """See `Store.swap`."""
+    where = bucket.uri_of(key)
+    for number, _ in enumerate(_tries()):
+        if number or bucket.settings.single_writer:
+            there = get(bucket, key)
+            if there is None:
+                raise Missing(where)
+            if there.data == data:
+                return there.etag
+            if there.etag != etag:
+                raise Conflict(where)
+        try:
+            return _put_on_condition(bucket, key, data, {"IfMatch": etag})
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and code_of(error) == "NoSuchKey":
+                raise Missing(where) from None
+            if not refused_by_condition(error):
+                raise storage_error(error, where, writing=True) from error
+    raise _contended(where)
+
+
+def get(bucket: Bucket, key: str) -> Blob | None:
+    """See `Store.get`."""
+    where = bucket.uri_of(key)
+    for _ in _tries():
+        try:
+            answer = bucket.client.get_object(Bucket=bucket.name, Key=bucket.key_of(key))
+        except (ClientError, BotoCoreError) as error:
+            # Only this code means absent: a bare 404 may be the bucket's, or come from a proxy.
+            if isinstance(error, ClientError) and code_of(error) == "NoSuchKey":
+                bucket.is_there = True
+                return None
+            raise storage_error(error, where, writing=False) from error
+        try:
+            with closing(answer["Body"]) as body:
+                data = body.read()
+        except (BotoCoreError, HTTPError, OSError):
+            continue  # boto3 repeats requests, but not the reading of an answer
+        return Blob(data, answer["ETag"], age_seconds(answer["LastModified"], answer["ResponseMetadata"]))
+    raise StoreUnavailable(where, "the connection breaks while it is read, again and again")
+
+
+def refused_by_condition(error: ClientError | BotoCoreError) -> bool:
+    """Return whether it was refused because of its condition, or of a write at the same moment."""
+    return isinstance(error, ClientError) and (
+        status_of(error) == 412 or code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict")
+    )
+
+
+def _put_on_condition(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
+    try:
+        return put(bucket, key, data, condition)
+    except ClientError as error:
+        if not bucket.settings.single_writer or code_of(error) != "NotImplemented":
+            raise
+    return put(bucket, key, data, {})
+
+
+def _ours(there: Blob, data: bytes, where: str) -> str:
+    if there.data != data:
+        raise AlreadyExists(where)
+    return there.etag
+
+
+def _tries() -> Iterator[None]:
+    for pause in _PAUSES_SECONDS:
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        yield
+
+
+def _contended(where: str) -> StoreUnavailable:
+    return StoreUnavailable(where, "others write there at the same moment, again and again")

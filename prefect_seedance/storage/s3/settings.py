@@ -1,0 +1,234 @@
+"""How to reach a bucket and how to keep objects in it, checked before anything connects.
+
+Imports nothing of AWS: a block may hold and check these settings without boto3 being loaded.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from prefect_seedance.storage.errors import BadKey, BadLocation
+from prefect_seedance.storage.keys import check_prefix
+
+Encryption = Literal["", "AES256", "aws:kms"]
+
+SCHEME = "s3://"
+
+#: S3 allows 1,024 bytes for a whole key, and a key inside the store may take 800 of them.
+LONGEST_PREFIX_BYTES = 1024 - 800 - 1
+
+CANNED_ACLS = (
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "aws-exec-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+)
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Archives: a video is read again for its poster and to be compared, and from these it cannot be.
+_UNREADABLE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
+_WORD = re.compile(r"[A-Z0-9_]*")
+_TAG = re.compile(r"[\w\s+\-=.:/@]*")
+
+
+class S3Options(TypedDict, total=False):
+    """Everything of `S3Settings` beside the place itself."""
+
+    region: str
+    endpoint_url: str
+    profile: str
+    access_key_id: str
+    secret_access_key: SecretStr
+    session_token: SecretStr
+    path_style: bool
+    allow_http: bool
+    encryption: Encryption
+    kms_key_id: str
+    storage_class: str
+    tags: Mapping[str, str]
+    acl: str
+    single_writer: bool
+
+
+def _no_tags() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """A place in a bucket, the way there, and how objects are kept. Empty text: not set, boto3's own default.
+
+    Attributes:
+        bucket: Name of the bucket.
+        prefix: Under which all keys stand, without slashes at its ends.
+        region: Of the bucket.
+        endpoint_url: Of an S3-compatible store.
+        profile: In the AWS configuration files.
+        access_key_id: With `secret_access_key`; without both, boto3 looks for credentials in its usual places.
+        secret_access_key: Never shown.
+        session_token: For temporary keys. Never shown.
+        path_style: Put the bucket into the path instead of the host name. Endpoints whose host is an address or
+            a bare name get that anyway.
+        allow_http: Let an `endpoint_url` of another machine be plain http, in a private network.
+        encryption: On the server: `AES256` or `aws:kms`; the bucket's default without.
+        kms_key_id: With `aws:kms`: key id, alias or ARN.
+        storage_class: Of all objects but the journal's.
+        tags: Of all objects but the journal's.
+        acl: Of all objects but the journal's; a canned one.
+        single_writer: Only one run at a time writes here: needed, to submit at all, where the store ignores the
+            conditions of a write.
+
+    Raises:
+        BadLocation: Saying which setting is wrong, and what to write instead.
+
+    Example:
+        >>> S3Settings("my-bucket", "videos").location
+        's3://my-bucket/videos'
+    """
+
+    bucket: str
+    prefix: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+    profile: str = ""
+    access_key_id: str = field(default="", repr=False)
+    secret_access_key: SecretStr = field(default=SecretStr(""), repr=False)
+    session_token: SecretStr = field(default=SecretStr(""), repr=False)
+    path_style: bool = False
+    allow_http: bool = False
+    encryption: Encryption = ""
+    kms_key_id: str = ""
+    storage_class: str = ""
+    tags: Mapping[str, str] = field(default_factory=_no_tags, hash=False)
+    acl: str = ""
+    single_writer: bool = False
+
+    def __post_init__(self) -> None:
+        # Settings stand for an open store: what the caller does to the tags later must not make them equal to others.
+        object.__setattr__(self, "tags", dict(self.tags))
+        for reason in self._faults():
+            raise BadLocation(self.location, reason)
+
+    @classmethod
+    def from_location(cls, location: str, **options: Unpack[S3Options]) -> S3Settings:
+        """Read `s3://bucket/prefix`.
+
+        Args:
+            location: The address; the prefix may be missing, and may end with a slash.
+            options: Any other setting, by its name.
+
+        Raises:
+            BadLocation: Saying what is wrong with it.
+
+        Example:
+            >>> S3Settings.from_location("s3://my-bucket/videos/", region="eu-central-1").prefix
+            'videos'
+        """
+        if not location.startswith(SCHEME):
+            raise BadLocation(location, "it does not begin with s3://. Write s3://bucket/prefix.")
+        bucket, _, prefix = location.removeprefix(SCHEME).partition("/")
+        return cls(bucket, prefix.removesuffix("/"), **options)
+
+    @property
+    def location(self) -> str:
+        """The address of the place: `s3://bucket/prefix`."""
+        return SCHEME + "/".join(part for part in (self.bucket, self.prefix) if part)
+
+    @property
+    def uses_path_style(self) -> bool:
+        """Whether the bucket must stand in the path: it cannot be put before an address or a bare host name."""
+        host = urlsplit(self.endpoint_url).hostname or ""
+        return self.path_style or (bool(host) and ("." not in host or _is_address(host)))
+
+    def _faults(self) -> list[str]:
+        checks = (self._place_fault, self._endpoint_fault, self._credentials_fault, self._keeping_fault)
+        return [fault for fault in (check() for check in checks) if fault]
+
+    def _place_fault(self) -> str:
+        bucket = self.bucket
+        if not _BUCKET.fullmatch(bucket) or ".." in bucket or _is_address(bucket):
+            return (
+                f"the bucket's name {bucket!r} is not valid. It must be 3 to 63 characters: lower-case letters, "
+                "digits, dots and hyphens, with a letter or a digit at both ends, and not an IP address."
+            )
+        if bucket.endswith("--x-s3"):
+            return "it is a directory bucket, which does not list its keys in order. Use a general purpose bucket."
+        try:
+            check_prefix(self.prefix)
+        except BadKey as error:
+            return f"its prefix is wrong: {error.reason}."
+        if self.prefix.endswith("/") or any(character in self.prefix for character in "?#"):
+            return "its prefix ends with a slash, or has a ? or # in it."
+        if len(self.prefix.encode()) > LONGEST_PREFIX_BYTES:
+            return f"its prefix is longer than {LONGEST_PREFIX_BYTES} bytes."
+        return ""
+
+    def _endpoint_fault(self) -> str:
+        if not self.endpoint_url:
+            return ""
+        url = urlsplit(self.endpoint_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            return "endpoint_url is not a complete https:// address."
+        if url.username or url.password or url.query or url.fragment:
+            return "endpoint_url has more in it than host, port and path."
+        if url.scheme == "http" and not self.allow_http and not _is_loopback(url.hostname):
+            return (
+                "endpoint_url is plain http to another machine: everybody on the way can read the videos. Use "
+                "https, or set allow_http if the network is private."
+            )
+        return ""
+
+    def _credentials_fault(self) -> str:
+        secret, token = self.secret_access_key.get_secret_value(), self.session_token.get_secret_value()
+        if bool(self.access_key_id) != bool(secret):
+            return "access_key_id and secret_access_key go together: set both or neither."
+        if token and not secret:
+            return "session_token needs access_key_id and secret_access_key."
+        if self.profile and secret:
+            return "profile and access keys exclude each other: keep one."
+        if secret and not secret.strip("*"):
+            return "secret_access_key is made of asterisks: a masked value was passed on instead of the secret."
+        return ""
+
+    def _keeping_fault(self) -> str:
+        if self.encryption not in ("", "AES256", "aws:kms"):
+            return "encryption must be empty, AES256 or aws:kms."
+        if self.kms_key_id and self.encryption != "aws:kms":
+            return "kms_key_id needs encryption aws:kms."
+        if self.storage_class in _UNREADABLE_CLASSES:
+            return (
+                f"what is stored as {self.storage_class} cannot be read again for its poster. Store it otherwise "
+                "and let a lifecycle rule of the bucket archive it."
+            )
+        if not _WORD.fullmatch(self.storage_class):
+            return "storage_class must be in capitals, for example STANDARD_IA."
+        if self.acl not in ("", *CANNED_ACLS):
+            return f"acl must be empty or one of {', '.join(CANNED_ACLS)}."
+        if len(self.tags) > 10:
+            return "S3 takes at most 10 tags."
+        for name, value in self.tags.items():
+            if not (0 < len(name) <= 128 and len(value) <= 256 and _TAG.fullmatch(name) and _TAG.fullmatch(value)):
+                return f"the tag {name[:130]!r} is too long, or has a character that S3 does not take."
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

@@ -1,0 +1,192 @@
+"""A store in an S3 bucket, or in one of a store that speaks S3."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, BinaryIO
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from prefect_seedance.storage.errors import BadKey, ConditionsIgnored, NotWritable
+from prefect_seedance.storage.keys import check_key, check_prefix
+from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
+from prefect_seedance.storage.s3 import records
+from prefect_seedance.storage.s3.bucket import Bucket, ClientMaker, OncePerProcess, make_client
+from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
+from prefect_seedance.storage.s3.headers import object_headers
+from prefect_seedance.storage.s3.probe import PROBE, Conditions, probe_conditions
+from prefect_seedance.storage.s3.reader import open_read
+from prefect_seedance.storage.s3.settings import S3Settings
+from prefect_seedance.storage.s3.upload import S3Upload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+#: What S3 allows. Links that are signed with temporary credentials die with these, however long they were asked for.
+LONGEST_LINK_SECONDS = 7 * 24 * 3600
+
+
+class S3Store:
+    """`Store` in a bucket. Threads share it; a forked child makes its own connections.
+
+    Args:
+        settings: Where, and how.
+        make_client: Makes the boto3 client from them, for credentials that settings cannot tell.
+
+    Example:
+        >>> store = S3Store(S3Settings("my-bucket", "videos"))
+        >>> store.uri_of("journal/store.json")
+        's3://my-bucket/videos/journal/store.json'
+    """
+
+    def __init__(self, settings: S3Settings, *, make_client: ClientMaker = make_client) -> None:
+        self.settings = settings
+        self.bucket = Bucket(settings, make_client)
+        self._conditions = OncePerProcess(self._probe_conditions)
+        self._writable = OncePerProcess(self._probe_writing)
+
+    @property
+    def client(self) -> S3Client:
+        """The boto3 client of this process, made when it is first needed."""
+        return self.bucket.client
+
+    # The journal's five.
+
+    def create(self, key: str, data: bytes) -> str:
+        """See `Store.create`."""
+        return records.create(self.bucket, key, data)
+
+    def swap(self, key: str, data: bytes, *, etag: str) -> str:
+        """See `Store.swap`."""
+        return records.swap(self.bucket, key, data, etag)
+
+    def get(self, key: str) -> Blob | None:
+        """See `Store.get`."""
+        return records.get(self.bucket, key)
+
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_keys`. A thousand keys are in memory at a time."""
+        return self._list(self.bucket.prefixed(check_prefix(prefix)))
+
+    def _list(self, whole: str) -> Iterator[str]:
+        with translated(f"s3://{self.bucket.name}/{whole}", writing=False):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name, Prefix=whole)
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    key = self.bucket.relative(entry.get("Key", ""))
+                    if _is_ours(key):
+                        yield key
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        try:
+            self.client.delete_object(Bucket=self.bucket.name, Key=self.bucket.key_of(key))
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) != "NoSuchKey":  # S3 itself says so for no key, other stores do
+                raise storage_error(error, self.uri_of(key), writing=True) from error
+
+    # Media.
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """See `Store.stat`."""
+        return self.bucket.stat(key)
+
+    def uri_of(self, key: str) -> str:
+        """See `Store.uri_of`: `s3://bucket/prefix/key`."""
+        return self.bucket.uri_of(key)
+
+    def begin_upload(
+        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+    ) -> Upload:
+        """See `Store.begin_upload`. Nothing is sent before there are more than 8 MiB, or the commit."""
+        return S3Upload(self.bucket, key, size=size, headers=object_headers(content_type, metadata, filename))
+
+    def open_read(self, key: str, start: int = 0) -> BinaryIO:
+        """See `Store.open_read`. The object can be sought in, and is never whole in memory."""
+        return open_read(self.bucket, key, start)
+
+    def presigned_url(self, key: str, expires_seconds: int = 3600) -> str:
+        """Return a link by which anybody can download an object for a while. Nothing is asked of the store.
+
+        Args:
+            key: Of the object.
+            expires_seconds: How long, at most a week; temporary credentials may end it earlier.
+
+        Raises:
+            ValueError: The time is below a second, or longer than S3 allows.
+            NotReadable: There are no credentials to sign with.
+        """
+        if not 0 < expires_seconds <= LONGEST_LINK_SECONDS:
+            raise ValueError(f"a link can live from 1 to {LONGEST_LINK_SECONDS} seconds, not {expires_seconds}")
+        with translated(self.uri_of(key), writing=False):
+            return self.client.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": self.bucket.name, "Key": self.bucket.key_of(key)},
+                ExpiresIn=expires_seconds,
+            )
+
+    # The bucket itself.
+
+    def conditions(self) -> Conditions:
+        """Return what was found when the store was probed, which is done once for each store and process.
+
+        Raises:
+            StorageError: It could not be found out; the next call tries again.
+        """
+        return self._conditions()
+
+    def _probe_conditions(self) -> Conditions:
+        found = probe_conditions(self.bucket)
+        self.bucket.refuses_overwrites = found.create and found.one_winner
+        return found
+
+    def require_conditions(self) -> None:
+        """See `Store.require_conditions`. With `single_writer` nothing is required."""
+        if self.settings.single_writer:
+            return
+        missing = self.conditions().missing
+        if missing:
+            raise ConditionsIgnored(self.settings.location, missing)
+
+    def check_writable(self) -> None:
+        """See `Store.check_writable`. Done once for each store and process, until it has succeeded."""
+        self._writable()
+
+    def _probe_writing(self) -> None:
+        """Write, read and delete a probe beside the journal's records."""
+        key, data = f"{PROBE}{uuid4().hex}", uuid4().hex.encode()
+        self.create(key, data)
+        try:
+            there = self.get(key)
+            if there is None or there.data != data:
+                raise NotWritable(self.uri_of(key), "a probe that was written reads back differently")
+        finally:
+            self.delete(key)
+
+
+_opened = lru_cache(maxsize=32)(S3Store)
+_opening = threading.Lock()
+if hasattr(os, "register_at_fork"):  # nobody holds it while a child is made, in which nobody would release it
+    os.register_at_fork(before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_opening.release)
+
+
+def open_s3_store(settings: S3Settings) -> S3Store:
+    """Return the store that has these settings, the same one to all threads of a process.
+
+    It keeps its connections, and what was found when it was probed.
+    """
+    with _opening:  # two threads that miss the cache at once would each be given a store of their own
+        return _opened(settings)
+
+
+def _is_ours(key: str) -> bool:
+    """Return whether a key can be ours: other tools leave keys in a bucket such as `folder/`."""
+    try:
+        check_key(key)
+    except BadKey:
+        return False
+    return True

@@ -1,0 +1,255 @@
+"""An object of any size on its way into a bucket: one request when small, parts when large, never over another.
+
+Two uploads of one key at once need no lock. Whoever commits first removes the parts of the other, which then
+finds the object there, takes the rest of its bytes without sending them, and ends in `AlreadyExists`.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from prefect_seedance.points import reached
+from prefect_seedance.storage.errors import (
+    AlreadyExists,
+    DamagedUpload,
+    NoSpace,
+    NotWritable,
+    StorageError,
+    StoreUnavailable,
+)
+from prefect_seedance.storage.protocol import ObjectInfo
+from prefect_seedance.storage.s3.bucket import Bucket
+from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
+from prefect_seedance.storage.s3.headers import (
+    Checksum,
+    ObjectHeaders,
+    crc32_header,
+    decode_metadata,
+    payload_of,
+    storage_options,
+)
+from prefect_seedance.storage.s3.parts import MOST_PARTS, PartsUpload, abort_unfinished_uploads
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+#: Up to this size an object is sent in one request; above it in parts of this size.
+PART_BYTES = 8 * 1024 * 1024
+_MEBIBYTE = 1024 * 1024
+_CONFLICT_PAUSES_SECONDS = (0.3, 1.0, 2.0)
+
+
+def part_bytes_for(size: int | None) -> int:
+    """Return how large parts must be so that 10,000 of them are enough.
+
+    Example:
+        >>> part_bytes_for(300_000_000) // _MEBIBYTE, part_bytes_for(200 * 1024**3) // _MEBIBYTE
+        (8, 21)
+    """
+    needed = -(-(size or 0) // MOST_PARTS)
+    return max(PART_BYTES, -(-needed // _MEBIBYTE) * _MEBIBYTE)
+
+
+class S3Upload:
+    """`Upload` into a bucket.
+
+    Args:
+        bucket: Where it goes.
+        key: What it will be called.
+        size: If known.
+        headers: Its content type and the like.
+    """
+
+    def __init__(self, bucket: Bucket, key: str, *, size: int | None, headers: ObjectHeaders) -> None:
+        self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
+        self._headers = headers
+        self._options = storage_options(bucket.settings, key)
+        self._part_bytes = part_bytes_for(size)
+        # Memory that was never written to costs nothing, so a small object does not take all of it.
+        self._buffer, self._filled = bytearray(self._part_bytes), 0
+        self._parts: PartsUpload | None = None
+        self._size = self._crc32 = self._numbers = 0
+        self._overtaken = False
+
+    def __enter__(self) -> Self:
+        """See `Upload`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `Upload`."""
+        if self._parts is not None:
+            self._parts.close()
+
+    def write(self, data: bytes) -> None:
+        """See `Upload.write`."""
+        self._size += len(data)
+        view = memoryview(data)
+        while view and not self._overtaken:
+            if self._filled == self._part_bytes:
+                self._send_part()
+            step = min(len(view), self._part_bytes - self._filled)
+            # Through a view: a bytearray copies what it is given once more before it takes it.
+            memoryview(self._buffer)[self._filled : self._filled + step] = view[:step]
+            self._filled += step
+            view = view[step:]
+
+    def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
+        """See `Upload.commit`. Size and CRC32 are compared before, by S3 where it can, and once more afterwards."""
+        if self._parts is None:
+            del self._buffer[self._filled :]
+            self._crc32 = zlib.crc32(self._buffer)
+        else:
+            self._finish_parts(self._parts)
+            if self._parts.checks_whole:
+                self._crc32 = crc32  # S3 compares it with the parts, each of which it has compared with its own
+        if self._overtaken or (self._looks_first and self._bucket.stat(self._key) is not None):
+            raise AlreadyExists(self._where)
+        if (self._size, self._crc32) != (size, crc32):
+            there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
+            raise DamagedUpload(self._where, f"{there}, expected {wanted}")
+        reached("commit.before")
+        info = self._put()
+        reached("commit.after")
+        if self._parts is not None:
+            abort_unfinished_uploads(self._bucket, self._key)
+        return info
+
+    @property
+    def _looks_first(self) -> bool:
+        """Whether to look if the key is free, although the write itself refuses to overwrite.
+
+        Not every endpoint honours that. One that was found to needs no second question where the write is one request;
+        the parts of a large object would all be put together before it is refused.
+        """
+        known = self._bucket.refuses_overwrites and not self._bucket.settings.single_writer
+        return self._parts is not None or not known
+
+    def _put(self) -> ObjectInfo:
+        for pause in _CONFLICT_PAUSES_SECONDS:
+            try:
+                if self._parts is None:
+                    etag = self._put_whole()
+                else:
+                    etag = self._parts.complete(crc32=self._crc32, size=self._size)
+            except (ClientError, BotoCoreError, StorageError) as error:
+                found = self._ours_or_none(error)
+                if found is not None:
+                    return found
+                if not (isinstance(error, ClientError) and code_of(error) == "ConditionalRequestConflict"):
+                    raise self._storage_error(error) from error
+                time.sleep(pause)  # another upload commits at this moment, and may fail yet
+            else:
+                return self._checked(etag)
+        raise StoreUnavailable(self._where, "others write there at the same moment, again and again")
+
+    def _put_whole(self) -> str:
+        checksum: Checksum = {}
+        if self._bucket.takes_checksums:
+            checksum["ChecksumCRC32"] = crc32_header(self._crc32)
+        try:
+            return self._bucket.client.put_object(
+                Bucket=self._bucket.name,
+                Key=self._bucket.key_of(self._key),
+                Body=payload_of(self._buffer),
+                IfNoneMatch="*",
+                **self._headers,
+                **self._options,
+                **checksum,
+            )["ETag"]
+        except ClientError as error:
+            if not checksum or code_of(error) != "NotImplemented":
+                raise
+            self._bucket.takes_checksums = False
+        return self._put_whole()
+
+    def _ours_or_none(self, error: Exception) -> ObjectInfo | None:
+        """Return what is there after a failure, if it is ours.
+
+        boto3 repeats a request whose answer was lost, and the repetition is refused because of the first.
+
+        Raises:
+            AlreadyExists: Something else is there, or it cannot be told.
+        """
+        try:
+            head = self._bucket.head(self._key, checksum=True)
+        except StorageError:
+            return None  # the first error says more
+        if head is None:
+            return None
+        info = self._bucket.info(self._key, head)
+        same_metadata = info.metadata == decode_metadata(self._headers["Metadata"])
+        if same_metadata and info.size == self._size and self._checksum_of(head) == crc32_header(self._crc32):
+            return info
+        raise AlreadyExists(self._where) from error
+
+    def _checked(self, etag: str) -> ObjectInfo:
+        """Check what is there now, and return it."""
+        head = self._bucket.head(self._key, checksum=True)
+        if head is None:
+            raise StoreUnavailable(self._where, "it was stored, and is not there a moment later")
+        info = self._bucket.info(self._key, head)
+        crc32, wanted = self._checksum_of(head), crc32_header(self._crc32)
+        if info.size == self._size and crc32 in ("", wanted):
+            return info
+        detail = f"{info.size} bytes, CRC32 {crc32 or 'unknown'}, expected {self._size} bytes, {wanted}"
+        # It must not stay: the next relay would take it for the video. Only what this upload wrote is removed.
+        if info.etag == etag:
+            with translated(self._where, writing=True):
+                self._bucket.client.delete_object(Bucket=self._bucket.name, Key=self._bucket.key_of(self._key))
+            raise DamagedUpload(self._where, detail)
+        advice = "Look at it, delete it by hand, and run again."
+        raise NotWritable(self._where, f"what is there is not what was sent ({detail})", advice)
+
+    def _checksum_of(self, head: HeadObjectOutputTypeDef) -> str:
+        """Return the CRC32 of the whole if the store tells it; that of the parts' checksums says nothing."""
+        assumed = "FULL_OBJECT" if self._parts is None else "COMPOSITE"
+        crc32 = head.get("ChecksumCRC32", "")
+        return crc32 if head.get("ChecksumType", assumed) == "FULL_OBJECT" and "-" not in crc32 else ""
+
+    def _storage_error(self, error: ClientError | BotoCoreError | StorageError) -> StorageError:
+        if isinstance(error, StorageError):
+            return error
+        if code_of(error) == "BadDigest":
+            return DamagedUpload(self._where, "what arrived does not have the checksum of what was sent")
+        return storage_error(error, self._where, writing=True)
+
+    def _send_part(self) -> None:
+        if self._numbers >= MOST_PARTS:
+            raise NoSpace(self._where, f"it is larger than {MOST_PARTS} parts of {self._part_bytes} bytes")
+        self._numbers += 1
+        with self._rivals_noticed():
+            if self._parts is None:
+                self._parts = PartsUpload(self._bucket, self._key, self._headers, self._options)
+            del self._buffer[self._filled :]
+            if not self._parts.checks_whole:
+                self._crc32 = zlib.crc32(self._buffer, self._crc32)
+            self._buffer, self._filled = self._parts.send(self._buffer), 0
+
+    def _finish_parts(self, parts: PartsUpload) -> None:
+        if self._filled and not self._overtaken:
+            self._send_part()
+        with self._rivals_noticed():
+            if not self._overtaken:
+                parts.wait()
+
+    @contextmanager
+    def _rivals_noticed(self) -> Generator[None, None, None]:
+        """Pass over a failure if the object is there by now: somebody else brought it, and ended our upload."""
+        try:
+            yield
+        except StorageError:
+            there = None
+            with suppress(StorageError):  # the first error says more
+                there = self._bucket.stat(self._key)
+            if there is None:
+                raise
+            self._overtaken = True

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefect_seedance.storage.errors import ForbiddenSource
+from prefect_seedance.storage.relay.policy import MediaPolicy, address_kind
+
+PUBLIC = "93.184.216.34"
+
+
+def policy(*addresses: str, **settings: object) -> MediaPolicy:
+    return MediaPolicy(resolver=lambda host, port: list(addresses), **settings)  # type: ignore[arg-type]
+
+
+def test_a_public_https_host_may_be_followed_to_the_addresses_that_were_checked() -> None:
+    target = policy(PUBLIC, "2606:2800:220:1::1").check("https://Media.Example.com/a.mp4?sign=secret")
+    assert (target.host, target.addresses) == ("media.example.com", (PUBLIC, "2606:2800:220:1::1"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
+        *(
+            "100.100.100.200",
+            "198.18.0.5",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "224.0.1.1",
+            "240.0.0.1",
+        ),
+        *(
+            "::1",
+            "::",
+            "fe80::1",
+            "fe80::1%eth0",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "::ffff:127.0.0.1",
+        ),
+        *("64:ff9b::a00:1", "64:ff9b::7f00:1", "2002:a00:1::", "fec0::1", "2001:db8::1"),
+    ],
+)
+def test_an_address_that_is_not_public_is_refused_even_beside_a_public_one(address: str) -> None:
+    for addresses in ([address], [PUBLIC, address], [address, PUBLIC]):
+        with pytest.raises(ForbiddenSource, match="allow_media_hosts"):
+            policy(*addresses).check("https://media.example.com/a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"),
+    [
+        ("http://media.example.com/a.mp4", "only https"),
+        ("ftp://media.example.com/a.mp4", "not a complete"),
+        ("file:///etc/passwd", "not a complete"),
+        ("seedance/mini-sp/video/a.mp4", "not a complete"),
+        ("//media.example.com/a.mp4", "not a complete"),
+        ("https:///a.mp4", "not a complete"),
+        ("", "not a complete"),
+        ("https://user:secret@media.example.com/a.mp4", "user name or password"),
+        ("https://user@media.example.com/a.mp4", "user name or password"),
+        ("https://media.example.com:99999999/a.mp4", "host or port"),
+        ("https://exa mple.com/a.mp4?secret", "host or port"),
+        ("https://media.example.com/a\nb.mp4", "not a valid"),
+        ("https://[::1/a.mp4", "not a valid"),
+    ],
+)
+def test_a_link_that_is_not_plain_https_is_refused_without_showing_it(link: str, reason: str) -> None:
+    with pytest.raises(ForbiddenSource, match=reason) as caught:
+        policy(PUBLIC).check(link)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://2130706433/", "https://0x7f.1/", "https://127.1/", "https://localhost/", "https://[::1]/"],
+)
+def test_loopback_in_disguise_is_refused_by_what_the_system_makes_of_it(link: str) -> None:
+    with pytest.raises((ForbiddenSource, OSError)):
+        MediaPolicy().check(link)
+
+
+@pytest.mark.parametrize("link", ["http://localhost:8000/a", "https://localhost/a", "http://[::1]:8000/a"])
+def test_loopback_may_be_allowed_and_then_with_plain_http_too(link: str) -> None:
+    assert policy("127.0.0.1", "::1", allow_loopback=True).check(link).addresses == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize("address", [PUBLIC, "10.0.0.1"])
+def test_plain_http_is_for_loopback_only(address: str) -> None:
+    for addresses in ([address], ["127.0.0.1", address]):
+        with pytest.raises(ForbiddenSource, match="only https"):
+            policy(*addresses, allow_loopback=True).check("http://media.example.com/a")
+
+
+def test_a_named_host_is_not_resolved_at_all() -> None:
+    def never(host: str, port: int) -> list[str]:
+        raise AssertionError("resolved")
+
+    trusting = MediaPolicy(allow_hosts=frozenset({"cdn.example.com", ".Example.NET"}), resolver=never)
+    for host in ("cdn.example.com", "CDN.example.com", "a.example.net", "a.b.example.net"):
+        assert trusting.check(f"https://{host}/a").addresses == ()
+    for host in ("example.net", "xcdn.example.com", "cdn.example.com.evil.com", "evilexample.net"):
+        with pytest.raises(AssertionError, match="resolved"):
+            trusting.check(f"https://{host}/a")
+    for link in ("http://cdn.example.com/a", "https://me@cdn.example.com/a"):
+        with pytest.raises(ForbiddenSource):
+            trusting.check(link)
+
+
+def test_a_host_without_an_address_is_a_fault_of_the_moment_not_forbidden() -> None:
+    with pytest.raises(OSError, match="no address"):
+        policy().check("https://media.example.com/a")
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_wrapped_in_ipv6_is_what_it_wraps(address: ipaddress.IPv4Address) -> None:
+    for wrapped in (f"::ffff:{address}", f"64:ff9b::{address}"):
+        assert address_kind(ipaddress.ip_address(wrapped)) == address_kind(address)
