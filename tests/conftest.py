@@ -107,6 +107,7 @@ sys.addaudithook(guard)
 TOGETHER = {
     "browser": "browser",
     "chaos": "chaos",
+    "costs": "costs",
     "deployments": "deployments",
     "flows": "flows",
     "prefect_runs": "prefect_runs",

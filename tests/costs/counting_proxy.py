@@ -1,0 +1,140 @@
+"""A line to a server that writes down every HTTP request on it, as a process of its own.
+
+Run as `python -m tests.costs.counting_proxy HOST:PORT LOG`. It prints its port, and ends when its standard input is
+closed. A line of the log is a method and a path, and is written before the server sees the request: whoever has had an
+answer finds its request in the log. What is not HTTP any more, after a switch to a websocket, goes through uncounted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
+
+HEAD_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class CountedLine:
+    """A running proxy.
+
+    Attributes:
+        url: Takes the place of the server's own, path included.
+        log: Grows by one line per request.
+    """
+
+    url: str
+    log: Path
+
+
+@contextmanager
+def counted_line(upstream: str, log: Path) -> Iterator[CountedLine]:
+    """Run a proxy in front of a server for the length of a ``with`` block."""
+    address = urlsplit(upstream)
+    log.touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.costs.counting_proxy", address.netloc, str(log)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        assert process.stdout is not None
+        yield CountedLine(f"http://127.0.0.1:{int(process.stdout.readline())}{address.path}", log)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def pass_requests(client: asyncio.StreamReader, server: asyncio.StreamWriter, log: TextIO) -> None:
+    """Pass one connection's requests on, each written down first."""
+    while True:
+        head = await client.readuntil(b"\r\n\r\n")
+        method, path, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
+        lines = head.decode("latin-1").split("\r\n")[1:]
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if "upgrade" in headers:
+            server.write(head)
+            await pass_bytes(client, server)
+            return
+        log.write(f"{method} {path}\n")
+        log.flush()
+        server.write(head)
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            await pass_chunks(client, server)
+        else:
+            await pass_exactly(client, server, int(headers.get("content-length") or 0))
+        await server.drain()
+
+
+async def pass_chunks(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass a chunked body on; it has no trailers."""
+    size = -1
+    while size:
+        line = await source.readuntil(b"\r\n")
+        size = int(line.partition(b";")[0], 16)
+        target.write(line)
+        await pass_exactly(source, target, size + len(b"\r\n"))
+
+
+async def pass_exactly(source: asyncio.StreamReader, target: asyncio.StreamWriter, size: int) -> None:
+    """Pass so many bytes on."""
+    while size:
+        piece = await source.read(min(size, 65536))
+        if not piece:
+            raise ConnectionError("the client is gone")
+        target.write(piece)
+        await target.drain()
+        size -= len(piece)
+
+
+async def pass_bytes(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass on what comes, to its end."""
+    while piece := await source.read(65536):
+        target.write(piece)
+        await target.drain()
+
+
+async def serve(upstream: str, log: TextIO) -> None:
+    """Take connections until the process is ended."""
+    host, _, port = upstream.partition(":")
+
+    async def connected(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection(host, int(port))
+        ways = [
+            asyncio.ensure_future(pass_requests(client, to_server, log)),
+            asyncio.ensure_future(pass_bytes(server, to_client)),
+        ]
+        # Where one side is gone, the other is not waited for.
+        _, going_on = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in going_on:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for side in (to_client, to_server):
+            with suppress(OSError):
+                side.close()
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0, limit=HEAD_LIMIT)
+    print(listening.sockets[0].getsockname()[1], flush=True)
+    await listening.serve_forever()
+
+
+def main() -> None:
+    """Serve until the standard input is closed."""
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    _, upstream, log = sys.argv
+    with open(log, "a") as lines:
+        asyncio.run(serve(upstream, lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What a further video of a process costs in requests, TLS contexts and threads: counted on one small clip into S3.
+
+The tables say why each request is made. A change that adds one adds its reason here, or it does not go in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from prefect_seedance.simulator import Simulator
+from tests.costs.child import PACKAGE
+from tests.costs.conftest import environment_for, settings_for
+from tests.costs.counting_proxy import CountedLine
+from tests.processes import finished
+
+pytestmark = pytest.mark.server
+
+S3_LIMIT, TOP_LEVEL_LIMIT, SUBFLOW_LIMIT = 13, 16, 20
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A request that there is a reason for.
+
+    Attributes:
+        method: Of HTTP; several are separated by a bar.
+        path: Matches the whole path, without its query.
+        most: How often it may be made.
+        reason: Why.
+    """
+
+    method: str
+    path: str
+    most: int
+    reason: str
+
+    def fits(self, line: str) -> bool:
+        method, path = line.split(" ")
+        return bool(re.fullmatch(self.method, method) and re.fullmatch(self.path, path.partition("?")[0]))
+
+
+VIDEO = r"/test-bucket/.*/videos/.*"
+RECORD = r"/test-bucket/.*/journal/records/.*"
+MARKER = r"/test-bucket/.*/journal/open/.*"
+
+S3 = [
+    Allowed("GET", RECORD, 3, "the record wins: it is read before the claim, before the wait and before the relay"),
+    Allowed("PUT", MARKER, 1, "lets the collector find what is open without reading every record"),
+    Allowed("PUT", RECORD, 4, "claimed, submitted, completed, stored"),
+    Allowed("PUT", VIDEO + r"\.mp4", 1, "the video"),
+    Allowed("HEAD", VIDEO + r"\.mp4", 1, "what arrived is compared with what was sent"),
+    Allowed("PUT", VIDEO + r"\.jpg", 1, "the poster"),
+    Allowed("PUT", VIDEO + r"\.json", 1, "the provenance"),
+    Allowed("DELETE", MARKER, 1, "nothing is open any more"),
+]
+
+RUN, TASK_RUN = "/api/flow_runs/[0-9a-f-]{36}", "/api/task_runs/[0-9a-f-]{36}"
+
+PREFECT_RUN = [
+    Allowed("POST", "/api/flows/", 1, "Prefect: the flow's id"),
+    Allowed("POST", "/api/flow_runs/", 1, "Prefect: makes the run"),
+    Allowed("PATCH", RUN, 1, "Prefect: the run's name, which says what is made"),
+    Allowed("POST", RUN + "/set_state", 2, "Prefect: running, completed"),
+    Allowed("PATCH", RUN + "/labels", 1, "the journal that retries of the run must find again"),
+    Allowed("POST|PATCH", "/api/artifacts/.*", 3, "the run's page: result and poster; of a long wait the progress"),
+    Allowed("POST", "/api/logs/", 1, "Prefect: a batch of log lines"),
+]
+
+TOP_LEVEL = [
+    *PREFECT_RUN,
+    Allowed("GET", RUN, 1, "Prefect: what the run is before it begins; our code reads labels and schedule off it"),
+    Allowed("GET", "/api/admin/storage", 3, "Prefect: where results go; asked for name, run, and whether to keep any"),
+    Allowed("GET", "/api/csrf-token", 2, "Prefect: its client of the run, and the one that all tasks share"),
+]
+
+SUBFLOW = [
+    *PREFECT_RUN,
+    Allowed("POST", "/api/task_runs/", 1, "Prefect: the task that stands for the subflow in its parent"),
+    Allowed("POST", "/api/flow_runs/filter", 1, "Prefect: whether a retried parent has this subflow already"),
+    Allowed("GET", RUN, 3, "Prefect: as above; then the way up to the run that began everything"),
+    Allowed("GET", TASK_RUN, 2, "the way up leads through the tasks that stand for subflows"),
+    Allowed("GET", "/api/csrf-token", 1, "Prefect: where labels are written with a client of their own"),
+]
+
+#: Prefect asks whether a tag of a task run has a limit, and remembers for five seconds that it has none: how often
+#: depends on the machine's speed.
+NOT_COUNTED = re.compile(r"POST /api/v2/concurrency_limits/increment-with-lease")
+
+
+@pytest.fixture(scope="module")
+def seen(
+    simulator: Simulator,
+    line_to_s3: CountedLine,
+    line_to_prefect: CountedLine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], Any]:
+    """Play a scene in a process of its own, once for all tests; a call returns what it saw."""
+    logs = {"s3": str(line_to_s3.log), "prefect": str(line_to_prefect.log)}
+
+    @cache
+    def play(scene: str) -> Any:
+        settings = settings_for(simulator, line_to_s3.url, f"counts-{scene}", logs)
+        folder = tmp_path_factory.mktemp(scene)
+        environment = environment_for(line_to_prefect.url, folder)
+        output = finished(*settings.command(scene), environment=environment, folder=folder)
+        return json.loads(output.splitlines()[-1])
+
+    return play
+
+
+def without_reason(lines: list[str], table: list[Allowed]) -> list[str]:
+    """The requests that the table has no row for, or no more room."""
+    left = [replace(row) for row in table]
+    surplus: list[str] = []
+    for line in lines:
+        fitting = next((index for index, row in enumerate(left) if row.most and row.fits(line)), None)
+        if fitting is None:
+            surplus.append(line)
+        else:
+            left[fitting] = replace(left[fitting], most=left[fitting].most - 1)
+    return surplus
+
+
+def check(lines: list[str], table: list[Allowed], limit: int) -> None:
+    """Check that each request has its reason, and that there are no more than allowed."""
+    counted = [line for line in lines if not NOT_COUNTED.match(line)]
+    everything = "\n".join(counted)
+    assert without_reason(counted, table) == [], f"of {len(counted)} requests:\n{everything}"
+    assert 0 < len(counted) <= limit, everything
+
+
+def test_a_further_video_at_the_top_level(seen: Callable[[str], Any]) -> None:
+    check(seen("top_level")["prefect"], TOP_LEVEL, TOP_LEVEL_LIMIT)
+
+
+def test_a_further_video_as_a_subflow(seen: Callable[[str], Any]) -> None:
+    check(seen("subflow")["prefect"], SUBFLOW, SUBFLOW_LIMIT)
+
+
+@pytest.mark.parametrize("scene", ["top_level", "subflow"])
+def test_a_further_video_in_s3(scene: str, seen: Callable[[str], Any]) -> None:
+    check(seen(scene)["s3"], S3, S3_LIMIT)
+
+
+@pytest.mark.parametrize(("table", "limit"), [(S3, S3_LIMIT), (TOP_LEVEL, TOP_LEVEL_LIMIT), (SUBFLOW, SUBFLOW_LIMIT)])
+def test_the_tables_keep_to_their_limits(table: list[Allowed], limit: int) -> None:
+    assert sum(row.most for row in table) <= limit
+
+
+def test_a_request_without_a_reason_would_be_noticed() -> None:
+    head = "HEAD /test-bucket/p/deep/videos/2026/a.mp4"
+    probe = "GET /test-bucket/p/deep/journal/store.json"
+    assert without_reason([head, head, probe], S3) == [head, probe]
+
+
+def test_our_code_builds_one_tls_context_per_process(seen: Callable[[str], Any]) -> None:
+    builders = seen("tls")
+    assert builders["first"].count(PACKAGE) == 1
+    assert builders["further"].count(PACKAGE) == 0
+
+
+def test_a_further_video_builds_the_tls_contexts_of_prefects_two_clients_only(seen: Callable[[str], Any]) -> None:
+    """One of the run, one that all tasks share: each costs more than a tenth of what a whole video may."""
+    assert seen("tls")["further"] == ["prefect", "prefect"]
+
+
+def test_our_code_leaves_asyncios_default_pool_to_others(seen: Callable[[str], Any]) -> None:
+    submitted = seen("pool")
+    assert submitted["ours"] == []
+    assert len(submitted["noticed"]) == 1
