@@ -5,17 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_seedance.storage.keys import check_key
-from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, KeyFacts, beside, check_template, render
+from prefect_seedance.storage.templates import (
+    DEFAULT_TEMPLATE,
+    KeyFacts,
+    beside,
+    check_template,
+    prefill,
+    render,
+)
 
 FACTS = KeyFacts(
-    task_id="videos_1f",
     intent="ab12",
     request_digest="d1",
     model="seedance2.0-std",
     take="1",
     flow_run_name="nightly run: 3",
-    created=datetime(2026, 11, 22, 23, 30, tzinfo=UTC),
 )
+CREATED = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +34,13 @@ FACTS = KeyFacts(
     ],
 )
 def test_a_template_names_a_video(template: str, key: str) -> None:
-    assert render(check_template(template), FACTS) == key
+    assert render(prefill(check_template(template), FACTS), "videos_1f", CREATED) == key
+
+
+def test_what_is_known_beforehand_is_filled_in_and_the_rest_stays_open() -> None:
+    template = "{created:%Y}/{model}/{flow_run_name}-{task_id}.mp4"
+    assert prefill(template, FACTS) == "{created:%Y}/seedance2.0-std/nightly-run-3-{task_id}.mp4"
+    assert check_template(prefill(template, FACTS)), "so that it may be filled in by any process"
 
 
 @pytest.mark.parametrize(
@@ -57,10 +69,10 @@ def test_a_template_that_could_go_wrong_is_refused_when_it_is_saved(template: st
     assert said in str(caught.value)
 
 
-@given(values=st.lists(st.text(), min_size=6, max_size=6))
-def test_after_the_money_is_spent_no_value_can_make_a_key_that_is_refused(values: list[str]) -> None:
+@given(values=st.lists(st.text(), min_size=5, max_size=5), task_id=st.text())
+def test_after_the_money_is_spent_no_value_can_make_a_key_that_is_refused(values: list[str], task_id: str) -> None:
     everything = "{task_id}/{intent}/{request_digest}/{model}/{take}/{flow_run_name}.mp4"
-    key = render(check_template(everything), KeyFacts(*values, created=FACTS.created))
+    key = render(prefill(check_template(everything), KeyFacts(*values)), task_id, CREATED)
     assert check_key(key) == key
     assert key.count("/") == 5
 

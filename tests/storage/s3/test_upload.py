@@ -145,9 +145,15 @@ def test_a_few_faults_do_not_show(moto: S3Server, line: S3Proxy, faults: list[Fa
     line.faults.clear()
     store = moto.store(endpoint_url=line.url)
     line.plan(*faults)
-    info = upload(store, "a", LARGE[:size], METADATA)
+    try:
+        info = upload(store, "a", LARGE[:size], METADATA)
+    except AlreadyExists:
+        # moto tells no checksum of what came in one request; see the next test.
+        assert size == 1000
+    else:
+        assert info.size == size
     line.faults.clear()
-    assert info.size == size and content(store, "a") == LARGE[:size]
+    assert content(store, "a") == LARGE[:size]
     # A lost answer to CreateMultipartUpload makes a second one; that is cleared away too.
     assert moto.unfinished(store.settings) == []
 
