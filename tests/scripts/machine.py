@@ -36,7 +36,7 @@ case $name,$* in
         ;;
     apt-get,*chromium*) cp "$0" "$here/chromium" ;;
     apt-get,*-venv*) rm "$MACHINE/no-ensurepip" ;;
-    pytest,*) echo "SKIP_BROWSER_TESTS=$SKIP_BROWSER_TESTS LONG=$SEEDANCE_LONG,$HYPOTHESIS_PROFILE" >"$MACHINE/seen" ;;
+    pytest,*) echo "SKIP_BROWSER_TESTS=$SKIP_BROWSER_TESTS LONG=$RUN_LONG,$HYPOTHESIS_PROFILE" >"$MACHINE/seen" ;;
 esac
 case " $FAILING " in *" $name "*) exit 3 ;; esac
 """
