@@ -53,9 +53,16 @@ os.environ.update(
     }
 )
 
-# No deadline: a property that starts a server or shares two cores with the rest is slow, not wrong.
-settings.register_profile("bounded", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No deadline: a property that starts a server or shares two cores with the rest is slow, not wrong. And never the same
+# examples again, which is what hypothesis would make of the variable CI.
+for profile, examples in {"bounded": 60, "thorough": 2000}.items():
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        derandomize=False,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "bounded"))
 
 
@@ -102,8 +109,8 @@ sys.addaudithook(guard)
 
 
 # The tests of each of these folders or files share servers and processes that take long to start, so one worker has
-# them all; what has one name goes together, and a file goes before its folder. Runs of the first two that the README's
-# line gives a call of their own are ended to the second, which goes wrong between too many neighbours.
+# them all; what has one name goes together, and a file goes before its folder. In deployments and prefect_runs, which
+# scripts/test gives a call of their own, runs are ended to the second: that goes wrong between too many neighbours.
 TOGETHER = {
     "browser": "browser",
     "chaos": "chaos",

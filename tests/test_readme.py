@@ -2,8 +2,11 @@
 
 import ast
 import json
+import os
 import re
 from pathlib import Path
+
+import pytest
 
 from prefect_seedance.client.describe import markdown_table
 from prefect_seedance.storage.s3.permissions import iam_policy
@@ -25,11 +28,11 @@ def test_the_policy_is_the_one_that_the_store_needs() -> None:
     assert json.loads(shown[1]) == iam_policy(S3Settings("my-bucket", "videos"))
 
 
-def test_the_two_command_lines_are_single_fenced_lines() -> None:
-    for heading in ("## Try it", "## Test it"):
-        section = README.split(f"{heading}\n", 1)[1].split("\n## ", 1)[0]
-        (block,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-        assert block.strip().count("\n") == 0
+@pytest.mark.parametrize(("heading", "command"), [("Try it", "scripts/demo"), ("Test it", "scripts/test")])
+def test_to_try_it_and_to_test_it_takes_one_script_each(heading: str, command: str) -> None:
+    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    assert re.findall(r"```sh\n(.*?)```", section, re.DOTALL) == [f"{command}\n"]
+    assert os.access(ROOT / command, os.X_OK)
 
 
 def test_the_names_in_the_examples_exist() -> None:

@@ -5,6 +5,7 @@ At most one bill per intent, always; what was accepted ends stored, or unknown w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -22,8 +23,8 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 ROWS = [Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS]
 
 
-# All rows on S3 are played by `python -m benchmarks.chaos --s3`; here every eighth one.
-@each(*ROWS, *on_s3(*ROWS[::8]))
+# On S3 every eighth one, and with RUN_LONG all.
+@each(*ROWS, *on_s3(*(ROWS if os.environ.get("RUN_LONG") else ROWS[::8])))
 def test_a_killed_run_is_taken_up_and_nothing_is_paid_for_twice(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:

@@ -1,6 +1,6 @@
 """The rules in the request's JSON schema, as the Prefect server applies them to what a form sends.
 
-What they must refuse is `PAGES`, written by hand from the vendor's pages, and for any request whatever `check` says.
+They must refuse what `check` refuses, which `test_routes` holds against the vendor's pages, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.client.routes import ROUTES, Route
 from prefect_seedance.flows.generate_video import agenerate_video, generate_video
 from tests.client import route_oracle as oracle
+from tests.client.pages import SECRET, Fields, address, addresses, asked, page_of
 from tests.client.test_request_schema import inner_schemas
-from tests.client.test_routes import PAGES, SECRET, Fields, address, addresses, asked
 
 #: What a deployment of the flow stores.
 SCHEMA: dict[str, Any] = parameter_schema(generate_video).model_dump_for_openapi()
@@ -99,7 +99,7 @@ def test_the_rules_reach_both_flows_unchanged() -> None:
     assert parameter_schema(agenerate_video).model_dump_for_openapi() == SCHEMA
 
 
-def test_the_request_stays_under_40_kilobytes() -> None:
+def test_the_request_stays_small_enough_for_every_deployment_to_carry() -> None:
     assert len(json.dumps(REQUEST, separators=(",", ":")).encode()) < 20_000
 
 
@@ -122,42 +122,6 @@ def test_every_pattern_means_the_same_to_the_server_as_to_check() -> None:
         assert bool(re.search(r"\s", chr(code))) == chr(code).isspace()
 
 
-# --- Good and bad samples of every route ---
-
-
-@pytest.mark.parametrize("schema", [PREPARED, PREPARED_V1], ids=["V2", "V1"])
-@pytest.mark.parametrize("model", oracle.MODELS)
-def test_the_form_lets_pass_what_a_page_allows(model: str, schema: dict[str, Any]) -> None:
-    (page,) = (page for page in PAGES.values() if model in page.models)
-    for shorthand in page.accepts:
-        assert errors_of(as_the_form_sends(asked(model, shorthand)), schema) == {}, shorthand
-
-
-@pytest.mark.parametrize("schema", [PREPARED, PREPARED_V1], ids=["V2", "V1"])
-@pytest.mark.parametrize("model", oracle.MODELS)
-def test_the_form_refuses_what_a_page_forbids_on_the_field_itself(model: str, schema: dict[str, Any]) -> None:
-    (page,) = (page for page in PAGES.values() if model in page.models)
-    for shorthand, named in page.refuses.items():
-        found = errors_of(as_the_form_sends(asked(model, shorthand)), schema)
-        assert {base(place) for place in found} == set(named.split()), shorthand
-
-
-@pytest.mark.parametrize("shorthand", PAGES["STD"].refuses)
-def test_without_a_model_the_default_models_rules_hold(shorthand: str) -> None:
-    fields = asked("seedance2.0-std", shorthand)
-    expected = errors_of(fields)
-    del fields["model"]
-    assert errors_of(fields) == expected != {}
-
-
-@pytest.mark.parametrize("model", oracle.MODELS)
-def test_another_model_lifts_every_rule_of_the_route(model: str) -> None:
-    (page,) = (page for page in PAGES.values() if model in page.models)
-    for shorthand in page.refuses:
-        found = errors_of(asked(model, shorthand) | {"other_model": "seedance9"})
-        assert found.keys() == ({"duration"} if shorthand == "0 s" else set()), shorthand
-
-
 @pytest.mark.parametrize("model", oracle.MODELS)
 def test_a_deployment_may_keep_a_part_of_a_request(model: str) -> None:
     """The server forgets `required` when it checks the parameters of a deployment: no rule may awake by that."""
@@ -167,6 +131,25 @@ def test_a_deployment_may_keep_a_part_of_a_request(model: str) -> None:
 
 
 # --- Every request: the form and `check` say the same ---
+
+
+def assert_the_form_agrees(fields: Fields) -> None:
+    expected = refused_places(fields)
+    for schema in (PREPARED, PREPARED_V1):
+        assert errors_of(fields, schema).keys() == expected, fields
+        assert errors_of(as_the_form_sends(fields), schema).keys() == expected, "absence means the default"
+
+
+@pytest.mark.parametrize("model", oracle.MODELS)
+def test_the_form_refuses_of_every_sample_of_a_page_what_check_refuses(model: str) -> None:
+    page = page_of(model)
+    for shorthand in (*page.accepts, *page.refuses):
+        fields = asked(model, shorthand)
+        assert_the_form_agrees(fields)
+        assert_the_form_agrees(fields | {"other_model": "seedance9"})
+        if model == DEFAULTS["model"]:
+            del fields["model"]
+            assert_the_form_agrees(fields)
 
 
 def texts(*values: str) -> st.SearchStrategy[str]:
@@ -198,12 +181,10 @@ REQUESTS = st.fixed_dictionaries(
 ).filter(lambda fields: not re.search("[\ud800-\udfff]", json.dumps(fields, ensure_ascii=False)))
 
 
-@given(REQUESTS, st.booleans())
-@example({"prompt": "x", "first_image": "one-address-without-white-space"}, False)
-def test_the_form_refuses_what_check_refuses_and_nothing_else(fields: Fields, v1: bool) -> None:
-    expected = refused_places(fields)
-    assert errors_of(fields, PREPARED_V1 if v1 else PREPARED).keys() == expected
-    assert errors_of(as_the_form_sends(fields)).keys() == expected, "absence means the default"
+@given(REQUESTS)
+@example({"prompt": "x", "first_image": "one-address-without-white-space"})
+def test_the_form_refuses_what_check_refuses_and_nothing_else(fields: Fields) -> None:
+    assert_the_form_agrees(fields)
 
 
 LEVELS = st.sampled_from(["allow", "warn", "refuse"])

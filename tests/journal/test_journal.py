@@ -289,6 +289,12 @@ def test_what_was_read_is_remembered_with_its_age(world: World) -> None:
     assert remembered.age_seconds >= entry.age_seconds >= 100.0
 
 
+def test_what_is_not_there_any_more_is_not_remembered(world: World) -> None:
+    world.run()
+    world.delete_record()
+    assert world.journal.read(INTENT) is None and world.journal.recent(INTENT) is None
+
+
 def test_nothing_is_remembered_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     task_id = world.run()["task_id"]
     monkeypatch.setattr("prefect_seedance.journal.journal._RECENT_SECONDS", -1.0)  # it is half a minute later

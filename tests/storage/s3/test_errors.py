@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,22 +18,9 @@ from prefect_seedance.storage.errors import (
 )
 from prefect_seedance.storage.s3.errors import TABLE, storage_error
 from prefect_seedance.storage.s3.store import S3Store
-from tests.storage.s3_proxy import Fault, S3Proxy, faulty_line
+from tests.storage.s3_proxy import Fault, S3Proxy
 from tests.storage.s3_servers import BUCKET, SECRET_KEY, S3Server
 from tests.storage.test_store_contract import upload
-
-
-@pytest.fixture(scope="module")
-def line(moto: S3Server) -> Iterator[S3Proxy]:
-    with faulty_line(moto.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(line: S3Proxy) -> S3Proxy:
-    line.faults.clear()
-    line.seen.clear()
-    return line
 
 
 @pytest.fixture

@@ -21,24 +21,11 @@ from prefect_seedance.storage.s3.probe import PROBE, Conditions, probe_condition
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.storage.s3.store import S3Store
 from prefect_seedance.storage.s3.verification import verify_store
-from tests.storage.s3_proxy import Fault, S3Proxy, faulty_line
+from tests.storage.s3_proxy import Fault, S3Proxy
 from tests.storage.s3_servers import S3Server, running_moto
 from tests.storage.test_store_contract import content, upload
 
 ALL = Conditions(create=True, one_winner=True, swap=True)
-
-
-@pytest.fixture(scope="module")
-def line(moto: S3Server) -> Iterator[S3Proxy]:
-    with faulty_line(moto.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(line: S3Proxy) -> S3Proxy:
-    line.faults.clear()
-    line.seen.clear()
-    return line
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
@@ -22,7 +22,7 @@ from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
 from prefect_seedance.storage.s3.bucket import OncePerProcess
 from prefect_seedance.storage.s3.store import S3Store, open_s3_store
 from tests.storage.clips import make_clip
-from tests.storage.s3_proxy import Fault, S3Proxy, faulty_line
+from tests.storage.s3_proxy import Fault, S3Proxy
 from tests.storage.s3_servers import BUCKET, SECRET_KEY, S3Server
 from tests.storage.test_store_contract import content, upload
 
@@ -32,19 +32,6 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def store(moto: S3Server) -> S3Store:
     return moto.store()
-
-
-@pytest.fixture(scope="module")
-def line(moto: S3Server) -> Iterator[S3Proxy]:
-    with faulty_line(moto.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(line: S3Proxy) -> S3Proxy:
-    line.faults.clear()
-    line.seen.clear()
-    return line
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,19 +24,6 @@ from tests.storage.test_store_contract import content, upload
 ROOT = Path(__file__).parents[3]
 LARGE = os.urandom(2 * PART_BYTES + 1_000_000)
 METADATA = {"task-id": "videos_1"}
-
-
-@pytest.fixture(scope="module")
-def line(moto: S3Server) -> Iterator[S3Proxy]:
-    with faulty_line(moto.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(line: S3Proxy) -> S3Proxy:
-    line.faults.clear()
-    line.seen.clear()
-    return line
 
 
 @pytest.fixture
