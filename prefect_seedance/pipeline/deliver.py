@@ -13,6 +13,7 @@ import logging
 import platform
 import re
 import threading
+from collections import OrderedDict
 from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass
@@ -241,9 +242,27 @@ class _Delivery:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}
         if poster is not None:
             _write_once(store, beside(key, ".jpg"), poster)
-            extras["poster_uri"] = store.uri_of(beside(key, ".jpg"))
+            extras["poster_uri"] = uri = store.uri_of(beside(key, ".jpg"))
+            _remember_poster(uri, poster)
         reached("poster.after")
         return extras
+
+
+#: The newest posters of this process, by address: whoever shows one need not fetch it.
+_recent_posters: OrderedDict[str, bytes] = OrderedDict()
+_POSTERS_REMEMBERED = 32
+
+
+def recent_poster(uri: str) -> bytes | None:
+    """Return a poster that this process has made a moment ago, as JPEG."""
+    return _recent_posters.get(uri)
+
+
+def _remember_poster(uri: str, poster: bytes) -> None:
+    _recent_posters[uri] = poster
+    while len(_recent_posters) > _POSTERS_REMEMBERED:
+        with suppress(KeyError):  # another thread was faster
+            _recent_posters.popitem(last=False)
 
 
 def _write_once(store: Store, key: str, data: bytes) -> None:

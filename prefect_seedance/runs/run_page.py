@@ -22,6 +22,7 @@ from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.identity import how_to_repeat
 from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.deliver import recent_poster
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing
 from prefect_seedance.runs.logs import log, note
@@ -152,12 +153,14 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
     """Read the poster as a ``data:`` address: it needs no public bucket, and does not expire."""
     if not stored.poster_uri:
         return ""
+    jpeg = recent_poster(stored.poster_uri)
     try:
-        found = store.destination().store.get(beside(stored.key, ".jpg"))
+        found = None if jpeg else store.destination().store.get(beside(stored.key, ".jpg"))
     except Exception as error:
         note(f"The poster could not be read: {error}")
         return ""
-    return f"data:image/jpeg;base64,{base64.b64encode(found.data).decode()}" if found else ""
+    jpeg = found.data if found else jpeg
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
 
 
 async def _tagged(run_id: UUID, tags: set[str]) -> None:

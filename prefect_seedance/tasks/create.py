@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from concurrent.futures import Future
 
 from prefect import task
@@ -25,6 +26,9 @@ from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.scope import resolve_scope
+
+#: How long a cancelled run waits for the answer to a POST that is under way. Prefect ends its process after 30 s.
+_ANSWER_SECONDS = 20.0
 
 
 @task(
@@ -138,14 +142,23 @@ async def create_video(
 
 
 async def _after_cancel(submission: Future[SubmittedVideo]) -> None:
-    """Let the thread finish, and say what goes on. A cancelled run is given 30 s; an answer needs less."""
+    """Let the thread finish, if it does so in time, and say what goes on."""
     if submission.cancel():  # it had not begun
         return
-    while not submission.done():
+    end = time.monotonic() + _ANSWER_SECONDS
+    while not submission.done() and (left := end - time.monotonic()) > 0:
         try:
-            await asyncio.wait([asyncio.wrap_future(submission)])
+            await asyncio.wait([asyncio.wrap_future(submission)], timeout=left)
         except asyncio.CancelledError:
             continue  # cancelled once more: the answer is still worth waiting for
+    if not submission.done():
+        log(
+            "create",
+            "The run was cancelled while its submission waits for the vendor's answer. The answer is still written "
+            "into the journal when it comes; if this process is ended before, the submission is unknown.",
+            level=logging.WARNING,
+        )
+        return
     if error := submission.exception():
         log("create", f"The run was cancelled. {error}", level=logging.WARNING)
         return
