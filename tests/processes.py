@@ -98,7 +98,7 @@ def finished(*command: str, environment: dict[str, str], folder: Path, fails: bo
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=150,
         env={**os.environ, **environment},
         cwd=folder,
     )

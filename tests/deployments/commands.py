@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from enum import StrEnum
@@ -43,21 +41,6 @@ class Command(StrEnum):
             return ["-m", "prefect", *arguments]
         script, *arguments = arguments
         return [str(ROOT / script), *arguments]
-
-
-def done(*arguments: str, environment: dict[str, str], folder: Path = ROOT) -> str:
-    """Run Python with these arguments to its end, which must be a good one; give what it printed."""
-    ended = subprocess.run(
-        [sys.executable, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=150,
-        env={**os.environ, **environment},
-        cwd=folder,
-    )
-    assert ended.returncode == 0, f"{arguments}\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
-    return ended.stdout
 
 
 def done_here(script: str, *arguments: str) -> str:

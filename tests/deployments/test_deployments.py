@@ -37,12 +37,12 @@ from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, gene
 from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator
-from tests.deployments.commands import README, ROOT, Command, done, done_here, promised, snippet
+from tests.deployments.commands import README, ROOT, Command, done_here, promised, snippet
 from tests.deployments.doomed import orphan, zombie
 from tests.deployments.inbox import Inbox, open_inbox
 from tests.prefect_runs import api
 from tests.prefect_runs.vendor import record, small, tasks
-from tests.processes import Running, descendants, environ, running, until
+from tests.processes import Running, descendants, environ, finished, running, until
 
 pytestmark = [
     pytest.mark.server,
@@ -76,7 +76,7 @@ def served(blocks: Blocks, environment: dict[str, str], folder: Path) -> Served:
         until(lambda: {each for each in NAMES if each in serving.log.read_text()} == NAMES, "serve.py", alive=serving)
         deployments = every_deployment()
         with ThreadPoolExecutor(1) as background:
-            command_line = background.submit(done, *Command.RUN.arguments, environment=environment)
+            command_line = background.submit(finished, *Command.RUN.arguments, environment=environment, folder=ROOT)
             names: dict[str, Any] = {}
             exec(snippet("run_deployment("), names)
             command_line.result()
@@ -103,7 +103,7 @@ def by_yaml(served: Served, worker: Running, environment: dict[str, str], folder
         return []
     copy = folder / "copy"
     shutil.copytree(ROOT / "deployments", copy)
-    done(*Command.DEPLOY_ALL.arguments, environment=environment, folder=copy)
+    finished(*Command.DEPLOY_ALL.arguments, environment=environment, folder=copy)
     found = every_deployment()
     delete_deployments()
     return found
@@ -112,7 +112,7 @@ def by_yaml(served: Served, worker: Running, environment: dict[str, str], folder
 @pytest.fixture(scope="module")
 def by_script(by_yaml: list[DeploymentResponse], environment: dict[str, str]) -> list[DeploymentResponse]:
     """deploy.py, on a server without deployments."""
-    done(*Command.DEPLOY.arguments, environment=environment)
+    finished(*Command.DEPLOY.arguments, environment=environment, folder=ROOT)
     return every_deployment()
 
 
@@ -342,7 +342,7 @@ def test_applying_again_leaves_schedules_as_they_are(
 
 
 def test_a_limit_of_the_account_can_be_set(environment: dict[str, str]) -> None:
-    done(*Command.LIMIT.arguments, environment=environment)
+    finished(*Command.LIMIT.arguments, environment=environment, folder=ROOT)
     with get_client(sync_client=True) as client:
         limit = client.request("GET", "/v2/concurrency_limits/seedance-default").json()
     assert (limit["limit"], limit["active"]) == (8, True)
