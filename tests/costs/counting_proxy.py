@@ -3,6 +3,7 @@
 Run as `python -m tests.costs.counting_proxy HOST:PORT LOG`. It prints its port, and ends when its standard input is
 closed. A line of the log is a method and a path, and is written before the server sees the request: whoever has had an
 answer finds its request in the log. What is not HTTP any more, after a switch to a websocket, goes through uncounted.
+An answer that the server is busy (503), which its client repeats, is a line of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 HEAD_LIMIT = 1024 * 1024
+#: The line for an answer that the server is busy.
+BUSY = "busy"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,16 @@ async def pass_exactly(source: asyncio.StreamReader, target: asyncio.StreamWrite
         size -= len(piece)
 
 
+async def pass_answers(server: asyncio.StreamReader, client: asyncio.StreamWriter, log: TextIO) -> None:
+    """Pass on what the server answers; a short answer comes in one piece, so its beginning tells the status."""
+    while piece := await server.read(65536):
+        if piece.startswith(b"HTTP/1.1 503 "):
+            log.write(f"{BUSY}\n")
+            log.flush()
+        client.write(piece)
+        await client.drain()
+
+
 async def pass_bytes(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     """Pass on what comes, to its end."""
     while piece := await source.read(65536):
@@ -112,7 +125,7 @@ async def serve(upstream: str, log: TextIO) -> None:
         server, to_server = await asyncio.open_connection(host, int(port))
         ways = [
             asyncio.ensure_future(pass_requests(client, to_server, log)),
-            asyncio.ensure_future(pass_bytes(server, to_client)),
+            asyncio.ensure_future(pass_answers(server, to_client, log)),
         ]
         # Where one side is gone, the other is not waited for.
         _, going_on = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

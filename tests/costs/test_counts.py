@@ -17,7 +17,7 @@ import pytest
 from prefect_seedance.simulator import Simulator
 from tests.costs.child import PACKAGE
 from tests.costs.conftest import environment_for, settings_for
-from tests.costs.counting_proxy import CountedLine
+from tests.costs.counting_proxy import BUSY, CountedLine
 from tests.processes import finished
 
 pytestmark = pytest.mark.server
@@ -129,11 +129,17 @@ def without_reason(lines: list[str], table: list[Allowed]) -> list[str]:
 
 
 def check(lines: list[str], table: list[Allowed], limit: int) -> None:
-    """Check that each request has its reason, and that there are no more than allowed."""
-    counted = [line for line in lines if not NOT_COUNTED.match(line)]
-    everything = "\n".join(counted)
-    assert without_reason(counted, table) == [], f"of {len(counted)} requests:\n{everything}"
-    assert 0 < len(counted) <= limit, everything
+    """Check that each request has its reason, and that there are no more than allowed.
+
+    Prefect's server answers 503 when two writers meet in SQLite, and its client repeats the request: not ours to count.
+    """
+    counted = [line for line in lines if line != BUSY and not NOT_COUNTED.match(line)]
+    everything, repeats = "\n".join(counted), lines.count(BUSY)
+    surplus = without_reason(counted, table)
+    assert len(surplus) <= repeats and all(counted.count(line) > 1 for line in surplus), (
+        f"without a reason, of {len(counted)} requests: {surplus}\n{everything}"
+    )
+    assert 0 < len(counted) - repeats <= limit, everything
 
 
 def test_a_further_video_at_the_top_level(seen: Callable[[str], Any]) -> None:
