@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "lazy_names": frozenset(),
     "points": frozenset(),
     "tls": frozenset(),
+    "versions": frozenset(),
     "client": frozenset(),
     "storage": frozenset(),
     "journal": frozenset({"storage", "client"}),
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
 # Loading a name when it is asked for, saying where the code is, the one TLS context of the process: of use everywhere,
 # and a few lines each.
-FOR_ALL = frozenset({"lazy_names", "points", "tls"})
+FOR_ALL = frozenset({"lazy_names", "points", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -48,6 +49,7 @@ MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "lazy_names": PREFECT | AWS | SERVER,
     "points": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
+    "versions": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
     "storage": PREFECT | SERVER,
     "journal": PREFECT | AWS | SERVER,

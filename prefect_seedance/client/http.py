@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import anyio
@@ -23,6 +21,7 @@ from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.protocol import ApiRequest, T
 from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
 from prefect_seedance.tls import tls_context
+from prefect_seedance.versions import version_of
 
 #: What may carry the bytes instead of httpx's own transport.
 Transport = httpx.BaseTransport
@@ -51,13 +50,9 @@ def shared_connections(keepalive_seconds: float) -> httpx.Limits:
     return httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=keepalive_seconds)
 
 
-@cache
 def user_agent() -> str:
     """Return what the client calls itself, with its version."""
-    try:
-        return f"prefect-seedance/{version('prefect-seedance')}"
-    except PackageNotFoundError:
-        return "prefect-seedance/unknown"
+    return f"prefect-seedance/{version_of()}"
 
 
 def began_to_leave(fault: Exception, noted: bool | None) -> bool | None:

@@ -4,12 +4,13 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVarTuple, cast
 
 from prefect import flow
 from prefect.context import AsyncClientContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
+from prefect.utilities.annotations import quote
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
@@ -39,6 +40,8 @@ from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
+
+Values = TypeVarTuple("Values")
 
 #: Failures after which another submission may fare better, if ``max_submissions`` allows one.
 RESUBMITTED = SubmissionPolicy().resubmit_after
@@ -165,7 +168,7 @@ async def _generate(
         await tag_run(request)
         progress = Progress()
         try:
-            await validate_request(request, credentials, store, notify)
+            await validate_request(*as_they_are(request, credentials, store), notify)
             current = await current_run()
             journal_id = await hold_to_its_journal(store, current)
             progress.order = place_order(
@@ -225,19 +228,24 @@ async def _made(
 ) -> StoredVideo:
     request = order.asked
     for attempt in range(1, options.max_submissions + 1):
-        submitted = await create_video(request, credentials, store, options, order, journal_id, attempt)
+        submitted = await create_video(*as_they_are(request, credentials, store), options, order, journal_id, attempt)
         submitted = _reuse_told(submitted, current.run)
         progress.task_id = submitted["task_id"]
         try:
-            completed = await wait_for_video(submitted, request, credentials, store, options)
+            completed = await wait_for_video(*as_they_are(submitted, request, credentials, store), options)
         except VideoFailed as failed:
             progress.task_id = ""
             if failed.failure not in RESUBMITTED or attempt == options.max_submissions:
                 raise
             log("wait", f"{failed} Attempt {attempt} of {options.max_submissions}; another follows.")
         else:
-            return await store_video(completed, submitted, request, credentials, store)
+            return await store_video(*as_they_are(completed, submitted, request, credentials, store))
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def as_they_are(*values: *Values) -> tuple[*Values]:
+    """Hand values to a task without Prefect looking into each of their fields for results of other tasks."""
+    return cast("tuple[*Values]", tuple(quote(value) for value in values))
 
 
 def _reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:

@@ -19,10 +19,10 @@ from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import FailureClass, classify_failure
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal.decision import SubmissionPolicy, decide
-from prefect_seedance.journal.errors import TaskNotRecorded
+from prefect_seedance.journal.errors import RecordTooNew, TaskNotRecorded
 from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import SubmittedVideo, identity_of
+from prefect_seedance.journal.pointer import SubmittedVideo, attempt_of, identity_of
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK, State
 
@@ -45,13 +45,13 @@ class FollowedTask:
         return self.entry.record
 
 
-def adopt(journal: Journal, known: SubmittedVideo, *, delivery: Delivery | None = None) -> FollowedTask:
+def adopt(journal: Journal, known: SubmittedVideo, *, watch_seconds: float = 0.0) -> FollowedTask:
     """Return the task of an intent to go on with, and bring the known one into the record if it is not there.
 
     Args:
         journal: The journal.
         known: The pointer to the task that is known.
-        delivery: Of a record that has to be written anew.
+        watch_seconds: How long the caller is going to watch the task, for a record that has to be written.
 
     Raises:
         TaskNotRecorded: The task is in no record, and none can be written; carries the task id.
@@ -63,10 +63,17 @@ def adopt(journal: Journal, known: SubmittedVideo, *, delivery: Delivery | None 
         answer = Accepted(task_id, model=known["model"], created_at=known["created_at"] or None, cost=known["cost"])
         try:
             entry = journal.record_accepted(
-                intent, known["nonce"], answer, identity=identity_of(known), delivery=delivery
+                intent,
+                known["nonce"],
+                answer,
+                watch_seconds=watch_seconds,
+                identity=identity_of(known),
+                delivery=Delivery.model_validate(known["delivery"]),
+                lost=attempt_of(known, journal.now()),
             )
-        except TaskNotRecorded:
-            if entry is None or entry.record.state not in HAVE_TASK:
+        except TaskNotRecorded as error:
+            # A record of a newer version may only be read: what it says is gone by.
+            if entry is None or entry.record.state not in HAVE_TASK or not isinstance(error.__cause__, RecordTooNew):
                 raise
     record = entry.record
     return FollowedTask(entry, record.task_id if record.state in HAVE_TASK else task_id)

@@ -58,7 +58,7 @@ class Submission:
     sender: Sender
     policy: SubmissionPolicy
     before_claim: BeforeClaim
-    delivery: Delivery
+    delivery: Delivery | None
     watch_seconds: float
     callbacks: Callbacks
     storm: UnknownStorm

@@ -106,7 +106,15 @@ def answered(
     return record.model_copy(update={"state": state, "holder": holder if state is State.READY else None})
 
 
-def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, watch_seconds: float = 0.0) -> Record:
+def accepted(
+    record: Record,
+    nonce: str,
+    answer: Accepted,
+    now: datetime,
+    *,
+    watch_seconds: float = 0.0,
+    lost: Attempt | None = None,
+) -> Record:
     """Merge a task id into its attempt, in whatever state the record is by now, and name the object of its video.
 
     Args:
@@ -115,6 +123,7 @@ def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, wat
         answer: What the vendor said.
         now: When.
         watch_seconds: How long the caller is going to watch the task.
+        lost: What is known of the attempt from elsewhere, should the record not have it.
     """
     mine = record.attempt_by(nonce)
     flying = in_flight(record, nonce)
@@ -130,7 +139,8 @@ def accepted(record: Record, nonce: str, answer: Accepted, now: datetime, *, wat
     else:
         if mine is None or mine.task_id:
             nonce = nonce if mine is None else f"{nonce}-{_next_number(record)}"
-            mine = Attempt(number=_next_number(record), nonce=nonce, started_at=now)
+            known_facts = lost or Attempt(number=0, nonce=nonce, started_at=now)
+            mine = known_facts.model_copy(update={"number": _next_number(record), "nonce": nonce})
         known = mine.model_copy(
             update={
                 "outcome": "accepted",
@@ -271,7 +281,10 @@ def in_flight(record: Record, nonce: str) -> bool:
 
 def _about(record: Record, attempt: Attempt) -> Record:
     """Make a task the one that the record is about."""
-    key = key_of(record.delivery.key_template, attempt) if record.delivery.key_template else ""
+    key = ""
+    if record.delivery.key_template:
+        with suppress(ValueError):  # no template of ours; whoever relays names the video, and the task id is not lost
+            key = key_of(record.delivery.key_template, attempt)
     update = {"state": State.SUBMITTED, "current": attempt.number, "holder": None, "key": key}
     return record.model_copy(update=update)
 

@@ -6,7 +6,6 @@ Whatever is written is read back first, so that no record can be written that ca
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 from pydantic import JsonValue, ValidationError
@@ -63,14 +62,6 @@ def nonce_of(data: bytes) -> str:
         return str(_object(data).get("nonce", ""))
     except (ValueError, RecursionError):
         return ""
-
-
-def package_version() -> str:
-    """Version of this package, "unknown" when it runs uninstalled."""
-    try:
-        return version("prefect-seedance")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _object(data: bytes) -> dict[str, JsonValue]:

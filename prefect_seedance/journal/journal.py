@@ -29,7 +29,7 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.careful import CarefulStore, Patience
-from prefect_seedance.journal.codec import decode, encode, package_version
+from prefect_seedance.journal.codec import decode, encode
 from prefect_seedance.journal.errors import (
     JournalGone,
     JournalUnavailable,
@@ -39,11 +39,12 @@ from prefect_seedance.journal.errors import (
     TaskNotRecorded,
 )
 from prefect_seedance.journal.identity import Identity
-from prefect_seedance.journal.record import VERSION, Delivery, Entry, Record, Stored
+from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
 from prefect_seedance.journal.states import STATES, State, check_transition
 from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
+from prefect_seedance.versions import version_of
 
 _log = logging.getLogger(__name__)
 
@@ -223,7 +224,7 @@ class Journal:
                 "rev": (previous.rev if previous else 0) + 1,
                 "opening": opening,
                 "updated_at": self.now(),
-                "package_version": package_version(),
+                "package_version": version_of(),
             }
         )
         data = encode(stamped)
@@ -299,6 +300,7 @@ class Journal:
         patience: Patience | None = None,
         identity: Identity | None = None,
         delivery: Delivery | None = None,
+        lost: Attempt | None = None,
     ) -> Entry:
         """Bring a task id into the record, whatever its state. See `changes.accepted`.
 
@@ -310,6 +312,7 @@ class Journal:
             patience: How long to try; be stubborn.
             identity: Makes a record if there is none, for a task id that is known from elsewhere.
             delivery: Of that record.
+            lost: What is known of the attempt from elsewhere, should the record not have it.
 
         Raises:
             TaskNotRecorded: The store stays down; carries the task id.
@@ -317,7 +320,7 @@ class Journal:
         first = changes.new_record(identity, self.now(), delivery) if identity else None
 
         def change(record: Record) -> Record:
-            return changes.accepted(record, nonce, answer, self.now(), watch_seconds=watch_seconds)
+            return changes.accepted(record, nonce, answer, self.now(), watch_seconds=watch_seconds, lost=lost)
 
         return self._keeping(intent, answer.task_id, change, "accepted", patience, first)
 

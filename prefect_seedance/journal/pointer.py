@@ -6,6 +6,7 @@ as something else. With the identity in it, a record that was lost can be writte
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypedDict
 
 from pydantic import JsonValue
@@ -32,6 +33,9 @@ class SubmittedVideo(TypedDict):
         recorded: Whether the journal has the task id. If not, this value is its only copy.
         run_id: Root flow run that submitted it, "" outside of a flow.
         run_name: Its name.
+        host: Where it was sent.
+        credentials: Fingerprint of the key and host that were used.
+        delivery: What becomes of the video, as the record has it.
         model: The model as the vendor names it, else as asked.
         created_at: Unix seconds of the submission, 0 if the vendor did not say.
         cost: Price that the vendor reported, in its coins; None if it did not.
@@ -53,6 +57,9 @@ class SubmittedVideo(TypedDict):
     recorded: bool
     run_id: str
     run_name: str
+    host: str
+    credentials: str
+    delivery: dict[str, JsonValue]
     model: str
     created_at: int
     cost: float | None
@@ -86,6 +93,9 @@ def point_to(record: Record, attempt: Attempt, decision: Decision, *, asked_by: 
         "recorded": recorded,
         "run_id": attempt.run.id,
         "run_name": attempt.run.name,
+        "host": attempt.host,
+        "credentials": attempt.credentials,
+        "delivery": record.delivery.model_dump(mode="json"),
         "model": attempt.model or record.model,
         "created_at": attempt.created_at or 0,
         "cost": attempt.cost,
@@ -99,4 +109,18 @@ def identity_of(submitted: SubmittedVideo) -> Identity:
     """Return the identity that a pointer carries."""
     return Identity(
         submitted["intent"], submitted["request"], submitted["take"], submitted["scope"], submitted["account"]
+    )
+
+
+def attempt_of(submitted: SubmittedVideo, now: datetime) -> Attempt:
+    """Return what a pointer knows of its attempt, for a record that was lost. When it was sent is not known."""
+    return Attempt(
+        number=0,
+        nonce=submitted["nonce"],
+        started_at=now,
+        run=Run(id=submitted["run_id"], name=submitted["run_name"]),
+        credentials=submitted["credentials"],
+        host=submitted["host"],
+        price=submitted["price"],
+        price_source=submitted["price_source"],
     )

@@ -11,9 +11,9 @@ import json
 from uuid import uuid4
 
 from prefect_seedance.journal.careful import Patience
-from prefect_seedance.journal.codec import package_version
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged
 from prefect_seedance.journal.journal import Journal
+from prefect_seedance.versions import version_of
 
 
 def identify_store(journal: Journal, *, expected_id: str = "") -> str:
@@ -47,5 +47,5 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> str:
 
 
 def _made(journal: Journal) -> bytes:
-    values = {"id": uuid4().hex, "created": journal.now().isoformat(), "made_by": package_version()}
+    values = {"id": uuid4().hex, "created": journal.now().isoformat(), "made_by": version_of()}
     return (json.dumps(values, indent=1) + "\n").encode()

@@ -61,7 +61,7 @@ def resume_or_submit(
         before_claim: Called each time that a claim is about to be made, and never otherwise, with the nonce that the
             claim then uses. It checks what may still forbid a submission, and returns what may help a person, should it
             end unclear.
-        delivery: What becomes of the video, for the record.
+        delivery: What becomes of the video, for the record; None leaves what the record says.
         watch_seconds: How long the caller is going to watch the task, for the record.
         callbacks: How the caller follows, waits and stops it.
         storm: Shared by all submissions of the run.
@@ -79,7 +79,7 @@ def resume_or_submit(
         sender=sender,
         policy=policy,
         before_claim=before_claim or _nothing_known,
-        delivery=delivery or Delivery(),
+        delivery=delivery,
         watch_seconds=watch_seconds,
         callbacks=callbacks or Callbacks(),
         storm=storm or UnknownStorm(),

@@ -18,13 +18,11 @@ from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from prefect_seedance.client.errors import SeedanceError, VideoFailed
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.adoption import FollowedTask, adopt, raise_verdict
 from prefect_seedance.journal.changes import key_of
-from prefect_seedance.journal.codec import package_version
 from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.identity import Identity, how_to_go_on
 from prefect_seedance.journal.pointer import SubmittedVideo
@@ -43,6 +41,7 @@ from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside, prefill
+from prefect_seedance.versions import version_of
 
 #: Version of the provenance's shape.
 PROVENANCE_FORMAT = 2
@@ -200,8 +199,8 @@ class _Delivery:
             "submitted_by": {"flow_run_id": attempt.run.id, "flow_run_name": attempt.run.name},
             "stored_by": {"flow_run_id": self.run_facts.id, "flow_run_name": self.run_facts.name},
             "versions": {
-                "prefect-seedance": package_version(),
-                "prefect": _version_of("prefect"),
+                "prefect-seedance": version_of(),
+                "prefect": version_of("prefect"),
                 "python": platform.python_version(),
             },
         }
@@ -283,10 +282,3 @@ def moment(unix_seconds: int | None) -> datetime | None:
         return datetime.fromtimestamp(unix_seconds, UTC) if unix_seconds else None
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from prefect_seedance.client.request import VideoRequest
 from prefect_seedance.journal.identity import Identity, identify
@@ -12,9 +11,10 @@ from prefect_seedance.journal.record import Delivery
 from prefect_seedance.storage.templates import KeyFacts, prefill
 
 
-@dataclass(frozen=True)
 class Order:
-    """One video that is asked for.
+    """One video that is asked for. Not to be changed once it is made.
+
+    A plain class, since Prefect looks into every field of the dataclasses that a task is called with.
 
     Attributes:
         asked: The request as the user asked it.
@@ -23,10 +23,10 @@ class Order:
         delivery: What becomes of the video, for the record.
     """
 
-    asked: VideoRequest
-    prepared: VideoRequest
-    identity: Identity
-    delivery: Delivery
+    __slots__ = ("asked", "delivery", "identity", "prepared")
+
+    def __init__(self, asked: VideoRequest, prepared: VideoRequest, identity: Identity, delivery: Delivery) -> None:
+        self.asked, self.prepared, self.identity, self.delivery = asked, prepared, identity, delivery
 
     @property
     def intent(self) -> str:

@@ -177,7 +177,7 @@ async def watch(
         JournalError: The journal cannot be used; carries the task id where it is new.
     """
     journal = destination.journal
-    followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions)
+    followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions, limit_seconds)
     record, task_id = followed.record, followed.task_id
     if await threads.run(threads.RECORDS, stored_video, destination, record):
         return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
@@ -202,8 +202,10 @@ async def watch(
     return completed
 
 
-def _followed(destination: Destination, submitted: SubmittedVideo, max_submissions: int) -> FollowedTask:
-    followed = adopt(destination.journal, submitted)
+def _followed(
+    destination: Destination, submitted: SubmittedVideo, max_submissions: int, watch_seconds: float
+) -> FollowedTask:
+    followed = adopt(destination.journal, submitted, watch_seconds=watch_seconds)
     raise_verdict(destination.journal, followed, SubmissionPolicy(max_submissions=max_submissions))
     return followed
 

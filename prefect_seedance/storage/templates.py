@@ -70,6 +70,8 @@ def check_template(template: str) -> str:
         pieces = list(_pieces(template))
     except ValueError as error:
         raise ValueError(f"key template {template!r}: {error}; write names in braces, {{task_id}} say") from None
+    if any(brace in text for text, _, _ in pieces for brace in "{}"):
+        raise ValueError(f"key template {template!r}: a brace is not safe in a key; write names in single braces")
     used = {name for _, name, _ in pieces if name is not None}
     unknown = used - set(NAMES)
     if unknown:

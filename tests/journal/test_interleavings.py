@@ -201,7 +201,8 @@ def test_two_runs_buy_one_video_at_most(fate: Fate, maximum: int) -> None:
     policy = SubmissionPolicy(max_submissions=maximum)
     world = World.in_memory()
     came = play(world, {name: lambda each, name=name: each.run(name, policy=policy) for name in WRITERS}, fate)
-    billed = world.vendor.billed
+    billed, record = world.vendor.billed, world.find()
+    assert {each.nonce for each in (record.attempts if record else ())} <= {*came.asked["one"], *came.asked["two"]}
     assert len(billed) <= 1  # nothing failed at the vendor, so the limit of two is never used
     for name in WRITERS:
         if came.told[name] and fate.deaths[name] == NEVER:

@@ -349,11 +349,14 @@ class TwoWriters(RuleBasedStateMachine):
         self._calmly()
         # (A process that has just seen the task in the record does not look again whether somebody has deleted that.)
         process = self.process() if self.deletable else self._follower(data)
-        remembered = process.journal.recent(INTENT)
+        remembered, before = process.journal.recent(INTENT), self.history.record
         followed = adopt(process.journal, known, delivery=DELIVERY)
         record = self.record()
         assert known["task_id"] in record.task_ids
         assert followed.task_id in record.task_ids
+        mine = before.attempt_by(known["nonce"]) if before else None
+        if mine and not mine.task_id and known["task_id"] not in (before.task_ids if before else ()):
+            assert self._attempt(known["task_id"]).number == mine.number
         if remembered is None:
             assert followed.record == record
             assert followed.task_id == (record.task_id if record.state in HAVE_TASK else known["task_id"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_seedance.journal import changes, codec
+from prefect_seedance.journal import changes
 from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.codec import decode, encode, nonce_of
 from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew
@@ -144,8 +145,10 @@ def test_free_attempts_do_not_pile_up_and_others_are_never_dropped() -> None:
     assert len(numbers) <= 2 + FREE_ATTEMPTS_KEPT + 1
 
 
-def test_the_version_is_told_even_uninstalled() -> None:
-    assert codec.package_version()
+def test_a_record_tells_which_version_wrote_it() -> None:
+    world = World.in_memory()
+    world.run()
+    assert world.record().package_version == version("prefect-seedance")
 
 
 def test_patience_ends() -> None:
