@@ -37,7 +37,7 @@ from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import AlreadyExists, StorageError
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
-from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
+from prefect_seedance.storage.relay.poster import probe, probe_with_poster
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside, prefill
@@ -234,8 +234,7 @@ class _Delivery:
     def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
         store, key = self.destination.store, relayed.key
         with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
-            media: MediaFacts | None = probe(video)
-            poster = poster_jpeg(video) if posters else None
+            media, poster = probe_with_poster(video) if posters else (probe(video), None)
         extras: dict[str, object] = {}
         if media is not None:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.adoption import FollowedTask, adopt, raise_verdict
-from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.journal.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.identity import how_to_go_on
 from prefect_seedance.journal.pointer import SubmittedVideo
@@ -49,7 +49,14 @@ class Watcher:
         await self._client.aclose()
 
     async def wait(
-        self, task_id: str, *, limit_seconds: float, advice: str, observer: Observer, on_answer: OnAnswer | None = None
+        self,
+        task_id: str,
+        *,
+        limit_seconds: float,
+        advice: str,
+        observer: Observer,
+        on_answer: OnAnswer | None = None,
+        is_new: bool = False,
     ) -> VideoTask:
         """Wait until the vendor has made a video.
 
@@ -59,6 +66,7 @@ class Watcher:
             advice: For errors: how the task is taken up.
             observer: Follows it.
             on_answer: Is told of each answer.
+            is_new: Whether it was submitted just now, so that the first question can wait.
 
         Returns:
             The completed task, with a link that can be fetched.
@@ -74,6 +82,8 @@ class Watcher:
         tolerated = polling.Tolerated()
         self._gate.joined()
         try:
+            if is_new:
+                await asyncio.sleep(min(self._gate.gap(gap), limit_seconds))
             while True:
                 await asyncio.sleep(self._gate.reserve())
                 left = limit_seconds - (time.monotonic() - started)
@@ -185,7 +195,12 @@ async def watch(
     try:
         async with open_watcher(account) as watcher:
             completed = await watcher.wait(
-                task_id, limit_seconds=limit_seconds, advice=advice, observer=observer, on_answer=on_answer
+                task_id,
+                limit_seconds=limit_seconds,
+                advice=advice,
+                observer=observer,
+                on_answer=on_answer,
+                is_new=Decision(submitted["decision"]).sends and submitted["task_id"] == task_id,
             )
     except VideoFailed as failed:
         verdict = failed.failure, failed.error_message

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, cast
 
-from prefect_seedance.storage.errors import StorageError
-
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
@@ -74,10 +72,23 @@ def poster_jpeg(file: BinaryIO | Path, longest_side: int = 640) -> bytes | None:
     return _read(file, lambda container: _read_poster(container, longest_side))
 
 
+def probe_with_poster(file: BinaryIO | Path, longest_side: int = 640) -> tuple[MediaFacts | None, bytes | None]:
+    """Return the facts and the poster of a video, which is opened once; see `probe` and `poster_jpeg`."""
+
+    def read(container: InputContainer) -> tuple[MediaFacts, bytes | None]:
+        facts = _read_facts(container)
+        try:
+            return facts, _read_poster(container, longest_side)
+        except Exception as error:
+            _LOG.warning("No poster can be made of this video: %s", error)
+            return facts, None
+
+    return _read(file, read) or (None, None)
+
+
 def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _Answer | None:
     try:
         import av
-        import av.error
     except ImportError:
         _LOG.info("PyAV is not installed: no poster and no media facts. Install the extra 'media' for them.")
         return None
@@ -87,7 +98,7 @@ def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _
         # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
         with av.open(str(file) if isinstance(file, Path) else file, mode="r", format="mp4") as container:
             return read(container)
-    except (av.error.FFmpegError, StorageError, OSError, ValueError, LookupError) as error:
+    except Exception as error:  # whatever a broken or hostile file makes PyAV raise, AttributeError among it
         _LOG.warning("This video cannot be read by PyAV: %s", error)
         return None
 
@@ -103,7 +114,10 @@ def _read_facts(container: InputContainer) -> MediaFacts:
 def _read_poster(container: InputContainer, longest_side: int) -> bytes:
     best: VideoFrame | None = None
     best_brightness = -1.0
-    for _, frame in zip(range(_FRAMES_LOOKED_AT), container.decode(container.streams.video[0]), strict=False):
+    stream = container.streams.video[0]
+    # By itself FFmpeg decodes several frames at once, in threads, before it gives out the first.
+    stream.thread_type = "NONE"
+    for _, frame in zip(range(_FRAMES_LOOKED_AT), container.decode(stream), strict=False):
         brightness = _brightness(frame)
         if brightness > best_brightness:
             best, best_brightness = frame, brightness

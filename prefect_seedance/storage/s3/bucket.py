@@ -19,6 +19,7 @@ from prefect_seedance.storage.protocol import ObjectInfo
 from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error, translated
 from prefect_seedance.storage.s3.headers import decode_metadata
 from prefect_seedance.storage.s3.settings import S3Settings
+from prefect_seedance.versions import version_of
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -103,6 +104,7 @@ def make_client(settings: S3Settings) -> S3Client:
         read_timeout=READ_TIMEOUT_SECONDS,
         max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
+        user_agent=f"prefect-seedance/{version_of()} boto3/{boto3.__version__}",
         # Checksums are sent by us, explicitly: the ones that boto3 adds of its own accord travel in a form that
         # several S3-compatible stores refuse. And some send the whole object's checksum with a part of it.
         request_checksum_calculation="when_required",

@@ -72,8 +72,9 @@ class S3Upload:
         self._headers = headers
         self._options = storage_options(bucket.settings, key)
         self._part_bytes = part_bytes_for(size)
-        # Memory that was never written to costs nothing, so a small object does not take all of it.
-        self._buffer, self._filled = bytearray(self._part_bytes), 0
+        # Where the size is not known: memory that was never written to costs little.
+        self._buffer: bytearray = bytearray(min(self._part_bytes, size or self._part_bytes))
+        self._filled = 0
         self._parts: PartsUpload | None = None
         self._size = self._crc32 = self._numbers = 0
         self._overtaken = False
@@ -96,7 +97,9 @@ class S3Upload:
         while view and not self._overtaken:
             if self._filled == self._part_bytes:
                 self._send_part()
-            step = min(len(view), self._part_bytes - self._filled)
+            if self._filled == len(self._buffer):  # more comes than was announced
+                self._buffer += bytes(self._part_bytes - self._filled)
+            step = min(len(view), len(self._buffer) - self._filled)
             # Through a view: a bytearray copies what it is given once more before it takes it.
             memoryview(self._buffer)[self._filled : self._filled + step] = view[:step]
             self._filled += step
