@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prefect_seedance.blocks.credentials import SeedanceCredentials
     from prefect_seedance.blocks.video_store import VideoStore
     from prefect_seedance.client.async_client import AsyncSeedanceClient
-    from prefect_seedance.client.request import VideoRequest
+    from prefect_seedance.client.request.video_request import VideoRequest
     from prefect_seedance.client.sync_client import SeedanceClient
     from prefect_seedance.flows.generate_video import agenerate_video, generate_video
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission

@@ -21,7 +21,7 @@ PACKAGE = "prefect_seedance"
 # part -> the parts of the package that it may import (itself always). A dotted name is one module only.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "lazy_names": frozenset(),
-    "points": frozenset(),
+    "failpoints": frozenset(),
     "tls": frozenset(),
     "versions": frozenset(),
     "client": frozenset(),
@@ -33,13 +33,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "tasks": frozenset({"runs", "blocks", "pipeline", "journal", "storage", "client"}),
     "flows": frozenset({"tasks", "runs", "blocks", "pipeline", "journal", "storage", "client"}),
     "errors": frozenset({"pipeline", "journal", "storage", "client"}),
-    "simulator": frozenset({"client.routes"}),
+    "simulator": frozenset({"client.request.routes"}),
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
 # Loading a name when it is asked for, saying where the code is, the one TLS context of the process: of use everywhere,
 # and a few lines each.
-FOR_ALL = frozenset({"lazy_names", "points", "tls", "versions"})
+FOR_ALL = frozenset({"lazy_names", "failpoints", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -47,7 +47,7 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 # part -> the libraries that it must do without
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "lazy_names": PREFECT | AWS | SERVER,
-    "points": PREFECT | AWS | SERVER,
+    "failpoints": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
     "versions": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
@@ -67,7 +67,6 @@ MAY_SPEAK_HTTP = frozenset(
         "storage.relay.source",
         "storage.relay.transport",
         "tls",
-        "cli.stores",  # to go: it only names an exception
     }
 )
 
@@ -116,12 +115,12 @@ def names_imported_by(node: ast.AST) -> Iterator[tuple[str, bool]]:
 
 
 def part_of(module: str) -> str:
-    """The part of the package that a module belongs to: `prefect_seedance.client.wire` -> `client`."""
+    """The part of the package that a module belongs to: `prefect_seedance.client.request.wire` -> `client`."""
     return module.split(".")[1] if "." in module else "__init__"
 
 
 def module_name(path: Path) -> str:
-    """`prefect_seedance/client/wire.py` -> `prefect_seedance.client.wire`."""
+    """`prefect_seedance/client/request/wire.py` -> `prefect_seedance.client.request.wire`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -194,6 +193,14 @@ def everything_reached_from(module: str, imports: Mapping[str, set[str]]) -> set
 
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
 OTHER_SCRIPTS = sorted(path for name in ("deployments", "examples") for path in (ROOT / name).rglob("*.py"))
+EVERYTHING = sorted(
+    path
+    for name in (PACKAGE, "tests", "deployments", "examples", "benchmarks", "docs")
+    for path in (ROOT / name).rglob("*.py")
+)
+# Links at the top of the clone, for its readers and for deployments by path. The same module under two names would be
+# two modules, with two of each class.
+LINKS = frozenset({"flows", "blocks", "tasks"})
 
 
 def test_every_part_is_there() -> None:
@@ -204,6 +211,17 @@ def test_every_part_is_there() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_a_module_keeps_the_rules(path: Path) -> None:
     assert problems_of(module_name(path), path.read_text(encoding="utf-8")) == []
+
+
+#: A folder with more modules than this has sub-rooms. The simulator stands apart, and a run shows many things.
+MOST_MODULES = 13
+CROWDED = frozenset({"simulator", "runs"})
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = {path.parent for path in MODULES if path.parent.name not in CROWDED}
+    counted = {str(folder.relative_to(ROOT)): len([*folder.glob("[!_]*.py")]) for folder in folders}
+    assert {folder: count for folder, count in counted.items() if count > MOST_MODULES} == {}
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -232,6 +250,29 @@ def test_a_circle_is_found(sources: dict[str, str], circles: list[list[str]]) ->
     assert circles_among(sources) == circles
 
 
+def imports_through_a_link(source: str) -> list[str]:
+    return [each.name for each in imports_of(source) if not each.relative and each.name.partition(".")[0] in LINKS]
+
+
+def test_nothing_is_imported_through_the_links_at_the_top() -> None:
+    found = {str(path): imports_through_a_link(path.read_text(encoding="utf-8")) for path in EVERYTHING}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("source", ["import flows", "from blocks.video_store import VideoStore", "import tasks.create"])
+def test_an_import_through_a_link_would_be_noticed(source: str) -> None:
+    assert len(imports_through_a_link(source)) == 1
+
+
+@pytest.mark.parametrize("name", sorted(LINKS))
+def test_a_link_at_the_top_leads_into_the_package(name: str) -> None:
+    link = ROOT / name
+    if not link.is_symlink():  # a system without links has small text files
+        assert link.read_text(encoding="utf-8") == f"{PACKAGE}/{name}"
+        return
+    assert link.resolve() == ROOT / PACKAGE / name
+
+
 @pytest.mark.parametrize("path", OTHER_SCRIPTS, ids=module_name)
 def test_what_users_copy_touches_nothing_private_of_prefect(path: Path) -> None:
     private = [found.name for found in imports_of(path.read_text(encoding="utf-8")) if is_private_prefect(found.name)]
@@ -255,7 +296,7 @@ PLANTED = {
     ),
     "a module whose name only begins like an allowed one": (
         "simulator.app",
-        "from prefect_seedance.client.routes_extra import x",
+        "from prefect_seedance.client.request.routes_extra import x",
     ),
     "a flow that uses a private Prefect module": ("flows.one", "from prefect._internal.schemas import x"),
     "a flow that takes a private Prefect name": ("flows.one", "from prefect.utilities import _engine"),
@@ -285,8 +326,8 @@ def test_a_planted_violation_is_caught(module: str, source: str) -> None:
 SOUND = {
     "downwards": ("flows.one", "from prefect_seedance.tasks.create import x\nfrom prefect import flow"),
     "inside its part": ("client.http", "from prefect_seedance.client.errors import SeedanceError"),
-    "the route table": ("simulator.app", "from prefect_seedance.client.routes import ROUTES"),
-    "the route table, as a module": ("simulator.app", "from prefect_seedance.client import routes"),
+    "the route table": ("simulator.app", "from prefect_seedance.client.request.routes import ROUTES"),
+    "the route table, as a module": ("simulator.app", "from prefect_seedance.client.request import routes"),
     "boto3 where it belongs": ("storage.s3", "def f():\n    import boto3"),
     "what loads names when asked for": ("client", "from prefect_seedance.lazy_names import lazy_names"),
     "types only": (

@@ -32,7 +32,7 @@ def installed() -> None:
         pytest.skip("prefect-seedance is not installed in this environment")
 
 
-@pytest.mark.parametrize("path", ["py.typed", "client/routes.json"])
+@pytest.mark.parametrize("path", ["py.typed", "client/request/routes.json"])
 def test_the_package_has_its_data(path: str) -> None:
     assert files("prefect_seedance").joinpath(path).is_file()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_seedance.client.describe import markdown_table
+from prefect_seedance.client.request.describe import markdown_table
 from prefect_seedance.storage.s3.permissions import iam_policy
 from prefect_seedance.storage.s3.settings import S3Settings
 
@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 def test_the_route_table_is_the_one_of_the_data() -> None:
     shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", README, re.DOTALL)
     assert shown is not None
-    assert shown[1] == markdown_table(), "run python -m prefect_seedance.client.describe and put its output there"
+    assert shown[1] == markdown_table(), "put there what python -m prefect_seedance.client.request.describe prints"
 
 
 def test_the_policy_is_the_one_that_the_store_needs() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prefect_seedance.cli.arguments import parser
-from prefect_seedance.cli.words import report
+from prefect_seedance.cli.error_report import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

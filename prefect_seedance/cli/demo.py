@@ -6,7 +6,7 @@ import argparse
 import os
 import tempfile
 
-from prefect_seedance.cli.apart import EMBEDDED_SERVER, run_apart
+from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart
 
 
 def demo(options: argparse.Namespace) -> int:

@@ -7,9 +7,9 @@ import argparse
 from pydantic import SecretStr
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoRequest
-from prefect_seedance.cli.making import make, work
-from prefect_seedance.cli.stores import store_at
-from prefect_seedance.client.routes import DEFAULT_MODEL
+from prefect_seedance.cli.generation import make, work
+from prefect_seedance.cli.store_option import store_at
+from prefect_seedance.client.request.routes import DEFAULT_MODEL
 from prefect_seedance.simulator import running_simulator
 
 

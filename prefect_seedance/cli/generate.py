@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from prefect_seedance.cli.apart import EMBEDDED_SERVER, run_apart
+from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart
 
 
 def generate(options: argparse.Namespace) -> int:

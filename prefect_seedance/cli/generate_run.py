@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from prefect_seedance import RunOptions, SeedanceCredentials, VideoRequest
-from prefect_seedance.cli.making import make, work
-from prefect_seedance.cli.stores import chosen_store
-from prefect_seedance.client.routes import DEFAULT_MODEL
+from prefect_seedance.cli.generation import make, work
+from prefect_seedance.cli.store_option import chosen_store
+from prefect_seedance.client.request.routes import DEFAULT_MODEL
 
 _REQUEST_FIELDS = (
     "prompt",

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from prefect_seedance import SeedanceCredentials
-from prefect_seedance.cli.stores import chosen_store
+from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.record import Entry
-from prefect_seedance.journal.resolve import Resolution, resolve_unclear
+from prefect_seedance.journal.resolution import Resolution, resolve_unclear
 
 _COLUMNS = ("intent", "state", "model", "task id", "paid", "cost", "updated", "prompt")
 

@@ -29,7 +29,8 @@ from prefect_seedance.client.models import (
 )
 from prefect_seedance.client.outcome import Accepted, Outcome
 from prefect_seedance.client.protocol import ApiRequest, SpAssetType, T
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.wire import request_body
 from prefect_seedance.client.retry import CallRetries, Random, SubmissionRetries, accepted_or_delay
 from prefect_seedance.client.settings import (
     DEFAULT_BASE_URL,
@@ -38,7 +39,6 @@ from prefect_seedance.client.settings import (
     ClientSettings,
     Timeouts,
 )
-from prefect_seedance.client.wire import request_body
 
 
 class AsyncSeedanceClient:

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypedDict, Unpack
 
 from prefect_seedance.client.failures import FailureClass
-from prefect_seedance.client.problems import Problem
+from prefect_seedance.client.request.problems import Problem
 
 
 class Answer(TypedDict, total=False):

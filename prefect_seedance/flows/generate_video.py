@@ -15,11 +15,11 @@ from prefect.utilities.annotations import quote
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.flows.running import run_to_end
-from prefect_seedance.journal.decision import SubmissionPolicy
-from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.journal.record import Run
+from prefect_seedance.journal.submit.decision import SubmissionPolicy
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event

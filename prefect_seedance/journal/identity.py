@@ -18,8 +18,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.journal.media import MediaIdentity, media_identity
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.media_identity import MediaIdentity, media_identity
 
 #: The scope of ``reuse="always"``: whichever run asks.
 ALWAYS = ""

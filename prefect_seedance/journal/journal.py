@@ -27,9 +27,10 @@ from uuid import uuid4
 
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
+from prefect_seedance.failpoints import reached
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.careful import CarefulStore, Patience
 from prefect_seedance.journal.codec import decode, encode
+from prefect_seedance.journal.confirmed_store import ConfirmedStore, Patience
 from prefect_seedance.journal.errors import (
     JournalGone,
     JournalUnavailable,
@@ -41,7 +42,6 @@ from prefect_seedance.journal.errors import (
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
 from prefect_seedance.journal.states import STATES, State, check_transition
-from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.versions import version_of
@@ -84,14 +84,14 @@ class Journal:
         self.prefix = prefix
         self.sleep, self.now, self.at = sleep, now, at
         self.patience = patience or Patience()
-        self.careful = CarefulStore(store, sleep)
+        self.confirmed = ConfirmedStore(store, sleep)
         self._store_option = store_option
         self._recent: dict[str, tuple[Entry, float]] = {}
 
     @property
     def location(self) -> str:
         """The store's location as a user writes it: a folder, or ``s3://bucket/prefix``."""
-        uri = self.careful.store.uri_of("x").removesuffix("/x")
+        uri = self.confirmed.store.uri_of("x").removesuffix("/x")
         return unquote(urlsplit(uri).path) if uri.startswith("file://") else uri
 
     @property
@@ -109,7 +109,7 @@ class Journal:
 
     def uri_of(self, intent: str) -> str:
         """Return the full address of an intent's record."""
-        return self.careful.store.uri_of(self.record_key(intent))
+        return self.confirmed.store.uri_of(self.record_key(intent))
 
     # Reading.
 
@@ -122,10 +122,10 @@ class Journal:
         """
         key = self.record_key(intent)
         self._recent.pop(intent, None)
-        blob = self.careful.get(key, patience or self.patience, intent)
+        blob = self.confirmed.get(key, patience or self.patience, intent)
         if blob is None:
             return None
-        record = decode(blob.data, self.careful.store.uri_of(key), intent)
+        record = decode(blob.data, self.confirmed.store.uri_of(key), intent)
         return self._remember(Entry(record, blob.etag, blob.age_seconds))
 
     def recent(self, intent: str) -> Entry | None:
@@ -165,7 +165,7 @@ class Journal:
     def drop_marker(self, intent: str, opening: int) -> None:
         """Delete a marker; if that fails it stays, which is harmless."""
         try:
-            self.careful.store.delete(self.marker_key(intent, opening))
+            self.confirmed.store.delete(self.marker_key(intent, opening))
         except (StorageError, OSError) as error:
             _log.info("The marker of intent %s stays behind, which is harmless: %s", intent, error)
 
@@ -177,9 +177,11 @@ class Journal:
 
     def _keys(self, prefix: str) -> Iterator[str]:
         try:
-            yield from self.careful.store.list_keys(prefix)
+            yield from self.confirmed.store.list_keys(prefix)
         except (StorageError, OSError) as error:
-            raise JournalUnavailable(self.careful.store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)) from error
+            raise JournalUnavailable(
+                self.confirmed.store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)
+            ) from error
 
     def _readable(self, intent: str) -> Iterator[Entry]:
         try:
@@ -231,11 +233,11 @@ class Journal:
         self._recent.pop(intent, None)
         if opens and not was_open:
             self.at(f"{step}.marker.before")
-            self.careful.put_once(self.marker_key(intent, opening), intent.encode(), patience, intent)
+            self.confirmed.put_once(self.marker_key(intent, opening), intent.encode(), patience, intent)
             self.at(f"{step}.marker.after")
         self.at(f"{step}.record.before")
         etag = before.etag if before else None
-        etag = self.careful.put(self.record_key(intent), data, etag=etag, patience=patience, intent=intent)
+        etag = self.confirmed.put(self.record_key(intent), data, etag=etag, patience=patience, intent=intent)
         self.at(f"{step}.record.after")
         if was_open and not opens:
             self.at(f"{step}.marker.before")

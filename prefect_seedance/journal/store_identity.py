@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
-from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.versions import version_of
@@ -28,7 +28,7 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> str:
         JournalUnavailable: The store does not answer.
     """
     key = f"{journal.prefix}store.json"
-    careful, where = journal.careful, journal.careful.store.uri_of(key)
+    careful, where = journal.confirmed, journal.confirmed.store.uri_of(key)
     patience = journal.patience
     blob = careful.get(key, patience)
     if blob is None:

@@ -21,20 +21,20 @@ from datetime import UTC, datetime
 
 from prefect_seedance.client.errors import SeedanceError, VideoFailed
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.journal.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
 from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.identity import Identity, how_to_go_on
-from prefect_seedance.journal.pointer import SubmittedVideo
 from prefect_seedance.journal.record import Attempt, Record, Run, Stored
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.points import reached
 from prefect_seedance.storage.errors import AlreadyExists, StorageError
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.poster import probe, probe_with_poster

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import Identity, identify
-from prefect_seedance.journal.media import MediaIdentity
+from prefect_seedance.journal.media_identity import MediaIdentity
 from prefect_seedance.journal.record import Delivery
 from prefect_seedance.storage.templates import KeyFacts, prefill
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import SubmissionUnknown
-from prefect_seedance.journal.evidence import unknown_error
 from prefect_seedance.journal.identity import Identity, how_to_go_on
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.submit.stop_errors import unknown_error
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.parties import Destination
 

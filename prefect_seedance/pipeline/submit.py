@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from prefect_seedance.client.outcome import Outcome, TooManyRequests
-from prefect_seedance.client.references import require_valid
-from prefect_seedance.journal.callbacks import Callbacks, Notice
+from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
-from prefect_seedance.journal.critical import Evidence, Sender
-from prefect_seedance.journal.decision import SubmissionPolicy
-from prefect_seedance.journal.pointer import SubmittedVideo
 from prefect_seedance.journal.record import Run
-from prefect_seedance.journal.submission import resume_or_submit
-from prefect_seedance.pipeline import polling
-from prefect_seedance.pipeline.gate import gate_for
+from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.critical_section import Evidence, Sender
+from prefect_seedance.journal.submit.decision import SubmissionPolicy
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
+from prefect_seedance.journal.submit.submission import resume_or_submit
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.run_state import RunState
+from prefect_seedance.pipeline.watch import polling
+from prefect_seedance.pipeline.watch.gate import gate_for
 
 
 def _never() -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
 from prefect_seedance.client.redaction import without_signatures
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.pipeline.models import StoredVideo

@@ -17,7 +17,7 @@ from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import Secret, SecretStr, ValidationError
 
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.problems import Problem
+from prefect_seedance.client.request.problems import Problem
 
 _FIX = "Save the block first, or correct the name: type and name, for example slack-webhook/team"
 _ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Request
 from pydantic import JsonValue
 from starlette.responses import Response
 
-from prefect_seedance.client.routes import ROUTES
+from prefect_seedance.client.request.routes import ROUTES
 from prefect_seedance.simulator.answers import (
     AUTH_FAILED,
     NO_SUCH_TASK,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.routes import ROUTES, Route, UrlForm
+from prefect_seedance.client.request.routes import ROUTES, Route, UrlForm
 
 Body = Mapping[str, JsonValue]
 

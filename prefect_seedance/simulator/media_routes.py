@@ -14,7 +14,7 @@ from email.utils import formatdate
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from prefect_seedance.client.routes import ROUTES
+from prefect_seedance.client.request.routes import ROUTES
 from prefect_seedance.simulator.answers import error_page
 from prefect_seedance.simulator.encoding import MediaToolMissingError
 from prefect_seedance.simulator.faults import Fault

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.routes import ROUTES, Route
+from prefect_seedance.client.request.routes import ROUTES, Route
 
 #: Made-up prices in JimiCoin: per second, and per task, by resolution.
 _PER_SECOND = {"480p": 0.03, "720p": 0.05, "1080p": 0.11, "2k": 0.19, "4k": 0.41}
@@ -29,7 +29,7 @@ def cost_of(route: Route, body: Mapping[str, JsonValue]) -> float:
     bills ``duration`` alone when it cannot read it.
 
     Example:
-        >>> from prefect_seedance.client.routes import ROUTES
+        >>> from prefect_seedance.client.request.routes import ROUTES
         >>> cost_of(ROUTES["seedance2.0-mini"], {"duration": 4, "resolution": "480p"})
         0.12
     """

@@ -12,9 +12,9 @@ from prefect import task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.order import Order, place_order

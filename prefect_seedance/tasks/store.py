@@ -18,9 +18,9 @@ from prefect_seedance.client.errors import (
     TaskError,
 )
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.pointer import SubmittedVideo
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.models import StoredVideo

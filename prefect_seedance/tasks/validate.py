@@ -8,8 +8,8 @@ from prefect import task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.references import require_valid
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.references import require_valid
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import load_notifiers

@@ -26,8 +26,8 @@ from prefect_seedance import (
     generate_video,
 )
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.journal import resolve_unclear
-from prefect_seedance.points import listen
+from prefect_seedance.failpoints import listen
+from prefect_seedance.journal.resolution import resolve_unclear
 from tests.chaos.orders import Order, Report, Strike
 from tests.chaos.places import place_of
 

@@ -16,7 +16,11 @@ from typing import Any
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_seedance import SeedanceCredentials
-from prefect_seedance.journal import Entry, Journal, State, identify, resolve_unclear
+from prefect_seedance.journal.identity import identify
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.record import Entry
+from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from prefect_seedance.storage.protocol import Store
 from tests.chaos.child import request_for

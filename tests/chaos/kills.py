@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from prefect_seedance.journal import State
+from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault
 from tests.chaos.harness import Case, Chaos
 from tests.chaos.orders import Strike
@@ -104,8 +104,9 @@ KILLS: tuple[Kill, ...] = (
     *_rows("relay.before"),
     Kill("in the download, slowly", faults=(Fault(fault="slow_media", seconds=30),)),
     Kill("in the download, stalled", faults=(Fault(fault="stalled_media", seconds=30),)),
-    *_rows("commit.before commit.after relay.after poster.after provenance.after"),
+    *_rows("commit.before commit.after relay.after provenance.after"),
     *_rows("stored.record.before stored.record.after stored.marker.before stored.marker.after"),
+    *_rows("poster.after described.record.before described.record.after"),
     # Afterwards.
     *_rows("relay_again.marker.before relay_again.marker.after", past="deleted video"),
     *_rows("relay_again.record.before relay_again.record.after", past="deleted video"),

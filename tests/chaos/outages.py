@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect_seedance.journal import State
+from prefect_seedance.journal.states import State
 from tests.chaos.harness import Case, Chaos, until
 from tests.chaos.orders import Strike
 from tests.chaos.processes import Child

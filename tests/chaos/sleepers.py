@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 
-from prefect_seedance.journal import State, resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault
 from tests.chaos.harness import Case, Chaos, until
 from tests.chaos.kills import Kill, finish

@@ -11,8 +11,7 @@ from functools import partial
 
 import pytest
 
-from prefect_seedance.journal.points import POINTS as JOURNAL_POINTS
-from prefect_seedance.points import POINTS
+from prefect_seedance.failpoints import JOURNAL_POINTS, POINTS
 from tests.chaos.kills import KILLS, play
 from tests.chaos.scenarios import Scenario, each, on_s3
 from tests.chaos.sleepers import RENEWALS

@@ -18,7 +18,7 @@ import pytest
 from prefect_seedance.client import errors, http
 from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.settings import Timeouts
 from prefect_seedance.client.sync_client import SeedanceClient
 from tests.client import wire_server

@@ -19,10 +19,9 @@ from prefect.client.base import PrefectHttpxAsyncClient
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validation as server_side
 
-from prefect_seedance.client import form
-from prefect_seedance.client.check import _ROUTE_RULES, _always, check
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.routes import ROUTES, Route
+from prefect_seedance.client.request.check import _ROUTE_RULES, _always, check
+from prefect_seedance.client.request.routes import ROUTES, Route
+from prefect_seedance.client.request.video_request import VideoRequest, form
 from prefect_seedance.flows.generate_video import agenerate_video, generate_video
 from tests.client import route_oracle as oracle
 from tests.client.pages import SECRET, Fields, address, addresses, asked, page_of

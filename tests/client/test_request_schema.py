@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from tests.client import route_oracle as oracle
 
 SCHEMA: dict[str, Any] = VideoRequest.model_json_schema()

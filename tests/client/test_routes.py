@@ -15,11 +15,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prefect_seedance.client.check import check
-from prefect_seedance.client.problems import Problem
-from prefect_seedance.client.references import check_references
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.wire import request_body
+from prefect_seedance.client.request.check import check
+from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.client.request.references import check_references
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.wire import request_body
 from tests.client import route_oracle as oracle
 from tests.client.pages import PAGES, SECRET, Fields, address, addresses, asked, page_of
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unclear
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.sync_client import SeedanceClient
 from tests.client import wire_server
 from tests.client.wire_server import BeforeReading, Reply, WireServer, answer

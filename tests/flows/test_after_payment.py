@@ -83,7 +83,7 @@ STRUCK = """
 import signal, sys
 from prefect.exceptions import TerminationSignal
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
-from prefect_seedance.points import listen
+from prefect_seedance.failpoints import listen
 
 def strike(point):
     if point == "poll.after":

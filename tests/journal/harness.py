@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from prefect_seedance.client.outcome import Accepted, Outcome
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.journal.attempting import BeforeClaim
-from prefect_seedance.journal.callbacks import Callbacks, Notice
-from prefect_seedance.journal.careful import Patience
-from prefect_seedance.journal.clock import Stopwatch
-from prefect_seedance.journal.critical import Evidence, Sender
-from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import SubmittedVideo
 from prefect_seedance.journal.record import Delivery, Record, Run
-from prefect_seedance.journal.storm import UnknownStorm
-from prefect_seedance.journal.submission import resume_or_submit
+from prefect_seedance.journal.submit.attempt import BeforeClaim
+from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.critical_section import Evidence, Sender
+from prefect_seedance.journal.submit.decision import SubmissionPolicy
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
+from prefect_seedance.journal.submit.stopwatch import Stopwatch
+from prefect_seedance.journal.submit.storm import UnknownStorm
+from prefect_seedance.journal.submit.submission import resume_or_submit
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import Blob, Store

@@ -11,12 +11,12 @@ import pytest
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.outcome import Accepted, Outcome, Refused, Unclear
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.adoption import adopt, raise_verdict
 from prefect_seedance.journal.codec import encode
-from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import FailedBefore, SubmissionsUsedUp, SubmissionUnknown, TaskNotRecorded
 from prefect_seedance.journal.record import VERSION, Attempt, Holder, Record, Stored
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.submit.adoption import adopt, raise_verdict
+from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.storage.errors import NotWritable
 from tests.journal.harness import DELIVERY, IDENTITY, INTENT, NOON, POLICY, TWICE, World
 

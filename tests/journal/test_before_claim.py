@@ -10,8 +10,6 @@ import pytest
 
 from prefect_seedance.client.errors import InvalidParameters, SeedanceError
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
-from prefect_seedance.journal.critical import Evidence
-from prefect_seedance.journal.decision import Decision
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     FailedBefore,
@@ -21,8 +19,10 @@ from prefect_seedance.journal.errors import (
     TooManyUnknowns,
 )
 from prefect_seedance.journal.record import Stored
-from prefect_seedance.journal.resolve import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unclear
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.critical_section import Evidence
+from prefect_seedance.journal.submit.decision import Decision
 from tests.journal.harness import INTENT, TWICE, Killed, World
 
 REFUSED = Refused("20002", "bad", 200)

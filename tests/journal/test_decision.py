@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.decision import Decision, SubmissionPolicy, decide
 from prefect_seedance.journal.record import FREE_OUTCOMES, Attempt, Holder, Record
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
 from tests.journal.harness import IDENTITY, NOON
 
 LEASE = 210.0

@@ -9,12 +9,12 @@ import pytest
 from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Outcome, Refused, Unclear
-from prefect_seedance.journal.adoption import adopt
-from prefect_seedance.journal.decision import Decision
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.record import Delivery
-from prefect_seedance.journal.resolve import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unclear
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.adoption import adopt
+from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.storage.templates import KeyFacts, check_template, prefill
 from tests.journal.harness import INTENT, Killed, World
 

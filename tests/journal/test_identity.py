@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.routes import ROUTES
+from prefect_seedance.client.request.routes import ROUTES
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import MediaNotIdentified
 from prefect_seedance.journal.identity import (
     ALWAYS,

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
-from prefect_seedance.journal.adoption import FollowedTask, adopt
-from prefect_seedance.journal.critical import Evidence
-from prefect_seedance.journal.decision import SubmissionPolicy
 from prefect_seedance.journal.errors import SubmissionUnknown
-from prefect_seedance.journal.pointer import SubmittedVideo
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.submit.adoption import FollowedTask, adopt
+from prefect_seedance.journal.submit.critical_section import Evidence
+from prefect_seedance.journal.submit.decision import SubmissionPolicy
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.storage.errors import NotWritable
 from tests.journal.harness import DELIVERY, FAULTS, INTENT, POLICY, TWICE, Fault, Killed, World
 

@@ -8,9 +8,9 @@ import pytest
 
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
-from prefect_seedance.client.request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.careful import Patience
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     IllegalTransition,
     JournalGone,

@@ -11,13 +11,13 @@ import pytest
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
-from prefect_seedance.journal.adoption import adopt
-from prefect_seedance.journal.critical import Evidence
+from prefect_seedance.failpoints import JOURNAL_POINTS as POINTS
 from prefect_seedance.journal.errors import SubmissionUnknown
-from prefect_seedance.journal.points import POINTS
 from prefect_seedance.journal.record import Delivery, Stored
-from prefect_seedance.journal.resolve import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unclear
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.adoption import adopt
+from prefect_seedance.journal.submit.critical_section import Evidence
 from tests.journal.harness import DELIVERY, INTENT, Killed, World
 
 FACTS = Stored(uri="file:///x.mp4", key="x.mp4", bytes=3, sha256="ab", crc32="cd")

@@ -18,11 +18,8 @@ from prefect_seedance.client.errors import SeedanceError, TaskNotFound
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.adoption import adopt
-from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.codec import decode
-from prefect_seedance.journal.critical import Claim, Evidence, claim, send
-from prefect_seedance.journal.decision import Decision, decide
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     JournalGone,
     JournalUnavailable,
@@ -30,10 +27,13 @@ from prefect_seedance.journal.errors import (
     ResolutionRefused,
     TaskNotRecorded,
 )
-from prefect_seedance.journal.pointer import SubmittedVideo, point_to
 from prefect_seedance.journal.record import Attempt, Record, Run, Stored
-from prefect_seedance.journal.resolve import Resolution, resolve_unclear
+from prefect_seedance.journal.resolution import Resolution, resolve_unclear
 from prefect_seedance.journal.states import FIRST_STATES, HAVE_TASK, STATES, State
+from prefect_seedance.journal.submit.adoption import adopt
+from prefect_seedance.journal.submit.critical_section import Claim, Evidence, claim, send
+from prefect_seedance.journal.submit.decision import Decision, decide
+from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
 from tests.journal.harness import (
     DELIVERY,
     FAULTS,

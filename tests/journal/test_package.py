@@ -10,9 +10,9 @@ import time
 import pytest
 
 import prefect_seedance.journal as journal
-from prefect_seedance.journal.clock import start_stopwatch
 from prefect_seedance.journal.errors import TooManyUnknowns
-from prefect_seedance.journal.storm import UnknownStorm
+from prefect_seedance.journal.submit.stopwatch import start_stopwatch
+from prefect_seedance.journal.submit.storm import UnknownStorm
 
 
 def test_importing_the_package_loads_nothing_else() -> None:

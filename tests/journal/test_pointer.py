@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from prefect_seedance.journal.pointer import SubmittedVideo, identity_of
+from prefect_seedance.journal.submit.pointer import SubmittedVideo, identity_of
 from tests.journal.harness import IDENTITY, INTENT, World
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.careful import Patience
 from prefect_seedance.journal.codec import decode, encode, nonce_of
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew
 from prefect_seedance.journal.record import FREE_ATTEMPTS_KEPT, FREE_OUTCOMES, Attempt, Delivery, Holder, Record
 from prefect_seedance.journal.states import State

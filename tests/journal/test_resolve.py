@@ -10,12 +10,12 @@ import pytest
 from prefect_seedance.client.errors import ConnectionFailed, TaskNotFound
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Unclear
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.journal.decision import Decision
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import ResolutionRefused, SubmissionUnknown
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
-from prefect_seedance.journal.resolve import Resolution, resolve_unclear
+from prefect_seedance.journal.resolution import Resolution, resolve_unclear
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.decision import Decision
 from tests.journal.harness import IDENTITY, INTENT, TWICE, Killed, World
 
 OTHER = identify(VideoRequest(prompt="another"), scope=ALWAYS, account="default")

@@ -18,10 +18,7 @@ from prefect_seedance.client.errors import (
     VendorBusy,
 )
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unclear
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.journal.adoption import adopt
-from prefect_seedance.journal.critical import Evidence
-from prefect_seedance.journal.decision import Decision, SubmissionPolicy
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     FailedBefore,
@@ -35,8 +32,11 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.record import Stored
-from prefect_seedance.journal.resolve import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unclear
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.adoption import adopt
+from prefect_seedance.journal.submit.critical_section import Evidence
+from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
 from tests.journal.harness import (
     DELIVERY,
@@ -775,7 +775,7 @@ def test_a_caller_that_fails_to_follow_changes_nothing(world: World) -> None:
 
 
 def test_nothing_needs_to_be_passed_for_logs(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    from prefect_seedance.journal.callbacks import Callbacks
+    from prefect_seedance.journal.submit.callbacks import Callbacks
 
     with caplog.at_level(logging.INFO):
         callbacks = Callbacks()

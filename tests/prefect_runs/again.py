@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import prefect_seedance
 from prefect_seedance import SeedanceCredentials, VideoStore, generate_video
-from prefect_seedance.client.routes import ROUTES
+from prefect_seedance.client.request.routes import ROUTES
 from tests.prefect_runs.vendor import small
 
 if __name__ == "__main__":

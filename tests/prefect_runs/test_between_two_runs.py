@@ -98,7 +98,7 @@ def test_an_upgrade_with_other_rows_in_the_route_table_pays_nothing_again(
     metadata = newer / "prefect_seedance-9.9.9.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: prefect-seedance\nVersion: 9.9.9\n")
-    table = newer / "prefect_seedance" / "client" / "routes.json"
+    table = newer / "prefect_seedance" / "client" / "request" / "routes.json"
     rows = json.loads(table.read_text())
     (mini,) = (row for row in rows["families"] if row["family"] == "mini")
     mini["models"][0]["billing_name"] = "renamed-{resolution}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prefect_seedance.client.routes import ROUTES, Route
+from prefect_seedance.client.request.routes import ROUTES, Route
 from prefect_seedance.simulator.limits import UNSUPPORTED_MODEL, refusal
 from tests.client.pages import asked, page_of
 from tests.simulator.vendor import ASSET, HTTPS, Vendor, data_of, request_body

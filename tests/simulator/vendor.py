@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from prefect_seedance.client.routes import ROUTES
+from prefect_seedance.client.request.routes import ROUTES
 
 CREATE = "/api/open-api/v1/seedance/videos"
 HTTPS, ASSET = "https://example.com/", "asset://"

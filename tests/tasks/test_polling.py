@@ -5,7 +5,7 @@ import pytest
 from prefect_seedance.client import errors
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.pipeline.errors import WaitStopped
-from prefect_seedance.pipeline.polling import (
+from prefect_seedance.pipeline.watch.polling import (
     MAXIMUM_FAULTS,
     MAXIMUM_GAP_SECONDS,
     MAXIMUM_NOT_FOUND,

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from prefect_seedance.points import reached
+from prefect_seedance.failpoints import reached
 from prefect_seedance.storage.errors import DamagedUpload
 from prefect_seedance.storage.folder.durable_files import TemporaryFile, writing
 from prefect_seedance.storage.protocol import ObjectInfo

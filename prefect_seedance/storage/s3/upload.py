@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from prefect_seedance.points import reached
+from prefect_seedance.failpoints import reached
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     DamagedUpload,

@@ -181,7 +181,7 @@ def _reserve(journal: Journal, intent: str, task_id: str) -> None:
     """Make a task id this intent's, unless it is another's."""
     key = f"{journal.prefix}tasks/{hashlib.sha256(task_id.encode()).hexdigest()[:32]}.json"
     data = json.dumps({"task_id": task_id, "intent": intent, "nonce": intent}).encode()
-    careful, patience = journal.careful, journal.patience
+    careful, patience = journal.confirmed, journal.patience
     try:
         careful.put(key, data, etag=None, patience=patience, intent=intent)
     except RecordChanged:

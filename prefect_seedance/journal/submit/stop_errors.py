@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prefect_seedance.journal.commands import how_to_resolve
-from prefect_seedance.journal.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     FailedBefore,
@@ -13,6 +12,7 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.record import Attempt, Record
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 
 
 def unknown_error(record: Record, record_uri: str, store: str) -> SubmissionUnknown:

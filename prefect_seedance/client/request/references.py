@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
-from prefect_seedance.client.check import check
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.problems import Problem, either, shown
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.routes import Route, UrlForm, route_for
+from prefect_seedance.client.request.check import check
+from prefect_seedance.client.request.problems import Problem, either, shown
+from prefect_seedance.client.request.routes import Route, UrlForm, route_for
+from prefect_seedance.client.request.video_request import VideoRequest
 
 _ASSET = re.compile(r"asset://[A-Za-z0-9][A-Za-z0-9._\-]*\Z")
 
@@ -26,7 +26,7 @@ def check_references(request: VideoRequest) -> list[Problem]:
     """Find media addresses that the vendor could not use on this route.
 
     Example:
-        >>> from prefect_seedance.client.request import VideoRequest
+        >>> from prefect_seedance.client.request.video_request import VideoRequest
         >>> [p.field for p in check_references(VideoRequest(prompt="x", images=["http://example.com/a.png"]))]
         ['images[0]']
     """
@@ -44,7 +44,7 @@ def require_valid(request: VideoRequest) -> list[Problem]:
         InvalidRequest: With every rule that is broken.
 
     Example:
-        >>> from prefect_seedance.client.request import VideoRequest
+        >>> from prefect_seedance.client.request.video_request import VideoRequest
         >>> require_valid(VideoRequest(prompt="A paper boat"))
         []
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from prefect_seedance.client import form
-from prefect_seedance.client.check import check
-from prefect_seedance.client.fields import RequestFields
+from prefect_seedance.client.request import form
+from prefect_seedance.client.request.check import check
+from prefect_seedance.client.request.fields import RequestFields
 
 
 class VideoRequest(RequestFields):

@@ -12,8 +12,8 @@ from prefect.client.orchestration import get_client
 from rich.console import Console
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
+from prefect_seedance.cli.error_report import INTERRUPTED, report
 from prefect_seedance.cli.progress import RunProgress
-from prefect_seedance.cli.words import INTERRUPTED, report
 from prefect_seedance.runs.messages import cost_words, reuse_message
 
 

@@ -11,9 +11,9 @@ from typing import TypedDict
 
 from pydantic import JsonValue
 
-from prefect_seedance.journal.decision import Decision
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import Attempt, Record, Run
+from prefect_seedance.journal.submit.decision import Decision
 
 
 class SubmittedVideo(TypedDict):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.routes import route_for
+from prefect_seedance.client.request.routes import route_for
+from prefect_seedance.client.request.video_request import VideoRequest
 
 
 def request_body(request: VideoRequest) -> dict[str, JsonValue]:

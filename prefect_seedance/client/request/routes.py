@@ -16,7 +16,7 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from prefect_seedance.client.problems import Level
+from prefect_seedance.client.request.problems import Level
 
 Ruling = Literal["allow", "warn", "refuse"]
 UrlForm = Literal["https", "asset"]
@@ -167,7 +167,9 @@ def _rows(table: _JsonObject) -> dict[str, Route]:
     return routes
 
 
-_TABLE = TypeAdapter(_JsonObject).validate_json(files("prefect_seedance.client").joinpath("routes.json").read_bytes())
+_TABLE = TypeAdapter(_JsonObject).validate_json(
+    files("prefect_seedance.client.request").joinpath("routes.json").read_bytes()
+)
 
 #: Every known model in the vendor page's order, by the name that is sent as ``model``.
 ROUTES: Mapping[str, Route] = MappingProxyType(_rows(_TABLE))

@@ -22,10 +22,7 @@ from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, NeverSent, Unclear
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.callbacks import Callbacks, Notice
-from prefect_seedance.journal.careful import Patience
-from prefect_seedance.journal.critical import HASTE, Claim, Evidence, Post, Sender, claim, keep, lease, send
-from prefect_seedance.journal.decision import SubmissionPolicy, Verdict
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     JournalError,
     RecordChanged,
@@ -33,13 +30,26 @@ from prefect_seedance.journal.errors import (
     SubmissionUnknown,
     TaskNotRecorded,
 )
-from prefect_seedance.journal.evidence import unknown_error
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import SubmittedVideo, point_to
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK, State
-from prefect_seedance.journal.storm import UnknownStorm
+from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.critical_section import (
+    HASTE,
+    Claim,
+    Evidence,
+    Post,
+    Sender,
+    claim,
+    keep,
+    lease,
+    send,
+)
+from prefect_seedance.journal.submit.decision import SubmissionPolicy, Verdict
+from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
+from prefect_seedance.journal.submit.stop_errors import unknown_error
+from prefect_seedance.journal.submit.storm import UnknownStorm
 
 #: Called between the decision to send and the claim, with the nonce that the claim is going to use: everything that may
 #: still forbid a submission. What it raises ends the submission, with nothing claimed and nothing sent.

@@ -12,9 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from prefect_seedance.client.fields import RequestFields
-from prefect_seedance.client.problems import Problem, either, shown
-from prefect_seedance.client.routes import ROUTES, ListRule, Route, VerdictRule, route_for
+from prefect_seedance.client.request.fields import RequestFields
+from prefect_seedance.client.request.problems import Problem, either, shown
+from prefect_seedance.client.request.routes import ROUTES, ListRule, Route, VerdictRule, route_for
 
 #: Names that belong to the 2.5 family: on this endpoint they land on another line (DOCS, August).
 _OTHER_ENDPOINT = re.compile(r"^(seedance-?2\.5|sd2\.5)")
@@ -29,7 +29,7 @@ def check(request: RequestFields) -> list[Problem]:
     With ``other_model`` set, the rules of a route are warnings only: the vendor's list changes faster than ours.
 
     Example:
-        >>> from prefect_seedance.client.request import VideoRequest
+        >>> from prefect_seedance.client.request.video_request import VideoRequest
         >>> check(VideoRequest(prompt="A paper boat"))
         []
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from prefect_seedance.client.routes import ROUTES, ListRule, Route, VerdictRule
+from prefect_seedance.client.request.routes import ROUTES, ListRule, Route, VerdictRule
 
 #: What many models begin with; the form's limits leave it out.
 MODEL_PREFIX = "seedance2.0-"

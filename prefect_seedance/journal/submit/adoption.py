@@ -18,13 +18,13 @@ from typing import cast, get_args
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import FailureClass, classify_failure
 from prefect_seedance.client.outcome import Accepted
-from prefect_seedance.journal.decision import SubmissionPolicy, decide
 from prefect_seedance.journal.errors import RecordTooNew, TaskNotRecorded
-from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import SubmittedVideo, attempt_of, identity_of
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.journal.submit.decision import SubmissionPolicy, decide
+from prefect_seedance.journal.submit.pointer import SubmittedVideo, attempt_of, identity_of
+from prefect_seedance.journal.submit.stop_errors import stop_error
 
 
 @dataclass(frozen=True)

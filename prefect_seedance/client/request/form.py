@@ -34,7 +34,7 @@ from typing import cast
 
 from pydantic.config import JsonDict
 
-from prefect_seedance.client.routes import DEFAULT_MODEL, ROUTES, Route
+from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES, Route
 
 #: Holds for what an absent field, "" or [] means, and for what is of neither type: that is another rule's business.
 _EMPTY: JsonDict = {"maxLength": 0, "maxItems": 0}

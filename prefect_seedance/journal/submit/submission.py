@@ -15,18 +15,18 @@ import logging
 
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.attempting import BeforeClaim, LookAgain, Submission, attempt
-from prefect_seedance.journal.callbacks import Callbacks, Notice
-from prefect_seedance.journal.critical import Evidence, Post, Sender, let_go
-from prefect_seedance.journal.decision import Decision, SubmissionPolicy, Verdict, decide
 from prefect_seedance.journal.errors import HeldByAnother, RecordChanged, SubmissionCancelled
-from prefect_seedance.journal.evidence import stop_error
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.pointer import SubmittedVideo, point_to
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK
-from prefect_seedance.journal.storm import UnknownStorm
+from prefect_seedance.journal.submit.attempt import BeforeClaim, LookAgain, Submission, attempt
+from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.critical_section import Evidence, Post, Sender, let_go
+from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, Verdict, decide
+from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
+from prefect_seedance.journal.submit.stop_errors import stop_error
+from prefect_seedance.journal.submit.storm import UnknownStorm
 
 # How soon to look again at a record that another run works on.
 _SHORTEST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 2.0

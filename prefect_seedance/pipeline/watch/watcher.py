@@ -12,17 +12,18 @@ from weakref import WeakKeyDictionary
 
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.journal.adoption import FollowedTask, adopt, raise_verdict
-from prefect_seedance.journal.decision import Decision, SubmissionPolicy
+from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.pointer import SubmittedVideo
-from prefect_seedance.pipeline import polling, threads
+from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
+from prefect_seedance.journal.submit.pointer import SubmittedVideo
+from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import stored_video
-from prefect_seedance.pipeline.gate import gate_for
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.points import reached
+from prefect_seedance.pipeline.watch import polling
+from prefect_seedance.pipeline.watch.gate import gate_for
 
 #: Takes each answer and the seconds waited so far; may draw a progress bar. What it raises is logged.
 OnAnswer = Callable[[VideoTask, float], Awaitable[None]]

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from prefect_seedance.client import describe
-from prefect_seedance.client.routes import DEFAULT_MODEL, ROUTES
+from prefect_seedance.client.request import describe
+from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES
 
 ResolutionChoice = Literal["auto", "480p", "720p", "1080p"]
 RatioChoice = Literal["auto", "16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adaptive"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefect_seedance.client.models import CatalogEntry
-from prefect_seedance.client.request import VideoRequest
-from prefect_seedance.client.routes import route_for
+from prefect_seedance.client.request.routes import route_for
+from prefect_seedance.client.request.video_request import VideoRequest
 
 
 @dataclass(frozen=True)

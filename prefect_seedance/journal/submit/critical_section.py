@@ -23,13 +23,13 @@ from uuid import uuid4
 
 from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unclear
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.careful import Patience
-from prefect_seedance.journal.clock import Stopwatch
-from prefect_seedance.journal.decision import SubmissionPolicy
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Attempt, Delivery, Entry, Holder, Record, Run
+from prefect_seedance.journal.submit.decision import SubmissionPolicy
+from prefect_seedance.journal.submit.stopwatch import Stopwatch
 
 #: Does exactly one POST, in at most so many seconds in total, and says what its answer means.
 Post = Callable[[float], Outcome]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_seedance.journal.clock import Stopwatch, start_stopwatch
-from prefect_seedance.journal.decision import Decision
+from prefect_seedance.journal.submit.decision import Decision
+from prefect_seedance.journal.submit.stopwatch import Stopwatch, start_stopwatch
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-import httpx
-
 from prefect_seedance import VideoStore
 from prefect_seedance.storage.errors import BadLocation
 
@@ -15,7 +13,7 @@ _SAVED = "seedance-video-store/"
 
 
 def chosen_store(option: str) -> VideoStore:
-    """Give the store that ``--store`` names: one that is saved on the Prefect server, or one at a location.
+    """Return the store that ``--store`` names: one that is saved on the Prefect server, or one at a location.
 
     Raises:
         BadLocation: The saved store cannot be loaded.
@@ -26,15 +24,15 @@ def chosen_store(option: str) -> VideoStore:
     load = cast("Callable[[str], VideoStore]", VideoStore.load)
     try:
         return load(option.removeprefix(_SAVED))
-    except (ValueError, RuntimeError, httpx.HTTPError) as error:
+    except Exception as error:  # not there, of another type, or the server does not answer
         raise BadLocation(
             option,
-            f"the saved store cannot be loaded ({error}). Give the name under which a Seedance Video Store is saved on "
-            f"the Prefect server of this shell (PREFECT_API_URL); for a folder write ./{option}.",
+            f"the saved store cannot be loaded ({error}). Write the name under which a Seedance Video Store is saved "
+            f"on the Prefect server of this shell (PREFECT_API_URL); for a folder write ./{option}.",
         ) from error
 
 
 def store_at(location: str) -> VideoStore:
-    """Make a store of a location, where a relative folder means one of this directory."""
+    """Build a store of a location, where a relative folder means one of this directory."""
     place = location if "://" in location else str(Path(location).expanduser().resolve())
     return VideoStore(location=place)

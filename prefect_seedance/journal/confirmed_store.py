@@ -68,7 +68,7 @@ class Patience:
         return isinstance(error, _HOPELESS) or (isinstance(error, _LASTING) and not self.stubborn)
 
 
-class CarefulStore:
+class ConfirmedStore:
     """A `Store` whose reads and writes are pursued until it is known what happened.
 
     Args:

@@ -1,0 +1,8 @@
+"""What is asked for: the request, its rules, and the table of routes that all of them are derived from.
+
+video_request   the request             fields      its fields, as the form shows them
+check           what a route refuses    problems    a broken rule, in words
+references      media addresses         wire        the request as the vendor's JSON
+routes          the table (routes.json) form        its rules as JSON schema
+describe        the table in words, for the form's help and the README
+"""

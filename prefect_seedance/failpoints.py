@@ -1,0 +1,76 @@
+"""Named points: moments at which a test may kill the process, and every promise must hold afterwards.
+
+The code says where it is by ``reached``; nothing listens outside of the chaos suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: Points outside of the journal, in the order of the work.
+POINTS = (
+    "poll.before",
+    "poll.after",
+    "relay.before",
+    "commit.before",  # every byte is in a temporary file and fsynced; or in S3's parts, if there are any
+    "commit.after",  # the video has its name; no record knows of it yet
+    "relay.after",
+    "provenance.after",
+    "poster.after",
+)
+
+#: Every step that writes a record, and whether it may open or close it (and so touches the marker).
+STEPS: dict[str, bool] = {
+    "claim": True,
+    "renew": False,
+    "release": False,
+    "outcome": True,
+    "evidence": False,
+    "accepted": True,
+    "completed": False,
+    "failed": True,
+    "stored": True,
+    "relay_again": True,
+    "described": False,
+    "keyed": False,
+    "resolve": True,
+}
+
+#: The journal's own points. A write of a record is framed by ``<step>.record``, and so is its marker where one is
+#: written or deleted.
+JOURNAL_POINTS: tuple[str, ...] = (
+    *(
+        f"{step}.{what}.{when}"
+        for step, touches_marker in STEPS.items()
+        for what in ("record", "marker")
+        if what == "record" or touches_marker
+        for when in ("before", "after")
+    ),
+    "post.before",  # claimed, and about to look at the clock and send
+    "post.after",  # the answer is in memory only
+    "accepted.logged",  # the task id is in the log, and not yet in the record
+    "backoff",  # not accepted; the record is ready again
+    "wait",  # another run is at it
+)
+
+
+def _nothing(point: str) -> None:
+    pass
+
+
+_listener: Callable[[str], None] = _nothing
+
+
+def listen(listener: Callable[[str], None]) -> None:
+    """Have a function called at every named point, in the thread that reaches it.
+
+    Args:
+        listener: Takes the point's name.
+    """
+    global _listener
+    _listener = listener
+
+
+def reached(point: str) -> None:
+    """Say that a named point is reached."""
+    _listener(point)
