@@ -51,7 +51,7 @@ _HOMES = {
     "SeedanceClient": "client.sync_client",
     "SeedanceCredentials": "blocks.credentials",
     "StoredVideo": "pipeline.models",
-    "VideoRequest": "client.request",
+    "VideoRequest": "client.request.video_request",
     "VideoStore": "blocks.video_store",
     "agenerate_video": "flows.generate_video",
     "aresolve_submission": "flows.resolve_submission",
