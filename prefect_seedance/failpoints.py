@@ -32,7 +32,6 @@ STEPS: dict[str, bool] = {
     "stored": True,
     "relay_again": True,
     "described": False,
-    "keyed": False,
     "resolve": True,
 }
 

@@ -218,11 +218,6 @@ def relay_again(record: Record) -> Record:
     return record.model_copy(update={"state": State.COMPLETED}) if record.state is State.STORED else record
 
 
-def keyed(record: Record, task_id: str, key: str) -> Record:
-    """Write down the object key of the current task, unless it has one already."""
-    return record if record.key or record.task_id != task_id else record.model_copy(update={"key": key})
-
-
 def described(record: Record, task_id: str, facts: Stored) -> Record:
     """Add what was learned of a stored video afterwards: its size in pixels, its length, its poster."""
     same = record.state is State.STORED and record.task_id == task_id and record.stored is not None

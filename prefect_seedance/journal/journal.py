@@ -342,10 +342,6 @@ class Journal:
         """Add what was learned of a stored video afterwards."""
         return self.update(intent, lambda record: changes.described(record, task_id, facts), step="described")
 
-    def keep_key(self, intent: str, task_id: str, key: str) -> Entry:
-        """Write down the object key of the current task; the one that is there already stays."""
-        return self.update(intent, lambda record: changes.keyed(record, task_id, key), step="keyed")
-
     def relay_again(self, intent: str) -> Entry:
         """Take back ``stored``: the object is gone from the store, and the task is still there to be relayed."""
         return self.update(intent, changes.relay_again, step="relay_again")

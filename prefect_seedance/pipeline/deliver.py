@@ -143,14 +143,12 @@ class _Delivery:
         self.observer.log(message, level=logging.WARNING)
 
     def _key(self, record: Record, attempt: Attempt) -> str:
-        """Return the key that is in the record, or render it and keep it there."""
+        """Return the key in the record; for a task that the record is not about, or that has none, render it."""
         if record.task_id == attempt.task_id and record.key:
             return record.key
         identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
         facts = key_facts(identity, self.submitted["run_name"])
-        key = key_of(record.delivery.key_template or prefill(self.destination.key_template, facts), attempt)
-        kept = self.destination.journal.keep_key(record.intent, attempt.task_id, key).record
-        return kept.key if kept.task_id == attempt.task_id else key
+        return key_of(record.delivery.key_template or prefill(self.destination.key_template, facts), attempt)
 
     def _link(self, task_id: str, refresh: bool) -> str:
         if self.completed.video_url and self.completed.task_id == task_id and not refresh:

@@ -110,9 +110,7 @@ KILLS: tuple[Kill, ...] = (
     # Afterwards.
     *_rows("relay_again.marker.before relay_again.marker.after", past="deleted video"),
     *_rows("relay_again.record.before relay_again.record.after", past="deleted video"),
-    *_rows(
-        "accepted.marker.before accepted.marker.after keyed.record.before keyed.record.after", past="deleted record"
-    ),
+    *_rows("accepted.marker.before accepted.marker.after", past="deleted record"),
     *_rows("accepted.record.before accepted.record.after", "adopted", past="deleted record"),
     *_rows("resolve.record.before resolve.record.after", **_ATTACHED),
     *_rows("resolve.marker.before resolve.marker.after", **_ABANDONED),

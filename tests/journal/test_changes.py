@@ -225,15 +225,6 @@ def test_a_stored_video_ends_it_and_may_be_relayed_again() -> None:
     assert again.state is State.COMPLETED and changes.relay_again(again) is again
 
 
-def test_a_key_is_written_once() -> None:
-    record = accepted(claim(None, "a", Delivery()), "a", ONE, NOON)
-    assert record.key == ""
-    keyed = changes.keyed(record, "videos_1", "k1")
-    assert keyed.key == "k1"
-    assert changes.keyed(keyed, "videos_1", "k2") is keyed
-    assert changes.keyed(record, "videos_2", "k2") is record
-
-
 @pytest.mark.parametrize(
     ("created_at", "day"),
     [

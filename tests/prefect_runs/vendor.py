@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect_seedance import VideoRequest, VideoStore
-from prefect_seedance.journal.reading import Entry
+from prefect_seedance.journal.record import Entry
 from prefect_seedance.simulator import Simulator
 
 
