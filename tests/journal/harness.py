@@ -288,7 +288,7 @@ class World:
         *,
         identity: Identity = IDENTITY,
         policy: SubmissionPolicy = POLICY,
-        delivery: Delivery = DELIVERY,
+        delivery: Delivery | None = DELIVERY,
         watch_seconds: float = 0.0,
     ) -> SubmittedVideo:
         """One run asks for the video."""

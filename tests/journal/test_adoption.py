@@ -16,6 +16,7 @@ from prefect_seedance.journal.errors import FailedBefore, SubmissionsUsedUp, Sub
 from prefect_seedance.journal.record import VERSION, Attempt, Holder, Record, Stored
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.journal.submit.adoption import adopt, raise_verdict
+from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.storage.errors import NotWritable
 from tests.journal.harness import DELIVERY, IDENTITY, INTENT, NOON, POLICY, TWICE, World
@@ -73,7 +74,7 @@ def test_to_go_on_in_the_same_process_costs_no_call_of_the_store(world: World) -
 
 
 def test_a_missing_record_is_written_anew(world: World) -> None:
-    followed = adopt(world.journal, KNOWN, delivery=DELIVERY)
+    followed = adopt(world.journal, KNOWN)
     record = world.record()
     assert (followed.task_id, followed.record) == (KNOWN_ID, record)
     assert (record.state, record.task_ids, record.submissions) == (State.SUBMITTED, (KNOWN_ID,), 1)
@@ -86,6 +87,43 @@ def test_a_missing_record_is_written_anew(world: World) -> None:
         KNOWN["cost"],
     )
     assert world.markers() == [f"{INTENT}.1"]
+
+
+def test_a_record_that_is_written_anew_says_who_sent_it_where_for_which_price_and_what_becomes_of_it(
+    world: World,
+) -> None:
+    world.before_claim = lambda nonce: Evidence(price=0.5, price_source="catalog")
+    known = world.run("one")
+    (before,) = world.record().attempts
+    world.delete_record()
+    followed = adopt(World(world.store).journal, known, watch_seconds=2700.0)
+    record, (attempt,) = world.record(), world.record().attempts
+    assert followed.record == record
+    assert (attempt.run.id, attempt.run.name) == (before.run.id, before.run.name) == ("id-one", "one")
+    assert (attempt.host, attempt.credentials) == (before.host, before.credentials) == ("api.test", "f00d")
+    assert (attempt.price, attempt.price_source) == (0.5, "catalog")
+    assert (record.delivery, record.watch_seconds) == (DELIVERY, 2700.0)
+    assert (attempt.number, attempt.nonce) == (1, before.nonce)
+
+
+def test_the_lost_attempt_comes_with_all_that_is_known_of_it_into_a_record_that_was_begun_anew(world: World) -> None:
+    world.before_claim = lambda nonce: Evidence(price=0.5, price_source="catalog")
+    known = world.run("one")
+    world.delete_record()
+    other = World(world.store, world.vendor).run("two")
+    adopt(World(world.store).journal, known)
+    newer, lost = world.record().attempts
+    assert (newer.task_id, newer.run.name) == (other["task_id"], "two")
+    assert (lost.task_id, lost.run.name, lost.price, lost.number) == (known["task_id"], "one", 0.5, 2)
+
+
+def test_a_pointer_of_a_record_that_was_written_anew_says_the_same_as_before(world: World) -> None:
+    world.before_claim = lambda nonce: Evidence(price=0.5, price_source="catalog")
+    known = world.run("one")
+    world.delete_record()
+    adopt(World(world.store).journal, known)
+    again = World(world.store, world.vendor).run("one")
+    assert {**again, "decision": known["decision"]} == known
 
 
 def test_a_record_that_was_written_anew_is_attached_to(world: World) -> None:
@@ -237,6 +275,22 @@ def test_a_known_task_is_told_where_the_store_takes_no_record(world: World) -> N
     with pytest.raises(TaskNotRecorded, match="Read-only file system") as caught:
         adopt(world.journal, KNOWN)
     assert caught.value.task_id == KNOWN_ID and sum(world.slept) >= 299  # it was tried for minutes
+
+
+@pytest.mark.parametrize("state", sorted(State))
+def test_a_known_task_is_told_where_its_record_cannot_be_written_whatever_that_says(world: World, state: State) -> None:
+    # Only a record of a newer version may stay as it is: what it says is gone by.
+    lay(world, record_in(state, task_id=OTHER_ID if state in HAVE_TASK else ""))
+
+    def deny(verb: str, key: str) -> None:
+        if verb in ("create", "swap"):
+            raise NotWritable(key, "Read-only file system")
+
+    world.store.before = deny
+    with pytest.raises(TaskNotRecorded, match="Read-only file system") as caught:
+        adopt(world.journal, KNOWN)
+    assert caught.value.task_id == KNOWN_ID
+    assert KNOWN_ID not in world.record().task_ids
 
 
 # The vendor's verdict.

@@ -19,7 +19,7 @@ from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.storage.errors import NotWritable
-from tests.journal.harness import DELIVERY, FAULTS, INTENT, POLICY, TWICE, Fault, Killed, World
+from tests.journal.harness import FAULTS, INTENT, POLICY, TWICE, Fault, Killed, World
 
 WRITERS = ("one", "two")
 
@@ -185,7 +185,7 @@ deletions = st.one_of(st.just(set()), st.sets(st.integers(1, 30), max_size=2))
 
 def adopted(shared: World, known: SubmittedVideo) -> FollowedTask:
     """Another process goes on with what a result knows: whatever the record says, that is not lost."""
-    followed = adopt(World(shared.store, shared.vendor).journal, known, delivery=DELIVERY)
+    followed = adopt(World(shared.store, shared.vendor).journal, known)
     record = shared.record()
     assert known["task_id"] in record.task_ids
     assert followed.task_id and followed.task_id in record.task_ids
@@ -265,7 +265,7 @@ def test_what_a_result_knows_is_never_lost_whatever_a_rival_does(
     known = earlier(world)
     policy = TWICE if earlier is known_and_failed else POLICY
     actors: dict[str, Actor] = {
-        "one": lambda each: adopt(each.journal, known, delivery=DELIVERY),
+        "one": lambda each: adopt(each.journal, known),
         "two": lambda each: each.run("two", policy=policy),
     }
     came = play(world, actors, fate)

@@ -165,10 +165,10 @@ def test_a_killed_adoption_is_done_again(tmp_path: Path, point: str) -> None:
     world.delete_record()
     world.at = kill_at(world, point)
     with pytest.raises(Killed):
-        adopt(world.journal, known, delivery=DELIVERY)
+        adopt(world.journal, known)
     world.store.down = None
     restarted = World(world.store, world.vendor)
-    followed = adopt(restarted.journal, known, delivery=DELIVERY)
+    followed = adopt(restarted.journal, known)
     assert followed.task_id == known["task_id"]
     record = world.record()
     assert (record.state, record.task_ids, record.delivery) == (State.SUBMITTED, (known["task_id"],), DELIVERY)

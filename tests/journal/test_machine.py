@@ -350,7 +350,7 @@ class TwoWriters(RuleBasedStateMachine):
         # (A process that has just seen the task in the record does not look again whether somebody has deleted that.)
         process = self.process() if self.deletable else self._follower(data)
         remembered, before = process.journal.recent(INTENT), self.history.record
-        followed = adopt(process.journal, known, delivery=DELIVERY)
+        followed = adopt(process.journal, known)
         record = self.record()
         assert known["task_id"] in record.task_ids
         assert followed.task_id in record.task_ids

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from prefect_seedance.journal.record import Delivery
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, identity_of
-from tests.journal.harness import IDENTITY, INTENT, World
+from tests.journal.harness import DELIVERY, IDENTITY, INTENT, World
 
 
 def test_a_pointer_survives_json_and_names_everything_that_it_promises() -> None:
@@ -25,3 +26,10 @@ def test_a_pointer_names_the_run_that_paid() -> None:
         submitted = world.run(name)
         assert (submitted["run_id"], submitted["run_name"]) == ("id-one", "one")
     assert submitted["reused"]
+
+
+def test_a_pointer_names_where_it_was_sent_with_which_key_and_what_becomes_of_the_video() -> None:
+    submitted = World.in_memory().run()
+    assert (submitted["host"], submitted["credentials"]) == ("api.test", "f00d")
+    assert submitted["delivery"] == DELIVERY.model_dump(mode="json")
+    assert Delivery.model_validate(json.loads(json.dumps(submitted["delivery"]))) == DELIVERY

@@ -1,4 +1,4 @@
-"""The rules of `RunOptions`: the Prefect form refuses what the model refuses, on the field itself."""
+"""The rules of `RunOptions` in the form: the Prefect form refuses what the model refuses, on the field itself."""
 
 from __future__ import annotations
 

@@ -1,0 +1,116 @@
+"""Blocking work: in the caller's context, and in threads that a forked child does not inherit."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from contextvars import ContextVar
+
+import pytest
+
+from prefect_seedance.pipeline import threads
+
+POOLS = [threads.SUBMISSIONS, threads.RELAYS, threads.MEDIA, threads.RECORDS, threads.LOOKUPS]
+run_id: ContextVar[str] = ContextVar("run_id", default="none")
+
+all_pools = pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool._name)
+
+
+@all_pools
+def test_work_runs_in_a_copy_of_the_context_that_started_it(pool: threads.Pool) -> None:
+    def work() -> str:
+        seen = run_id.get()
+        run_id.set("changed by the work")
+        return seen
+
+    for name in ("first", "second"):  # the same thread, perhaps, and never the context of the work before
+        token = run_id.set(name)
+        started = threads.start(pool, work)
+        run_id.reset(token)
+        assert started.result(30) == name
+    assert run_id.get() == "none"
+
+
+async def test_awaited_work_sees_the_context_of_who_awaits() -> None:
+    run_id.set("awaiting")
+    assert await threads.run(threads.RECORDS, run_id.get) == "awaiting"
+
+
+async def test_awaited_work_raises_what_it_raised_and_takes_arguments() -> None:
+    assert await threads.run(threads.RECORDS, divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(threads.RECORDS, divmod, 7, 0)
+
+
+async def test_work_that_has_begun_goes_on_when_nobody_waits_any_longer() -> None:
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        go_on.wait(30)
+        ended.set()
+
+    waiting = asyncio.ensure_future(threads.run(threads.SUBMISSIONS, work))
+    while not began.is_set():
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    assert await asyncio.to_thread(ended.wait, 30)
+
+
+def test_work_never_runs_in_the_default_threads_of_asyncio() -> None:
+    async def names() -> set[str]:
+        return {await threads.run(pool, lambda: threading.current_thread().name) for pool in POOLS}
+
+    assert {name.rpartition("_")[0] for name in asyncio.run(names())} == {pool._name for pool in POOLS}
+
+
+def test_as_many_as_the_pool_has_room_for_run_at_once_and_the_next_one_waits() -> None:
+    pool, began, go_on = threads.Pool(3, "test"), threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        began.release()
+        go_on.wait(30)
+
+    started = [threads.start(pool, work) for _ in range(4)]
+    assert all(began.acquire(timeout=30) for _ in range(3))
+    time.sleep(0.05)
+    assert not started[3].running() and not started[3].done()
+    go_on.set()
+    for each in started:
+        each.result(30)
+
+
+FORKED = """
+import os, sys, threading
+from prefect_seedance.pipeline import threads
+
+busy, names = threading.Event(), lambda: (os.getpid(), threading.current_thread().name)
+pool = threads.Pool(1, "seedance-test")
+parent = threads.start(pool, os.getpid).result(30)
+hanging = threads.start(pool, lambda: busy.wait(60))  # the only thread of the parent is busy, and not in the child
+child = os.fork()
+if not child:
+    try:
+        assert threads.start(pool, os.getpid).result(30) == os.getpid() != parent
+        assert threads.start(threads.RECORDS, os.getpid).result(30) == os.getpid()
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+busy.set()
+assert hanging.result(30)
+assert threads.start(pool, os.getpid).result(30) == parent == os.getpid()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_child_makes_threads_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
