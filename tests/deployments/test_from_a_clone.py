@@ -80,7 +80,7 @@ def by_path(
 ) -> Iterator[ByPath]:
     """The README's command in the root of a clone, and a run of it by a worker that stands elsewhere."""
     finished(*Command.DEPLOY_CLONE.arguments, environment=environment, folder=clone)
-    parameters = {
+    parameters: dict[str, object] = {
         "request": small("from a clone").model_dump(mode="json"),
         "credentials": {"$ref": {"block_document_slug": "seedance-credentials/default"}},
         "store": {"$ref": {"block_document_slug": "seedance-video-store/default"}},
