@@ -92,7 +92,7 @@ def parts(name: str, of: str) -> tuple[str, str]:
     """
     first, _, second = name.partition("/")
     if not first or not second or "/" in second:
-        raise WrongName(f"{name!r} is no name of {of}.")
+        raise WrongName(f"{name!r} is not a valid name of {of}.")
     return first, second
 
 

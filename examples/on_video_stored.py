@@ -25,7 +25,7 @@ def publish_video(uri: str, task_id: str) -> str:
     return uri
 
 
-#: The event's payload is written in prefect_seedance/tasks/events.py.
+#: The event's payload is written in prefect_seedance/runs/events.py.
 WHEN_STORED = DeploymentEventTrigger(
     name="publish-video when a video is stored",
     expect={"seedance.video.stored"},

@@ -52,7 +52,7 @@ async def products_to_videos(
             request = VideoRequest.model_validate({name: value for name, value in row.items() if value})
             async with slots, account:
                 video = await agenerate_video(request, credentials, store)
-        except Exception as error:  # a cancelled run is no Exception, and goes on up
+        except Exception as error:  # a cancelled run is not an Exception, and goes on up
             return Row(product=product, problem=" ".join(str(error).split()))
         return Row(product=product, uri=video.uri)
 

@@ -1,6 +1,7 @@
 """The README tells the truth: its table is the data's, its example runs, its links and folders exist."""
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -11,9 +12,12 @@ import pytest
 from prefect_seedance.client.request.describe import markdown_table
 from prefect_seedance.storage.s3.permissions import iam_policy
 from prefect_seedance.storage.s3.settings import S3Settings
+from tests.test_architecture import LINKS, MAY_IMPORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+LAYOUT = README.split("## Layout")[1]
+FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
 
 
 def test_the_route_table_is_the_one_of_the_data() -> None:
@@ -36,16 +40,34 @@ def test_to_try_it_and_to_test_it_takes_one_script_each(heading: str, command: s
 
 
 def test_the_names_in_the_examples_exist() -> None:
-    import prefect_seedance
-
+    public = {name: importlib.import_module(name) for name in ("prefect_seedance", "prefect_seedance.errors")}
     for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
         for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and node.module == "prefect_seedance":
-                assert {alias.name for alias in node.names} <= set(prefect_seedance.__all__)
+            if isinstance(node, ast.ImportFrom) and node.module in public:
+                assert {alias.name for alias in node.names} <= {*public[node.module].__all__}
 
 
 def test_the_folders_and_links_exist() -> None:
-    for folder in re.findall(r"`((?:[a-z_]+/)+)`", README.split("## Layout")[1]):
+    for folder in FOLDERS:
         assert (ROOT / folder).is_dir(), folder
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_every_room_of_the_package_has_its_line_in_the_layout() -> None:
+    rooms = {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in (ROOT / "prefect_seedance").rglob("*.py")}
+    assert {folder for folder in FOLDERS if folder.count("/") > 1} == rooms - {"prefect_seedance/"}
+
+
+def test_the_arrows_of_the_layout_are_the_ones_that_are_held() -> None:
+    shown = re.search(r"Imports run one way: (.*?)\.", LAYOUT, re.DOTALL)
+    assert shown is not None
+    parts = re.findall(r"`(\w+)`", shown[1])
+    assert all(MAY_IMPORT[part] == {*parts[place + 1 :]} for place, part in enumerate(parts[:-2]))
+    assert all(MAY_IMPORT[part] == set() for part in parts[-2:])
+
+
+def test_the_links_of_the_layout_are_the_ones_at_the_top() -> None:
+    shown = re.search(r"^\| (.*?) \| links ", LAYOUT, re.MULTILINE)
+    assert shown is not None
+    assert {*re.findall(r"`(\w+)`", shown[1])} == LINKS

@@ -28,6 +28,7 @@ class Command(StrEnum):
     DEPLOY_TELLING = "python deployments/deploy.py --pool seedance --notify custom-webhook/team"
     WORKER = "prefect worker start --pool seedance --type process"
     DEPLOY_ALL = "prefect deploy --all"
+    DEPLOY_CLONE = "prefect --no-prompt deploy flows/generate_video.py:generate_video --name from-clone --pool seedance"
     LIMIT = "prefect global-concurrency-limit create seedance-default --limit 8"
     AUTOMATIONS = (
         "python deployments/apply_automations.py --notify custom-webhook/team --downstream publish-video/publish-video"

@@ -15,11 +15,16 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 @pytest.mark.parametrize(
     ("file", "option", "name", "said"),
     [
-        ("run-on-stored", "--downstream", "publish", "'publish' is no name of a deployment: write FLOW/NAME."),
-        ("run-on-stored", "--downstream", "a/b/c", "'a/b/c' is no name of a deployment: write FLOW/NAME."),
+        ("run-on-stored", "--downstream", "publish", "'publish' is not a valid name of a deployment: write FLOW/NAME."),
+        ("run-on-stored", "--downstream", "a/b/c", "'a/b/c' is not a valid name of a deployment: write FLOW/NAME."),
         ("run-on-stored", "--downstream", "no/body", "There is no deployment no/body."),
-        ("failed", "--notify", "team", "'team' is no name of a saved block: write TYPE/NAME."),
-        ("failed", "--notify", "slack-webhook/", "'slack-webhook/' is no name of a saved block: write TYPE/NAME."),
+        ("failed", "--notify", "team", "'team' is not a valid name of a saved block: write TYPE/NAME."),
+        (
+            "failed",
+            "--notify",
+            "slack-webhook/",
+            "'slack-webhook/' is not a valid name of a saved block: write TYPE/NAME.",
+        ),
         ("failed", "--notify", "slack-webhook/nobody", "There is no saved block slack-webhook/nobody."),
     ],
 )
