@@ -23,11 +23,10 @@ from prefect_seedance.client.errors import SeedanceError, VideoFailed
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
-from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.identity import Identity, how_to_go_on
-from prefect_seedance.journal.record import Attempt, Record, Run, Stored
+from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored
 from prefect_seedance.journal.states import State
-from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.errors import VideoNotStored
@@ -146,9 +145,12 @@ class _Delivery:
         """Return the key in the record; for a task that the record is not about, or that has none, render it."""
         if record.task_id == attempt.task_id and record.key:
             return record.key
+        with suppress(ValueError):  # no template of ours
+            if record.delivery.key_template:
+                return key_of(record.delivery.key_template, attempt)
         identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
         facts = key_facts(identity, self.submitted["run_name"])
-        return key_of(record.delivery.key_template or prefill(self.destination.key_template, facts), attempt)
+        return key_of(prefill(self.destination.key_template, facts), attempt)
 
     def _link(self, task_id: str, refresh: bool) -> str:
         if self.completed.video_url and self.completed.task_id == task_id and not refresh:
@@ -207,11 +209,11 @@ class _Delivery:
     def _recorded(self, stored: StoredVideo) -> None:
         journal = self.destination.journal
         facts = Stored.model_validate(stored.model_dump(mode="json"))
-        try:
-            journal.record_stored(stored.intent, stored.task_id, facts)
-        except JournalGone:  # deleted meanwhile: written anew from what is known of it
-            adopt(journal, self.submitted)
-            journal.record_stored(stored.intent, stored.task_id, facts)
+
+        def write() -> Entry:
+            return journal.record_stored(stored.intent, stored.task_id, facts)
+
+        written_with_task(journal, self.submitted, write)
 
     def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
         """Add poster and media facts, to the record too; a video without them is whole."""

@@ -31,11 +31,17 @@ class Account:
 
     def client(self) -> SeedanceClient:
         """Build a client for synchronous code; use it as a context manager."""
-        return SeedanceClient(self.settings.api_key, self.settings.base_url, timeout=self.settings.timeout)
+        settings = self.settings
+        return SeedanceClient(
+            settings.api_key, settings.base_url, timeout=settings.timeout, max_retries=settings.max_retries
+        )
 
     def async_client(self) -> AsyncSeedanceClient:
         """Build a client for asynchronous code; use it as an async context manager."""
-        return AsyncSeedanceClient(self.settings.api_key, self.settings.base_url, timeout=self.settings.timeout)
+        settings = self.settings
+        return AsyncSeedanceClient(
+            settings.api_key, settings.base_url, timeout=settings.timeout, max_retries=settings.max_retries
+        )
 
 
 @dataclass(frozen=True)

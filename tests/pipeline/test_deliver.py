@@ -236,7 +236,6 @@ def test_a_process_that_remembers_the_record_delivers_although_another_has_begun
         assert destination.store.stat(stored.key) is not None and stored.task_id == task.task_id
 
 
-@pytest.mark.xfail(reason="a record that is there without the task is left without it", strict=True)
 @pytest.mark.parametrize("begun", ["while the record is remembered", "while the video is relayed"])
 def test_a_task_that_is_delivered_is_brought_into_a_record_that_was_begun_anew_meanwhile(
     vendor: Vendor,
@@ -259,7 +258,6 @@ def test_a_task_that_is_delivered_is_brought_into_a_record_that_was_begun_anew_m
         assert task.task_id in record_of(destination, intent).task_ids
 
 
-@pytest.mark.xfail(reason="the template is rendered once more, and what that raises passes through", strict=True)
 def test_a_video_whose_record_has_a_template_that_cannot_be_rendered_is_named_by_the_store(
     vendor: Vendor, destination: Destination
 ) -> None:

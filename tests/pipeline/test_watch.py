@@ -212,7 +212,6 @@ async def test_an_answer_that_hangs_is_given_up_and_asked_for_again(
     assert vendor.counter.count(QUERY) == 3
 
 
-@pytest.mark.xfail(reason="the moment that the gate hands out is waited for without a look at the limit", strict=True)
 async def test_the_limit_holds_while_everybody_pauses_for_a_rate_limit(vendor: Vendor) -> None:
     gate_for(vendor.account).limited(4.0)
     began = time.monotonic()
@@ -271,13 +270,8 @@ async def is_cancelled(task: VideoTask, waited: float) -> None:
     [
         raises,
         hangs,
-        pytest.param(raises_at_once, marks=pytest.mark.xfail(reason="only what is awaited is guarded", strict=True)),
-        pytest.param(
-            is_cancelled,
-            marks=pytest.mark.xfail(
-                reason="taken for the wait's own cancellation", raises=asyncio.CancelledError, strict=True
-            ),
-        ),
+        raises_at_once,
+        is_cancelled,
     ],
     ids=lambda each: each.__name__,
 )
@@ -352,7 +346,6 @@ async def test_a_rate_limit_pauses_all_tasks_of_the_gate(vendor: Vendor) -> None
     assert pauses[5] > 1.5 and max(pauses) == pauses[5], "nobody asked in the pause"
 
 
-@pytest.mark.xfail(reason="who has its moment already sleeps until then, and asks in the pause", strict=True)
 async def test_a_rate_limit_also_pauses_who_has_been_given_a_moment_already(
     vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,3 +94,11 @@ def worker(child_environment: dict[str, str], folder: Path) -> Iterator[Running]
     with running(*command, log=folder / "worker.log", environment=child_environment) as working:
         until(lambda: "started!" in working.log.read_text(), "the worker", seconds=150, alive=working)
         yield working
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_progress() -> Iterator[None]:
+    """A simulated video is made at once: its progress would not be drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefect_seedance.runs.progress.LEAST_SECONDS", 0.0)
+        yield

@@ -12,13 +12,14 @@ In each case the known task id is brought into the record, so that a paid video 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast, get_args
 
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import FailureClass, classify_failure
 from prefect_seedance.client.outcome import Accepted
-from prefect_seedance.journal.errors import RecordTooNew, TaskNotRecorded
+from prefect_seedance.journal.errors import JournalGone, RecordTooNew, TaskNotRecorded
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK, State
@@ -77,6 +78,29 @@ def adopt(journal: Journal, known: SubmittedVideo, *, watch_seconds: float = 0.0
                 raise
     record = entry.record
     return FollowedTask(entry, record.task_id if record.state in HAVE_TASK else task_id)
+
+
+def written_with_task(journal: Journal, known: SubmittedVideo, write: Callable[[], Entry]) -> Entry:
+    """Write something about a known task into its record, whatever has become of the record meanwhile.
+
+    A record that was deleted, or deleted and begun anew by another run, gets the task first.
+
+    Args:
+        journal: The journal.
+        known: The pointer to the task.
+        write: Writes; may be called twice.
+
+    Raises:
+        JournalError: The journal cannot be used.
+    """
+    try:
+        entry = write()
+    except JournalGone:
+        entry = None
+    if entry is not None and known["task_id"] in entry.record.task_ids:
+        return entry
+    adopt(journal, known)
+    return write()
 
 
 def raise_verdict(journal: Journal, followed: FollowedTask, policy: SubmissionPolicy | None = None) -> None:

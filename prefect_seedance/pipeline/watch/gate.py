@@ -59,6 +59,11 @@ class Gate:
             self._next = moment + 1 / self._rate
             return moment - now
 
+    def pause_left(self) -> float:
+        """Return the seconds that a pause still lasts, for whoever was given a moment before it began."""
+        with self._lock:
+            return max(0.0, self._paused_until - self._clock())
+
     def take_now(self) -> None:
         """Count a question that does not wait: a submission, which has a claim that runs out. Others wait longer."""
         with self._lock:

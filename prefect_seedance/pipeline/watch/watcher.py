@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
-from prefect_seedance.journal.errors import JournalGone
 from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict
+from prefect_seedance.journal.record import Entry
+from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
@@ -86,7 +86,7 @@ class Watcher:
             if is_new:
                 await asyncio.sleep(min(self._gate.gap(gap), limit_seconds))
             while True:
-                await asyncio.sleep(self._gate.reserve())
+                await self._turn(task_id, started, limit_seconds, advice)
                 left = limit_seconds - (time.monotonic() - started)
                 try:
                     reached("poll.before")
@@ -116,9 +116,29 @@ class Watcher:
         finally:
             self._gate.left()
 
+    async def _turn(self, task_id: str, started: float, limit_seconds: float, advice: str) -> None:
+        """Sleep until it is this task's turn to be asked about, and through every pause that begins meanwhile.
+
+        Raises:
+            WaitTimedOut: The limit of the wait comes first.
+        """
+        pause = self._gate.reserve()
+        while pause > 0:
+            waited = time.monotonic() - started
+            if waited + pause > limit_seconds:
+                await asyncio.sleep(max(0.0, limit_seconds - waited))
+                raise WaitTimedOut(task_id, time.monotonic() - started, advice)
+            await asyncio.sleep(pause)
+            pause = self._gate.pause_left()
+
 
 async def _told(on_answer: OnAnswer, answer: VideoTask, waited_seconds: float, observer: Observer) -> None:
-    telling = asyncio.ensure_future(on_answer(answer, waited_seconds))
+    """Tell the caller of an answer, in a task of its own: what becomes of that is no matter of the wait's."""
+
+    async def tell() -> None:
+        await on_answer(answer, waited_seconds)
+
+    telling = asyncio.ensure_future(tell())
     try:
         _, late = await asyncio.wait([telling], timeout=_PROGRESS_SECONDS)
     except BaseException:
@@ -126,8 +146,9 @@ async def _told(on_answer: OnAnswer, answer: VideoTask, waited_seconds: float, o
         raise
     if late:
         telling.cancel()
-    elif telling.exception() is not None:
-        observer.log(f"The progress was not shown: {telling.exception()}", level=logging.DEBUG)
+    elif telling.cancelled() or telling.exception() is not None:
+        why = "it was cancelled" if telling.cancelled() else telling.exception()
+        observer.log(f"The progress was not shown: {why}", level=logging.DEBUG)
 
 
 #: The watchers of this process that are open: by event loop, and by account, each with the number of its users.
@@ -226,10 +247,6 @@ def _followed(
     return followed
 
 
-def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], object]) -> None:
+def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], Entry]) -> None:
     """Write what the vendor said into the record; one that was deleted meanwhile is written anew first."""
-    try:
-        write()
-    except JournalGone:
-        adopt(destination.journal, submitted)
-        write()
+    written_with_task(destination.journal, submitted, write)
