@@ -75,7 +75,7 @@ def _add_journal(add: AddParser) -> argparse.ArgumentParser:
 
 
 def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
-    resolve = add("resolve", help="settle an unclear submission, after a look into the vendor's console")
+    resolve = add("resolve", help="settle an unknown submission, after a look into the vendor's console")
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
     how = resolve.add_mutually_exclusive_group(required=True)

@@ -13,7 +13,7 @@ from prefect_seedance.client.request.routes import DEFAULT_MODEL
 from prefect_seedance.simulator import running_simulator
 
 
-def run(options: argparse.Namespace) -> int:
+def run_demo(options: argparse.Namespace) -> int:
     """Make one video against the simulator; give the exit code."""
     request = VideoRequest(
         prompt=options.prompt,
@@ -49,4 +49,4 @@ def _cost(stored: StoredVideo) -> str:
 
 
 if __name__ == "__main__":
-    work(run)
+    work(run_demo)

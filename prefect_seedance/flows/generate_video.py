@@ -14,7 +14,7 @@ from prefect.utilities.annotations import quote
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
+from prefect_seedance.client.errors import OutcomeUnknown, VideoFailed
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.journal.record import Run
@@ -183,11 +183,11 @@ async def _generate(
         except ENDED:
             now = await _standing(progress, store)
             await show_cancelled(request, now)
-            if now.unclear:
-                await _tell(notify, failure_message(NoVideo(now.unclear), request))
+            if now.unknown:
+                await _tell(notify, failure_message(NoVideo(now.unknown), request))
             raise
         except Exception as error:
-            told = isinstance(error, SubmissionUnclear) or bool(getattr(error, "task_id", ""))
+            told = isinstance(error, OutcomeUnknown) or bool(getattr(error, "task_id", ""))
             now = Standing() if told else await _standing(progress, store)
             end = NoVideo(error, now.task_id, progress.may_have_paid, now.advice)
             await show_failure(end, request)
@@ -271,7 +271,7 @@ async def _standing(progress: Progress, store: VideoStore) -> Standing:
         found = await asyncio.wait_for(looking, _LOOKING_SECONDS)
     except TimeoutError:
         return known
-    return found if found.task_id or found.unclear else known
+    return found if found.task_id or found.unknown else known
 
 
 async def _tell(notify: list[str], message: tuple[str, str]) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, NotAccepted, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, NotAccepted, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import (
     FREE_ATTEMPTS_KEPT,
@@ -91,8 +91,8 @@ def answered(
         final: Whether it will not be tried again; decides what becomes of a busy vendor.
     """
     attempt = record.attempt_by(nonce)
-    # An unclear answer weighs more than a person who said "not billed" while the POST was under way.
-    open_to = ("", "not_billed") if isinstance(outcome, Unclear) else ("", "unclear")
+    # An unknown outcome weighs more than a person who said "not billed" while the POST was under way.
+    open_to = ("", "not_billed") if isinstance(outcome, Unknown) else ("", "unknown")
     if attempt is None or attempt.task_id or attempt.outcome not in open_to:
         return record  # settled by now, by a person or by this very change
     flying = in_flight(record, nonce)
@@ -163,7 +163,7 @@ def accepted(
 
 
 def looked(record: Record, nonce: str, balance_after: float) -> Record:
-    """Note the account's balance after an unclear answer."""
+    """Note the account's balance after an unknown outcome."""
     attempt = record.attempt_by(nonce)
     return record if attempt is None else _with(record, attempt.model_copy(update={"balance_after": balance_after}))
 
@@ -235,7 +235,7 @@ def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
 
 
 def _by_attempts(record: Record, state: State) -> State:
-    """Correct a state by what is known of all attempts: while one is unclear, nothing is sent."""
+    """Correct a state by what is known of all attempts: while one is unknown, nothing is sent."""
     if state in (State.READY, State.REFUSED, State.FAILED) and record.unsettled():
         return State.UNKNOWN
     return State.READY if state is State.UNKNOWN and not record.unsettled() else state
@@ -249,7 +249,7 @@ def _state_after(outcome: NotAccepted, final: bool) -> State:
             return State.REFUSED if final else State.READY
         case Refused():
             return State.REFUSED
-        case Unclear():
+        case Unknown():
             return State.UNKNOWN
 
 
@@ -266,8 +266,8 @@ def _facts(outcome: NotAccepted) -> dict[str, str | int | None]:
             return _fields("busy", message)
         case Refused(code, message, status_code):
             return {**_fields("refused", message), "code": plain(code), "status_code": status_code}
-        case Unclear(reason, excerpt, status_code):
-            return {**_fields("unclear", reason), "excerpt": plain(excerpt), "status_code": status_code}
+        case Unknown(reason, excerpt, status_code):
+            return {**_fields("unknown", reason), "excerpt": plain(excerpt), "status_code": status_code}
 
 
 def _fields(outcome: AttemptOutcome, message: str) -> dict[str, str | int | None]:

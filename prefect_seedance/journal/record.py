@@ -19,7 +19,7 @@ VERSION = 1
 
 #: What became of an attempt; "" while nobody knows: it is on the wire, or its process is gone.
 AttemptOutcome = Literal[
-    "", "accepted", "unclear", "refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"
+    "", "accepted", "unknown", "refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"
 ]
 #: Outcomes that certainly cost nothing. Every other one counts as a submission, also one that we do not know.
 #: ("same_task": its task is counted in another attempt of the record.)
@@ -101,12 +101,12 @@ class Attempt(Part):
         price: JimiCoin that we expected.
         price_source: Where that came from.
         balance_before: JimiCoin before the POST, if somebody looked.
-        balance_after: JimiCoin after an unclear answer, if somebody looked.
+        balance_after: JimiCoin after an unknown outcome, if somebody looked.
         failure: Class of the vendor's verdict, "" if it gave none.
         message: The vendor's words, or why the outcome is what it is.
         code: Code of the answer.
         status_code: HTTP status of the answer.
-        excerpt: Up to 2 KB of an answer that is unclear.
+        excerpt: Up to 2 KB of what came back, if the outcome is unknown.
         resolved_by: Who settled it by hand.
     """
 

@@ -1,4 +1,4 @@
-"""Settling an unclear submission: the only way on from `unknown`, and a person's.
+"""Settling an unknown submission: the only way on from `unknown`, and a person's.
 
     attach       the task is in the console: its id goes into the record, once a GET has shown that it exists
     not_billed   there is no task and no bill: the record is ready again
@@ -36,7 +36,7 @@ _RESERVATION_SECONDS = 600.0
 _RACES = 20
 
 
-def resolve_unclear(
+def resolve_unknown(
     journal: Journal,
     intent: str,
     resolution: Resolution,
@@ -47,7 +47,7 @@ def resolve_unclear(
     any_model: bool = False,
     fetch: Callable[[str], VideoTask] | None = None,
 ) -> Entry:
-    """Settle an unclear submission.
+    """Settle an unknown submission.
 
     Args:
         journal: The journal.
@@ -129,15 +129,15 @@ def _target(entry: Entry, resolution: Resolution, number: int) -> Attempt | None
     free_again = state is State.READY and resolution == "attach" and bool(cleared)
     left = record.lease_left(entry.age_seconds)
     if state is State.SENDING or (state is State.READY and left > 0):
-        fix = f"Wait {left:.0f} s; if it is still unclear then, call again."
+        fix = f"Wait {left:.0f} s; if it is still unknown then, call again."
         raise ResolutionRefused(record.intent, "A run is submitting it right now.", fix)
     if state not in (State.UNKNOWN, State.LOST) and not free_again:
-        reason = f"It is not unclear but {state}" + (f", task {record.task_id}." if record.task_id else ".")
+        reason = f"It is not unknown but {state}" + (f", task {record.task_id}." if record.task_id else ".")
         raise ResolutionRefused(record.intent, reason, "Run the request: it goes on from there.")
     found = next((each for each in reversed(may_be) if number in (0, each.number)), None)
     if found is None:
         numbers = ", ".join(str(each.number) for each in may_be) or "none"
-        reason = f"Attempt {number or 'to settle'} is not among the unclear ones ({numbers})."
+        reason = f"Attempt {number or 'to settle'} is not among the unknown ones ({numbers})."
         raise ResolutionRefused(record.intent, reason, "Leave the attempt out, or name one of these.")
     return found
 
@@ -157,7 +157,7 @@ def _not_billed(record: Record, target: Attempt, by: str) -> Record:
 
 def _abandoned(record: Record, by: str) -> Record:
     for each in record.unsettled():
-        record = _marked(record, each.number, {"outcome": "unclear", "resolved_by": by or "a person"})
+        record = _marked(record, each.number, {"outcome": "unknown", "resolved_by": by or "a person"})
     return record.model_copy(update={"state": State.LOST, "holder": None})
 
 

@@ -64,7 +64,7 @@ class RunOptions(BaseModel):
     max_submissions: Annotated[
         int,
         Field(
-            title="Submissions at most",
+            title="Maximum submissions",
             description="How often one video may be paid for, over all runs and for ever. A further one is made "
             "only after the vendor failed it for a passing reason; 1 means never.",
             ge=1,
@@ -75,7 +75,7 @@ class RunOptions(BaseModel):
     wait_minutes: Annotated[
         int,
         Field(
-            title="Wait at most (minutes)",
+            title="Maximum wait (minutes)",
             description="How long to wait for the vendor; longer in proportion for clips above 15 s. Running out of "
             "time loses nothing: the video goes on, and the run, retried, takes it up.",
             ge=1,

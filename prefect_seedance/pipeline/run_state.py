@@ -33,7 +33,7 @@ class RunState:
     again by whoever needs it next.
 
     Attributes:
-        storm: Stops the run after several unclear answers in a row.
+        storm: Stops the run after several unknown outcomes in a row.
     """
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
+from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
@@ -12,7 +12,7 @@ from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, Sub
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.storage.errors import StorageError
 
-#: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
+#: Longest body of a failure: more is read on the run's page. The words of an unknown submission are never cut.
 _LENGTH = 1500
 
 
@@ -57,7 +57,7 @@ class NoVideo:
             'No video yet, it goes on: videos_1'
         """
         error = self.error
-        if isinstance(error, SubmissionUnclear):
+        if isinstance(error, OutcomeUnknown):
             return f"Perhaps paid, a person has to settle it: {getattr(error, 'intent', '') or 'a submission'}"
         if isinstance(error, WaitTimedOut):
             return f"No video yet, it goes on: {error.task_id}"
@@ -80,7 +80,7 @@ class NoVideo:
         task_id = getattr(self.error, "task_id", "") or self.task_id
         refunds = "the vendor does not document refunds, its console shows the charge"
         match self.error:
-            case SubmissionUnclear():
+            case OutcomeUnknown():
                 return "perhaps; nobody knows whether the vendor accepted it"
             case VideoFailed():
                 return f"task {task_id} was accepted; {refunds}"
@@ -133,6 +133,6 @@ def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
         f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:300]}",
         f"Sent {error.started_at}{sender}, or about to be. Nothing is sent again before a person has looked into the "
         f"vendor's console for a task of {request.model_name} made at that minute.",
-        how_to_resolve(error.intent, error.store),
+        how_to_resolve(error.intent, error.store_option),
     ]
     return "\n".join(lines)

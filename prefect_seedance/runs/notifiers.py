@@ -54,7 +54,7 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
     return found
 
 
-async def send(block: NotificationBlock, subject: str, body: str) -> None:
+async def send_through(block: NotificationBlock, subject: str, body: str) -> None:
     """Send a message through a block, in a thread that nobody waits for once the caller gives up.
 
     Raises:

@@ -89,8 +89,8 @@ def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
 
 def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     """Word a cancelled run as markdown."""
-    if now.unclear:
-        words = without_signatures(str(now.unclear))
+    if now.unknown:
+        words = without_signatures(str(now.unknown))
         state = f"**Paid:** perhaps; nobody knows whether the vendor accepted it.\n\n{_fenced(words)}"
     elif now.task_id:
         state = (
@@ -100,7 +100,7 @@ def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     elif now.scope is not None:
         state = (
             f"Nothing was known to be accepted when it stopped. {how_to_repeat(now.scope)}: it submits only if nothing "
-            "was accepted, and says so if that is unclear."
+            "was accepted, and says so if that is not known."
         )
     else:
         state = "This try was stopped before it sent anything."

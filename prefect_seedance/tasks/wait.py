@@ -25,7 +25,7 @@ from prefect_seedance.runs.progress import ProgressArtifact
 from prefect_seedance.runs.retry_conditions import failure_of
 
 
-def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
+def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
     """Tell Prefect whether a failed wait is worth repeating: not when vendor, patience or record have spoken."""
     return not isinstance(failure_of(state), TaskError | SubmissionStopped)
 
@@ -35,7 +35,7 @@ def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]
     task_run_name="wait-for-video: {request.model_name}",
     retries=2,
     retry_delay_seconds=10,
-    retry_condition_fn=repeat_is_useful,
+    retry_condition_fn=wait_is_worth_repeating,
 )
 async def wait_for_video(
     submitted: SubmittedVideo,

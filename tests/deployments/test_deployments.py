@@ -34,7 +34,7 @@ from prefect.deployments.runner import EntrypointType
 
 from examples.on_video_stored import publish_video
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
-from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
+from prefect_seedance.client.errors import OutcomeUnknown, VideoFailed
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator
 from tests.deployments.commands import README, ROOT, Command, done_here, promised, snippet
@@ -356,20 +356,20 @@ def test_automations_are_made_once_and_then_brought_up_to_date(automations: Appl
 
 
 @pytest.mark.usefixtures("automations")
-def test_a_failed_video_and_an_unclear_submission_are_told(vendor: Simulator, blocks: Blocks, inbox: Inbox) -> None:
+def test_a_failed_video_and_an_unknown_submission_are_told(vendor: Simulator, blocks: Blocks, inbox: Inbox) -> None:
     vendor.plan(Fault(fault="failed", matching="told of a failure"))
     with pytest.raises(VideoFailed):
         generate_video(small("told of a failure"), *blocks)
     vendor.plan(Fault(fault="lost_answer", matching="told of an unknown"))
-    with pytest.raises(SubmissionUnclear):
+    with pytest.raises(OutcomeUnknown):
         generate_video(small("told of an unknown"), *blocks)
     (task_id,) = tasks(vendor, "told of a failure")
     intent = record(blocks[1], "told of an unknown").record.intent
     until(lambda: inbox.having(task_id, "failed", "TRADEMARK"), "the message about the failure", seconds=PATIENCE)
     until(
-        lambda: inbox.having(intent, "unclear", "resolve-submission"), "the message about the unknown", seconds=PATIENCE
+        lambda: inbox.having(intent, "unknown", "resolve-submission"), "the message about the unknown", seconds=PATIENCE
     )
-    for prompt, said in (("told of a failure", task_id), ("told of an unknown", "It is unclear")):
+    for prompt, said in (("told of a failure", task_id), ("told of an unknown", "It is not known")):
         whole = ("no video from generate-video", prompt, said, "on the page of flow run")
         until(partial(inbox.having, *whole), f"the message about the run: {whole}", seconds=PATIENCE)
 

@@ -227,7 +227,7 @@ def test_a_failure_says_why_and_what_it_means_for_the_money(scene: Scene) -> Non
     assert SIGNATURE not in message.body + text
 
 
-def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
+def test_an_unknown_submission_calls_a_person_with_the_commands_that_settle_it(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene.vendor.plan(Fault(fault="lost_answer", matching="A lost answer"))
@@ -246,7 +246,7 @@ def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
     assert "is now lost" in capsys.readouterr().out
 
 
-def test_a_run_that_is_cancelled_in_an_unclear_submission_calls_a_person_too(scene: Scene) -> None:
+def test_a_run_that_is_cancelled_in_an_unknown_submission_calls_a_person_too(scene: Scene) -> None:
     scene.vendor.plan(Fault(fault="hang", matching="A long silence"))
     impatient = scene.credentials.model_copy(update={"submit_timeout_seconds": 8.0})
 

@@ -3,7 +3,7 @@
 The journal is the first copy of a task id, Prefect's persisted result the second. The one rule for both:
 
     the record has a task        the record wins: it may know of a later attempt, or that the video is stored
-    the record is elsewhere      the known task is gone by: the record is unclear, is being claimed by another run, or
+    the record is elsewhere      the known task is gone by: the record is unknown, is being claimed by another run, or
                                  had been lost and was begun anew
     there is no record           one is written from the known task
 

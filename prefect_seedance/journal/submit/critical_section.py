@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unclear
+from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalUnavailable
@@ -57,7 +57,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known beforehand and may help a person to settle an unclear submission.
+    """What is known beforehand and may help a person to settle an unknown submission.
 
     Attributes:
         price: JimiCoin that we expect it to cost.
@@ -109,7 +109,7 @@ def claim(
         identity: What is asked for.
         before: The record as it was read, None if there is none.
         sender: Who sends.
-        evidence: What may help a person, should it end unclear.
+        evidence: What may help a person, should its outcome be unknown.
         policy: Time-outs.
         start_stopwatch: Starts the stopwatch of the claim.
         nonce: Of the attempt; a fresh one if empty.
@@ -164,7 +164,7 @@ def send(
         start_stopwatch: Starts the stopwatch of a renewed claim.
 
     Returns:
-        What the answer means. An exception of ``post`` is an unclear outcome.
+        What the answer means. An exception of ``post`` is an unknown outcome.
 
     Raises:
         RecordChanged: The claim lapsed, and somebody has settled it meanwhile. Nothing was sent.
@@ -189,7 +189,7 @@ def send(
         if not sent:
             let_go(journal, current.intent, current.nonce, f"not sent: {type(error).__name__}")
         else:  # the process is being ended, in the middle of the POST or right behind it
-            ended = Unclear(f"the process was ended by {type(error).__name__} during the POST")
+            ended = Unknown(f"the process was ended by {type(error).__name__} during the POST")
             keep(journal, current, outcome or ended)
         raise
 
@@ -241,4 +241,4 @@ def _posted(post: Post, seconds: float) -> Outcome:
     try:
         return post(seconds)
     except Exception as error:
-        return Unclear(f"the client failed during the POST: {type(error).__name__}: {error}")
+        return Unknown(f"the client failed during the POST: {type(error).__name__}: {error}")

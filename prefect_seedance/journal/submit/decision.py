@@ -93,7 +93,7 @@ class SubmissionPolicy:
         return elapsed_seconds + self.post_seconds + self.margin_seconds <= self.lease_seconds
 
 
-_UNKNOWN = Verdict(Decision.STOP_UNKNOWN, "an earlier submission is unclear")
+_UNKNOWN = Verdict(Decision.STOP_UNKNOWN, "the outcome of an earlier submission is unknown")
 
 
 def decide(
