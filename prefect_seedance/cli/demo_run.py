@@ -1,4 +1,4 @@
-"""The demo's work, in a process of its own: see ``apart``."""
+"""The demo's work, in a process of its own: see `child_process`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prefect_seedance.simulator import running_simulator
 
 
 def run_demo(options: argparse.Namespace) -> int:
-    """Make one video against the simulator; give the exit code."""
+    """Make one video against the simulator and return the exit code."""
     request = VideoRequest(
         prompt=options.prompt,
         model=options.model or DEFAULT_MODEL,

@@ -1,4 +1,4 @@
-"""The work of ``generate``, in a process of its own: see ``apart``."""
+"""The work of ``generate``, in a process of its own: see `child_process`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REQUEST_FIELDS = (
 
 
 def run_generate(options: argparse.Namespace) -> int:
-    """Generate one video at the vendor; give the exit code."""
+    """Generate one video at the vendor and return the exit code."""
     asked = {name: getattr(options, name) for name in _REQUEST_FIELDS}
     request = VideoRequest.model_validate({**asked, "model": options.model or DEFAULT_MODEL})
     run_options = RunOptions(max_submissions=options.max_submissions, wait_minutes=options.wait_minutes)

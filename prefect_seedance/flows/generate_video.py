@@ -85,10 +85,10 @@ def generate_video(
         InvalidRequest: Something can be refused for free; nothing was paid.
         StorageError: The store cannot be used; found before anything is sent.
         SubmissionUnknown: Perhaps accepted, perhaps paid: a person settles it with ``resolve_submission``.
-        SubmissionStopped: Nothing was sent now, and why.
+        SubmissionStopped: Nothing was sent now; the message says why.
         TaskError: The vendor failed the task, or it could not be waited for; carries the task id and how to go on.
         VideoNotStored: Made and paid for, and not in the store yet; carries the task id and how to go on.
-        SeedanceError: Anything else of the vendor or the journal; says what it means for the money.
+        SeedanceError: Any other failure of the vendor or the journal; the message says what was paid.
 
     Example:
         With saved blocks, in a script or in a flow of your own:
@@ -201,7 +201,7 @@ async def _generate(
 
 @dataclass
 class Progress:
-    """How far a run has come, for what is said about the money when it ends without its video.
+    """How far a run has come: tells what may have been paid when it ends without its video.
 
     Attributes:
         order: Set once nothing more can be refused for free.
@@ -261,7 +261,7 @@ def _reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:
 
 
 async def _standing(progress: Progress, store: VideoStore) -> Standing:
-    """Say what is known of the money. The journal knows best, for example of a later task than Prefect's result."""
+    """Look up what goes on at the vendor. The journal knows best, for example of a later task than Prefect's result."""
     order = progress.order
     if order is None:
         return Standing()
@@ -275,13 +275,13 @@ async def _standing(progress: Progress, store: VideoStore) -> Standing:
 
 
 async def _tell(notify: list[str], message: tuple[str, str]) -> None:
-    """Notify; how the run ends stays as it is even where the step itself cannot begin, as Prefect's server is gone."""
+    """Notify; a failure does not change how the run ends, even if Prefect's server is gone."""
     if not notify:
         return
     try:
         await send_notifications(notify, *message)
     except Exception as error:
-        log("notify", f"Nobody was notified: {type(error).__name__}.", level=logging.WARNING)
+        log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:

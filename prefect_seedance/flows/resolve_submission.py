@@ -23,7 +23,7 @@ def resolve_submission(
     task_id: str = "",
     any_model: bool = False,
 ) -> str:
-    """Settle a submission of which nobody knows whether the vendor accepted it.
+    """Settle a submission that the vendor may or may not have accepted.
 
     Args:
         intent: Identity of the video, as the error and the journal name it: 32 hex digits.
@@ -38,7 +38,7 @@ def resolve_submission(
         The state of the record afterwards.
 
     Raises:
-        ResolutionRefused: It cannot be right; nothing was changed.
+        ResolutionRefused: The resolution cannot be right; nothing was changed.
 
     Example:
         The vendor's console shows no task of that minute, and no bill:
@@ -76,7 +76,7 @@ async def aresolve_submission(
         The state of the record afterwards.
 
     Raises:
-        ResolutionRefused: It cannot be right; nothing was changed.
+        ResolutionRefused: The resolution cannot be right; nothing was changed.
     """
     return await _resolve(intent, store, credentials, resolution, task_id, any_model)
 

@@ -61,12 +61,12 @@ def claimed(record: Record, attempt: Attempt, holder: Holder, delivery: Delivery
 
 
 def renewed(record: Record, holder: Holder) -> Record:
-    """Give a claim that has not been used a new lease."""
+    """Renew the lease of a claim that has not been used."""
     return record.model_copy(update={"holder": holder})
 
 
 def released(record: Record, nonce: str) -> Record:
-    """Let go of a record that is ready, so that nobody has to wait for the lease to run out."""
+    """Release a record that is ready, so that no other run has to wait for the lease to run out."""
     held = record.state is State.READY and record.holder is not None and record.holder.nonce == nonce
     return record.model_copy(update={"holder": None}) if held else record
 
@@ -230,7 +230,7 @@ def described(record: Record, task_id: str, facts: Stored) -> Record:
 
 
 def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
-    """Cut text of the vendor to size, and make it text that any JSON reader takes."""
+    """Cut text of the vendor to size, and make sure that any JSON reader accepts it."""
     return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
 
 
@@ -254,7 +254,7 @@ def _state_after(outcome: NotAccepted, final: bool) -> State:
 
 
 def _facts(outcome: NotAccepted) -> dict[str, str | int | None]:
-    """Give the fields of an attempt that an outcome fills."""
+    """Return the fields of an attempt that an outcome fills."""
     match outcome:
         case NeverSent(reason):
             return _fields("never_sent", reason)
@@ -283,7 +283,7 @@ def _about(record: Record, attempt: Attempt) -> Record:
     """Make a task the one that the record is about."""
     key = ""
     if record.delivery.key_template:
-        with suppress(ValueError):  # no template of ours; whoever relays names the video, and the task id is not lost
+        with suppress(ValueError):  # not a template of ours: whoever relays names the video, and the task id is kept
             key = key_of(record.delivery.key_template, attempt)
     update = {"state": State.SUBMITTED, "current": attempt.number, "holder": None, "key": key}
     return record.model_copy(update=update)
@@ -298,7 +298,7 @@ def key_of(key_template: str, attempt: Attempt) -> str:
     """
     created = attempt.started_at
     if attempt.created_at:
-        with suppress(ValueError, OverflowError, OSError):  # a time that no calendar has
+        with suppress(ValueError, OverflowError, OSError):  # out of the calendar's range
             created = datetime.fromtimestamp(attempt.created_at, UTC)
     return render(key_template, attempt.task_id, created)
 
@@ -318,7 +318,7 @@ def _with(record: Record, changed: Attempt) -> Record:
 
 
 def _pruned(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
-    """Drop the oldest attempts that cost nothing, so that no back-off of a bad week makes a large record."""
+    """Drop the oldest attempts that cost nothing, so that a week of back-offs does not make a large record."""
     free = [attempt.number for attempt in attempts if not attempt.counts]
     dropped = frozenset(free[:-FREE_ATTEMPTS_KEPT])
     return tuple(attempt for attempt in attempts if attempt.number not in dropped)

@@ -6,7 +6,7 @@ import shlex
 
 
 def how_to_list_unknown(store_option: str) -> str:
-    """Give the command that lists what a person has to settle.
+    """Return the command that lists what a person has to settle.
 
     Args:
         store_option: What ``--store`` takes for it, see `JournalReader.store_option`.
@@ -19,10 +19,10 @@ def how_to_list_unknown(store_option: str) -> str:
 
 
 def how_to_resolve(intent: str, store_option: str) -> str:
-    """Give the calls that settle an unknown submission.
+    """Return the calls that settle an unknown submission.
 
     Args:
-        intent: Whose.
+        intent: Identity of the video.
         store_option: What ``--store`` takes for it, see `JournalReader.store_option`.
     """
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'

@@ -33,11 +33,11 @@ from prefect_seedance.storage.protocol import Blob, Store
 #: Pauses between tries of the store, in seconds; the last is repeated. Short at first: a conflict is over at once.
 PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
 
-#: Trouble that trying again does not mend, unless somebody mends it meanwhile.
+#: Faults that another try does not cure, unless somebody repairs the store meanwhile.
 _LASTING = (BadKey, BadLocation, NotReadable, NotWritable, NoSpace)
-#: Trouble that nobody can mend: what we ask for is wrong.
+#: Faults that no repair cures: the request itself is wrong.
 _HOPELESS = (BadKey, BadLocation)
-#: What a store may raise; an `OSError` should have been turned into the other, but is no less an outage.
+#: What a store may raise; an `OSError` should have been turned into the other, but it is an outage all the same.
 _TROUBLE = (StorageError, OSError)
 
 
@@ -47,8 +47,8 @@ class Patience:
 
     Attributes:
         seconds: Sum of the pauses.
-        stubborn: Also against trouble that looks lasting, a folder without write access say: for an outcome
-            that must not be lost there is nothing better to do.
+        stubborn: Whether to go on even if the fault looks lasting, such as a folder without write access: for an
+            outcome that must not be lost there is nothing better to do.
     """
 
     seconds: float = 30.0
@@ -105,7 +105,7 @@ class ConfirmedStore:
 
         Raises:
             RecordChanged: Somebody else's write is there.
-            JournalGone: The record that was read is there no more.
+            JournalGone: The record that was read has been deleted.
             JournalUnavailable: It could not be written for that long; perhaps it was written all the same.
         """
         failure: Exception | None = None
@@ -147,7 +147,7 @@ class ConfirmedStore:
                     self.store.create(key, data)
                     return
                 except AlreadyExists as error:
-                    failure = error  # an opinion, as everything is
+                    failure = error  # only an opinion, like any answer of the store
                     if self.store.get(key) is not None:
                         return
             except _TROUBLE as error:

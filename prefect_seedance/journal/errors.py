@@ -41,7 +41,7 @@ class JournalError(SeedanceError):
 
 
 class JournalUnavailable(JournalError):
-    """The store of the journal did not work, for as long as we were patient."""
+    """The store of the journal did not work, for as long as it was tried."""
 
     def __init__(self, where: str, cause: str, intent: str = "") -> None:
         self.where, self.cause, self.intent = where, cause, intent
@@ -111,7 +111,7 @@ class MediaNotIdentified(JournalError, ValueError):
         self.address = address
         super().__init__(
             f"{address[:200]!r} can only be identified by its content, and nothing here reads it. Nothing was sent. "
-            "Give a public https:// URL, or asset://{id}."
+            "Pass a public https:// URL, or asset://{id}."
         )
 
 
@@ -132,7 +132,7 @@ class TaskNotRecorded(JournalError):
 
 
 class SubmissionUnknown(JournalError, OutcomeUnknown):
-    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `evidence.unknown_error`.
+    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `stop_errors.unknown_error`.
 
     Attributes:
         attempt: Number of the unknown attempt in the record.

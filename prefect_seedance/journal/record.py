@@ -17,7 +17,7 @@ from prefect_seedance.journal.states import STATES, State
 
 VERSION = 1
 
-#: What became of an attempt; "" while nobody knows: it is on the wire, or its process is gone.
+#: What became of an attempt; "" as long as that is not recorded: it is on the wire, or its process is gone.
 AttemptOutcome = Literal[
     "", "accepted", "unknown", "refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"
 ]
@@ -250,19 +250,19 @@ class Record(Part):
         return next((attempt for attempt in self.attempts if attempt.nonce == nonce), None)
 
     def unsettled(self) -> tuple[Attempt, ...]:
-        """The attempts of which nobody knows what became."""
+        """Return the attempts whose outcome is not known."""
         return tuple(attempt for attempt in self.attempts if attempt.is_unsettled)
 
     def live_attempt(self) -> Attempt | None:
-        """The newest attempt with a task that was not ended without a video."""
+        """Return the newest attempt with a task, unless the vendor ended that without a video."""
         return next((attempt for attempt in reversed(self.attempts) if attempt.is_live), None)
 
     def lease_left(self, age_seconds: float) -> float:
-        """Seconds that the holder still has, by the store's clock; 0 without one."""
+        """Return the seconds that the holder still has, by the store's clock; 0 without a holder."""
         return max(0.0, self.holder.lease_seconds - age_seconds) if self.holder else 0.0
 
     def reads_as(self, age_seconds: float) -> State:
-        """The state as of now: ``sending`` past its deadline reads as ``unknown``.
+        """Return the state as of now: ``sending`` past its deadline reads as ``unknown``.
 
         Args:
             age_seconds: Age of the record by the store's clock.

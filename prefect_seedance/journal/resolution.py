@@ -2,7 +2,7 @@
 
     attach       the task is in the console: its id goes into the record, once a GET has shown that it exists
     not_billed   there is no task and no bill: the record is ready again
-    abandon      never mind: the record is lost, and the intent stays as it is
+    abandon      give it up: the record is `lost`, and nothing is submitted for the intent again
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
 two people who give it to two intents one is refused, and all records are searched for it.
@@ -51,7 +51,7 @@ def resolve_unknown(
 
     Args:
         journal: The journal.
-        intent: Whose.
+        intent: Identity of the video.
         resolution: What became of it.
         task_id: For ``attach``.
         attempt: Number of the attempt, 0 for the newest that is not settled.
@@ -63,7 +63,7 @@ def resolve_unknown(
         The record as it stands now. Doing the same again changes nothing.
 
     Raises:
-        ResolutionRefused: It cannot be right; says why and what to do.
+        ResolutionRefused: The resolution cannot be right; the message says why and what to do.
         SeedanceError: The vendor could not be asked.
         JournalError: The journal cannot be used.
     """
@@ -92,23 +92,23 @@ def resolve_unknown(
             return journal.write(intent, entry, after, step="resolve")
         except RecordChanged:
             continue
-    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run works on it.")
+    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
 
 
 def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask] | None) -> Accepted:
-    """Make sure that a task exists before it is believed in."""
+    """Check that a task exists before its id goes into the record."""
     task_id = task_id.strip()
     if not task_id or not task_id.isprintable() or " " in task_id:
         raise ResolutionRefused(intent, "No task id was given.", "Copy it from the vendor's console.")
     if fetch is None:
-        raise ResolutionRefused(intent, "The task id cannot be checked.", "Give the credentials as well.")
+        raise ResolutionRefused(intent, "The task id cannot be checked.", "Pass the credentials as well.")
     try:
         task = fetch(task_id)
     except TaskNotFound as error:
         fix = "Check the id, and that the credentials are those of the account that submitted it."
         raise ResolutionRefused(intent, f"The vendor does not know task {task_id}.", fix) from error
     if task.task_id and task.task_id != task_id:
-        fix = "Give the whole id, as the console shows it."
+        fix = "Pass the whole id, as the console shows it."
         raise ResolutionRefused(intent, f"The vendor answers with task {task.task_id}, not {task_id}.", fix)
     return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
 

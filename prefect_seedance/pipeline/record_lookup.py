@@ -15,7 +15,7 @@ from prefect_seedance.pipeline.parties import Destination
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of an order's money.
+    """What the journal knows of an order: a task that goes on, or a submission that a person has to settle.
 
     Attributes:
         task_id: The vendor's task that goes on, "" if none is known.

@@ -1,4 +1,4 @@
-"""What people are told: short, and honest about the money."""
+"""What people are told: in short what happened, what was paid and what to do next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LENGTH = 1500
 
 
 def reuse_message(task_id: str) -> str:
-    """Say that a video was paid for before, and how to get another one."""
+    """Return the sentence that a video was paid for before, and how to get another one."""
     return (
         f"Reused: task {task_id} was submitted and paid for by an earlier run of the same request; nothing was paid "
         "now. For another video of it set another take."
@@ -65,7 +65,7 @@ class NoVideo:
 
     @property
     def words(self) -> str:
-        """What happened. Errors of others are named only: nobody knows what they repeat."""
+        """What happened. Errors of other packages are only named: their text may repeat a secret."""
         if isinstance(self.error, SeedanceError | StorageError):
             said = without_signatures(str(self.error))
         else:
@@ -81,7 +81,7 @@ class NoVideo:
         refunds = "the vendor does not document refunds, its console shows the charge"
         match self.error:
             case OutcomeUnknown():
-                return "perhaps; nobody knows whether the vendor accepted it"
+                return "perhaps; it is not known whether the vendor accepted it"
             case VideoFailed():
                 return f"task {task_id} was accepted; {refunds}"
             case FailedBefore():
@@ -106,7 +106,7 @@ def failure_message(end: NoVideo, request: VideoRequest) -> tuple[str, str]:
 
 
 def cost_words(stored: StoredVideo) -> str:
-    """Say what a video cost, and how that is known. It is the cost of its task: others may have failed before."""
+    """Return what a video cost, and how that is known: the cost of its task; others may have failed before."""
     if stored.cost is None:
         cost = "Its cost is not known"
     elif stored.cost_source == "vendor":

@@ -39,7 +39,7 @@ from prefect_seedance.storage.errors import (
     SourceTooLarge,
 )
 
-#: Faults that a repeat in a few seconds does not mend.
+#: Faults that a retry within seconds does not cure.
 _LASTING = (
     AlreadyExists,
     AuthenticationFailed,

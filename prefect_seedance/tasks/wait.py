@@ -26,7 +26,7 @@ from prefect_seedance.runs.retry_conditions import failure_of
 
 
 def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Tell Prefect whether a failed wait is worth repeating: not when vendor, patience or record have spoken."""
+    """Tell Prefect whether a failed wait is worth repeating: not after a verdict, the time limit or a stop."""
     return not isinstance(failure_of(state), TaskError | SubmissionStopped)
 
 
@@ -53,7 +53,7 @@ async def wait_for_video(
         request: What was asked for.
         credentials: Whose task it is.
         store: Where the journal is.
-        options: How long to wait, by a clock of its own that no single answer can stop.
+        options: How long to wait in all, however long a single answer takes.
 
     Returns:
         The completed task, with a link that lives about three days; without one if the video is stored already.

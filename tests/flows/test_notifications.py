@@ -277,7 +277,7 @@ def test_a_step_that_cannot_even_begin_changes_nothing_of_how_the_run_ends(
     monkeypatch.setattr("prefect_seedance.flows.generate_video.send_notifications", gone)
     stored = scene.run(small("Told to nobody"), "custom-webhook/team")
     assert stored.is_completed()
-    assert shown.logged(shown.run_of(stored), "Nobody was notified: RuntimeError")
+    assert shown.logged(shown.run_of(stored), "No notification was sent: RuntimeError")
     scene.vendor.plan(Fault(fault="failed", matching="Failed, and told to nobody"))
     failed = scene.run(small("Failed, and told to nobody"), "custom-webhook/team")
     assert isinstance(failed.result(raise_on_failure=False), VideoFailed)

@@ -21,7 +21,7 @@ class SubmissionEvent:
 
     Attributes:
         kind: What came of a decision.
-        intent: Whose.
+        intent: Identity of the video.
         decision: What was decided.
         reason: Why.
         task_id: The vendor's task id, "" if there is none.
@@ -54,14 +54,14 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What `resume_or_submit` calls. All of it in its own thread.
+    """What `resume_or_submit` calls. All of them run in its own thread.
 
     Attributes:
         log: Takes a level of `logging` and a message.
         emit: Takes each event. If it fails, that is logged.
         balance: Looks at the account's balance after an unknown outcome, as evidence for a person.
         cancelled: Whether the run is being cancelled; asked before each POST and in every pause.
-        sleep: Sleeps for so many seconds.
+        sleep: Sleeps for the given number of seconds.
         random: Returns numbers from 0 to 1, for the jitter of back-offs.
         start_stopwatch: Starts the stopwatch of a claim.
     """

@@ -31,7 +31,7 @@ from prefect_seedance.journal.record import Attempt, Delivery, Entry, Holder, Re
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.stopwatch import Stopwatch
 
-#: Does exactly one POST, in at most so many seconds in total, and says what its answer means.
+#: Sends exactly one POST within the given total of seconds, and returns what its answer means.
 Post = Callable[[float], Outcome]
 
 #: When something ends the section from outside there are seconds left, not minutes.
@@ -138,7 +138,7 @@ def claim(
     try:
         entry = journal.write(identity.intent, before, claimed, step="claim", patience=patience)
     except BaseException:
-        # Perhaps it was written all the same, and nobody should have to settle by hand what was never sent.
+        # It may have been written all the same, and a person should not have to settle what was never sent.
         let_go(journal, identity.intent, nonce, "not sent: the claim was not certain")
         raise
     return Claim(entry, nonce, elapsed)
@@ -188,7 +188,7 @@ def send(
     except BaseException as error:
         if not sent:
             let_go(journal, current.intent, current.nonce, f"not sent: {type(error).__name__}")
-        else:  # the process is being ended, in the middle of the POST or right behind it
+        else:  # the process is being ended, in the middle of the POST or right after it
             ended = Unknown(f"the process was ended by {type(error).__name__} during the POST")
             keep(journal, current, outcome or ended)
         raise
@@ -207,12 +207,12 @@ def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
 
 
 def lease(journal: Journal, nonce: str, run: Run, seconds: float) -> Holder:
-    """Say who has the record, and for how long."""
+    """Build the entry that says who has the record, and for how long."""
     return Holder(nonce=nonce, run=run, lease_seconds=seconds, deadline=journal.now() + timedelta(seconds=seconds))
 
 
 def let_go(journal: Journal, intent: str, nonce: str, reason: str) -> None:
-    """Give back a claim that was not used, or a record held through a back-off; as well as possible."""
+    """Release a claim that was not used, or a record held through a back-off, as well as possible."""
 
     def change(record: Record) -> Record:
         return changes.released(changes.answered(record, nonce, NeverSent(reason), journal.now()), nonce)

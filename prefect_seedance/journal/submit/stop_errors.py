@@ -1,4 +1,4 @@
-"""What a person is told when nothing goes on by itself: the facts of a record, in words."""
+"""What a person is told when a run stops and a person has to act: the facts of a record, in words."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unknown_error(record: Record, record_uri: str, store_option: str) -> Submiss
 def stop_error(
     decision: Decision, record: Record, policy: SubmissionPolicy, record_uri: str, store_option: str
 ) -> JournalError:
-    """Give the error of a decision that stops."""
+    """Return the error of a decision that stops."""
     match decision:
         case Decision.STOP_UNKNOWN:
             return unknown_error(record, record_uri, store_option)

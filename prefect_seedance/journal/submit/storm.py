@@ -1,7 +1,7 @@
 """The unknown storm: when one unknown outcome follows another, the run stops sending.
 
 One unknown outcome is an accident. Three in a row mean a broken gateway or network, and each further POST
-would be another bill that nobody can see. Counted per run and process, by all its submissions together.
+would be another bill that no one can see. Counted per run and process, by all its submissions together.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Resume or submit: one video per intent, whoever asks, however often, whatever dies in between.
+"""Resume or submit: one video per intent, whoever asks, however often, and whichever process dies in between.
 
 `resume_or_submit` is the heart of the product: a free function of callbacks, without Prefect. It reads the
-record, decides (`decision`), and either points to what is there or sends one POST under a claim (`critical`)
+record, decides (`decision`), and either points to what is there or sends one POST under a claim (`critical_section`)
 and writes down what became of it. It runs in a worker thread from beginning to end.
 
 What it does not do: it does not wait for the vendor's task, it never sends again what is unknown, and it
@@ -54,7 +54,7 @@ def resume_or_submit(
     Args:
         journal: The journal of the store.
         identity: What is asked for (`identify`).
-        post: Does exactly one POST, within so many seconds in total, and says what its answer means. On a
+        post: Sends exactly one POST within the given total of seconds, and returns what its answer means. On a
             fresh connection, without retries, without following redirects.
         sender: Who asks.
         policy: How often it may be paid for.

@@ -1,7 +1,7 @@
 """How often this process asks the vendor, per host and key: one pace for all tasks that are watched.
 
 A gate knows no event loop: a lock and the monotonic clock. It hands out moments; whoever asks sleeps until its own, so
-that the end of a pause is no burst. A rate limit pauses everybody and halves the pace, which then rises again slowly.
+that a pause does not end in a burst. A rate limit pauses everybody and halves the pace, which then rises again slowly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Gate:
     """Paces the questions of a process to one host with one key. Safe to share between threads and event loops.
 
     Args:
-        rate: Questions a second at most.
+        rate: Maximum number of questions a second.
         clock: A monotonic clock, in seconds.
 
     Example:
