@@ -32,7 +32,7 @@ from prefect_seedance.storage.templates import render
 Change = Callable[[Record], Record]
 
 EXCERPT_BYTES = 2048
-#: How long a completed video is left to the run that watched it, before somebody else may take it for abandoned.
+#: How long a completed video is left to the run that watched it, before another run may take it for abandoned.
 STORING_SECONDS = 600.0
 
 

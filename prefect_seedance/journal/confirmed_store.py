@@ -3,7 +3,7 @@
 An answer of the store is only an opinion. A write whose answer was lost may have landed; a conflict may be
 with our own write (a client that repeats a request by itself is told so); a conflict may be spurious. So
 after anything but success the record is read, and its nonce decides: ours means written, what was there
-before means not written, anything else means that somebody was faster. The same bytes, with the same nonce
+before means not written, anything else means that another writer was faster. The same bytes, with the same nonce
 and the same condition, are then tried again, so that a first try which lands late can do no harm.
 
 Only a get that answers "nothing there" means absent. Denied, damaged and unreachable never do.
@@ -104,7 +104,7 @@ class ConfirmedStore:
             The new etag.
 
         Raises:
-            RecordChanged: Somebody else's write is there.
+            RecordChanged: Another writer's record is there.
             JournalGone: The record that was read has been deleted.
             JournalUnavailable: It could not be written for that long; perhaps it was written all the same.
         """

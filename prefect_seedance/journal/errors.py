@@ -6,9 +6,9 @@
         ├── JournalGone             the journal, or a record of it, was there and is not any more
         ├── RecordDamaged           a record that cannot be read; never taken for absent
         ├── RecordTooNew            written by a newer version: may be read, not written
-        ├── RecordChanged           somebody else wrote it first: read again, decide anew
+        ├── RecordChanged           another run wrote it first: read again, decide anew
         ├── IllegalTransition       a fault of this package
-        ├── MediaNotIdentified      an address whose content nobody identified
+        ├── MediaNotIdentified      an address whose content was not identified
         ├── TaskNotRecorded         accepted and paid, but the store is down; carries the task id
         ├── SubmissionUnknown       perhaps accepted, perhaps billed (also an OutcomeUnknown)
         ├── SubmissionStopped       nothing was sent, and here is why
@@ -86,7 +86,7 @@ class RecordTooNew(JournalError):
 
 
 class RecordChanged(JournalError):
-    """Somebody else wrote the record since it was read."""
+    """Another run wrote the record since it was read."""
 
     def __init__(self, where: str, intent: str) -> None:
         self.where, self.intent = where, intent

@@ -190,7 +190,7 @@ def named_scope(text: str) -> str:
     """Return the scope of ``reuse="scope"``: whatever the user names, such as a date.
 
     Raises:
-        ValueError: The name is empty, which would share with everybody.
+        ValueError: The name is empty, which would share with every run.
     """
     if not text.strip():
         raise ValueError('reuse="scope" needs a reuse_scope, for example "2026-11-22"')

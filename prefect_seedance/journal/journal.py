@@ -207,7 +207,7 @@ class Journal:
             patience: How long to try.
 
         Raises:
-            RecordChanged: Somebody else wrote first; nothing of ours is there.
+            RecordChanged: Another run wrote first; nothing of ours is there.
             RecordTooNew: The record is read-only for this version.
             JournalGone: The record was deleted.
             JournalUnavailable: The store could not be written.

@@ -100,8 +100,8 @@ class Attempt(Part):
         cost: JimiCoin that the vendor reported.
         price: JimiCoin that we expected.
         price_source: Where that came from.
-        balance_before: JimiCoin before the POST, if somebody looked.
-        balance_after: JimiCoin after an unknown outcome, if somebody looked.
+        balance_before: JimiCoin before the POST, if it was read.
+        balance_after: JimiCoin after an unknown outcome, if it was read.
         failure: Class of the vendor's verdict, "" if it gave none.
         message: The vendor's words, or why the outcome is what it is.
         code: Code of the answer.

@@ -59,7 +59,7 @@ def submit(
         InvalidRequest: The request breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
         SubmissionUnknown: Perhaps accepted: a person has to settle it.
-        SubmissionStopped: Nothing was sent, and why.
+        SubmissionStopped: Nothing was sent; the message says why.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal

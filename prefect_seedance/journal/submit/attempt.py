@@ -5,7 +5,7 @@
     TooManyRequests  back to ready; again after the pause that the vendor asks for, if that is short
     Busy             back to ready; again after 5, 10, 20 s; then refused
     Refused          refused; the vendor's error is raised
-    Unknown          unknown; nobody sends again
+    Unknown          unknown; never sent again
 
 Before any pause the record is `ready` again, held by a lease as long as the pause.
 """

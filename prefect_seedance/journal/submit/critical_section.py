@@ -62,7 +62,7 @@ class Evidence:
     Attributes:
         price: JimiCoin that we expect it to cost.
         price_source: Where that comes from.
-        balance_before: JimiCoin of the account, if somebody has looked.
+        balance_before: JimiCoin of the account, if it was read.
     """
 
     price: float | None = None
@@ -116,7 +116,7 @@ def claim(
         delivery: What becomes of the video.
 
     Raises:
-        RecordChanged: Somebody else was faster.
+        RecordChanged: Another run was faster.
         JournalError: The journal cannot be written.
     """
     nonce, now, elapsed = nonce or uuid4().hex, journal.now(), start_stopwatch()
@@ -167,7 +167,7 @@ def send(
         What the answer means. An exception of ``post`` is an unknown outcome.
 
     Raises:
-        RecordChanged: The claim lapsed, and somebody has settled it meanwhile. Nothing was sent.
+        RecordChanged: The claim lapsed, and it was settled meanwhile. Nothing was sent.
         JournalError: The claim could not be renewed. Nothing was sent.
     """
     sent, outcome = False, None
