@@ -12,7 +12,7 @@
     │   ├── TaskNotFound              the vendor does not know the task id (yet)
     │   ├── SubmissionRefused         a submission that was certainly not accepted
     │   └── UnexpectedAnswer          a page, half a JSON, an unknown code
-    ├── SubmissionUnclear             perhaps accepted, perhaps billed
+    ├── OutcomeUnknown                perhaps accepted, perhaps billed
     │   └── SubmissionUnknown         ... and in the journal: settle it with resolve_submission
     ├── TaskError                     about a task that is paid for; carries its id
     │   ├── VideoFailed               the vendor's own verdict
@@ -29,14 +29,14 @@
         ├── IllegalTransition         a fault of this package
         ├── MediaNotIdentified        a reference whose content nobody identified
         ├── TaskNotRecorded           accepted and paid for, and the journal is down; carries the task id
-        ├── SubmissionUnknown         (also a SubmissionUnclear)
+        ├── SubmissionUnknown         (also an OutcomeUnknown)
         ├── ResolutionRefused         a resolution that cannot be right
         └── SubmissionStopped         nothing was sent, and why
             ├── SubmissionsUsedUp     the video has had all the submissions that are allowed
             ├── FailedBefore          the vendor's verdict would be the same again
             ├── AbandonedBefore       a person gave it up
             ├── HeldByAnother         another run keeps it busy
-            ├── TooManyUnknowns       several unclear answers in a row
+            ├── TooManyUnknowns       several unknown outcomes in a row
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -63,7 +63,7 @@
 Inside a Prefect run, what a step raises is the exception of the run. All survive pickling with their attributes.
 
 Example:
-    >>> issubclass(SubmissionUnknown, SubmissionUnclear) and issubclass(VideoNotStored, SeedanceError)
+    >>> issubclass(SubmissionUnknown, OutcomeUnknown) and issubclass(VideoNotStored, SeedanceError)
     True
 """
 
@@ -75,10 +75,10 @@ from prefect_seedance.client.errors import (
     InvalidParameters,
     InvalidRequest,
     MediaUnavailable,
+    OutcomeUnknown,
     RateLimited,
     SeedanceError,
     SubmissionRefused,
-    SubmissionUnclear,
     TaskError,
     TaskNotFound,
     UnexpectedAnswer,
@@ -163,6 +163,7 @@ __all__ = [
     "NotAVideo",
     "NotReadable",
     "NotWritable",
+    "OutcomeUnknown",
     "RateLimited",
     "RecordChanged",
     "RecordDamaged",
@@ -180,7 +181,6 @@ __all__ = [
     "SubmissionCancelled",
     "SubmissionRefused",
     "SubmissionStopped",
-    "SubmissionUnclear",
     "SubmissionUnknown",
     "SubmissionsUsedUp",
     "TaskError",

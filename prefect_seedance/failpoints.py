@@ -1,6 +1,6 @@
-"""Named points: moments at which a test may kill the process, and every promise must hold afterwards.
+"""Named points: moments at which a test may kill the process. Every promise must hold afterwards.
 
-The code says where it is by ``reached``; nothing listens outside of the chaos suite.
+The code calls ``reached`` at each of them; only the chaos suite listens.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ JOURNAL_POINTS: tuple[str, ...] = (
     "post.after",  # the answer is in memory only
     "accepted.logged",  # the task id is in the log, and not yet in the record
     "backoff",  # not accepted; the record is ready again
-    "wait",  # another run is at it
+    "wait",  # another run is working on it
 )
 
 
@@ -61,7 +61,7 @@ _listener: Callable[[str], None] = _nothing
 
 
 def listen(listener: Callable[[str], None]) -> None:
-    """Have a function called at every named point, in the thread that reaches it.
+    """Call a function at every named point, in the thread that reaches it.
 
     Args:
         listener: Takes the point's name.
@@ -71,5 +71,5 @@ def listen(listener: Callable[[str], None]) -> None:
 
 
 def reached(point: str) -> None:
-    """Say that a named point is reached."""
+    """Report that a named point is reached."""
     _listener(point)

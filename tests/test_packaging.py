@@ -94,7 +94,6 @@ def test_nobody_walks_the_links_at_the_top() -> None:
     assert not LINKS & {file.relative_to(ROOT).parts[0] for file in linters_files()}
 
 
-@pytest.mark.xfail(reason="pyproject.toml says include: the source distribution lacks what the links lead to")
 def test_the_source_distribution_is_not_looked_for_by_way_of_the_links() -> None:
     # For `include` hatchling walks the root, follows links, and takes a folder only under the name it meets first: if
     # that is flows/, then prefect_seedance/flows/ is left out, and flows/ is not asked for. `only-include` walks the

@@ -56,7 +56,7 @@ def check_name(name: str) -> str:
     slug, _, document = name.partition("/")
     if name and (slug not in SLUGS or not document):
         raise ValueError(
-            f"aws_credentials {name!r} is no name of a saved block: write aws-credentials/NAME or "
+            f"aws_credentials {name!r} is not the name of a saved block: write aws-credentials/NAME or "
             "minio-credentials/NAME"
         )
     return name
@@ -79,7 +79,7 @@ def options_of(name: str) -> S3Options:
 
 def _loaded(name: str) -> S3Options:
     try:
-        # In a thread of an asynchronous run, load would give a coroutine; its signature does not tell of _sync.
+        # In a thread of an asynchronous run, load would return a coroutine; its signature does not tell of _sync.
         load = cast("Callable[..., _AwsBlock]", Block.load)
         block = load(name, _sync=True)
     except (ValueError, RuntimeError, ImportError) as error:

@@ -116,7 +116,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
                     raise ValueError(f"{variable} in the environment is taken as {error}") from None
                 filled[field] = value
         if "api_key" not in filled:
-            raise ValueError("api_key is missing: give the vendor's key, or set JIMMYAI_API_KEY")
+            raise ValueError("api_key is missing: pass the vendor's key, or set JIMMYAI_API_KEY")
         if isinstance(filled["api_key"], str):
             filled["api_key"] = SecretStr(filled["api_key"])
         return filled
@@ -166,7 +166,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         """Ask for the account's balance, which is free: key and host work when it answers.
 
         Raises:
-            SeedanceError: Saying whether the key, the host or the network is at fault.
+            SeedanceError: The key, the host or the network is at fault; the message says which.
         """
         with self.get_client() as client:
             return client.user_balance()

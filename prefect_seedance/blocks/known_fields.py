@@ -40,7 +40,7 @@ class KnownFieldsBlock(Block, ABC):
 
     @classmethod
     def _unknown(cls, fields: dict[str, Any]) -> list[str]:
-        """Give the names that are neither fields nor Prefect's own, as block_type_slug and _block_document_id are."""
+        """Return the names that are neither fields nor Prefect's own, such as block_type_slug."""
         known = {"block_type_slug", *cls.model_fields, *(field.alias for field in cls.model_fields.values())}
         return [name for name in fields if name not in known and not name.startswith("_")]
 

@@ -18,7 +18,7 @@ def sound_location(value: str) -> str:
         value: ``s3://bucket/prefix``, or a folder.
 
     Raises:
-        ValueError: It is no place to store to; says what to write.
+        ValueError: It is not a valid location; the message says what to write.
 
     Example:
         >>> sound_location("s3://bucket/prefix/"), sound_location("file:///data/videos")
@@ -27,21 +27,21 @@ def sound_location(value: str) -> str:
     if value.startswith(SCHEME):
         return S3Settings.from_location(value).location
     if "://" in value and not value.startswith("file://"):
-        raise ValueError(f"location {value!r} is no place to store to; write s3://bucket/prefix or a folder")
+        raise ValueError(f"location {value!r} is not a valid location; write s3://bucket/prefix or a folder")
     path = Path(value.removeprefix("file://")).expanduser()
     if not path.is_absolute() or ".." in path.parts:
         raise ValueError(
             f"location {value!r} is not an absolute path: a worker's own folder is temporary and vanishes; "
-            f"write the whole path, {Path('/data') / path.name} say"
+            f"write the whole path, such as {Path('/data') / path.name}"
         )
     return str(path)
 
 
 def asset_of(location: str) -> Asset:
-    """Give the Prefect asset that a store is.
+    """Return the Prefect asset of a store.
 
     Args:
-        location: Of the store, as `sound_location` gives it.
+        location: Of the store, as `sound_location` returns it.
 
     Raises:
         ValueError: It cannot be the key of an asset.
@@ -61,7 +61,7 @@ def asset_of(location: str) -> Asset:
 
 
 def folder_notices(folder: Path) -> list[str]:
-    """Say what a person should know of a folder as a store, in words."""
+    """Return what a person should know of a folder as a store, in words."""
     notices = [FolderStore(folder).network_filesystem_notice()]
     if Path("/.dockerenv").exists() or os.environ.get("KUBERNETES_SERVICE_HOST"):
         notices.append(

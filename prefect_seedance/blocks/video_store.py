@@ -257,13 +257,13 @@ class VideoStore(KnownFieldsBlock):
         )
 
     def check(self) -> list[str]:
-        """Make sure, for free, that a video could be stored here and that nobody else can pay for it as well.
+        """Check, for free, that a video can be stored here and that no other run can pay for it as well.
 
         Returns:
             What a person should know, in words.
 
         Raises:
-            StorageError: Saying what is missing.
+            StorageError: Something is missing; the message says what.
         """
         store = self.open()
         store.check_writable()
@@ -277,7 +277,7 @@ class VideoStore(KnownFieldsBlock):
             What was found, in words.
 
         Raises:
-            StorageError: Saying which permission or feature is missing.
+            StorageError: A permission or feature is missing; the message says which.
         """
         if self.is_s3:
             from prefect_seedance.storage.s3.store import open_s3_store
@@ -296,7 +296,7 @@ class VideoStore(KnownFieldsBlock):
 
 #: The options of a bucket, by the fields that hold them.
 _S3_OPTIONS = {"allow_http_endpoint" if name == "allow_http" else name: name for name in S3Options.__annotations__}
-#: That nobody else writes may be said of a folder too.
+#: `single_writer` may be set for a folder too.
 _S3_ONLY = ("aws_credentials", *(field for field in _S3_OPTIONS if field != "single_writer"))
-#: What a location does not tell, and the journal is not reached or not written rightly without.
+#: Settings without which the location alone does not lead to the journal.
 _WAY_THERE = tuple(field for field in _S3_ONLY if field not in ("storage_class", "tags", "acl"))

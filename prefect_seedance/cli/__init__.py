@@ -9,6 +9,6 @@ from prefect_seedance.cli.error_report import report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give the exit code."""
+    """Run the command line and return the exit code."""
     options = parser().parse_args(arguments)
     return report(lambda: options.run(options), debug=options.debug)

@@ -11,7 +11,7 @@ DEFAULT_STORE = "seedance-videos"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser; each command brings its function as ``run``, loaded when it is called."""
+    """Build the parser; each command has its function as ``run``, which loads what it needs when called."""
     whole = argparse.ArgumentParser(
         prog="prefect-seedance", description="Seedance videos through Prefect: paid for once, stored whole."
     )
@@ -49,7 +49,7 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate.add_argument("--other-model", default="", help="a model that the table does not have yet")
     generate.add_argument("--duration", type=int, default=5, help="seconds (default: %(default)s)")
     generate.add_argument("--resolution", default="auto", help="480p, 720p or 1080p, where the route takes it")
-    generate.add_argument("--ratio", default="auto", help="aspect ratio, 9:16 say")
+    generate.add_argument("--ratio", default="auto", help="aspect ratio, such as 9:16")
     generate.add_argument(
         "--image", action="append", default=[], dest="images", help="reference image; may be repeated"
     )
@@ -58,8 +58,8 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate.add_argument("--video", action="append", default=[], dest="reference_videos", help="reference video")
     generate.add_argument("--audio", action="append", default=[], dest="reference_audios", help="reference audio")
     generate.add_argument("--take", default="1", help="another take is another video (default: %(default)s)")
-    generate.add_argument("--max-submissions", type=int, default=1, help="pay at most so often (default: %(default)s)")
-    generate.add_argument("--wait-minutes", type=int, default=45, help="wait at most so long (default: %(default)s)")
+    generate.add_argument("--max-submissions", type=int, default=1, help="most times to pay (default: %(default)s)")
+    generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
     _add_store(generate)
     return generate
 
@@ -75,7 +75,7 @@ def _add_journal(add: AddParser) -> argparse.ArgumentParser:
 
 
 def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
-    resolve = add("resolve", help="settle an unclear submission, after a look into the vendor's console")
+    resolve = add("resolve", help="settle an unknown submission, after a look into the vendor's console")
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
     how = resolve.add_mutually_exclusive_group(required=True)

@@ -24,10 +24,10 @@ EMBEDDED_SERVER = {
 
 
 def run_apart(module: str, options: Mapping[str, object], environment: Mapping[str, str] | None = None) -> int:
-    """Run ``python -m module`` with the options as JSON; give its exit code.
+    """Run ``python -m module`` with the options as JSON, and return its exit code.
 
     Args:
-        module: Does the work; see ``worked``.
+        module: Does the work; see `cli.generation.work`.
         options: What ``argparse`` made of the command line.
         environment: The child's environment; this one's when left out.
     """

@@ -1,4 +1,4 @@
-"""The demo's work, in a process of its own: see ``apart``."""
+"""The demo's work, in a process of its own: see `child_process`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from prefect_seedance.client.request.routes import DEFAULT_MODEL
 from prefect_seedance.simulator import running_simulator
 
 
-def run(options: argparse.Namespace) -> int:
-    """Make one video against the simulator; give the exit code."""
+def run_demo(options: argparse.Namespace) -> int:
+    """Make one video against the simulator and return the exit code."""
     request = VideoRequest(
         prompt=options.prompt,
         model=options.model or DEFAULT_MODEL,
@@ -49,4 +49,4 @@ def _cost(stored: StoredVideo) -> str:
 
 
 if __name__ == "__main__":
-    work(run)
+    work(run_demo)

@@ -14,7 +14,7 @@ def report(command: Callable[[], int], *, debug: bool) -> int:
     """Run a command; turn what it raises into one readable paragraph and an exit code.
 
     Args:
-        command: Gives the exit code.
+        command: Returns the exit code.
         debug: Let the traceback through instead.
     """
     try:

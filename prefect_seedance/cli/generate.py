@@ -1,4 +1,4 @@
-"""``prefect-seedance generate``: one video from the real vendor, behind the journal."""
+"""``prefect-seedance generate``: one video from the real vendor, guarded by the journal."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart
 
 
 def generate(options: argparse.Namespace) -> int:
-    """Generate one video; give the exit code. The user's own Prefect server is used if one is configured."""
+    """Generate one video and return the exit code. The user's own Prefect server is used if one is configured."""
     return run_apart("prefect_seedance.cli.generate_run", vars(options), {**EMBEDDED_SERVER, **os.environ})

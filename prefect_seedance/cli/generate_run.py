@@ -1,4 +1,4 @@
-"""The work of ``generate``, in a process of its own: see ``apart``."""
+"""The work of ``generate``, in a process of its own: see `child_process`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _REQUEST_FIELDS = (
 )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Generate one video at the vendor; give the exit code."""
+def run_generate(options: argparse.Namespace) -> int:
+    """Generate one video at the vendor and return the exit code."""
     asked = {name: getattr(options, name) for name in _REQUEST_FIELDS}
     request = VideoRequest.model_validate({**asked, "model": options.model or DEFAULT_MODEL})
     run_options = RunOptions(max_submissions=options.max_submissions, wait_minutes=options.wait_minutes)
@@ -38,7 +38,7 @@ def _interrupted(task_id: str) -> str:
     if not task_id:
         return (
             "Stopped before the vendor answered. Run the same command again: it submits only if nothing was accepted, "
-            "and says so if that is unclear."
+            "and says so if that is not known."
         )
     return (
         f"Stopped. Task {task_id} goes on at the vendor and is paid for; nothing can cancel it there. Run the same "
@@ -47,4 +47,4 @@ def _interrupted(task_id: str) -> str:
 
 
 if __name__ == "__main__":
-    work(run)
+    work(run_generate)

@@ -32,7 +32,7 @@ def make(
     interrupted: Callable[[str], str],
     cost: Callable[[StoredVideo], str] = cost_words,
 ) -> int:
-    """Generate one video and say what came of it; give the exit code.
+    """Generate one video, print what came of it and return the exit code.
 
     Args:
         request: The video.

@@ -13,7 +13,7 @@ from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.record import Entry
-from prefect_seedance.journal.resolution import Resolution, resolve_unclear
+from prefect_seedance.journal.resolution import Resolution, resolve_unknown
 
 _COLUMNS = ("intent", "state", "model", "task id", "paid", "cost", "updated", "prompt")
 
@@ -42,7 +42,7 @@ def list_records(options: argparse.Namespace) -> int:
 
 
 def resolve(options: argparse.Namespace) -> int:
-    """Settle an unclear submission."""
+    """Settle an unknown submission."""
     kind: Resolution = "attach" if options.task_id else "not_billed" if options.not_billed else "abandon"
 
     def fetch(task_id: str) -> VideoTask:
@@ -50,7 +50,7 @@ def resolve(options: argparse.Namespace) -> int:
             return client.get_video(task_id)
 
     journal = chosen_store(options.store).journal()
-    entry = resolve_unclear(
+    entry = resolve_unknown(
         journal,
         options.intent,
         kind,

@@ -20,7 +20,7 @@ def chosen_store(option: str) -> VideoStore:
     """
     if not option.startswith(_SAVED):
         return store_at(option)
-    # By its signature, load may also give a coroutine; not where no event loop runs.
+    # By its signature, load may also return a coroutine; not where no event loop runs.
     load = cast("Callable[[str], VideoStore]", VideoStore.load)
     try:
         return load(option.removeprefix(_SAVED))

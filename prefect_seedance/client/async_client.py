@@ -93,7 +93,7 @@ class AsyncSeedanceClient:
         Returns:
             One of six outcomes; see ``outcome.py`` for which of them may be sent again.
         """
-        call = protocol.create_video(request_body(request))
+        call = protocol.create_video_call(request_body(request))
         return call.read(await self._carrier.carry(call, timeout))
 
     async def create_video(
@@ -109,7 +109,7 @@ class AsyncSeedanceClient:
             timeout: Limit of each try in seconds.
 
         Raises:
-            SubmissionUnclear: Perhaps accepted. Look into the vendor's console before anything else.
+            OutcomeUnknown: Perhaps accepted. Look into the vendor's console before anything else.
             SeedanceError: Certainly not accepted; the class tells why.
         """
         retries = SubmissionRetries(max_retries=self.settings.retries(max_retries), random=self._random)

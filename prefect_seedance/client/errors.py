@@ -12,7 +12,7 @@
     │   ├── TaskNotFound          the vendor does not know the task id (yet)
     │   ├── SubmissionRefused     a create that was certainly not accepted
     │   └── UnexpectedAnswer      a page, half a JSON, no envelope, an unknown code
-    ├── SubmissionUnclear         a create that was perhaps accepted, and perhaps billed
+    ├── OutcomeUnknown            a create that was perhaps accepted, and perhaps billed
     └── TaskError                 about a task that exists and was paid for; carries its id
         ├── VideoFailed           the vendor's own verdict
         ├── WaitTimedOut          our patience ended, not the task
@@ -81,7 +81,7 @@ class InvalidRequest(SeedanceError, ValueError):
 
 
 class ConnectionFailed(SeedanceError):
-    """The network failed. A create whose bytes had left ends in `SubmissionUnclear` instead.
+    """The network failed. A create whose bytes had left ends in `OutcomeUnknown` instead.
 
     Attributes:
         reason: What the transport reported.
@@ -205,11 +205,11 @@ class UnexpectedAnswer(ApiError):
         )
 
 
-class SubmissionUnclear(SeedanceError):
+class OutcomeUnknown(SeedanceError):
     """A create left this machine and no clear answer came back: perhaps there is a task, and a bill.
 
     Attributes:
-        reason: Why the outcome is unclear.
+        reason: Why the outcome is unknown.
         excerpt: Up to 2 KB of what did come back.
         status_code: HTTP status, None if there was none.
     """
@@ -217,7 +217,7 @@ class SubmissionUnclear(SeedanceError):
     def __init__(self, reason: str, *, excerpt: str = "", status_code: int | None = None) -> None:
         self.reason, self.excerpt, self.status_code = reason, excerpt, status_code
         super().__init__(
-            f"It is unclear whether the vendor accepted this video: {reason}. It may be running, and it may "
+            f"It is not known whether the vendor accepted this video: {reason}. It may be running, and it may "
             "be billed. Do not submit it again by hand before looking in the vendor's console: if the task "
             "is there, go on with its id; only if it is not, submit again."
             + (f" What came back begins: {excerpt[:200]}" if excerpt else "")

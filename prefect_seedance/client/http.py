@@ -32,7 +32,7 @@ AsyncTransport = httpx.AsyncBaseTransport
 KEEPALIVE_SECONDS = 60.0
 
 # A create has a connection of its own. One that waits in a pool may have been closed by the server meanwhile,
-# and a create that fails on it would be unclear although nobody received it.
+# and a create that fails on it would be unknown although nobody received it.
 FRESH_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 
 # httpx raises these only while no byte of the request has left.
@@ -108,7 +108,7 @@ class _Carrier:
             files = {"file": (call.file.name, upload, media_type)}
         limits = self._settings.timeout
         total = max(deadline.total_seconds, 0.001)
-        # The total deadline alone limits a create once sent: to give up earlier would only make it unclear.
+        # The total deadline alone limits a create once sent: to give up earlier would only make it unknown.
         read, write = (total, total) if call.fresh else (limits.read, limits.write)
         timeout = {"connect": min(limits.connect, total), "read": read, "write": write, "pool": min(limits.pool, total)}
         return httpx.Request(

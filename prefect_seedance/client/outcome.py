@@ -6,7 +6,7 @@
     TooManyRequests  no                yes, after a wait        HTTP 429, code 40000
     Busy             no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
     Refused          no                no, change something     codes 20001, 20002; plain 3xx, 4xx
-    Unclear          perhaps           never                    everything else once bytes have left
+    Unknown          perhaps           never                    everything else once bytes have left
 
 The last row is the point: a repeated create may be billed twice and there is no key to prevent it, so only
 what is known to be harmless is listed above, and whatever nobody thought of falls below.
@@ -31,8 +31,8 @@ REFUSING_CODES = frozenset({"20001", "20002"})
 RATE_LIMIT_CODE = "40000"
 SERVER_ERROR_CODE = "-1"
 # Statuses of the 4xx range that are about time, not about the request: it may have been carried out.
-UNCLEAR_STATUSES = frozenset({408, 499})
-BUSY_STATUSES = frozenset({200, *range(400, 500)}) - UNCLEAR_STATUSES
+UNKNOWN_STATUSES = frozenset({408, 499})
+BUSY_STATUSES = frozenset({200, *range(400, 500)}) - UNKNOWN_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,11 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True)
-class Unclear:
+class Unknown:
     """Perhaps accepted, perhaps billed. Never to be repeated automatically.
 
     Attributes:
-        reason: Why it is unclear.
+        reason: Why it is unknown.
         excerpt: Up to 2048 bytes of what came back, as text.
         status_code: HTTP status, None if there was none.
     """
@@ -104,7 +104,7 @@ class Unclear:
 
 
 #: What an answer without a task may be.
-NotAccepted = Refused | NeverSent | TooManyRequests | Busy | Unclear
+NotAccepted = Refused | NeverSent | TooManyRequests | Busy | Unknown
 Outcome = Accepted | NotAccepted
 
 
@@ -121,7 +121,7 @@ def read_submission(exchange: Exchange) -> Outcome:
     if exchange.status_code is None:
         if exchange.sent is False:
             return NeverSent(exchange.reason)
-        return _unclear(exchange, exchange.reason or "no answer")
+        return _unknown(exchange, exchange.reason or "no answer")
     try:
         envelope = open_envelope(exchange)
     except ValueError as error:
@@ -133,10 +133,10 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
     data = envelope.data if isinstance(envelope.data, dict) else {}
     task_id = text_of(data.get("task_id"))
     if task_id and not task_id.isprintable():
-        return _unclear(exchange, "the task id holds characters that no id has")
+        return _unknown(exchange, "the task id holds characters that no id has")
     if envelope.is_success:
         if not task_id:
-            return _unclear(exchange, "the vendor reports success, but without a task id")
+            return _unknown(exchange, "the vendor reports success, but without a task id")
         return Accepted(
             task_id,
             text_of(data.get("status")),
@@ -145,7 +145,7 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
             number(data.get("cost")),
         )
     if task_id:
-        return _unclear(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")
+        return _unknown(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")
     if exchange.status_code == 429 or envelope.code == RATE_LIMIT_CODE:
         return TooManyRequests(retry_after_seconds(exchange.headers))
     if envelope.code in REFUSING_CODES:
@@ -153,7 +153,7 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
     if envelope.code == SERVER_ERROR_CODE:
         if BUSY_WORDS in envelope.message and exchange.status_code in BUSY_STATUSES:
             return Busy(envelope.message)
-        return _unclear(exchange, f"code -1: {envelope.message or 'no message'}")
+        return _unknown(exchange, f"code -1: {envelope.message or 'no message'}")
     return _by_status(exchange, envelope, f"code {envelope.code or 'missing'}: {envelope.message or 'no message'}")
 
 
@@ -162,15 +162,15 @@ def _by_status(exchange: Exchange, envelope: Envelope | None, reason: str) -> Ou
     status_code = exchange.status_code
     if status_code == 429:
         return TooManyRequests(retry_after_seconds(exchange.headers))
-    if status_code is not None and 300 <= status_code < 500 and status_code not in UNCLEAR_STATUSES:
+    if status_code is not None and 300 <= status_code < 500 and status_code not in UNKNOWN_STATUSES:
         if envelope is not None:
             return Refused(envelope.code, envelope.message, status_code)
         target = exchange.hide(exchange.headers.get("location", ""))
         return Refused("", f"redirected to {target}, not followed" if target else reason, status_code)
-    return _unclear(exchange, reason)
+    return _unknown(exchange, reason)
 
 
-def _unclear(exchange: Exchange, reason: str) -> Unclear:
+def _unknown(exchange: Exchange, reason: str) -> Unknown:
     status = "" if exchange.status_code is None else f"HTTP {exchange.status_code}: "
     ended = "" if exchange.fault is None or exchange.status_code is None else f" ({exchange.reason})"
-    return Unclear(f"{status}{reason}{ended}", exchange.excerpt, exchange.status_code)
+    return Unknown(f"{status}{reason}{ended}", exchange.excerpt, exchange.status_code)

@@ -128,7 +128,7 @@ def quoted_id(identifier: str, name: str) -> str:
     return quote(identifier, safe="")
 
 
-def create_video(body: Mapping[str, JsonValue]) -> ApiRequest[Outcome]:
+def create_video_call(body: Mapping[str, JsonValue]) -> ApiRequest[Outcome]:
     """Ask for a video. Costs money; see ``outcome.py`` for when it may be sent again."""
     return ApiRequest(method="POST", path=CREATE_PATH, read=read_submission, json=body, fresh=True)
 

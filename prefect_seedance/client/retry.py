@@ -14,7 +14,7 @@ Creates (`SubmissionRetries`), by their outcome: again only after what is known 
     TooManyRequests  again, up to 6 tries, after the pause that the server asks for
     Busy             again after 5, 10, 20 s
     Refused          never
-    Unclear          never
+    Unknown          never
 
 ``max_retries`` bounds both. A server that asks for a longer pause than 120 s ends the tries.
 """
@@ -33,7 +33,7 @@ from prefect_seedance.client.outcome import (
     Outcome,
     Refused,
     TooManyRequests,
-    Unclear,
+    Unknown,
 )
 
 # A server that wants more than this is not having a hiccup: give up, say so, and let the caller decide.
@@ -127,8 +127,8 @@ def error_of(outcome: NotAccepted) -> errors.SeedanceError:
     """Return the error that tells an outcome to a person.
 
     Example:
-        >>> type(error_of(Unclear("ReadTimeout"))).__name__
-        'SubmissionUnclear'
+        >>> type(error_of(Unknown("ReadTimeout"))).__name__
+        'OutcomeUnknown'
     """
     match outcome:
         case NeverSent(reason):
@@ -137,8 +137,8 @@ def error_of(outcome: NotAccepted) -> errors.SeedanceError:
             return errors.RateLimited(retry_after=retry_after)
         case Busy(message):
             return errors.VendorBusy(code="-1", vendor_message=message)
-        case Unclear(reason, excerpt, status_code):
-            return errors.SubmissionUnclear(reason, excerpt=excerpt, status_code=status_code)
+        case Unknown(reason, excerpt, status_code):
+            return errors.OutcomeUnknown(reason, excerpt=excerpt, status_code=status_code)
         case Refused(code, message, status_code):
             kind = errors.SubmissionRefused
             if code == "20002":
@@ -173,7 +173,7 @@ class SubmissionRetries:
             SeedanceError: That of `error_of`, when the create may not go out again.
         """
         tries = self._seen[type(outcome)] = self._seen.get(type(outcome), 0) + 1
-        if isinstance(outcome, Refused | Unclear):
+        if isinstance(outcome, Refused | Unknown):
             raise error_of(outcome)
         if self.max_retries is not None and self.tries > self.max_retries:
             raise _given_up(error_of(outcome), self.tries)

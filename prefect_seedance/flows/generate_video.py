@@ -14,7 +14,7 @@ from prefect.utilities.annotations import quote
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import SubmissionUnclear, VideoFailed
+from prefect_seedance.client.errors import OutcomeUnknown, VideoFailed
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.journal.record import Run
@@ -85,10 +85,10 @@ def generate_video(
         InvalidRequest: Something can be refused for free; nothing was paid.
         StorageError: The store cannot be used; found before anything is sent.
         SubmissionUnknown: Perhaps accepted, perhaps paid: a person settles it with ``resolve_submission``.
-        SubmissionStopped: Nothing was sent now, and why.
+        SubmissionStopped: Nothing was sent now; the message says why.
         TaskError: The vendor failed the task, or it could not be waited for; carries the task id and how to go on.
         VideoNotStored: Made and paid for, and not in the store yet; carries the task id and how to go on.
-        SeedanceError: Anything else of the vendor or the journal; says what it means for the money.
+        SeedanceError: Any other failure of the vendor or the journal; the message says what was paid.
 
     Example:
         With saved blocks, in a script or in a flow of your own:
@@ -183,11 +183,11 @@ async def _generate(
         except ENDED:
             now = await _standing(progress, store)
             await show_cancelled(request, now)
-            if now.unclear:
-                await _tell(notify, failure_message(NoVideo(now.unclear), request))
+            if now.unknown:
+                await _tell(notify, failure_message(NoVideo(now.unknown), request))
             raise
         except Exception as error:
-            told = isinstance(error, SubmissionUnclear) or bool(getattr(error, "task_id", ""))
+            told = isinstance(error, OutcomeUnknown) or bool(getattr(error, "task_id", ""))
             now = Standing() if told else await _standing(progress, store)
             end = NoVideo(error, now.task_id, progress.may_have_paid, now.advice)
             await show_failure(end, request)
@@ -201,7 +201,7 @@ async def _generate(
 
 @dataclass
 class Progress:
-    """How far a run has come, for what is said about the money when it ends without its video.
+    """How far a run has come: tells what may have been paid when it ends without its video.
 
     Attributes:
         order: Set once nothing more can be refused for free.
@@ -261,7 +261,7 @@ def _reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:
 
 
 async def _standing(progress: Progress, store: VideoStore) -> Standing:
-    """Say what is known of the money. The journal knows best, for example of a later task than Prefect's result."""
+    """Look up what goes on at the vendor. The journal knows best, for example of a later task than Prefect's result."""
     order = progress.order
     if order is None:
         return Standing()
@@ -271,17 +271,17 @@ async def _standing(progress: Progress, store: VideoStore) -> Standing:
         found = await asyncio.wait_for(looking, _LOOKING_SECONDS)
     except TimeoutError:
         return known
-    return found if found.task_id or found.unclear else known
+    return found if found.task_id or found.unknown else known
 
 
 async def _tell(notify: list[str], message: tuple[str, str]) -> None:
-    """Notify; how the run ends stays as it is even where the step itself cannot begin, as Prefect's server is gone."""
+    """Notify; a failure does not change how the run ends, even if Prefect's server is gone."""
     if not notify:
         return
     try:
         await send_notifications(notify, *message)
     except Exception as error:
-        log("notify", f"Nobody was notified: {type(error).__name__}.", level=logging.WARNING)
+        log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:

@@ -1,4 +1,4 @@
-"""Settle an unclear submission: what a person runs after looking into the vendor's console."""
+"""Settle an unknown submission: what a person runs after looking into the vendor's console."""
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 from prefect import flow
@@ -9,7 +9,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.journal.identity import how_to_go_on, how_to_repeat
-from prefect_seedance.journal.resolution import Resolution, resolve_unclear
+from prefect_seedance.journal.resolution import Resolution, resolve_unknown
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.logs import log
 
@@ -23,7 +23,7 @@ def resolve_submission(
     task_id: str = "",
     any_model: bool = False,
 ) -> str:
-    """Settle a submission of which nobody knows whether the vendor accepted it.
+    """Settle a submission that the vendor may or may not have accepted.
 
     Args:
         intent: Identity of the video, as the error and the journal name it: 32 hex digits.
@@ -38,7 +38,7 @@ def resolve_submission(
         The state of the record afterwards.
 
     Raises:
-        ResolutionRefused: It cannot be right; nothing was changed.
+        ResolutionRefused: The resolution cannot be right; nothing was changed.
 
     Example:
         The vendor's console shows no task of that minute, and no bill:
@@ -62,7 +62,7 @@ async def aresolve_submission(
     task_id: str = "",
     any_model: bool = False,
 ) -> str:
-    """Settle an unclear submission: `resolve_submission` for asynchronous callers.
+    """Settle an unknown submission: `resolve_submission` for asynchronous callers.
 
     Args:
         intent: Identity of the video, as the error and the journal name it: 32 hex digits.
@@ -76,7 +76,7 @@ async def aresolve_submission(
         The state of the record afterwards.
 
     Raises:
-        ResolutionRefused: It cannot be right; nothing was changed.
+        ResolutionRefused: The resolution cannot be right; nothing was changed.
     """
     return await _resolve(intent, store, credentials, resolution, task_id, any_model)
 
@@ -96,7 +96,7 @@ async def _resolve(
     by = flow_run.get_name() or ""
     entry = await threads.run(
         threads.SUBMISSIONS,
-        resolve_unclear,
+        resolve_unknown,
         store.journal(),
         intent.strip(),
         resolution,

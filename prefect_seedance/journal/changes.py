@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, NotAccepted, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, NotAccepted, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import (
     FREE_ATTEMPTS_KEPT,
@@ -32,7 +32,7 @@ from prefect_seedance.storage.templates import render
 Change = Callable[[Record], Record]
 
 EXCERPT_BYTES = 2048
-#: How long a completed video is left to the run that watched it, before somebody else may take it for abandoned.
+#: How long a completed video is left to the run that watched it, before another run may take it for abandoned.
 STORING_SECONDS = 600.0
 
 
@@ -61,12 +61,12 @@ def claimed(record: Record, attempt: Attempt, holder: Holder, delivery: Delivery
 
 
 def renewed(record: Record, holder: Holder) -> Record:
-    """Give a claim that has not been used a new lease."""
+    """Renew the lease of a claim that has not been used."""
     return record.model_copy(update={"holder": holder})
 
 
 def released(record: Record, nonce: str) -> Record:
-    """Let go of a record that is ready, so that nobody has to wait for the lease to run out."""
+    """Release a record that is ready, so that no other run has to wait for the lease to run out."""
     held = record.state is State.READY and record.holder is not None and record.holder.nonce == nonce
     return record.model_copy(update={"holder": None}) if held else record
 
@@ -91,8 +91,8 @@ def answered(
         final: Whether it will not be tried again; decides what becomes of a busy vendor.
     """
     attempt = record.attempt_by(nonce)
-    # An unclear answer weighs more than a person who said "not billed" while the POST was under way.
-    open_to = ("", "not_billed") if isinstance(outcome, Unclear) else ("", "unclear")
+    # An unknown outcome weighs more than a person who said "not billed" while the POST was under way.
+    open_to = ("", "not_billed") if isinstance(outcome, Unknown) else ("", "unknown")
     if attempt is None or attempt.task_id or attempt.outcome not in open_to:
         return record  # settled by now, by a person or by this very change
     flying = in_flight(record, nonce)
@@ -163,7 +163,7 @@ def accepted(
 
 
 def looked(record: Record, nonce: str, balance_after: float) -> Record:
-    """Note the account's balance after an unclear answer."""
+    """Note the account's balance after an unknown outcome."""
     attempt = record.attempt_by(nonce)
     return record if attempt is None else _with(record, attempt.model_copy(update={"balance_after": balance_after}))
 
@@ -225,12 +225,12 @@ def described(record: Record, task_id: str, facts: Stored) -> Record:
 
 
 def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
-    """Cut text of the vendor to size, and make it text that any JSON reader takes."""
+    """Cut text of the vendor to size, and make sure that any JSON reader accepts it."""
     return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
 
 
 def _by_attempts(record: Record, state: State) -> State:
-    """Correct a state by what is known of all attempts: while one is unclear, nothing is sent."""
+    """Correct a state by what is known of all attempts: while one is unknown, nothing is sent."""
     if state in (State.READY, State.REFUSED, State.FAILED) and record.unsettled():
         return State.UNKNOWN
     return State.READY if state is State.UNKNOWN and not record.unsettled() else state
@@ -244,12 +244,12 @@ def _state_after(outcome: NotAccepted, final: bool) -> State:
             return State.REFUSED if final else State.READY
         case Refused():
             return State.REFUSED
-        case Unclear():
+        case Unknown():
             return State.UNKNOWN
 
 
 def _facts(outcome: NotAccepted) -> dict[str, str | int | None]:
-    """Give the fields of an attempt that an outcome fills."""
+    """Return the fields of an attempt that an outcome fills."""
     match outcome:
         case NeverSent(reason):
             return _fields("never_sent", reason)
@@ -261,8 +261,8 @@ def _facts(outcome: NotAccepted) -> dict[str, str | int | None]:
             return _fields("busy", message)
         case Refused(code, message, status_code):
             return {**_fields("refused", message), "code": plain(code), "status_code": status_code}
-        case Unclear(reason, excerpt, status_code):
-            return {**_fields("unclear", reason), "excerpt": plain(excerpt), "status_code": status_code}
+        case Unknown(reason, excerpt, status_code):
+            return {**_fields("unknown", reason), "excerpt": plain(excerpt), "status_code": status_code}
 
 
 def _fields(outcome: AttemptOutcome, message: str) -> dict[str, str | int | None]:
@@ -278,7 +278,7 @@ def _about(record: Record, attempt: Attempt) -> Record:
     """Make a task the one that the record is about."""
     key = ""
     if record.delivery.key_template:
-        with suppress(ValueError):  # no template of ours; whoever relays names the video, and the task id is not lost
+        with suppress(ValueError):  # not a template of ours: whoever relays names the video, and the task id is kept
             key = key_of(record.delivery.key_template, attempt)
     update = {"state": State.SUBMITTED, "current": attempt.number, "holder": None, "key": key}
     return record.model_copy(update=update)
@@ -293,7 +293,7 @@ def key_of(key_template: str, attempt: Attempt) -> str:
     """
     created = attempt.started_at
     if attempt.created_at:
-        with suppress(ValueError, OverflowError, OSError):  # a time that no calendar has
+        with suppress(ValueError, OverflowError, OSError):  # out of the calendar's range
             created = datetime.fromtimestamp(attempt.created_at, UTC)
     return render(key_template, attempt.task_id, created)
 
@@ -313,7 +313,7 @@ def _with(record: Record, changed: Attempt) -> Record:
 
 
 def _pruned(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
-    """Drop the oldest attempts that cost nothing, so that no back-off of a bad week makes a large record."""
+    """Drop the oldest attempts that cost nothing, so that a week of back-offs does not make a large record."""
     free = [attempt.number for attempt in attempts if not attempt.counts]
     dropped = frozenset(free[:-FREE_ATTEMPTS_KEPT])
     return tuple(attempt for attempt in attempts if attempt.number not in dropped)

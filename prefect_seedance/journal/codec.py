@@ -36,7 +36,7 @@ def decode(data: bytes, where: str, intent: str) -> Record:
         intent: Whose record it must be.
 
     Raises:
-        RecordDamaged: It is no record, or another intent's.
+        RecordDamaged: It is not a valid record, or it is another intent's.
         RecordTooNew: It is newer than this package, and has a shape of its own.
     """
     try:
@@ -67,5 +67,5 @@ def nonce_of(data: bytes) -> str:
 def _object(data: bytes) -> dict[str, JsonValue]:
     values: object = json.loads(data)
     if not isinstance(values, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return cast(dict[str, JsonValue], values)

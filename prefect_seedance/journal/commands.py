@@ -5,28 +5,28 @@ from __future__ import annotations
 import shlex
 
 
-def how_to_list_unknown(store: str) -> str:
-    """Give the command that lists what a person has to settle.
+def how_to_list_unknown(store_option: str) -> str:
+    """Return the command that lists what a person has to settle.
 
     Args:
-        store: What ``--store`` takes for it, see `JournalReader.store_option`.
+        store_option: What ``--store`` takes for it, see `JournalReader.store_option`.
 
     Example:
         >>> how_to_list_unknown("/data/my videos")
         "prefect-seedance journal --unknown --store '/data/my videos'"
     """
-    return f"prefect-seedance journal --unknown --store {shlex.quote(store)}"
+    return f"prefect-seedance journal --unknown --store {shlex.quote(store_option)}"
 
 
-def how_to_resolve(intent: str, store: str) -> str:
-    """Give the calls that settle an unclear submission.
+def how_to_resolve(intent: str, store_option: str) -> str:
+    """Return the calls that settle an unknown submission.
 
     Args:
-        intent: Whose.
-        store: What ``--store`` takes for it, see `JournalReader.store_option`.
+        intent: Identity of the video.
+        store_option: What ``--store`` takes for it, see `JournalReader.store_option`.
     """
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store)}"
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
     return (
         "Settle it in the Prefect UI (flow resolve-submission) or by one of these:\n"
         f'- the task is there:       {call}, resolution="attach", task_id="...")\n'

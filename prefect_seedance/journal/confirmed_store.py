@@ -3,7 +3,7 @@
 An answer of the store is only an opinion. A write whose answer was lost may have landed; a conflict may be
 with our own write (a client that repeats a request by itself is told so); a conflict may be spurious. So
 after anything but success the record is read, and its nonce decides: ours means written, what was there
-before means not written, anything else means that somebody was faster. The same bytes, with the same nonce
+before means not written, anything else means that another writer was faster. The same bytes, with the same nonce
 and the same condition, are then tried again, so that a first try which lands late can do no harm.
 
 Only a get that answers "nothing there" means absent. Denied, damaged and unreachable never do.
@@ -33,11 +33,11 @@ from prefect_seedance.storage.protocol import Blob, Store
 #: Pauses between tries of the store, in seconds; the last is repeated. Short at first: a conflict is over at once.
 PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
 
-#: Trouble that trying again does not mend, unless somebody mends it meanwhile.
+#: Faults that another try does not cure, unless somebody repairs the store meanwhile.
 _LASTING = (BadKey, BadLocation, NotReadable, NotWritable, NoSpace)
-#: Trouble that nobody can mend: what we ask for is wrong.
+#: Faults that no repair cures: the request itself is wrong.
 _HOPELESS = (BadKey, BadLocation)
-#: What a store may raise; an `OSError` should have been turned into the other, but is no less an outage.
+#: What a store may raise; an `OSError` should have been turned into the other, but it is an outage all the same.
 _TROUBLE = (StorageError, OSError)
 
 
@@ -47,8 +47,8 @@ class Patience:
 
     Attributes:
         seconds: Sum of the pauses.
-        stubborn: Also against trouble that looks lasting, a folder without write access say: for an outcome
-            that must not be lost there is nothing better to do.
+        stubborn: Whether to go on even if the fault looks lasting, such as a folder without write access: for an
+            outcome that must not be lost there is nothing better to do.
     """
 
     seconds: float = 30.0
@@ -104,8 +104,8 @@ class ConfirmedStore:
             The new etag.
 
         Raises:
-            RecordChanged: Somebody else's write is there.
-            JournalGone: The record that was read is there no more.
+            RecordChanged: Another writer's record is there.
+            JournalGone: The record that was read has been deleted.
             JournalUnavailable: It could not be written for that long; perhaps it was written all the same.
         """
         failure: Exception | None = None
@@ -147,7 +147,7 @@ class ConfirmedStore:
                     self.store.create(key, data)
                     return
                 except AlreadyExists as error:
-                    failure = error  # an opinion, as everything is
+                    failure = error  # only an opinion, like any answer of the store
                     if self.store.get(key) is not None:
                         return
             except _TROUBLE as error:

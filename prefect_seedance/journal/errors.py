@@ -6,17 +6,17 @@
         ├── JournalGone             the journal, or a record of it, was there and is not any more
         ├── RecordDamaged           a record that cannot be read; never taken for absent
         ├── RecordTooNew            written by a newer version: may be read, not written
-        ├── RecordChanged           somebody else wrote it first: read again, decide anew
+        ├── RecordChanged           another run wrote it first: read again, decide anew
         ├── IllegalTransition       a fault of this package
-        ├── MediaNotIdentified      an address whose content nobody identified
+        ├── MediaNotIdentified      an address whose content was not identified
         ├── TaskNotRecorded         accepted and paid, but the store is down; carries the task id
-        ├── SubmissionUnknown       perhaps accepted, perhaps billed (also a SubmissionUnclear)
+        ├── SubmissionUnknown       perhaps accepted, perhaps billed (also an OutcomeUnknown)
         ├── SubmissionStopped       nothing was sent, and here is why
         │   ├── SubmissionsUsedUp   the intent has had all the submissions that the policy allows
         │   ├── FailedBefore        the vendor's verdict on this request would be the same again
         │   ├── AbandonedBefore     a person gave the intent up
         │   ├── HeldByAnother       another run keeps the intent busy
-        │   ├── TooManyUnknowns     several unclear answers in a row: the run sends nothing more
+        │   ├── TooManyUnknowns     several unknown outcomes in a row: the run sends nothing more
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
 
@@ -26,7 +26,7 @@ key. All survive pickling with their attributes (`SeedanceError`).
 
 from __future__ import annotations
 
-from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear
+from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
 from prefect_seedance.journal.commands import how_to_list_unknown
 
 
@@ -41,7 +41,7 @@ class JournalError(SeedanceError):
 
 
 class JournalUnavailable(JournalError):
-    """The store of the journal did not work, for as long as we were patient."""
+    """The store of the journal did not work, for as long as it was tried."""
 
     def __init__(self, where: str, cause: str, intent: str = "") -> None:
         self.where, self.cause, self.intent = where, cause, intent
@@ -86,7 +86,7 @@ class RecordTooNew(JournalError):
 
 
 class RecordChanged(JournalError):
-    """Somebody else wrote the record since it was read."""
+    """Another run wrote the record since it was read."""
 
     def __init__(self, where: str, intent: str) -> None:
         self.where, self.intent = where, intent
@@ -111,7 +111,7 @@ class MediaNotIdentified(JournalError, ValueError):
         self.address = address
         super().__init__(
             f"{address[:200]!r} can only be identified by its content, and nothing here reads it. Nothing was sent. "
-            "Give a public https:// URL, or asset://{id}."
+            "Pass a public https:// URL, or asset://{id}."
         )
 
 
@@ -131,16 +131,16 @@ class TaskNotRecorded(JournalError):
         )
 
 
-class SubmissionUnknown(JournalError, SubmissionUnclear):
-    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `evidence.unknown_error`.
+class SubmissionUnknown(JournalError, OutcomeUnknown):
+    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `stop_errors.unknown_error`.
 
     Attributes:
-        attempt: Number of the unclear attempt in the record.
+        attempt: Number of the unknown attempt in the record.
         run_name: Name of the run that sent it, "" outside of a flow.
         run_url: Where that run can be seen, "" if nowhere.
         started_at: When it was sent, ISO 8601.
         record_uri: Where the record lies.
-        store: What ``--store`` of the command line takes for the store.
+        store_option: What ``--store`` of the command line takes for the store.
     """
 
     def __init__(
@@ -156,12 +156,12 @@ class SubmissionUnknown(JournalError, SubmissionUnclear):
         run_url: str,
         started_at: str,
         record_uri: str,
-        store: str,
+        store_option: str,
     ) -> None:
         self.intent, self.attempt, self.reason = intent, attempt, reason
         self.excerpt, self.status_code = excerpt, status_code
         self.run_name, self.run_url, self.started_at = run_name, run_url, started_at
-        self.record_uri, self.store = record_uri, store
+        self.record_uri, self.store_option = record_uri, store_option
         Exception.__init__(self, message)
 
 
@@ -205,7 +205,7 @@ class AbandonedBefore(SubmissionStopped):
     def __init__(self, intent: str, record_uri: str) -> None:
         self.intent, self.record_uri = intent, record_uri
         super().__init__(
-            f"Nothing was sent: intent {intent} was abandoned by a person after an unclear submission (record: "
+            f"Nothing was sent: intent {intent} was abandoned by a person after an unknown submission (record: "
             f"{record_uri}). For a new video ask for another take; if the vendor's console shows by now what became of "
             "it, settle it once more with resolve_submission."
         )
@@ -224,14 +224,14 @@ class HeldByAnother(SubmissionStopped):
 
 
 class TooManyUnknowns(SubmissionStopped):
-    """Several unclear answers in a row: this run sends nothing more."""
+    """Several unknown outcomes in a row: this run sends nothing more."""
 
-    def __init__(self, unknowns: int, store: str) -> None:
-        self.unknowns, self.store = unknowns, store
+    def __init__(self, unknowns: int, store_option: str) -> None:
+        self.unknowns, self.store_option = unknowns, store_option
         super().__init__(
-            f"Nothing was sent: the last {unknowns} submissions of this run ended unclear, each perhaps billed, so the "
-            "run sends no more. See that the vendor and the network work, settle the unclear ones "
-            f"({how_to_list_unknown(store)}), then run again: what is done is not repeated."
+            f"Nothing was sent: the last {unknowns} submissions of this run ended with an unknown outcome, each "
+            "perhaps billed, so the run sends no more. See that the vendor and the network work, settle them "
+            f"({how_to_list_unknown(store_option)}), then run again: what is done is not repeated."
         )
 
 

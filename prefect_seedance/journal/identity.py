@@ -43,7 +43,7 @@ class Projected:
 
 
 PROJECTION: Mapping[str, Projected] = {
-    "prompt": Projected("kept", "letter by letter: the vendor reads it so"),
+    "prompt": Projected("kept", "character by character, as the vendor reads it"),
     "model": Projected("model", "another route makes another video"),
     "duration": Projected("kept", "always sent"),
     "resolution": Projected("choice", "as asked, also on a route that ignores it today"),
@@ -117,7 +117,7 @@ def canonical(request: VideoRequest, media: MediaIdentity | None = None) -> dict
 
 
 def identify(request: VideoRequest, *, scope: str, account: str, media: MediaIdentity | None = None) -> Identity:
-    """Give the identity of a request: its intent, and what that was made from.
+    """Return the identity of a request: its intent, and what that was made from.
 
     Args:
         request: As the user asked it.
@@ -140,7 +140,7 @@ def identify(request: VideoRequest, *, scope: str, account: str, media: MediaIde
 
 
 def intent_of(request: VideoRequest, *, scope: str, account: str, media: MediaIdentity | None = None) -> str:
-    """Give the intent of a request; see `identify`.
+    """Return the intent of a request; see `identify`.
 
     Example:
         >>> intent_of(VideoRequest(prompt="A paper boat"), scope=ALWAYS, account="default")
@@ -150,7 +150,7 @@ def intent_of(request: VideoRequest, *, scope: str, account: str, media: MediaId
 
 
 def run_scope(root_flow_run_id: str) -> str:
-    """The scope of ``reuse="run"``: within one root flow run.
+    """Return the scope of ``reuse="run"``: within one root flow run.
 
     Raises:
         ValueError: There is no run to share within.
@@ -161,7 +161,7 @@ def run_scope(root_flow_run_id: str) -> str:
 
 
 def how_to_repeat(scope: str) -> str:
-    """Say how the same video is asked for again, within the scope that it is shared in.
+    """Return how to ask for the same video again, within the scope that it is shared in.
 
     Example:
         >>> how_to_repeat(ALWAYS)
@@ -176,7 +176,7 @@ def how_to_repeat(scope: str) -> str:
 
 
 def how_to_go_on(scope: str) -> str:
-    """Say how a task that the vendor has is taken up, so that nobody pays for its video twice.
+    """Return how to go on with a task that the vendor has, without paying for its video twice.
 
     Example:
         >>> how_to_go_on(ALWAYS)
@@ -187,11 +187,11 @@ def how_to_go_on(scope: str) -> str:
 
 
 def named_scope(text: str) -> str:
-    """The scope of ``reuse="scope"``: whatever the user names, a date say.
+    """Return the scope of ``reuse="scope"``: whatever the user names, such as a date.
 
     Raises:
-        ValueError: The name is empty, which would share with everybody.
+        ValueError: The name is empty, which would share with every run.
     """
     if not text.strip():
-        raise ValueError('reuse="scope" needs a reuse_scope, "2026-11-22" say')
+        raise ValueError('reuse="scope" needs a reuse_scope, for example "2026-11-22"')
     return f"scope:{text}"

@@ -66,7 +66,7 @@ class Journal:
         store_option: What ``--store`` of the command line takes for the store; "" if its location will do.
         sleep: Called between tries of the store.
         now: The worker's clock, for times that people read.
-        at: Called with the name of each point at which a process may die (see `points.POINTS`).
+        at: Called with the name of each point at which a process may die (see `failpoints.JOURNAL_POINTS`).
         patience: How long the store is tried, unless said otherwise.
     """
 
@@ -203,11 +203,11 @@ class Journal:
             intent: Whose record.
             before: As read; None for a new record.
             after: What is to stand there; nonce, rev and times are set here.
-            step: Prefix of the named points, one of `points.STEPS`.
+            step: Prefix of the named points, one of `failpoints.STEPS`.
             patience: How long to try.
 
         Raises:
-            RecordChanged: Somebody else wrote first; nothing of ours is there.
+            RecordChanged: Another run wrote first; nothing of ours is there.
             RecordTooNew: The record is read-only for this version.
             JournalGone: The record was deleted.
             JournalUnavailable: The store could not be written.
@@ -254,13 +254,13 @@ class Journal:
         patience: Patience | None = None,
         first: Record | None = None,
     ) -> Entry:
-        """Read, change and write a record, again and again until nobody interferes.
+        """Read, change and write a record, again and again until no other writer interferes.
 
         Args:
             intent: Whose record.
             change: Returns the record as it shall be; the same one if there is nothing to do. Applied anew to
                 what others have written meanwhile, so it must be one of those that bear it: see `changes`.
-            step: Prefix of the named points, one of `points.STEPS`.
+            step: Prefix of the named points, one of `failpoints.STEPS`.
             patience: How long to try.
             first: What to apply the change to if there is no record.
 

@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from prefect_seedance.journal.errors import MediaNotIdentified
 
-#: Gives the identity of an address that its text cannot give (a local file, ``s3://``), or None to leave it.
+#: Returns the identity of an address whose text does not tell it (a local file, ``s3://``), or None to leave it.
 MediaIdentity = Callable[[str], str | None]
 
 
@@ -83,15 +83,15 @@ SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
 
 
 def media_identity(address: str, media: MediaIdentity | None = None) -> str:
-    """Say what an address stands for.
+    """Return what an address stands for, whatever signature it carries.
 
     Args:
         address: As the user gave it.
-        media: Asked first; identifies what an address alone cannot, a local file by its content say.
+        media: Asked first; identifies what an address alone cannot, for example a local file by its content.
 
     Raises:
         MediaNotIdentified: The address is neither https nor ``asset://`` and ``media`` does not know it. Its
-            text would be no identity, since what it names may change.
+            text cannot serve as an identity, since what it names may change.
 
     Example:
         >>> media_identity("https://bucket.example.com/cat.png?versionId=7&X-Amz-Date=1&X-Amz-Signature=ab")
@@ -113,7 +113,7 @@ def _unsigned(address: str) -> str:
     try:
         parts = urlsplit(address)
     except ValueError:
-        return address  # no URL at all: refused elsewhere, and as text still itself
+        return address  # not a URL: refused elsewhere, and its text is its identity
     host = parts.netloc.rpartition("@")[2]
     pieces = [piece for piece in parts.query.split("&") if piece]
     names = frozenset(_name(piece) for piece in pieces)

@@ -17,9 +17,9 @@ from prefect_seedance.journal.states import STATES, State
 
 VERSION = 1
 
-#: What became of an attempt; "" while nobody knows: it is on the wire, or its process is gone.
+#: What became of an attempt; "" as long as that is not recorded: it is on the wire, or its process is gone.
 AttemptOutcome = Literal[
-    "", "accepted", "unclear", "refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"
+    "", "accepted", "unknown", "refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"
 ]
 #: Outcomes that certainly cost nothing. Every other one counts as a submission, also one that we do not know.
 #: ("same_task": its task is counted in another attempt of the record.)
@@ -100,13 +100,13 @@ class Attempt(Part):
         cost: JimiCoin that the vendor reported.
         price: JimiCoin that we expected.
         price_source: Where that came from.
-        balance_before: JimiCoin before the POST, if somebody looked.
-        balance_after: JimiCoin after an unclear answer, if somebody looked.
+        balance_before: JimiCoin before the POST, if it was read.
+        balance_after: JimiCoin after an unknown outcome, if it was read.
         failure: Class of the vendor's verdict, "" if it gave none.
         message: The vendor's words, or why the outcome is what it is.
         code: Code of the answer.
         status_code: HTTP status of the answer.
-        excerpt: Up to 2 KB of an answer that is unclear.
+        excerpt: Up to 2 KB of what came back, if the outcome is unknown.
         resolved_by: Who settled it by hand.
     """
 
@@ -250,19 +250,19 @@ class Record(Part):
         return next((attempt for attempt in self.attempts if attempt.nonce == nonce), None)
 
     def unsettled(self) -> tuple[Attempt, ...]:
-        """The attempts of which nobody knows what became."""
+        """Return the attempts whose outcome is not known."""
         return tuple(attempt for attempt in self.attempts if attempt.is_unsettled)
 
     def live_attempt(self) -> Attempt | None:
-        """The newest attempt with a task that was not ended without a video."""
+        """Return the newest attempt with a task, unless the vendor ended that without a video."""
         return next((attempt for attempt in reversed(self.attempts) if attempt.is_live), None)
 
     def lease_left(self, age_seconds: float) -> float:
-        """Seconds that the holder still has, by the store's clock; 0 without one."""
+        """Return the seconds that the holder still has, by the store's clock; 0 without a holder."""
         return max(0.0, self.holder.lease_seconds - age_seconds) if self.holder else 0.0
 
     def reads_as(self, age_seconds: float) -> State:
-        """The state as of now: ``sending`` past its deadline reads as ``unknown``.
+        """Return the state as of now: ``sending`` past its deadline reads as ``unknown``.
 
         Args:
             age_seconds: Age of the record by the store's clock.

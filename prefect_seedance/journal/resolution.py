@@ -1,8 +1,8 @@
-"""Settling an unclear submission: the only way on from `unknown`, and a person's.
+"""Settling an unknown submission: the only way on from `unknown`, and a person's.
 
     attach       the task is in the console: its id goes into the record, once a GET has shown that it exists
     not_billed   there is no task and no bill: the record is ready again
-    abandon      never mind: the record is lost, and the intent stays as it is
+    abandon      give it up: the record is `lost`, and nothing is submitted for the intent again
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
 two people who give it to two intents one is refused, and all records are searched for it.
@@ -36,7 +36,7 @@ _RESERVATION_SECONDS = 600.0
 _RACES = 20
 
 
-def resolve_unclear(
+def resolve_unknown(
     journal: Journal,
     intent: str,
     resolution: Resolution,
@@ -47,11 +47,11 @@ def resolve_unclear(
     any_model: bool = False,
     fetch: Callable[[str], VideoTask] | None = None,
 ) -> Entry:
-    """Settle an unclear submission.
+    """Settle an unknown submission.
 
     Args:
         journal: The journal.
-        intent: Whose.
+        intent: Identity of the video.
         resolution: What became of it.
         task_id: For ``attach``.
         attempt: Number of the attempt, 0 for the newest that is not settled.
@@ -63,7 +63,7 @@ def resolve_unclear(
         The record as it stands now. Doing the same again changes nothing.
 
     Raises:
-        ResolutionRefused: It cannot be right; says why and what to do.
+        ResolutionRefused: The resolution cannot be right; the message says why and what to do.
         SeedanceError: The vendor could not be asked.
         JournalError: The journal cannot be used.
     """
@@ -92,23 +92,23 @@ def resolve_unclear(
             return journal.write(intent, entry, after, step="resolve")
         except RecordChanged:
             continue
-    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run works on it.")
+    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
 
 
 def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask] | None) -> Accepted:
-    """Make sure that a task exists before it is believed in."""
+    """Check that a task exists before its id goes into the record."""
     task_id = task_id.strip()
     if not task_id or not task_id.isprintable() or " " in task_id:
         raise ResolutionRefused(intent, "No task id was given.", "Copy it from the vendor's console.")
     if fetch is None:
-        raise ResolutionRefused(intent, "The task id cannot be checked.", "Give the credentials as well.")
+        raise ResolutionRefused(intent, "The task id cannot be checked.", "Pass the credentials as well.")
     try:
         task = fetch(task_id)
     except TaskNotFound as error:
         fix = "Check the id, and that the credentials are those of the account that submitted it."
         raise ResolutionRefused(intent, f"The vendor does not know task {task_id}.", fix) from error
     if task.task_id and task.task_id != task_id:
-        fix = "Give the whole id, as the console shows it."
+        fix = "Pass the whole id, as the console shows it."
         raise ResolutionRefused(intent, f"The vendor answers with task {task.task_id}, not {task_id}.", fix)
     return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
 
@@ -129,15 +129,15 @@ def _target(entry: Entry, resolution: Resolution, number: int) -> Attempt | None
     free_again = state is State.READY and resolution == "attach" and bool(cleared)
     left = record.lease_left(entry.age_seconds)
     if state is State.SENDING or (state is State.READY and left > 0):
-        fix = f"Wait {left:.0f} s; if it is still unclear then, call again."
+        fix = f"Wait {left:.0f} s; if it is still unknown then, call again."
         raise ResolutionRefused(record.intent, "A run is submitting it right now.", fix)
     if state not in (State.UNKNOWN, State.LOST) and not free_again:
-        reason = f"It is not unclear but {state}" + (f", task {record.task_id}." if record.task_id else ".")
+        reason = f"It is not unknown but {state}" + (f", task {record.task_id}." if record.task_id else ".")
         raise ResolutionRefused(record.intent, reason, "Run the request: it goes on from there.")
     found = next((each for each in reversed(may_be) if number in (0, each.number)), None)
     if found is None:
         numbers = ", ".join(str(each.number) for each in may_be) or "none"
-        reason = f"Attempt {number or 'to settle'} is not among the unclear ones ({numbers})."
+        reason = f"Attempt {number or 'to settle'} is not among the unknown ones ({numbers})."
         raise ResolutionRefused(record.intent, reason, "Leave the attempt out, or name one of these.")
     return found
 
@@ -157,7 +157,7 @@ def _not_billed(record: Record, target: Attempt, by: str) -> Record:
 
 def _abandoned(record: Record, by: str) -> Record:
     for each in record.unsettled():
-        record = _marked(record, each.number, {"outcome": "unclear", "resolved_by": by or "a person"})
+        record = _marked(record, each.number, {"outcome": "unknown", "resolved_by": by or "a person"})
     return record.model_copy(update={"state": State.LOST, "holder": None})
 
 

@@ -79,7 +79,7 @@ STATES: Mapping[State, StateRow] = {
         _to(State.SUBMITTED, State.STORED, State.FAILED, State.UNKNOWN),
     ),
     # Back to completed when a HEAD finds the object gone: the same task is relayed again.
-    State.STORED: StateRow("in the store, whole", "nobody needs to", False, _to(State.COMPLETED)),
+    State.STORED: StateRow("in the store, whole", "done: no one needs to", False, _to(State.COMPLETED)),
     State.REFUSED: StateRow(
         "certainly not accepted", "anyone may claim again", False, _to(State.SENDING, State.SUBMITTED, State.UNKNOWN)
     ),
@@ -91,7 +91,7 @@ STATES: Mapping[State, StateRow] = {
     ),
     State.UNKNOWN: StateRow(
         "perhaps accepted, perhaps billed",
-        "nobody by itself: resolve_submission",
+        "only a person: resolve_submission",
         True,
         _to(State.SUBMITTED, State.READY, State.FAILED, State.LOST),
     ),

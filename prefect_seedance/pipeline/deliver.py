@@ -216,7 +216,7 @@ class _Delivery:
         written_with_task(journal, self.submitted, write)
 
     def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
-        """Add poster and media facts, to the record too; a video without them is whole."""
+        """Add poster and media facts, to the record too; a video without them is complete."""
         work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
         try:
             extras = work.result(timeout=_DECODING_SECONDS)
@@ -276,7 +276,7 @@ def filename_of(record: Record, task_id: str) -> str:
 
 
 def moment(unix_seconds: int | None) -> datetime | None:
-    """Return the time of the vendor's Unix seconds; None if there are none, or no calendar has them."""
+    """Return the time of the vendor's Unix seconds; None if there are none, or they are out of range."""
     try:
         return datetime.fromtimestamp(unix_seconds, UTC) if unix_seconds else None
     except (ValueError, OverflowError, OSError):

@@ -46,7 +46,7 @@ class StoredVideo(BaseModel):
     task_id: str = Field(description="The vendor's task id.")
     intent: str = Field(description="Identity of what was asked, 32 hex digits.")
     model: str = Field(description="The model that made it.")
-    cost: float | None = Field(description="What its task cost, in the vendor's coins; null if nobody knows.")
+    cost: float | None = Field(description="What its task cost, in the vendor's coins; null if it is not known.")
     cost_source: str = Field(description='Where the cost comes from: "vendor", or the source of an estimate.')
     submissions: int = Field(description="How many submissions it has taken; those before failed.")
     reused: bool = Field(default=False, description="Whether an earlier run had paid for it.")

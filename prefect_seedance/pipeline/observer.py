@@ -1,4 +1,4 @@
-"""How a caller follows one video: log lines with facts, and events. What fails here never stops the work."""
+"""How a caller follows one video: log lines with facts, and events. A failure here never stops the work."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ Reuse = Literal["auto", "always", "run", "scope"]
 def _add_rules(schema: JsonDict) -> None:
     """Add what `RunOptions` refuses of ``reuse`` and ``reuse_scope`` together, in place, so that the form says it.
 
-    See `client.form` for the shape that both forms need. ``required`` may stand in an ``else``: where the server strips
-    it, a missing text is left to the model, and nothing more is refused.
+    See `client.request.form` for the shape that both forms need. ``required`` may stand in an ``else``: where the
+    server strips it, a missing text is left to the model, and nothing more is refused.
     """
     without_scope: JsonDict = {"enum": [each for each in get_args(Reuse) if each != "scope"]}
     # Of a failed `const` the user reads its value. The text is free, so `not` refuses the words themselves.
@@ -22,7 +22,7 @@ def _add_rules(schema: JsonDict) -> None:
     no_text: JsonDict = {"if": {"maxLength": 0}, "else": {"const": words, "not": {"const": words}}}
     a_text: JsonDict = {
         "if": {"type": "string", "pattern": r"^\s*$"},
-        "then": {"const": "a text to share within, 2026-11-22 say"},
+        "then": {"const": "a text to share within, for example 2026-11-22"},
     }
     schema["allOf"] = [
         {"if": {"properties": {"reuse": without_scope}}, "then": {"properties": {"reuse_scope": no_text}}},
@@ -34,7 +34,7 @@ def _add_rules(schema: JsonDict) -> None:
 
 
 class RunOptions(BaseModel):
-    """How this run behaves. The defaults suit nearly everybody.
+    """How this run behaves. The defaults suit nearly every run.
 
     Example:
         >>> RunOptions(wait_minutes=20).wait_seconds(duration=5)
@@ -57,14 +57,14 @@ class RunOptions(BaseModel):
         str,
         Field(
             title="Reuse scope",
-            description='For "scope" only: any text, 2026-11-22 say. The same request with the same text is one video.',
+            description='For "scope" only: any text, such as 2026-11-22. One request with one text is one video.',
             json_schema_extra={"position": 1},
         ),
     ] = ""
     max_submissions: Annotated[
         int,
         Field(
-            title="Submissions at most",
+            title="Maximum submissions",
             description="How often one video may be paid for, over all runs and for ever. A further one is made "
             "only after the vendor failed it for a passing reason; 1 means never.",
             ge=1,
@@ -75,7 +75,7 @@ class RunOptions(BaseModel):
     wait_minutes: Annotated[
         int,
         Field(
-            title="Wait at most (minutes)",
+            title="Maximum wait (minutes)",
             description="How long to wait for the vendor; longer in proportion for clips above 15 s. Running out of "
             "time loses nothing: the video goes on, and the run, retried, takes it up.",
             ge=1,
@@ -94,13 +94,13 @@ class RunOptions(BaseModel):
     ] = True
 
     def wait_seconds(self, duration: int) -> float:
-        """Give the limit in seconds for a clip of ``duration`` seconds."""
+        """Return the limit in seconds for a clip of ``duration`` seconds."""
         return 60.0 * self.wait_minutes * max(1.0, duration / 15)
 
     @model_validator(mode="after")
     def _scope_and_its_text(self) -> Self:
         if self.reuse == "scope" and not self.reuse_scope.strip():
-            raise ValueError('reuse_scope: reuse "scope" needs a text to share within; write one, 2026-11-22 say')
+            raise ValueError('reuse_scope: reuse "scope" needs a text to share within; write one, such as 2026-11-22')
         if self.reuse != "scope" and self.reuse_scope:
             raise ValueError('reuse_scope: it counts for reuse "scope" only; empty it, or set reuse to "scope"')
         return self

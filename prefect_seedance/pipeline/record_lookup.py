@@ -15,16 +15,16 @@ from prefect_seedance.pipeline.parties import Destination
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of an order's money.
+    """What the journal knows of an order: a task that goes on, or a submission that a person has to settle.
 
     Attributes:
         task_id: The vendor's task that goes on, "" if none is known.
-        unclear: Set where a submission may have been accepted, and a person has to settle it.
+        unknown: Set where a submission may have been accepted, and a person has to settle it.
         scope: What the video is shared within; None before anything could have been sent.
     """
 
     task_id: str = ""
-    unclear: SubmissionUnknown | None = None
+    unknown: SubmissionUnknown | None = None
     scope: str | None = None
 
     @property
@@ -45,5 +45,5 @@ def look_up(destination: Destination, identity: Identity, observer: Observer) ->
         return Standing(scope=scope)
     if entry.state is State.UNKNOWN:
         where = journal.uri_of(identity.intent)
-        return Standing(unclear=unknown_error(entry.record, where, journal.store_option), scope=scope)
+        return Standing(unknown=unknown_error(entry.record, where, journal.store_option), scope=scope)
     return Standing(entry.record.task_id if entry.state in HAVE_TASK else "", scope=scope)

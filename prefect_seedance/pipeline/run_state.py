@@ -20,7 +20,7 @@ from prefect_seedance.pipeline.parties import Account
 
 T = TypeVar("T")
 
-#: Longest that the price catalog is asked for: a price is for people, and no reason to hold up a video.
+#: Longest that the price catalog is asked for: a price is for people, and must not hold up a video.
 CATALOG_SECONDS = 15.0
 #: How soon a waiting submission notices that its run is cancelled.
 _LOOK_SECONDS = 0.2
@@ -33,7 +33,7 @@ class RunState:
     again by whoever needs it next.
 
     Attributes:
-        storm: Stops the run after several unclear answers in a row.
+        storm: Stops the run after several unknown outcomes in a row.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from prefect_seedance.client.outcome import Outcome, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.record import Run
-from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
@@ -59,7 +59,7 @@ def submit(
         InvalidRequest: The request breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
         SubmissionUnknown: Perhaps accepted: a person has to settle it.
-        SubmissionStopped: Nothing was sent, and why.
+        SubmissionStopped: Nothing was sent; the message says why.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
@@ -86,11 +86,11 @@ def submit(
         with account.client() as client:
             return client.user_balance().available
 
-    def tell(notice: Notice) -> None:
-        facts = {"decision": str(notice.decision), "reason": notice.reason, "model": order.prepared.model_name}
-        if notice.kind == "unknown":
-            facts["resolve"] = how_to_resolve(notice.intent, journal.store_option)
-        observer.tell(Event(notice.kind, notice.intent, notice.task_id, facts={"attempt": notice.attempt, **facts}))
+    def tell(event: SubmissionEvent) -> None:
+        facts = {"decision": str(event.decision), "reason": event.reason, "model": order.prepared.model_name}
+        if event.kind == "unknown":
+            facts["resolve"] = how_to_resolve(event.intent, journal.store_option)
+        observer.tell(Event(event.kind, event.intent, event.task_id, facts={"attempt": event.attempt, **facts}))
 
     return resume_or_submit(
         journal,

@@ -22,7 +22,7 @@ class Pool:
     """A pool that makes its threads when they are needed; a forked child makes its own.
 
     Args:
-        size: Threads at most.
+        size: Maximum number of threads.
         name: What their names begin with.
     """
 

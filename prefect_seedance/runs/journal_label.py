@@ -18,7 +18,7 @@ from prefect_seedance.runs.current_run import CurrentRun
 
 
 async def hold_to_its_journal(store: VideoStore, current: CurrentRun) -> str:
-    """Refuse another journal than the one that this run began with. Outside of a flow there is nothing to hold to.
+    """Refuse another journal than the one that this run began with. Outside of a flow any journal will do.
 
     Returns:
         The journal's name.

@@ -15,7 +15,7 @@ Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 #: Name of the attribute of a log record that holds the facts; the command line draws its progress from it.
 FACTS = "seedance"
 
-#: How rich exits when its output has nobody left to read it (``Console.on_broken_pipe``).
+#: How rich exits when its output is no longer read (``Console.on_broken_pipe``).
 BROKEN_PIPE = 1
 
 
@@ -33,7 +33,7 @@ def _write(level: int, message: str, extra: Mapping[str, object]) -> None:
     try:
         _logger().log(level, "%s", message, extra=extra)
     except SystemExit as ended:
-        # Prefect's console is rich's, which ends the process so when nobody reads its output any longer, for example
+        # Prefect's console is rich's, which ends the process in this way once its output is no longer read, for example
         # after the death of the worker that started this run. It is silent from then on, and what is under way (an
         # answer to be written down, a paid video) is worth more than that line. Prefect's own lines still end the
         # process, but none of them comes between the vendor's answer and its record, or while a video is waited for.

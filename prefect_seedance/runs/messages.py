@@ -1,10 +1,10 @@
-"""What people are told: short, and honest about the money."""
+"""What people are told: in short what happened, what was paid and what to do next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear, VideoFailed, WaitTimedOut
+from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
@@ -12,12 +12,12 @@ from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, Sub
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.storage.errors import StorageError
 
-#: Longest body of a failure: more is read on the run's page. The words of an unclear submission are never cut.
+#: Longest body of a failure: more is read on the run's page. The words of an unknown submission are never cut.
 _LENGTH = 1500
 
 
 def reuse_message(task_id: str) -> str:
-    """Say that a video was paid for before, and how to get another one."""
+    """Return the sentence that a video was paid for before, and how to get another one."""
     return (
         f"Reused: task {task_id} was submitted and paid for by an earlier run of the same request; nothing was paid "
         "now. For another video of it set another take."
@@ -57,7 +57,7 @@ class NoVideo:
             'No video yet, it goes on: videos_1'
         """
         error = self.error
-        if isinstance(error, SubmissionUnclear):
+        if isinstance(error, OutcomeUnknown):
             return f"Perhaps paid, a person has to settle it: {getattr(error, 'intent', '') or 'a submission'}"
         if isinstance(error, WaitTimedOut):
             return f"No video yet, it goes on: {error.task_id}"
@@ -65,7 +65,7 @@ class NoVideo:
 
     @property
     def words(self) -> str:
-        """What happened. Errors of others are named only: nobody knows what they repeat."""
+        """What happened. Errors of other packages are only named: their text may repeat a secret."""
         if isinstance(self.error, SeedanceError | StorageError):
             said = without_signatures(str(self.error))
         else:
@@ -80,8 +80,8 @@ class NoVideo:
         task_id = getattr(self.error, "task_id", "") or self.task_id
         refunds = "the vendor does not document refunds, its console shows the charge"
         match self.error:
-            case SubmissionUnclear():
-                return "perhaps; nobody knows whether the vendor accepted it"
+            case OutcomeUnknown():
+                return "perhaps; it is not known whether the vendor accepted it"
             case VideoFailed():
                 return f"task {task_id} was accepted; {refunds}"
             case FailedBefore():
@@ -106,7 +106,7 @@ def failure_message(end: NoVideo, request: VideoRequest) -> tuple[str, str]:
 
 
 def cost_words(stored: StoredVideo) -> str:
-    """Say what a video cost, and how that is known. It is the cost of its task: others may have failed before."""
+    """Return what a video cost, and how that is known: the cost of its task; others may have failed before."""
     if stored.cost is None:
         cost = "Its cost is not known"
     elif stored.cost_source == "vendor":
@@ -133,6 +133,6 @@ def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
         f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:300]}",
         f"Sent {error.started_at}{sender}, or about to be. Nothing is sent again before a person has looked into the "
         f"vendor's console for a task of {request.model_name} made at that minute.",
-        how_to_resolve(error.intent, error.store),
+        how_to_resolve(error.intent, error.store_option),
     ]
     return "\n".join(lines)

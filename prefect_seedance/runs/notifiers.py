@@ -54,8 +54,8 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
     return found
 
 
-async def send(block: NotificationBlock, subject: str, body: str) -> None:
-    """Send a message through a block, in a thread that nobody waits for once the caller gives up.
+async def send_through(block: NotificationBlock, subject: str, body: str) -> None:
+    """Send a message through a block, in a thread that is left alone once the caller gives up.
 
     Raises:
         Exception: Whatever the block raises; word it with `why_not_sent`.
@@ -80,7 +80,7 @@ async def _awaited(sent: Awaitable[None]) -> None:
 
 
 async def _in_a_thread(work: Callable[[], None]) -> None:
-    """Run blocking work in a thread that nobody waits for once it hangs; a loop's own pool is joined at its end."""
+    """Run blocking work in a thread of its own that may hang: a loop's own pool is joined at its end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     context = contextvars.copy_context()
@@ -103,7 +103,7 @@ async def _in_a_thread(work: Callable[[], None]) -> None:
 
 
 def why_not_sent(error: Exception, block: NotificationBlock | None = None) -> str:
-    """Say why a notification failed, without the secrets that such errors like to repeat."""
+    """Return why a notification failed, without the secrets that such errors often repeat."""
     if isinstance(error, ValidationError):
         words = "; ".join(
             f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)

@@ -8,6 +8,6 @@ from prefect.client.schemas.objects import State
 def failure_of(state: State[object]) -> object:
     """Return what a failed task run raised.
 
-    Read from ``state.data``: for async tasks ``state.result()`` is a coroutine, and nobody would await it.
+    Read from ``state.data``: for async tasks ``state.result()`` is a coroutine, which is not awaited here.
     """
     return getattr(state.data, "exception", state.data)

@@ -1,4 +1,4 @@
-"""What the page of a run shows: the result with its poster, or what happened to the money without one.
+"""What the page of a run shows: the result with its poster, or why there is none and what was paid.
 
 What cannot be shown is logged and changes nothing.
 """
@@ -31,7 +31,7 @@ from prefect_seedance.storage.templates import beside
 
 #: Longest that showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
-#: What a prompt may hold and markdown would read: an image in it would be fetched by whoever looks at the page.
+#: Characters of a prompt that markdown would interpret: an image in it would be fetched by the reader's browser.
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 
@@ -89,9 +89,9 @@ def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
 
 def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     """Word a cancelled run as markdown."""
-    if now.unclear:
-        words = without_signatures(str(now.unclear))
-        state = f"**Paid:** perhaps; nobody knows whether the vendor accepted it.\n\n{_fenced(words)}"
+    if now.unknown:
+        words = without_signatures(str(now.unknown))
+        state = f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{_fenced(words)}"
     elif now.task_id:
         state = (
             f"Task `{now.task_id}` **goes on at the vendor and is paid for**; nothing can cancel it there. "
@@ -100,7 +100,7 @@ def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     elif now.scope is not None:
         state = (
             f"Nothing was known to be accepted when it stopped. {how_to_repeat(now.scope)}: it submits only if nothing "
-            "was accepted, and says so if that is unclear."
+            "was accepted, and says so if that is not known."
         )
     else:
         state = "This try was stopped before it sent anything."

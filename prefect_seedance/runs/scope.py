@@ -11,7 +11,7 @@ def resolve_scope(options: RunOptions, current: CurrentRun) -> str:
     """Turn the reuse setting into the scope that becomes part of the intent.
 
     A schedule with fixed parameters wants a new video each time, so ``auto`` is ``run`` for what Prefect's scheduler
-    made (the root run counts: a parent that was scheduled too), else ``always``.
+    made (the root run decides, so a scheduled parent counts too), else ``always``.
 
     Raises:
         ValueError: ``run`` was asked for outside of a flow.

@@ -11,7 +11,7 @@ Example:
     ...     simulator.bills()
     []
 
-From a shell it is ``prefect-seedance simulator``. Where the vendor is silent the simulator had to choose: how
+From a shell it is ``prefect-seedance simulator``. Where the vendor's documentation is silent the simulator chooses: how
 an empty account is refused (code 20002), that a failed task is refunded, that a task unknown to it is 20002,
 and that ``asset://`` ids which it did not issue itself are usable.
 """

@@ -64,12 +64,12 @@ class AssetLibrary:
         return asset
 
     def find(self, asset_id: str) -> Asset | None:
-        """Give an asset, or None when none has that id."""
+        """Return an asset, or None if none has that id."""
         with self._lock:
             return self._assets.get(asset_id)
 
     def status(self, asset: Asset) -> str:
-        """Give an asset's status in the words of its library."""
+        """Return an asset's status in the words of its library."""
         waiting, usable, turned_down = _WORDS[asset.library]
         if self._clock.now() - asset.started < self._seconds:
             return waiting
@@ -96,7 +96,7 @@ class UploadedFiles:
             self._folder = None
 
     def save(self, file: IO[bytes], suffix: str) -> str:
-        """Keep a file and give the name under which it is served."""
+        """Keep a file and return the name under which it is served."""
         with self._lock:
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="seedance-simulator-files-")

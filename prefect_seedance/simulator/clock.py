@@ -20,7 +20,7 @@ class Clock:
         self._elapsed = 0.0
 
     def now(self) -> float:
-        """Give the time in seconds since some moment."""
+        """Return the seconds since some moment."""
         return time.monotonic() + self._elapsed
 
     def elapse(self, seconds: float) -> None:

@@ -175,7 +175,7 @@ class FaultPlan:
             return list(self._queue)
 
     def take(self, place: Place, text: str, fits: Callable[[Fault], bool] = lambda _: True) -> Fault | None:
-        """Give the fault that this request meets, if any, and count it.
+        """Return the fault that this request meets, if any, and count it.
 
         Args:
             place: Where the request is.

@@ -18,7 +18,7 @@ def authorized(request: Request, key: str) -> bool:
 
 
 async def json_object(request: Request) -> dict[str, JsonValue] | None:
-    """Read the body as a JSON object, or give None when it is none."""
+    """Read the body as a JSON object, or return None if it is not one."""
     try:
         return _OBJECT.validate_json(await request.body())
     except ValidationError:
@@ -26,12 +26,12 @@ async def json_object(request: Request) -> dict[str, JsonValue] | None:
 
 
 def strings(body: Mapping[str, JsonValue], field: str) -> list[str]:
-    """Give the strings of a list field; an absent field is an empty list."""
+    """Return the strings of a list field; an absent field is an empty list."""
     value = body.get(field)
     return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
 
 def text(body: Mapping[str, JsonValue], field: str) -> str:
-    """Give a text field, "" when it is absent or no text."""
+    """Return a text field, "" if it is absent or not text."""
     value = body.get(field)
     return value if isinstance(value, str) else ""

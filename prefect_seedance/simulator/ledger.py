@@ -98,7 +98,7 @@ class Ledger:
         self._tasks: dict[str, _Task] = {}
 
     def clear(self) -> None:
-        """Forget every task and bill, and give the money back."""
+        """Forget every task and bill, and refund them."""
         with self._lock:
             self._tasks.clear()
 
@@ -125,13 +125,13 @@ class Ledger:
             return self._view(task)
 
     def view(self, task_id: str) -> TaskView | None:
-        """Give a task as it is now, or None when there is none of that id."""
+        """Return a task as it is now, or None if no task has that id."""
         with self._lock:
             task = self._tasks.get(task_id)
             return None if task is None else self._view(task)
 
     def fail(self, task_id: str, message: str) -> None:
-        """End a task as failed, with the vendor's text, and give its money back."""
+        """End a task as failed, with the vendor's text, and refund it."""
         with self._lock:
             task = self._tasks[task_id]
             task.error_message, task.ended = message, time.time()
@@ -166,14 +166,14 @@ class Ledger:
             ]
 
     def account(self) -> dict[str, JsonValue]:
-        """Give the balance as the vendor words it: ``available`` is ``balance`` less ``used_coin``."""
+        """Return the balance as the vendor words it: ``available`` is ``balance`` less ``used_coin``."""
         with self._lock:
             used = self._used()
             available = round(self._topped_up - used, 4)
             return {"balance": self._topped_up, "used_coin": used, "available": available}
 
     def key(self) -> dict[str, JsonValue]:
-        """Give the key's quota as the vendor words it."""
+        """Return the key's quota as the vendor words it."""
         with self._lock:
             used = self._used_quota()
             return {

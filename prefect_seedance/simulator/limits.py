@@ -24,7 +24,7 @@ _FRAMES = ("first_image", "last_image")
 
 
 def refusal(body: Body) -> str | None:
-    """Give the vendor's reason to refuse a create body, or None when it is accepted.
+    """Return the vendor's reason to refuse a create body, or None if it is accepted.
 
     Example:
         >>> refusal({"model": "seedance2.0-std", "prompt": "A boat", "duration": 3})

@@ -30,7 +30,7 @@ _LARGEST_SHORT_BOX = 0xFFFFFFFF
 
 
 def frame_size(resolution: str, body: Mapping[str, JsonValue]) -> tuple[int, int]:
-    """Give width and height for a resolution and the body's ratio or orientation; 16:9 where none is said.
+    """Return width and height for a resolution and the body's ratio or orientation; 16:9 if it names neither.
 
     Example:
         >>> frame_size("720p", {"ratio": "9:16"})

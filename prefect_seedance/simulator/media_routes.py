@@ -30,7 +30,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 
 
 def media_url(base: str, task: TaskView) -> str:
-    """Give the present link to a task's video."""
+    """Return the present link to a task's video."""
     return f"{base}media/{task.task_id}.mp4?token={task.token}"
 
 

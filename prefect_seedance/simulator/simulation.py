@@ -97,7 +97,7 @@ class RequestLog:
             self._media.append(request)
 
     def counts(self) -> RequestCounts:
-        """Give the counts."""
+        """Return the counts."""
         with self._lock:
             media = Counter(request.task_id for request in self._media)
             return RequestCounts(create_received=self._creates, polls=dict(self._polls), media=dict(media))
@@ -125,7 +125,7 @@ class Simulation:
         self.files = UploadedFiles()
 
     def reset(self) -> None:
-        """Start anew: no tasks, bills, faults, assets, files or counts, and all the money back."""
+        """Start anew: no tasks, bills, faults, assets, files or counts, and the full balance."""
         for part in (self.faults, self.log, self.ledger, self.assets, self.files):
             part.clear()
 

@@ -163,7 +163,7 @@ class Streamed(Response):
             if left <= 0:
                 break
             wait = delivery.spread_seconds * len(chunk) / max(self._length, 1)
-            # Without the sleep of 0 one fast reader would keep the loop from everybody else.
+            # Without the sleep of 0 one fast reader would keep the loop from all others.
             gone = not await pause(wait, receive, self._stopping) if wait else await asyncio.sleep(0)
             if gone or self._stopping.is_set() or (transport is not None and transport.is_closing()):
                 await _close_now(_transport(scope), receive)

@@ -60,7 +60,7 @@ def check_template(template: str) -> str:
         The template.
 
     Raises:
-        ValueError: Saying which rule is broken and what to write instead.
+        ValueError: A rule is broken; the message says which, and what to write instead.
 
     Example:
         >>> check_template("clips/{model}/{task_id}.mp4")
@@ -69,7 +69,7 @@ def check_template(template: str) -> str:
     try:
         pieces = list(_pieces(template))
     except ValueError as error:
-        raise ValueError(f"key template {template!r}: {error}; write names in braces, {{task_id}} say") from None
+        raise ValueError(f"key template {template!r}: {error}; write names in braces, such as {{task_id}}") from None
     if any(brace in text for text, _, _ in pieces for brace in "{}"):
         raise ValueError(f"key template {template!r}: a brace is not safe in a key; write names in single braces")
     used = {name for _, name, _ in pieces if name is not None}
@@ -79,11 +79,11 @@ def check_template(template: str) -> str:
     if not used & {"task_id", "intent"}:
         raise ValueError("key template: it must hold {task_id} or {intent}, or two videos would share a key")
     if any(form and name != "created" for _, name, form in pieces):
-        raise ValueError("key template: only {created} takes a format, {created:%Y/%m/%d} say")
+        raise ValueError("key template: only {created} takes a format, for example {created:%Y/%m/%d}")
     if not template.endswith(".mp4"):
         raise ValueError("key template: it must end with .mp4; the poster and the provenance take its name")
     if template.startswith(RESERVED):
-        raise ValueError(f"key template: {template.split('/')[0]}/ is kept for other things; use videos/, say")
+        raise ValueError(f"key template: {template.split('/')[0]}/ is kept for other things; use a folder like videos/")
     for facts, task_id in ((_EXAMPLE, "videos_0"), (_LONGEST, "x" * MAXIMUM_VALUE_CHARACTERS)):
         key = render(prefill(template, facts), task_id, _EXAMPLE_CREATED)
         if not _SAFE_KEY.match(key):
@@ -146,7 +146,7 @@ def beside(key: str, suffix: str) -> str:
 
 
 def _safe(value: str) -> str:
-    """Make a value fit for a key whatever it is: after the money is spent, a key must not be refused."""
+    """Make any value fit for a key: once the video is paid for, its key must not be refused."""
     text = _UNSAFE_IN_VALUE.sub("-", value)[:MAXIMUM_VALUE_CHARACTERS].lstrip(".")
     return text or "-"
 
@@ -154,5 +154,5 @@ def _safe(value: str) -> str:
 def _pieces(template: str) -> Iterator[tuple[str, str | None, str | None]]:
     for text, name, form, conversion in string.Formatter().parse(template):
         if conversion or (name is not None and not name.isidentifier()) or (form and "{" in form):
-            raise ValueError(f"{{{name}}} is no plain name")
+            raise ValueError(f"{{{name}}} is not a plain name")
         yield text, name, form

@@ -1,4 +1,4 @@
-"""Second step: the one that costs money. Never retried by Prefect; safe to run again, by the journal."""
+"""Second step: submit, which costs money. Prefect never retries it; the journal makes it safe to run again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def create_video(
         InvalidRequest: The request breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
         SubmissionUnknown: Perhaps accepted, perhaps billed: a person settles it with ``resolve_submission``.
-        SubmissionStopped: Nothing was sent, and why.
+        SubmissionStopped: Nothing was sent; the message says why.
         JournalGone: Nothing was sent: it is not the journal that the run began with.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
 
@@ -115,8 +115,8 @@ async def create_video(
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
     cancelled = threading.Event()
-    # A future of a pool and no task: when a run is ended by a signal, asyncio cancels every task there is, and the
-    # answer of a POST that is under way would have nobody to come to.
+    # A future of a pool, not an asyncio task: when a signal ends the run, asyncio cancels every task, and the answer
+    # to a POST that is under way would be lost.
     submission = threads.start(
         threads.SUBMISSIONS,
         lambda: submit(
@@ -142,7 +142,7 @@ async def create_video(
 
 
 async def _after_cancel(submission: Future[SubmittedVideo]) -> None:
-    """Let the thread finish, if it does so in time, and say what goes on."""
+    """Wait for the thread to finish, within its time, and log what goes on at the vendor."""
     if submission.cancel():  # it had not begun
         return
     end = time.monotonic() + _ANSWER_SECONDS

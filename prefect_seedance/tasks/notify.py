@@ -9,7 +9,7 @@ from prefect import task
 from prefect.blocks.abstract import NotificationBlock
 
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.notifiers import load_notifiers, send, why_not_sent
+from prefect_seedance.runs.notifiers import load_notifiers, send_through, why_not_sent
 
 #: Longest that one notification may take. Most classes give up by themselves after 4 to 10 seconds.
 SECONDS = 30.0
@@ -31,7 +31,7 @@ async def send_notifications(notify: list[str], subject: str, body: str, seconds
         try:
             async with limit:
                 block = (await load_notifiers([name]))[name]
-                await send(block, subject, body)
+                await send_through(block, subject, body)
         except Exception as error:
             why = f"not done within {seconds:g} s" if limit.expired() else why_not_sent(error, block)
             log("notify", f"The notification to {name} failed: {why}", level=logging.WARNING)

@@ -39,7 +39,7 @@ from prefect_seedance.storage.errors import (
     SourceTooLarge,
 )
 
-#: Faults that a repeat in a few seconds does not mend.
+#: Faults that a retry within seconds does not cure.
 _LASTING = (
     AlreadyExists,
     AuthenticationFailed,
@@ -55,7 +55,7 @@ _LASTING = (
 )
 
 
-def repeat_is_useful(
+def storing_is_worth_repeating(
     task: Task[..., object], run: prefect_objects.TaskRun, state: prefect_objects.State[object]
 ) -> bool:
     """Tell Prefect whether storing is worth repeating."""
@@ -68,7 +68,7 @@ def repeat_is_useful(
     task_run_name="store-video: {request.model_name}",
     retries=3,
     retry_delay_seconds=[2, 10, 30],
-    retry_condition_fn=repeat_is_useful,
+    retry_condition_fn=storing_is_worth_repeating,
 )
 async def store_video(
     completed: VideoTask,

@@ -25,8 +25,8 @@ from prefect_seedance.runs.progress import ProgressArtifact
 from prefect_seedance.runs.retry_conditions import failure_of
 
 
-def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Tell Prefect whether a failed wait is worth repeating: not when vendor, patience or record have spoken."""
+def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
+    """Tell Prefect whether a failed wait is worth repeating: not after a verdict, the time limit or a stop."""
     return not isinstance(failure_of(state), TaskError | SubmissionStopped)
 
 
@@ -35,7 +35,7 @@ def repeat_is_useful(task: Task[..., object], run: TaskRun, state: State[object]
     task_run_name="wait-for-video: {request.model_name}",
     retries=2,
     retry_delay_seconds=10,
-    retry_condition_fn=repeat_is_useful,
+    retry_condition_fn=wait_is_worth_repeating,
 )
 async def wait_for_video(
     submitted: SubmittedVideo,
@@ -53,7 +53,7 @@ async def wait_for_video(
         request: What was asked for.
         credentials: Whose task it is.
         store: Where the journal is.
-        options: How long to wait, by a clock of its own that no single answer can stop.
+        options: How long to wait in all, however long a single answer takes.
 
     Returns:
         The completed task, with a link that lives about three days; without one if the video is stored already.

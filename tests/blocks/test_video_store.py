@@ -15,7 +15,7 @@ from prefect_seedance.storage.s3.settings import S3Options, S3Settings
         ("./videos", "not an absolute path"),
         ("", "not an absolute path"),
         ("/data/../etc", "not an absolute path"),
-        ("gs://bucket/x", "no place to store to"),
+        ("gs://bucket/x", "not a valid location"),
     ],
 )
 def test_a_location_that_would_lose_videos_is_refused(location: str, said: str) -> None:

@@ -27,7 +27,7 @@ from prefect_seedance import (
 )
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.failpoints import listen
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unknown
 from tests.chaos.orders import Order, Report, Strike
 from tests.chaos.places import place_of
 
@@ -116,7 +116,7 @@ def _settled(order: Order) -> Report:
     credentials, store = _blocks(order)
     try:
         with credentials.get_client() as client:
-            entry = resolve_unclear(
+            entry = resolve_unknown(
                 store.journal(), order.resolve, order.resolution, task_id=order.task_id, fetch=client.get_video
             )
     except BaseException as error:

@@ -19,7 +19,7 @@ from prefect_seedance import SeedanceCredentials
 from prefect_seedance.journal.identity import identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Entry
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from prefect_seedance.storage.protocol import Store
@@ -226,11 +226,11 @@ class Case:
         self.place.age(self.record_key, _LONG_AGO_SECONDS)
 
     def settle(self, task_id: str = "") -> None:
-        """Settle what is unclear, as a person would who sees the vendor's console."""
+        """Settle what is unknown, as a person would who sees the vendor's console."""
         task_id = task_id or next(iter(self.bills()), "")
         with self.chaos.credentials.get_client() as client:
             resolution = "attach" if task_id else "not_billed"
-            resolve_unclear(self.journal, self.intent, resolution, task_id=task_id, fetch=client.get_video)
+            resolve_unknown(self.journal, self.intent, resolution, task_id=task_id, fetch=client.get_video)
 
     def read(self, key: str) -> bytes:
         """Read an object of the store."""

@@ -18,8 +18,8 @@ from tests.chaos.processes import Child
 from tests.chaos.report import Outcome
 
 #: What there was before the run that is killed: a stored video that was deleted; a task whose record was deleted; an
-#: unclear submission; another run that is submitting just now.
-Past = Literal["nothing", "deleted video", "deleted record", "unclear", "rival"]
+#: unknown submission; another run that is submitting just now.
+Past = Literal["nothing", "deleted video", "deleted record", "unknown", "rival"]
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ _LOST_ANSWER = {"note": "answer lost", "faults": (Fault(fault="lost_answer"),), 
 _THREE_POLLS = (Fault(fault="unknown_status", times=3),)
 _FAILED = {"faults": (Fault(fault="failed", message="PROVIDER_TIMEOUT"),), "allowed": 2}
 _CANCELLED = {"strikes": (Strike("backoff", "interrupt"),), **_RATE_LIMITED, "note": "cancelled in a back-off"}
-_ATTACHED = {"past": "unclear", "order": {"resolution": "attach"}}
-_ABANDONED = {"past": "unclear", "order": {"resolution": "abandon"}}
+_ATTACHED = {"past": "unknown", "order": {"resolution": "attach"}}
+_ABANDONED = {"past": "unknown", "order": {"resolution": "abandon"}}
 
 KILLS: tuple[Kill, ...] = (
     # Up to the POST, and in it.
@@ -208,7 +208,7 @@ def _deleted_record(case: Case) -> None:
         case.files.delete(key)
 
 
-def _unclear(case: Case) -> None:
+def _unknown(case: Case) -> None:
     case.plan(Fault(fault="lost_answer"))
     case.assert_unknown(case.run())
 
@@ -221,6 +221,6 @@ _PASTS: dict[Past, Callable[[Case], Child | None]] = {
     "nothing": _nothing,
     "deleted video": _deleted_video,
     "deleted record": _deleted_record,
-    "unclear": _unclear,
+    "unknown": _unknown,
     "rival": _rival,
 }

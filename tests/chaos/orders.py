@@ -28,7 +28,7 @@ class Strike:
 
 @dataclass(frozen=True)
 class Order:
-    """One or more runs of the flow in one process, or one call of `resolve_unclear`.
+    """One or more runs of the flow in one process, or one call of `resolve_unknown`.
 
     Attributes:
         folder: Where the child writes its output, the points that it reaches, and its reports.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault
 from tests.chaos.harness import Case, Chaos, until
@@ -49,7 +49,7 @@ def another_run_bought_it(chaos: Chaos) -> None:
 def given_up_meanwhile(chaos: Chaos) -> None:
     """A person gave it up; woken, it sends nothing."""
     case, sleeper = _asleep(chaos, "claim.record.after")
-    resolve_unclear(case.journal, case.intent, "abandon")
+    resolve_unknown(case.journal, case.intent, "abandon")
     sleeper.wake()
     assert sleeper.ended().report.error == "AbandonedBefore"
     assert case.record().state is State.LOST and not case.bills()

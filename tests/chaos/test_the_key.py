@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 def test_the_key_is_in_no_file_object_log_traceback_result_or_database(chaos: Chaos, chaos_on_s3: Chaos) -> None:
     chaos.credentials.save("chaos")
-    unclear = chaos.case("key, unclear", Fault(fault="lost_answer"))
-    assert unclear.run(block="chaos").error == "SubmissionUnknown"
+    unknown = chaos.case("key, unknown", Fault(fault="lost_answer"))
+    assert unknown.run(block="chaos").error == "SubmissionUnknown"
     killed = chaos.case("key, killed")
     assert killed.begin(block="chaos", strikes=(Strike("accepted.logged"),)).ended().was_killed
     refused = chaos.case("key, refused")
@@ -30,7 +30,7 @@ def test_the_key_is_in_no_file_object_log_traceback_result_or_database(chaos: Ch
     in_bucket.assert_stored(in_bucket.run(block="chaos"))
 
     database = chaos.folder / "server"
-    for trace in (stored.prompt, "AuthenticationFailed", "It is unclear whether the vendor accepted"):
+    for trace in (stored.prompt, "AuthenticationFailed", "It is not known whether the vendor accepted"):
         until_found(trace, lambda: files(database))  # the server writes down logs and events a little later
     assert holding(task_id, iter(persisted_results(chaos.home)))
     places = [chaos.folder, Path(os.environ["PREFECT_HOME"])]

@@ -55,18 +55,18 @@ def test_the_same_command_again_is_the_same_video_and_another_take_is_another(
     assert [line.split("\t")[1] for line in listed] == ["state", "stored", "stored"]
 
 
-def test_an_unclear_submission_is_listed_and_settled(command: Command, vendor: Simulator) -> None:
+def test_an_unknown_submission_is_listed_and_settled(command: Command, vendor: Simulator) -> None:
     vendor.plan(Fault(fault="lost_answer"))
-    unclear = command("generate", "--prompt", "A paper ship", *SMALL)
-    assert unclear.returncode == 1
-    assert "Traceback" not in unclear.stderr
-    suggested = re.search(r"prefect-seedance (resolve [0-9a-f]{32} --store \S+) --task-id", unclear.stderr)
+    unknown = command("generate", "--prompt", "A paper ship", *SMALL)
+    assert unknown.returncode == 1
+    assert "Traceback" not in unknown.stderr
+    suggested = re.search(r"prefect-seedance (resolve [0-9a-f]{32} --store \S+) --task-id", unknown.stderr)
     assert suggested is not None
-    assert vendor.key not in unclear.stderr + unclear.stdout
+    assert vendor.key not in unknown.stderr + unknown.stdout
 
     again = command("generate", "--prompt", "A paper ship", *SMALL)
     assert again.returncode == 1
-    assert "unclear" in again.stderr
+    assert "not known" in again.stderr
     assert vendor.requests().create_received == 1
 
     listed = command("journal", "--unknown").stdout

@@ -17,7 +17,7 @@ import pytest
 
 from prefect_seedance.client import errors, http
 from prefect_seedance.client.async_client import AsyncSeedanceClient
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.settings import Timeouts
 from prefect_seedance.client.sync_client import SeedanceClient
@@ -156,15 +156,15 @@ ONE_POST: dict[str, tuple[Reply | BeforeReading, type[Outcome]]] = {
     "redirected, keeping the method": (answer(307, body=b"", headers={"Location": "/elsewhere"}), Refused),
     "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), TooManyRequests),
     "busy": (answer(200, BUSY), Busy),
-    "a gateway's page": (page(502), Unclear),
-    "a page": (page(200), Unclear),
-    "half an answer": (wire_server.cut_short(ACCEPTED, keep=60), Unclear),
-    "dropped after reading": (wire_server.drop, Unclear),
-    "reset after reading": (wire_server.reset, Unclear),
-    "closed before reading": (BeforeReading(wire_server.drop), Unclear),
-    "no HTTP at all": (lambda wire: wire.send(b"SSH-2.0-OpenSSH\r\n\r\n"), Unclear),
-    "not what it says to be": (answer(200, ACCEPTED, headers={"Content-Encoding": "gzip"}), Unclear),
-    "far too long": (answer(200, body=b"a" * (5 * 1024 * 1024)), Unclear),
+    "a gateway's page": (page(502), Unknown),
+    "a page": (page(200), Unknown),
+    "half an answer": (wire_server.cut_short(ACCEPTED, keep=60), Unknown),
+    "dropped after reading": (wire_server.drop, Unknown),
+    "reset after reading": (wire_server.reset, Unknown),
+    "closed before reading": (BeforeReading(wire_server.drop), Unknown),
+    "no HTTP at all": (lambda wire: wire.send(b"SSH-2.0-OpenSSH\r\n\r\n"), Unknown),
+    "not what it says to be": (answer(200, ACCEPTED, headers={"Content-Encoding": "gzip"}), Unknown),
+    "far too long": (answer(200, body=b"a" * (5 * 1024 * 1024)), Unknown),
 }
 
 
@@ -183,7 +183,7 @@ def test_submitting_is_one_post_whatever_comes_back(
 def test_a_connection_that_is_reset_at_once_is_never_taken_for_an_answer(serve: Serve, connect: Connect) -> None:
     # The reset may arrive before the connection is usable: then nothing was sent, and that is known.
     server = serve(BeforeReading(wire_server.reset))
-    assert isinstance(connect(server)("submit_video", REQUEST), Unclear | NeverSent)
+    assert isinstance(connect(server)("submit_video", REQUEST), Unknown | NeverSent)
     assert server.received == []
 
 
@@ -196,7 +196,7 @@ def test_no_server_can_hold_a_create_beyond_its_total_deadline(serve: Serve, con
     server = serve(reply)
     driver = connect(server)
     outcome = driver("submit_video", REQUEST, timeout=1.5)
-    assert isinstance(outcome, Unclear)
+    assert isinstance(outcome, Unknown)
     assert "no complete answer within 1.5 s" in outcome.reason
     server.wait_for_requests(1)
     assert server.posts == 1
@@ -249,8 +249,8 @@ def test_reading_calls_share_a_connection_and_creates_do_not(serve: Serve, conne
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (page(504), errors.SubmissionUnclear),
-        (wire_server.drop, errors.SubmissionUnclear),
+        (page(504), errors.OutcomeUnknown),
+        (wire_server.drop, errors.OutcomeUnknown),
         (answer(200, {"code": 20001}), errors.AuthenticationFailed),
         (answer(200, {"code": "20002"}), errors.InvalidParameters),
         (answer(402, {"code": 1}), errors.SubmissionRefused),
@@ -258,7 +258,7 @@ def test_reading_calls_share_a_connection_and_creates_do_not(serve: Serve, conne
         (answer(429, body=b"", headers={"Retry-After": "121"}), errors.RateLimited),
     ],
 )
-def test_a_create_that_is_unclear_or_refused_is_not_repeated(
+def test_a_create_that_is_unknown_or_refused_is_not_repeated(
     serve: Serve, connect: Connect, reply: Reply, kind: type[errors.SeedanceError]
 ) -> None:
     server = serve(reply)
@@ -414,7 +414,7 @@ def test_a_time_out_of_a_call_may_be_longer_than_the_clients(serve: Serve, conne
 
 def test_a_time_out_of_a_create_is_that_of_each_post(serve: Serve, connect: Connect) -> None:
     server = serve(answer(200, BUSY), wire_server.hang)
-    with pytest.raises(errors.SubmissionUnclear, match=r"no complete answer within 1\.5 s"):
+    with pytest.raises(errors.OutcomeUnknown, match=r"no complete answer within 1\.5 s"):
         connect(server)("create_video", REQUEST, timeout=1.5)
     assert server.posts == 2
 

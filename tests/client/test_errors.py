@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from prefect_seedance.client import errors
-from prefect_seedance.client.outcome import Busy, NeverSent, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Busy, NeverSent, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.retry import error_of
 
 
@@ -36,7 +36,7 @@ EXAMPLES: list[errors.SeedanceError] = [
     errors.TaskNotFound("videos_1", status_code=404, excerpt="<html>"),
     errors.SubmissionRefused(status_code=402, code="40201", vendor_message="余额不足"),
     errors.UnexpectedAnswer("a web page", transient=True, status_code=502, excerpt="<html>"),
-    errors.SubmissionUnclear("HTTP 502: a web page", excerpt="<html>", status_code=502),
+    errors.OutcomeUnknown("HTTP 502: a web page", excerpt="<html>", status_code=502),
     errors.TaskError("videos_1", "something."),
     errors.VideoFailed("videos_1", "PROVIDER_TIMEOUT", "transient"),
     errors.WaitTimedOut("videos_1", 2700.4),
@@ -85,8 +85,8 @@ def test_whatever_is_about_a_paid_task_names_it(error: errors.TaskError) -> None
     assert "videos_1" in str(error)
 
 
-def test_an_unclear_submission_warns_against_sending_it_again() -> None:
-    error = errors.SubmissionUnclear("ReadTimeout")
+def test_an_unknown_submission_warns_against_sending_it_again() -> None:
+    error = errors.OutcomeUnknown("ReadTimeout")
     assert "Do not submit it again by hand before looking in the vendor's console" in str(error)
     assert "may be billed" in str(error)
 
@@ -109,7 +109,7 @@ def test_problems_are_listed_and_kept() -> None:
         (NeverSent("refused"), errors.ConnectionFailed),
         (TooManyRequests(3.0), errors.RateLimited),
         (Busy("系统繁忙"), errors.VendorBusy),
-        (Unclear("ReadTimeout"), errors.SubmissionUnclear),
+        (Unknown("ReadTimeout"), errors.OutcomeUnknown),
         (Refused("20001", "", 200), errors.AuthenticationFailed),
         (Refused("", "", 403), errors.AuthenticationFailed),
         (Refused("20002", "duration", 200), errors.InvalidParameters),
@@ -118,6 +118,6 @@ def test_problems_are_listed_and_kept() -> None:
     ],
 )
 def test_an_outcome_has_its_error(
-    outcome: Refused | NeverSent | TooManyRequests | Busy | Unclear, kind: type[errors.SeedanceError]
+    outcome: Refused | NeverSent | TooManyRequests | Busy | Unknown, kind: type[errors.SeedanceError]
 ) -> None:
     assert type(error_of(outcome)) is kind

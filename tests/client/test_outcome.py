@@ -19,7 +19,7 @@ from prefect_seedance.client.outcome import (
     Outcome,
     Refused,
     TooManyRequests,
-    Unclear,
+    Unknown,
     read_submission,
 )
 
@@ -78,54 +78,54 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "too many, with text": (answered(429, envelope("-1", msg="x")), TooManyRequests),
     "busy": (answered(200, envelope(-1, msg=BUSY)), Busy),
     "busy, as text": (answered(400, envelope("-1", msg=BUSY)), Busy),
-    "busy under HTTP 500": (answered(500, envelope(-1, msg=BUSY)), Unclear),
-    "busy under HTTP 408": (answered(408, envelope(-1, msg=BUSY)), Unclear),
-    "busy with a task id": (answered(200, envelope(-1, TASK, BUSY)), Unclear),
-    "server error": (answered(200, envelope(-1, msg="系统错误")), Unclear),
-    "server error without a word": (answered(200, envelope(-1)), Unclear),
-    "server error under HTTP 400": (answered(400, envelope(-1, msg="系统错误")), Unclear),
-    "unknown code": (answered(200, envelope(50007, msg="?")), Unclear),
-    "success without data": (answered(200, envelope(20000)), Unclear),
-    "success with an empty id": (answered(200, envelope(20000, {"task_id": "  "})), Unclear),
-    "success with null for an id": (answered(200, envelope(20000, {"task_id": None})), Unclear),
-    "success with a flag for an id": (answered(200, envelope(20000, {"task_id": True})), Unclear),
-    "success with a control character in the id": (answered(200, envelope(0, {"task_id": "a\nb"})), Unclear),
-    "success with a list for data": (answered(200, envelope(20000, [TASK])), Unclear),
-    "refusal with a task id": (answered(200, envelope(20002, TASK)), Unclear),
-    "success without an id under HTTP 400": (answered(400, envelope(20000)), Unclear),
-    "code true": (answered(200, envelope(True, TASK)), Unclear),
-    "code null": (answered(200, envelope(None, TASK)), Unclear),
-    "code a list": (answered(200, envelope([20000], TASK)), Unclear),
-    "code a fraction": (answered(200, envelope(20000.0, TASK)), Unclear),
-    "no code": (answered(200, TASK), Unclear),
-    "a page": (answered(200, b"<!doctype html><html>"), Unclear),
-    "a gateway's page": (answered(502, b"<html>"), Unclear),
-    "a gateway's time-out": (answered(504, b"error code: 504"), Unclear),
-    "the edge's time-out": (answered(524, b""), Unclear),
-    "HTTP 408": (answered(408, b""), Unclear),
-    "HTTP 499": (answered(499, b""), Unclear),
-    "nothing": (answered(200, b""), Unclear),
-    "accepted, and nothing else": (answered(202, b""), Unclear),
-    "half a JSON": (answered(200, b'{"code": 20000, "data": {"task_id": "videos_'), Unclear),
-    "a list": (answered(200, []), Unclear),
-    "a word": (answered(200, "ok"), Unclear),
-    "no text": (answered(200, b"\xff\xfe\x00\x81"), Unclear),
-    "very deep": (answered(200, b"[" * 100_000), Unclear),
+    "busy under HTTP 500": (answered(500, envelope(-1, msg=BUSY)), Unknown),
+    "busy under HTTP 408": (answered(408, envelope(-1, msg=BUSY)), Unknown),
+    "busy with a task id": (answered(200, envelope(-1, TASK, BUSY)), Unknown),
+    "server error": (answered(200, envelope(-1, msg="系统错误")), Unknown),
+    "server error without a word": (answered(200, envelope(-1)), Unknown),
+    "server error under HTTP 400": (answered(400, envelope(-1, msg="系统错误")), Unknown),
+    "unknown code": (answered(200, envelope(50007, msg="?")), Unknown),
+    "success without data": (answered(200, envelope(20000)), Unknown),
+    "success with an empty id": (answered(200, envelope(20000, {"task_id": "  "})), Unknown),
+    "success with null for an id": (answered(200, envelope(20000, {"task_id": None})), Unknown),
+    "success with a flag for an id": (answered(200, envelope(20000, {"task_id": True})), Unknown),
+    "success with a control character in the id": (answered(200, envelope(0, {"task_id": "a\nb"})), Unknown),
+    "success with a list for data": (answered(200, envelope(20000, [TASK])), Unknown),
+    "refusal with a task id": (answered(200, envelope(20002, TASK)), Unknown),
+    "success without an id under HTTP 400": (answered(400, envelope(20000)), Unknown),
+    "code true": (answered(200, envelope(True, TASK)), Unknown),
+    "code null": (answered(200, envelope(None, TASK)), Unknown),
+    "code a list": (answered(200, envelope([20000], TASK)), Unknown),
+    "code a fraction": (answered(200, envelope(20000.0, TASK)), Unknown),
+    "no code": (answered(200, TASK), Unknown),
+    "a page": (answered(200, b"<!doctype html><html>"), Unknown),
+    "a gateway's page": (answered(502, b"<html>"), Unknown),
+    "a gateway's time-out": (answered(504, b"error code: 504"), Unknown),
+    "the edge's time-out": (answered(524, b""), Unknown),
+    "HTTP 408": (answered(408, b""), Unknown),
+    "HTTP 499": (answered(499, b""), Unknown),
+    "nothing": (answered(200, b""), Unknown),
+    "accepted, and nothing else": (answered(202, b""), Unknown),
+    "half a JSON": (answered(200, b'{"code": 20000, "data": {"task_id": "videos_'), Unknown),
+    "a list": (answered(200, []), Unknown),
+    "a word": (answered(200, "ok"), Unknown),
+    "no text": (answered(200, b"\xff\xfe\x00\x81"), Unknown),
+    "very deep": (answered(200, b"[" * 100_000), Unknown),
     "no connection": (without_answer(httpx.ConnectError("refused")), NeverSent),
     "no connection in time": (without_answer(httpx.ConnectTimeout("")), NeverSent),
     "no room in the pool": (without_answer(httpx.PoolTimeout("")), NeverSent),
     "no way through the proxy": (without_answer(httpx.ProxyError("403")), NeverSent),
     "no such protocol": (without_answer(httpx.UnsupportedProtocol("")), NeverSent),
     "the transport says that nothing left": (without_answer(httpx.ReadTimeout(""), sent=False), NeverSent),
-    "no answer in time": (without_answer(httpx.ReadTimeout("")), Unclear),
-    "no answer in all the time": (without_answer(TimeoutError("150 s"), sent=True), Unclear),
-    "not written in time": (without_answer(httpx.WriteTimeout("")), Unclear),
-    "dropped": (without_answer(httpx.RemoteProtocolError("disconnected")), Unclear),
-    "reset": (without_answer(httpx.ReadError("")), Unclear),
-    "broken while writing": (without_answer(httpx.WriteError("")), Unclear),
-    "not decodable": (without_answer(httpx.DecodingError("")), Unclear),
-    "something nobody thought of": (without_answer(RuntimeError("?")), Unclear),
-    "nothing at all": (Exchange(), Unclear),
+    "no answer in time": (without_answer(httpx.ReadTimeout("")), Unknown),
+    "no answer in all the time": (without_answer(TimeoutError("150 s"), sent=True), Unknown),
+    "not written in time": (without_answer(httpx.WriteTimeout("")), Unknown),
+    "dropped": (without_answer(httpx.RemoteProtocolError("disconnected")), Unknown),
+    "reset": (without_answer(httpx.ReadError("")), Unknown),
+    "broken while writing": (without_answer(httpx.WriteError("")), Unknown),
+    "not decodable": (without_answer(httpx.DecodingError("")), Unknown),
+    "something nobody thought of": (without_answer(RuntimeError("?")), Unknown),
+    "nothing at all": (Exchange(), Unknown),
 }
 
 
@@ -145,9 +145,9 @@ def test_odd_extras_do_not_spoil_an_accepted_task() -> None:
     assert read_submission(answered(200, envelope(0, odd))) == Accepted("videos_1")
 
 
-def test_an_unclear_answer_is_kept_as_evidence() -> None:
+def test_an_unknown_outcome_is_kept_as_evidence() -> None:
     outcome = read_submission(answered(502, b"<html>\x1b[31m" + b"x" * 5000))
-    assert isinstance(outcome, Unclear)
+    assert isinstance(outcome, Unknown)
     assert outcome.status_code == 502
     assert outcome.reason == "HTTP 502: the answer is a web page"
     assert 2000 < len(outcome.excerpt.encode()) <= 2048
@@ -158,7 +158,7 @@ def test_an_unclear_answer_is_kept_as_evidence() -> None:
 def test_no_half_of_the_key_is_kept_where_the_excerpt_ends(cut: int) -> None:
     page = b"<" + b"x" * cut + b" sk_abcdefgh" + b"x" * 50
     outcome = read_submission(Exchange(status_code=502, body=page, secret="sk_abcdefgh"))
-    assert isinstance(outcome, Unclear)
+    assert isinstance(outcome, Unknown)
     assert "sk_" not in outcome.excerpt
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prefect_seedance.client import errors
 from prefect_seedance.client.exchange import retry_after_seconds
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.retry import (
     MAX_DELAY_SECONDS,
     MAX_SERVER_DELAY_SECONDS,
@@ -187,8 +187,8 @@ def test_a_create_is_given_up_when_the_server_asks_for_too_long_a_wait() -> None
     assert "asks to wait 121 s" in error.__notes__[-1]
 
 
-@pytest.mark.parametrize("outcome", [Unclear("ReadTimeout"), Refused("20002", "", 200)])
-def test_an_unclear_or_refused_create_is_never_sent_again(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [Unknown("ReadTimeout"), Refused("20002", "", 200)])
+def test_an_unknown_or_refused_create_is_never_sent_again(outcome: Outcome) -> None:
     assert delays_until_the_end(outcome)[0] == []
 
 

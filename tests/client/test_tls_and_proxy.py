@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from prefect_seedance.client.async_client import AsyncSeedanceClient
-from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unclear
+from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.sync_client import SeedanceClient
 from tests.client import wire_server
@@ -93,7 +93,7 @@ def test_the_total_deadline_holds_over_tls(
 ) -> None:
     with WireServer([reply], tls=contexts[0]) as server:
         outcome = submit(server.url, 2.0)
-        assert isinstance(outcome, Unclear)
+        assert isinstance(outcome, Unknown)
         assert "no complete answer within 2 s" in outcome.reason
         server.wait_for_requests(1)
         assert server.posts == 1
@@ -138,7 +138,7 @@ def test_what_ends_at_the_proxy_was_never_sent(submit: Submit, reply: Reply) -> 
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
-    [(answer(200, ACCEPTED), Accepted), (wire_server.drop, Unclear), (wire_server.hang, Unclear)],
+    [(answer(200, ACCEPTED), Accepted), (wire_server.drop, Unknown), (wire_server.hang, Unknown)],
     ids=["accepted", "dropped", "silence"],
 )
 def test_what_passes_the_proxy_is_judged_like_any_other(
@@ -158,8 +158,8 @@ def test_what_passes_the_proxy_is_judged_like_any_other(
             assert server.posts == 1
 
 
-def test_a_create_that_a_plain_proxy_swallows_is_unclear(submit: Submit) -> None:
+def test_a_create_that_a_plain_proxy_swallows_is_unknown(submit: Submit) -> None:
     with WireServer([wire_server.drop]) as proxy:
         through(submit, proxy.url)
-        assert isinstance(submit("http://127.0.0.1:9", 30.0), Unclear)
+        assert isinstance(submit("http://127.0.0.1:9", 30.0), Unknown)
         assert [request.method for request in proxy.received] == ["POST"]

@@ -41,7 +41,7 @@ def test_a_store_that_does_not_keep_writers_apart_is_refused(
     assert vendor.requests().create_received == 0
 
 
-def test_calls_outside_of_a_flow_are_no_run_that_stops_after_unclear_answers(
+def test_calls_outside_of_a_flow_are_no_run_that_stops_after_unknown_outcomes(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
     vendor.plan(Fault(fault="lost_answer", times=3))

@@ -154,11 +154,11 @@ def test_what_passes_is_ridden_out_and_paid_once(
         "server_error",
     ],
 )
-def test_an_unclear_submission_stops_and_is_never_sent_again(
+def test_an_unknown_submission_stops_and_is_never_sent_again(
     fault: str, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
     vendor.plan(Fault(fault=fault, times=5))
-    with pytest.raises(errors.SubmissionUnclear, match="console"):
+    with pytest.raises(errors.OutcomeUnknown, match="console"):
         generate_video(small(), credentials, store)
     assert vendor.requests().create_received == 1
 

@@ -227,7 +227,7 @@ def test_a_failure_says_why_and_what_it_means_for_the_money(scene: Scene) -> Non
     assert SIGNATURE not in message.body + text
 
 
-def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
+def test_an_unknown_submission_calls_a_person_with_the_commands_that_settle_it(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene.vendor.plan(Fault(fault="lost_answer", matching="A lost answer"))
@@ -246,7 +246,7 @@ def test_an_unclear_submission_calls_a_person_with_the_commands_that_settle_it(
     assert "is now lost" in capsys.readouterr().out
 
 
-def test_a_run_that_is_cancelled_in_an_unclear_submission_calls_a_person_too(scene: Scene) -> None:
+def test_a_run_that_is_cancelled_in_an_unknown_submission_calls_a_person_too(scene: Scene) -> None:
     scene.vendor.plan(Fault(fault="hang", matching="A long silence"))
     impatient = scene.credentials.model_copy(update={"submit_timeout_seconds": 8.0})
 
@@ -277,7 +277,7 @@ def test_a_step_that_cannot_even_begin_changes_nothing_of_how_the_run_ends(
     monkeypatch.setattr("prefect_seedance.flows.generate_video.send_notifications", gone)
     stored = scene.run(small("Told to nobody"), "custom-webhook/team")
     assert stored.is_completed()
-    assert shown.logged(shown.run_of(stored), "Nobody was notified: RuntimeError")
+    assert shown.logged(shown.run_of(stored), "No notification was sent: RuntimeError")
     scene.vendor.plan(Fault(fault="failed", matching="Failed, and told to nobody"))
     failed = scene.run(small("Failed, and told to nobody"), "custom-webhook/team")
     assert isinstance(failed.result(raise_on_failure=False), VideoFailed)

@@ -1,4 +1,4 @@
-"""Settling an unclear submission as a flow: a real Prefect server, the simulator over HTTP, real files."""
+"""Settling an unknown submission as a flow: a real Prefect server, the simulator over HTTP, real files."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,12 +30,12 @@ def test_a_task_of_another_model_is_taken_only_by_who_says_any_model(
     resolve: Callable[..., str], vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
     vendor.plan(Fault(fault="lost_answer"))
-    with pytest.raises(SubmissionUnknown) as unclear:
+    with pytest.raises(SubmissionUnknown) as unknown:
         generate_video(REQUEST, credentials, store)
     with credentials.get_client() as client:
         other = client.create_video(VideoRequest(prompt="A paper plane", model="seedance2.0-fast-i2v"))
 
-    settle = (unclear.value.intent, store, credentials, "attach", other.task_id)
+    settle = (unknown.value.intent, store, credentials, "attach", other.task_id)
     with pytest.raises(ResolutionRefused, match=r"is of model seedance2\.0-fast-i2v, and seedance2\.0-mini was asked"):
         resolve(*settle)
     assert [entry.state for entry in store.journal().records()] == ["unknown"]

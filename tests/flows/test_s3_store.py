@@ -70,13 +70,13 @@ def test_a_video_ends_whole_in_the_bucket_and_the_next_run_pays_nothing(
     assert [bill.accepted for bill in vendor.bills()] == [1]
 
 
-def test_an_unclear_submission_is_in_the_bucket_for_the_next_run(
+def test_an_unknown_submission_is_in_the_bucket_for_the_next_run(
     vendor: Simulator, credentials: SeedanceCredentials, moto: S3Server
 ) -> None:
     store = bucket_store(moto)
     vendor.plan(Fault(fault="lost_answer"))
     for _ in range(2):
-        with pytest.raises(SubmissionUnknown, match="unclear"):
+        with pytest.raises(SubmissionUnknown, match="not known"):
             generate_video(REQUEST, credentials, store)
     assert vendor.requests().create_received == 1
 
@@ -87,9 +87,9 @@ def test_the_commands_that_settle_it_reach_the_bucket_by_the_saved_store(
     bucket_store(moto).save("bucket-of-minio", overwrite=True)
     store = VideoStore.load("bucket-of-minio")
     vendor.plan(Fault(fault="lost_answer"))
-    with pytest.raises(SubmissionUnknown) as unclear:
+    with pytest.raises(SubmissionUnknown) as unknown:
         generate_video(REQUEST, credentials, store)
-    line = re.search(r"prefect-seedance (resolve .*) --task-id \.\.\.", str(unclear.value))
+    line = re.search(r"prefect-seedance (resolve .*) --task-id \.\.\.", str(unknown.value))
     assert line is not None
     settle = shlex.split(line[1])
     assert settle[-2:] == ["--store", "seedance-video-store/bucket-of-minio"]

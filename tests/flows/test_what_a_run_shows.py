@@ -55,7 +55,7 @@ class Scene:
         store: Where their videos are.
         stored, reused: The same request, twice.
         failed: The vendor made no video.
-        unclear: Perhaps accepted.
+        unknown: Perhaps accepted.
         refused: For free, before anything was sent.
         surprised: By an error that nobody foresaw, in the step that pays.
     """
@@ -66,7 +66,7 @@ class Scene:
     stored: State[Any]
     reused: State[Any]
     failed: State[Any]
-    unclear: State[Any]
+    unknown: State[Any]
     refused: State[Any]
     surprised: State[Any]
 
@@ -180,14 +180,14 @@ def test_a_prompt_cannot_write_on_the_page(scene: Scene) -> None:
 
 
 def test_no_page_shows_a_signature_or_a_key(scene: Scene) -> None:
-    for state in (scene.stored, scene.reused, scene.failed, scene.unclear, scene.refused, scene.surprised):
+    for state in (scene.stored, scene.reused, scene.failed, scene.unknown, scene.refused, scene.surprised):
         found = shown.artifacts(shown.run_of(state))
         assert found
         for each in found:
             text = f"{each.data} {each.description}"
             assert SIGNATURE not in text
             assert scene.credentials.api_key.get_secret_value() not in text
-    for state in (scene.stored, scene.reused, scene.failed, scene.unclear, scene.refused):
+    for state in (scene.stored, scene.reused, scene.failed, scene.unknown, scene.refused):
         run = shown.run_of(state)
         shown.logged(run, "Finished in state")
         ended = [str(each.state.message) for each in shown.task_runs(run, 1) if each.state]
@@ -220,10 +220,10 @@ def test_a_failure_shows_what_happened_what_was_paid_and_what_to_do(scene: Scene
     assert "A known logo" in page
 
 
-def test_an_unclear_submission_shows_how_to_settle_it(scene: Scene) -> None:
-    error = scene.error(scene.unclear)
+def test_an_unknown_submission_shows_how_to_settle_it(scene: Scene) -> None:
+    error = scene.error(scene.unknown)
     assert isinstance(error, SubmissionUnknown)
-    page = str(shown.artifact(shown.run_of(scene.unclear), "seedance-no-video").data)
+    page = str(shown.artifact(shown.run_of(scene.unknown), "seedance-no-video").data)
     assert page.startswith(f"# Perhaps paid, a person has to settle it: {error.intent}")
     assert "**Paid:** perhaps" in page
     assert f"prefect-seedance resolve {error.intent} --store {scene.store.location} --not-billed" in page
@@ -364,8 +364,8 @@ def test_a_failed_video_tells_the_vendors_words(scene: Scene) -> None:
     assert SIGNATURE not in json.dumps(payload)
 
 
-def test_an_unclear_submission_tells_its_intent_and_how_to_settle_it(scene: Scene) -> None:
-    error = scene.error(scene.unclear)
+def test_an_unknown_submission_tells_its_intent_and_how_to_settle_it(scene: Scene) -> None:
+    error = scene.error(scene.unknown)
     assert isinstance(error, SubmissionUnknown)
     payload = events_of(scene, f"seedance.video.{error.intent}", "unknown")["unknown"]["payload"]
     assert payload["intent"] == error.intent

@@ -18,7 +18,7 @@ from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Record, Run
 from prefect_seedance.journal.submit.attempt import BeforeClaim
-from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
@@ -233,7 +233,7 @@ class World:
     vendor: Vendor = field(default_factory=Vendor)
     slept: list[float] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
+    events: list[SubmissionEvent] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     storm: UnknownStorm = field(default_factory=UnknownStorm)
@@ -294,7 +294,7 @@ class World:
         """One run asks for the video."""
         callbacks = Callbacks(
             log=lambda level, message: self.logs.append(message),
-            emit=self.notices.append,
+            emit=self.events.append,
             balance=lambda: self.balance(),
             cancelled=lambda: self.cancelled(),
             sleep=self.sleep,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance.client.errors import VideoFailed
-from prefect_seedance.client.outcome import Accepted, Outcome, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Outcome, Refused, Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.errors import FailedBefore, SubmissionsUsedUp, SubmissionUnknown, TaskNotRecorded
@@ -206,7 +206,7 @@ def test_a_known_task_does_not_disturb_a_claim(world: World) -> None:
     assert (record.state, record.task_ids, record.submissions) == (State.SUBMITTED, (KNOWN_ID,), 1)
 
 
-@pytest.mark.parametrize("answer", ["accepted", "refused", "unclear"])
+@pytest.mark.parametrize("answer", ["accepted", "refused", "unknown"])
 def test_a_task_whose_record_was_deleted_is_kept_while_a_rival_is_sending(world: World, answer: str) -> None:
     known = world.run("one")
     world.delete_record()
@@ -217,7 +217,7 @@ def test_a_task_whose_record_was_deleted_is_kept_while_a_rival_is_sending(world:
         rival_posts.set()
         assert go_on.wait(60)
         return {"accepted": rival.vendor.accept, "refused": lambda: Refused("20002", "bad", 200)}.get(
-            answer, lambda: Unclear("lost")
+            answer, lambda: Unknown("lost")
         )()
 
     ended: list[object] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance.client.errors import InvalidParameters, SeedanceError
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     FailedBefore,
@@ -19,7 +19,7 @@ from prefect_seedance.journal.errors import (
     TooManyUnknowns,
 )
 from prefect_seedance.journal.record import Stored
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.journal.submit.decision import Decision
@@ -165,15 +165,15 @@ def moderated(world: World) -> None:
     world.journal.record_failed(INTENT, world.run()["task_id"], "moderation", "TRADEMARK")
 
 
-def unclear(world: World) -> None:
-    world.vendor.script = [Unclear("lost")]
+def unknown(world: World) -> None:
+    world.vendor.script = [Unknown("lost")]
     with pytest.raises(SubmissionUnknown):
         world.run()
 
 
 def lost(world: World) -> None:
-    unclear(world)
-    resolve_unclear(world.journal, INTENT, "abandon")
+    unknown(world)
+    resolve_unknown(world.journal, INTENT, "abandon")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def lost(world: World) -> None:
         (stored, None),
         (used_up, SubmissionsUsedUp),
         (moderated, FailedBefore),
-        (unclear, SubmissionUnknown),
+        (unknown, SubmissionUnknown),
         (lost, AbandonedBefore),
     ],
 )
@@ -218,7 +218,7 @@ def test_it_is_not_called_by_a_run_that_may_send_nothing_any_more(world: World, 
     world.before_claim = forbid
     world.cancelled = lambda: why == "cancelled"
     for _ in range(3 if why == "storm" else 0):
-        world.storm.unclear()
+        world.storm.unknown()
     with pytest.raises(SubmissionCancelled if why == "cancelled" else TooManyUnknowns):
         world.run()
     assert world.asked == []
@@ -232,7 +232,7 @@ def test_its_error_ends_the_submission_with_nothing_claimed_and_nothing_sent(wor
     with pytest.raises(Forbidden):
         world.run()
     assert world.find() is None and world.markers() == [] and world.vendor.posts == 0
-    assert [verb for verb, _ in world.store.calls] == ["get"] and world.notices == []
+    assert [verb for verb, _ in world.store.calls] == ["get"] and world.events == []
 
 
 @pytest.mark.parametrize("state", [State.REFUSED, State.READY, State.FAILED])
@@ -242,8 +242,8 @@ def test_its_error_leaves_a_record_as_it_was(world: World, state: State) -> None
         with pytest.raises(InvalidParameters):
             world.run()
     elif state is State.READY:
-        unclear(world)
-        resolve_unclear(world.journal, INTENT, "not_billed")
+        unknown(world)
+        resolve_unknown(world.journal, INTENT, "not_billed")
     else:
         used_up(world)
     record, markers, posts = world.record(), world.markers(), world.vendor.posts

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.changes import accepted, answered, claimed, completed, described, failed, settled, stored
 from prefect_seedance.journal.record import Attempt, Delivery, Holder, Record, Stored
@@ -42,7 +42,7 @@ def test_a_task_id_is_merged_in_any_state(state: State) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda r: accepted(r, "a", ONE, NOON), lambda r: answered(r, "a", Unclear("x"), NOON)]
+    "change", [lambda r: accepted(r, "a", ONE, NOON), lambda r: answered(r, "a", Unknown("x"), NOON)]
 )
 def test_a_change_may_be_applied_twice(change: changes.Change) -> None:
     once = change(claim(None, "a"))
@@ -57,7 +57,7 @@ def test_a_change_may_be_applied_twice(change: changes.Change) -> None:
         (TooManyRequests(3.0), State.READY, "rate_limited"),
         (Busy("x"), State.READY, "busy"),
         (Refused("20002", "x", 200), State.REFUSED, "refused"),
-        (Unclear("x"), State.UNKNOWN, "unclear"),
+        (Unknown("x"), State.UNKNOWN, "unknown"),
     ],
 )
 def test_an_answer_without_a_task(outcome: changes.NotAccepted, state: State, word: str) -> None:
@@ -65,7 +65,7 @@ def test_an_answer_without_a_task(outcome: changes.NotAccepted, state: State, wo
     after = answered(claim(None, "a"), "a", outcome, NOON, holder=holder, final=False)
     assert (after.state, after.attempts[0].outcome) == (state, word)
     assert after.holder == (holder if state is State.READY else None)
-    assert after.submissions == (word == "unclear")
+    assert after.submissions == (word == "unknown")
 
 
 def test_a_busy_vendor_is_refused_in_the_end() -> None:
@@ -74,7 +74,7 @@ def test_a_busy_vendor_is_refused_in_the_end() -> None:
 
 def test_an_answer_to_nobody_changes_nothing() -> None:
     record = claim(None, "a")
-    assert answered(record, "b", Unclear("x"), NOON) is record
+    assert answered(record, "b", Unknown("x"), NOON) is record
 
 
 @pytest.mark.parametrize("first", ["a", "b"])
@@ -88,7 +88,7 @@ def test_two_answers_are_kept_in_either_order(first: str) -> None:
     assert (record.state, record.task_id, record.submissions) == (State.SUBMITTED, "videos_2", 2)
 
 
-@pytest.mark.parametrize("outcome", [NeverSent("x"), Refused("", "x", 400), Unclear("x"), Busy("x")])
+@pytest.mark.parametrize("outcome", [NeverSent("x"), Refused("", "x", 400), Unknown("x"), Busy("x")])
 def test_a_late_task_is_gone_on_with_when_the_attempt_after_it_comes_to_nothing(outcome: changes.NotAccepted) -> None:
     record = claim(answered(claim(None, "a"), "a", NeverSent("not billed, says a person"), NOON), "b")
     record = accepted(record, "a", ONE, NOON)
@@ -127,7 +127,7 @@ def test_a_definite_answer_after_a_person_spoke_only_corrects_the_count() -> Non
 
 def test_an_answer_that_a_person_settled_before_is_left_alone() -> None:
     attached = accepted(claim(None, "a"), "a", ONE, NOON)
-    for outcome in (NeverSent("x"), Refused("20002", "x", 200), Unclear("x")):
+    for outcome in (NeverSent("x"), Refused("20002", "x", 200), Unknown("x")):
         assert answered(attached, "a", outcome, NOON) is attached
     cleared = cleared_by_a_person(claim(None, "a"))
     assert answered(cleared, "a", NeverSent("x"), NOON) is cleared
@@ -140,14 +140,14 @@ def cleared_by_a_person(record: Record) -> Record:
     )
 
 
-def test_an_unclear_answer_weighs_more_than_a_person_who_spoke_before_it() -> None:
-    record = answered(cleared_by_a_person(claim(None, "a")), "a", Unclear("late"), NOON)
+def test_an_unknown_outcome_weighs_more_than_a_person_who_spoke_before_it() -> None:
+    record = answered(cleared_by_a_person(claim(None, "a")), "a", Unknown("late"), NOON)
     assert (record.state, record.submissions) == (State.UNKNOWN, 1)
 
 
 @pytest.mark.parametrize("outcome", [NeverSent("x"), TooManyRequests(1.0), Refused("", "x", 400), Busy("x")])
-def test_nothing_is_ready_while_an_attempt_is_unclear(outcome: changes.NotAccepted) -> None:
-    record = answered(claim(cleared_by_a_person(claim(None, "a")), "b"), "a", Unclear("late"), NOON)
+def test_nothing_is_ready_while_an_attempt_is_unknown(outcome: changes.NotAccepted) -> None:
+    record = answered(claim(cleared_by_a_person(claim(None, "a")), "b"), "a", Unknown("late"), NOON)
     assert record.state is State.SENDING
     assert answered(record, "b", outcome, NOON, final=False).state is State.UNKNOWN
     with_task = accepted(record, "b", TWO, NOON)
@@ -155,7 +155,7 @@ def test_nothing_is_ready_while_an_attempt_is_unclear(outcome: changes.NotAccept
     assert failed(with_task, "videos_2", "transient", "x").state is State.UNKNOWN
 
 
-def test_a_definite_answer_to_the_last_unclear_attempt_makes_it_ready() -> None:
+def test_a_definite_answer_to_the_last_unknown_attempt_makes_it_ready() -> None:
     record = claim(None, "a").model_copy(update={"state": State.UNKNOWN, "holder": None})
     assert answered(record, "a", Refused("20002", "x", 200), NOON).state is State.READY
 

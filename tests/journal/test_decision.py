@@ -25,7 +25,7 @@ def attempt(outcome: str = "", task_id: str = "", failure: str = "") -> Attempt:
 ACCEPTED = attempt("accepted", "videos_1")
 FAILED = attempt("accepted", "videos_1", "transient")
 MODERATED = attempt("accepted", "videos_1", "moderation")
-UNCLEAR, REFUSED, NOT_BILLED, ON_THE_WIRE = attempt("unclear"), attempt("refused"), attempt("not_billed"), attempt()
+UNKNOWN, REFUSED, NOT_BILLED, ON_THE_WIRE = attempt("unknown"), attempt("refused"), attempt("not_billed"), attempt()
 
 
 def record(state: State, *attempts: Attempt, held: bool = False, current: int = 1) -> Record:
@@ -83,13 +83,13 @@ CASES: dict[str, Case] = {
     "failed, the newest by moderation": Case(record(S.FAILED, FAILED, MODERATED, current=2), D.STOP_FAILED, maximum=9),
     "failed, and nobody knows which attempt": Case(record(S.FAILED, current=9), D.STOP_FAILED, maximum=9),
     # a person's
-    "unknown": Case(record(S.UNKNOWN, UNCLEAR), D.STOP_UNKNOWN),
-    "unknown, more allowed": Case(record(S.UNKNOWN, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
-    "unknown for ever": Case(record(S.UNKNOWN, UNCLEAR), D.STOP_UNKNOWN, age=1e9),
-    "ready, but an attempt is unclear": Case(record(S.READY, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
-    "refused, but an attempt is unclear": Case(record(S.REFUSED, UNCLEAR, REFUSED), D.STOP_UNKNOWN, maximum=9),
-    "failed, but an attempt is unclear": Case(record(S.FAILED, FAILED, UNCLEAR), D.STOP_UNKNOWN, maximum=9),
-    "lost": Case(record(S.LOST, UNCLEAR), D.STOP_LOST, maximum=9),
+    "unknown": Case(record(S.UNKNOWN, UNKNOWN), D.STOP_UNKNOWN),
+    "unknown, more allowed": Case(record(S.UNKNOWN, UNKNOWN), D.STOP_UNKNOWN, maximum=9),
+    "unknown for ever": Case(record(S.UNKNOWN, UNKNOWN), D.STOP_UNKNOWN, age=1e9),
+    "ready, but an attempt is unknown": Case(record(S.READY, UNKNOWN), D.STOP_UNKNOWN, maximum=9),
+    "refused, but an attempt is unknown": Case(record(S.REFUSED, UNKNOWN, REFUSED), D.STOP_UNKNOWN, maximum=9),
+    "failed, but an attempt is unknown": Case(record(S.FAILED, FAILED, UNKNOWN), D.STOP_UNKNOWN, maximum=9),
+    "lost": Case(record(S.LOST, UNKNOWN), D.STOP_LOST, maximum=9),
 }
 
 
@@ -110,7 +110,7 @@ def test_a_wait_ends_with_the_lease() -> None:
 attempts = st.lists(
     st.builds(
         attempt,
-        st.sampled_from(("", "accepted", "unclear", "a word of tomorrow", *sorted(FREE_OUTCOMES))),
+        st.sampled_from(("", "accepted", "unknown", "a word of tomorrow", *sorted(FREE_OUTCOMES))),
         st.sampled_from(("", "videos_1")),
         st.sampled_from(("", "transient", "media", "moderation", "unknown")),
     ),

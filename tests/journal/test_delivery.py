@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Outcome, Refused, Unclear
+from prefect_seedance.client.outcome import Accepted, Outcome, Refused, Unknown
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.record import Delivery
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.decision import Decision
@@ -71,14 +71,13 @@ def test_the_key_stays_whatever_day_the_vendor_names_later(world: World) -> None
     world.journal.record_completed(
         INTENT, VideoTask(task_id="videos_1", status="completed", created_at=NEW_YEAR + 1_000_000)
     )
-    world.journal.keep_key(INTENT, "videos_1", "another.mp4")
     assert world.record().key == key_of("videos_1")
 
 
 def test_an_answer_that_comes_late_completes_the_key(world: World) -> None:
     def late() -> Outcome:
         world.freeze(3600.0)
-        resolve_unclear(World(world.store).journal, INTENT, "abandon")
+        resolve_unknown(World(world.store).journal, INTENT, "abandon")
         return Accepted("videos_1", created_at=NEW_YEAR)
 
     world.vendor.script = [late]
@@ -91,7 +90,7 @@ def test_a_task_that_is_gone_on_with_since_the_attempt_behind_it_was_refused_get
 
     def late() -> Outcome:
         world.freeze(3600.0)
-        resolve_unclear(world.journal, INTENT, "not_billed")
+        resolve_unknown(world.journal, INTENT, "not_billed")
         world.vendor.script = [lambda: refused_behind("videos_1")]
         assert world.run("two", delivery=DELIVERY)["task_id"] == "videos_1"
         return Accepted("videos_1", created_at=NEW_YEAR)
@@ -108,11 +107,11 @@ def test_a_task_that_is_gone_on_with_since_the_attempt_behind_it_was_refused_get
 
 
 def test_a_task_that_a_person_attaches_gets_its_key(world: World) -> None:
-    world.vendor.script = [Unclear("lost")]
+    world.vendor.script = [Unknown("lost")]
     with pytest.raises(SubmissionUnknown):
         world.run(delivery=DELIVERY)
     task = VideoTask(task_id="videos_1", status="processing", created_at=NEW_YEAR)
-    resolve_unclear(World(world.store).journal, INTENT, "attach", task_id="videos_1", fetch=lambda task_id: task)
+    resolve_unknown(World(world.store).journal, INTENT, "attach", task_id="videos_1", fetch=lambda task_id: task)
     assert (world.record().key, world.record().delivery) == (key_of("videos_1"), DELIVERY)
 
 
@@ -125,7 +124,7 @@ def test_a_known_task_whose_record_was_lost_gets_its_key(world: World) -> None:
 
 
 def test_a_known_task_of_a_record_that_is_there_goes_where_the_record_says(world: World) -> None:
-    world.vendor.script = [Unclear("lost")]
+    world.vendor.script = [Unknown("lost")]
     with pytest.raises(SubmissionUnknown):
         world.run(delivery=DELIVERY)
     known = World.in_memory().run(delivery=Delivery(key_template="elsewhere/{task_id}.mp4"))

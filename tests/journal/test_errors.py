@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from prefect_seedance.client.errors import SeedanceError, SubmissionUnclear
+from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
 from prefect_seedance.journal import errors
 from prefect_seedance.journal.errors import JournalError, SubmissionStopped
 
@@ -49,7 +49,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 
 def test_they_are_errors_of_the_client_too() -> None:
     assert all(issubclass(kind, SeedanceError) for kind in KINDS)
-    assert issubclass(errors.SubmissionUnknown, SubmissionUnclear)
+    assert issubclass(errors.SubmissionUnknown, OutcomeUnknown)
 
 
 def test_what_stops_says_that_nothing_was_sent() -> None:

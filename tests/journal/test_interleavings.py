@@ -11,7 +11,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt
@@ -156,13 +156,13 @@ def play(shared: World, actors: Mapping[str, Actor], fate: Fate) -> Outcomes:
 
 def _lost(world: World) -> Outcome:
     world.vendor.accept()
-    return Unclear("the answer was lost")
+    return Unknown("the answer was lost")
 
 
 ANSWERS: dict[str, Callable[[World], Outcome]] = {
     "accepted": lambda world: world.vendor.accept(),
     "accepted, lost": _lost,
-    "lost": lambda world: Unclear("HTTP 502"),
+    "lost": lambda world: Unknown("HTTP 502"),
     "never sent": lambda world: NeverSent("refused"),
     "rate limited": lambda world: TooManyRequests(5.0),
     "busy": lambda world: Busy("busy"),

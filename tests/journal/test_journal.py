@@ -272,7 +272,6 @@ def test_a_submission_is_decided_upon_what_stands_in_the_store(world: World) -> 
 
 def test_reading_reads(world: World) -> None:
     world.run()
-    World(world.store).journal.keep_key(INTENT, world.vendor.billed[0], "k")
     world.store.calls.clear()
     assert world.journal.read(INTENT) and world.journal.read(INTENT)
     assert world.store.calls == [("get", KEY)] * 2

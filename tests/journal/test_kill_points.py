@@ -10,11 +10,11 @@ import pytest
 
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.failpoints import JOURNAL_POINTS as POINTS
 from prefect_seedance.journal.errors import SubmissionUnknown
-from prefect_seedance.journal.record import Delivery, Stored
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.record import Stored
+from prefect_seedance.journal.resolution import resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.critical_section import Evidence
@@ -26,10 +26,10 @@ MORE_FACTS = Stored.model_validate(FACTS.model_dump() | {"width": 1280})
 Script = Callable[[World], list[Outcome | Callable[[], Outcome]]]
 
 
-def unclear_but_accepted(world: World) -> Callable[[], Outcome]:
+def unknown_but_accepted(world: World) -> Callable[[], Outcome]:
     def answer() -> Outcome:
         world.vendor.accept()
-        return Unclear("the answer was lost")
+        return Unknown("the answer was lost")
 
     return answer
 
@@ -40,8 +40,8 @@ SCRIPTS: dict[str, Script] = {
     "rate limited": lambda world: [TooManyRequests(30.0)],
     "busy": lambda world: [Busy("busy"), Busy("busy")],
     "refused": lambda world: [Refused("20002", "bad", 200)],
-    "unclear, accepted": lambda world: [unclear_but_accepted(world)],
-    "unclear, not accepted": lambda world: [Unclear("no answer")],
+    "unknown, accepted": lambda world: [unknown_but_accepted(world)],
+    "unknown, not accepted": lambda world: [Unknown("no answer")],
 }
 #: Killed behind these, nobody can know whether the POST went out, or what became of it.
 NOBODY_KNOWS = {
@@ -99,7 +99,7 @@ def test_a_killed_submission_is_paid_for_once_at_most(tmp_path: Path, point: str
             last = error
     assert len(world.vendor.billed) <= 1
     if isinstance(last, SubmissionUnknown):
-        outcome_known = "unclear" not in script
+        outcome_known = "unknown" not in script
         assert not outcome_known or point in NOBODY_KNOWS | {"outcome.record.before", "release.record.before"}
         assert killed or not outcome_known
         assert next_world.record().is_open and next_world.markers()
@@ -206,29 +206,24 @@ def test_every_point_is_reached(tmp_path: Path) -> None:
     world = world_with(TooManyRequests(1.0))
     world.at = lambda point: world.freeze(3600.0) if points == FIRST_POST else None
     task_id = world.run()["task_id"]
-    world.journal.keep_key(INTENT, task_id, "ignored")
     world.journal.record_completed(INTENT, VideoTask(task_id=task_id, status="completed"))
     world.journal.record_stored(INTENT, task_id, FACTS)
     world.journal.record_described(INTENT, task_id, MORE_FACTS)
     world.journal.relay_again(INTENT)
     world.journal.record_failed(INTENT, task_id, "transient", "")
 
-    world = world_with(Refused("20002", "", 200), Unclear("lost"))
+    world = world_with(Refused("20002", "", 200), Unknown("lost"))
     world.balance = lambda: 1.0
     for _ in range(2):
         with pytest.raises(SeedanceError):
             world.run()
-    resolve_unclear(world.journal, INTENT, "abandon")
+    resolve_unknown(world.journal, INTENT, "abandon")
     world.journal.record_accepted(INTENT, "late", Accepted("videos_late"))
 
     world = world_with()
     world.cancelled = lambda: "post.before" in points[-1:]
     with pytest.raises(SeedanceError):
         world.run()
-
-    keyless = world_with()
-    keyless.journal.keep_key(INTENT, keyless.run(delivery=Delivery())["task_id"], "videos/x.mp4")
-    assert keyless.record().key == "videos/x.mp4"
 
     def rival() -> Outcome:
         other = World(world.store, world.vendor, points=points)

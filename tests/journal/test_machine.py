@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from prefect_seedance.client.errors import SeedanceError, TaskNotFound
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.codec import decode
 from prefect_seedance.journal.confirmed_store import Patience
@@ -28,7 +28,7 @@ from prefect_seedance.journal.errors import (
     TaskNotRecorded,
 )
 from prefect_seedance.journal.record import Attempt, Record, Run, Stored
-from prefect_seedance.journal.resolution import Resolution, resolve_unclear
+from prefect_seedance.journal.resolution import Resolution, resolve_unknown
 from prefect_seedance.journal.states import FIRST_STATES, HAVE_TASK, STATES, State
 from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.critical_section import Claim, Evidence, claim, send
@@ -49,7 +49,7 @@ from tests.journal.harness import (
     sender,
 )
 
-ANSWERS = ("accepted", "accepted", "unclear", "unclear, billed", "never", "limited", "busy", "refused")
+ANSWERS = ("accepted", "accepted", "unknown", "unknown, billed", "never", "limited", "busy", "refused")
 KEY = f"journal/records/{INTENT}.json"
 
 
@@ -204,7 +204,7 @@ class TwoWriters(RuleBasedStateMachine):
 
     def _answer(self, answer: str, claimed: Record, nonce: str) -> Outcome:
         """Answer a POST, and remember what it really cost, and what its process was told."""
-        billed = answer in ("accepted", "unclear, billed")
+        billed = answer in ("accepted", "unknown, billed")
         self.posts[nonce] += 1
         self.truly_billed[nonce] = billed
         accepted = self.vendor.accept() if billed else None
@@ -219,7 +219,7 @@ class TwoWriters(RuleBasedStateMachine):
             "busy": Busy("busy"),
             "refused": Refused("20002", "bad", 200),
         }
-        return others.get(answer, Unclear("lost", "\udcff<html>", 502))
+        return others.get(answer, Unknown("lost", "\udcff<html>", 502))
 
     @precondition(lambda self: self._may_claim())
     @rule(answers=st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=3))
@@ -329,7 +329,7 @@ class TwoWriters(RuleBasedStateMachine):
             return VideoTask(task_id=wanted, status="processing")
 
         try:
-            resolve_unclear(
+            resolve_unknown(
                 self.process().journal,
                 INTENT,
                 resolution,

@@ -33,10 +33,10 @@ def test_a_storm_is_three_in_a_row_and_stays() -> None:
     storm = UnknownStorm()
     for answers in ("uu", "c", "uu"):
         for answer in answers:
-            storm.unclear() if answer == "u" else storm.clear()
+            storm.unknown() if answer == "u" else storm.known()
         storm.check("/data/videos")
-    storm.unclear()
-    storm.clear()
+    storm.unknown()
+    storm.known()
     with pytest.raises(TooManyUnknowns, match="prefect-seedance journal --unknown --store /data/videos"):
         storm.check("/data/videos")
 

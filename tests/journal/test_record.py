@@ -119,7 +119,7 @@ def test_the_api_key_is_no_part_of_a_record() -> None:
 
 
 def test_only_what_is_known_to_be_free_does_not_count() -> None:
-    for outcome in ("", "accepted", "unclear", "a word of tomorrow"):
+    for outcome in ("", "accepted", "unknown", "a word of tomorrow"):
         assert attempt(1, outcome=outcome).counts
     assert not any(attempt(1, outcome=outcome).counts for outcome in FREE_OUTCOMES)
 
@@ -132,7 +132,7 @@ def test_a_claim_lapses_by_the_age_in_the_store() -> None:
 
 
 def test_free_attempts_do_not_pile_up_and_others_are_never_dropped() -> None:
-    current = record(attempts=(attempt(1, outcome="unclear"), attempt(2, outcome="accepted", task_id="videos_1")))
+    current = record(attempts=(attempt(1, outcome="unknown"), attempt(2, outcome="accepted", task_id="videos_1")))
     holder = Holder(nonce="n", lease_seconds=1.0)
     for number in range(3, 103):
         claim = Attempt(number=0, nonce=f"n{number}", started_at=NOON)

@@ -26,7 +26,7 @@ def test_only_what_certainly_is_not_with_the_vendor_may_be_claimed() -> None:
     assert {state for state in State if SENDING in STATES[state].leads_to} == {READY, REFUSED, FAILED}
 
 
-def test_what_turns_out_to_be_unclear_may_become_so_from_anywhere_but_a_video_or_a_person() -> None:
+def test_what_turns_out_to_be_unknown_may_become_so_from_anywhere_but_a_video_or_a_person() -> None:
     assert {state for state in State if UNKNOWN not in STATES[state].leads_to} == {UNKNOWN, STORED, LOST}
 
 

@@ -13,11 +13,11 @@ from prefect_seedance.client.errors import (
     AuthenticationFailed,
     ConnectionFailed,
     InvalidParameters,
+    OutcomeUnknown,
     RateLimited,
-    SubmissionUnclear,
     VendorBusy,
 )
-from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unclear
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
@@ -32,7 +32,7 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.record import Stored
-from prefect_seedance.journal.resolution import resolve_unclear
+from prefect_seedance.journal.resolution import resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.critical_section import Evidence
@@ -49,7 +49,7 @@ from tests.journal.harness import (
     lost_answer,
 )
 
-UNCLEAR = Unclear("HTTP 502: the answer is a web page", "<html>Bad gateway</html>", 502)
+UNKNOWN = Unknown("HTTP 502: the answer is a web page", "<html>Bad gateway</html>", 502)
 
 
 @pytest.fixture
@@ -174,11 +174,11 @@ def test_a_refusal_is_raised_at_once_and_may_be_tried_by_a_later_run(
     assert world.markers() == [f"{INTENT}.2"]
 
 
-# What is unclear.
+# What is unknown.
 
 
-def test_an_unclear_answer_is_never_sent_again(world: World) -> None:
-    world.vendor.script = [UNCLEAR]
+def test_an_unknown_outcome_is_never_sent_again(world: World) -> None:
+    world.vendor.script = [UNKNOWN]
     world.before_claim = lambda nonce: Evidence(price=0.25, price_source="list", balance_before=12.0)
     world.balance = lambda: 11.75
     with pytest.raises(SubmissionUnknown) as caught:
@@ -188,7 +188,7 @@ def test_an_unclear_answer_is_never_sent_again(world: World) -> None:
             world.run("another", policy=TWICE)
     assert world.vendor.posts == 1
     attempt = world.record().attempts[0]
-    assert (attempt.outcome, attempt.excerpt, attempt.status_code) == ("unclear", "<html>Bad gateway</html>", 502)
+    assert (attempt.outcome, attempt.excerpt, attempt.status_code) == ("unknown", "<html>Bad gateway</html>", 502)
     assert (attempt.balance_before, attempt.balance_after) == (12.0, 11.75)
     message = str(caught.value)
     for part in ("nightly", "https://prefect", "2026-11-22 12:00:00", "0.25", "console"):
@@ -196,11 +196,11 @@ def test_an_unclear_answer_is_never_sent_again(world: World) -> None:
     assert "12 when the run began and 11.75 afterwards" in message
     assert f'resolve_submission(intent="{INTENT}"' in message and f"prefect-seedance resolve {INTENT}" in message
     assert str(world.store.inner.root) in message  # type: ignore[union-attr]
-    assert isinstance(caught.value, SubmissionUnclear)
+    assert isinstance(caught.value, OutcomeUnknown)
     assert world.markers() == [f"{INTENT}.1"]
 
 
-def test_an_exception_of_the_client_is_unclear(world: World) -> None:
+def test_an_exception_of_the_client_is_unknown(world: World) -> None:
     def explode() -> Accepted:
         raise RuntimeError("boom")
 
@@ -254,7 +254,7 @@ def test_a_late_task_is_attached_to_when_the_claim_behind_it_lapsed(world: World
     def late() -> Accepted:
         world.freeze(3600.0)
         other = World(world.store, world.vendor)
-        resolve_unclear(other.journal, INTENT, "not_billed")
+        resolve_unknown(other.journal, INTENT, "not_billed")
 
         def die(point: str) -> None:
             if point == "post.before":
@@ -289,13 +289,13 @@ def test_a_process_that_is_ended_right_behind_the_post_keeps_the_answer(world: W
         assert world.record(identity.intent).task_id == world.vendor.billed[-1]
 
 
-def test_a_process_that_is_ended_right_behind_an_unclear_answer_says_so(world: World) -> None:
+def test_a_process_that_is_ended_right_behind_an_unknown_outcome_says_so(world: World) -> None:
     def terminate(point: str) -> None:
         if point == "outcome.record.before":
             world.at = lambda point: None
             raise KeyboardInterrupt
 
-    world.at, world.vendor.script = terminate, [UNCLEAR]
+    world.at, world.vendor.script = terminate, [UNKNOWN]
     with pytest.raises(KeyboardInterrupt):
         world.run()
     assert world.record().state is State.UNKNOWN
@@ -303,7 +303,7 @@ def test_a_process_that_is_ended_right_behind_an_unclear_answer_says_so(world: W
 
 def test_what_never_left_does_not_end_a_storm(world: World) -> None:
     never = [NeverSent("connection refused")] * 5
-    world.vendor.script = [UNCLEAR, UNCLEAR, *never, UNCLEAR]
+    world.vendor.script = [UNKNOWN, UNKNOWN, *never, UNKNOWN]
     for number in range(4):
         with pytest.raises((SubmissionUnknown, ConnectionFailed)):
             world.run(identity=identify(VideoRequest(prompt=f"{number}"), scope=ALWAYS, account="default"))
@@ -315,7 +315,7 @@ def test_a_second_paid_task_is_said_loudly(world: World) -> None:
     def late() -> Accepted:
         world.freeze(3600.0)
         other = World(world.store, world.vendor)
-        resolve_unclear(other.journal, INTENT, "not_billed")
+        resolve_unknown(other.journal, INTENT, "not_billed")
         other.run("two")
         return world.vendor.accept()
 
@@ -326,8 +326,8 @@ def test_a_second_paid_task_is_said_loudly(world: World) -> None:
     assert any("second one that is paid for" in line for line in world.logs)
 
 
-def test_the_unclear_attempt_is_told_also_behind_later_ones(world: World) -> None:
-    world.vendor.script = [UNCLEAR]
+def test_the_unknown_attempt_is_told_also_behind_later_ones(world: World) -> None:
+    world.vendor.script = [UNKNOWN]
     with pytest.raises(SubmissionUnknown):
         world.run()
     record = world.record()
@@ -342,7 +342,7 @@ def test_the_unclear_attempt_is_told_also_behind_later_ones(world: World) -> Non
 
 def test_three_unknowns_in_a_row_stop_the_run(world: World) -> None:
     identities = [identify(VideoRequest(prompt=f"{n}"), scope=ALWAYS, account="default") for n in range(9)]
-    world.vendor.script = [UNCLEAR, UNCLEAR, world.vendor.accept, UNCLEAR, UNCLEAR, UNCLEAR]
+    world.vendor.script = [UNKNOWN, UNKNOWN, world.vendor.accept, UNKNOWN, UNKNOWN, UNKNOWN]
     errors: list[str] = []
     for identity in identities:
         try:
@@ -360,7 +360,7 @@ def test_a_storm_that_breaks_out_meanwhile_stops_a_claim_before_its_post(world: 
     def break_out(point: str) -> None:
         if point == "post.before":
             for _ in range(3):
-                world.storm.unclear()
+                world.storm.unknown()
 
     world.at = break_out
     with pytest.raises(TooManyUnknowns):
@@ -421,10 +421,10 @@ def test_a_refusal_after_a_failure_does_not_open_the_limit(world: World) -> None
 
 
 def test_what_a_person_gave_up_stays_given_up(world: World) -> None:
-    world.vendor.script = [UNCLEAR]
+    world.vendor.script = [UNKNOWN]
     with pytest.raises(SubmissionUnknown):
         world.run()
-    resolve_unclear(world.journal, INTENT, "abandon")
+    resolve_unknown(world.journal, INTENT, "abandon")
     with pytest.raises(AbandonedBefore):
         world.run(policy=SubmissionPolicy(max_submissions=9))
     assert world.vendor.posts == 1
@@ -453,7 +453,7 @@ def test_a_rival_waits_for_a_fresh_claim_and_attaches_to_its_task(world: World) 
     rival.join(60)
     assert results[0]["task_id"] == first["task_id"] and results[0]["reused"]
     said = [line.partition(": ")[2].partition(",")[0] for line in other.logs]
-    assert said == ["wait", "attach"] and [notice.kind for notice in other.notices] == ["attached"]
+    assert said == ["wait", "attach"] and [event.kind for event in other.events] == ["attached"]
     assert world.vendor.posts == 1
 
 
@@ -533,7 +533,7 @@ def test_an_owner_that_was_frozen_does_not_send_what_was_settled_meanwhile(world
             world.freeze(3600.0)
             with pytest.raises(SubmissionUnknown):
                 other.run("two")
-            resolve_unclear(other.journal, INTENT, "not_billed", by="me")
+            resolve_unknown(other.journal, INTENT, "not_billed", by="me")
             other.run("two")
 
     world.at = freeze
@@ -547,7 +547,7 @@ def test_an_owner_that_was_frozen_leaves_alone_what_was_abandoned(world: World) 
         if point == "post.before":
             world.at = lambda point: None
             world.freeze(3600.0)
-            resolve_unclear(World(world.store).journal, INTENT, "abandon")
+            resolve_unknown(World(world.store).journal, INTENT, "abandon")
 
     world.at = freeze
     with pytest.raises(AbandonedBefore):
@@ -578,7 +578,7 @@ def test_an_answer_that_comes_after_the_deadline_is_kept(world: World) -> None:
 def test_an_answer_that_contradicts_a_person_is_kept(world: World, resolution: str) -> None:
     def late() -> Accepted:
         world.freeze(3600.0)
-        resolve_unclear(World(world.store).journal, INTENT, resolution)  # type: ignore[arg-type]
+        resolve_unknown(World(world.store).journal, INTENT, resolution)  # type: ignore[arg-type]
         return world.vendor.accept()
 
     world.vendor.script = [late]
@@ -641,10 +641,10 @@ def test_a_store_that_stays_down_after_the_answer_does_not_take_the_id_with_it(w
     assert world.vendor.posts == 1
 
 
-def test_a_lost_store_after_an_unclear_answer_is_unknown_all_the_same(world: World) -> None:
-    def break_store() -> Unclear:
+def test_a_lost_store_after_an_unknown_outcome_is_unknown_all_the_same(world: World) -> None:
+    def break_store() -> Unknown:
         world.store.down = StoreUnavailable("journal", "down")
-        return UNCLEAR
+        return UNKNOWN
 
     world.vendor.script = [break_store]
     with pytest.raises(SubmissionUnknown, match="Bad gateway"):
@@ -754,7 +754,7 @@ def test_a_cancelled_back_off_frees_the_record_at_once(world: World) -> None:
 def test_decisions_are_logged_and_what_comes_of_them_is_emitted(world: World) -> None:
     world.run("one")
     world.run("two")
-    kinds = [(notice.kind, notice.decision, notice.task_id) for notice in world.notices]
+    kinds = [(event.kind, event.decision, event.task_id) for event in world.events]
     task_id = world.vendor.billed[0]
     assert kinds == [("submitted", Decision.SUBMIT, task_id), ("attached", Decision.ATTACH, task_id)]
     assert any("submit, since nothing is known" in line for line in world.logs)
@@ -765,11 +765,11 @@ def test_a_caller_that_fails_to_follow_changes_nothing(world: World) -> None:
     def fail(*_: object) -> float:
         raise RuntimeError("no balance, no event")
 
-    world.notices = type("Broken", (), {"append": fail})()  # type: ignore[assignment]
+    world.events = type("Broken", (), {"append": fail})()  # type: ignore[assignment]
     submitted = world.run()
     assert submitted["recorded"]
     world.balance = fail
-    world.vendor.script = [UNCLEAR]
+    world.vendor.script = [UNKNOWN]
     with pytest.raises(SubmissionUnknown):
         world.run(identity=identify(VideoRequest(prompt="x"), scope=ALWAYS, account="default"))
 

@@ -144,7 +144,7 @@ def test_a_key_that_is_limited_just_now_is_a_right_one(vendor: Vendor, destinati
     assert len(vendor.billed()) == 1
 
 
-def test_an_unclear_answer_is_an_event_that_says_how_it_is_settled(
+def test_an_unknown_outcome_is_an_event_that_says_how_it_is_settled(
     vendor: Vendor, destination: Destination, followed: Followed
 ) -> None:
     vendor.simulator.plan(Fault(fault="lost_answer"))

@@ -292,7 +292,7 @@ def check_that_it_is_unknown(
     os.utime(path, (past, past))
     assert record(store, request.prompt).state is State.UNKNOWN
 
-    with pytest.raises(SubmissionUnknown, match="unclear") as stopped:
+    with pytest.raises(SubmissionUnknown, match="not known") as stopped:
         generate_video(request, credentials, store)
     assert run.name in str(stopped.value) or len(case.moments) > 1, "it says which run has sent it"
     assert tasks(vendor, request.prompt) == [task_id]

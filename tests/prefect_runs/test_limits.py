@@ -62,7 +62,7 @@ def test_submissions_are_counted_over_all_runs(
     assert (stored.submissions, tasks(vendor, "counted")[1:]) == (2, [stored.task_id])
 
 
-def test_after_three_unclear_answers_in_a_row_a_run_sends_no_more(
+def test_after_three_unknown_outcomes_in_a_row_a_run_sends_no_more(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
     vendor.plan(Fault(fault="lost_answer", matching="storm", times=3))

@@ -74,7 +74,7 @@ def test_what_the_client_sees_and_what_was_billed(simulator: Simulator, name: st
 
 
 @pytest.mark.parametrize("name", ["server_error", "unknown_code"])
-def test_an_unclear_refusal_may_have_been_billed(simulator: Simulator, vendor: Vendor, name: str) -> None:
+def test_an_unknown_refusal_may_have_been_billed(simulator: Simulator, vendor: Vendor, name: str) -> None:
     simulator.plan(Fault(fault=name, accepted=True))
     assert vendor.create().json()["code"] != 20000
     assert vendor.accepted() == 1

@@ -9,8 +9,8 @@ from prefect_seedance.client.errors import (
     AuthenticationFailed,
     InvalidRequest,
     MediaUnavailable,
+    OutcomeUnknown,
     SeedanceError,
-    SubmissionUnclear,
     VideoFailed,
     WaitTimedOut,
 )
@@ -29,9 +29,9 @@ REQUEST = VideoRequest(prompt="A paper boat")
 INTENT = "0123456789abcdef0123456789abcdef"
 
 
-def unknown(store: str) -> SubmissionUnknown:
+def unknown(store_option: str) -> SubmissionUnknown:
     return SubmissionUnknown(
-        "It is unclear.",
+        "It is not known.",
         intent=INTENT,
         attempt=1,
         reason="the answer was lost",
@@ -41,7 +41,7 @@ def unknown(store: str) -> SubmissionUnknown:
         run_url="",
         started_at="2026-11-22T10:00:00+00:00",
         record_uri="s3://b/journal/records/x.json",
-        store=store,
+        store_option=store_option,
     )
 
 
@@ -49,7 +49,7 @@ def unknown(store: str) -> SubmissionUnknown:
     ("error", "title", "paid"),
     [
         (unknown("s3://b"), f"Perhaps paid, a person has to settle it: {INTENT}", "perhaps;"),
-        (SubmissionUnclear("lost"), "Perhaps paid, a person has to settle it", "perhaps;"),
+        (OutcomeUnknown("lost"), "Perhaps paid, a person has to settle it", "perhaps;"),
         (VideoFailed("videos_1", "no", "transient"), "No video: VideoFailed", "videos_1 was accepted; the vendor"),
         (WaitTimedOut("videos_1", 60), "No video yet, it goes on: videos_1", "videos_1 was accepted and is paid for"),
         (

@@ -46,8 +46,8 @@ def is_refused(fields: Fields) -> bool:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"reuse": "scope", "reuse_scope": ""}, "'a text to share within, 2026-11-22 say' was expected"),
-        ({"reuse": "scope", "reuse_scope": " \n"}, "'a text to share within, 2026-11-22 say' was expected"),
+        ({"reuse": "scope", "reuse_scope": ""}, "'a text to share within, for example 2026-11-22' was expected"),
+        ({"reuse": "scope", "reuse_scope": " \n"}, "'a text to share within, for example 2026-11-22' was expected"),
         ({"reuse": "scope"}, "'reuse_scope' is a required property"),
         ({"reuse": "auto", "reuse_scope": "monday"}, f"'{NO_TEXT}' was expected"),
         ({"reuse": "run", "reuse_scope": " "}, f"'{NO_TEXT}' was expected"),

@@ -39,7 +39,7 @@ def ended(failure: Exception) -> tuple[TaskRun, State[Any]]:
     ids=lambda value: type(value).__name__,
 )
 def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) -> None:
-    assert wait.repeat_is_useful(wait_for_video, *ended(failure)) is useful
+    assert wait.wait_is_worth_repeating(wait_for_video, *ended(failure)) is useful
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) 
 def test_storing_is_repeated_for_what_may_pass(cause: Exception, useful: bool) -> None:
     failure = VideoNotStored("videos_1", str(cause), "Retry it.")
     failure.__cause__ = cause
-    assert store.repeat_is_useful(store_video, *ended(failure)) is useful
+    assert store.storing_is_worth_repeating(store_video, *ended(failure)) is useful

@@ -1,9 +1,9 @@
-"""A task that is known from elsewhere, and the record of its intent: which of the two is gone by.
+"""A task that is known from elsewhere, and the record of its intent: which of the two decides.
 
 The journal is the first copy of a task id, Prefect's persisted result the second. The one rule for both:
 
-    the record has a task        the record wins: it may know of a later attempt, or that the video is stored
-    the record is elsewhere      the known task is gone by: the record is unclear, is being claimed by another run, or
+    the record has a task        the record decides: it may know of a later attempt, or that the video is stored
+    the record has none          the known task decides: the record is unknown, is being claimed by another run, or
                                  had been lost and was begun anew
     there is no record           one is written from the known task
 
@@ -73,7 +73,7 @@ def adopt(journal: Journal, known: SubmittedVideo, *, watch_seconds: float = 0.0
                 lost=attempt_of(known, journal.now()),
             )
         except TaskNotRecorded as error:
-            # A record of a newer version may only be read: what it says is gone by.
+            # A record of a newer version may only be read: it decides.
             if entry is None or entry.record.state not in HAVE_TASK or not isinstance(error.__cause__, RecordTooNew):
                 raise
     record = entry.record

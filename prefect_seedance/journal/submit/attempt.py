@@ -5,7 +5,7 @@
     TooManyRequests  back to ready; again after the pause that the vendor asks for, if that is short
     Busy             back to ready; again after 5, 10, 20 s; then refused
     Refused          refused; the vendor's error is raised
-    Unclear          unknown; nobody sends again
+    Unknown          unknown; never sent again
 
 Before any pause the record is `ready` again, held by a lease as long as the pause.
 """
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.client.outcome import Accepted, NeverSent, Unclear
+from prefect_seedance.client.outcome import Accepted, NeverSent, Unknown
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.confirmed_store import Patience
@@ -34,7 +34,7 @@ from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK, State
-from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import (
     HASTE,
     Claim,
@@ -161,7 +161,7 @@ def _accepted(submission: Submission, current: Claim, answer: Accepted, verdict:
     except BaseException:  # the process is being ended
         keep(journal, current, answer)
         raise
-    submission.storm.clear()
+    submission.storm.known()
     mine = next(each for each in record.attempts if each.task_id == answer.task_id)
     if record.task_id not in ("", answer.task_id):
         callbacks.log(
@@ -169,8 +169,10 @@ def _accepted(submission: Submission, current: Claim, answer: Accepted, verdict:
             f"Intent {submission.intent} has task {record.task_id} by now, so task {answer.task_id} is a second one "
             f"that is paid for. Both are in the record: {journal.uri_of(submission.intent)}",
         )
-    notice = Notice("submitted", submission.intent, verdict.decision, verdict.reason, answer.task_id, mine.number)
-    callbacks.tell(notice)
+    event = SubmissionEvent(
+        "submitted", submission.intent, verdict.decision, verdict.reason, answer.task_id, mine.number
+    )
+    callbacks.tell(event)
     return point_to(record, mine, verdict.decision, asked_by=submission.sender.run, recorded=recorded)
 
 
@@ -190,24 +192,24 @@ def _not_accepted(
     try:
         record = journal.update(submission.intent, change, step="outcome", patience=patience).record
     except JournalError as failure:
-        if not isinstance(outcome, Unclear):
+        if not isinstance(outcome, Unknown):
             failure.add_note(f"The POST before that bought nothing ({error or outcome}). {_SETTLE_AS_NOT_BILLED}")
             raise failure from error
         record = change(current.entry.record)
-        submission.callbacks.log(logging.ERROR, f"The unclear outcome could not be written down: {failure}")
+        submission.callbacks.log(logging.ERROR, f"The unknown outcome could not be written down: {failure}")
     except BaseException:  # the process is being ended
         keep(journal, current, outcome)
         raise
     if record.state in HAVE_TASK or (error is None and record.state is not State.READY):
         return LookAgain()  # an earlier answer came late, and weighs more than this one
-    if isinstance(outcome, Unclear):
+    if isinstance(outcome, Unknown):
         raise _unknown(submission, current, record, verdict)
     if error is None:
         submission.callbacks.log(
             logging.INFO, f"Not accepted ({outcome}), nothing bought; next try in {pause or 0:.0f} s."
         )
         return LookAgain(pause or 0.0, nonce)
-    submission.callbacks.tell(Notice("refused", submission.intent, verdict.decision, str(error)))
+    submission.callbacks.tell(SubmissionEvent("refused", submission.intent, verdict.decision, str(error)))
     error.add_note(f"Intent {submission.intent}. Nothing was bought; the same request may be run again.")
     raise error
 
@@ -223,10 +225,10 @@ def _next_pause(
 
 def _count(storm: UnknownStorm, outcome: changes.NotAccepted) -> None:
     """Count for the storm. What never left says nothing about the vendor, so it does not interrupt a row."""
-    if isinstance(outcome, Unclear):
-        storm.unclear()
+    if isinstance(outcome, Unknown):
+        storm.unknown()
     elif not isinstance(outcome, NeverSent):
-        storm.clear()
+        storm.known()
 
 
 def _unknown(submission: Submission, current: Claim, record: Record, verdict: Verdict) -> SubmissionUnknown:
@@ -243,5 +245,5 @@ def _unknown(submission: Submission, current: Claim, record: Record, verdict: Ve
                 patience=HASTE,
             )
     error = unknown_error(record, journal.uri_of(submission.intent), journal.store_option)
-    callbacks.tell(Notice("unknown", submission.intent, verdict.decision, error.reason, attempt=error.attempt))
+    callbacks.tell(SubmissionEvent("unknown", submission.intent, verdict.decision, error.reason, attempt=error.attempt))
     return error

@@ -16,12 +16,12 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Notice:
+class SubmissionEvent:
     """Something that others may want to react to.
 
     Attributes:
         kind: What came of a decision.
-        intent: Whose.
+        intent: Identity of the video.
         decision: What was decided.
         reason: Why.
         task_id: The vendor's task id, "" if there is none.
@@ -40,7 +40,7 @@ def _write_log(level: int, message: str) -> None:
     _log.log(level, "%s", message)
 
 
-def _nothing(notice: Notice) -> None:
+def _nothing(event: SubmissionEvent) -> None:
     pass
 
 
@@ -54,30 +54,30 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What `resume_or_submit` calls. All of it in its own thread.
+    """What `resume_or_submit` calls. All of them run in its own thread.
 
     Attributes:
         log: Takes a level of `logging` and a message.
-        emit: Takes each notice. If it fails, that is logged.
-        balance: Looks at the account's balance after an unclear answer, as evidence for a person.
+        emit: Takes each event. If it fails, that is logged.
+        balance: Looks at the account's balance after an unknown outcome, as evidence for a person.
         cancelled: Whether the run is being cancelled; asked before each POST and in every pause.
-        sleep: Sleeps for so many seconds.
+        sleep: Sleeps for the given number of seconds.
         random: Returns numbers from 0 to 1, for the jitter of back-offs.
         start_stopwatch: Starts the stopwatch of a claim.
     """
 
     log: Callable[[int, str], None] = _write_log
-    emit: Callable[[Notice], None] = _nothing
+    emit: Callable[[SubmissionEvent], None] = _nothing
     balance: Callable[[], float | None] = _not_looked
     cancelled: Callable[[], bool] = _never
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
     start_stopwatch: Callable[[], Stopwatch] = start_stopwatch
 
-    def tell(self, notice: Notice) -> None:
-        """Emit a notice; what is emitted never decides what happens."""
+    def tell(self, event: SubmissionEvent) -> None:
+        """Emit an event; what is emitted never decides what happens."""
         try:
-            self.emit(notice)
+            self.emit(event)
         except Exception as error:
             self.log(logging.WARNING, f"An event could not be emitted: {error}")
 

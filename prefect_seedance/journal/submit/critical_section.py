@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
-from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unclear
+from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalUnavailable
@@ -31,7 +31,7 @@ from prefect_seedance.journal.record import Attempt, Delivery, Entry, Holder, Re
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.stopwatch import Stopwatch
 
-#: Does exactly one POST, in at most so many seconds in total, and says what its answer means.
+#: Sends exactly one POST within the given total of seconds, and returns what its answer means.
 Post = Callable[[float], Outcome]
 
 #: When something ends the section from outside there are seconds left, not minutes.
@@ -57,12 +57,12 @@ class Sender:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known beforehand and may help a person to settle an unclear submission.
+    """What is known beforehand and may help a person to settle an unknown submission.
 
     Attributes:
         price: JimiCoin that we expect it to cost.
         price_source: Where that comes from.
-        balance_before: JimiCoin of the account, if somebody has looked.
+        balance_before: JimiCoin of the account, if it was read.
     """
 
     price: float | None = None
@@ -109,14 +109,14 @@ def claim(
         identity: What is asked for.
         before: The record as it was read, None if there is none.
         sender: Who sends.
-        evidence: What may help a person, should it end unclear.
+        evidence: What may help a person, should its outcome be unknown.
         policy: Time-outs.
         start_stopwatch: Starts the stopwatch of the claim.
         nonce: Of the attempt; a fresh one if empty.
         delivery: What becomes of the video.
 
     Raises:
-        RecordChanged: Somebody else was faster.
+        RecordChanged: Another run was faster.
         JournalError: The journal cannot be written.
     """
     nonce, now, elapsed = nonce or uuid4().hex, journal.now(), start_stopwatch()
@@ -138,7 +138,7 @@ def claim(
     try:
         entry = journal.write(identity.intent, before, claimed, step="claim", patience=patience)
     except BaseException:
-        # Perhaps it was written all the same, and nobody should have to settle by hand what was never sent.
+        # It may have been written all the same, and a person should not have to settle what was never sent.
         let_go(journal, identity.intent, nonce, "not sent: the claim was not certain")
         raise
     return Claim(entry, nonce, elapsed)
@@ -164,10 +164,10 @@ def send(
         start_stopwatch: Starts the stopwatch of a renewed claim.
 
     Returns:
-        What the answer means. An exception of ``post`` is an unclear outcome.
+        What the answer means. An exception of ``post`` is an unknown outcome.
 
     Raises:
-        RecordChanged: The claim lapsed, and somebody has settled it meanwhile. Nothing was sent.
+        RecordChanged: The claim lapsed, and it was settled meanwhile. Nothing was sent.
         JournalError: The claim could not be renewed. Nothing was sent.
     """
     sent, outcome = False, None
@@ -188,8 +188,8 @@ def send(
     except BaseException as error:
         if not sent:
             let_go(journal, current.intent, current.nonce, f"not sent: {type(error).__name__}")
-        else:  # the process is being ended, in the middle of the POST or right behind it
-            ended = Unclear(f"the process was ended by {type(error).__name__} during the POST")
+        else:  # the process is being ended, in the middle of the POST or right after it
+            ended = Unknown(f"the process was ended by {type(error).__name__} during the POST")
             keep(journal, current, outcome or ended)
         raise
 
@@ -207,12 +207,12 @@ def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
 
 
 def lease(journal: Journal, nonce: str, run: Run, seconds: float) -> Holder:
-    """Say who has the record, and for how long."""
+    """Build the entry that says who has the record, and for how long."""
     return Holder(nonce=nonce, run=run, lease_seconds=seconds, deadline=journal.now() + timedelta(seconds=seconds))
 
 
 def let_go(journal: Journal, intent: str, nonce: str, reason: str) -> None:
-    """Give back a claim that was not used, or a record held through a back-off; as well as possible."""
+    """Release a claim that was not used, or a record held through a back-off, as well as possible."""
 
     def change(record: Record) -> Record:
         return changes.released(changes.answered(record, nonce, NeverSent(reason), journal.now()), nonce)
@@ -241,4 +241,4 @@ def _posted(post: Post, seconds: float) -> Outcome:
     try:
         return post(seconds)
     except Exception as error:
-        return Unclear(f"the client failed during the POST: {type(error).__name__}: {error}")
+        return Unknown(f"the client failed during the POST: {type(error).__name__}: {error}")

@@ -18,9 +18,9 @@ class Decision(StrEnum):
         ATTACH: The vendor has a task, running or done: go on with that.
         ALREADY_STORED: The video is in the store.
         RESUBMIT: Send it again, which the policy still allows after ``failed`` or ``refused``.
-        WAIT: Somebody else is at it: look again a little later.
+        WAIT: Another run is working on it: look again a little later.
         STOP_UNKNOWN: Perhaps accepted: a person has to settle it.
-        STOP_FAILED: The vendor failed it, and another attempt would fare no better.
+        STOP_FAILED: The vendor failed it, and another attempt would fail as well.
         STOP_USED_UP: It has had all the submissions that the policy allows.
         STOP_LOST: A person gave it up.
     """
@@ -48,7 +48,7 @@ class Verdict:
     Attributes:
         decision: What to do.
         reason: Why, for the log.
-        wait_seconds: For ``wait``, after how long at most the record says something else.
+        wait_seconds: For ``wait``, the longest time until the record changes.
     """
 
     decision: Decision
@@ -93,7 +93,7 @@ class SubmissionPolicy:
         return elapsed_seconds + self.post_seconds + self.margin_seconds <= self.lease_seconds
 
 
-_UNKNOWN = Verdict(Decision.STOP_UNKNOWN, "an earlier submission is unclear")
+_UNKNOWN = Verdict(Decision.STOP_UNKNOWN, "the outcome of an earlier submission is unknown")
 
 
 def decide(
@@ -147,7 +147,7 @@ def _after_failure(record: Record, policy: SubmissionPolicy) -> Verdict:
 
 
 def _may_send(record: Record, state: State, age_seconds: float, policy: SubmissionPolicy, holder: str) -> Verdict:
-    if record.unsettled():  # no such record is written here; but if there is one, nothing is sent on it
+    if record.unsettled():  # such a record is never written here; if there is one, nothing is sent
         return _UNKNOWN
     if record.submissions >= policy.max_submissions:
         return Verdict(Decision.STOP_USED_UP, f"{record.submissions} of {policy.max_submissions} submissions are used")

@@ -39,7 +39,7 @@ class SubmittedVideo(TypedDict):
         model: The model as the vendor names it, else as asked.
         created_at: Unix seconds of the submission, 0 if the vendor did not say.
         cost: Price that the vendor reported, in its coins; None if it did not.
-        price: Price that was expected, None if nobody knew.
+        price: Price that was expected, None if it was not known.
         price_source: Where the expected price came from.
         submissions: How many submissions the intent has taken so far.
     """

@@ -1,4 +1,4 @@
-"""What a person is told when nothing goes on by itself: the facts of a record, in words."""
+"""What a person is told when a run stops and a person has to act: the facts of a record, in words."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 
 
-def unknown_error(record: Record, record_uri: str, store: str) -> SubmissionUnknown:
-    """Word an unclear submission: who sent it when, what it may cost, where to look, how to settle it."""
+def unknown_error(record: Record, record_uri: str, store_option: str) -> SubmissionUnknown:
+    """Word an unknown submission: who sent it when, what it may cost, where to look, how to settle it."""
     attempt = next(reversed(record.unsettled()), None) or record.attempts[-1]
     reason = attempt.message or "its process ended before the answer was written down"
     run = attempt.run.name or attempt.run.id
@@ -25,11 +25,11 @@ def unknown_error(record: Record, record_uri: str, store: str) -> SubmissionUnkn
     at = attempt.started_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
     excerpt = f" What came back begins: {attempt.excerpt[:200]}" if attempt.excerpt else ""
     message = (
-        f"It is unclear whether the vendor accepted this video (intent {record.intent}, attempt {attempt.number}): "
+        f"It is not known whether the vendor accepted this video (intent {record.intent}, attempt {attempt.number}): "
         f"{reason.rstrip('.')}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, "
         f"and it may be billed: {_money(attempt)} Nothing is sent again until a person has settled it. Look in the "
         f"vendor's console for a task of model {record.model} made at that minute; the record is {record_uri}. "
-        + how_to_resolve(record.intent, store)
+        + how_to_resolve(record.intent, store_option)
     )
     return SubmissionUnknown(
         message,
@@ -42,17 +42,17 @@ def unknown_error(record: Record, record_uri: str, store: str) -> SubmissionUnkn
         run_url=attempt.run.url,
         started_at=attempt.started_at.isoformat(),
         record_uri=record_uri,
-        store=store,
+        store_option=store_option,
     )
 
 
 def stop_error(
-    decision: Decision, record: Record, policy: SubmissionPolicy, record_uri: str, store: str
+    decision: Decision, record: Record, policy: SubmissionPolicy, record_uri: str, store_option: str
 ) -> JournalError:
-    """Give the error of a decision that stops."""
+    """Return the error of a decision that stops."""
     match decision:
         case Decision.STOP_UNKNOWN:
-            return unknown_error(record, record_uri, store)
+            return unknown_error(record, record_uri, store_option)
         case Decision.STOP_LOST:
             return AbandonedBefore(record.intent, record_uri)
         case Decision.STOP_FAILED:

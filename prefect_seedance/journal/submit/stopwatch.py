@@ -23,7 +23,7 @@ def _clocks() -> tuple[Callable[[], float], ...]:
 
 
 def start_stopwatch(clocks: Sequence[Callable[[], float]] = ()) -> Stopwatch:
-    """Start a stopwatch; calling what it returns gives the seconds since then.
+    """Start a stopwatch; calling what it returns yields the seconds since then.
 
     Args:
         clocks: What to go by, instead of this machine's clocks.

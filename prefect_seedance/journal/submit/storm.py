@@ -1,7 +1,7 @@
-"""The unknown storm: when one unclear answer follows another, the run stops sending.
+"""The unknown storm: when one unknown outcome follows another, the run stops sending.
 
-One unclear answer is an accident. Three in a row mean a broken gateway or network, and each further POST
-would be another bill that nobody can see. Counted per run and process, by all its submissions together.
+One unknown outcome is an accident. Three in a row mean a broken gateway or network, and each further POST
+would be another bill that no one can see. Counted per run and process, by all its submissions together.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from prefect_seedance.journal.errors import TooManyUnknowns
 
 
 class UnknownStorm:
-    """Counts unclear answers in a row. Safe to share between threads.
+    """Counts unknown outcomes in a row. Safe to share between threads.
 
     Args:
         limit: How many stop the run.
 
     Example:
         >>> storm = UnknownStorm(limit=1)
-        >>> storm.unclear()
+        >>> storm.unknown()
         >>> storm.check("/data/videos")
         Traceback (most recent call last):
         prefect_seedance.journal.errors.TooManyUnknowns: Nothing was sent: the last 1 submissions ...
@@ -30,26 +30,26 @@ class UnknownStorm:
         self._lock = threading.Lock()
         self._in_a_row = 0
 
-    def check(self, store: str) -> None:
+    def check(self, store_option: str) -> None:
         """Call before each POST.
 
         Args:
-            store: Whose journal lists the unclear ones, as ``--store`` takes it.
+            store_option: Whose journal lists the unknown ones, as ``--store`` takes it.
 
         Raises:
             TooManyUnknowns: The limit was reached. It stays so for the rest of the run.
         """
         with self._lock:
             if self._in_a_row >= self._limit:
-                raise TooManyUnknowns(self._limit, store)
+                raise TooManyUnknowns(self._limit, store_option)
 
-    def unclear(self) -> None:
-        """Count an unclear answer."""
+    def unknown(self) -> None:
+        """Count an unknown outcome."""
         with self._lock:
             self._in_a_row += 1
 
-    def clear(self) -> None:
-        """Count a clear answer of the vendor, unless the limit was reached before."""
+    def known(self) -> None:
+        """Count an outcome that is known, unless the limit was reached before."""
         with self._lock:
             if self._in_a_row < self._limit:
                 self._in_a_row = 0

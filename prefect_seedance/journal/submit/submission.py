@@ -1,10 +1,10 @@
-"""Resume or submit: one video per intent, whoever asks, however often, whatever dies in between.
+"""Resume or submit: one video per intent, whoever asks, however often, and whichever process dies in between.
 
 `resume_or_submit` is the heart of the product: a free function of callbacks, without Prefect. It reads the
-record, decides (`decision`), and either points to what is there or sends one POST under a claim (`critical`)
+record, decides (`decision`), and either points to what is there or sends one POST under a claim (`critical_section`)
 and writes down what became of it. It runs in a worker thread from beginning to end.
 
-What it does not do: it does not wait for the vendor's task, it never sends again what is unclear, and it
+What it does not do: it does not wait for the vendor's task, it never sends again what is unknown, and it
 cannot know what happened to a POST whose process was killed before the answer: that is `unknown`, and a
 person's.
 """
@@ -21,7 +21,7 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK
 from prefect_seedance.journal.submit.attempt import BeforeClaim, LookAgain, Submission, attempt
-from prefect_seedance.journal.submit.callbacks import Callbacks, Notice
+from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Post, Sender, let_go
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, Verdict, decide
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
@@ -54,13 +54,13 @@ def resume_or_submit(
     Args:
         journal: The journal of the store.
         identity: What is asked for (`identify`).
-        post: Does exactly one POST, within so many seconds in total, and says what its answer means. On a
+        post: Sends exactly one POST within the given total of seconds, and returns what its answer means. On a
             fresh connection, without retries, without following redirects.
         sender: Who asks.
         policy: How often it may be paid for.
         before_claim: Called each time that a claim is about to be made, and never otherwise, with the nonce that the
-            claim then uses. It checks what may still forbid a submission, and returns what may help a person, should it
-            end unclear.
+            claim then uses. It checks what may still forbid a submission, and returns what may help a person if
+            its outcome is unknown.
         delivery: What becomes of the video, for the record; None leaves what the record says.
         watch_seconds: How long the caller is going to watch the task, for the record.
         callbacks: How the caller follows, waits and stops it.
@@ -126,8 +126,8 @@ class _Call:
                 case Decision.WAIT:
                     self._wait(entry, verdict)
                 case _:
-                    where, store = self._journal.uri_of(self._intent), self._journal.store_option
-                    raise stop_error(verdict.decision, entry.record, self._submission.policy, where, store)
+                    where, store_option = self._journal.uri_of(self._intent), self._journal.store_option
+                    raise stop_error(verdict.decision, entry.record, self._submission.policy, where, store_option)
         raise HeldByAnother(self._intent, self._waited, "", "changing all the time")
 
     def _tell(self, verdict: Verdict) -> None:
@@ -158,7 +158,9 @@ class _Call:
     def _point(self, record: Record, verdict: Verdict) -> SubmittedVideo:
         found = next(each for each in record.attempts if each.task_id == record.task_id)
         decision = verdict.decision
-        self._callbacks.tell(Notice("attached", self._intent, decision, verdict.reason, found.task_id, found.number))
+        self._callbacks.tell(
+            SubmissionEvent("attached", self._intent, decision, verdict.reason, found.task_id, found.number)
+        )
         return point_to(record, found, decision, asked_by=self._submission.sender.run, recorded=True)
 
     def _wait(self, entry: Entry, verdict: Verdict) -> None:

@@ -1,7 +1,7 @@
 """How often this process asks the vendor, per host and key: one pace for all tasks that are watched.
 
 A gate knows no event loop: a lock and the monotonic clock. It hands out moments; whoever asks sleeps until its own, so
-that the end of a pause is no burst. A rate limit pauses everybody and halves the pace, which then rises again slowly.
+that a pause does not end in a burst. A rate limit pauses all tasks and halves the pace, which then rises again slowly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Gate:
     """Paces the questions of a process to one host with one key. Safe to share between threads and event loops.
 
     Args:
-        rate: Questions a second at most.
+        rate: Maximum number of questions a second.
         clock: A monotonic clock, in seconds.
 
     Example:
@@ -75,7 +75,7 @@ class Gate:
             self._rate = min(self._highest, self._rate * _RISE)
 
     def limited(self, pause_seconds: float) -> None:
-        """Note a rate limit: everybody pauses, and the pace is halved once for all answers of one pause."""
+        """Note a rate limit: all tasks pause, and the pace is halved once for all answers of one pause."""
         with self._lock:
             now = self._clock()
             if now >= self._paused_until:
