@@ -38,6 +38,19 @@ def test_no_heavy_library_is_loaded_before_it_is_used() -> None:
     assert heavy_modules_added_by(f"from prefect_seedance import {', '.join(names)}") == set()
 
 
+#: Where the work of a run begins; each brings a good part of the package with it.
+FOR_A_RUN = frozenset(
+    f"prefect_seedance.{name}"
+    for name in ("client.http", "client.models", "journal.journal", "pipeline.steps", "storage.relay", "storage.folder")
+)
+
+
+def test_what_only_a_run_needs_is_not_loaded_with_the_flow() -> None:
+    loaded = modules_after("from prefect_seedance import SeedanceCredentials, VideoStore, generate_video")
+    assert loaded & FOR_A_RUN == set()
+    assert modules_after("import prefect_seedance.pipeline.steps") >= FOR_A_RUN - {"prefect_seedance.storage.folder"}
+
+
 def test_the_client_alone_does_not_load_prefect() -> None:
     loaded = modules_after("from prefect_seedance import SeedanceClient, AsyncSeedanceClient, VideoRequest")
     assert not loaded & (HEAVY | {"prefect"})

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from prefect_seedance.blocks.known_fields import KnownFieldsBlock
-from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.errors import ConfigurationError
-from prefect_seedance.client.models import UserBalance
 from prefect_seedance.client.settings import (
     DEFAULT_BASE_URL,
     ClientSettings,
@@ -20,8 +18,13 @@ from prefect_seedance.client.settings import (
     checked_api_key,
     checked_base_url,
 )
-from prefect_seedance.client.sync_client import SeedanceClient
-from prefect_seedance.pipeline.parties import Account
+
+# Prefect imports the blocks whenever a server or a worker starts. What only a run needs is loaded when it is asked for.
+if TYPE_CHECKING:
+    from prefect_seedance.client.async_client import AsyncSeedanceClient
+    from prefect_seedance.client.models import UserBalance
+    from prefect_seedance.client.sync_client import SeedanceClient
+    from prefect_seedance.pipeline.parties import Account
 
 _ENVIRONMENT: dict[str, tuple[str, Callable[[str], object]]] = {
     "api_key": ("JIMMYAI_API_KEY", checked_api_key),
@@ -152,14 +155,20 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
 
     def vendor_account(self) -> Account:
         """Return who pays, in the form that the pipeline takes."""
+        from prefect_seedance.pipeline.parties import Account
+
         return Account(self.settings, self.account)
 
     def get_client(self) -> SeedanceClient:
         """Make a client for synchronous code; use it as a context manager."""
+        from prefect_seedance.client.sync_client import SeedanceClient
+
         return SeedanceClient(self.api_key, self.base_url, timeout=self.timeouts)
 
     def get_async_client(self) -> AsyncSeedanceClient:
         """Make a client for asynchronous code; use it as an async context manager."""
+        from prefect_seedance.client.async_client import AsyncSeedanceClient
+
         return AsyncSeedanceClient(self.api_key, self.base_url, timeout=self.timeouts)
 
     def verify(self) -> UserBalance:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from prefect.assets import Asset
 
-from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.s3.settings import SCHEME, S3Settings
 
 
@@ -62,6 +61,8 @@ def asset_of(location: str) -> Asset:
 
 def folder_notices(folder: Path) -> list[str]:
     """Return what a person should know of a folder as a store, in words."""
+    from prefect_seedance.storage.folder.store import FolderStore
+
     notices = [FolderStore(folder).network_filesystem_notice()]
     if Path("/.dockerenv").exists() or os.environ.get("KUBERNETES_SERVICE_HOST"):
         notices.append(

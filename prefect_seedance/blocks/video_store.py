@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from prefect_seedance.blocks.aws import check_name, options_of
 from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
-from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.store_identity import identify_store
-from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
-from prefect_seedance.storage.folder.store import FolderStore
-from prefect_seedance.storage.protocol import Store
-from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.s3.settings import SCHEME, Encryption, S3Options, S3Settings
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
+
+# Prefect imports the blocks whenever a server or a worker starts. What only a run needs is loaded when it is asked for.
+if TYPE_CHECKING:
+    from prefect_seedance.journal.journal import Journal
+    from prefect_seedance.pipeline.parties import Destination
+    from prefect_seedance.storage.folder.store import FolderStore
+    from prefect_seedance.storage.protocol import Store
+    from prefect_seedance.storage.relay.policy import MediaPolicy
 
 #: What this process has opened, by place and settings.
 _destinations: dict[str, Destination] = {}
@@ -28,6 +30,8 @@ _journal_ids: dict[str, str] = {}
 
 @cache
 def _folder(location: str) -> FolderStore:
+    from prefect_seedance.storage.folder.store import FolderStore
+
     return FolderStore(Path(location))
 
 
@@ -220,6 +224,9 @@ class VideoStore(KnownFieldsBlock):
 
     def destination(self) -> Destination:
         """Open the store with its journal, in the form that the pipeline takes; once per process. Blocking."""
+        from prefect_seedance.journal.journal import Journal
+        from prefect_seedance.pipeline.parties import Destination
+
         key = f"{self.store_option} {self.key_template} {sorted(self.allow_media_hosts)} {self.maximum_gigabytes}"
         store = self.open()
         found = _destinations.get(key)
@@ -243,6 +250,8 @@ class VideoStore(KnownFieldsBlock):
         Raises:
             JournalGone: It is another journal than expected, or none.
         """
+        from prefect_seedance.journal.store_identity import identify_store
+
         known = _journal_ids.get(self.place, "") if self.is_s3 else ""
         if not known or (expected_id and known != expected_id):
             known = _journal_ids[self.place] = identify_store(self.journal(), expected_id=expected_id)
@@ -250,6 +259,8 @@ class VideoStore(KnownFieldsBlock):
 
     def media_policy(self) -> MediaPolicy:
         """Return where video links may lead, and how large a video may be."""
+        from prefect_seedance.storage.relay.policy import MediaPolicy
+
         return MediaPolicy(
             allow_loopback=False,
             allow_hosts=frozenset(self.allow_media_hosts),

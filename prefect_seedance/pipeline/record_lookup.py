@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.identity import Identity, how_to_go_on
-from prefect_seedance.journal.states import HAVE_TASK, State
-from prefect_seedance.journal.submit.stop_errors import unknown_error
 from prefect_seedance.pipeline.observer import Observer
-from prefect_seedance.pipeline.parties import Destination
+
+if TYPE_CHECKING:
+    from prefect_seedance.pipeline.parties import Destination
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Standing:
 
 def look_up(destination: Destination, identity: Identity, observer: Observer) -> Standing:
     """Read what the journal knows of an order; nothing if it cannot be read just now. Blocking."""
+    # The flow needs `Standing` when it is imported, and the journal only when it is asked.
+    from prefect_seedance.journal.confirmed_store import Patience
+    from prefect_seedance.journal.states import HAVE_TASK, State
+    from prefect_seedance.journal.submit.stop_errors import unknown_error
+
     journal, scope = destination.journal, identity.scope
     try:
         entry = journal.read(identity.intent, Patience(seconds=3.0))

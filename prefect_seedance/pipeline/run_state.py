@@ -6,17 +6,19 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from prefect_seedance.client.errors import RateLimited, SeedanceError
-from prefect_seedance.client.models import CatalogEntry
 from prefect_seedance.client.request.prices import Estimate, estimate
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import SubmissionCancelled
 from prefect_seedance.journal.submit.storm import UnknownStorm
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.observer import Observer
-from prefect_seedance.pipeline.parties import Account
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.models import CatalogEntry
+    from prefect_seedance.pipeline.parties import Account
 
 T = TypeVar("T")
 

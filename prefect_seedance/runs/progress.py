@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run, task_run
 
-from prefect_seedance.client.models import VideoTask
 from prefect_seedance.runs.logs import log, note
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.models import VideoTask
 
 #: The artifact is first drawn after this time, and drawn anew no more often: a video that is soon done needs none.
 LEAST_SECONDS = 4.0
@@ -55,6 +57,8 @@ class ProgressArtifact:
             note(f"The progress artifact was not written: {error}", level=logging.DEBUG)
 
     async def _draw(self, task_id: str, progress: float, description: str) -> None:
+        from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+
         self._artifact = self._artifact or await _drawn_before(task_id)
         if self._artifact is None:
             key = progress_key(task_id)

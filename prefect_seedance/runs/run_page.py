@@ -13,7 +13,6 @@ from collections.abc import Awaitable
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
@@ -22,7 +21,6 @@ from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import how_to_repeat
 from prefect_seedance.pipeline import threads
-from prefect_seedance.pipeline.deliver import recent_poster
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing
 from prefect_seedance.runs.logs import log, note
@@ -39,17 +37,17 @@ async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoSt
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
     poster = await threads.run(threads.RECORDS, _poster, stored, store)
     page = stored_markdown(stored, request, poster)
-    await _shown(acreate_markdown_artifact(page, key=f"seedance-video-{stored.intent[:12]}", description=stored.uri))
+    await _shown(_drawn(page, f"seedance-video-{stored.intent[:12]}", stored.uri))
 
 
 async def show_failure(end: NoVideo, request: VideoRequest) -> None:
     """Put on the run's page why there is no video, what was paid and what to do."""
-    await _shown(acreate_markdown_artifact(failure_markdown(end, request), key="seedance-no-video"))
+    await _shown(_drawn(failure_markdown(end, request), "seedance-no-video"))
 
 
 async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     """Put on the run's page what goes on at the vendor although the run was cancelled."""
-    await _shown(acreate_markdown_artifact(cancelled_markdown(request, now), key="seedance-cancelled"))
+    await _shown(_drawn(cancelled_markdown(request, now), "seedance-cancelled"))
 
 
 async def tag_run(request: VideoRequest) -> None:
@@ -153,6 +151,8 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
     """Read the poster as a ``data:`` address: it needs no public bucket, and does not expire."""
     if not stored.poster_uri:
         return ""
+    from prefect_seedance.pipeline.deliver import recent_poster
+
     jpeg = recent_poster(stored.poster_uri)
     try:
         found = None if jpeg else store.destination().store.get(beside(stored.key, ".jpg"))
@@ -161,6 +161,12 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
         return ""
     jpeg = found.data if found else jpeg
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
+
+
+async def _drawn(page: str, key: str, description: str | None = None) -> None:
+    from prefect.artifacts import acreate_markdown_artifact  # here, as an import of the flow draws nothing
+
+    await acreate_markdown_artifact(page, key=key, description=description)
 
 
 async def _tagged(run_id: UUID, tags: set[str]) -> None:

@@ -18,7 +18,6 @@ from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.order import Order, place_order
-from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.runs.cache_policy import IntentPolicy
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
@@ -114,6 +113,8 @@ async def create_video(
         )
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
+    from prefect_seedance.pipeline.steps import submit
+
     cancelled = threading.Event()
     # A future of a pool, not an asyncio task: when a signal ends the run, asyncio cancels every task, and the answer
     # to a POST that is under way would be lost.

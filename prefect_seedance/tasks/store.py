@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.client.schemas import objects as prefect_objects
@@ -17,12 +18,10 @@ from prefect_seedance.client.errors import (
     InvalidRequest,
     TaskError,
 )
-from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import how_to_go_on
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
-from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
@@ -38,6 +37,9 @@ from prefect_seedance.storage.errors import (
     RelayCancelled,
     SourceTooLarge,
 )
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.models import VideoTask
 
 #: Faults that a retry within seconds does not cure.
 _LASTING = (
@@ -92,6 +94,8 @@ async def store_video(
         VideoFailed: The record has the vendor's verdict by now.
         VideoNotStored: Anything else; carries the task id, what stood in the way and how to go on.
     """
+    from prefect_seedance.pipeline.steps import deliver
+
     current, cancelled = await current_run(), threading.Event()
     try:
         stored = await threads.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.client.schemas.objects import State, TaskRun
@@ -11,18 +12,19 @@ from prefect.tasks import Task
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import TaskError
-from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import SubmissionStopped
 from prefect_seedance.journal.identity import how_to_go_on
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.options import RunOptions
-from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.progress import ProgressArtifact
 from prefect_seedance.runs.retry_conditions import failure_of
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.models import VideoTask
 
 
 def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
@@ -65,6 +67,8 @@ async def wait_for_video(
         SubmissionStopped: The record has the verdict already, and the policy allows no further submission.
         JournalError: The journal cannot be used; carries the task id where it is new.
     """
+    from prefect_seedance.pipeline.steps import watch
+
     try:
         return await watch(
             submitted,

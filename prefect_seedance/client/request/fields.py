@@ -27,7 +27,8 @@ def _at(position: int, **extra: JsonValue) -> JsonDict:
 class RequestFields(BaseModel):
     """What a `VideoRequest` holds, without its rules, which read it from here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Deferred: only `VideoRequest`, which has all of these fields, needs a validator.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     prompt: Annotated[
         str,

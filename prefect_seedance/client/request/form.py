@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import cast
 
 from pydantic.config import JsonDict
@@ -66,8 +67,14 @@ def add_rules(schema: JsonDict) -> None:
         [['if', 'then'], ['else', 'if', 'then']]
     """
     fields = cast("dict[str, dict[str, list[str]]]", schema["properties"])
-    choices = {name: fields[name]["enum"] for name in ("resolution", "ratio")}
-    schema["allOf"] = [
+    schema["allOf"] = json.loads(_rules_as_json(tuple(fields["resolution"]["enum"]), tuple(fields["ratio"]["enum"])))
+
+
+@cache
+def _rules_as_json(resolutions: tuple[str, ...], ratios: tuple[str, ...]) -> str:
+    """Write the rules once: Prefect asks for the schema twice per flow. As text, since each schema may be changed."""
+    choices = {"resolution": [*resolutions], "ratio": [*ratios]}
+    rules: list[JsonDict] = [
         {"if": {}, "then": {"properties": _always()}},
         {
             "if": _is_empty("other_model"),
@@ -75,6 +82,7 @@ def add_rules(schema: JsonDict) -> None:
             "else": {"properties": {"duration": {"minimum": 1}}},
         },
     ]
+    return json.dumps(rules)
 
 
 def _always() -> JsonDict:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from prefect_seedance.client.models import CatalogEntry
 from prefect_seedance.client.request.routes import route_for
 from prefect_seedance.client.request.video_request import VideoRequest
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.models import CatalogEntry
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ BillingUnit = Literal["per_second", "per_task"]
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Deferred: a validator of its own is built for `Route` only, which holds all others; each costs at every import.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Limit(_Row):

@@ -27,6 +27,7 @@ class VideoRequest(RequestFields):
     # An address may be signed, so pydantic must not print what it refuses.
     model_config = ConfigDict(
         title="Video request",
+        defer_build=False,
         hide_input_in_errors=True,
         json_schema_extra=form.add_rules,
     )

@@ -1,0 +1,11 @@
+"""The steps of one video, loaded together: by the first task that needs one, and before anything is paid for.
+
+Importing a flow is to cost little more than Prefect itself, so the tasks import this module in their bodies. It is one
+for all of them: what stores a video that is paid for must not turn out to be broken, or of another version, by then.
+"""
+
+from prefect_seedance.pipeline.deliver import deliver
+from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.watch.watcher import watch
+
+__all__ = ["deliver", "submit", "watch"]
