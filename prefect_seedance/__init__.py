@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from prefect_seedance.client.async_client import AsyncSeedanceClient
     from prefect_seedance.client.request.video_request import VideoRequest
     from prefect_seedance.client.sync_client import SeedanceClient
-    from prefect_seedance.flows.generate_video import agenerate_video, generate_video
+    from prefect_seedance.flows.agenerate_video import agenerate_video
+    from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.pipeline.options import RunOptions
@@ -53,7 +54,7 @@ _HOMES = {
     "StoredVideo": "pipeline.models",
     "VideoRequest": "client.request.video_request",
     "VideoStore": "blocks.video_store",
-    "agenerate_video": "flows.generate_video",
+    "agenerate_video": "flows.agenerate_video",
     "aresolve_submission": "flows.resolve_submission",
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",

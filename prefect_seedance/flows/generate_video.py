@@ -103,66 +103,17 @@ def generate_video(
         print(video.uri)
         ```
     """
-    return run_to_end(lambda: _generate(request, credentials, store, notify, options))
+    return run_to_end(lambda: generate(request, credentials, store, notify, options))
 
 
-@flow(name="generate-video", flow_run_name=run_name)
-async def agenerate_video(
-    request: VideoRequest,
-    credentials: SeedanceCredentials,
-    store: VideoStore,
-    notify: list[str] = [],
-    options: RunOptions = RunOptions(),
-) -> StoredVideo:
-    """Generate one video and store it: `generate_video` for asynchronous callers.
-
-    Args:
-        request: The video to generate.
-        credentials: The saved credentials that pay for it.
-        store: The saved store that it goes to.
-        notify: Names of saved notification blocks, for example slack-webhook/team.
-        options: How this run behaves.
-
-    Returns:
-        Where the video is and what it is.
-
-    Raises:
-        SeedanceError, StorageError: As `generate_video` does.
-
-    Example:
-        Two takes of one request at the same time:
-        ```python
-        import asyncio
-
-        from prefect import flow
-        from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, agenerate_video
-
-
-        @flow
-        async def two_takes(prompt: str) -> list[str]:
-            credentials = await SeedanceCredentials.aload("studio")
-            store = await VideoStore.aload("catalogue")
-            asked = [
-                VideoRequest(prompt=prompt, model="seedance2.0-mini", resolution="480p", duration=4, take=take)
-                for take in ("1", "2")
-            ]
-            videos = await asyncio.gather(*(agenerate_video(each, credentials, store) for each in asked))
-            return [video.uri for video in videos]
-
-
-        print(asyncio.run(two_takes("A paper boat")))
-        ```
-    """
-    return await _generate(request, credentials, store, notify, options)
-
-
-async def _generate(
+async def generate(
     request: VideoRequest,
     credentials: SeedanceCredentials,
     store: VideoStore,
     notify: list[str],
     options: RunOptions,
 ) -> StoredVideo:
+    """Generate one video and store it: the body of both flows."""
     # One client of Prefect's for all steps, which would otherwise each make their own.
     async with AsyncClientContext.get_or_create():
         await tag_run(request)

@@ -22,7 +22,8 @@ from prefect.utilities.schema_tools import validation as server_side
 from prefect_seedance.client.request.check import _ROUTE_RULES, _always, check
 from prefect_seedance.client.request.routes import ROUTES, Route
 from prefect_seedance.client.request.video_request import VideoRequest, form
-from prefect_seedance.flows.generate_video import agenerate_video, generate_video
+from prefect_seedance.flows.agenerate_video import agenerate_video
+from prefect_seedance.flows.generate_video import generate_video
 from tests.client import route_oracle as oracle
 from tests.client.pages import SECRET, Fields, address, addresses, asked, page_of
 from tests.client.test_request_schema import inner_schemas
