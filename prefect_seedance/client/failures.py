@@ -14,6 +14,10 @@ from typing import Literal
 FailureClass = Literal["moderation", "media", "invalid", "transient", "unknown"]
 
 
+#: Classes that another submission of the same request may survive.
+WORTH_RESUBMITTING: frozenset[FailureClass] = frozenset({"media", "transient"})
+
+
 @dataclass(frozen=True, slots=True)
 class FailurePattern:
     """One row: a text, the class it stands for, and where it was met."""

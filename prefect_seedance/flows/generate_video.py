@@ -4,7 +4,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TypeVarTuple, cast
+from typing import TYPE_CHECKING, TypeVarTuple, cast
 
 from prefect import flow
 from prefect.context import AsyncClientContext
@@ -15,16 +15,13 @@ from prefect.utilities.annotations import quote
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import OutcomeUnknown, VideoFailed
+from prefect_seedance.client.failures import WORTH_RESUBMITTING
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
-from prefect_seedance.journal.record import Run
-from prefect_seedance.journal.submit.decision import SubmissionPolicy
-from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
-from prefect_seedance.pipeline.order import Order, place_order
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
 from prefect_seedance.runs.assets import materialize_asset
 from prefect_seedance.runs.cancellation import ENDED
@@ -41,10 +38,13 @@ from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
 
+if TYPE_CHECKING:  # in quotes below: only a run needs these
+    from prefect_seedance.journal.record import Run
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
+    from prefect_seedance.pipeline.order import Order
+
 Values = TypeVarTuple("Values")
 
-#: Failures after which another submission may fare better, if ``max_submissions`` allows one.
-RESUBMITTED = SubmissionPolicy().resubmit_after
 #: How long the journal is asked at the end: a cancelled run has 30 s in all, and its page is worth more.
 _LOOKING_SECONDS = 5.0
 
@@ -114,6 +114,8 @@ async def generate(
     options: RunOptions,
 ) -> StoredVideo:
     """Generate one video and store it: the body of both flows."""
+    from prefect_seedance.pipeline.steps import place_order
+
     # One client of Prefect's for all steps, which would otherwise each make their own.
     async with AsyncClientContext.get_or_create():
         await tag_run(request)
@@ -159,7 +161,7 @@ class Progress:
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
     """
 
-    order: Order | None = None
+    order: "Order | None" = None
     task_id: str = ""
 
     @property
@@ -169,7 +171,7 @@ class Progress:
 
 
 async def _made(
-    order: Order,
+    order: "Order",
     credentials: SeedanceCredentials,
     store: VideoStore,
     options: RunOptions,
@@ -186,7 +188,7 @@ async def _made(
             completed = await wait_for_video(*as_they_are(submitted, request, credentials, store), options)
         except VideoFailed as failed:
             progress.task_id = ""
-            if failed.failure not in RESUBMITTED or attempt == options.max_submissions:
+            if failed.failure not in WORTH_RESUBMITTING or attempt == options.max_submissions:
                 raise
             log("wait", f"{failed} Attempt {attempt} of {options.max_submissions}; another follows.")
         else:
@@ -199,7 +201,7 @@ def as_they_are(*values: *Values) -> tuple[*Values]:
     return cast("tuple[*Values]", tuple(quote(value) for value in values))
 
 
-def _reuse_told(submitted: SubmittedVideo, run: Run) -> SubmittedVideo:
+def _reuse_told(submitted: "SubmittedVideo", run: "Run") -> "SubmittedVideo":
     """Mark what another run than this one submitted (a cached result does not know who asks), and log it."""
     if not (submitted["reused"] or submitted["run_id"] != run.id):
         return submitted

@@ -8,7 +8,7 @@ from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.flows.sync_flow import run_to_end
-from prefect_seedance.journal.identity import how_to_go_on, how_to_repeat
+from prefect_seedance.journal.commands import how_to_go_on, how_to_repeat
 from prefect_seedance.journal.resolution import Resolution, resolve_unknown
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.logs import log

@@ -36,3 +36,29 @@ def how_to_resolve(intent: str, store_option: str) -> str:
         f'- give it up:              {call}, resolution="abandon")\n'
         f"                           {line} --abandon"
     )
+
+
+def how_to_repeat(scope: str) -> str:
+    """Return how to ask for the same video again, within the scope that it is shared in.
+
+    Example:
+        >>> how_to_repeat("")
+        'Run the same request again'
+        >>> how_to_repeat("scope:monday")
+        "Run the same request again with reuse_scope 'monday'"
+    """
+    kind, _, name = scope.partition(":")
+    if kind == "run":
+        return f"Retry flow run {name} (Retry on its page, or prefect flow-run retry {name})"
+    return "Run the same request again" + (f" with reuse_scope {name!r}" if kind == "scope" else "")
+
+
+def how_to_go_on(scope: str) -> str:
+    """Return how to go on with a task that the vendor has, without paying for its video twice.
+
+    Example:
+        >>> how_to_go_on("")
+        'Run the same request again: that takes the task up and pays nothing.'
+    """
+    warning = " A new run would pay for another video." if scope.startswith("run:") else ""
+    return f"{how_to_repeat(scope)}: that takes the task up and pays nothing.{warning}"

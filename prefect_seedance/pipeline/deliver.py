@@ -23,7 +23,8 @@ from prefect_seedance.client.errors import SeedanceError, VideoFailed
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
-from prefect_seedance.journal.identity import Identity, how_to_go_on
+from prefect_seedance.journal.commands import how_to_go_on
+from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task

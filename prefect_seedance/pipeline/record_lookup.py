@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefect_seedance.journal.errors import SubmissionUnknown
-from prefect_seedance.journal.identity import Identity, how_to_go_on
+from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.pipeline.observer import Observer
 
 if TYPE_CHECKING:
+    from prefect_seedance.journal.errors import SubmissionUnknown
+    from prefect_seedance.journal.identity import Identity
     from prefect_seedance.pipeline.parties import Destination
 
 

@@ -5,7 +5,8 @@ for all of them: what stores a video that is paid for must not turn out to be br
 """
 
 from prefect_seedance.pipeline.deliver import deliver
+from prefect_seedance.pipeline.order import place_order
 from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 
-__all__ = ["deliver", "submit", "watch"]
+__all__ = ["deliver", "place_order", "submit", "watch"]

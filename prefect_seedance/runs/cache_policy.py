@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.cache_policies import CachePolicy
 from prefect.context import TaskRunContext
 
-from prefect_seedance.pipeline.order import Order
+if TYPE_CHECKING:
+    from prefect_seedance.pipeline.order import Order
 
 
 @dataclass

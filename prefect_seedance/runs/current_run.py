@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -12,12 +12,25 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 
-from prefect_seedance.journal.record import Run
-from prefect_seedance.pipeline.run_state import RunState
+if TYPE_CHECKING:
+    from prefect_seedance.journal.record import Run
+    from prefect_seedance.pipeline.run_state import RunState
 
 T = TypeVar("T")
 
 _REMEMBERED = 1000
+
+
+def _no_run() -> Run:
+    from prefect_seedance.journal.record import Run
+
+    return Run()
+
+
+def _new_state() -> RunState:
+    from prefect_seedance.pipeline.run_state import RunState
+
+    return RunState()
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,11 @@ class CurrentRun:
     """
 
     id: str = ""
-    run: Run = field(default_factory=Run)
+    run: Run = field(default_factory=_no_run)
     made_by_schedule: bool = False
     begun_as: str = ""
     labels: dict[str, str] = field(default_factory=dict[str, str])
-    state: RunState = field(default_factory=RunState)
+    state: RunState = field(default_factory=_new_state)
 
     @property
     def root_id(self) -> str:
@@ -56,6 +69,8 @@ async def current_run() -> CurrentRun:
 
     Prefect's server is asked for its parents only, and once: a top-level run is known from its context.
     """
+    from prefect_seedance.journal.record import Run  # only a run needs it, and it takes a while
+
     run_id: str | None = flow_run.get_id()
     if not run_id:
         return CurrentRun()
@@ -72,7 +87,7 @@ async def current_run() -> CurrentRun:
         made_by_schedule=root.auto_scheduled,
         begun_as=str(begun.id),
         labels={name: str(value) for name, value in begun.labels.items()},
-        state=_kept(_states, str(root.id), RunState()),
+        state=_kept(_states, str(root.id), _new_state()),
     )
     return _kept(_runs, run_id, found)
 

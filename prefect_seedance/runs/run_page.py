@@ -19,7 +19,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.identity import how_to_repeat
+from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing

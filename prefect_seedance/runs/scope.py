@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from prefect_seedance.journal.identity import ALWAYS, named_scope, run_scope
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.runs.current_run import CurrentRun
 
@@ -16,6 +15,8 @@ def resolve_scope(options: RunOptions, current: CurrentRun) -> str:
     Raises:
         ValueError: ``run`` was asked for outside of a flow.
     """
+    from prefect_seedance.journal.identity import ALWAYS, named_scope, run_scope  # only a run needs it
+
     match options.reuse:
         case "always":
             return ALWAYS

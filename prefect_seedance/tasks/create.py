@@ -7,17 +7,16 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from prefect import task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.submit.pointer import SubmittedVideo
+from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.options import RunOptions
-from prefect_seedance.pipeline.order import Order, place_order
 from prefect_seedance.runs.cache_policy import IntentPolicy
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
@@ -25,6 +24,10 @@ from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.scope import resolve_scope
+
+if TYPE_CHECKING:
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
+    from prefect_seedance.pipeline.order import Order
 
 #: How long a cancelled run waits for the answer to a POST that is under way. Prefect ends its process after 30 s.
 _ANSWER_SECONDS = 20.0
@@ -101,6 +104,8 @@ async def create_video(
         print(asyncio.run(step_by_step(asked)))
         ```
     """
+    from prefect_seedance.pipeline.steps import place_order, submit
+
     current = await current_run()
     if order is None:
         journal_id = await hold_to_its_journal(store, current)
@@ -113,7 +118,6 @@ async def create_video(
         )
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
-    from prefect_seedance.pipeline.steps import submit
 
     cancelled = threading.Event()
     # A future of a pool, not an asyncio task: when a signal ends the run, asyncio cancels every task, and the answer

@@ -19,8 +19,7 @@ from prefect_seedance.client.errors import (
     TaskError,
 )
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.submit.pointer import SubmittedVideo
+from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.runs.cancellation import ENDED
@@ -40,6 +39,7 @@ from prefect_seedance.storage.errors import (
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
 
 #: Faults that a retry within seconds does not cure.
 _LASTING = (

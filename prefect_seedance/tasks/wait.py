@@ -13,9 +13,8 @@ from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import TaskError
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped
-from prefect_seedance.journal.identity import how_to_go_on
-from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
@@ -25,6 +24,7 @@ from prefect_seedance.runs.retry_conditions import failure_of
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
 
 
 def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:

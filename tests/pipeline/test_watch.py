@@ -90,7 +90,12 @@ async def test_a_video_is_watched_until_it_is_made(
     async def on_answer(task: VideoTask, waited: float) -> None:
         seen.append((task.state, waited))
 
-    ending = asyncio.ensure_future(soon_done(vendor))
+    async def done_after_the_first_answer() -> None:
+        while not seen:
+            await asyncio.sleep(0.01)
+        vendor.simulator.elapse(3600)
+
+    ending = asyncio.ensure_future(done_after_the_first_answer())
     task = await watch(
         bought, vendor.account, destination, limit_seconds=60, observer=followed.observer, on_answer=on_answer
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.client.failures import WORTH_RESUBMITTING, FailureClass
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import State
 
@@ -72,7 +72,7 @@ class SubmissionPolicy:
     """
 
     max_submissions: int = 1
-    resubmit_after: frozenset[FailureClass] = frozenset({"media", "transient"})
+    resubmit_after: frozenset[FailureClass] = WORTH_RESUBMITTING
     post_seconds: float = 150.0
     margin_seconds: float = 30.0
     store_patience_seconds: float = 30.0

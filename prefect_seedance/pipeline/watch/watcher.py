@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
-from prefect_seedance.journal.identity import how_to_go_on
+from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
