@@ -36,6 +36,7 @@ def estimate(request: VideoRequest, catalog: Sequence[CatalogEntry]) -> Estimate
         catalog: Entries of ``SeedanceClient.catalog``.
 
     Example:
+        >>> from prefect_seedance.client.models import CatalogEntry
         >>> mini = CatalogEntry(model_name="seedance2.0-mini-720p", price_mode="per_second", unit_price=0.05)
         >>> estimate(VideoRequest(prompt="x", model="seedance2.0-mini", duration=10), [mini]).coins
         0.5
