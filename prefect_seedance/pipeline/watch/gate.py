@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from prefect_seedance.pipeline.parties import Account
 
-#: Questions a second to the real vendor. Its limit is not documented; others were limited at one key's burst of ten.
+#: Questions a second to the real vendor, whose limit is not documented: a round of a thousand open tasks takes 200 s.
 VENDOR_RATE = 5.0
 #: The same to a simulator on this machine.
 LOCAL_RATE = 200.0
