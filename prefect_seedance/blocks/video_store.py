@@ -239,20 +239,21 @@ class VideoStore(KnownFieldsBlock):
         """Open the journal of the store: what was intended, submitted and stored. Blocking."""
         return self.destination().journal
 
-    def journal_id(self, *, expected_id: str = "") -> str:
+    def journal_id(self, *, expected_id: str = "", anew: bool = False) -> str:
         """Return the name that the journal got when it was made. Blocking.
 
         A bucket is asked once per process; a folder each time, since it may be a mount that comes and goes.
 
         Args:
             expected_id: The name that it must have, known from an earlier step or try of the run; "" for any.
+            anew: Ask the bucket again, as a retry does.
 
         Raises:
             JournalGone: It is another journal than expected, or none.
         """
         from prefect_seedance.journal.store_identity import identify_store
 
-        known = _journal_ids.get(self.place, "") if self.is_s3 else ""
+        known = _journal_ids.get(self.place, "") if self.is_s3 and not anew else ""
         if not known or (expected_id and known != expected_id):
             known = _journal_ids[self.place] = identify_store(self.journal(), expected_id=expected_id)
         return known

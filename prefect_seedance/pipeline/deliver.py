@@ -76,7 +76,7 @@ def deliver(
     """
     stop = cancelled or threading.Event()
     try:
-        return _Delivery(completed, submitted, account, destination, run, observer, stop).run()
+        return _Handover(completed, submitted, account, destination, run, observer, stop).run()
     except VideoFailed:
         raise
     except (StorageError, SeedanceError) as error:
@@ -95,7 +95,7 @@ def stored_video(destination: Destination, record: Record) -> StoredVideo | None
 
 
 @dataclass(frozen=True)
-class _Delivery:
+class _Handover:
     """One video on its way into the store."""
 
     completed: VideoTask

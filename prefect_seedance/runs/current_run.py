@@ -44,6 +44,7 @@ class CurrentRun:
         begun_as: Id of the run that a person, a schedule or another deployment began, and that this one is a part of. A
             retried parent gives its subflows new ids, and a subflow that is a deployment may be on another machine.
         labels: Of that run, as they were read.
+        is_retry: Whether this run, or one that it is a part of, was tried before.
         state: What the submissions of the root run share in this process.
     """
 
@@ -52,6 +53,7 @@ class CurrentRun:
     made_by_schedule: bool = False
     begun_as: str = ""
     labels: dict[str, str] = field(default_factory=dict[str, str])
+    is_retry: bool = False
     state: RunState = field(default_factory=_new_state)
 
     @property
@@ -87,6 +89,7 @@ async def current_run() -> CurrentRun:
         made_by_schedule=root.auto_scheduled,
         begun_as=str(begun.id),
         labels={name: str(value) for name, value in begun.labels.items()},
+        is_retry=any(each.run_count > 1 for each in lineage),
         state=_kept(_states, str(root.id), _new_state()),
     )
     return _kept(_runs, run_id, found)

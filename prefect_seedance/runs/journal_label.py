@@ -11,6 +11,7 @@ import hashlib
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.pipeline import threads
@@ -29,7 +30,9 @@ async def hold_to_its_journal(store: VideoStore, current: CurrentRun) -> str:
     """
     label = journal_label(store.place)
     expected = current.labels.get(label, "")
-    found = await threads.run(threads.RECORDS, store.journal_id, expected_id=expected)
+    # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
+    anew = current.is_retry or (flow_run.get_run_count() or 0) > 1
+    found = await threads.run(threads.RECORDS, store.journal_id, expected_id=expected, anew=anew)
     if current.id and not expected:
         async with get_client() as client:
             await client.update_flow_run_labels(UUID(current.begun_as), {label: found})

@@ -63,6 +63,24 @@ def test_a_retried_run_stops_and_says_what_was_paid(
     assert "a task that was accepted before goes on and stays paid" in second, "the first try of this run has paid"
 
 
+def test_a_retry_in_the_same_process_sees_that_the_journal_in_the_bucket_is_gone(
+    failing: Simulator, credentials: SeedanceCredentials, moto: S3Server
+) -> None:
+    """A bucket is asked for its journal's name once per process, but not by a retry."""
+    store = bucket_store(moto)
+
+    def emptied(flow: object, run: FlowRun, state: object) -> None:
+        if run.run_count:
+            opened = store.open()
+            for key in list(opened.list_keys("journal/")):
+                opened.delete(key)
+
+    retried = generate_video.with_options(retries=1, retry_delay_seconds=0, on_running=[emptied])
+    with pytest.raises(JournalGone):
+        retried(BOAT, credentials, store)
+    assert failing.requests().create_received == 1
+
+
 def test_a_retried_parent_stops_although_its_subflow_is_a_new_run(
     failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, elsewhere: Hook
 ) -> None:

@@ -133,7 +133,7 @@ class Watcher:
 
 
 async def _told(on_answer: OnAnswer, answer: VideoTask, waited_seconds: float, observer: Observer) -> None:
-    """Tell the caller of an answer, in a task of its own: what becomes of that is no matter of the wait's."""
+    """Tell the caller of an answer, in a task of its own, so that its failure does not end the wait."""
 
     async def tell() -> None:
         await on_answer(answer, waited_seconds)
