@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVarTuple, cast
 
 from prefect import flow
-from prefect.context import AsyncClientContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
@@ -23,17 +22,16 @@ from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
-from prefect_seedance.runs.assets import materialize_asset
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run
 from prefect_seedance.runs.events import emit, run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
+from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.runs.scope import resolve_scope
 from prefect_seedance.tasks.create import create_video
-from prefect_seedance.tasks.notify import send_notifications
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
@@ -117,7 +115,7 @@ async def generate(
     from prefect_seedance.pipeline.steps import place_order
 
     # One client of Prefect's for all steps, which would otherwise each make their own.
-    async with AsyncClientContext.get_or_create():
+    async with RunClientContext.get_or_create():
         await tag_run(request)
         progress = Progress()
         try:
@@ -147,7 +145,10 @@ async def generate(
             await _tell(notify, failure_message(end, request))
             raise
         await show_stored(stored, request, store)
-        await materialize_asset(stored, store)
+        if store.assets:
+            from prefect_seedance.runs.assets import materialize_asset
+
+            await materialize_asset(stored, store)
         await _tell(notify, success_message(stored, request))
     return _announced(stored) if stored.reused else stored
 
@@ -231,6 +232,8 @@ async def _tell(notify: list[str], message: tuple[str, str]) -> None:
     """Notify; a failure does not change how the run ends, even if Prefect's server is gone."""
     if not notify:
         return
+    from prefect_seedance.tasks.notify import send_notifications
+
     try:
         await send_notifications(notify, *message)
     except Exception as error:

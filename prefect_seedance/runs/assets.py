@@ -21,7 +21,7 @@ async def _materialized(asset: Asset, facts: dict[str, object]) -> None:
 
 
 async def materialize_asset(stored: StoredVideo, store: VideoStore) -> None:
-    """Tell Prefect that the store has got a video, if its block asks for that and the video is new.
+    """Tell Prefect that the store has got a video, if the video is new.
 
     What cannot be told is logged and changes nothing.
 
@@ -29,7 +29,7 @@ async def materialize_asset(stored: StoredVideo, store: VideoStore) -> None:
         stored: The video.
         store: Where it is.
     """
-    if not store.assets or stored.reused:
+    if stored.reused:
         return
     try:
         asset = asset_of(store.location)

@@ -274,7 +274,7 @@ def test_a_step_that_cannot_even_begin_changes_nothing_of_how_the_run_ends(
     async def gone(notify: list[str], subject: str, body: str) -> None:
         raise RuntimeError("The client cannot be started again after closing")
 
-    monkeypatch.setattr("prefect_seedance.flows.generate_video.send_notifications", gone)
+    monkeypatch.setattr("prefect_seedance.tasks.notify.send_notifications", gone)
     stored = scene.run(small("Told to nobody"), "custom-webhook/team")
     assert stored.is_completed()
     assert shown.logged(shown.run_of(stored), "No notification was sent: RuntimeError")

@@ -1,4 +1,4 @@
-"""The rules of `RunOptions`, and how long a wait may take. What the form says of them: `tests/tasks`."""
+"""The rules of `RunOptions`, and how long a wait may take. What the form says of them: `tests/runs`."""
 
 from __future__ import annotations
 
