@@ -1,7 +1,9 @@
 """What the simulated vendor refuses: a JSON body against the row of its route.
 
-Only what every source refuses is refused (level ``refuse`` of the table): where sources disagree, the
-simulator takes it, so that a client which merely warns is not stopped. Surplus fields are ignored.
+Only what every source refuses is refused (level ``refuse`` of the table, unless a ``newer`` source allows it): where
+sources disagree, the simulator takes it, so that a client which merely warns, or sends it by ``other_model``, is not
+stopped. Surplus fields are ignored, and so is a resolution that the route does not read: it is paid for and not made,
+as at the vendor.
 """
 
 from __future__ import annotations
@@ -78,13 +80,14 @@ def _types(body: Body) -> Iterator[str]:
 
 
 def _prompt(body: Body, route: Route) -> Iterator[str]:
-    if route.prompt.level == "refuse" and len(_text(body, "prompt")) > route.prompt.maximum:
-        yield f"prompt: {route.prompt.maximum} characters at most on {route.title}"
+    rule, length = route.prompt, len(_text(body, "prompt"))
+    if rule.level == "refuse" and length > rule.maximum and not rule.newer_source(length):
+        yield f"prompt: {rule.maximum} characters at most on {route.title}"
 
 
 def _duration(body: Body, route: Route) -> Iterator[str]:
-    rule = route.duration
-    if not rule.minimum <= cast("int", body["duration"]) <= rule.maximum:
+    rule, seconds = route.duration, cast("int", body["duration"])
+    if not rule.minimum <= seconds <= rule.maximum and not rule.newer_source(seconds):
         yield f"duration: {rule.minimum}-{rule.maximum} s on {route.title}"
 
 
@@ -93,7 +96,8 @@ def _choices(body: Body, route: Route) -> Iterator[str]:
     rule = route.resolution
     if rule.sent and resolution and resolution not in rule.values and rule.others == "refuse":
         yield f"resolution: one of {', '.join(rule.values)} on {route.title}"
-    if ratio and ratio not in route.ratio.values and route.ratio.others == "refuse":
+    disputed = route.ratio.others == "warn" or route.ratio.newer_source(ratio)
+    if ratio and ratio not in route.ratio.values and not disputed:
         yield f"ratio: one of {', '.join(route.ratio.values)} on {route.title}"
     if _text(body, "orientation") not in ("", "landscape", "portrait"):
         yield "orientation: landscape or portrait"
@@ -106,9 +110,10 @@ def _counts(body: Body, route: Route) -> Iterator[str]:
         "reference_audios": route.reference_audios,
     }
     for field, rule in rules.items():
-        most = rule.refused_above()
-        if most is not None and len(_urls(body, field)) > most:
-            yield f"{field}: {most or 'none'} at most on {route.title}"
+        count = len(_urls(body, field))
+        for limit in rule.limits:
+            if limit.level == "refuse" and count > limit.maximum and not limit.newer_source(count):
+                yield f"{field}: {limit.maximum or 'none'} at most on {route.title}"
 
 
 def _frame_rules(body: Body, route: Route) -> Iterator[str]:
@@ -134,9 +139,9 @@ def _audio(body: Body, route: Route) -> Iterator[str]:
 
 def _addresses(body: Body, route: Route) -> Iterator[str]:
     for field, url in media_of(body):
-        form = _form(url)
-        if form is None or form not in route.url_forms + route.url_forms_unknown:
-            yield f"{field}: must be {' or '.join(route.url_forms)} on {route.title}"
+        form, rule = _form(url), route.urls.of(field)
+        if form is None or not (form in rule.forms + rule.unknown or rule.newer_source(form)):
+            yield f"{field}: must be {' or '.join(rule.forms)} on {route.title}"
         picture = not field.startswith("reference_")
         if picture and route.gif_images.level == "refuse" and urlsplit(url).path.lower().endswith(".gif"):
             yield f"{field}: no GIF on {route.title}"

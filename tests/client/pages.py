@@ -35,6 +35,8 @@ def written_out(shorthand: str) -> Fields:
                 fields["duration"] = int(seconds)
             case [("480p" | "720p" | "1080p") as resolution]:
                 fields["resolution"] = resolution
+            case [("landscape" | "portrait") as orientation]:
+                fields["orientation"] = orientation
             case ["ratio", ratio]:
                 fields["ratio"] = ratio
             case [count, "image" | "images"]:
@@ -65,28 +67,41 @@ class Page:
 
 
 NOT_4_TO_15 = {"0 s": "duration", "3 s": "duration", "16 s": "duration"}
+NOT_4_TO_12 = NOT_4_TO_15 | {"13 s": "duration", "14 s": "duration", "15 s": "duration"}
 FRAMES_AND_IMAGES = {
     "1 image + first": "images",
     "1 image + last": "images",
     "1 image + first + last": "images",
 }
 THREE_RESOLUTIONS = ["480p", "720p", "1080p"]
+# The field would be ignored, so what it asks for beyond what the route makes anyway could not be given.
+ALWAYS_720P = {"480p": "resolution", "1080p": "resolution", "480p + ratio 9:16": "resolution"}
+# The ratio takes precedence, so what the orientation says against it could not be given.
+RATIO_WINS = {
+    "ratio 16:9 + portrait": "orientation",
+    "ratio 9:16 + landscape": "orientation",
+    "ratio 1:1 + portrait": "orientation",
+    "ratio 1:1 + landscape": "orientation",
+}
+BOTH_SAY_THE_SAME = ["portrait", "landscape", "ratio 16:9 + landscape", "ratio 9:16 + portrait"]
 SEVEN_RATIOS = [f"ratio {ratio}" for ratio in ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adaptive")]
 
 PAGES = {
     "Manxue": Page(
         models=[*oracle.MANXUE, *oracle.MANXUE_FAST],
         accepts=[
-            *("4 s", "5 s", "12 s", "13 s", "15 s"),
-            *THREE_RESOLUTIONS,
+            *("4 s", "5 s", "11 s", "12 s"),
             *SEVEN_RATIOS,
+            *BOTH_SAY_THE_SAME,
             *("1 image", "9 images", "10 images", "gif"),
             *("first", "last", "first + last", "first gif"),
             *("1 audio", "3 audios", "4 audios", "1 image + 3 audios", "first + 1 audio"),
             *("prompt of 5000", "prompt of 5001"),
         ],
         refuses={
-            **NOT_4_TO_15,
+            **NOT_4_TO_12,
+            **RATIO_WINS,
+            "480p": "resolution",
             "1 video": "reference_videos",
             "1 video + 1 audio": "reference_videos",
             "1 image + 1 video": "reference_videos",
@@ -96,16 +111,16 @@ PAGES = {
     "Video ref": Page(
         models=[*oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST],
         accepts=[
-            *("4 s", "5 s", "12 s", "13 s", "15 s"),
-            *THREE_RESOLUTIONS,
+            *("4 s", "5 s", "11 s", "12 s"),
             *SEVEN_RATIOS,
+            *BOTH_SAY_THE_SAME,
             *("1 image", "9 images", "10 images", "gif"),
             *("first", "last", "first + last"),
             *("1 video", "3 videos", "4 videos", "1 image + 1 video", "first + last + 1 video"),
             *("1 audio", "3 audios", "4 audios", "9 images + 3 videos + 3 audios"),
             *("prompt of 5000", "prompt of 5001"),
         ],
-        refuses={**NOT_4_TO_15, **FRAMES_AND_IMAGES},
+        refuses={**NOT_4_TO_12, **RATIO_WINS, "480p": "resolution", **FRAMES_AND_IMAGES},
     ),
     "SP": Page(
         models=[*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL],
@@ -113,6 +128,7 @@ PAGES = {
             *("4 s", "5 s", "15 s"),
             *THREE_RESOLUTIONS,
             *SEVEN_RATIOS,
+            *BOTH_SAY_THE_SAME,
             *("1 image", "12 images", "gif"),
             *("first", "last", "first + last"),
             *("1 video", "4 videos", "1 image + 1 video"),
@@ -121,6 +137,8 @@ PAGES = {
         ],
         refuses={
             **NOT_4_TO_15,
+            **RATIO_WINS,
+            "ratio Adaptive + portrait": "orientation",
             "1 audio": "reference_audios",
             "3 audios": "reference_audios",
             **FRAMES_AND_IMAGES,
@@ -132,6 +150,7 @@ PAGES = {
             *("4 s", "5 s", "15 s"),
             *THREE_RESOLUTIONS,
             *SEVEN_RATIOS,
+            *BOTH_SAY_THE_SAME,
             *("1 image", "12 images", "gif"),
             *("first", "last", "first + last"),
             *("1 image + 1 audio", "first + 1 audio", "1 image + 4 audios"),
@@ -139,6 +158,7 @@ PAGES = {
         ],
         refuses={
             **NOT_4_TO_15,
+            **RATIO_WINS,
             "1 video": "reference_videos",
             "1 audio": "reference_audios",
             **FRAMES_AND_IMAGES,
@@ -150,6 +170,7 @@ PAGES = {
             *("4 s", "5 s", "15 s"),
             *THREE_RESOLUTIONS,
             *SEVEN_RATIOS,
+            *BOTH_SAY_THE_SAME,
             *("1 image", "12 images", "gif"),
             *("first", "last", "first + last"),
             *("1 video", "4 videos", "1 image + 1 video"),
@@ -158,6 +179,8 @@ PAGES = {
         ],
         refuses={
             **NOT_4_TO_15,
+            **RATIO_WINS,
+            "ratio Adaptive + portrait": "orientation",
             "1 audio": "reference_audios",
             **FRAMES_AND_IMAGES,
         },
@@ -168,6 +191,7 @@ PAGES = {
             *("4 s", "5 s", "15 s"),
             *("480p", "720p"),
             *SEVEN_RATIOS,
+            *BOTH_SAY_THE_SAME,
             *("1 image", "12 images", "gif"),
             *("first", "last", "first + last"),
             *("1 video", "4 videos"),
@@ -176,6 +200,7 @@ PAGES = {
         ],
         refuses={
             **NOT_4_TO_15,
+            **RATIO_WINS,
             "1080p": "resolution",
             "1 audio": "reference_audios",
             "1080p + 1 audio": "resolution reference_audios",
@@ -186,12 +211,11 @@ PAGES = {
         models=[*oracle.MD, *oracle.MD_FAST],
         accepts=[
             *("1 s", "3 s", "4 s", "5 s", "10 s", "12 s", "15 s"),
-            *THREE_RESOLUTIONS,
+            *("720p", *BOTH_SAY_THE_SAME),
             *("ratio 16:9", "ratio 9:16", "ratio 1:1"),
             *("1 image", "4 images"),
             "first + last",
             *("1 video", "3 videos", "4 images + 3 videos", "first + last + 1 video"),
-            *("1 audio", "1 image + 1 audio"),
             *("prompt of 4999", "prompt of 5000"),
         ],
         refuses={
@@ -209,7 +233,11 @@ PAGES = {
             "first gif + last": "first_image",
             "first + 1 video": "first_image",
             "4 videos": "reference_videos",
+            "1 audio": "reference_audios",
             "2 audios": "reference_audios",
+            "1 image + 1 audio": "reference_audios",
+            **ALWAYS_720P,
+            **RATIO_WINS,
             "prompt of 5001": "prompt",
             "1 image + first": "images first_image",
             "1 image + last": "images last_image",
@@ -220,7 +248,7 @@ PAGES = {
         models=oracle.FAST_I2V,
         accepts=[
             *("1 s", "3 s", "5 s", "15 s"),
-            *THREE_RESOLUTIONS,
+            *("720p", *BOTH_SAY_THE_SAME),
             *("ratio 16:9", "ratio 9:16", "ratio 1:1"),
             *("1 image", "9 images", "gif"),
             *("first", "last", "first + last"),
@@ -240,6 +268,8 @@ PAGES = {
             "1 audio": "reference_audios",
             "1 image + 1 audio": "reference_audios",
             "1 video + 1 audio": "reference_videos reference_audios",
+            **ALWAYS_720P,
+            **RATIO_WINS,
             "prompt of 5001": "prompt",
             **FRAMES_AND_IMAGES,
         },
@@ -248,7 +278,7 @@ PAGES = {
         models=oracle.STD,
         accepts=[
             *("4 s", "5 s", "15 s"),
-            *THREE_RESOLUTIONS,
+            *("720p", *BOTH_SAY_THE_SAME),
             *("ratio 21:9", "ratio 16:9", "ratio 4:3", "ratio 1:1", "ratio 3:4", "ratio 9:16"),
             *("1 image", "9 images", "gif"),
             *("first", "last", "first + last"),
@@ -258,6 +288,11 @@ PAGES = {
         ],
         refuses={
             **NOT_4_TO_15,
+            **ALWAYS_720P,
+            **RATIO_WINS,
+            "480p + first + 1 audio": "resolution reference_audios",
+            "ratio 21:9 + portrait": "orientation",
+            "ratio 3:4 + landscape": "orientation",
             "ratio Adaptive": "ratio",
             "10 images": "images",
             "4 audios": "reference_audios",
@@ -267,6 +302,24 @@ PAGES = {
             "first + 1 video + 1 audio": "reference_audios",
             **FRAMES_AND_IMAGES,
         },
+    ),
+}
+
+
+# What the seed page refuses and later pages allow; and beyond it, what none allows.
+_MANXUE_LATER = (["13 s", "14 s", "15 s"], ["16 s", "3 s", "0 s"])
+LATER: dict[str, tuple[list[str], list[str]]] = {
+    **dict.fromkeys([*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST], _MANXUE_LATER),
+    "seedance2.0-md": (
+        [
+            *("ratio 4:3", "ratio 3:4", "ratio 21:9", "5 images", "9 images", "prompt of 5001", "prompt of 6000"),
+            *("1 audio", "2 audios", "3 audios", "1 image + 1 audio"),
+        ],
+        ["ratio Adaptive", "10 images", "prompt of 6001", "4 audios", "16 s", "first"],
+    ),
+    "seedance2.0-fast-md": (
+        ["1 audio", "1 image + 1 audio"],
+        ["2 audios", "5 images", "ratio 4:3", "prompt of 5001", "4 videos"],
     ),
 }
 

@@ -4,8 +4,9 @@ The package keeps its limits as data. This module was written from the published
 that data or at the code that reads it, so that a slip in one of the two shows as a difference between them.
 It must stay that way: import nothing of the package here.
 
-The policy: a request is refused only where every source that speaks refuses it. Where sources split, or where
-only another vendor's page documents a limit, the request passes (with a warning, which is not told here).
+The policy: the seed page is law, so what it refuses is refused, also where a later page allows it, and what it
+allows passes, also where a later page refuses it. Where it is silent a request is refused only if every source that
+speaks refuses it. What another vendor's page alone documents is no reason. (Warnings are not told here.)
 """
 
 from __future__ import annotations
@@ -103,15 +104,22 @@ def refused_by_the_route(model: str, request: Mapping[str, Any]) -> set[str]:
     if (md or i2v) and len(request.get("prompt", "")) > 5000:
         fields.add("prompt")
 
-    # The duration: no page goes above 15; Manxue's 13 to 15 and MD's 1 to 3 are disputed, so they pass.
-    if duration > 15:
+    # The duration: "Full 4-12; SP economy 4-15; MD 1-15; STD standard 4-15".
+    if duration > (12 if manxue else 15):
         fields.add("duration")
     if duration < 4 and not (md or i2v):
         fields.add("duration")
 
-    # The resolution: only Mini Special narrows a field that it also reads. SP economy's 480p is disputed.
+    # The resolution: Mini Special narrows a field that it also reads. Who ignores the field makes one thing only.
     if model == "seedance2.0-mini-sp" and resolution == "1080p":
         fields.add("resolution")
+    if ignores_resolution(model) and resolution not in ("auto", made_by(model)):
+        fields.add("resolution")
+
+    # The orientation: "ratio takes precedence if set", so a ratio that is not so oriented cannot give it.
+    upright = {"9:16": "portrait", "3:4": "portrait", "1:1": "square", "Adaptive": "anything"}
+    if ratio != "auto" and request.get("orientation", "auto") not in ("auto", upright.get(ratio, "landscape")):
+        fields.add("orientation")
 
     # The ratio: SP and the Minis publish examples only, so nothing is certain there.
     if (md or i2v) and ratio in ("4:3", "3:4", "21:9", "Adaptive"):
@@ -152,10 +160,8 @@ def refused_by_the_route(model: str, request: Mapping[str, Any]) -> set[str]:
     if md and len(videos) > 3:
         fields.add("reference_videos")
 
-    # Reference audios: on MD most pages say none and one says one, so two are too many for all of them.
-    if md and len(audios) > 1:
-        fields.add("reference_audios")
-    if i2v and audios:
+    # Reference audios: "Not supported on MD or seedance2.0-fast-i2v".
+    if (md or i2v) and audios:
         fields.add("reference_audios")
     if std and len(audios) > 3:
         fields.add("reference_audios")
@@ -176,12 +182,17 @@ def ignores_resolution(model: str) -> bool:
     return model.startswith("sd2_mx_") or model in [*MD, *MD_FAST, *FAST_I2V, *STD]
 
 
+def made_by(model: str) -> str:
+    """Tell what a route that ignores the resolution makes."""
+    return model.rpartition("_")[2] if model.startswith("sd2_mx_") else "720p"
+
+
 def reference_refused(request: Mapping[str, Any]) -> set[str]:
     """Name the fields that hold an address which the route cannot use."""
     if request.get("other_model"):
         return set()
     model = request.get("model", "seedance2.0-std")
-    return {name for name, address in addresses(request) if not usable(model, address)}
+    return {name for name, address in addresses(request) if not usable(model, name, address)}
 
 
 def addresses(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -193,12 +204,12 @@ def addresses(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, address
 
 
-def usable(model: str, address: str) -> bool:
+def usable(model: str, field: str, address: str) -> bool:
     asset = address.startswith("asset://") and len(address) > len("asset://")
     if model.startswith("sd2_mx_"):
         return asset  # "asset:// only"; a plain URL fails the request
-    if model in [*SP_ECONOMY, *SP_OFFICIAL]:
-        return asset or is_public(address)  # the SP library's assets
+    if model in [*SP_ECONOMY, *SP_OFFICIAL] and field == "reference_audios":
+        return asset or is_public(address)  # "SP: https:// URL or asset://", said of audio only
     if model in MINI_SPECIAL:
         return asset or is_public(address)  # its sample shows https; assets are neither allowed nor refused
     return is_public(address)

@@ -203,7 +203,10 @@ def test_a_route_of_tomorrow_has_its_rules_in_the_form(fields: Fields, route: Ro
     request = VideoRequest.model_construct(**fields)
     problems = [*_always(request), *(problem for rule in _ROUTE_RULES for problem in rule(request, route))]
     choices = {name: REQUEST["properties"][name]["enum"] for name in ("resolution", "ratio")}
-    schema = {"properties": form._always(), "allOf": [form._rules(route, choices)]}
+    schema = {
+        "properties": form._always(),
+        "allOf": [form._rules(route, choices), *form._orientations(choices["ratio"])],
+    }
     found = Draft202012Validator(schema).iter_errors(fields)
     places = {error.json_path.removeprefix("$.") for error in found}
     assert places == {problem.field for problem in problems if problem.level == "refuse"}
@@ -246,7 +249,18 @@ def test_an_unlisted_model_is_refused_even_where_it_is_not_used() -> None:
         (asked("seedance2.0-md", "5 images"), "images", "'at most 4 images' was expected"),
         (asked("seedance2.0-md", "gif"), "images[1]", "'an image that is no GIF' was expected"),
         (asked("seedance2.0-md", "first"), "first_image", "'both frames, or none' was expected"),
-        (asked("seedance2.0-md", "2 audios"), "reference_audios", "'at most 1 reference audio' was expected"),
+        (asked("seedance2.0-md", "1 audio"), "reference_audios", "'no reference audios on this model' was expected"),
+        (asked("seedance2.0-std", "4 audios"), "reference_audios", "'at most 3 reference audios' was expected"),
+        (asked("seedance2.0-std", "1080p"), "resolution", "'1080p' is not one of ['auto', '720p']"),
+        (asked("sd2_mx_1080p", "720p"), "resolution", "'720p' is not one of ['auto', '1080p']"),
+        (asked("sd2_mx_4k", "1080p"), "resolution", "'1080p' is not one of ['auto']"),
+        (asked("sd2_mx_720p", "13 s"), "duration", "13 is greater than the maximum of 12"),
+        (
+            asked("seedance2.0-std", "ratio 16:9 + portrait"),
+            "orientation",
+            "'portrait' is not one of ['auto', 'landscape']",
+        ),
+        (asked("seedance2.0-std", "ratio 1:1 + portrait"), "orientation", "'portrait' is not one of ['auto']"),
         (asked("seedance2.0-md", "prompt of 5001"), "prompt", "'at most 5000 characters' was expected"),
         (asked("seedance2.0-mini", "1 video"), "reference_videos", "'no reference videos on this model' was expected"),
         (asked("seedance2.0-std", "1 image + last"), "images", "'images or frames, not both' was expected"),

@@ -7,6 +7,7 @@ imported nowhere here. What the two and the package say must agree.
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from typing import Any
 
@@ -21,7 +22,7 @@ from prefect_seedance.client.request.references import check_references
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.request.wire import request_body
 from tests.client import route_oracle as oracle
-from tests.client.pages import PAGES, SECRET, Fields, address, addresses, asked, page_of
+from tests.client.pages import LATER, PAGES, SECRET, Fields, address, addresses, asked, page_of
 
 # Python itself refuses to parse it.
 BROKEN = "https://[example/a.png"
@@ -214,18 +215,34 @@ def test_the_body_holds_what_was_asked_and_nothing_that_is_ours_or_ignored(field
 
 
 @pytest.mark.parametrize("model", oracle.MODELS)
-def test_a_resolution_is_sent_where_the_route_reads_it_and_else_warned_about(model: str) -> None:
+def test_a_resolution_is_sent_where_the_route_reads_it_and_its_own_one_is_left_out(model: str) -> None:
     ignored = oracle.ignores_resolution(model)
-    for resolution in ("480p", "720p", "1080p") if ignored else ("720p",):
+    for resolution in ("480p", "720p", "1080p"):
         fields = asked(model, f"10 s + {resolution}")
-        assert warned(fields) == ({"resolution"} if ignored else set())
+        if oracle.refused(fields):
+            continue
+        assert "resolution" not in warned(fields) or (model in oracle.SP_ECONOMY and resolution == "480p")
         assert request_body(VideoRequest(**fields)).get("resolution") == (None if ignored else resolution)
+
+
+@pytest.mark.parametrize("model", [model for model in oracle.MODELS if oracle.ignores_resolution(model)])
+def test_what_a_fixed_route_cannot_make_is_refused_with_what_it_makes_and_who_makes_it(model: str) -> None:
+    own = oracle.made_by(model)
+    for resolution in {"480p", "720p", "1080p"} - {own}:
+        (refusal,) = problems_of(asked(model, f"10 s + {resolution}"))
+        assert (refusal.field, refusal.level) == ("resolution", "refuse")
+        assert resolution in refusal.message and model in refusal.message and own in refusal.message
+        assert (own if own in ("720p", "1080p") else '"auto"') in refusal.fix
+        named = [each for each in oracle.MODELS if re.search(rf"(?<![\w.-]){re.escape(each)}(?![\w.-])", refusal.fix)]
+        assert named and model not in named
+        for other in named:
+            assert "resolution" not in oracle.refused(asked(other, resolution))
 
 
 @pytest.mark.parametrize("model", oracle.MODELS)
 def test_an_orientation_beside_a_ratio_is_a_warning_and_not_sent(model: str) -> None:
     fields = asked(model, "10 s + ratio 9:16") | {"orientation": "portrait"}
-    assert warned(fields) == {"orientation"}
+    assert warned(fields) - {"model"} == {"orientation"}
     assert "orientation" not in request_body(VideoRequest(**fields))
     del fields["ratio"]
     assert request_body(VideoRequest(**fields))["orientation"] == "portrait"
@@ -234,27 +251,47 @@ def test_an_orientation_beside_a_ratio_is_a_warning_and_not_sent(model: str) -> 
 # --- Where sources split, a request is warned about and never refused ---
 
 SPLITS = {
-    "1: Manxue makes 12 or 15 s": (
-        [*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST],
-        ["13 s", "14 s", "15 s"],
+    "newer: MD makes 5, 10 or 15 s only": (
+        oracle.MD,
+        [f"{seconds} s" for seconds in range(1, 16) if seconds not in (5, 10, 15)],
         "duration",
     ),
-    "2: MD begins at 1 or 4 s": ([*oracle.MD, *oracle.MD_FAST], ["1 s", "2 s", "3 s"], "duration"),
-    "2: MD fast makes 10 or 15 s only": (
+    "newer: MD fast makes 10 or 15 s only": (
         oracle.MD_FAST,
         [f"{seconds} s" for seconds in range(1, 15) if seconds != 10],
         "duration",
+    ),
+    "newer: MD takes no frames": (oracle.MD, ["first + last", "5 s + first + last"], "first_image"),
+    "newer: MD takes no videos": (oracle.MD, ["1 video", "3 videos"], "reference_videos"),
+    "newer: Mini Special is not listed": (oracle.MINI_SPECIAL, ["5 s", "480p", "1 image"], "model"),
+    "newer: audio and frames exclude each other everywhere": (
+        [
+            *(*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST),
+            *(*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL, *oracle.MINI, *oracle.MINI_VIDEO, *oracle.MINI_SPECIAL),
+        ],
+        ["first + 1 audio", "first + last + 1 audio"],
+        "reference_audios",
+    ),
+    "newer: the last frame needs the first": (
+        [model for model in oracle.MODELS if model not in [*oracle.MD, *oracle.MD_FAST]],
+        ["last"],
+        "last_image",
+    ),
+    "silent: audio on Mini and on SP official": (
+        [*oracle.MINI, *oracle.MINI_VIDEO, *oracle.SP_OFFICIAL],
+        ["1 image + 1 audio", "1 image + 3 audios"],
+        "reference_audios",
+    ),
+    "not measured: MD's reference videos": (
+        [*oracle.MD, *oracle.MD_FAST],
+        ["10 s + 1 video", "15 s + 3 videos"],
+        "reference_videos",
     ),
     "4: SP economy makes 480p": (oracle.SP_ECONOMY, ["5 s + 480p"], "resolution"),
     "5: SP fast takes videos": (
         ["seedance2.0-fast-sp"],
         ["1 video", "1 video + 1 image"],
         "reference_videos",
-    ),
-    "6: MD takes one audio": (
-        [*oracle.MD, *oracle.MD_FAST],
-        ["10 s + 1 audio", "10 s + 1 audio + 1 image"],
-        "reference_audios",
     ),
     "10: Mini Special pairs audio with frames": (
         oracle.MINI_SPECIAL,
@@ -308,18 +345,14 @@ AGREED = {
     "SP economy": (oracle.SP_ECONOMY, ["4 s", "15 s", "720p", "1080p", "first", "1 image + 1 audio"]),
     "SP economy takes videos": (["seedance2.0-sp"], ["1 video", "1 video + 1 audio"]),
     "SP official": (oracle.SP_OFFICIAL, ["4 s", "15 s", "480p", "720p", "1080p", "first", "1 video"]),
-    "Mini": (oracle.MINI, ["4 s", "15 s", "480p", "1080p", "ratio 9:16", "first", "1 image + 1 audio"]),
-    "Mini video": (oracle.MINI_VIDEO, ["4 s", "15 s", "480p", "1080p", "1 video", "1 video + 1 audio"]),
-    "Mini Special": (
-        oracle.MINI_SPECIAL,
-        ["4 s", "15 s", "480p", "720p", "1 image + 1 audio", "1 video + 1 audio"],
-    ),
-    "MD": (oracle.MD, ["4 s", "15 s", "ratio 1:1", "4 images", "first + last", "3 videos", "prompt of 5000"]),
-    "MD fast": (oracle.MD_FAST, ["10 s", "15 s", "10 s + ratio 9:16", "15 s + 4 images"]),
+    "Mini": (oracle.MINI, ["4 s", "15 s", "480p", "1080p", "ratio 9:16", "first"]),
+    "Mini video": (oracle.MINI_VIDEO, ["4 s", "15 s", "480p", "1080p", "1 video"]),
+    "MD": (oracle.MD, ["5 s", "10 s", "15 s", "720p", "ratio 1:1", "4 images", "prompt of 5000"]),
+    "MD fast": (oracle.MD_FAST, ["10 s", "15 s", "10 s + ratio 9:16", "15 s + 4 images", "10 s + first + last"]),
     "Fast I2V": (oracle.FAST_I2V, ["1 s", "15 s", "9 images", "first + last", "prompt of 5000"]),
     "STD": (
         oracle.STD,
-        ["4 s", "15 s", "ratio 21:9", "9 images", "first", "last", "first + last", "1 video", "3 audios"],
+        ["4 s", "15 s", "720p", "ratio 21:9", "9 images", "first", "first + last", "1 video", "3 audios"],
     ),
 }
 
@@ -330,8 +363,9 @@ def test_what_every_source_allows_raises_no_warning(models: list[str], shorthand
         assert warned(asked(model, shorthand)) == set(), (model, shorthand)
 
 
-def test_audio_beside_frames_and_a_video_is_paired_for_every_source_on_mini_special() -> None:
-    assert "reference_audios" not in warned(asked("seedance2.0-mini-sp", "first + last + 1 video + 1 audio"))
+def test_nothing_but_the_model_itself_is_doubted_on_mini_special() -> None:
+    for shorthand in ("4 s", "15 s", "480p", "720p", "1 image + 1 audio", "1 video + 1 audio"):
+        assert warned(asked("seedance2.0-mini-sp", shorthand)) == {"model"}
 
 
 # --- A model that the list does not have yet ---
@@ -363,6 +397,68 @@ def test_what_no_model_could_take_is_refused_for_another_model_too(fields: Field
     fields = asked("seedance2.0-std") | {"other_model": "seedance9-new"} | fields
     assert oracle.refused(fields) == named
     assert_the_oracle_agrees(fields)
+
+
+# --- What later pages allow is refused all the same, and the refusal says how to send it ---
+
+
+@pytest.mark.parametrize("model", LATER)
+def test_what_only_later_pages_allow_is_refused_with_the_way_round(model: str) -> None:
+    later, never = LATER[model]
+    for shorthand in later:
+        fields = asked(model, shorthand)
+        (refusal,) = (each for each in problems_of(fields) if each.level == "refuse")
+        assert refusal.newer in refusal.fix and refusal.newer, shorthand
+        assert f"put {model} into other_model" in refusal.fix
+        assert refusal.source and refusal.newer != refusal.source
+        # And the way round is one: it is sent, with a warning that does not send the reader round once more.
+        request = VideoRequest(**fields | {"other_model": model})
+        warnings = check(request)
+        assert refusal.field in {each.field for each in warnings} and {each.level for each in warnings} == {"warn"}
+        assert not any("into other_model" in each.fix for each in warnings)
+        sent = request_body(request)
+        assert sent["model"] == model
+        assert all(sent[name] == value for name, value in fields.items())
+    for shorthand in never:
+        refusals = [each for each in problems_of(asked(model, shorthand)) if each.level == "refuse"]
+        assert refusals and not any("other_model" in each.fix for each in refusals), shorthand
+
+
+@pytest.mark.parametrize("model", [*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL])
+def test_an_asset_that_only_later_pages_take_is_refused_with_the_way_round(model: str) -> None:
+    for place in PLACES[:-1]:
+        (refusal,) = check_references(with_address(model, place, ASSET))
+        assert refusal.level == "refuse" and f"put {model} into other_model" in refusal.fix
+        request = with_address(model, place, ASSET).model_copy(update={"other_model": model})
+        (warning,) = check_references(request)
+        assert warning.level == "warn" and "other_model" not in warning.fix
+        (plain,) = check_references(with_address(model, place, "http://example.com/a.png"))
+        assert "other_model" not in plain.fix, "no page takes that"
+
+
+@pytest.mark.parametrize("model", oracle.MODELS)
+def test_every_refusal_names_models_that_take_what_was_asked_for(model: str) -> None:
+    for shorthand in page_of(model).refuses:
+        fields = asked(model, shorthand)
+        for refusal in problems_of(fields):
+            if refusal.level == "warn" or "use a model that takes it" not in refusal.fix:
+                continue
+            named = refusal.fix.partition("for example ")[2].partition(". But")[0]
+            others = re.split(r", | or ", named)
+            assert others and {*others} <= {*oracle.MODELS} - {model}
+            for other in others:
+                assert base(refusal.field) not in oracle.refused(fields | {"model": other}), (shorthand, other)
+
+
+def test_an_orientation_that_the_ratio_contradicts_is_told_for_a_model_that_nobody_knows() -> None:
+    fields = asked("seedance2.0-std", "ratio 16:9 + portrait") | {"other_model": "seedance9-new"}
+    assert warned(fields) == {"other_model", "orientation"}
+
+
+def test_a_thousand_faults_are_told_at_once() -> None:
+    images = [address(f"{number}.gif") for number in range(1_000)]
+    problems = problems_of(asked("seedance2.0-md") | {"images": images})
+    assert len([each for each in problems if each.level == "refuse"]) == 1_001
 
 
 # --- Media addresses ---
@@ -425,7 +521,7 @@ def levels(model: str, place: str, value: str) -> set[str]:
 def test_an_address_that_the_vendor_cannot_use_is_refused(value: str) -> None:
     for model, place in product(oracle.MODELS, PLACES):
         assert levels(model, place, value) == {"refuse"}, (model, place)
-        assert not oracle.usable(model, value)
+        assert not oracle.usable(model, place, value)
 
 
 @pytest.mark.parametrize("value", PUBLIC)
@@ -433,24 +529,32 @@ def test_a_public_address_is_taken_except_on_manxue(value: str) -> None:
     for model, place in product(oracle.MODELS, PLACES):
         expected = {"refuse"} if model.startswith("sd2_mx_") else set()
         assert levels(model, place, value) == expected, (model, place)
-        assert oracle.usable(model, value) == (not expected)
+        assert oracle.usable(model, place, value) == (not expected)
 
 
 @pytest.mark.parametrize(
-    ("models", "expected"),
+    ("models", "places", "expected"),
     [
-        ([*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST], set()),
-        ([*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL], set()),
-        (oracle.MINI_SPECIAL, {"warn"}),
-        ([*oracle.MINI, *oracle.MINI_VIDEO], {"refuse"}),
-        ([*oracle.MD, *oracle.MD_FAST, *oracle.FAST_I2V, *oracle.STD], {"refuse"}),
+        ([*oracle.MANXUE, *oracle.MANXUE_FAST, *oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST], PLACES, set()),
+        ([*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL], ["reference_audios"], set()),
+        ([*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL], PLACES[:-1], {"refuse"}),
+        (oracle.MINI_SPECIAL, PLACES, {"warn"}),
+        ([*oracle.MINI, *oracle.MINI_VIDEO], PLACES, {"refuse"}),
+        ([*oracle.MD, *oracle.MD_FAST, *oracle.FAST_I2V, *oracle.STD], PLACES, {"refuse"}),
     ],
-    ids=["Manxue needs it", "SP takes it", "Mini Special is silent", "Mini refuses it", "MD refuses it"],
+    ids=[
+        "Manxue needs it",
+        "SP takes it for audio",
+        "SP refuses it elsewhere",
+        "Mini Special is silent",
+        "Mini refuses it",
+        "MD refuses it",
+    ],
 )
-def test_an_asset_is_taken_where_the_pages_have_a_library(models: list[str], expected: set[str]) -> None:
-    for model, place in product(models, PLACES):
+def test_an_asset_is_taken_where_the_seed_says_so(models: list[str], places: list[str], expected: set[str]) -> None:
+    for model, place in product(models, places):
         assert levels(model, place, ASSET) == expected, (model, place)
-        assert oracle.usable(model, ASSET) == (expected != {"refuse"})
+        assert oracle.usable(model, place, ASSET) == (expected != {"refuse"})
 
 
 def test_an_address_outside_ascii_is_only_warned_about() -> None:

@@ -109,7 +109,7 @@ def test_a_model_counts_by_its_name_however_it_is_given() -> None:
 
 def test_what_a_route_ignores_today_counts_all_the_same() -> None:
     # The body as sent would be the same; an edit of the route table must not change an intent.
-    assert intent(resolution="480p") != intent()
+    assert intent(resolution="720p") != intent()
 
 
 def test_the_order_of_images_counts() -> None:

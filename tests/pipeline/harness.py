@@ -23,7 +23,7 @@ from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.pipeline.counter import Counter
 
-REQUEST = VideoRequest(prompt="A paper boat crosses a puddle", duration=4, resolution="480p")
+REQUEST = VideoRequest(prompt="A paper boat crosses a puddle", duration=4)
 TEMPLATE = "videos/{created:%Y/%m/%d}/{task_id}.mp4"
 RUN = Run(id="id-nightly", name="nightly", url="https://prefect.example.com/runs/nightly")
 

@@ -8,14 +8,15 @@ import pytest
 
 from prefect_seedance.client.request.routes import ROUTES, Route
 from prefect_seedance.simulator.limits import UNSUPPORTED_MODEL, refusal
-from tests.client.pages import asked, page_of
+from tests.client import route_oracle as oracle
+from tests.client.pages import LATER, asked, page_of
 from tests.simulator.vendor import ASSET, HTTPS, Vendor, data_of, request_body
 
 MEDIA = ("images", "first_image", "last_image", "reference_videos", "reference_audios")
 
 
 def address(route: Route, name: str) -> str:
-    return (HTTPS if "https" in route.url_forms else ASSET) + name
+    return (HTTPS if "https" in route.urls.images.forms else ASSET) + name
 
 
 def fullest_body(route: Route) -> dict[str, Any]:
@@ -58,19 +59,35 @@ def as_sent(model: str, shorthand: str) -> dict[str, Any]:
     def fit(value: Any) -> Any:
         if isinstance(value, list):
             return [fit(each) for each in value]
-        return value.replace("https://", "asset://") if "https" not in route.url_forms else value
+        return value.replace("https://", "asset://") if "https" not in route.urls.images.forms else value
 
     return {name: fit(value) if name in MEDIA else value for name, value in asked(model, shorthand).items()}
 
 
 @pytest.mark.parametrize("model", ROUTES)
-def test_what_the_vendors_page_refuses_is_refused_and_nothing_else(model: str) -> None:
+def test_what_every_page_refuses_is_refused_and_nothing_else(model: str) -> None:
     page = page_of(model)
-    for shorthand in page.accepts:
+    later, never = LATER.get(model, ([], []))
+    for shorthand in (*page.accepts, *later):
         assert refusal(request_body(**as_sent(model, shorthand))) is None, shorthand
+    # The vendor says nothing of what it ignores: it takes the money and makes something else.
+    ignored = {"orientation", "resolution"} if oracle.ignores_resolution(model) else {"orientation"}
     for shorthand, named in page.refuses.items():
+        if shorthand in later:
+            continue
         message = refusal(request_body(**as_sent(model, shorthand)))
-        assert message and message.partition(":")[0].partition("[")[0] in named.split(), shorthand
+        expected = set(named.split()) - ignored
+        assert (message is None) == (not expected), shorthand
+        assert message is None or message.partition(":")[0].partition("[")[0] in expected, shorthand
+    for shorthand in never:
+        assert refusal(request_body(**as_sent(model, shorthand))), shorthand
+
+
+@pytest.mark.parametrize("model", ["seedance2.0-sp", "seedance2.0-of-sp"])
+@pytest.mark.parametrize("field", ["images", "reference_videos", "first_image"])
+def test_an_asset_of_the_sp_library_is_taken_as_later_pages_say(model: str, field: str) -> None:
+    value = f"{ASSET}a" if field == "first_image" else [f"{ASSET}a"]
+    assert refusal(request_body(model, **{field: value})) is None
 
 
 IMAGE = f"{HTTPS}a.png"

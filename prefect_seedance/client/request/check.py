@@ -11,14 +11,29 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import get_args
 
-from prefect_seedance.client.request.fields import RequestFields
+from prefect_seedance.client.request import describe
+from prefect_seedance.client.request.fields import RequestFields, ResolutionChoice
 from prefect_seedance.client.request.problems import Problem, either, shown
-from prefect_seedance.client.request.routes import ROUTES, ListRule, Route, VerdictRule, route_for
+from prefect_seedance.client.request.routes import (
+    ROUTES,
+    ListRule,
+    Route,
+    VerdictRule,
+    orientation_of,
+    route_for,
+)
+
+#: What the field can say; a route may make more.
+RESOLUTIONS = get_args(ResolutionChoice)
 
 #: Names that belong to the 2.5 family: on this endpoint they land on another line (DOCS, August).
 _OTHER_ENDPOINT = re.compile(r"^(seedance-?2\.5|sd2\.5)")
 
+
+#: How many models a refusal names that would take what was asked for.
+_EXAMPLES = 5
 
 Rule = Callable[[RequestFields, Route], Iterator[Problem]]
 
@@ -36,8 +51,11 @@ def check(request: RequestFields) -> list[Problem]:
     problems = list(_always(request))
     route = route_for(request.model_name)
     if route is not None:
-        found = [problem for rule in _ROUTE_RULES for problem in rule(request, route)]
-        problems += [replace(each, level="warn") for each in found] if request.other_model else found
+        found = [*_by_route(request, route)]
+        if request.other_model:
+            problems += [replace(problem, level="warn") for problem in found]
+        else:
+            problems += _with_ways_out(found, request, route)
     elif request.other_model:
         problems += _unknown_model(request)
     else:
@@ -54,6 +72,54 @@ def check(request: RequestFields) -> list[Problem]:
             )
         )
     return sorted(problems, key=lambda problem: problem.level)
+
+
+def _by_route(request: RequestFields, route: Route) -> Iterator[Problem]:
+    for rule in _ROUTE_RULES:
+        yield from rule(request, route)
+
+
+def _with_ways_out(found: list[Problem], request: RequestFields, route: Route) -> Iterator[Problem]:
+    """Add to refusals which models take what was asked for, and how to send it all the same where that may help."""
+    if all(problem.level == "warn" for problem in found):
+        yield from found
+        return
+    refused: dict[str, set[str]] = {}
+    doubted: dict[str, set[str]] = {}
+    for other in ROUTES.values():
+        elsewhere = [*_by_route(request, other)]
+        refused[other.model] = {_field(each) for each in elsewhere if each.level == "refuse"}
+        doubted[other.model] = {_field(each) for each in elsewhere}
+    # First those that read the same addresses: the request then fits them as it is.
+    others = sorted(ROUTES.values(), key=lambda other: other.urls.images.forms != route.urls.images.forms)
+    for problem in found:
+        if problem.level == "warn":
+            yield problem
+            continue
+        examples: dict[str, str] = {}  # one per family
+        for fields in (doubted, refused):  # and before them those that no source doubts
+            for other in others:
+                if _field(problem) not in fields[other.model]:
+                    examples.setdefault(other.family, other.model)
+        named = [*examples.values()][:_EXAMPLES]
+        way = f", or use a model that takes it, for example {either(named)}" if named else ""
+        yield replace(problem, fix=problem.fix + way + all_the_same(problem.newer, route))
+
+
+def _field(problem: Problem) -> str:
+    return problem.field.partition("[")[0]
+
+
+def all_the_same(newer: str, route: Route) -> str:
+    """Word how to send what only later sources allow.
+
+    Example:
+        >>> all_the_same("newest OAPI takes 3", ROUTES["seedance2.0-md"])
+        '. But newest OAPI takes 3: to send it all the same, put seedance2.0-md into other_model'
+        >>> all_the_same("", ROUTES["seedance2.0-md"])
+        ''
+    """
+    return f". But {newer}: to send it all the same, put {route.model} into other_model" if newer else ""
 
 
 def _always(request: RequestFields) -> Iterator[Problem]:
@@ -109,63 +175,80 @@ def _unknown_model(request: RequestFields) -> Iterator[Problem]:
             "warn",
             "every page",
         )
+    if request.ratio != "auto" and request.orientation != "auto":
+        yield replace(_orientation_beside_ratio(request), level="warn")
+
+
+def _model(request: RequestFields, route: Route) -> Iterator[Problem]:
+    if route.doubt:
+        message = f"sources disagree on {route.model} itself"
+        field = "other_model" if request.other_model else "model"
+        yield Problem(field, "availability", message, "Look at its price in the console first", "warn", route.doubt)
 
 
 def _prompt(request: RequestFields, route: Route) -> Iterator[Problem]:
-    rule = route.prompt
-    if len(request.prompt) > rule.maximum:
-        message = f"{len(request.prompt)} characters, {rule.maximum} at most on {route.title}"
-        yield Problem("prompt", "length", message, "Shorten it", rule.level, rule.source)
+    rule, length = route.prompt, len(request.prompt)
+    if length > rule.maximum:
+        message = f"{length} characters, {rule.maximum} at most on {_named(route)}"
+        newer = rule.newer_source(length)
+        yield Problem("prompt", "length", message, "Shorten it", rule.level, rule.source, newer)
 
 
 def _duration(request: RequestFields, route: Route) -> Iterator[Problem]:
-    rule = route.duration
-    if not rule.minimum <= request.duration <= rule.maximum:
-        message = f"{request.duration} s, but {route.title} makes {rule.minimum}-{rule.maximum} s"
+    rule, seconds = route.duration, request.duration
+    if not rule.minimum <= seconds <= rule.maximum:
+        message = f"{seconds} s, but {_named(route)} makes {rule.minimum}-{rule.maximum} s"
         fix = f"Choose {rule.minimum} to {rule.maximum} seconds"
-        yield Problem("duration", "range", message, fix, "refuse", rule.source)
-        return
-    for warning in rule.warn:
-        if not warning.covers(request.duration):
-            message = f"sources disagree on {request.duration} s for {route.title}"
-            yield Problem("duration", "range", message, "Expect that it may be refused", "warn", warning.source)
+        newer = rule.newer_source(seconds)
+        yield Problem("duration", "range", message, fix, "refuse", rule.source, newer)
+    elif rule.warn and seconds not in rule.warn.sure:
+        message = f"sources disagree on {seconds} s for {_named(route)}"
+        fix = f"Expect that it may be refused; {either([*map(str, rule.warn.sure)])} seconds are safe"
+        yield Problem("duration", "range", message, fix, "warn", rule.warn.source)
 
 
 def _resolution(request: RequestFields, route: Route) -> Iterator[Problem]:
     rule, asked = route.resolution, request.resolution
     if asked == "auto":
         return
-    if not rule.sent:
-        message = f"{route.title} ({route.model}) ignores it and makes {rule.fixed}; it is not sent"
-        yield Problem(
-            "resolution",
-            "ignored",
-            message,
-            'Leave it at "auto", or choose another model',
-            "warn",
-            rule.source,
-        )
-    elif asked not in rule.values:
-        message = f"{asked} is not made by {route.title}"
-        yield Problem("resolution", "choice", message, f"Choose {either(rule.values)}", rule.others, rule.source)
+    if asked not in rule.made():
+        instead = "" if rule.sent else f", which makes {rule.fixed} whatever is asked; it is not sent"
+        # What the form's choices do not have is in the model's name only, and comes with "auto".
+        choices = [value for value in rule.made() if value in RESOLUTIONS] or ['"auto"']
+        level = "refuse" if rule.refuses_others() else "warn"
+        message = f"{asked} is not made by {_named(route)}{instead}"
+        yield Problem("resolution", "choice", message, f"Choose {either(choices)}", level, rule.source)
     elif asked in rule.warn:
-        message = f"sources disagree on {asked} for {route.title}"
+        message = f"sources disagree on {asked} for {_named(route)}"
         yield Problem("resolution", "choice", message, "Expect that it may be refused", "warn", rule.warn[asked])
 
 
 def _ratio(request: RequestFields, route: Route) -> Iterator[Problem]:
-    rule = route.ratio
-    if request.ratio != "auto" and request.ratio not in rule.values:
-        message = f"{request.ratio} is not documented for {route.title}"
-        yield Problem("ratio", "choice", message, f"Choose {either(rule.values)}", rule.others, rule.source)
+    rule, asked = route.ratio, request.ratio
+    if asked != "auto" and asked not in rule.values:
+        message = f"{asked} is not documented for {_named(route)}"
+        fix = f"Choose {either(rule.values)}"
+        yield Problem("ratio", "choice", message, fix, rule.others, rule.source, rule.newer_source(asked))
+
+
+def _orientation(request: RequestFields, route: Route) -> Iterator[Problem]:
     if request.orientation == "auto":
         return
-    if request.ratio != "auto":
-        message = "the ratio wins, so it is not sent"
-        yield Problem("orientation", "ignored", message, "Set one of the two", "warn", "SEED")
-    else:
-        message = f"it stands in the schema, but on no page of {route.title}"
+    if request.ratio == "auto":
+        message = f"it stands in the schema, but on no page of {_named(route)}"
         yield Problem("orientation", "documented", message, "Set the ratio instead", "warn", "SEED")
+    else:
+        yield _orientation_beside_ratio(request)
+
+
+def _orientation_beside_ratio(request: RequestFields) -> Problem:
+    """The ratio wins, so what the orientation asks for beyond it would be lost without a word."""
+    if orientation_of(request.ratio) == request.orientation:
+        message = "the ratio says it already and wins, so it is not sent"
+        return Problem("orientation", "ignored", message, "Set one of the two", "warn", "SEED")
+    message = f"the ratio {request.ratio} wins, so the video need not be {request.orientation}"
+    fix = 'Leave it at "auto", or choose a ratio that fits it'
+    return Problem("orientation", "ignored", message, fix, "refuse", "SEED: the ratio takes precedence")
 
 
 def _counts(request: RequestFields, route: Route) -> Iterator[Problem]:
@@ -178,12 +261,27 @@ def _counts(request: RequestFields, route: Route) -> Iterator[Problem]:
         count = sum(name.startswith(f"{field}[") for name, _ in request.references())
         for limit in rule.limits:
             if count > limit.maximum:
-                kind = field.replace("_", " ")
+                kind = field.replace("_", " ").removesuffix("s" if count == 1 else "")
                 at_most = f"at most {limit.maximum}" if limit.maximum else "none"
                 doubt = "" if limit.level == "refuse" else " by some source"
-                message = f"{count} {kind}, but {at_most} allowed on {route.title}{doubt}"
-                fix = f"Keep {limit.maximum}" if limit.maximum else "Remove them, or choose another model"
-                yield Problem(field, "count", message, fix, limit.level, limit.source)
+                message = f"{count} {kind}, but {at_most} allowed on {_named(route)}{doubt}"
+                fix = f"Keep {limit.maximum}" if limit.maximum else "Remove them"
+                newer = limit.newer_source(count)
+                yield Problem(field, "count", message, fix, limit.level, limit.source, newer)
+
+
+def _measures(request: RequestFields, route: Route) -> Iterator[Problem]:
+    """Say of limits that nobody can check without the file that they are not checked."""
+    of_field = {
+        "reference_videos": (request.reference_videos, route.video_measures),
+        "reference_audios": (request.reference_audios, route.audio_measures),
+    }
+    for field, (given, measures) in of_field.items():
+        if given and any(measure.level == "refuse" for measure in measures):
+            words = describe.measure_words(measures)
+            message = f'{_named(route)} takes {words} ("?": by some source); this is not measured before paying'
+            sources = ", ".join(dict.fromkeys(measure.source for measure in measures))
+            yield Problem(field, "measures", message, "Measure them first", "warn", sources)
 
 
 def _frame_rules(request: RequestFields, route: Route) -> Iterator[Problem]:
@@ -192,45 +290,46 @@ def _frame_rules(request: RequestFields, route: Route) -> Iterator[Problem]:
         message = f"images and {' and '.join(frames)} are set together"
         fix = "Use reference images or first and last frame, not both"
         yield from _by(route.images_with_frames, "images", "images or frames", message, fix)
+    if len(frames) == 2:
+        message = f"first and last frame on {_named(route)}"
+        yield from _by(route.both_frames, "first_image", "no frames", message, "Use images instead of frames")
     alone = {"first_image": route.first_frame_alone, "last_image": route.last_frame_alone}
     if len(frames) == 1:
         (field,) = frames
         other = "last_image" if field == "first_image" else "first_image"
-        doubt = "not taken by" if alone[field].level == "refuse" else "not documented for"
-        message = f"{field} alone is {doubt} {route.title}"
+        doubt = "not taken by" if alone[field].level == "refuse" else "doubtful on"
+        message = f"{field} alone is {doubt} {_named(route)}"
         yield from _by(alone[field], field, "both frames", message, f"Set {other} too, or use images")
 
 
 def _audio(request: RequestFields, route: Route) -> Iterator[Problem]:
     if not request.reference_audios:
         return
-    field, frames = "reference_audios", request.frames()
-    if frames:
-        message = f"audio and frames are set together on {route.title}"
+    field = "reference_audios"
+    if request.frames():
+        message = f"audio and frames are set together on {_named(route)}"
         yield from _by(route.audio_with_frames, field, "audio with frames", message, "Use images instead of frames")
-    if not (request.images or request.reference_videos):
-        if frames:
-            message = "audio is paired with frames only"
-            fix = "Expect that it may be refused; images or a reference video are safe"
-            yield from _by(route.audio_only_with_frames, field, "audio pairing", message, fix)
-        else:
-            fix = "Add images, a reference video or frames"
-            yield from _by(route.audio_alone, field, "audio pairing", f"audio alone on {route.title}", fix)
+    elif not (request.images or request.reference_videos):
+        fix = f"Add images{', a reference video' * route.reference_videos.supported()} or frames"
+        yield from _by(route.audio_alone, field, "audio pairing", f"audio alone on {_named(route)}", fix)
 
 
 def _gif(request: RequestFields, route: Route) -> Iterator[Problem]:
     for field, text in request.references():
         image = field.startswith("images") or field in ("first_image", "last_image")
         if image and text.split("?", 1)[0].split("#", 1)[0].lower().endswith(".gif"):
-            yield from _by(route.gif_images, field, "no GIF", f"{route.title} takes no GIF", "Use a JPEG or PNG")
+            yield from _by(route.gif_images, field, "no GIF", f"{_named(route)} takes no GIF", "Use a JPEG or PNG")
 
 
 _ROUTE_RULES: tuple[Rule, ...] = (
+    _model,
     _prompt,
     _duration,
     _resolution,
     _ratio,
+    _orientation,
     _counts,
+    _measures,
     _frame_rules,
     _audio,
     _gif,
@@ -240,3 +339,7 @@ _ROUTE_RULES: tuple[Rule, ...] = (
 def _by(rule: VerdictRule, field: str, name: str, message: str, fix: str) -> Iterator[Problem]:
     if rule.level != "allow":
         yield Problem(field, name, message, fix, rule.level, rule.source)
+
+
+def _named(route: Route) -> str:
+    return f"{route.title} ({route.model})"

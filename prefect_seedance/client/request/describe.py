@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from prefect_seedance.client.request.routes import ROUTES, ListRule, Route, VerdictRule
+from prefect_seedance.client.request.problems import both, either
+from prefect_seedance.client.request.routes import ROUTES, ListRule, Measure, Measured, Route, UrlRule, VerdictRule
 
 #: What many models begin with; the form's limits leave it out.
 MODEL_PREFIX = "seedance2.0-"
@@ -25,7 +26,7 @@ def limits(words: Callable[[Route], str]) -> str:
 
     Example:
         >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}")
-        'md, fast-md, fast-i2v: 1-15; others: 4-15'
+        'sd2_*: 4-12; md, fast-md, fast-i2v: 1-15; others: 4-15'
         >>> limits(lambda route: f"up to {route.prompt.maximum}")
         'up to 5000'
         >>> limits(lambda route: "2?" if route.model.startswith("sd2") else "2")
@@ -65,18 +66,15 @@ def _short_name(model: str, among: set[str]) -> str:
 def duration_words(route: Route) -> str:
     """Word the lengths of a route, in seconds, with what is disputed."""
     rule = route.duration
-    sure = [
-        " or ".join(map(str, warning.allowed)) if warning.allowed else f"{warning.minimum}-{warning.maximum}"
-        for warning in rule.warn
-    ]
-    return f"{rule.minimum}-{rule.maximum}" + (f" (sure: {'; '.join(sure)})" if sure else "")
+    sure = f" (sure: {either([*map(str, rule.warn.sure)])})" if rule.warn else ""
+    return f"{rule.minimum}-{rule.maximum}{sure}"
 
 
 def resolution_words(route: Route) -> str:
     """Word the resolutions of a route."""
     rule = route.resolution
     if not rule.sent:
-        return f"fixed {rule.fixed}"
+        return f"{rule.fixed} only"
     return (
         ", ".join(f"{value}?" if value in rule.warn else value for value in rule.values) + f" (default {rule.default})"
     )
@@ -85,9 +83,9 @@ def resolution_words(route: Route) -> str:
 def resolution_choice(route: Route) -> str:
     """Word what may be chosen as the resolution of a route, or what it is."""
     rule = route.resolution
-    if rule.sent or str(rule.fixed) not in route.model:
+    if rule.sent or rule.fixed not in route.model:
         return resolution_words(route)
-    return "in the model's name"
+    return "that of the model's name only"
 
 
 def refusing(verdict: Callable[[Route], VerdictRule]) -> str:
@@ -116,13 +114,67 @@ def count_words(rule: ListRule) -> str:
     return ", ".join([*sure, *doubt]) or "yes"
 
 
+def measure_words(measures: Sequence[Measure]) -> str:
+    """Word the limits of the media themselves; "?" marks one that only some source gives.
+
+    Example:
+        >>> measure_words(ROUTES["seedance2.0-md"].video_measures)
+        'together at most 15 s, at most 200 MB and at least 4 s?, each 720-2160 px and 24-60 fps?'
+        >>> measure_words([])
+        ''
+    """
+    groups: dict[str, list[str]] = {}
+    for measure in measures:
+        which, unit = _MEASURED[measure.of]
+        if measure.maximum is None:
+            span = f"at least {measure.minimum}"
+        else:
+            span = f"{measure.minimum}-{measure.maximum}" if measure.minimum else f"at most {measure.maximum}"
+        groups.setdefault(which, []).append(f"{span} {unit}{'?' * (measure.level == 'warn')}")
+    return ", ".join(f"{which} {both(spans)}" for which, spans in groups.items())
+
+
+_MEASURED: Mapping[Measured, tuple[str, str]] = {
+    "total_seconds": ("together", "s"),
+    "total_megabytes": ("together", "MB"),
+    "pixels": ("each", "px"),
+    "frames_per_second": ("each", "fps"),
+}
+
+
+def video_words(route: Route) -> str:
+    """Word how many reference videos a route takes, and what they may measure."""
+    return ", ".join(filter(None, [count_words(route.reference_videos), measure_words(route.video_measures)]))
+
+
+def audio_words(route: Route) -> str:
+    """Word how many reference audios a route takes, and what they may measure."""
+    return ", ".join(filter(None, [count_words(route.reference_audios), measure_words(route.audio_measures)]))
+
+
+def url_words(rule: UrlRule) -> str:
+    """Word the forms of addresses that a field takes; "?" marks one that is not documented."""
+    return ", ".join([*rule.forms, *(f"{form}?" for form in rule.unknown)])
+
+
+def all_url_words(route: Route) -> str:
+    """Word the forms of addresses of all fields of a route, apart where they differ."""
+    fields: dict[str, list[str]] = {}
+    for name in type(route.urls).model_fields:
+        fields.setdefault(url_words(getattr(route.urls, name)), []).append(name.removeprefix("reference_"))
+    if len(fields) == 1:
+        return "".join(fields)
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in fields.items())
+
+
 def frame_words(route: Route) -> str:
     """Word what a route takes as first and last frame."""
     first, last = route.first_frame_alone.level, route.last_frame_alone.level
-    words = {"allow": "yes", "warn": "undocumented", "refuse": "no"}
+    words = {"allow": "yes", "warn": "doubtful", "refuse": "no"}
+    both = {"allow": "both", "warn": "both?", "refuse": "not both"}[route.both_frames.level]
     if first == last == "refuse":
-        return "both or neither"
-    return f"both; first alone: {words[first]}, last alone: {words[last]}"
+        return f"{both} or neither"
+    return f"{both}; first alone: {words[first]}, last alone: {words[last]}"
 
 
 def markdown_table() -> str:
@@ -149,16 +201,16 @@ def markdown_table() -> str:
 
         cells = (
             route.title,
-            ", ".join(f"`{row.model}`" for row in rows),
+            ", ".join(f"`{row.model}`{'?' * bool(row.doubt)}" for row in rows),
             route.billing_unit.replace("_", " "),
             duration_words(route),
             each(resolution_words),
             ratio_words(route),
             count_words(route.images),
             frame_words(route),
-            each(lambda row: count_words(row.reference_videos)),
-            each(lambda row: count_words(row.reference_audios)),
-            ", ".join([*route.url_forms, *(f"{form}?" for form in route.url_forms_unknown)]),
+            each(video_words),
+            each(audio_words),
+            all_url_words(route),
         )
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines) + "\n"

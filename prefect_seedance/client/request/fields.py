@@ -59,7 +59,7 @@ class RequestFields(BaseModel):
         ResolutionChoice,
         Field(
             title="Resolution",
-            description=f'"auto" sends none. {describe.limits(describe.resolution_choice)}.',
+            description=f'"auto": what the model makes by itself. {describe.limits(describe.resolution_choice)}.',
             json_schema_extra=_at(3),
         ),
     ] = "auto"
@@ -75,7 +75,8 @@ class RequestFields(BaseModel):
         OrientationChoice,
         Field(
             title="Orientation",
-            description="Sent only when the aspect ratio is auto; no route's page documents it, so prefer the ratio.",
+            description="Sent only when the aspect ratio is auto; no route's page documents it, so prefer the ratio. "
+            "Beside a ratio it must say the same.",
             json_schema_extra=_at(5),
         ),
     ] = "auto"
@@ -109,8 +110,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference videos",
-            description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_videos))}. "
-            "md, fast-md: together at most 15 s and 200 MB, each 720-2160 px.",
+            description=f"Addresses. {describe.limits(describe.video_words)}.",
             json_schema_extra=_at(9),
         ),
     ] = []
@@ -118,7 +118,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference audios",
-            description=f"Addresses. {describe.limits(lambda r: describe.count_words(r.reference_audios))}. "
+            description=f"Addresses. {describe.limits(describe.audio_words)}. "
             f"Never alone: {describe.refusing(lambda r: r.audio_alone)}. "
             f"Never with frames: {describe.refusing(lambda r: r.audio_with_frames)}.",
             json_schema_extra=_at(10),

@@ -29,13 +29,13 @@ neither                                        The form of addresses (`reference
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import cast
 
 from pydantic.config import JsonDict
 
-from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES, Route
+from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES, Route, orientation_of
 
 #: Holds for what an absent field, "" or [] means, and for what is of neither type: that is another rule's business.
 _EMPTY: JsonDict = {"maxLength": 0, "maxItems": 0}
@@ -78,7 +78,7 @@ def _rules_as_json(resolutions: tuple[str, ...], ratios: tuple[str, ...]) -> str
         {"if": {}, "then": {"properties": _always()}},
         {
             "if": _is_empty("other_model"),
-            "then": {"allOf": [*_by_model(choices)]},
+            "then": {"allOf": [*_by_model(choices), *_orientations(ratios)]},
             "else": {"properties": {"duration": {"minimum": 1}}},
         },
     ]
@@ -129,6 +129,18 @@ def _by_model(choices: dict[str, list[str]]) -> Iterator[JsonDict]:
             yield {"if": {"properties": {"model": {"not": models}}}, "else": rules}
 
 
+def _orientations(ratios: Sequence[str]) -> Iterator[JsonDict]:
+    """Write what may stand beside each ratio: the orientation that it has anyway."""
+    groups: dict[str, list[str]] = {}
+    for ratio in ratios:
+        if ratio != "auto":
+            groups.setdefault(orientation_of(ratio), []).append(ratio)
+    for orientation, having in groups.items():
+        allowed = ["auto", orientation] if orientation else ["auto"]
+        another_ratio: JsonDict = {"properties": {"ratio": {"not": {"enum": [*having]}}}}
+        yield {"if": another_ratio, "else": {"properties": {"orientation": {"enum": [*allowed]}}}}
+
+
 def _rules(route: Route, choices: dict[str, list[str]]) -> JsonDict:
     return {"properties": _field_rules(route, choices), "allOf": [*_combinations(route)]}
 
@@ -143,13 +155,13 @@ def _field_rules(route: Route, choices: dict[str, list[str]]) -> JsonDict:
         too_long: JsonDict = {"type": "string", "minLength": longest + 1}
         rules["prompt"] = _refused(too_long, f"at most {longest} characters")
     allowed: dict[str, tuple[str, ...]] = {}
-    if route.resolution.sent and route.resolution.others == "refuse":
-        allowed["resolution"] = route.resolution.values
+    if route.resolution.refuses_others():
+        allowed["resolution"] = route.resolution.made()
     if route.ratio.others == "refuse":
         allowed["ratio"] = route.ratio.values
     for name, values in allowed.items():
         if not {*choices[name]} <= {"auto", *values}:
-            rules[name] = {"enum": ["auto", *values]}
+            rules[name] = {"enum": ["auto", *(value for value in values if value in choices[name])]}
     lists = {
         "images": route.images,
         "reference_videos": route.reference_videos,
@@ -176,12 +188,11 @@ def _combinations(route: Route) -> Iterator[JsonDict]:
         yield {"if": _is_empty("last_image"), "then": _must_be_empty("first_image", "both frames, or none")}
     if route.last_frame_alone.level == "refuse":
         yield {"if": _is_empty("first_image"), "then": _must_be_empty("last_image", "both frames, or none")}
+    if route.both_frames.level == "refuse":
+        yield {"if": _is_empty("last_image"), "else": _must_be_empty("first_image", "no first beside a last frame")}
     audio = "reference_audios"
     if route.audio_with_frames.level == "refuse":
         yield {"if": no_frames, "else": _must_be_empty(audio, "no audio beside a first or last frame")}
-    if route.audio_only_with_frames.level == "refuse":
-        nothing_but_frames: JsonDict = {**_is_empty("images", "reference_videos"), "not": no_frames}
-        yield {"if": nothing_but_frames, "then": _must_be_empty(audio, "audio beside images or a reference video")}
     if route.audio_alone.level == "refuse":
         nothing_else = _is_empty("images", "reference_videos", "first_image", "last_image")
         words = "audio beside images, a reference video or a frame"

@@ -20,6 +20,7 @@ class Problem:
         fix: What to do about it.
         level: ``refuse`` (it will not be submitted) or ``warn`` (sources disagree; it is submitted).
         source: Where the rule comes from.
+        newer: What a later source says that allows it; empty if none does.
     """
 
     field: str
@@ -28,6 +29,7 @@ class Problem:
     fix: str
     level: Level
     source: str = ""
+    newer: str = ""
 
     def __str__(self) -> str:
         """Word the problem for a person."""
@@ -42,7 +44,21 @@ def either(values: Sequence[str]) -> str:
         >>> either(["480p", "720p", "1080p"])
         '480p, 720p or 1080p'
     """
-    return " or ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
+    return _listed(values, "or")
+
+
+def both(values: Sequence[str]) -> str:
+    """Word what holds together.
+
+    Example:
+        >>> both(["480p", "720p", "1080p"])
+        '480p, 720p and 1080p'
+    """
+    return _listed(values, "and")
+
+
+def _listed(values: Sequence[str], last: str) -> str:
+    return f" {last} ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
 
 
 def shown(address: str) -> str:

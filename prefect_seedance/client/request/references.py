@@ -14,7 +14,7 @@ from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.request.check import check
+from prefect_seedance.client.request.check import all_the_same, check
 from prefect_seedance.client.request.problems import Problem, either, shown
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.video_request import VideoRequest
@@ -34,6 +34,8 @@ def check_references(request: VideoRequest) -> list[Problem]:
     problems = [problem for field, text in request.references() for problem in _reference(field, text, route)]
     if request.other_model:
         problems = [replace(problem, level="warn") for problem in problems]
+    elif route:
+        problems = [replace(problem, fix=problem.fix + all_the_same(problem.newer, route)) for problem in problems]
     return sorted(problems, key=lambda problem: problem.level)
 
 
@@ -56,8 +58,9 @@ def require_valid(request: VideoRequest) -> list[Problem]:
 
 
 def _reference(field: str, text: str, route: Route | None) -> Iterator[Problem]:
-    forms: tuple[UrlForm, ...] = ("https", "asset") if route is None else route.url_forms + route.url_forms_unknown
-    source = "" if route is None else route.url_source
+    rule = route.urls.of(field) if route else None
+    forms: tuple[UrlForm, ...] = rule.forms + rule.unknown if rule else ("https", "asset")
+    source = rule.source if rule else ""
     wanted = either([{"https": "a public https:// URL", "asset": "asset://{id}"}[form] for form in forms])
     title = "this model" if route is None else f"{route.title} ({route.model})"
     try:
@@ -72,10 +75,11 @@ def _reference(field: str, text: str, route: Route | None) -> Iterator[Problem]:
             fix += " (audit it first: SeedanceClient.submit_assets)"
         elif parts.scheme not in ("http", "https", "asset"):
             fix += " (a file can be uploaded first: SeedanceClient.upload_file)"
-        message = f"{shown(text)} is not an address that {title} takes"
-        yield Problem(field, "address form", message, fix, "refuse", source)
+        newer = rule.newer_source(form) if rule and form else ""
+        message = f"{shown(text)} is not an address that {title} takes here"
+        yield Problem(field, "address form", message, fix, "refuse", source, newer)
         return
-    if route is not None and form in route.url_forms_unknown:
+    if rule and form in rule.unknown:
         yield Problem(field, "address form", f"{form} is not documented for {title}", f"Give {wanted}", "warn", source)
     if form == "https":
         yield from _public(field, parts)

@@ -3,8 +3,10 @@
 One row per model, read from ``routes.json``. The validator, the UI form, the README's table, the price
 estimate and the simulator all take their rules from these rows, so adding a route is adding a row there.
 
-Each limit says what to do when it is broken: ``refuse`` where every source agrees, ``warn`` where the vendor's
-own pages disagree or where only a neighbouring system documents it. The sources are named in the data file.
+The seed page (SEED) is law. Each limit says what to do when it is broken: ``refuse`` where the seed says so, or where
+it is silent and every source that speaks agrees; ``warn`` where another source is stricter or the seed is silent.
+``newer`` is what later sources allow beyond the seed: that is refused too, and the refusal says so. The sources are
+named in the data file.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from prefect_seedance.client.request.problems import Level
 
 Ruling = Literal["allow", "warn", "refuse"]
 UrlForm = Literal["https", "asset"]
+Measured = Literal["total_seconds", "total_megabytes", "pixels", "frames_per_second"]
 BillingUnit = Literal["per_second", "per_task"]
 
 
@@ -28,41 +31,57 @@ class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+class NewerMaximum(_Row):
+    """The largest value that sources later than the seed allow."""
+
+    maximum: int
+    source: str
+
+
+class NewerValues(_Row):
+    """The values that sources later than the seed allow beside the seed's."""
+
+    values: tuple[str, ...]
+    source: str
+
+
 class Limit(_Row):
     """At most ``maximum`` entries (0: the field is not supported)."""
 
     maximum: int
     level: Level
     source: str
+    newer: NewerMaximum | None = None
+
+    def newer_source(self, count: int) -> str:
+        """Return which later source allows so many, "" if none does."""
+        return self.newer.source if self.newer and count <= self.newer.maximum else ""
 
 
-class DurationWarning(_Row):
-    """Lengths in seconds that one source allows and another does not: outside them a warning."""
+class SureSeconds(_Row):
+    """The only lengths in seconds that every source allows: a warning about every other."""
 
-    minimum: int = 1
-    maximum: int = 10_000
-    allowed: tuple[int, ...] = ()
+    sure: tuple[int, ...]
     source: str
-
-    def covers(self, seconds: int) -> bool:
-        """Tell whether the length is one that every source allows."""
-        if self.allowed:
-            return seconds in self.allowed
-        return self.minimum <= seconds <= self.maximum
 
 
 class DurationRule(_Row):
-    """Lengths in seconds: refused outside ``minimum``-``maximum``, warned about outside each of ``warn``."""
+    """Lengths in seconds: refused outside ``minimum``-``maximum``."""
 
     default: int
     minimum: int
     maximum: int
     source: str
-    warn: tuple[DurationWarning, ...] = ()
+    warn: SureSeconds | None = None
+    newer: NewerMaximum | None = None
+
+    def newer_source(self, seconds: int) -> str:
+        """Return which later source allows this length, "" if none does."""
+        return self.newer.source if self.newer and self.minimum <= seconds <= self.newer.maximum else ""
 
 
 class ResolutionRule(_Row):
-    """``sent=False``: the route ignores the field (``fixed`` is what it makes)."""
+    """``sent=False``: the route ignores the field, whatever it says, and makes ``fixed``."""
 
     sent: bool
     fixed: str = ""
@@ -72,6 +91,14 @@ class ResolutionRule(_Row):
     warn: Mapping[str, str] = Field(default_factory=dict[str, str])
     source: str
 
+    def made(self) -> tuple[str, ...]:
+        """Return what the route makes: what may be asked of it."""
+        return self.values if self.sent else (self.fixed,)
+
+    def refuses_others(self) -> bool:
+        """Tell whether everything else is refused, as it must be where it would be ignored and paid for."""
+        return not self.sent or self.others == "refuse"
+
 
 class RatioRule(_Row):
     """Aspect ratios; ``others`` says what a ratio outside ``values`` gets. ``default`` "" is undocumented."""
@@ -80,6 +107,11 @@ class RatioRule(_Row):
     default: str
     others: Level
     source: str
+    newer: NewerValues | None = None
+
+    def newer_source(self, ratio: str) -> str:
+        """Return which later source allows this ratio, "" if none does."""
+        return self.newer.source if self.newer and ratio in self.newer.values else ""
 
 
 class ListRule(_Row):
@@ -92,7 +124,7 @@ class ListRule(_Row):
         return not any(limit.maximum == 0 and limit.level == "refuse" for limit in self.limits)
 
     def refused_above(self) -> int | None:
-        """Return the number of entries above which every source refuses, None if there is none."""
+        """Return the number of entries above which the field is refused, None if there is none."""
         return min((limit.maximum for limit in self.limits if limit.level == "refuse"), default=None)
 
 
@@ -109,14 +141,67 @@ class PromptRule(_Row):
     maximum: int
     level: Level
     source: str
+    newer: NewerMaximum | None = None
+
+    def newer_source(self, length: int) -> str:
+        """Return which later source allows so many characters, "" if none does."""
+        return self.newer.source if self.newer and length <= self.newer.maximum else ""
+
+
+class Measure(_Row):
+    """A limit of the media themselves, which only somebody who has the file can check.
+
+    ``total_*`` is of all entries of the field together, the others of each.
+    """
+
+    of: Measured
+    minimum: int = 0
+    maximum: int | None = None
+    level: Level
+    source: str
+
+
+class UrlRule(_Row):
+    """Forms of addresses that one field takes; one that is ``unknown`` gets a warning."""
+
+    forms: tuple[UrlForm, ...]
+    unknown: tuple[UrlForm, ...] = ()
+    source: str
+    newer: NewerValues | None = None
+
+    def newer_source(self, form: str) -> str:
+        """Return which later source allows this form, "" if none does."""
+        return self.newer.source if self.newer and form in self.newer.values else ""
+
+
+class UrlRules(_Row):
+    """Forms of addresses, by field."""
+
+    images: UrlRule
+    frames: UrlRule
+    reference_videos: UrlRule
+    reference_audios: UrlRule
+
+    def of(self, place: str) -> UrlRule:
+        """Return the rule of a place of a request, for example ``images[0]`` or ``first_image``."""
+        rules = {
+            "images": self.images,
+            "reference_videos": self.reference_videos,
+            "reference_audios": self.reference_audios,
+        }
+        return rules.get(place.partition("[")[0], self.frames)
 
 
 class Route(_Row):
-    """One model of the vendor, with every rule that is known of it."""
+    """One model of the vendor, with every rule that is known of it.
+
+    ``doubt`` is what later sources say against the model as a whole.
+    """
 
     model: str
     family: str
     title: str
+    doubt: str = ""
     billing_unit: BillingUnit
     billing_name: str
     bills_first_reference_video: bool = False
@@ -126,16 +211,16 @@ class Route(_Row):
     images: ListRule
     reference_videos: ListRule
     reference_audios: ListRule
+    video_measures: tuple[Measure, ...] = ()
+    audio_measures: tuple[Measure, ...] = ()
     gif_images: VerdictRule = VerdictRule()
     first_frame_alone: VerdictRule
     last_frame_alone: VerdictRule
+    both_frames: VerdictRule = VerdictRule()
     images_with_frames: VerdictRule = VerdictRule(level="refuse", source="every page")
     audio_alone: VerdictRule = VerdictRule()
     audio_with_frames: VerdictRule = VerdictRule()
-    audio_only_with_frames: VerdictRule = VerdictRule()
-    url_forms: tuple[UrlForm, ...]
-    url_forms_unknown: tuple[UrlForm, ...] = ()
-    url_source: str
+    urls: UrlRules
     prompt: PromptRule
 
     def output_resolution(self, asked: str) -> str:
@@ -187,3 +272,16 @@ def route_for(model: str) -> Route | None:
         15
     """
     return ROUTES.get(model)
+
+
+def orientation_of(ratio: str) -> str:
+    """Return which way up a ratio is, "" for a square and for a ratio that the vendor chooses.
+
+    Example:
+        >>> [orientation_of(ratio) for ratio in ("21:9", "3:4", "1:1", "Adaptive")]
+        ['landscape', 'portrait', '', '']
+    """
+    width, _, height = ratio.partition(":")
+    if not (width.isdecimal() and height.isdecimal()) or int(width) == int(height):
+        return ""
+    return "landscape" if int(width) > int(height) else "portrait"

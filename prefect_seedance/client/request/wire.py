@@ -11,8 +11,8 @@ from prefect_seedance.client.request.video_request import VideoRequest
 def request_body(request: VideoRequest) -> dict[str, JsonValue]:
     """Write the JSON body of ``POST .../seedance/videos``.
 
-    A field that the route ignores is left out (``check`` has warned of it), ``take`` is ours, and the aspect
-    ratio wins over the orientation, as it does at the vendor.
+    A resolution that the route makes anyway is left out (``check`` has refused any other), ``take`` is ours, and the
+    aspect ratio wins over the orientation, as it does at the vendor.
 
     Example:
         >>> request_body(VideoRequest(prompt="A paper boat", ratio="9:16"))
