@@ -49,6 +49,13 @@ MISTAKES = [
         {"Aspect ratio": "9:16"},
         {"model": "seedance2.0-fast-i2v", "ratio": "9:16", "duration": 4},
     ),
+    Mistake(
+        {"Model": "seedance2.0-std", "Resolution": "1080p", "Duration": "4"},
+        "Resolution",
+        "'1080p' is not one of ['auto', '720p']",
+        {"Resolution": "720p"},
+        {"model": "seedance2.0-std", "resolution": "720p", "duration": 4},
+    ),
 ]
 TOO_LONG = Mistake(
     {"Model": "seedance2.0-mini", "Resolution": "480p", "Duration": "30"},

@@ -186,6 +186,22 @@ def test_the_form_and_the_request_rule_as_the_page_says(clause: Clause) -> None:
                 assert shorthand in ("0 s", "-1 s") or ruling(other, clause.field) != "refused", (model, shorthand)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"resolution": "1080p"}, {"ratio": "16:9", "orientation": "portrait"}, {"duration": 16}], ids=str
+)
+def test_the_flow_refuses_what_was_changed_after_the_request_was_checked(changes: Fields) -> None:
+    request = VideoRequest(prompt="A paper boat", model="seedance2.0-std").model_copy(update=changes)
+    with pytest.raises(InvalidRequest):
+        require_valid(request)
+
+
+def test_an_orientation_is_refused_with_what_may_stand_beside_the_ratio() -> None:
+    for shorthand, possible in (("ratio 4:3 + portrait", "or landscape,"), ("ratio 1:1 + landscape", '"auto",')):
+        fields = asked("seedance2.0-std", shorthand)
+        (refusal,) = (each for each in check(VideoRequest.model_construct(**fields)) if each.level == "refuse")
+        assert possible in refusal.fix and f"a ratio that is {fields['orientation']}" in refusal.fix
+
+
 def test_every_route_of_the_page_has_a_clause() -> None:
     unnamed = {*oracle.MINI, *oracle.MINI_VIDEO, *oracle.SP_OFFICIAL}  # the page names them without a limit of theirs
     ruled = {model for clause in CLAUSES for model in clause.models if len(clause.models) < len(oracle.MODELS)}

@@ -25,12 +25,11 @@ from prefect_seedance.client.request.routes import (
     route_for,
 )
 
-#: What the field can say; a route may make more.
-RESOLUTIONS = get_args(ResolutionChoice)
+# What the field can say; a route may make more.
+_RESOLUTIONS = get_args(ResolutionChoice)
 
 #: Names that belong to the 2.5 family: on this endpoint they land on another line (DOCS, August).
 _OTHER_ENDPOINT = re.compile(r"^(seedance-?2\.5|sd2\.5)")
-
 
 #: How many models a refusal names that would take what was asked for.
 _EXAMPLES = 5
@@ -214,7 +213,7 @@ def _resolution(request: RequestFields, route: Route) -> Iterator[Problem]:
     if asked not in rule.made():
         instead = "" if rule.sent else f", which makes {rule.fixed} whatever is asked; it is not sent"
         # What the form's choices do not have is in the model's name only, and comes with "auto".
-        choices = [value for value in rule.made() if value in RESOLUTIONS] or ['"auto"']
+        choices = [value for value in rule.made() if value in _RESOLUTIONS] or ['"auto"']
         level = "refuse" if rule.refuses_others() else "warn"
         message = f"{asked} is not made by {_named(route)}{instead}"
         yield Problem("resolution", "choice", message, f"Choose {either(choices)}", level, rule.source)
@@ -243,11 +242,13 @@ def _orientation(request: RequestFields, route: Route) -> Iterator[Problem]:
 
 def _orientation_beside_ratio(request: RequestFields) -> Problem:
     """The ratio wins, so what the orientation asks for beyond it would be lost without a word."""
-    if orientation_of(request.ratio) == request.orientation:
+    asked, made = request.orientation, orientation_of(request.ratio)
+    if made == asked:
         message = "the ratio says it already and wins, so it is not sent"
         return Problem("orientation", "ignored", message, "Set one of the two", "warn", "SEED")
-    message = f"the ratio {request.ratio} wins, so the video need not be {request.orientation}"
-    fix = 'Leave it at "auto", or choose a ratio that fits it'
+    message = f"the ratio {request.ratio} wins, so the video would not be sure to be {asked}"
+    example = {"landscape": "16:9", "portrait": "9:16"}[asked]
+    fix = f'Choose "auto"{f" or {made}" * bool(made)}, or a ratio that is {asked}, for example {example}'
     return Problem("orientation", "ignored", message, fix, "refuse", "SEED: the ratio takes precedence")
 
 
