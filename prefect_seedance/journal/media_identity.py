@@ -28,14 +28,15 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import MediaNotIdentified
 from prefect_seedance.journal.signing_schemes import (
     AMBIGUOUS_NAMES,
+    CERTAIN_FOLDERS,
     EXPIRY_NAMES,
-    SIGNED_FOLDER_ANYWHERE,
     SIGNED_FOLDERS,
     SIGNING_SCHEMES,
     Parameter,
     looks_like,
     names_media,
     names_one_file,
+    names_one_folder,
     plain,
     says_content,
     says_signature,
@@ -219,16 +220,14 @@ def _doubtful(parameter: Parameter) -> bool:
 def _unsigned_path(path: str) -> tuple[str, str]:
     """Leave out the folders that are a signature; say whether some were "left out" or are only "doubtful"."""
     first, *folders, last = path.split("/")
-    plain_folders = [each for each in folders if not looks_like(each, SIGNED_FOLDER_ANYWHERE)]
+    certain = [each for each in folders if any(looks_like(each, shape) for shape in CERTAIN_FOLDERS)]
+    folders = [each for each in folders if each not in certain]
+    path = "/".join([first, *folders, last])
     for shapes in SIGNED_FOLDERS:
-        start = plain_folders[: len(shapes)]
-        if len(start) == len(shapes) and all(map(looks_like, start, shapes)):
-            plain_folders = plain_folders[len(shapes) :]
-            break
-    if len(plain_folders) == len(folders):
-        return path, ""
-    rest = "/".join([first, *plain_folders, last])
-    return (rest, "left out") if names_one_file(rest) else (path, "doubtful")
+        signed, rest = folders[: len(shapes)], "/".join([first, *folders[len(shapes) :], last])
+        if len(signed) == len(shapes) and all(map(looks_like, signed, shapes)):
+            return (rest, "left out") if names_one_file(rest) or names_one_folder(rest) else (path, "doubtful")
+    return path, "left out" if certain else ""
 
 
 def _lower(text: str) -> str:

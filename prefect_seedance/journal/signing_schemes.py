@@ -38,6 +38,7 @@ _SHAPES = {
     "akamai": r"(?=.*(?:^|[~=])exp=\d{9,11}~).*(?:^|[~=])hmac=[0-9a-fA-F]{32,}.*",
     "qiniu": r"[\w-]{16,}:[\w-]{27}=?",
     "bce": r"bce-auth-v\d.*",
+    "cos": r"q-sign-algorithm=.*",
     "jwt": r"ey[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",
     "upyun": r"[0-9a-f]{8}\d{10}",
     "uuid": r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -48,7 +49,7 @@ _SHAPES = {
     "cdn77": r"[\w-]{22},[123]\d{9}",
 }
 SHAPES = {name: re.compile(pattern, re.ASCII | re.DOTALL) for name, pattern in _SHAPES.items()}
-_SIGNATURES = ("digest", "dashed", "akamai", "qiniu", "bce", "jwt", "upyun", "uuid")
+_SIGNATURES = ("digest", "dashed", "akamai", "qiniu", "bce", "cos", "jwt", "upyun", "uuid")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{16,}")
 _TEXT_OF_BYTES = re.compile(r"[0-9A-Za-z+/_=.:~ \-]+")  # a plus sign that is not escaped is read as a space
 _WORDS = re.compile(r"(?:(?:[A-Z]?[a-z]+|[A-Z]+|[0-9]+)[+/_=.:~ \-]+)*(?:[A-Z]?[a-z]+|[A-Z]+|[0-9]+)?")
@@ -155,6 +156,7 @@ SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
         f"x-oss-additional-headers {_HEADERS}",
     ),
     _scheme("Tencent COS", "q-signature q-ak", f"q-* x-cos-security-token {_HEADERS}"),
+    _scheme("Tencent COS, in one parameter", "sign=cos", "sign x-cos-security-token"),
     _scheme("Volcengine TOS", "x-tos-signature", f"x-tos-* {_HEADERS}", keeps="x-tos-process"),
     _scheme(
         "version 4 of any other store",
@@ -183,7 +185,7 @@ SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
     _scheme("CloudFront", "key-pair-id signature", "key-pair-id signature expires policy hash-algorithm"),
     _scheme("Google Cloud CDN", "keyname signature", "keyname signature expires urlprefix"),
     _scheme("Aliyun CDN, Huawei CDN and Volcengine CDN, type A", "auth_key=dashed", "auth_key"),
-    _scheme("Huawei CDN, type C", "auth_key=signature timestamp=time", "auth_key timestamp"),
+    _scheme("Huawei CDN, type C", "auth_key=signature timestamp=time", "auth_key timestamp", needs="media file"),
     _scheme("Tencent CDN, type A", "sign=dashed", "sign"),
     # Also Volcengine, Aliyun type E, Qiniu, Tencent VOD (``us`` is its random text; ``exper`` cuts the video short).
     _scheme("Tencent CDN, type D", "sign=signature t=time", "sign t us", needs="media file"),
@@ -211,15 +213,15 @@ SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
     _scheme("imgix", "s=digest", "s ixlib", needs="one file"),
 )
 
-#: Signatures in the path, by the look of the first folders. They are left out where the rest names one file.
+#: Signatures in the path, by the look of the first folders. Uploads and outputs of jobs may lie in such folders too, so
+#: they are left out only where the rest names one file.
 SIGNED_FOLDERS = (
     ("minute", "digest"),  # type B of Aliyun, Huawei, Tencent and Volcengine: /YYYYmmddHHMM/digest/file
     ("digest", "seconds"),  # their type C: /digest/time/file
-    ("bunny",),
     ("cdn77",),
 )
-#: The same of one folder, wherever it stands.
-SIGNED_FOLDER_ANYWHERE = "akamai"
+#: Folders that can be nothing but a signature, wherever they stand.
+CERTAIN_FOLDERS = ("akamai", "bunny")
 
 
 def _set(words: str) -> frozenset[str]:
@@ -270,9 +272,9 @@ def says_signature(name: str) -> bool:
 _MEDIA_FILE = re.compile(
     r"(?P<stem>[^/]+)\.(?:jpe?g|jfif|png|webp|bmp|tiff?|gif|hei[cf]|avif|svg|image|mp4|m4v|mov|webm|mkv|avi|mpe?g|ts|3gp"
     r"|wmv|flv|mp3|wav|m4a|aac|flac|ogg|oga|opus|wma)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_RANDOM_FILE = re.compile(r"[\w-]{20,}")
+_RANDOM_FILE = re.compile(r"[\w-]{20,}", re.ASCII)
 _COUNTER = re.compile(r"[-_ ]?\d{0,3}\Z")
 #: Names of what answers with a picture, rather than of one picture: which one, the query may say.
 _ANY_FILE = _set(
@@ -298,4 +300,14 @@ def names_one_file(path: str) -> bool:
     found = _MEDIA_FILE.fullmatch(last)
     if found is None:
         return _RANDOM_FILE.fullmatch(last) is not None and looks_like(last, "signature")
-    return _COUNTER.sub("", found["stem"].lower()) not in _ANY_FILE
+    return not _common(found["stem"])
+
+
+def names_one_folder(path: str) -> bool:
+    """Tell whether a media file lies in a folder that says more of it than ``images/image.png`` does."""
+    *folders, last = path.split("/")
+    return names_media(last) and not all(_common(folder) for folder in folders)
+
+
+def _common(name: str) -> bool:
+    return not name or _COUNTER.sub("", name.lower()) in _ANY_FILE
