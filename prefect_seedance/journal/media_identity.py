@@ -142,7 +142,8 @@ def _links(request: VideoRequest) -> list[tuple[str, str]]:
 # RFC 3986, appendix B. Unlike urlsplit it takes every text, and means the same in every version of Python.
 _LINK = re.compile(r"([^:/?#]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
 _DEFAULT_PORT = {"https": re.compile(r":(?:443)?\Z"), "http": re.compile(r":(?:80)?\Z")}
-_ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
+#: Not behind half an escape: what is unescaped there would complete it.
+_ESCAPE = re.compile(r"(?<!%)(?<!%[0-9a-fA-F])%[0-9a-fA-F]{2}")
 
 
 def read_link(address: str, ignored: Collection[str] = ()) -> Link:
@@ -158,7 +159,7 @@ def read_link(address: str, ignored: Collection[str] = ()) -> Link:
     scheme, authority, path, query, fragment = (part or "" for part in found.groups())
     scheme = scheme.lower()
     port = _DEFAULT_PORT.get(scheme)
-    # Whatever stands before the host is a login. Only ASCII: what else is one letter, versions of Unicode say.
+    # Whatever stands before the host is a login. Lower case of other letters depends on the version of Unicode.
     host = _lower(authority.rpartition("@")[2])
     host = port.sub("", host) if port else host
 
@@ -172,7 +173,7 @@ def read_link(address: str, ignored: Collection[str] = ()) -> Link:
     if folders:
         (left_out if folders == "left out" else doubtful).append(_PATH)
     query = _same_escapes(query)
-    if owned:  # what signs may write its parameters in any order; those of one name keep theirs
+    if owned:  # who signs may write the parameters in any order; those of one name keep theirs
         query = "&".join(piece for _, piece in sorted(kept, key=lambda each: each[0][0]))
     return Link(
         f"{scheme}://{host}{path}{'?' if query else ''}{query}{fragment}",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from prefect_seedance.client.request.video_request import VideoRequest
@@ -239,6 +239,8 @@ HOSTILE = st.one_of(
 )
 
 
+@example(start=f"{FILE}?", rest="%%34%31=%3%41")
+@example(start="https://h/", rest="%%34%31%3%41")
 @given(start=st.sampled_from(["", "https://", "http://", "HTTPS://[", "https://h/", f"{FILE}?"]), rest=HOSTILE)
 def test_no_text_is_too_odd(start: str, rest: str) -> None:
     link = read_link(start + rest)
