@@ -45,6 +45,7 @@ class VideoStore(KnownFieldsBlock):
         location: ``s3://bucket/prefix``, or a folder as an absolute path.
         key_template: Where in the store a video goes; must hold ``{task_id}`` or ``{intent}``.
         allow_media_hosts: Hosts of video links that may resolve to private addresses.
+        ignored_link_parameters: Parameters of links that do not count for whether two requests are the same.
         aws_credentials: A saved prefect-aws block, ``aws-credentials/NAME`` or ``minio-credentials/NAME``.
         endpoint_url: Address of an S3-compatible store; "" for AWS.
         region: Of the bucket; "" for the usual places.
@@ -103,6 +104,13 @@ class VideoStore(KnownFieldsBlock):
         default=[],
         title="Allowed media hosts",
         description="Hosts of video links that may resolve to private addresses, for split DNS and proxies.",
+    )
+    ignored_link_parameters: list[str] = Field(
+        default=[],
+        title="Ignored link parameters",
+        description="Names of query parameters of reference links that never choose the content, such as the signature "
+        "of a service of your own. A request whose links differ in them only is the same video. Known signatures need "
+        "not be listed.",
     )
     aws_credentials: str = Field(
         default="",
@@ -166,6 +174,15 @@ class VideoStore(KnownFieldsBlock):
     @classmethod
     def _sound_template(cls, value: str) -> str:
         return check_template(value)
+
+    @field_validator("ignored_link_parameters")
+    @classmethod
+    def _bare_names(cls, value: list[str]) -> list[str]:
+        names = [name.strip() for name in value]
+        bad = next((name for name in names if not name or set(name) & set("?&=#/*")), None)
+        if bad is not None:
+            raise ValueError(f"{bad!r} is not the name of a parameter; write the name alone, such as token")
+        return names
 
     @field_validator("aws_credentials")
     @classmethod

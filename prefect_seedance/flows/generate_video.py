@@ -129,6 +129,7 @@ async def generate(
                 key_template=store.key_template,
                 run_name=current.run.name,
                 notify=notify,
+                ignored_parameters=store.ignored_link_parameters,
             )
             stored = await _made(progress.order, credentials, store, options, current, journal_id, progress)
         except ENDED:

@@ -27,6 +27,7 @@ key. All survive pickling with their attributes (`SeedanceError`).
 from __future__ import annotations
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
+from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.journal.commands import how_to_list_unknown
 
 
@@ -108,7 +109,7 @@ class MediaNotIdentified(JournalError, ValueError):
     """An address is neither https nor ``asset://`` and nothing identified its content."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        self.address = address = without_signatures(address)
         super().__init__(
             f"{address[:200]!r} can only be identified by its content, and nothing here reads it. Nothing was sent. "
             "Pass a public https:// URL, or asset://{id}."

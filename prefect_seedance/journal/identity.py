@@ -5,6 +5,9 @@ else. Not the body as sent (an edit of the route table must not buy a catalogue 
 the version of this package or of the record. `PROJECTION` says for every field of `VideoRequest` how it gets
 in; a test fails when a field is missing there, and golden intents per route are frozen beside the tests.
 
+Requests with the same body are one intent, so what is not sent is left out. But a table here says what that is
+(`NOT_SENT`), never the route table, which changes whenever the vendor's pages do.
+
 A change of anything here gives every request a new intent, and makes every user pay for everything again.
 """
 
@@ -12,19 +15,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest, clean_text
 from prefect_seedance.journal.media_identity import MediaIdentity, media_identity
 
 #: The scope of ``reuse="always"``: whichever run asks.
 ALWAYS = ""
 
-Kind = Literal["model", "kept", "choice", "media", "media list", "beside", "merged"]
+Kind = Literal["model", "kept", "choice", "without ratio", "media", "media list", "beside", "merged"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,9 @@ class Projected:
     """How one field of the request gets into the intent, and why so.
 
     Attributes:
-        kind: ``kept`` as it is; ``choice`` unless "auto"; ``media`` and ``media list`` by identity, unless
-            empty; ``model`` as the name that is sent; ``merged`` into another field; ``beside`` the request
-            in the hash.
+        kind: ``kept`` as it is; ``choice`` unless "auto"; ``without ratio`` the same, where no ratio is chosen;
+            ``media`` and ``media list`` by identity, unless empty; ``model`` as the name that is sent; ``merged``
+            into another field; ``beside`` the request in the hash.
         why: The reason.
     """
 
@@ -43,12 +46,12 @@ class Projected:
 
 
 PROJECTION: Mapping[str, Projected] = {
-    "prompt": Projected("kept", "character by character, as the vendor reads it"),
+    "prompt": Projected("kept", "character by character, as it is sent: `VideoRequest` has cleaned it"),
     "model": Projected("model", "another route makes another video"),
     "duration": Projected("kept", "always sent"),
-    "resolution": Projected("choice", "as asked, also on a route that ignores it today"),
+    "resolution": Projected("choice", "as asked, but for the routes of `NOT_SENT`"),
     "ratio": Projected("choice", "as asked"),
-    "orientation": Projected("choice", "as asked, also where the ratio wins"),
+    "orientation": Projected("without ratio", "the ratio wins, and is sent alone"),
     "images": Projected("media list", "in order, since prompts name inputs by number"),
     "first_image": Projected("media", "what it shows, not today's signature"),
     "last_image": Projected("media", "what it shows, not today's signature"),
@@ -56,6 +59,30 @@ PROJECTION: Mapping[str, Projected] = {
     "reference_audios": Projected("media list", "in order"),
     "take": Projected("beside", "not sent; another take is another intent for the same request"),
     "other_model": Projected("merged", "it is the model when set: both spellings are one request"),
+}
+
+
+#: What is not sent on a route that ignores it, so that requests which differ in nothing else are one video. Every
+#: known route stands here. Frozen, and no echo of the route table: a row may be added for a new route. If a route
+#: begins to take a field, its row must go on leaving out the value that the route made so far, and only that.
+NOT_SENT: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (
+            *("sd2_mx_720p", "sd2_mx_1080p", "sd2_mx_2k", "sd2_mx_4k"),
+            *("sd2_mx_fast_720p", "sd2_mx_fast_1080p"),
+            *("sd2_mx_video_720p", "sd2_mx_video_1080p", "sd2_mx_video_2k", "sd2_mx_video_4k"),
+            *("sd2_mx_video_fast_720p", "sd2_mx_video_fast_1080p"),
+            *("seedance2.0-md", "seedance2.0-fast-md", "seedance2.0-fast-i2v", "seedance2.0-std"),
+        ),
+        frozenset({"resolution"}),
+    ),
+    **dict.fromkeys(
+        (
+            *("seedance2.0-sp", "seedance2.0-fast-sp", "seedance2.0-of-sp", "seedance2.0-of-fast-sp"),
+            *("seedance2.0-mini", "seedance2.0-mini-video", "seedance2.0-mini-sp"),
+        ),
+        frozenset[str](),
+    ),
 }
 
 
@@ -83,12 +110,15 @@ class Identity:
         return str(self.request["model"])
 
 
-def canonical(request: VideoRequest, media: MediaIdentity | None = None) -> dict[str, JsonValue]:
+def canonical(
+    request: VideoRequest, media: MediaIdentity | None = None, ignored_parameters: Collection[str] = ()
+) -> dict[str, JsonValue]:
     """Write a request as the intent sees it, without its take.
 
     Args:
         request: As the user asked it.
         media: Identifies what an address alone cannot: a local file by content, ``s3://`` by checksum.
+        ignored_parameters: Names of parameters of links that do not count, as the user says.
 
     Raises:
         MediaNotIdentified: An address has no identity without ``media``.
@@ -98,7 +128,10 @@ def canonical(request: VideoRequest, media: MediaIdentity | None = None) -> dict
         {'prompt': 'A paper boat', 'model': 'seedance2.0-std', 'duration': 5, 'ratio': '9:16'}
     """
     written: dict[str, JsonValue] = {}
+    not_sent = NOT_SENT.get(request.model_name, frozenset[str]())
     for field, row in PROJECTION.items():
+        if field in not_sent:
+            continue
         value: JsonValue = getattr(request, field)
         match row.kind:
             case "model":
@@ -107,16 +140,25 @@ def canonical(request: VideoRequest, media: MediaIdentity | None = None) -> dict
                 written[field] = value
             case "choice" if value != "auto":
                 written[field] = value
+            case "without ratio" if value != "auto" and request.ratio == "auto":
+                written[field] = value
             case "media" if value:
-                written[field] = media_identity(str(value), media)
+                written[field] = media_identity(str(value), media, ignored_parameters)
             case "media list" if isinstance(value, list) and value:
-                written[field] = [media_identity(str(address), media) for address in value]
+                written[field] = [media_identity(str(address), media, ignored_parameters) for address in value]
             case _:
                 pass
     return written
 
 
-def identify(request: VideoRequest, *, scope: str, account: str, media: MediaIdentity | None = None) -> Identity:
+def identify(
+    request: VideoRequest,
+    *,
+    scope: str,
+    account: str,
+    media: MediaIdentity | None = None,
+    ignored_parameters: Collection[str] = (),
+) -> Identity:
     """Return the identity of a request: its intent, and what that was made from.
 
     Args:
@@ -124,11 +166,13 @@ def identify(request: VideoRequest, *, scope: str, account: str, media: MediaIde
         scope: `ALWAYS`, `run_scope` or `named_scope`.
         account: Label of the account that pays.
         media: See `canonical`.
+        ignored_parameters: See `canonical`.
 
     Raises:
         MediaNotIdentified: See `canonical`.
     """
-    asked = canonical(request, media)
+    asked = canonical(request, media, ignored_parameters)
+    account = clean_text(account)
     # ASCII with escapes: the text that is hashed is the same wherever it is written.
     text = json.dumps(
         {"request": asked, "take": request.take, "scope": scope, "account": account},
@@ -139,14 +183,21 @@ def identify(request: VideoRequest, *, scope: str, account: str, media: MediaIde
     return Identity(hashlib.sha256(text.encode("ascii")).hexdigest()[:32], asked, request.take, scope, account)
 
 
-def intent_of(request: VideoRequest, *, scope: str, account: str, media: MediaIdentity | None = None) -> str:
+def intent_of(
+    request: VideoRequest,
+    *,
+    scope: str,
+    account: str,
+    media: MediaIdentity | None = None,
+    ignored_parameters: Collection[str] = (),
+) -> str:
     """Return the intent of a request; see `identify`.
 
     Example:
         >>> intent_of(VideoRequest(prompt="A paper boat"), scope=ALWAYS, account="default")
         '2e5b2ced3957ef68973738a4277cb3f2'
     """
-    return identify(request, scope=scope, account=account, media=media).intent
+    return identify(request, scope=scope, account=account, media=media, ignored_parameters=ignored_parameters).intent
 
 
 def run_scope(root_flow_run_id: str) -> str:
@@ -166,6 +217,6 @@ def named_scope(text: str) -> str:
     Raises:
         ValueError: The name is empty, which would share with every run.
     """
-    if not text.strip():
+    if not clean_text(text):
         raise ValueError('reuse="scope" needs a reuse_scope, for example "2026-11-22"')
-    return f"scope:{text}"
+    return f"scope:{clean_text(text)}"

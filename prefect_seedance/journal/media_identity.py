@@ -1,93 +1,76 @@
 """What a media address stands for, whatever signature it carries today.
 
-A signed link is signed anew for every run; taken by its whole text it would make a new intent, and so a new
-bill, each time. So the parameters of the signing schemes below are left out. A scheme's generic names
-(``Expires``, ``Signature``) are dropped only beside the name that is its own, and a parameter that changes
-what is fetched (``versionId``, ``x-oss-process``, ``snapshot``) always stays: dropping too much would give
-somebody another request's video.
+A signed link is signed anew for every run; taken by its whole text it would make a new intent, and so a new bill,
+each time. So what belongs to its signature is left out:
 
-Two addresses of one file on two hosts are two identities. Nothing is fetched here.
+- of the schemes that are known (`signing_schemes`), what the scheme owns;
+- of others, parameters whose name says signature or expiry and whose value looks like one, where the path names a
+  file. Names that versions use too (``t``, ``hash``) go only beside such a parameter;
+- what the user says (``VideoStore.ignored_link_parameters``).
+
+Everything else stays: to take two files for one would give somebody the video of another request. What stays and
+still looks signed is told (`link_notices`), so that nobody pays twice in silence.
+
+Two links are also one where no client can tell them apart: by the case of scheme and host, a default port,
+needless escapes and their case, and in a signed link the order of the parameters. Two addresses of one file on two
+hosts are two identities. Nothing is fetched here, and no text is refused: what is not an address is refused elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from urllib.parse import unquote_plus, urlsplit, urlunsplit
+from urllib.parse import unquote_plus
 
+from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import MediaNotIdentified
+from prefect_seedance.journal.signing_schemes import (
+    AMBIGUOUS_NAMES,
+    CERTAIN_FOLDERS,
+    EXPIRY_NAMES,
+    SIGNED_FOLDERS,
+    SIGNING_SCHEMES,
+    Parameter,
+    looks_like,
+    names_media,
+    names_one_file,
+    names_one_folder,
+    plain,
+    says_content,
+    says_signature,
+)
 
 #: Returns the identity of an address whose text does not tell it (a local file, ``s3://``), or None to leave it.
 MediaIdentity = Callable[[str], str | None]
 
+#: How a signature in the path is named to people, who know parameters by their own names.
+_PATH = "(in the path)"
+
 
 @dataclass(frozen=True)
-class SigningScheme:
-    """How one service signs links. All names in lower case; a trailing ``*`` stands for any ending.
+class Link:
+    """A link as the identity sees it.
 
     Attributes:
-        name: The service.
-        marks: Names that must all be there for the scheme to be recognised.
-        drops: Names that belong to the signature.
-        keeps: Names that ``drops`` would match and that change what is fetched.
+        text: The link without its signature.
+        left_out: Names of what was left out, to be shown.
+        doubtful: Names of what was kept and looks like a part of a signature, to be shown.
     """
 
-    name: str
-    marks: frozenset[str]
-    drops: frozenset[str]
-    keeps: frozenset[str] = frozenset()
-
-    def signs(self, names: frozenset[str]) -> bool:
-        """Tell whether a query with these parameter names is signed this way."""
-        return all(any(_matches(name, mark) for name in names) for mark in self.marks)
-
-    def owns(self, name: str) -> bool:
-        """Tell whether a parameter is part of the signature."""
-        return name not in self.keeps and any(_matches(name, drop) for drop in self.drops)
+    text: str
+    left_out: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
 
-def _matches(name: str, pattern: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-
-
-def _scheme(name: str, marks: str, drops: str, keeps: str = "") -> SigningScheme:
-    return SigningScheme(name, frozenset(marks.split()), frozenset(drops.split()), frozenset(keeps.split()))
-
-
-SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
-    _scheme("AWS signature version 4", "x-amz-signature", "x-amz-*"),
-    _scheme(
-        "AWS signature version 2",
-        "awsaccesskeyid signature",
-        "awsaccesskeyid signature expires x-amz-security-token",
-    ),
-    _scheme("Google Cloud Storage, version 4", "x-goog-signature", "x-goog-*"),
-    _scheme("Google Cloud Storage, version 2", "googleaccessid signature", "googleaccessid signature expires"),
-    _scheme("CloudFront", "key-pair-id signature", "key-pair-id signature expires policy hash-algorithm"),
-    _scheme(
-        "Azure shared access signature",
-        "sig sv",
-        "sig sv ss srt sr sp st se spr sip si skoid sktid skt ske sks skv saoid suoid scid sdd ses",
-    ),
-    _scheme("Aliyun OSS, version 1", "ossaccesskeyid signature", "ossaccesskeyid signature expires security-token"),
-    _scheme(
-        "Aliyun OSS, version 4",
-        "x-oss-signature",
-        "x-oss-signature x-oss-signature-version x-oss-credential x-oss-date x-oss-expires x-oss-security-token "
-        "x-oss-additional-headers",
-    ),
-    _scheme("Tencent COS", "q-signature q-ak", "q-* x-cos-security-token"),
-    _scheme("Volcengine TOS", "x-tos-signature", "x-tos-*", keeps="x-tos-process"),
-    _scheme("Huawei OBS", "accesskeyid signature", "accesskeyid signature expires x-obs-security-token"),
-)
-
-
-def media_identity(address: str, media: MediaIdentity | None = None) -> str:
+def media_identity(address: str, media: MediaIdentity | None = None, ignored: Collection[str] = ()) -> str:
     """Return what an address stands for, whatever signature it carries.
 
     Args:
         address: As the user gave it.
         media: Asked first; identifies what an address alone cannot, for example a local file by its content.
+        ignored: Names of parameters of links that do not count, as the user says.
 
     Raises:
         MediaNotIdentified: The address is neither https nor ``asset://`` and ``media`` does not know it. Its
@@ -104,25 +87,170 @@ def media_identity(address: str, media: MediaIdentity | None = None) -> str:
     if scheme == "asset":
         return address
     if scheme in ("https", "http"):
-        return _unsigned(address)
+        return read_link(address, ignored).text
     raise MediaNotIdentified(address)
 
 
-def _unsigned(address: str) -> str:
-    """Leave out a link's signature and login; the rest keeps its text and order."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return address  # not a URL: refused elsewhere, and its text is its identity
-    host = parts.netloc.rpartition("@")[2]
-    pieces = [piece for piece in parts.query.split("&") if piece]
-    names = frozenset(_name(piece) for piece in pieces)
-    schemes = [scheme for scheme in SIGNING_SCHEMES if scheme.signs(names)]
-    if not schemes and host == parts.netloc:
-        return address
-    kept = [piece for piece in pieces if not any(scheme.owns(_name(piece)) for scheme in schemes)]
-    return urlunsplit((parts.scheme, host, parts.path, "&".join(kept), parts.fragment))
+def link_notices(request: VideoRequest, ignored: Collection[str] = ()) -> list[Problem]:
+    """Say which links of a request still look signed, and so may be new links, and new videos, tomorrow.
+
+    Args:
+        request: As the user asked it.
+        ignored: See `media_identity`.
+
+    Example:
+        >>> request = VideoRequest(prompt="x", images=["https://example.com/cat.png?t=1795348800"])
+        >>> [notice.field for notice in link_notices(request)]
+        ['images[0]']
+    """
+    links = [(field, read_link(address, ignored)) for field, address in _links(request)]
+    return [
+        Problem(
+            field,
+            "signed link",
+            f"of the link, {' and '.join(link.doubtful)} may be a signature or a time, and counts: with another value "
+            "the same request is another video, and is paid for again",
+            "Pass a link that stays the same; or, if the parameter never changes what is shown, name it in the store's "
+            "ignored_link_parameters",
+            "warn",
+        )
+        for field, link in links
+        if link.doubtful
+    ]
 
 
-def _name(piece: str) -> str:
-    return unquote_plus(piece.partition("=")[0]).lower()
+def signatures_left_out(request: VideoRequest, ignored: Collection[str] = ()) -> list[str]:
+    """Say, per link that is signed, what of it does not count. Names only: the values grant access.
+
+    Example:
+        >>> signatures_left_out(VideoRequest(prompt="x", images=["https://example.com/cat.png?expires=1795348800"]))
+        ["images[0]: the link's signature does not count for whether two requests are the same (left out: expires)."]
+    """
+    links = [(field, read_link(address, ignored)) for field, address in _links(request)]
+    return [
+        f"{field}: the link's signature does not count for whether two requests are the same (left out: "
+        f"{', '.join(link.left_out)})."
+        for field, link in links
+        if link.left_out
+    ]
+
+
+def _links(request: VideoRequest) -> list[tuple[str, str]]:
+    return [each for each in request.references() if each[1].partition("://")[0].lower() in ("https", "http")]
+
+
+# RFC 3986, appendix B. Unlike urlsplit it takes every text, and means the same in every version of Python.
+_LINK = re.compile(r"([^:/?#]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
+_DEFAULT_PORT = {"https": re.compile(r":(?:443)?\Z"), "http": re.compile(r":(?:80)?\Z")}
+#: Not behind half an escape: what is unescaped there would complete it.
+_ESCAPE = re.compile(r"(?<!%)(?<!%[0-9a-fA-F])%[0-9a-fA-F]{2}")
+
+
+def read_link(address: str, ignored: Collection[str] = ()) -> Link:
+    """Tell a link from its signature.
+
+    Args:
+        address: An http or https link; any text will do.
+        ignored: See `media_identity`.
+    """
+    found = _LINK.fullmatch(address)
+    if found is None:
+        return Link(address)
+    scheme, authority, path, query, fragment = (part or "" for part in found.groups())
+    scheme = scheme.lower()
+    port = _DEFAULT_PORT.get(scheme)
+    # Whatever stands before the host is a login. Lower case of other letters depends on the version of Unicode.
+    host = _lower(authority.rpartition("@")[2])
+    host = port.sub("", host) if port else host
+
+    pieces = [(_parameter(piece), _same_escapes(piece)) for piece in query.split("&") if piece]
+    parameters = list(dict.fromkeys(parameter for parameter, _ in pieces))
+    path, folders = _unsigned_path(_same_escapes(path) or "/")
+    owned = _signature(parameters, path, frozenset(_lower(name) for name in ignored))
+    left_out = [_shown(parameter) for parameter, _ in pieces if parameter in owned]
+    kept = [(parameter, piece) for parameter, piece in pieces if parameter not in owned]
+    doubtful = [_shown(parameter) for parameter, _ in kept if _doubtful(parameter)]
+    if folders:
+        (left_out if folders == "left out" else doubtful).append(_PATH)
+    query = _same_escapes(query)
+    if owned:  # who signs may write the parameters in any order; those of one name keep theirs
+        query = "&".join(piece for _, piece in sorted(kept, key=lambda each: each[0][0]))
+    return Link(
+        f"{scheme}://{host}{path}{'?' if query else ''}{query}{fragment}",
+        tuple(dict.fromkeys(left_out)),
+        tuple(dict.fromkeys(doubtful)),
+    )
+
+
+def _parameter(piece: str) -> Parameter:
+    name, equals, value = piece.partition("=")
+    # What has no "=" is a value, as far as looks go, and may be the signature itself.
+    return (_lower(unquote_plus(name)), unquote_plus(value)) if equals else ("", unquote_plus(name))
+
+
+def _signature(parameters: list[Parameter], path: str, ignored: frozenset[str]) -> set[Parameter]:
+    """Find the parameters that are the link's signature, or that the user leaves out."""
+    schemes = [each for each in SIGNING_SCHEMES if each.signs(path, parameters)]
+    owned = {each for each in parameters if each[0] in ignored or any(scheme.owns(each[0]) for scheme in schemes)}
+    one_file = names_one_file(path)
+    if not (one_file or names_media(path)):
+        return owned
+    signatures = {each for each in parameters if says_signature(plain(each[0])) and looks_like(each[1], "signature")}
+    expiries = {each for each in parameters if plain(each[0]) in EXPIRY_NAMES and looks_like(each[1], "time")}
+    if one_file:
+        owned |= signatures | expiries
+        if signatures or expiries:
+            owned |= {each for each in parameters if plain(each[0]) in AMBIGUOUS_NAMES and _looks_signed(each[1])}
+    elif signatures and expiries:  # a token alone may choose which image.png it is; one that ends is a signature
+        owned |= signatures | expiries
+    return owned
+
+
+def _looks_signed(value: str) -> bool:
+    return looks_like(value, "time") or looks_like(value, "signature")
+
+
+def _doubtful(parameter: Parameter) -> bool:
+    name, value = plain(parameter[0]), parameter[1]
+    if says_content(name):
+        return False
+    signed = _looks_signed(value) or looks_like(parameter[0], "signature")
+    return signed or (says_signature(name) and len(value) >= 8)
+
+
+def _unsigned_path(path: str) -> tuple[str, str]:
+    """Leave out the folders that are a signature; say whether some were "left out" or are only "doubtful"."""
+    first, *folders, last = path.split("/")
+    certain = [each for each in folders if any(looks_like(each, shape) for shape in CERTAIN_FOLDERS)]
+    folders = [each for each in folders if each not in certain]
+    path = "/".join([first, *folders, last])
+    for shapes in SIGNED_FOLDERS:
+        signed, rest = folders[: len(shapes)], "/".join([first, *folders[len(shapes) :], last])
+        if len(signed) == len(shapes) and all(map(looks_like, signed, shapes)):
+            return (rest, "left out") if names_one_file(rest) or names_one_folder(rest) else (path, "doubtful")
+    return path, "left out" if certain else ""
+
+
+def _lower(text: str) -> str:
+    return "".join(each.lower() if each.isascii() else each for each in text)
+
+
+def _same_escapes(text: str) -> str:
+    """Write escapes in capitals, and without need none, as RFC 3986 (6.2.2) has them."""
+
+    def same(found: re.Match[str]) -> str:
+        character = chr(int(found[0][1:], 16))
+        return character if character.isascii() and (character.isalnum() or character in "-._~") else found[0].upper()
+
+    return _ESCAPE.sub(same, text)
+
+
+_NAME = re.compile(r"[\w.\-~$@:\[\]]{1,40}", re.ASCII)
+
+
+def _shown(parameter: Parameter) -> str:
+    """Name a parameter to people, unless its name may be more than a name."""
+    name = parameter[0]
+    if not name:
+        return "a parameter without a name"
+    return name if _NAME.fullmatch(name) and not looks_like(name, "signature") else "a parameter with an odd name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import Identity, identify
@@ -43,6 +43,7 @@ def place_order(
     run_name: str = "",
     notify: Sequence[str] = (),
     media: MediaIdentity | None = None,
+    ignored_parameters: Collection[str] = (),
 ) -> Order:
     """Work out everything about a request that later steps need.
 
@@ -54,6 +55,7 @@ def place_order(
         run_name: Name of the flow run, "" outside of one.
         notify: Names of the saved notification blocks that are told.
         media: Identifies references that an address alone cannot.
+        ignored_parameters: Names of parameters of links that do not count for the identity.
 
     Raises:
         MediaNotIdentified: A reference has no identity.
@@ -64,7 +66,7 @@ def place_order(
         >>> order.delivery.key_template
         '2e5b2ced3957ef68973738a4277cb3f2.mp4'
     """
-    identity = identify(request, scope=scope, account=account, media=media)
+    identity = identify(request, scope=scope, account=account, media=media, ignored_parameters=ignored_parameters)
     delivery = Delivery(key_template=prefill(key_template, key_facts(identity, run_name)), notify=tuple(notify))
     return Order(request, request, identity, delivery)
 

@@ -6,5 +6,5 @@ logs           log lines with facts          events            events for automa
 progress       the progress of a wait        run_page          the result, or why there is none
 messages       what people are told          notifiers         sending it through saved blocks
 assets         the store as an asset         retry_conditions  what a failed task run raised
-cancellation   how a run is ended
+cancellation   how a run is ended            link_notices      what is said about signed links
 """

@@ -22,6 +22,7 @@ from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
+from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.scope import resolve_scope
 
@@ -109,12 +110,14 @@ async def create_video(
     current = await current_run()
     if order is None:
         journal_id = await hold_to_its_journal(store, current)
+        tell_of_links("create", request, store)
         order = place_order(
             request,
             scope=resolve_scope(options, current),
             account=credentials.account,
             key_template=store.key_template,
             run_name=current.run.name,
+            ignored_parameters=store.ignored_link_parameters,
         )
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)

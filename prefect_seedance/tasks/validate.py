@@ -11,6 +11,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.pipeline import threads
+from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import load_notifiers
 
@@ -19,7 +20,7 @@ from prefect_seedance.runs.notifiers import load_notifiers
 async def validate_request(
     request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str]
 ) -> None:
-    """Check the request, the store and the notification blocks; log what sources disagree on.
+    """Check the request, the store and the notification blocks; log what is doubtful.
 
     Args:
         request: The video to check.
@@ -37,4 +38,5 @@ async def validate_request(
         log("validate", notice, level=logging.WARNING)
     for problem in problems:
         log("validate", str(problem), level=logging.WARNING)
+    tell_of_links("validate", request, store)
     log("validate", f"The request fits {request.model_name}; {store.location} can be written.")

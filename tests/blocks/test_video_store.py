@@ -55,7 +55,10 @@ def test_the_command_line_is_told_the_saved_block_where_the_location_does_not_le
     assert VideoStore.model_validate(settings).store_option == option
 
 
-FOR_FOLDERS_TOO = {"location", "key_template", "allow_media_hosts", "single_writer", "maximum_gigabytes", "assets"}
+FOR_FOLDERS_TOO = {
+    *("location", "key_template", "allow_media_hosts", "ignored_link_parameters", "single_writer"),
+    *("maximum_gigabytes", "assets"),
+}
 OF_BUCKETS = {
     "aws_credentials": "aws-credentials/studio",
     "endpoint_url": "https://minio.example.com",
@@ -72,6 +75,16 @@ OF_BUCKETS = {
     "acl": "private",
     "allow_http_endpoint": True,
 }
+
+
+@pytest.mark.parametrize("name", ["", " ", "token=1", "?token", "a&b", "x-amz-*"])
+def test_a_link_parameter_is_named_alone(name: str) -> None:
+    with pytest.raises(ValidationError, match="write the name alone"):
+        VideoStore(location="/data/videos", ignored_link_parameters=["fine", name])
+
+
+def test_a_link_parameter_is_named_without_blanks() -> None:
+    assert VideoStore(location="/data", ignored_link_parameters=[" odd_one\n"]).ignored_link_parameters == ["odd_one"]
 
 
 def test_every_field_is_for_folders_too_or_for_buckets_only() -> None:
