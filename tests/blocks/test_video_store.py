@@ -55,7 +55,15 @@ def test_the_command_line_is_told_the_saved_block_where_the_location_does_not_le
     assert VideoStore.model_validate(settings).store_option == option
 
 
-FOR_FOLDERS_TOO = {"location", "key_template", "allow_media_hosts", "single_writer", "maximum_gigabytes", "assets"}
+FOR_FOLDERS_TOO = {
+    "location",
+    "key_template",
+    "allow_media_hosts",
+    "allow_http_media",
+    "single_writer",
+    "maximum_gigabytes",
+    "assets",
+}
 OF_BUCKETS = {
     "aws_credentials": "aws-credentials/studio",
     "endpoint_url": "https://minio.example.com",
