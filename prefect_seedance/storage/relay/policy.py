@@ -97,10 +97,7 @@ class MediaPolicy:
             raise ForbiddenSource(host, ONLY_HTTPS)
         if self.trusts(host) and (url.scheme == "https" or self.allow_http):
             return VettedLink(host, ())
-        try:
-            addresses = tuple(self.resolver(host, url.port or (443 if url.scheme == "https" else 80)))
-        except UnicodeError as error:  # what getaddrinfo says of a label of more than 63 letters
-            raise ForbiddenSource(host, "its host is not a valid name.") from error
+        addresses = self._resolved(host, url.port or (443 if url.scheme == "https" else 80))
         if not addresses:
             raise OSError(f"no address is known for {host}")
         for text in addresses:
@@ -126,7 +123,7 @@ class MediaPolicy:
         """Tell whether a host is this machine and may be, so that plain http is as good."""
         if not self.allow_loopback:
             return False
-        found = [host] if _is_address(host) else self.resolver(host, port)
+        found = (host,) if _is_address(host) else self._resolved(host, port)
         return all(_is_address(text) and address_kind(ipaddress.ip_address(text)) == "loopback" for text in found)
 
     def trusts(self, host: str) -> bool:
@@ -136,6 +133,12 @@ class MediaPolicy:
             host.endswith(allowed.lower()) if allowed.startswith(".") else host == allowed.lower()
             for allowed in self.allow_hosts
         )
+
+    def _resolved(self, host: str, port: int) -> tuple[str, ...]:
+        try:
+            return tuple(self.resolver(host, port))
+        except UnicodeError as error:  # what getaddrinfo says of a label of more than 63 letters
+            raise ForbiddenSource(host, "its host is not a valid name.") from error
 
     def _check_address(self, host: str, text: str, scheme: str) -> None:
         try:

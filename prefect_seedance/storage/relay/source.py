@@ -133,9 +133,10 @@ class MediaSource:
     ) -> Generator[bytes, None, Judgement]:
         """Ask once and yield what comes; READ in the end means that the body was closed in good order."""
         _stop_if(cancelled)
-        self._link = self._link or self._ask_link(False)
-        if not self._link:
-            return Judgement(ResumeVerdict.WAIT, "there is no link to it at the moment", self._progress)
+        self._link = self._link or self._ask_link(self._fresh_links > 0)
+        if "://" not in self._link:  # none, or the path without a host that the vendor gives now and then for a moment
+            self._link = ""
+            return Judgement(ResumeVerdict.WAIT, "there is no whole link to it at the moment", self._progress)
         try:
             with http.get(self._link, request_headers(self._progress)) as response:
                 judgement = judge(response.status_code, response.headers, self._progress)
