@@ -206,11 +206,13 @@ def is_vendor_id(text: str) -> bool:
     fetched. What becomes of an id in an object's key is in ``storage/templates.py``.
 
     Example:
-        >>> [is_vendor_id(text) for text in ("videos_1", "a/b?c", "", "..", "a" * 5000)]
+        >>> [is_vendor_id(text) for text in ("videos_1", "a/b?c", "", "a/../b", "a" * 5000)]
         [True, True, False, False, False]
     """
-    # Servers take "." and ".." for steps in a path, in percent-encoding too. U+FFFD stands for what could not be read.
-    if not text.strip() or text != text.strip() or text in (".", "..") or "\ufffd" in text:
+    # Gateways take "." and ".." for steps in a path, also beside a slash that was percent-encoded. U+FFFD stands for
+    # what could not be read.
+    steps = {".", ".."} & set(re.split(r"[/\\]", text))
+    if not text.strip() or text != text.strip() or steps or "\ufffd" in text:
         return False
     return text.isprintable() and len(text) <= LONGEST_ENCODED_ID >= len(path_segment(text))
 

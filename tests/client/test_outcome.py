@@ -177,7 +177,9 @@ def test_an_id_that_can_be_asked_for_is_accepted(task_id: str) -> None:
     assert read_submission(answered(200, envelope(0, {"task_id": task_id}))) == Accepted(task_id)
 
 
-@pytest.mark.parametrize("task_id", ["x" * 1025, "视" * 200, "a\nb", "\ufffd", ".."], ids=lambda text: ascii(text[:8]))
+@pytest.mark.parametrize(
+    "task_id", ["x" * 1025, "视" * 200, "a\nb", "\ufffd", "..", "../user/balance"], ids=lambda text: ascii(text[:8])
+)
 def test_an_id_that_cannot_be_asked_for_is_kept_as_evidence(task_id: str) -> None:
     outcome = read_submission(answered(200, envelope(0, {"task_id": task_id})))
     assert isinstance(outcome, Unknown)
