@@ -74,7 +74,8 @@ class MediaHTTP:
         self._factory = transport
         self._timeout = timeout.as_dict()
         self._transports: dict[str, httpx.BaseTransport] = {}
-        self._without_https: set[str] = set()
+        # By host of a link of plain http, once it is known: nothing is tried twice, and nothing falls back half way.
+        self._serves_https: dict[str, bool] = {}
         #: What a person can do if the last answer was no good, as its link was of plain http and was followed by https.
         self.advice = ""
 
@@ -113,24 +114,29 @@ class MediaHTTP:
         """Ask the ways of a link, less the one that has just led here, and return the answer with its way."""
         host = host_of(link)
         ways = [way for way in self._ways(link) if way == link or way != before]
-        if host in self._without_https:
-            ways = ways[-1:]
+        serves_https = self._serves_https.get(host)
+        if serves_https is not None:
+            ways = ways[:1] if serves_https else ways[-1:]
         if not ways:
             raise ForbiddenSource(host, f"its https leads back to plain http, and {ONLY_HTTPS}")
         for way in ways[:-1]:
             with suppress(httpx.TransportError):
                 response = self._send(way, headers)
                 if response.status_code in _SERVED:
+                    self._serves_https[host] = True
                     return way, response
                 response.close()
-            self._without_https.add(host)
-        *_, last = ways
-        upgraded = last != link and host not in self._without_https
+            self._serves_https[host] = False
+        last = ways[-1]
+        upgraded = last != link
         self.advice = HOW_TO_ALLOW_HTTP if upgraded else ""
         try:
-            return last, self._send(last, headers)
+            response = self._send(last, headers)
+            if upgraded:
+                self._serves_https[host] = True
+            return last, response
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if not upgraded:
+            if not upgraded or serves_https:
                 raise
             # Waiting does not help where there is no https; who repeats the whole step bridges an outage as well.
             reason = f"the link is plain http, and https to its host failed: {error}. {HOW_TO_ALLOW_HTTP}"

@@ -191,6 +191,37 @@ def test_the_setting_admits_plain_http_where_there_is_no_https(certificate: Path
     assert [seen.headers.get("range", "") for seen in server.seen] == ["", "bytes=300000-", "bytes=300000-"]
 
 
+class Outage(httpx.HTTPTransport):
+    """A real connection each time but the second."""
+
+    requests = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        Outage.requests += 1
+        if Outage.requests == 2:
+            raise httpx.ConnectError("the network is down for a moment")
+        return super().handle_request(request)
+
+
+@pytest.mark.parametrize("allow_http", [False, True])
+def test_where_https_has_worked_an_outage_is_waited_for_and_nothing_falls_back_to_plain_http(
+    certificate: Path, encrypted: MediaServer, allow_http: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "requests", 0)
+    encrypted.plan(Fault(cut_after=300_000))
+    waits: list[float] = []
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    source = MediaSource(
+        lambda refresh: f"http://localhost:{encrypted.port}/a",
+        policy=MediaPolicy(allow_hosts=frozenset({"localhost"}), allow_http=allow_http),
+        transport=lambda: Outage(verify=trusting),
+        timeout=httpx.Timeout(10.0),
+        sleep=waits.append,
+    )
+    assert b"".join(source.iter_bytes()) == VIDEO
+    assert (Outage.requests, waits) == (3, [1, 2])
+
+
 def test_a_link_that_https_refuses_is_an_error_that_names_the_setting(
     certificate: Path, encrypted: MediaServer
 ) -> None:
