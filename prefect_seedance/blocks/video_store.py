@@ -46,6 +46,7 @@ class VideoStore(KnownFieldsBlock):
         key_template: Where in the store a video goes; must hold ``{task_id}`` or ``{intent}``.
         allow_media_hosts: Hosts of video links that may resolve to private addresses.
         ignored_link_parameters: Parameters of links that do not count for whether two requests are the same.
+        allow_http_media: Take a video over plain http where its host offers no https.
         aws_credentials: A saved prefect-aws block, ``aws-credentials/NAME`` or ``minio-credentials/NAME``.
         endpoint_url: Address of an S3-compatible store; "" for AWS.
         region: Of the bucket; "" for the usual places.
@@ -111,6 +112,12 @@ class VideoStore(KnownFieldsBlock):
         description="Names of query parameters of reference links that never choose the content, such as the signature "
         "of a service of your own. A request whose links differ in them only is the same video. Known signatures need "
         "not be listed.",
+    )
+    allow_http_media: bool = Field(
+        default=False,
+        title="Allow plain http media",
+        description="Take a video over plain http where its host does not serve it by https, which is tried first. "
+        "Nothing on the way proves then that the bytes are the host's.",
     )
     aws_credentials: str = Field(
         default="",
@@ -244,7 +251,8 @@ class VideoStore(KnownFieldsBlock):
         from prefect_seedance.journal.journal import Journal
         from prefect_seedance.pipeline.parties import Destination
 
-        key = f"{self.store_option} {self.key_template} {sorted(self.allow_media_hosts)} {self.maximum_gigabytes}"
+        media = f"{sorted(self.allow_media_hosts)} {self.allow_http_media} {self.maximum_gigabytes}"
+        key = f"{self.store_option} {self.key_template} {media}"
         store = self.open()
         found = _destinations.get(key)
         if found is None or found.store is not store:
@@ -281,6 +289,7 @@ class VideoStore(KnownFieldsBlock):
 
         return MediaPolicy(
             allow_loopback=False,
+            allow_http=self.allow_http_media,
             allow_hosts=frozenset(self.allow_media_hosts),
             maximum_bytes=int(self.maximum_gigabytes * 1024**3),
         )

@@ -10,17 +10,25 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from prefect_seedance.client.redaction import without_signatures
+from prefect_seedance.headers import retry_after_seconds as retry_after_seconds
 
 # Answers are a few hundred bytes, the price catalogue some hundred kilobytes. More is not an answer.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 EXCERPT_BYTES = 2048
 MAX_MESSAGE_CHARACTERS = 500
+# As written in a path: far above any id that was seen, below what servers take for a URL and S3 for metadata.
+LONGEST_ENCODED_ID = 1024
+# More than any id, code or amount has.
+MOST_DIGITS = 40
+# Coins, and bytes too: nobody has more.
+LARGEST_AMOUNT = 1e15
+# Unix seconds of the year 5138; the same number of milliseconds is in 1973, before any task.
+FIRST_MOMENT_OUT_OF_RANGE = 1e11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,22 +146,85 @@ def text_of(value: JsonValue) -> str:
     """Read a text or a whole number as text; anything else counts as missing."""
     if isinstance(value, str):
         return value.strip()
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MOST_DIGITS
+    return str(value) if whole else ""
 
 
-def number(value: JsonValue) -> float | None:
-    """Read a finite number; anything else counts as missing."""
+def amount(value: JsonValue) -> float | None:
+    """Read a number of coins, which may be below 0 where an account is overdrawn; nonsense counts as missing."""
+    return _number(value, -LARGEST_AMOUNT, LARGEST_AMOUNT)
+
+
+def price(value: JsonValue) -> float | None:
+    """Read what something costs; a negative price, like other nonsense, counts as missing."""
+    return _number(value, 0.0, LARGEST_AMOUNT)
+
+
+def percentage(value: JsonValue) -> int | None:
+    """Read a progress from 0 to 100 as a whole number; anything else counts as missing."""
+    return _whole(_number(value, 0.0, 100.0))
+
+
+def byte_count(value: JsonValue) -> int | None:
+    """Read the size of a file; nonsense counts as missing."""
+    return _whole(_number(value, 0.0, LARGEST_AMOUNT))
+
+
+def unix_seconds(value: JsonValue) -> int | None:
+    """Read a moment as whole Unix seconds, also from milliseconds, microseconds or nanoseconds.
+
+    Which of them it is shows in its size: what would be after the year 5138 in one unit is meant in a smaller one. 0
+    stands for "not yet", and nonsense counts as missing.
+
+    Example:
+        >>> unix_seconds(1_764_210_466), unix_seconds(1_764_210_466_000), unix_seconds(1e300), unix_seconds(0)
+        (1764210466, 1764210466, None, None)
+    """
+    moment = _number(value, 1.0, FIRST_MOMENT_OUT_OF_RANGE * 1e9)
+    for _ in range(3):
+        if moment is not None and moment >= FIRST_MOMENT_OUT_OF_RANGE:
+            moment /= 1000
+    return _whole(moment) if moment is None or moment < FIRST_MOMENT_OUT_OF_RANGE else None
+
+
+def _number(value: JsonValue, least: float, most: float) -> float | None:
     try:
         found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return found if least <= found <= most else None  # not a number is in no range
 
 
-def whole_number(value: JsonValue) -> int | None:
-    """Read a finite number as a whole one; anything else counts as missing."""
-    found = number(value)
-    return None if found is None else int(found)
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def is_vendor_id(text: str) -> bool:
+    """Tell whether a text can be the id of a task or an asset: it prints, is not too long, and leads nowhere else.
+
+    The one alphabet of ids: what an answer may bring is what can be asked for, or a task would be paid for and never
+    fetched. What becomes of an id in an object's key is in ``storage/templates.py``.
+
+    Example:
+        >>> [is_vendor_id(text) for text in ("videos_1", "a/b?c", "", "a/../b", "a" * 5000)]
+        [True, True, False, False, False]
+    """
+    # Gateways take "." and ".." for steps in a path, also beside a slash that was percent-encoded. U+FFFD stands for
+    # what could not be read.
+    steps = {".", ".."} & set(re.split(r"[/\\]", text))
+    if not text.strip() or text != text.strip() or steps or "\ufffd" in text:
+        return False
+    return text.isprintable() and len(text) <= LONGEST_ENCODED_ID >= len(path_segment(text))
+
+
+def path_segment(identifier: str) -> str:
+    """Write an id as one segment of a URL's path.
+
+    Example:
+        >>> path_segment("videos/1 2")
+        'videos%2F1%202'
+    """
+    return quote(identifier, safe="")
 
 
 def open_envelope(exchange: Exchange) -> Envelope:
@@ -167,10 +238,13 @@ def open_envelope(exchange: Exchange) -> Envelope:
     if not start:
         raise ValueError("the answer is empty")
     try:
-        document = _parse(body)
-        if b"\\ud" in body.lower():
-            # Half a surrogate pair is legal in JSON and cannot be written to a record or a log.
-            document = _parse(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+        # As `json.loads` reads bytes, which lets half a surrogate pair through in more than one spelling.
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        document = _parse(text)
+        if "\\ud" in text.lower() or not _is_writable(text):
+            # It is legal in JSON, and cannot be written to a record or a log.
+            written = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            document = _parse(written.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         kind = "a web page" if start.startswith(b"<") else "not valid JSON"
         raise ValueError(f"the answer is {kind}") from error
@@ -184,47 +258,31 @@ def open_envelope(exchange: Exchange) -> Envelope:
     return Envelope(text_of(document.get("code")), message, document.get("data"), document)
 
 
-def _parse(body: bytes) -> JsonValue:
-    return json.loads(body)
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= MOST_DIGITS else None
 
 
-def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Read how long the server asks to wait: ``retry-after-ms``, else ``retry-after`` as seconds or a date.
-
-    Args:
-        headers: The answer's headers, in any case.
-        now: What a date is compared with; by default the server's own ``Date``, else this machine's clock.
-
-    Returns:
-        Seconds, at least 0; None if it does not ask, or not readably.
-
-    Example:
-        >>> retry_after_seconds({"Retry-After": "7"})
-        7.0
-    """
-    lower = {name.lower(): value.strip() for name, value in headers.items()}
-    milliseconds = _plain_number(lower.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    asked = lower.get("retry-after", "")
-    seconds = _plain_number(asked)
-    if seconds is not None:
-        return seconds
-    moment = _date(asked)
-    if moment is None:
-        return None
-    start = now or _date(lower.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (moment - start).total_seconds())
+def _real(text: str) -> float | None:
+    found = float(text)
+    return found if math.isfinite(found) else None
 
 
-def _plain_number(text: str) -> float | None:
-    # The limit keeps a silly number finite; it is far above every cap.
-    return min(float(text), 1e9) if re.fullmatch(r"[0-9]{1,100}(\.[0-9]{1,100})?", text) else None
+def _no_number(word: str) -> None:
+    """Read ``NaN`` and ``Infinity``, which Python's reader takes and no JSON knows, as not answered."""
 
 
-def _date(text: str) -> datetime | None:
+# Python reads no integer of more than 4,300 digits: a single silly number would make the whole answer unreadable, with
+# the task id in it.
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_no_number)
+
+
+def _parse(text: str) -> JsonValue:
+    return _DECODER.decode(text)
+
+
+def _is_writable(text: str) -> bool:
     try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

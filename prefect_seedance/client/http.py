@@ -72,8 +72,8 @@ class _Carrier:
 
     def __init__(self, settings: ClientSettings, *, own_transport: bool) -> None:
         try:
-            httpx.URL(settings.base_url)
-        except httpx.InvalidURL as error:
+            _ = httpx.URL(settings.base_url).host  # decoded here, since each request will
+        except (httpx.InvalidURL, ValueError) as error:
             raise not_an_address() from error
         self._settings = settings
         self._own_transport = own_transport

@@ -1,16 +1,19 @@
 """What the vendor's answers say, as frozen models.
 
 Lenient on purpose: a task that is paid for must not become unreadable because its progress is a word. A field
-that is missing, null or of another type counts as not answered; fields that we do not know are left out.
+that is missing, null, of another type or out of any range counts as not answered; fields that we do not know are left
+out. So whoever has a model has clean values: nothing behind it asks again whether a calendar has a moment.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
-from prefect_seedance.client.exchange import number, text_of, whole_number
+from prefect_seedance.client.exchange import amount, byte_count, percentage, price, text_of, unix_seconds
 
 VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]
@@ -37,8 +40,12 @@ def _flag(value: JsonValue) -> bool:
     return value is True
 
 
-def _moment(value: JsonValue) -> int | None:
-    return whole_number(value) or None  # 0 stands for "not yet"
+def _link(value: JsonValue) -> str:
+    """Read a link as browsers do: without blanks round it and control characters in it, the scheme in any case."""
+    text = "".join(letter for letter in text_of(value) if letter.isprintable()).strip()
+    if text.startswith("//"):
+        return f"https:{text}"
+    return re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text)
 
 
 def _objects(value: object) -> list[object]:
@@ -46,12 +53,25 @@ def _objects(value: object) -> list[object]:
     return [entry for entry in entries if isinstance(entry, dict | BaseModel)]
 
 
+def _finite(value: JsonValue) -> JsonValue:
+    """Drop what no JSON knows, however deep it is in what the vendor does not document."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 Text = Annotated[str, BeforeValidator(text_of)]
-Number = Annotated[float | None, BeforeValidator(number)]
-Whole = Annotated[int | None, BeforeValidator(whole_number)]
-Moment = Annotated[int | None, BeforeValidator(_moment)]
+Link = Annotated[str, BeforeValidator(_link)]
+Amount = Annotated[float | None, BeforeValidator(amount)]
+Price = Annotated[float | None, BeforeValidator(price)]
+Percentage = Annotated[int | None, BeforeValidator(percentage)]
+ByteCount = Annotated[int | None, BeforeValidator(byte_count)]
+Moment = Annotated[int | None, BeforeValidator(unix_seconds)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_objects)]
+Object = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
+Objects = Annotated[tuple[Object, ...], BeforeValidator(_objects)]
 
 
 class _Answer(BaseModel):
@@ -76,13 +96,13 @@ class VideoTask(_Answer):
 
     task_id: Text = ""
     status: Text = ""
-    progress: Whole = None
+    progress: Percentage = None
     model: Text = ""
     created_at: Moment = None
     completed_at: Moment = None
-    video_url: Text = ""
+    video_url: Link = ""
     error_message: Text = ""
-    cost: Number = None
+    cost: Price = None
 
     @model_validator(mode="before")
     @classmethod
@@ -146,9 +166,9 @@ class UserBalance(_Answer):
         available: What is left.
     """
 
-    balance: Number = None
-    used_coin: Number = None
-    available: Number = None
+    balance: Amount = None
+    used_coin: Amount = None
+    available: Amount = None
 
 
 class KeyBalance(_Answer):
@@ -163,9 +183,9 @@ class KeyBalance(_Answer):
     """
 
     name: Text = ""
-    total_quota: Number = None
-    used_quota: Number = None
-    available_quota: Number = None
+    total_quota: Amount = None
+    used_quota: Amount = None
+    available_quota: Amount = None
     unlimited: Flag = False
 
 
@@ -180,8 +200,8 @@ class CatalogEntry(_Answer):
     display_name: Text = ""
     model_type: Text = ""
     price_mode: Text = ""
-    unit_price: Number = None
-    official_price: Number = None
+    unit_price: Price = None
+    official_price: Price = None
     remark: Text = ""
     group: Text = ""
 
@@ -189,7 +209,7 @@ class CatalogEntry(_Answer):
 class UploadedFile(_Answer):
     """A file that the vendor keeps for about 3 days."""
 
-    url: Text = ""
+    url: Link = ""
     filename: Text = ""
-    size: Whole = None
+    size: ByteCount = None
     mime_type: Text = ""

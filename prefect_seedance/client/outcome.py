@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from prefect_seedance.client.exchange import (
     Envelope,
     Exchange,
-    number,
+    is_vendor_id,
     open_envelope,
+    price,
     retry_after_seconds,
     text_of,
-    whole_number,
+    unix_seconds,
 )
 
 BUSY_WORDS = "系统繁忙"
@@ -132,8 +133,8 @@ def read_submission(exchange: Exchange) -> Outcome:
 def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
     data = envelope.data if isinstance(envelope.data, dict) else {}
     task_id = text_of(data.get("task_id"))
-    if task_id and not task_id.isprintable():
-        return _unknown(exchange, "the task id holds characters that no id has")
+    if task_id and not is_vendor_id(task_id):
+        return _unknown(exchange, "the task id is too long, or holds characters that no id has")
     if envelope.is_success:
         if not task_id:
             return _unknown(exchange, "the vendor reports success, but without a task id")
@@ -141,8 +142,8 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
             task_id,
             text_of(data.get("status")),
             text_of(data.get("model")),
-            whole_number(data.get("created_at")),
-            number(data.get("cost")),
+            unix_seconds(data.get("created_at")),
+            price(data.get("cost")),
         )
     if task_id:
         return _unknown(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")

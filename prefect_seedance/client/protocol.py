@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Generic, Literal, TypeVar
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
 from prefect_seedance.client.answers import read_list, read_object, read_video
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.exchange import Exchange, is_vendor_id, path_segment
 from prefect_seedance.client.models import (
     Asset,
     AuditResult,
@@ -115,7 +114,7 @@ def quoted_id(identifier: str, name: str) -> str:
     """Check an id that came from a person or a record, and write it for a URL's path.
 
     Raises:
-        InvalidRequest: It is empty or could lead to another path.
+        InvalidRequest: It is empty, or nothing that the vendor can have answered with.
 
     Example:
         >>> quoted_id("videos_1 2", "task id")
@@ -123,9 +122,10 @@ def quoted_id(identifier: str, name: str) -> str:
     """
     if not identifier.strip():
         raise InvalidRequest([f"the {name} is empty: write the one that the vendor answered with"])
-    if not identifier.isprintable() or set(identifier) & set("/\\") or identifier in (".", ".."):
-        raise InvalidRequest([f"the {name} {identifier!r} holds a character that no id has: copy it again"])
-    return quote(identifier, safe="")
+    if not is_vendor_id(identifier):
+        shown = repr(identifier[:80])
+        raise InvalidRequest([f"the {name} {shown} is too long, or holds characters that no id has: copy it again"])
+    return path_segment(identifier)
 
 
 def create_video_call(body: Mapping[str, JsonValue]) -> ApiRequest[Outcome]:

@@ -293,8 +293,7 @@ def key_of(key_template: str, attempt: Attempt) -> str:
     """
     created = attempt.started_at
     if attempt.created_at:
-        with suppress(ValueError, OverflowError, OSError):  # out of the calendar's range
-            created = datetime.fromtimestamp(attempt.created_at, UTC)
+        created = datetime.fromtimestamp(attempt.created_at, UTC)
     return render(key_template, attempt.task_id, created)
 
 

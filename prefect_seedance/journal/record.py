@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from prefect_seedance.client.models import Moment
 from prefect_seedance.journal.states import STATES, State
 
 VERSION = 1
@@ -120,8 +121,8 @@ class Attempt(Part):
     answered_at: datetime | None = None
     task_id: str = ""
     model: str = ""
-    created_at: int | None = None
-    completed_at: int | None = None
+    created_at: Moment = None
+    completed_at: Moment = None
     cost: float | None = None
     price: float | None = None
     price_source: str = ""

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from prefect_seedance.client.errors import TaskNotFound
+from prefect_seedance.client.exchange import is_vendor_id
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
@@ -98,7 +99,7 @@ def resolve_unknown(
 def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask] | None) -> Accepted:
     """Check that a task exists before its id goes into the record."""
     task_id = task_id.strip()
-    if not task_id or not task_id.isprintable() or " " in task_id:
+    if not is_vendor_id(task_id):
         raise ResolutionRefused(intent, "No task id was given.", "Copy it from the vendor's console.")
     if fetch is None:
         raise ResolutionRefused(intent, "The task id cannot be checked.", "Pass the credentials as well.")

@@ -273,12 +273,10 @@ def filename_of(record: Record, task_id: str) -> str:
     """Return a readable name for whoever saves the video: the beginning of its prompt and of its task id."""
     prompt = str(record.request.get("prompt", ""))
     words = re.sub(r"[^\w]+", "-", prompt, flags=re.ASCII).strip("-").lower()[:40].strip("-")
-    return f"{words or 'video'}-{task_id.removeprefix('videos_')[:8]}.mp4"
+    mark = re.sub(r"[^\w]+", "-", task_id.removeprefix("videos_")[:8], flags=re.ASCII)
+    return f"{words or 'video'}-{mark}.mp4"
 
 
 def moment(unix_seconds: int | None) -> datetime | None:
-    """Return the time of the vendor's Unix seconds; None if there are none, or they are out of range."""
-    try:
-        return datetime.fromtimestamp(unix_seconds, UTC) if unix_seconds else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    """Return the time of the vendor's Unix seconds, which the client has cleaned; None if there are none."""
+    return datetime.fromtimestamp(unix_seconds, UTC) if unix_seconds else None

@@ -202,21 +202,23 @@ class SourceUnavailable(SourceError):
         self.host, self.cause = host, cause
 
     def __str__(self) -> str:
-        return f"The media host {self.host} does not serve the video: {self.cause}. {_NOT_LOST}"
+        host = f"The media host {self.host}" if self.host else "The vendor"
+        return f"{host} does not serve the video: {self.cause.rstrip('.')}. {_NOT_LOST}"
 
 
 class LinkExpired(SourceError):
     """The link is refused, and the fresh ones that were asked for are refused as well."""
 
-    def __init__(self, status: int, host: str) -> None:
-        super().__init__(status, host)
-        self.status, self.host = status, host
+    def __init__(self, status: int, host: str, advice: str = "") -> None:
+        super().__init__(status, host, *([advice] if advice else []))
+        self.status, self.host, self.advice = status, host, advice
 
     def __str__(self) -> str:
         return (
             f"The media host {self.host} refuses the video's link, and fresh ones too (HTTP {self.status}). "
             "Links live about three days. Relay the task again soon; if it stays so, ask the vendor's "
             "support for a new link with the task id, do not generate it again."
+            + (f" The link is plain http, and https was asked instead. {self.advice}" if self.advice else "")
         )
 
 

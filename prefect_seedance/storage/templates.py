@@ -6,6 +6,7 @@ hold ``{task_id}`` or ``{intent}``, so that two videos can never meet at one key
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
 from collections.abc import Iterator, Mapping
@@ -136,7 +137,7 @@ def render(prefilled: str, task_id: str, created: datetime) -> str:
         if name == "created":
             key += created.astimezone(UTC).strftime(form or "%Y-%m-%d")
         elif name is not None:
-            key += _safe(task_id)
+            key += _safe_id(task_id)
     return key
 
 
@@ -149,6 +150,15 @@ def _safe(value: str) -> str:
     """Make any value fit for a key: once the video is paid for, its key must not be refused."""
     text = _UNSAFE_IN_VALUE.sub("-", value)[:MAXIMUM_VALUE_CHARACTERS].lstrip(".")
     return text or "-"
+
+
+def _safe_id(task_id: str) -> str:
+    """Make a task id fit for a key; one that had to be changed is marked, so that no other id makes the same key."""
+    safe = _safe(task_id)
+    if safe == task_id:
+        return safe
+    mark = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{safe[: MAXIMUM_VALUE_CHARACTERS - len(mark) - 1]}-{mark}"
 
 
 def _pieces(template: str) -> Iterator[tuple[str, str | None, str | None]]:

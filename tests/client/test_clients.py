@@ -555,22 +555,58 @@ def test_a_paid_task_is_readable_however_odd_its_answer(
     assert type(task).model_validate_json(task.model_dump_json()) == task
 
 
-@pytest.mark.parametrize("task_id", ["", "  ", "a/b", "a\\b", "a\nb", ".", ".."])
+@pytest.mark.parametrize(
+    "task_id",
+    [
+        "",
+        "  ",
+        "a\nb",
+        ".",
+        "..",
+        " videos_1",
+        "\ud800",
+        "\ufffd",
+        "../admin",
+        "a/../../b",
+        "a\\..\\b",
+        "a/.",
+        "x" * 100_000,
+        "视" * 200,
+    ],
+    ids=lambda text: ascii(text[:8]),
+)
 def test_an_id_that_could_lead_elsewhere_is_refused_before_anything_is_sent(
     serve: Serve, connect: Connect, task_id: str
 ) -> None:
     server = serve(answer(200, RUNNING))
     driver = connect(server)
     for method, argument in (("get_video", task_id), ("asset_status", [task_id]), ("sp_asset_detail", task_id)):
-        with pytest.raises(errors.InvalidRequest):
+        with pytest.raises(errors.InvalidRequest) as refused:
             driver(method, argument)
+        assert len(str(refused.value)) < 1000
     assert server.connections == 0
 
 
-def test_an_odd_id_is_quoted(serve: Serve, connect: Connect) -> None:
-    server = serve(answer(200, RUNNING))
-    connect(server.url + "/gateway/")("get_video", "a b?c=%2F#d")
-    assert server.received[0].path == "/gateway/api/open-api/v1/videos/a%20b%3Fc%3D%252F%23d"
+@pytest.mark.parametrize(
+    ("task_id", "segment"),
+    [
+        ("a b?c=%2F#d", "a%20b%3Fc%3D%252F%23d"),
+        ("2026/11/27/videos_1", "2026%2F11%2F27%2Fvideos_1"),
+        ("..a/.b", "..a%2F.b"),
+        ("a\\b", "a%5Cb"),
+        ("视频_1", "%E8%A7%86%E9%A2%91_1"),
+        ("x" * 1024, "x" * 1024),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_task_that_was_accepted_can_be_fetched_whatever_its_id_is_made_of(
+    serve: Serve, connect: Connect, task_id: str, segment: str
+) -> None:
+    server = serve(answer(200, {"code": 20000, "data": {"task_id": task_id}}), answer(200, RUNNING))
+    driver = connect(server.url + "/gateway/")
+    assert driver("create_video", REQUEST).task_id == task_id
+    assert driver("get_video", task_id).task_id == task_id
+    assert server.received[1].path == f"/gateway/api/open-api/v1/videos/{segment}"
 
 
 def ok(data: object) -> Reply:

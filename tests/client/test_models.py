@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -42,6 +43,102 @@ def test_any_object_can_be_read_and_written_back(model: type[BaseModel], data: s
     found = model.model_validate(data.draw(st.fixed_dictionaries({}, optional=fields)))
     assert model.model_validate_json(found.model_dump_json()) == found
     assert model.model_validate(found.model_dump()) == found
+
+
+HUGE = 10**400
+NONSENSE = [
+    *(float("nan"), float("inf"), float("-inf"), 1e300, -1e300, HUGE, -HUGE, 10**5000),
+    *(True, False, None, "", " ", "soon", "nan", "Infinity", "1e999", "9" * 5000, "0x10", [], [7], {}, {"a": 1}),
+]
+NUMBERS = [
+    *((VideoTask, name) for name in ("progress", "created_at", "completed_at", "cost")),
+    *((UserBalance, name) for name in ("balance", "used_coin", "available")),
+    *((KeyBalance, name) for name in ("total_quota", "used_quota", "available_quota")),
+    *((CatalogEntry, name) for name in ("unit_price", "official_price")),
+    (UploadedFile, "size"),
+]
+
+
+@pytest.mark.parametrize(("model", "name"), NUMBERS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: type(value).__name__)
+def test_a_number_out_of_every_range_is_not_answered(model: type[BaseModel], name: str, value: object) -> None:
+    found = model.model_validate({name: value})
+    assert getattr(found, name) is None
+    assert model.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value", "read"),
+    [
+        (VideoTask, "progress", 100, 100),
+        (VideoTask, "progress", "40.7", 40),
+        (VideoTask, "progress", 101, None),
+        (VideoTask, "progress", -1, None),
+        (VideoTask, "cost", 0, 0.0),
+        (VideoTask, "cost", -2, None),
+        (CatalogEntry, "unit_price", -0.01, None),
+        (UserBalance, "available", -3.5, -3.5),
+        (UploadedFile, "size", -1, None),
+        (UploadedFile, "size", 10**8, 10**8),
+    ],
+)
+def test_a_number_in_its_range_is_kept(model: type[BaseModel], name: str, value: object, read: object) -> None:
+    assert getattr(model.model_validate({name: value}), name) == read
+
+
+MOMENT = 1_764_210_466
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        *((MOMENT * 10**power, MOMENT) for power in (0, 3, 6, 9)),
+        (MOMENT + 0.789, MOMENT),
+        (f" {MOMENT}123 ", MOMENT),
+        (4_102_444_800_000, 4_102_444_800),  # the year 2100
+        (1, 1),
+        (0, None),
+        (-1, None),
+        (-MOMENT * 1000, None),
+        (-1e18, None),
+        (10**21, None),
+        (2**63, 9_223_372_036),
+        (2**64, 18_446_744_073),
+        ("2026-11-27", None),
+    ],
+)
+def test_a_moment_is_in_seconds_whatever_unit_it_came_in(value: object, read: int | None) -> None:
+    task = VideoTask.model_validate({"created_at": value, "completed_at": value})
+    assert (task.created_at, task.completed_at) == (read, read)
+
+
+@given(st.integers() | st.floats() | st.text() | st.integers(-(10**25), 10**25))
+def test_every_moment_of_a_model_is_in_every_calendar(value: object) -> None:
+    moment = VideoTask.model_validate({"created_at": value}).created_at
+    if moment is not None:
+        for hours in (-14, 14):
+            datetime.fromtimestamp(moment, UTC).astimezone(timezone(timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize(
+    ("answered", "link"),
+    [
+        ("HTTPS://Media.example.com/A.mp4?Sign=X%2f", "https://Media.example.com/A.mp4?Sign=X%2f"),
+        (" \t\n https://media.example.com/a.mp4 \r\n", "https://media.example.com/a.mp4"),
+        ("\ufeffhttps://media.example.com/a.mp4\u200b", "https://media.example.com/a.mp4"),
+        ("https://media.example.com/a\n.mp4\x00", "https://media.example.com/a.mp4"),
+        ("//media.example.com/a.mp4", "https://media.example.com/a.mp4"),
+        ("Http://media.example.com/a.mp4", "http://media.example.com/a.mp4"),
+        ("/video/a.mp4", "/video/a.mp4"),
+        ("video/a.mp4?next=HTTPS://b", "video/a.mp4?next=HTTPS://b"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        (17, "17"),
+    ],
+)
+def test_a_link_is_read_as_browsers_read_it(answered: object, link: str) -> None:
+    assert VideoTask.model_validate({"result": {"video_url": answered}}).video_url == link
+    assert VideoTask.model_validate({"video_url": answered}).video_url == link
+    assert UploadedFile.model_validate({"url": answered}).url == link
 
 
 def test_odd_entries_of_a_list_are_left_out() -> None:

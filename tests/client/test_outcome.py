@@ -145,6 +145,54 @@ def test_odd_extras_do_not_spoil_an_accepted_task() -> None:
     assert read_submission(answered(200, envelope(0, odd))) == Accepted("videos_1")
 
 
+SILLY = {
+    "5,000 digits": b"9" * 5000,
+    "5,000 digits below 0": b"-" + b"9" * 5000,
+    "a thousand zeros": b"1e1000",
+    "NaN": b"NaN",
+    "infinity": b"-Infinity",
+    "a moment in the year 30 million": b"1e15",
+    "half a character": b'"\xed\xa0\x80"',
+}
+
+
+@pytest.mark.parametrize("number", SILLY.values(), ids=SILLY.keys())
+def test_no_number_makes_an_accepted_task_unreadable(number: bytes) -> None:
+    body = b'{"code": 20000, "more": %s, "data": {"task_id": "videos_1", "cost": %s, "seed": [%s]}}' % ((number,) * 3)
+    outcome = read_submission(answered(200, body))
+    assert isinstance(outcome, Accepted)
+    assert outcome.task_id == "videos_1"
+    assert outcome.cost in (None, 1e15)
+
+
+@pytest.mark.parametrize("created_at", [1_750_000_000_000, 1_750_000_000_000_000, "1750000000000"])
+def test_the_moment_of_an_accepted_task_is_in_seconds(created_at: object) -> None:
+    outcome = read_submission(answered(200, envelope(0, {**TASK, "created_at": created_at})))
+    assert isinstance(outcome, Accepted)
+    assert outcome.created_at == 1_750_000_000
+
+
+@pytest.mark.parametrize("task_id", ["a/b", "视频 1", "a?b#c%", "x" * 1024])
+def test_an_id_that_can_be_asked_for_is_accepted(task_id: str) -> None:
+    assert read_submission(answered(200, envelope(0, {"task_id": task_id}))) == Accepted(task_id)
+
+
+@pytest.mark.parametrize(
+    "task_id", ["x" * 1025, "视" * 200, "a\nb", "\ufffd", "..", "../user/balance"], ids=lambda text: ascii(text[:8])
+)
+def test_an_id_that_cannot_be_asked_for_is_kept_as_evidence(task_id: str) -> None:
+    outcome = read_submission(answered(200, envelope(0, {"task_id": task_id})))
+    assert isinstance(outcome, Unknown)
+    assert "task id" in outcome.reason and "task_id" in outcome.excerpt
+
+
+@pytest.mark.parametrize("half", [b"\\ud800", b"\\uD800", b"\xed\xa0\x80"])
+def test_an_id_that_came_damaged_is_not_taken_for_one(half: bytes) -> None:
+    outcome = read_submission(answered(200, b'{"code": 0, "data": {"task_id": "videos_%s1"}}' % half))
+    assert isinstance(outcome, Unknown)
+    outcome.reason.encode()
+
+
 def test_an_unknown_outcome_is_kept_as_evidence() -> None:
     outcome = read_submission(answered(502, b"<html>\x1b[31m" + b"x" * 5000))
     assert isinstance(outcome, Unknown)

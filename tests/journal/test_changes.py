@@ -231,7 +231,6 @@ def test_a_stored_video_ends_it_and_may_be_relayed_again() -> None:
         (86_400, "1970-01-02"),
         (None, "2026-11-22"),  # the vendor did not say: that of the submission
         (0, "2026-11-22"),
-        (10**18, "2026-11-22"),  # no calendar has it
     ],
 )
 def test_the_key_is_that_of_the_day_of_the_task(created_at: int | None, day: str) -> None:

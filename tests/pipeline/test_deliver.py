@@ -7,23 +7,29 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from prefect_seedance.client.errors import AuthenticationFailed, VideoFailed
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
-from prefect_seedance.pipeline.deliver import deliver, recent_poster
+from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster
 from prefect_seedance.pipeline.errors import VideoNotStored
+from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order
-from prefect_seedance.pipeline.parties import Destination
+from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.simulator import Fault
+from prefect_seedance.storage.errors import SourceUnavailable
+from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.pipeline.counter import CREATE, QUERY, Made, envelope
 from tests.pipeline.harness import (
     RUN,
@@ -447,3 +453,115 @@ def test_a_store_that_is_full_names_the_task_and_how_to_go_on(
     with pytest.raises(VideoNotStored) as caught:
         deliver(task, submitted, vendor.account, destination)
     assert caught.value.task_id == task.task_id and caught.value.advice
+
+
+# What the vendor says beside the video.
+
+MOMENT = 1_764_210_466  # 2025-11-27
+SILLY = [b"1e300", b"-1e18", b"NaN", b"9" * 5000, b"true", b'"soon"', b'"\xed\xa0\x80"']
+
+
+def raw(task_id: str, facts: bytes, link: str = "") -> Made:
+    """An answer about a task with these facts as they stand, which Python would not write."""
+    words = json.dumps(task_id, ensure_ascii=False).encode(), link.encode()
+    data = b'{"task_id": %s, "status": "completed", "result": {"video_url": "%s"}, %s}' % (*words, facts)
+    return Made(200, b'{"code": 20000, "msg": "ok", "data": %s}' % data)
+
+
+def numbers(value: bytes) -> bytes:
+    names = (b"progress", b"created_at", b"completed_at", b"cost", b"seed", b"usage")
+    return b", ".join(b'"%s": %s' % (name, value) for name in names)
+
+
+def made_by(vendor: Vendor, destination: Destination, task_id: str, facts: bytes, link: str) -> StoredVideo:
+    """The way of one video whose every answer holds these facts."""
+    vendor.counter.files["/file.mp4"] = lookalike(5000)
+    vendor.counter.answer(CREATE, lambda: raw(task_id, facts))
+    vendor.counter.answer(QUERY, lambda: raw(task_id, facts, link))
+    submitted = vendor.bought(destination)
+    assert submitted["task_id"] == task_id
+    return deliver(vendor.task(task_id), submitted, vendor.account, destination)
+
+
+@pytest.mark.parametrize("value", SILLY, ids=lambda value: ascii(value[:12]))
+def test_no_number_of_the_vendor_stands_between_a_paid_video_and_the_store(
+    vendor: Vendor, destination: Destination, value: bytes
+) -> None:
+    stored = made_by(vendor, destination, "videos_1", numbers(value), f"{vendor.counter.url}/file.mp4")
+    assert (stored.created_at, stored.completed_at) == (None, None)
+    assert stored.cost_source != "vendor"
+    record = record_of(destination, stored.intent)
+    assert (record.state, record.stored and record.stored.bytes) == (State.STORED, 5000)
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_a_moment_is_the_same_in_every_unit(vendor: Vendor, destination: Destination, unit: int) -> None:
+    stored = made_by(
+        vendor, destination, "videos_1", b'"created_at": %d' % (MOMENT * unit), f"{vendor.counter.url}/file.mp4"
+    )
+    assert stored.created_at == datetime.fromtimestamp(MOMENT, UTC)
+    assert stored.key == "videos/2025/11/27/videos_1.mp4"
+
+
+def test_a_record_of_an_older_version_with_a_moment_out_of_range_is_delivered(
+    vendor: Vendor, destination: Destination, other_process: Destination
+) -> None:
+    task, submitted = vendor.completed(destination)
+    key = destination.journal.record_key(submitted["intent"])
+    blob = destination.store.get(key)
+    assert blob is not None
+    written = json.loads(blob.data)
+    written["attempts"][0] |= {"created_at": MOMENT * 1000, "completed_at": 10**18 * 10**5}
+    destination.store.swap(key, json.dumps(written).encode(), etag=blob.etag)
+    plain = task.model_copy(update={"created_at": None, "completed_at": None})
+    stored = deliver(plain, submitted, vendor.account, other_process)
+    assert (stored.created_at, stored.completed_at) == (datetime.fromtimestamp(MOMENT, UTC), None)
+
+
+@pytest.mark.parametrize("task_id", ["2026/11/videos_1", "..videos/.1", "视频 1?#%", 'a\\"b', "x" * 1024])
+def test_a_task_whose_id_is_of_other_letters_is_fetched_and_stored(
+    vendor: Vendor, destination: Destination, task_id: str
+) -> None:
+    escaped = numbers(b"1")
+    stored = made_by(vendor, destination, task_id, escaped, f"{vendor.counter.url}/file.mp4")
+    assert stored.task_id == task_id
+    assert stored.key.startswith("videos/1970/01/01/") and stored.key.count("/") == 4
+    assert "/" not in filename_of(record_of(destination, stored.intent), task_id)
+    # Another process finds it there.
+    assert destination.store.stat(stored.key) is not None
+
+
+def beyond(vendor: Vendor) -> Account:
+    """The same key at a vendor that is not on this machine."""
+    return Account(ClientSettings("sk_simulator", "https://www.example.com", max_retries=0))
+
+
+def test_a_link_of_plain_http_that_no_setting_admits_names_the_setting_the_task_and_how_to_go_on(
+    vendor: Vendor, destination: Destination
+) -> None:
+    submitted = vendor.bought(destination)
+    link = f"{vendor.counter.url}/file.mp4?Signature=1f0c".replace("127.0.0.1", "localhost")
+    vendor.counter.files["/file.mp4?Signature=1f0c"] = lookalike(5000)
+    task = VideoTask(task_id=submitted["task_id"], status="completed", video_url=link)
+    strict = replace(destination, media=MediaPolicy(allow_hosts=frozenset({"localhost"})))
+    with pytest.raises(VideoNotStored, match="set allow_http_media of the store") as caught:
+        deliver(task, submitted, beyond(vendor), strict)
+    assert isinstance(caught.value.__cause__, SourceUnavailable)  # a fresh link may be another one: worth repeating
+    assert (caught.value.task_id, caught.value.advice in str(caught.value)) == (task.task_id, True)
+    assert "1f0c" not in str(caught.value)
+    lenient = replace(strict, media=replace(strict.media, allow_http=True))
+    assert deliver(task, submitted, beyond(vendor), lenient).bytes == 5000
+
+
+def test_a_head_that_cannot_be_read_is_an_error_with_the_task_and_how_to_go_on(
+    vendor: Vendor, destination: Destination
+) -> None:
+    submitted = vendor.bought(destination)
+    vendor.counter.answer(
+        "/file.mp4", lambda: Made(302, b"", {"Location": "https://xn--zzzzz--:443443/?Signature=1f0c"})
+    )
+    task = VideoTask(task_id=submitted["task_id"], status="completed", video_url=f"{vendor.counter.url}/file.mp4")
+    with pytest.raises(VideoNotStored) as caught:
+        deliver(task, submitted, vendor.account, destination)
+    assert (caught.value.task_id, caught.value.advice in str(caught.value)) == (task.task_id, True)
+    assert "1f0c" not in str(caught.value)

@@ -77,5 +77,16 @@ def test_after_the_money_is_spent_no_value_can_make_a_key_that_is_refused(values
     assert key.count("/") == 5
 
 
+@pytest.mark.parametrize(
+    "task_id",
+    ["a/b", "a-b", "a\\b", "a b", "a\u00e9b", "../b", ".b", "b", "-b", "x" * 121, "x" * 122, "x" * 1024, "视", "频"],
+)
+def test_no_two_tasks_share_a_key(task_id: str) -> None:
+    others = {"a/b", "a-b", "a:b", "b", "-b", "..b", "x" * 120, "x" * 123, "视频", "-"} - {task_id}
+    key = render(DEFAULT_TEMPLATE, task_id, CREATED)
+    assert check_key(key) == key and key.count("/") == 4
+    assert key not in {render(DEFAULT_TEMPLATE, other, CREATED) for other in others}
+
+
 def test_the_files_beside_a_video_take_its_name() -> None:
     assert beside("videos/a.mp4", ".json") == "videos/a.json"

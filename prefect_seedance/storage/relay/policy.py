@@ -22,6 +22,12 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 # Names, and the addresses of both families. httpx lets other characters through, quoted.
 _HOST = re.compile(r"[a-z0-9._:-]*")
+#: What a person can do about a link of plain http.
+HOW_TO_ALLOW_HTTP = (
+    "If the host has no https, set allow_http_media of the store; nothing on the way proves then that the bytes are "
+    "the host's."
+)
+ONLY_HTTPS = f"only https is allowed. {HOW_TO_ALLOW_HTTP}"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -52,6 +58,8 @@ class MediaPolicy:
 
     Args:
         allow_loopback: also 127.0.0.1 and ::1, there with plain http too; for a simulator on this machine.
+        allow_http: also plain http, where the host does not serve it by https. Off, a link of plain http is followed by
+            https alone.
         allow_hosts: host names whose address is not checked, for split DNS and for networks that reach the
             internet by a proxy: `"media.example.com"`, or `".example.com"` for all names below it.
         maximum_bytes: larger media are not taken.
@@ -65,6 +73,7 @@ class MediaPolicy:
     """
 
     allow_loopback: bool = False
+    allow_http: bool = False
     allow_hosts: frozenset[str] = frozenset()
     maximum_bytes: int = 2 * 1024**3
     resolver: Resolver = field(default=system_resolver, repr=False, compare=False)
@@ -76,30 +85,46 @@ class MediaPolicy:
             ForbiddenSource: it may not.
             OSError: the host's name cannot be resolved now.
         """
-        try:
-            url = httpx.URL(link)
-            host = url.raw_host.decode("ascii").lower().rstrip(".")
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise ForbiddenSource("", "it is not a valid address.") from error
+        url = parsed(link)
+        host = _host_of(url)
         if not _HOST.fullmatch(host) or not 0 < (url.port or 443) < 65_536:
             raise ForbiddenSource("", "its host or port is not a valid one.")
         if url.scheme not in ("http", "https") or not host:
             raise ForbiddenSource(host, "it is not a complete https:// address.")
         if url.userinfo:
             raise ForbiddenSource(host, "it has a user name or password in it.")
-        if url.scheme == "http" and not self.allow_loopback:
-            raise ForbiddenSource(host, "only https is allowed.")
-        if url.scheme == "https" and self.trusts(host):
+        if url.scheme == "http" and not (self.allow_loopback or self.allow_http):
+            raise ForbiddenSource(host, ONLY_HTTPS)
+        if self.trusts(host) and (url.scheme == "https" or self.allow_http):
             return VettedLink(host, ())
-        try:
-            addresses = tuple(self.resolver(host, url.port or (443 if url.scheme == "https" else 80)))
-        except UnicodeError as error:  # what getaddrinfo says of a label of more than 63 letters
-            raise ForbiddenSource(host, "its host is not a valid name.") from error
+        addresses = self._resolved(host, url.port or (443 if url.scheme == "https" else 80))
         if not addresses:
             raise OSError(f"no address is known for {host}")
         for text in addresses:
             self._check_address(host, text, url.scheme)
         return VettedLink(host, addresses)
+
+    def ways(self, link: str) -> tuple[str, ...]:
+        """Return how to try to follow a link, in order: for plain http over the network https on the same host first.
+
+        Raises:
+            ForbiddenSource: it is not an address.
+            OSError: the host's name cannot be resolved now.
+        """
+        url = parsed(link)
+        host = _host_of(url)
+        # Certificates are made out to names: at a bare address https has nothing to prove.
+        if url.scheme != "http" or self._is_here(host, url.port or 80) or (_is_address(host) and not self.trusts(host)):
+            return (link,)
+        secure = str(url.copy_with(scheme="https"))
+        return (secure, link) if self.allow_http else (secure,)
+
+    def _is_here(self, host: str, port: int) -> bool:
+        """Tell whether a host is this machine and may be, so that plain http is as good."""
+        if not self.allow_loopback:
+            return False
+        found = (host,) if _is_address(host) else self._resolved(host, port)
+        return all(_is_address(text) and address_kind(ipaddress.ip_address(text)) == "loopback" for text in found)
 
     def trusts(self, host: str) -> bool:
         """Return whether this host is named in `allow_hosts`."""
@@ -109,6 +134,12 @@ class MediaPolicy:
             for allowed in self.allow_hosts
         )
 
+    def _resolved(self, host: str, port: int) -> tuple[str, ...]:
+        try:
+            return tuple(self.resolver(host, port))
+        except UnicodeError as error:  # what getaddrinfo says of a label of more than 63 letters
+            raise ForbiddenSource(host, "its host is not a valid name.") from error
+
     def _check_address(self, host: str, text: str, scheme: str) -> None:
         try:
             kind = address_kind(ipaddress.ip_address(text))
@@ -116,14 +147,39 @@ class MediaPolicy:
             raise ForbiddenSource(host, f"{text!r} is not an IP address.") from error
         if kind == "loopback" and self.allow_loopback:
             return
-        if scheme == "http":
-            raise ForbiddenSource(host, "only https is allowed, except on this machine itself.")
+        if scheme == "http" and not self.allow_http:
+            raise ForbiddenSource(host, ONLY_HTTPS)
         if kind != "public":
             raise ForbiddenSource(
                 host,
                 f"its address {text} is not public. If your network is so on purpose (split DNS, a proxy), "
                 "add the host to allow_media_hosts of the store.",
             )
+
+
+def parsed(link: str) -> httpx.URL:
+    """Take a link apart.
+
+    Raises:
+        ForbiddenSource: it is not an address.
+    """
+    try:
+        return httpx.URL(link)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ForbiddenSource("", "it is not a valid address.") from error
+
+
+def _host_of(url: httpx.URL) -> str:
+    # Not `host`, which decodes names in punycode and raises where they are none.
+    return url.raw_host.decode("ascii", "replace").lower().rstrip(".")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def address_kind(address: Address) -> Literal["public", "loopback", "private"]:

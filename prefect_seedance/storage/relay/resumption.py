@@ -14,13 +14,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
+
+from prefect_seedance.headers import retry_after_seconds, whole_number
 
 # How signed links of S3, OSS, COS and TOS say that they have expired or are wrong; a missing object may be a
 # link whose object was moved.
 _REFRESH = frozenset({400, 401, 403, 404, 410})
+
+_LONGEST_SENT_ON = 500
 
 
 class ResumeVerdict(Enum):
@@ -86,31 +88,30 @@ def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -
         return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)
     if status in _REFRESH:
         return Judgement(ResumeVerdict.FRESH_LINK, f"HTTP {status}", progress, status)
-    return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, _retry_after(headers))
+    return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, retry_after_seconds(headers))
 
 
 def _judge_start(headers: Mapping[str, str]) -> Judgement:
     if headers.get("content-encoding", "identity").lower() != "identity":
         return Judgement(ResumeVerdict.WAIT, "it is sent compressed, which was not asked for", DownloadProgress())
     etag = headers.get("etag", "")
-    length = headers.get("content-length", "")
     return Judgement(
         ResumeVerdict.READ,
         "",
         DownloadProgress(
-            size=int(length) if length.isdecimal() else None,
-            etag="" if etag.startswith("W/") or not etag.isascii() else etag,
-            last_modified=headers.get("last-modified", ""),
-            content_type=headers.get("content-type", ""),
+            size=whole_number(headers.get("content-length", "")),
+            etag="" if etag.startswith("W/") else _plain(etag),
+            last_modified=_plain(headers.get("last-modified", "")),
+            content_type=_plain(headers.get("content-type", "")),
         ),
     )
 
 
 def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", "").strip())
-    if found is None or int(found.group(1)) != progress.position:
+    found = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", headers.get("content-range", "").strip())
+    if found is None or whole_number(found.group(1)) != progress.position:
         return Judgement(ResumeVerdict.START_OVER, "the host does not continue where it was asked to", progress)
-    size = None if found.group(2) == "*" else int(found.group(2))
+    size = whole_number(found.group(2))  # None for "*"
     if size is not None and progress.size is not None and size != progress.size:
         return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
     etag = headers.get("etag", "")
@@ -119,14 +120,6 @@ def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) 
     return Judgement(ResumeVerdict.READ, "", replace(progress, size=progress.size if size is None else size))
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        when = parsedate_to_datetime(text)
-        # By the host's own clock where it tells it.
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max(0.0, (when - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def _plain(text: str) -> str:
+    """Return a header that may be sent on, to this host again or to the store; "" for one that no header may hold."""
+    return text if text.isascii() and text.isprintable() and len(text) <= _LONGEST_SENT_ON else ""

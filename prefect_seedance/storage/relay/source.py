@@ -91,6 +91,7 @@ class MediaSource:
         self._sleep = sleep
         self._link = ""
         self._fresh_links = 0
+        self._advice = ""
         self._progress = DownloadProgress()
 
     @property
@@ -120,6 +121,7 @@ class MediaSource:
         with MediaHTTP(self._policy, transport=self._transport, timeout=self._timeout) as http:
             while True:
                 judgement = yield from self._read_once(http, buffer, cancelled)
+                self._advice = http.advice
                 if self._is_whole(judgement):
                     break
                 self._recover(faults, judgement, cancelled)
@@ -131,7 +133,10 @@ class MediaSource:
     ) -> Generator[bytes, None, Judgement]:
         """Ask once and yield what comes; READ in the end means that the body was closed in good order."""
         _stop_if(cancelled)
-        self._link = self._link or self._ask_link(False)
+        self._link = self._link or self._ask_link(self._fresh_links > 0)
+        if "://" not in self._link:  # none, or the path without a host that the vendor gives now and then for a moment
+            self._link = ""
+            return Judgement(ResumeVerdict.WAIT, "there is no whole link to it at the moment", self._progress)
         try:
             with http.get(self._link, request_headers(self._progress)) as response:
                 judgement = judge(response.status_code, response.headers, self._progress)
@@ -182,7 +187,7 @@ class MediaSource:
 
     def _renew_link(self, judgement: Judgement, cancelled: threading.Event | None) -> None:
         if self._fresh_links >= self._limits.fresh_links:
-            raise LinkExpired(judgement.status, host_of(self._link))
+            raise LinkExpired(judgement.status, host_of(self._link), self._advice)
         if self._fresh_links:  # the first time at once: links do expire
             self._pause(self._limits.wait(self._fresh_links), cancelled)
         self._fresh_links += 1
@@ -191,7 +196,8 @@ class MediaSource:
     def _given_up(self, reason: str) -> SourceError:
         if self._progress.position:
             return TruncatedSource(self._progress.position, self._progress.size)
-        return SourceUnavailable(host_of(self._link), reason)
+        host = host_of(self._link) if self._link else ""
+        return SourceUnavailable(host, f"{reason}. {self._advice}" if self._advice else reason)
 
     def _pause(self, seconds: float, cancelled: threading.Event | None) -> None:
         if self._sleep is not None:

@@ -8,21 +8,25 @@ header and in TLS, where the certificate is verified against it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Self
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from prefect_seedance.storage.errors import ForbiddenSource
-from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
+from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
 from prefect_seedance.tls import tls_context
+from prefect_seedance.versions import version_of
 
 MAXIMUM_REDIRECTS = 3
 # A read that brings no byte for this long counts as a drop. Below the 30 seconds that Prefect gives a
 # cancelled run, so that a thread which waits for bytes still notices.
 TIMEOUT = httpx.Timeout(connect=10.0, read=20.0, write=10.0, pool=10.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What shows that a host serves a link by https as well.
+_SERVED = _REDIRECTS | {200, 206, 416}
 # No connection is kept: a pool knows connections by address, and behind one address of a CDN are many hosts,
 # each with a certificate of its own.
 _LIMITS = httpx.Limits(max_keepalive_connections=0)
@@ -30,46 +34,28 @@ _LIMITS = httpx.Limits(max_keepalive_connections=0)
 TransportFactory = Callable[[], httpx.BaseTransport]
 
 
-def open_transport() -> httpx.BaseTransport:
-    """Return the transport that connects for real."""
-    return httpx.HTTPTransport(verify=tls_context(), limits=_LIMITS)
+def open_transport(proxy: str = "") -> httpx.BaseTransport:
+    """Return the transport that connects for real, through a proxy if one is named.
 
-
-class VettedTransport(httpx.BaseTransport):
-    """Checks each request against the policy and connects to the address that was checked."""
-
-    def __init__(self, policy: MediaPolicy, inner: httpx.BaseTransport) -> None:
-        self._policy = policy
-        self._inner = inner
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send to the first of the host's addresses that can be connected to."""
-        try:
-            target = self._policy.check(str(request.url))
-        except OSError as error:
-            raise httpx.ConnectError(f"the host's name cannot be resolved: {error}") from error
-        failure = httpx.ConnectError("no address")
-        for address in target.addresses:
-            # Host header and the rest were made from the name already; only the way there is replaced.
-            vetted = httpx.Request(
-                request.method,
-                request.url.copy_with(host=address),
-                headers=request.headers,
-                extensions={**request.extensions, "sni_hostname": target.host},
-            )
-            try:
-                return self._inner.handle_request(vetted)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = httpx.ConnectError(str(error))
-        raise failure
-
-    def close(self) -> None:
-        """Close the transport below."""
-        self._inner.close()
+    Raises:
+        httpx.ProxyError: the proxy cannot be used.
+    """
+    try:
+        return httpx.HTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy or None)
+    except (
+        ImportError,
+        ValueError,
+        httpx.InvalidURL,
+    ) as error:  # such as SOCKS without its extra
+        # The proxy's address may hold a password.
+        raise httpx.ProxyError("the proxy that the environment names cannot be used") from error
 
 
 class MediaHTTP:
     """Follows links under a policy. Sends no Authorization, no cookies, and asks for bytes as they are.
+
+    It speaks to transports, not through a client of httpx: a client logs each address, signature and all, takes every
+    `Location` apart before it is asked to, and keeps cookies.
 
     Args:
         policy: which links may be followed.
@@ -85,17 +71,13 @@ class MediaHTTP:
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._policy = policy
-        self._vetted = httpx.Client(
-            transport=VettedTransport(policy, (transport or open_transport)()),
-            timeout=timeout,
-            trust_env=False,
-        )
-        self._open_trusted = lambda: httpx.Client(
-            transport=transport() if transport else None, verify=tls_context(), timeout=timeout, limits=_LIMITS
-        )
-        # Made only when needed: a proxy in the environment that httpx cannot use (SOCKS without its extra)
-        # would be an error here, and hosts that are not named go round it.
-        self._trusted: httpx.Client | None = None
+        self._factory = transport
+        self._timeout = timeout.as_dict()
+        self._transports: dict[str, httpx.BaseTransport] = {}
+        # By host of a link of plain http, once it is known: nothing is tried twice, and nothing falls back half way.
+        self._serves_https: dict[str, bool] = {}
+        #: What a person can do if the last answer was no good, as its link was of plain http and was followed by https.
+        self.advice = ""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -105,43 +87,108 @@ class MediaHTTP:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
-        self._vetted.close()
-        if self._trusted is not None:
-            self._trusted.close()
+        for transport in self._transports.values():
+            transport.close()
 
     @contextmanager
     def get(self, link: str, headers: Mapping[str, str]) -> Generator[httpx.Response, None, None]:
         """Open the answer to a GET, its body unread, after at most three redirects.
 
         Raises:
-            ForbiddenSource: the link, or a redirect, leads where the policy forbids.
+            ForbiddenSource: the link, or a redirect, leads where the policy forbids, or nowhere.
+            SourceUnavailable: it is of plain http, which is not allowed, and its host cannot be reached by https.
             httpx.TransportError: no whole answer head came.
         """
+        before = ""
         for _ in range(MAXIMUM_REDIRECTS + 1):
-            with self._send(link, headers) as response:
+            before, response = self._ask(link, headers, before)
+            with closing(response):
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or not location:
                     yield response
                     return
-            link = _joined(link, location)
+            link = _joined(before, location)
         raise ForbiddenSource(host_of(link), f"it was redirected more than {MAXIMUM_REDIRECTS} times.")
 
-    @contextmanager
-    def _send(self, link: str, headers: Mapping[str, str]) -> Generator[httpx.Response, None, None]:
-        client = self._client_for(link)
-        client.cookies.clear()
-        with client.stream(
-            "GET", link, headers={**headers, "accept-encoding": "identity"}, follow_redirects=False
-        ) as response:
-            yield response
+    def _ask(self, link: str, headers: Mapping[str, str], before: str) -> tuple[str, httpx.Response]:
+        """Ask the ways of a link, less the one that has just led here, and return the answer with its way."""
+        host = host_of(link)
+        ways = [way for way in self._ways(link) if way == link or way != before]
+        serves_https = self._serves_https.get(host)
+        if serves_https is not None:
+            ways = ways[:1] if serves_https else ways[-1:]
+        if not ways:
+            raise ForbiddenSource(host, f"its https leads back to plain http, and {ONLY_HTTPS}")
+        for way in ways[:-1]:
+            with suppress(httpx.TransportError):
+                response = self._send(way, headers)
+                if response.status_code in _SERVED:
+                    self._serves_https[host] = True
+                    return way, response
+                response.close()
+            self._serves_https[host] = False
+        last = ways[-1]
+        upgraded = last != link
+        self.advice = HOW_TO_ALLOW_HTTP if upgraded else ""
+        try:
+            response = self._send(last, headers)
+            if upgraded:
+                self._serves_https[host] = True
+            return last, response
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if not upgraded or serves_https:
+                raise
+            # Waiting does not help where there is no https; who repeats the whole step bridges an outage as well.
+            reason = f"the link is plain http, and https to its host failed: {error}. {HOW_TO_ALLOW_HTTP}"
+            raise SourceUnavailable(host, reason) from error
 
-    def _client_for(self, link: str) -> httpx.Client:
-        if not (self._policy.trusts(host_of(link)) and link.lower().startswith("https:")):
-            return self._vetted
-        self._policy.check(link)  # that no password is in it holds for these too
-        # Hosts named in allow_hosts are reached as the environment says, proxy included.
-        self._trusted = self._trusted or self._open_trusted()
-        return self._trusted
+    def _ways(self, link: str) -> tuple[str, ...]:
+        try:
+            return self._policy.ways(link)
+        except OSError as error:
+            raise _unresolved(error) from error
+
+    def _send(self, link: str, headers: Mapping[str, str]) -> httpx.Response:
+        """Send to the first of the host's addresses that can be connected to."""
+        try:
+            target = self._policy.check(link)
+        except OSError as error:
+            raise _unresolved(error) from error
+        try:
+            request = self._request(link, headers)
+            if not target.addresses:
+                # Hosts named in allow_hosts are reached as the environment says, proxy included.
+                return self._transport(_proxy_for(request.url.scheme, target.host)).handle_request(request)
+            return self._send_to(target, request)
+        except (httpx.InvalidURL, ValueError, OverflowError) as error:
+            # What only shows when it is written to the wire, such as a name that is none for a certificate.
+            raise ForbiddenSource(target.host, "its host or path is not a valid one.") from error
+
+    def _send_to(self, target: VettedLink, request: httpx.Request) -> httpx.Response:
+        failure = httpx.ConnectError("no address")
+        for address in target.addresses:
+            # Host header and the rest were made from the name already; only the way there is replaced.
+            vetted = httpx.Request(
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,
+                extensions={**request.extensions, "sni_hostname": target.host},
+            )
+            try:
+                return self._transport("").handle_request(vetted)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = httpx.ConnectError(str(error))
+        raise failure
+
+    def _request(self, link: str, headers: Mapping[str, str]) -> httpx.Request:
+        usual = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"prefect-seedance/{version_of()}"}
+        return httpx.Request("GET", link, headers={**headers, **usual}, extensions={"timeout": self._timeout})
+
+    def _transport(self, proxy: str) -> httpx.BaseTransport:
+        # Made only when needed: a proxy that cannot be used does not disturb hosts that go round it.
+        if proxy not in self._transports:
+            self._transports[proxy] = self._factory() if self._factory else open_transport(proxy)
+        return self._transports[proxy]
 
 
 def host_of(link: str) -> str:
@@ -150,11 +197,8 @@ def host_of(link: str) -> str:
     Raises:
         ForbiddenSource: it is not a link, or has no host.
     """
-    try:
-        url = httpx.URL(link)
-        host = url.raw_host.decode("ascii")
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise ForbiddenSource("", "it is not a valid address.") from error
+    url = parsed(link)
+    host = url.raw_host.decode("ascii", "replace")
     if url.scheme not in ("http", "https") or not host:
         raise ForbiddenSource(host, "it is not a complete https:// address.")
     return host
@@ -163,5 +207,18 @@ def host_of(link: str) -> str:
 def _joined(link: str, location: str) -> str:
     try:
         return str(httpx.URL(link).join(location))
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise ForbiddenSource(host_of(link), "it was redirected to an invalid address.") from error
+
+
+def _unresolved(error: OSError) -> httpx.ConnectError:
+    return httpx.ConnectError(f"the host's name cannot be resolved: {error}")
+
+
+def _proxy_for(scheme: str, host: str) -> str:
+    """Return the proxy that the environment names for a host, "" for none."""
+    named = getproxies()
+    proxy = named.get(scheme) or named.get("all") or ""
+    if not proxy or proxy_bypass(host):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"

@@ -200,6 +200,25 @@ def test_fresh_links_are_bounded_over_all_readings(server: MediaServer) -> None:
     assert links.waits == [1, 2, 4, 8]
 
 
+def test_a_link_that_is_not_there_yet_is_waited_for(server: MediaServer) -> None:
+    """The vendor says "completed" before it has the link, also when it is asked for a fresh one."""
+    server.plan(Fault(status=403))
+    given = iter(["", "video/a.mp4", f"{server.url}/dead", "", "/a.mp4", f"{server.url}/fresh"])
+    asked: list[bool] = []
+
+    def link(refresh: bool) -> str:
+        asked.append(refresh)
+        return next(given)
+
+    waits: list[float] = []
+    source = MediaSource(link, policy=LOOPBACK, timeout=TIMEOUT, sleep=waits.append)
+    assert b"".join(source.iter_bytes()) == VIDEO
+    assert asked == [False, False, False, True, True, True]
+    assert waits == [1, 2, 4]
+    with pytest.raises(SourceUnavailable, match="no whole link"):
+        list(MediaSource(lambda refresh: "", policy=LOOPBACK, sleep=waits.append).iter_bytes())
+
+
 def test_what_the_link_itself_raises_passes_through(server: MediaServer) -> None:
     def no_link(refresh: bool) -> str:
         raise LookupError("no such task")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,15 +17,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from prefect_seedance.storage.errors import ForbiddenSource
+from prefect_seedance.storage.errors import ForbiddenSource, LinkExpired, SourceUnavailable
 from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.relay.transport import MediaHTTP
-from tests.storage.media_server import serving
+from tests.storage.clips import lookalike
+from tests.storage.media_server import Fault, MediaServer, serving
+
+VIDEO = lookalike(700_000)
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for media.example.com that signs itself."""
+    """A certificate for two hosts that signs itself."""
+    hosts = ("media.example.com", "localhost")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "media.example.com")])
     now = datetime.datetime.now(datetime.UTC)
@@ -35,7 +42,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .serial_number(1)
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("media.example.com")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = tmp_path_factory.mktemp("tls") / "pair.pem"
@@ -129,3 +136,156 @@ def test_a_proxy_that_cannot_be_used_does_not_disturb_hosts_that_go_round_it(
         http.get(f"{server.url}/a", {}) as response,
     ):
         assert response.read() == b"video"
+
+
+# Plain http.
+
+
+@pytest.fixture
+def encrypted(certificate: Path) -> Iterator[MediaServer]:
+    """A host that speaks https alone."""
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    with serving(VIDEO, tls=served) as server:
+        yield server
+
+
+def reading(link: str, certificate: Path, *, allow_http: bool = False, waits: list[float] | None = None) -> MediaSource:
+    """A source on this machine that is treated like one out in the network."""
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    return MediaSource(
+        lambda refresh: link,
+        policy=MediaPolicy(allow_hosts=frozenset({"localhost"}), allow_http=allow_http),
+        transport=lambda: httpx.HTTPTransport(verify=trusting),
+        timeout=httpx.Timeout(10.0),
+        sleep=([] if waits is None else waits).append,
+    )
+
+
+@pytest.mark.parametrize("allow_http", [False, True])
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
+def test_a_link_of_plain_http_is_followed_by_https(
+    certificate: Path, encrypted: MediaServer, scheme: str, allow_http: bool
+) -> None:
+    link = f"{scheme}://localhost:{encrypted.port}/a.mp4?Signature=a%2Fb"
+    assert b"".join(reading(link, certificate, allow_http=allow_http).iter_bytes()) == VIDEO
+    assert [seen.path for seen in encrypted.seen] == ["/a.mp4?Signature=a%2Fb"]
+
+
+def test_a_host_without_https_is_an_error_that_names_the_setting_at_once(certificate: Path) -> None:
+    waits: list[float] = []
+    with (
+        serving(VIDEO) as server,
+        pytest.raises(SourceUnavailable, match="set allow_http_media of the store") as caught,
+    ):
+        list(reading(f"http://localhost:{server.port}/a?Signature=secret", certificate, waits=waits).iter_bytes())
+    assert "secret" not in str(caught.value)
+    assert (waits, server.seen) == ([], [])
+
+
+def test_the_setting_admits_plain_http_where_there_is_no_https(certificate: Path) -> None:
+    with serving(VIDEO) as server:
+        server.plan(Fault(cut_after=300_000), Fault(status=503))
+        link = f"http://localhost:{server.port}/a?Signature=secret"
+        assert b"".join(reading(link, certificate, allow_http=True).iter_bytes()) == VIDEO
+    assert [seen.headers.get("range", "") for seen in server.seen] == ["", "bytes=300000-", "bytes=300000-"]
+
+
+class Outage(httpx.HTTPTransport):
+    """A real connection each time but the second."""
+
+    requests = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        Outage.requests += 1
+        if Outage.requests == 2:
+            raise httpx.ConnectError("the network is down for a moment")
+        return super().handle_request(request)
+
+
+@pytest.mark.parametrize("allow_http", [False, True])
+def test_where_https_has_worked_an_outage_is_waited_for_and_nothing_falls_back_to_plain_http(
+    certificate: Path, encrypted: MediaServer, allow_http: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Outage, "requests", 0)
+    encrypted.plan(Fault(cut_after=300_000))
+    waits: list[float] = []
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    source = MediaSource(
+        lambda refresh: f"http://localhost:{encrypted.port}/a",
+        policy=MediaPolicy(allow_hosts=frozenset({"localhost"}), allow_http=allow_http),
+        transport=lambda: Outage(verify=trusting),
+        timeout=httpx.Timeout(10.0),
+        sleep=waits.append,
+    )
+    assert b"".join(source.iter_bytes()) == VIDEO
+    assert (Outage.requests, waits) == (3, [1, 2])
+
+
+def test_a_link_that_https_refuses_is_an_error_that_names_the_setting(
+    certificate: Path, encrypted: MediaServer
+) -> None:
+    encrypted.plan(*(Fault(status=404) for _ in range(50)))
+    with pytest.raises(LinkExpired, match=r"HTTP 404.*set allow_http_media of the store"):
+        list(reading(f"http://localhost:{encrypted.port}/a", certificate).iter_bytes())
+
+
+@pytest.mark.parametrize("allow_http", [False, True])
+def test_a_redirect_to_plain_http_is_followed_by_https_too(
+    certificate: Path, encrypted: MediaServer, allow_http: bool
+) -> None:
+    encrypted.plan(Fault(status=302, headers={"location": f"http://localhost:{encrypted.port}/b"}))
+    link = f"https://localhost:{encrypted.port}/a"
+    assert b"".join(reading(link, certificate, allow_http=allow_http).iter_bytes()) == VIDEO
+    assert [seen.path for seen in encrypted.seen] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(("allow_http", "error"), [(False, ForbiddenSource), (True, httpx.TransportError)])
+def test_https_that_leads_back_to_plain_http_is_not_asked_for_ever(
+    certificate: Path, encrypted: MediaServer, allow_http: bool, error: type[Exception]
+) -> None:
+    place = f"http://localhost:{encrypted.port}/a"
+    encrypted.plan(*(Fault(status=302, headers={"location": place}) for _ in range(50)))
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    policy = MediaPolicy(allow_hosts=frozenset({"localhost"}), allow_http=allow_http)
+    with (
+        MediaHTTP(policy, transport=lambda: httpx.HTTPTransport(verify=trusting)) as http,
+        pytest.raises(error),
+        http.get(f"https://localhost:{encrypted.port}/a", {}),
+    ):
+        pass
+    assert len(encrypted.seen) == 1  # plain http was asked next, or nothing
+
+
+@pytest.mark.parametrize(
+    ("link", "allow_http", "ways"),
+    [
+        ("https://a.example.com/v?Signature=x", True, ["https://a.example.com/v?Signature=x"]),
+        ("http://a.example.com/v?Signature=%2F+", False, ["https://a.example.com/v?Signature=%2F+"]),
+        ("http://a.example.com:80/v", False, ["https://a.example.com/v"]),
+        ("http://a.example.com:8080/v", False, ["https://a.example.com:8080/v"]),
+        ("HTTP://A.example.com/v", True, ["https://a.example.com/v", "HTTP://A.example.com/v"]),
+        ("http://93.184.216.34/v", False, ["http://93.184.216.34/v"]),
+        ("http://[2606:2800:220:1::1]/v", True, ["http://[2606:2800:220:1::1]/v"]),
+    ],
+)
+def test_https_is_tried_first_where_a_certificate_can_prove_something(
+    link: str, allow_http: bool, ways: list[str]
+) -> None:
+    assert list(MediaPolicy(allow_http=allow_http).ways(link)) == ways
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "127.0.0.1", "169.254.169.254"])
+def test_plain_http_opens_no_way_into_the_own_network(address: str) -> None:
+    policy = MediaPolicy(allow_http=True, resolver=lambda host, port: [address])
+    with MediaHTTP(policy) as http, pytest.raises(ForbiddenSource), http.get("http://media.example.com/a", {}):
+        pass
+
+
+def test_what_signs_a_link_reaches_no_log(certificate: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with serving(VIDEO) as server:
+        server.plan(Fault(status=302, headers={"location": "/b?Signature=secret"}), Fault(status=500))
+        source = reading(f"http://localhost:{server.port}/a?Signature=secret", certificate, allow_http=True)
+        assert b"".join(source.iter_bytes()) == VIDEO
+    assert "secret" not in caplog.text
