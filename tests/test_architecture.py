@@ -22,6 +22,7 @@ PACKAGE = "prefect_seedance"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "lazy_names": frozenset(),
     "failpoints": frozenset(),
+    "stopwatch": frozenset(),
     "tls": frozenset(),
     "versions": frozenset(),
     "client": frozenset(),
@@ -37,9 +38,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Loading a name when it is asked for, saying where the code is, the one TLS context of the process: of use everywhere,
-# and a few lines each.
-FOR_ALL = frozenset({"lazy_names", "failpoints", "tls", "versions"})
+# Loading a name when it is asked for, saying where the code is, time that no sleep stops, the one TLS context of the
+# process: of use everywhere, and a few lines each.
+FOR_ALL = frozenset({"lazy_names", "failpoints", "stopwatch", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -48,6 +49,7 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "lazy_names": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
+    "stopwatch": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
     "versions": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
