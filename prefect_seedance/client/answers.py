@@ -92,8 +92,8 @@ def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, 
 def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     """Return a task; also from an old form of the answer, where the task comes without an envelope.
 
-    An answer that names no task is about the one that was asked for: an older form may leave the id out, and a paid
-    video must not be lost for it.
+    An answer that names no task is taken for one about the task that was asked for, since a paid video must not be lost
+    for a field that is left out; `VideoTask.names_itself` tells.
 
     Raises:
         TaskNotFound: The vendor does not know the id.
@@ -112,7 +112,7 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     if answered and answered != task_id.strip():
         shown = exchange.hide(answered)[:MAX_MESSAGE_CHARACTERS]
         raise WrongTask(task_id, shown, **_answer(exchange, envelope))
-    return VideoTask.model_validate({**data, "task_id": task_id})
+    return VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
 
 
 def _opened(exchange: Exchange, task_id: str = "") -> Envelope:

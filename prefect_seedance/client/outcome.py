@@ -40,8 +40,8 @@ SERVER_ERROR_CODE = "-1"
 REFUSING_STATUSES = frozenset({400, 401, 404, 405, 413, 414, 415, 422})
 # All of 4xx but the two that are about time, not about the request: it may have been carried out.
 BUSY_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
-# A task id anywhere in what came back, even in half a JSON.
-_NAMES_A_TASK = re.compile(rb'"task_id"\s*:\s*("\s*[^"\s]|[0-9])')
+# A task id anywhere in what came back, even in half a JSON, in any of the spellings that clients have met.
+_NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*[^"\s]|[0-9])', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

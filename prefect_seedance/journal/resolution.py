@@ -111,6 +111,9 @@ def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask
         raise _about_another(intent, task_id, error.answered) from error
     if task.task_id and task.task_id != task_id:
         raise _about_another(intent, task_id, task.task_id)
+    if not task.names_itself:
+        fix = "Try again in a few minutes: what answered may not be the vendor."
+        raise ResolutionRefused(intent, f"The vendor's answer about task {task_id} does not name it.", fix)
     return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
 
 

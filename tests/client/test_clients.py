@@ -560,6 +560,7 @@ def test_a_paid_task_is_readable_however_odd_its_answer(
 ) -> None:
     task = connect(serve(answer(200, document)))("get_video", "videos_1")
     assert (task.task_id, task.state, task.video_url) == ("videos_1", state, link)
+    assert task.names_itself == ("videos_1" in repr(document))
     assert task.completed_at is None
     assert type(task).model_validate_json(task.model_dump_json()) == task
 

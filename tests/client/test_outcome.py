@@ -77,6 +77,8 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     ),
     "HTTP 404 with a task and no code": (answered(404, TASK), Unknown),
     "HTTP 400 with a task of the future": (answered(400, {"result": {"task_id": 17}}), Unknown),
+    "HTTP 404 with a task in another spelling": (answered(404, {"data": {"taskId": "videos_1"}}), Unknown),
+    "HTTP 429 with a task": (answered(429, {"data": {"task_id": "videos_1"}}), Unknown),
     "HTTP 400 that asks for a task id": (answered(400, {"error": {"message": 'no "task_id": "x"'}}), Refused),
     "HTTP 400 with no task": (answered(400, {"task_id": None, "message": "bad"}), Refused),
     "HTTP 404": (answered(404, b""), Refused),

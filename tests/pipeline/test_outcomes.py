@@ -162,12 +162,15 @@ def test_a_task_that_the_vendor_answers_otherwise_about_is_not_attached(
         vendor.bought(destination)
     (task_id,) = vendor.billed()
     vendor.counter.answer(QUERY, lambda: about("videos_2"), times=1)
+    vendor.counter.answer(QUERY, lambda: envelope({"status": "ok"}), times=1)
 
     def attach() -> State:
         intent = unknown.value.intent
         return resolve_unknown(destination.journal, intent, "attach", task_id=task_id, fetch=vendor.task).state
 
     with pytest.raises(ResolutionRefused, match=f"answers with task videos_2, not {task_id}"):
+        attach()
+    with pytest.raises(ResolutionRefused, match="does not name it"):
         attach()
     assert record_of(destination, unknown.value.intent).state is State.UNKNOWN
     assert attach() is State.SUBMITTED
