@@ -12,6 +12,7 @@
     │   ├── TaskNotFound              the vendor does not know the task id (yet)
     │   ├── SubmissionRefused         a submission that was certainly not accepted
     │   └── UnexpectedAnswer          a page, half a JSON, an unknown code
+    │       └── WrongTask             about another task than was asked for
     ├── OutcomeUnknown                perhaps accepted, perhaps billed
     │   └── SubmissionUnknown         ... and in the journal: settle it with resolve_submission
     ├── TaskError                     about a task that is paid for; carries its id
@@ -85,6 +86,7 @@ from prefect_seedance.client.errors import (
     VendorBusy,
     VideoFailed,
     WaitTimedOut,
+    WrongTask,
 )
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
@@ -194,4 +196,5 @@ __all__ = [
     "VideoNotStored",
     "WaitStopped",
     "WaitTimedOut",
+    "WrongTask",
 ]

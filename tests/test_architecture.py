@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "lazy_names": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
+    "stopwatch": frozenset(),
     "tls": frozenset(),
     "versions": frozenset(),
     "client": frozenset(),
@@ -38,9 +39,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Loading a name when it is asked for, saying where the code is, numbers in headers, the one TLS context of the process:
-# of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"lazy_names", "failpoints", "headers", "tls", "versions"})
+# Loading a name when it is asked for, saying where the code is, numbers in headers, time that no sleep stops, the one
+# TLS context of the process: of use everywhere, and a few lines each.
+FOR_ALL = frozenset({"lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -50,6 +51,7 @@ MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "lazy_names": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
+    "stopwatch": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
     "versions": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,

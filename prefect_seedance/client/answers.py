@@ -1,7 +1,7 @@
 """How the answer to a call that buys nothing is read: as a model, or as the error that fits.
 
-The vendor sends business errors under HTTP 200, so the envelope's code is asked first, and the HTTP status
-only where there is no code.
+The vendor sends business errors under HTTP 200, so the code of its envelope is asked first, and the HTTP status
+only where there is none.
 """
 
 from __future__ import annotations
@@ -22,12 +22,21 @@ from prefect_seedance.client.errors import (
     TaskNotFound,
     UnexpectedAnswer,
     VendorBusy,
+    WrongTask,
 )
-from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope, retry_after_seconds
+from prefect_seedance.client.exchange import (
+    MAX_MESSAGE_CHARACTERS,
+    Envelope,
+    Exchange,
+    open_envelope,
+    retry_after_seconds,
+    task_id_of,
+)
 from prefect_seedance.client.models import VideoTask
 
 Model = TypeVar("Model", bound=BaseModel)
 
+NO_ENVELOPE = Envelope("", "", None, {}, is_vendors=False)
 NOT_FOUND_WORDS = "任务不存在"
 ERROR_BY_CODE: Mapping[str, type[ApiError]] = {
     "20001": AuthenticationFailed,
@@ -38,7 +47,6 @@ ERROR_BY_CODE: Mapping[str, type[ApiError]] = {
 ERROR_BY_STATUS: Mapping[int, type[ApiError]] = {
     400: InvalidParameters,
     401: AuthenticationFailed,
-    403: AuthenticationFailed,
     422: InvalidParameters,
     429: RateLimited,
 }
@@ -84,21 +92,27 @@ def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, 
 def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     """Return a task; also from an old form of the answer, where the task comes without an envelope.
 
-    The id asked for is kept whatever the answer repeats.
+    An answer that names no task is taken for one about the task that was asked for, since a paid video must not be lost
+    for a field that is left out; `VideoTask.names_itself` tells.
 
     Raises:
         TaskNotFound: The vendor does not know the id.
+        WrongTask: The answer names another task.
         SeedanceError: For any other answer that does not hold a task.
     """
     envelope = _opened(exchange, task_id)
     data = envelope.data
-    if not envelope.code and {"task_id", "status"} <= envelope.document.keys():
+    if not envelope.code and "status" in envelope.document and task_id_of(envelope.document):
         data = dict(envelope.document)
     elif not envelope.is_success:
         raise _error(exchange, envelope, task_id)
-    if not isinstance(data, dict) or not data.keys() & {"task_id", "status"}:
+    if not isinstance(data, dict) or not data.keys() & {"task_id", "id", "status"}:
         raise _unexpected(exchange, "success, but without a task", transient=True)
-    return VideoTask.model_validate({**data, "task_id": task_id})
+    answered = task_id_of(data)
+    if answered and answered != task_id.strip():
+        shown = exchange.hide(answered)[:MAX_MESSAGE_CHARACTERS]
+        raise WrongTask(task_id, shown, **_answer(exchange, envelope))
+    return VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
 
 
 def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
@@ -109,37 +123,41 @@ def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
     except ValueError as error:
         if exchange.fault is not None and exchange.status_code < 300:
             raise ConnectionFailed(exchange.reason, sent=True) from exchange.fault
-        raise _error(exchange, Envelope("", "", None, {}), task_id, str(error)) from exchange.fault
+        raise _error(exchange, NO_ENVELOPE, task_id, str(error)) from exchange.fault
 
 
 def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable: str = "") -> SeedanceError:
     status_code = exchange.status_code or 0
     answer = _answer(exchange, envelope)
-    gone = NOT_FOUND_WORDS in envelope.message or (status_code == 404 and envelope.code not in ERROR_BY_CODE)
+    gone = NOT_FOUND_WORDS in envelope.message or (status_code == 404 and envelope.error_code not in ERROR_BY_CODE)
     if task_id and gone:
         return TaskNotFound(task_id, **answer)
-    kind = ERROR_BY_CODE.get(envelope.code) or ERROR_BY_STATUS.get(status_code)
+    kind = ERROR_BY_CODE.get(envelope.error_code) or ERROR_BY_STATUS.get(status_code)
     if kind is not None:
         return kind(**answer)
-    transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.code)
+    transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.error_code)
     if 300 <= status_code < 400:
         target = exchange.hide(exchange.headers.get("location", "nowhere"))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
     else:
-        reason = unreadable or (f"code {envelope.code} is not known" if envelope.code else "it has no code")
+        reason = unreadable or _unknown_code(envelope)
     return UnexpectedAnswer(reason, transient=transient, **answer)
 
 
+def _unknown_code(envelope: Envelope) -> str:
+    return f"code {envelope.code} is not known" if envelope.error_code else "it is not the vendor's envelope"
+
+
 def _unexpected(exchange: Exchange, reason: str, *, transient: bool) -> UnexpectedAnswer:
-    return UnexpectedAnswer(reason, transient=transient, **_answer(exchange, Envelope("", "", None, {})))
+    return UnexpectedAnswer(reason, transient=transient, **_answer(exchange, NO_ENVELOPE))
 
 
 def _answer(exchange: Exchange, envelope: Envelope) -> Answer:
     return {
         "status_code": exchange.status_code,
-        "code": envelope.code,
+        "code": envelope.error_code,
         "vendor_message": envelope.message,
         # The raw text is for what could not be read: an envelope's message is enough.
-        "excerpt": "" if envelope.code else exchange.excerpt,
+        "excerpt": "" if envelope.error_code else exchange.excerpt,
         "retry_after": retry_after_seconds(exchange.headers),
     }

@@ -5,13 +5,14 @@
     ├── InvalidRequest            refused by us before anything was sent          (also a ValueError)
     ├── ConnectionFailed          the network failed, and no video was bought by the call
     ├── ApiError                  the vendor answered, and the answer is not a success
-    │   ├── AuthenticationFailed  code 20001, HTTP 401 or 403
-    │   ├── InvalidParameters     code 20002, HTTP 400 or 422
+    │   ├── AuthenticationFailed  code 20001, bare HTTP 401
+    │   ├── InvalidParameters     code 20002, bare HTTP 400 or 422
     │   ├── RateLimited           code 40000, HTTP 429
     │   ├── VendorBusy            code -1
     │   ├── TaskNotFound          the vendor does not know the task id (yet)
     │   ├── SubmissionRefused     a create that was certainly not accepted
     │   └── UnexpectedAnswer      a page, half a JSON, no envelope, an unknown code
+    │       └── WrongTask         about another task than was asked for
     ├── OutcomeUnknown            a create that was perhaps accepted, and perhaps billed
     └── TaskError                 about a task that exists and was paid for; carries its id
         ├── VideoFailed           the vendor's own verdict
@@ -129,7 +130,7 @@ class ApiError(SeedanceError):
 
 
 class AuthenticationFailed(ApiError):
-    """The key is missing, wrong or blocked (20001, HTTP 401 or 403). The vendor's own text may be empty."""
+    """The key is missing, wrong or blocked (20001, bare HTTP 401). The vendor's own text may be empty."""
 
     explanation = (
         "The vendor did not accept the API key. The call had no effect and cost nothing; tasks that were "
@@ -138,7 +139,7 @@ class AuthenticationFailed(ApiError):
 
 
 class InvalidParameters(ApiError):
-    """The vendor calls a parameter wrong (20002, HTTP 400 or 422)."""
+    """The vendor calls a parameter wrong (20002, bare HTTP 400 or 422)."""
 
     explanation = (
         "The vendor refused a parameter. The call had no effect and cost nothing. Change what its message "
@@ -203,6 +204,19 @@ class UnexpectedAnswer(ApiError):
             "submitted before go on. Call again later; if it stays so, check base_url.",
             **answer,
         )
+
+
+class WrongTask(UnexpectedAnswer):
+    """An answer about another task than was asked for, as from a cache on the way that mixes up its entries.
+
+    Attributes:
+        task_id: The task that was asked for.
+        answered: The task that the answer names.
+    """
+
+    def __init__(self, task_id: str, answered: str, **answer: Unpack[Answer]) -> None:
+        self.task_id, self.answered = task_id, answered
+        super().__init__(f"it is about task {answered!r}, not {task_id!r}", transient=True, **answer)
 
 
 class OutcomeUnknown(SeedanceError):

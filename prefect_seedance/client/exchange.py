@@ -29,6 +29,7 @@ MOST_DIGITS = 40
 LARGEST_AMOUNT = 1e15
 # Unix seconds of the year 5138; the same number of milliseconds is in 1973, before any task.
 FIRST_MOMENT_OUT_OF_RANGE = 1e11
+_JSON_TYPES = frozenset({"application/json", "text/json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,19 +123,32 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The vendor's ``{code, msg, data}``.
+    """A JSON object that came back: the vendor's ``{code, msg, data}``, or that of something in between.
 
     Attributes:
         code: As text, since it is a string on the pages and a number on the wire; "" if there is none.
         message: ``msg``, or what stands for it in other gateways' errors.
         data: The payload.
         document: The whole JSON object.
+        is_vendors: Whether it has the vendor's form: sent as JSON, with a code and the text ``msg``. A proxy or a
+            firewall may answer with JSON too, after the vendor has accepted.
     """
 
     code: str
     message: str
     data: JsonValue
     document: Mapping[str, JsonValue]
+    is_vendors: bool
+
+    @property
+    def error_code(self) -> str:
+        """The code if it is the vendor's word, else "": only then does it say what was not done."""
+        return self.code if self.is_vendors else ""
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task that the payload is about, "" if it names none."""
+        return task_id_of(self.data) if isinstance(self.data, dict) else ""
 
     @property
     def is_success(self) -> bool:
@@ -148,6 +162,15 @@ def text_of(value: JsonValue) -> str:
         return value.strip()
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MOST_DIGITS
     return str(value) if whole else ""
+
+
+def task_id_of(data: Mapping[str, JsonValue]) -> str:
+    """Read the id of the task that a payload is about: ``task_id`` as documented, else ``id``; "" if it names none.
+
+    The vendor's own command line reads both. Where both stand there the documented one is meant: the other may be that
+    of a row in somebody's table.
+    """
+    return text_of(data.get("task_id")) or text_of(data.get("id"))
 
 
 def amount(value: JsonValue) -> float | None:
@@ -255,7 +278,15 @@ def open_envelope(exchange: Exchange) -> Envelope:
     if not message and isinstance(error_part, dict):
         message = text_of(error_part.get("message"))
     message = exchange.hide(message)[:MAX_MESSAGE_CHARACTERS]
-    return Envelope(text_of(document.get("code")), message, document.get("data"), document)
+    code = text_of(document.get("code"))
+    is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
+    return Envelope(code, message, document.get("data"), document, is_vendors)
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    """Tell whether a body was sent as JSON. One that is not labelled at all may be."""
+    labels = [value for name, value in headers.items() if name.lower() == "content-type"]
+    return all(label.partition(";")[0].strip().lower() in _JSON_TYPES for label in labels)
 
 
 def _integer(digits: str) -> int | None:

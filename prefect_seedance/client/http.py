@@ -20,12 +20,15 @@ import httpx
 from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.protocol import ApiRequest, T
 from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
+from prefect_seedance.stopwatch import start_stopwatch
 from prefect_seedance.tls import tls_context
 from prefect_seedance.versions import version_of
 
 #: What may carry the bytes instead of httpx's own transport.
 Transport = httpx.BaseTransport
 AsyncTransport = httpx.AsyncBaseTransport
+#: Asked when a request's first byte is about to leave, past name resolution, proxy and handshakes: may it still?
+MaySend = Callable[[], bool]
 
 # How long an idle connection is kept. httpx's own 5 s are less than the 10 s between two polls of a task, each of which
 # would then begin with a connection of its own.
@@ -80,12 +83,12 @@ class _Carrier:
         # A simulator on this machine is never asked through a proxy, which would see the key in clear text.
         self._trust_env = not settings.is_local
 
-    def _deadline_of(self, call: ApiRequest[T], timeout: float | None) -> Deadline:
+    def _deadline_of(self, call: ApiRequest[T], timeout: float | None, may_send: MaySend | None) -> Deadline:
         usual = self._settings.timeout.total if call.total_seconds is None else call.total_seconds
         total = usual if timeout is None else checked_seconds(timeout)
         # httpx's own transport tells when sending begins, so until then nothing is sent. A transport that was
         # passed in may tell nothing: then nothing is known.
-        return Deadline(total, call.method, sent=False if self._own_transport else None)
+        return Deadline(total, call.method, sent=False if self._own_transport else None, may_send=may_send)
 
     def _incoming(self) -> Incoming:
         return Incoming(self._settings.api_key.get_secret_value())
@@ -143,24 +146,25 @@ class Carrier(_Carrier):
         """Close the pooled connections."""
         self._pool.close()
 
-    def carry(self, call: ApiRequest[T], timeout: float | None = None) -> Exchange:
+    def carry(self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None) -> Exchange:
         """Send a call once. Whatever the network does is in the exchange, not raised.
 
         Args:
             call: What to send.
             timeout: Limit of the whole exchange in seconds; by default that of the call, else of the settings.
+            may_send: Asked right before the first byte leaves; False keeps everything back.
 
         Raises:
             InvalidRequest: The call cannot be written.
             OSError: The file to upload cannot be read.
         """
         if not call.fresh:
-            return self._carry(self._pool, call, timeout)
+            return self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
         with self._open(FRESH_CONNECTION) as alone:
-            return self._carry(alone, call, timeout)
+            return self._carry(alone, call, self._deadline_of(call, timeout, may_send))
 
-    def _carry(self, client: httpx.Client, call: ApiRequest[T], timeout: float | None) -> Exchange:
-        deadline, incoming = self._deadline_of(call, timeout), self._incoming()
+    def _carry(self, client: httpx.Client, call: ApiRequest[T], deadline: Deadline) -> Exchange:
+        incoming = self._incoming()
         with call.open_file() as upload:
             request = self._request(call, deadline, deadline.note, upload)
             timer = threading.Timer(deadline.total_seconds, deadline.cut)
@@ -203,15 +207,17 @@ class AsyncCarrier(_Carrier):
         """Close the pooled connections."""
         await self._pool.aclose()
 
-    async def carry(self, call: ApiRequest[T], timeout: float | None = None) -> Exchange:
+    async def carry(
+        self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None
+    ) -> Exchange:
         """Send a call once; see `Carrier.carry`."""
         if not call.fresh:
-            return await self._carry(self._pool, call, timeout)
+            return await self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
         async with self._open(FRESH_CONNECTION) as alone:
-            return await self._carry(alone, call, timeout)
+            return await self._carry(alone, call, self._deadline_of(call, timeout, may_send))
 
-    async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], timeout: float | None) -> Exchange:
-        deadline, incoming = self._deadline_of(call, timeout), self._incoming()
+    async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], deadline: Deadline) -> Exchange:
+        incoming = self._incoming()
         with call.open_file() as upload:
             request = self._request(call, deadline, deadline.anote, upload)
             try:
@@ -267,10 +273,19 @@ class Deadline:
     thread cannot be cancelled, so at the deadline a timer calls `cut`, which shuts the socket down: whatever waits
     on it returns at once. Sending is never begun after the deadline; what fails before sending began was
     certainly not received.
+
+    The monotonic clock stands still while the machine sleeps, and a machine may sleep between the handshake and the
+    request. So whether sending may begin is decided by a stopwatch that no sleep stops, and by whoever has the right to
+    send (``may_send``). What was sent goes on by the monotonic clock: to give up its answer for a sleep, or for a wall
+    clock that was set, would only make it unknown.
     """
 
-    def __init__(self, total_seconds: float, method: str, *, sent: bool | None = None) -> None:
+    def __init__(
+        self, total_seconds: float, method: str, *, sent: bool | None = None, may_send: MaySend | None = None
+    ) -> None:
         self.total_seconds = total_seconds
+        self._elapsed = start_stopwatch()
+        self._may_send = may_send
         self._deadline = time.monotonic() + total_seconds
         self._method = method.encode()
         self._lock = threading.Lock()
@@ -307,7 +322,7 @@ class Deadline:
         """Take note of one event of the transport.
 
         Raises:
-            httpx.ConnectTimeout: Sending is about to begin and the time has run out.
+            httpx.ConnectTimeout: Sending is about to begin, and the time or the right to send has run out.
         """
         if event.endswith(("connect_tcp.started", "connect_tcp.complete", "start_tls.complete")):
             if self.sent is None:
@@ -317,10 +332,18 @@ class Deadline:
             # A proxy is sent a CONNECT first; that is not our request yet.
             if getattr(info.get("request"), "method", self._method) != self._method:
                 return
-            if self.expired:
-                self.sent = False
-                raise httpx.ConnectTimeout(f"{self.total_seconds:g} s had passed before anything was sent")
+            self._check_before_sending()
             self.sent = True
+
+    def _check_before_sending(self) -> None:
+        reason = ""
+        if self.expired or self._elapsed() >= self.total_seconds:
+            reason = f"{self.total_seconds:g} s had passed before anything was sent"
+        elif self._may_send is not None and not self._may_send():
+            reason = "connecting took so long, or the machine slept, that the right to send had run out"
+        if reason:
+            self.sent = False
+            raise httpx.ConnectTimeout(reason)
 
     async def anote(self, event: str, info: Mapping[str, object]) -> None:
         """`note`, for the transport that awaits it."""

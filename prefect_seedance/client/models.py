@@ -92,6 +92,7 @@ class VideoTask(_Answer):
             completed. Older answers gave a path without a host.
         error_message: The vendor's words on a failure.
         cost: JimiCoin, None if not answered.
+        names_itself: Whether the answer named the task. Without that `task_id` is the one that was asked for.
     """
 
     task_id: Text = ""
@@ -103,6 +104,7 @@ class VideoTask(_Answer):
     video_url: Link = ""
     error_message: Text = ""
     cost: Price = None
+    names_itself: Flag = True
 
     @model_validator(mode="before")
     @classmethod

@@ -5,15 +5,19 @@
     NeverSent        no                yes                      no connection; no byte of ours left
     TooManyRequests  no                yes, after a wait        HTTP 429, code 40000
     Busy             no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
-    Refused          no                no, change something     codes 20001, 20002; plain 3xx, 4xx
+    Refused          no                no, change something     codes 20001, 20002; REFUSING_STATUSES without a code
     Unknown          perhaps           never                    everything else once bytes have left
 
 The last row is the point: a repeated create may be billed twice and there is no key to prevent it, so only
 what is known to be harmless is listed above, and whatever nobody thought of falls below.
+
+A code counts in the vendor's own envelope only (`Envelope.is_vendors`), a task id wherever it stands: the one says
+that there is nothing to pay for, and must be certain; the other may be all that is left of a paid video.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from prefect_seedance.client.exchange import (
@@ -31,9 +35,14 @@ BUSY_WORDS = "系统繁忙"
 REFUSING_CODES = frozenset({"20001", "20002"})
 RATE_LIMIT_CODE = "40000"
 SERVER_ERROR_CODE = "-1"
-# Statuses of the 4xx range that are about time, not about the request: it may have been carried out.
-UNKNOWN_STATUSES = frozenset({408, 499})
-BUSY_STATUSES = frozenset({200, *range(400, 500)}) - UNKNOWN_STATUSES
+# Without the vendor's envelope these say that the request was not taken: it is malformed, too large, or for another
+# address. The vendor words its business errors under 200, so any other bare status, 403 or a redirect included, comes
+# from something in between, perhaps after the vendor accepted.
+REFUSING_STATUSES = frozenset({400, 401, 404, 405, 413, 414, 415, 422})
+# All of 4xx but the two that are about time, not about the request: it may have been carried out.
+BUSY_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
+# A task id anywhere in what came back, even in half a JSON, in any of the spellings that clients have met.
+_NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*[^"\s]|[0-9])', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,49 +135,58 @@ def read_submission(exchange: Exchange) -> Outcome:
     try:
         envelope = open_envelope(exchange)
     except ValueError as error:
-        return _by_status(exchange, None, str(error))
-    return _by_code(exchange, envelope)
-
-
-def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
-    data = envelope.data if isinstance(envelope.data, dict) else {}
-    task_id = text_of(data.get("task_id"))
-    if task_id and not is_vendor_id(task_id):
-        return _unknown(exchange, "the task id is too long, or holds characters that no id has")
+        envelope = Envelope("", str(error), None, {}, is_vendors=False)
     if envelope.is_success:
-        if not task_id:
-            return _unknown(exchange, "the vendor reports success, but without a task id")
-        return Accepted(
-            task_id,
-            text_of(data.get("status")),
-            text_of(data.get("model")),
-            unix_seconds(data.get("created_at")),
-            price(data.get("cost")),
-        )
-    if task_id:
-        return _unknown(exchange, f"the vendor sent a task id with code {envelope.code or 'missing'}")
-    if exchange.status_code == 429 or envelope.code == RATE_LIMIT_CODE:
+        return _success(exchange, envelope)
+    if envelope.task_id or _NAMES_A_TASK.search(exchange.body):
+        return _unknown(exchange, f"a task id came without a success: {_said(envelope)}")
+    if exchange.status_code == 429:
+        return TooManyRequests(retry_after_seconds(exchange.headers))
+    return _by_code(exchange, envelope) if envelope.is_vendors else _bare(exchange, envelope)
+
+
+def _success(exchange: Exchange, envelope: Envelope) -> Outcome:
+    data = envelope.data if isinstance(envelope.data, dict) else {}
+    task_id = envelope.task_id
+    if not task_id:
+        return _unknown(exchange, "the vendor reports success, but without a task id")
+    if not is_vendor_id(task_id):
+        return _unknown(exchange, "the task id is too long, or holds characters that no id has")
+    return Accepted(
+        task_id,
+        text_of(data.get("status")),
+        text_of(data.get("model")),
+        unix_seconds(data.get("created_at")),
+        price(data.get("cost")),
+    )
+
+
+def _by_code(exchange: Exchange, envelope: Envelope) -> NotAccepted:
+    if envelope.code == RATE_LIMIT_CODE:
         return TooManyRequests(retry_after_seconds(exchange.headers))
     if envelope.code in REFUSING_CODES:
         return Refused(envelope.code, envelope.message, exchange.status_code)
-    if envelope.code == SERVER_ERROR_CODE:
-        if BUSY_WORDS in envelope.message and exchange.status_code in BUSY_STATUSES:
-            return Busy(envelope.message)
-        return _unknown(exchange, f"code -1: {envelope.message or 'no message'}")
-    return _by_status(exchange, envelope, f"code {envelope.code or 'missing'}: {envelope.message or 'no message'}")
+    if envelope.code == SERVER_ERROR_CODE and BUSY_WORDS in envelope.message and exchange.status_code in BUSY_STATUSES:
+        return Busy(envelope.message)
+    return _unknown(exchange, _said(envelope))
 
 
-def _by_status(exchange: Exchange, envelope: Envelope | None, reason: str) -> Outcome:
-    """Judge by the HTTP status, for an answer without a code that is known."""
+def _bare(exchange: Exchange, envelope: Envelope) -> NotAccepted:
+    """Judge an answer that is not the vendor's envelope: by its status alone."""
     status_code = exchange.status_code
-    if status_code == 429:
-        return TooManyRequests(retry_after_seconds(exchange.headers))
-    if status_code is not None and 300 <= status_code < 500 and status_code not in UNKNOWN_STATUSES:
-        if envelope is not None:
-            return Refused(envelope.code, envelope.message, status_code)
-        target = exchange.hide(exchange.headers.get("location", ""))
-        return Refused("", f"redirected to {target}, not followed" if target else reason, status_code)
-    return _unknown(exchange, reason)
+    if status_code in REFUSING_STATUSES:
+        return Refused("", envelope.message, status_code)
+    target = exchange.hide(exchange.headers.get("location", ""))
+    if target and status_code is not None and 300 <= status_code < 400:
+        return _unknown(exchange, f"it redirects to {target}, which is not followed")
+    return _unknown(exchange, _said(envelope))
+
+
+def _said(envelope: Envelope) -> str:
+    message = envelope.message or "no message"
+    if envelope.is_vendors:
+        return f"code {envelope.code}: {message}"
+    return f"not the vendor's envelope: {message}" if envelope.document else message
 
 
 def _unknown(exchange: Exchange, reason: str) -> Unknown:

@@ -120,9 +120,6 @@ class CallRetries:
         return isinstance(error, errors.ConnectionFailed | errors.VendorBusy)
 
 
-_AUTHENTICATION = (401, 403)
-
-
 def error_of(outcome: NotAccepted) -> errors.SeedanceError:
     """Return the error that tells an outcome to a person.
 
@@ -143,7 +140,7 @@ def error_of(outcome: NotAccepted) -> errors.SeedanceError:
             kind = errors.SubmissionRefused
             if code == "20002":
                 kind = errors.InvalidParameters
-            elif code == "20001" or (not code and status_code in _AUTHENTICATION):
+            elif code == "20001" or (not code and status_code == 401):
                 kind = errors.AuthenticationFailed
             return kind(code=code, vendor_message=message, status_code=status_code)
 

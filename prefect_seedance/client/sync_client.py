@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from prefect_seedance.client import protocol
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.client.http import KEEPALIVE_SECONDS, Carrier, Transport
+from prefect_seedance.client.http import KEEPALIVE_SECONDS, Carrier, MaySend, Transport
 from prefect_seedance.client.models import (
     Asset,
     AuditResult,
@@ -100,18 +100,22 @@ class SeedanceClient:
     ) -> None:
         self.close()
 
-    def submit_video(self, request: VideoRequest, *, timeout: float | None = None) -> Outcome:
+    def submit_video(
+        self, request: VideoRequest, *, timeout: float | None = None, may_send: MaySend | None = None
+    ) -> Outcome:
         """Send one create, exactly once, on a connection of its own, and return what became of it.
 
         Args:
             request: What to generate.
             timeout: Limit of the whole exchange in seconds; from 0 down nothing is sent.
+            may_send: Asked when the connection stands and the first byte is about to leave; False keeps it back, and
+                the outcome is `NeverSent`.
 
         Returns:
             One of six outcomes; see ``outcome.py`` for which of them may be sent again.
         """
         call = protocol.create_video_call(request_body(request))
-        return call.read(self._carrier.carry(call, timeout))
+        return call.read(self._carrier.carry(call, timeout, may_send))
 
     def create_video(
         self, request: VideoRequest, *, max_retries: int | None = None, timeout: float | None = None

@@ -55,6 +55,7 @@ LONG_PATIENCE = Patience(300.0, stubborn=True)
 #: How long this process goes by what it wrote or read last, when it goes on with a record.
 _RECENT_SECONDS = 30.0
 _RECENT_ENTRIES = 4096
+_ANSWERS_REMEMBERED = 65_536
 
 
 class Journal:
@@ -87,6 +88,7 @@ class Journal:
         self.confirmed = ConfirmedStore(store, sleep)
         self._store_option = store_option
         self._recent: dict[str, tuple[Entry, float]] = {}
+        self._answered: dict[str, str] = {}
 
     @property
     def location(self) -> str:
@@ -168,6 +170,15 @@ class Journal:
             self.confirmed.store.delete(self.marker_key(intent, opening))
         except (StorageError, OSError) as error:
             _log.info("The marker of intent %s stays behind, which is harmless: %s", intent, error)
+
+    def first_answered(self, task_id: str, intent: str) -> str:
+        """Return the intent whose create was the first of this process to be answered with a task id: this one, or not.
+
+        Two creates are never answered with the same task; a cache on the way may answer one with the other's.
+        """
+        if len(self._answered) >= _ANSWERS_REMEMBERED:
+            self._answered.clear()
+        return self._answered.setdefault(task_id, intent)
 
     def _remember(self, entry: Entry) -> Entry:
         if len(self._recent) >= _RECENT_ENTRIES:

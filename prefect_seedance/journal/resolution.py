@@ -19,7 +19,7 @@ import json
 from collections.abc import Callable
 from typing import Literal
 
-from prefect_seedance.client.errors import TaskNotFound
+from prefect_seedance.client.errors import TaskNotFound, WrongTask
 from prefect_seedance.client.exchange import is_vendor_id
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
@@ -108,10 +108,19 @@ def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask
     except TaskNotFound as error:
         fix = "Check the id, and that the credentials are those of the account that submitted it."
         raise ResolutionRefused(intent, f"The vendor does not know task {task_id}.", fix) from error
+    except WrongTask as error:
+        raise _about_another(intent, task_id, error.answered) from error
     if task.task_id and task.task_id != task_id:
-        fix = "Pass the whole id, as the console shows it."
-        raise ResolutionRefused(intent, f"The vendor answers with task {task.task_id}, not {task_id}.", fix)
+        raise _about_another(intent, task_id, task.task_id)
+    if not task.names_itself:
+        fix = "Try again in a few minutes: what answered may not be the vendor."
+        raise ResolutionRefused(intent, f"The vendor's answer about task {task_id} does not name it.", fix)
     return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
+
+
+def _about_another(intent: str, task_id: str, answered: str) -> ResolutionRefused:
+    fix = "Pass the whole id, as the console shows it; if it is whole, try again in a few minutes."
+    return ResolutionRefused(intent, f"The vendor answers with task {answered}, not {task_id}.", fix)
 
 
 def _target(entry: Entry, resolution: Resolution, number: int) -> Attempt | None:

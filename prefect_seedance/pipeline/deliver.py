@@ -161,6 +161,8 @@ class _Handover:
 
     def _described(self, record: Record, attempt: Attempt, relayed: RelayedObject) -> StoredVideo:
         completed = self.completed
+        if completed.task_id != attempt.task_id:  # the record has gone on to another task: nothing is said of that one
+            completed = VideoTask(task_id=attempt.task_id)
         reported = completed.cost if completed.cost is not None else attempt.cost
         cost, source = (reported, "vendor") if reported is not None else (attempt.price, attempt.price_source)
         return StoredVideo(

@@ -73,11 +73,11 @@ def submit(
             return Evidence(balance_before=balance)
         return Evidence(price=price.coins, price_source=price.source, balance_before=balance)
 
-    def post(seconds: float) -> Outcome:
+    def post(seconds: float, may_send: Callable[[], bool]) -> Outcome:
         gate = gate_for(account)
         gate.take_now()
         with account.client() as client:
-            outcome = client.submit_video(order.prepared, timeout=seconds)
+            outcome = client.submit_video(order.prepared, timeout=seconds, may_send=may_send)
         if isinstance(outcome, TooManyRequests):
             gate.limited(outcome.retry_after or polling.POLL_SECONDS)
         return outcome

@@ -9,14 +9,12 @@ from tests.chaos.orders import Report
 CREATE_FAULTS = tuple(name for name, kind in FAULTS.items() if kind.place == "create")
 #: After these the same run goes on and buys the video.
 BOUGHT_IN_SPITE = frozenset({"slow_answer", "rate_limited_code", "rate_limited_http", "busy"})
-#: After these nothing was bought, for certain, and the next run may try again.
-REFUSED = frozenset({"redirect"})
 #: These end with the client's patience.
 _HANGS = tuple(name for name in CREATE_FAULTS if name.startswith("hang"))
 
 
 def every_create_fault(chaos: Chaos, max_submissions: int) -> None:
-    """Each ends as it should, a second run buys only what was refused, and nothing is bought twice."""
+    """Each ends as it should, a second run buys nothing more, and nothing is bought twice."""
     others = tuple(name for name in CREATE_FAULTS if name not in _HANGS)
     _meet(chaos, others, max_submissions, patience_seconds=60.0)
     _meet(chaos, _HANGS, max_submissions, patience_seconds=8.0)
@@ -27,21 +25,19 @@ def _meet(chaos: Chaos, names: tuple[str, ...], max_submissions: int, patience_s
     prompts = {name: f"{case.prompt} <{name}>" for name in names}
     for name, prompt in prompts.items():
         chaos.vendor.plan(Fault(fault=name, matching=prompt))
-    for first in (True, False):
+    for _ in range(2):
         child = case.begin(
             prompts=tuple(prompts.values()), max_submissions=max_submissions, submit_timeout_seconds=patience_seconds
         )
         reports = dict(zip(names, child.ended().reports(), strict=True))
         for name, report in reports.items():
-            _check(case, prompts[name], name, report, first=first)
+            _check(case, prompts[name], name, report)
 
 
-def _check(case: Case, prompt: str, name: str, report: Report, *, first: bool) -> None:
+def _check(case: Case, prompt: str, name: str, report: Report) -> None:
     bills = [task for bill in case.chaos.vendor.bills() if bill.body["prompt"] == prompt for task in bill.task_ids]
-    if name in BOUGHT_IN_SPITE or (name in REFUSED and not first):
+    if name in BOUGHT_IN_SPITE:
         assert (report.error, [report.task_id]) == ("", bills), (name, report, bills)
-    elif name in REFUSED:
-        assert (report.error, bills) == ("SubmissionRefused", []), (name, report, bills)
     else:
         expected = int(FAULTS[name].accepts)
         assert (report.error, len(bills)) == ("SubmissionUnknown", expected), (name, report, bills)

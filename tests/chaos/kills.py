@@ -69,7 +69,7 @@ def _rows(points: str, note: str = "", **fields: Any) -> list[Kill]:
 
 
 _RATE_LIMITED = {"note": "rate limited", "faults": (Fault(fault="rate_limited_code"),)}
-_REFUSED = {"note": "refused", "faults": (Fault(fault="redirect"),)}
+_REFUSED = {"note": "refused", "faults": (Fault(fault="error_before", status=404),)}
 _LOST_ANSWER = {"note": "answer lost", "faults": (Fault(fault="lost_answer"),), "unknown": True}
 _THREE_POLLS = (Fault(fault="unknown_status", times=3),)
 _FAILED = {"faults": (Fault(fault="failed", message="PROVIDER_TIMEOUT"),), "allowed": 2}

@@ -152,8 +152,8 @@ ONE_POST: dict[str, tuple[Reply | BeforeReading, type[Outcome]]] = {
     "accepted, then dropped": (wire_server.cut_short(ACCEPTED, keep=10_000), Accepted),
     "accepted, under HTTP 500": (answer(500, ACCEPTED), Accepted),
     "wrong key": (answer(200, {"code": 20001, "msg": "", "data": None}), Refused),
-    "redirected, may become a GET": (answer(302, body=b"", headers={"Location": "/elsewhere"}), Refused),
-    "redirected, keeping the method": (answer(307, body=b"", headers={"Location": "/elsewhere"}), Refused),
+    "redirected, may become a GET": (answer(302, body=b"", headers={"Location": "/elsewhere"}), Unknown),
+    "redirected, keeping the method": (answer(307, body=b"", headers={"Location": "/elsewhere"}), Unknown),
     "too many": (answer(429, body=b"", headers={"Retry-After": "3"}), TooManyRequests),
     "busy": (answer(200, BUSY), Busy),
     "a gateway's page": (page(502), Unknown),
@@ -251,10 +251,12 @@ def test_reading_calls_share_a_connection_and_creates_do_not(serve: Serve, conne
     [
         (page(504), errors.OutcomeUnknown),
         (wire_server.drop, errors.OutcomeUnknown),
-        (answer(200, {"code": 20001}), errors.AuthenticationFailed),
-        (answer(200, {"code": "20002"}), errors.InvalidParameters),
-        (answer(402, {"code": 1}), errors.SubmissionRefused),
-        (answer(301, body=b"", headers={"Location": "/x"}), errors.SubmissionRefused),
+        (answer(200, {"code": 20001, "msg": ""}), errors.AuthenticationFailed),
+        (answer(200, {"code": "20002", "msg": "duration"}), errors.InvalidParameters),
+        (answer(402, {"code": 1, "msg": "?"}), errors.OutcomeUnknown),
+        (page(403), errors.OutcomeUnknown),
+        (page(404), errors.SubmissionRefused),
+        (answer(301, body=b"", headers={"Location": "/x"}), errors.OutcomeUnknown),
         (answer(429, body=b"", headers={"Retry-After": "121"}), errors.RateLimited),
     ],
 )
@@ -297,7 +299,9 @@ PASSING: dict[str, Reply | BeforeReading] = {
     "a page": page(200),
     "half an answer": wire_server.cut_short(RUNNING, keep=40),
     "too many": answer(429, body=b""),
-    "too many, in the vendor's way": answer(200, {"code": 40000, "data": None}),
+    "too many, in the vendor's way": answer(200, {"code": 40000, "msg": "请求过于频繁", "data": None}),
+    "somebody else's code for a key": answer(200, {"code": 20001}),
+    "another task": answer(200, {"code": 0, "data": {"task_id": "videos_2", "status": "failed"}}),
     "busy": answer(200, BUSY),
     "success without data": answer(200, {"code": 20000, "data": None}),
 }
@@ -326,11 +330,12 @@ def test_a_question_is_not_asked_for_ever(serve: Serve, connect: Connect) -> Non
     ("reply", "kind"),
     [
         (answer(200, {"code": 20001, "msg": "", "data": None}), errors.AuthenticationFailed),
-        (answer(403, body=b"<html>"), errors.AuthenticationFailed),
-        (answer(200, {"code": 20002}), errors.InvalidParameters),
+        (answer(401, body=b"<html>"), errors.AuthenticationFailed),
+        (answer(403, body=b"<html>"), errors.UnexpectedAnswer),
+        (answer(200, {"code": 20002, "msg": ""}), errors.InvalidParameters),
         (answer(200, {"code": -7, "msg": "任务不存在"}), errors.TaskNotFound),
         (answer(404, body=b""), errors.TaskNotFound),
-        (answer(200, {"code": 50007}), errors.UnexpectedAnswer),
+        (answer(200, {"code": 50007, "msg": ""}), errors.UnexpectedAnswer),
         (answer(302, body=b"", headers={"Location": "/elsewhere"}), errors.UnexpectedAnswer),
         (answer(429, body=b"", headers={"Retry-After": "121"}), errors.RateLimited),
     ],
@@ -544,6 +549,10 @@ WEIRD = {"status": "COMPLETED", "progress": "nearly", "completed_at": 0, "cost":
         ({"code": 0, "data": {"status": "reticulating"}}, "running", ""),
         ({"code": 0, "data": {"task_id": "videos_1", "status": None}}, "running", ""),
         ({"task_id": "videos_1", "status": "queued"}, "running", ""),
+        ({"id": "videos_1", "status": "queued"}, "running", ""),
+        ({"code": 0, "data": {"task_id": None, "id": " videos_1 ", "status": "queued"}}, "running", ""),
+        ({"code": 0, "data": {"task_id": "", "id": {}, "status": "queued"}}, "running", ""),
+        ({"code": 0, "data": {"task_id": "videos_1", "id": 4711, "status": "queued"}}, "running", ""),
     ],
 )
 def test_a_paid_task_is_readable_however_odd_its_answer(
@@ -551,6 +560,7 @@ def test_a_paid_task_is_readable_however_odd_its_answer(
 ) -> None:
     task = connect(serve(answer(200, document)))("get_video", "videos_1")
     assert (task.task_id, task.state, task.video_url) == ("videos_1", state, link)
+    assert task.names_itself == ("videos_1" in repr(document))
     assert task.completed_at is None
     assert type(task).model_validate_json(task.model_dump_json()) == task
 
@@ -602,11 +612,39 @@ def test_an_id_that_could_lead_elsewhere_is_refused_before_anything_is_sent(
 def test_a_task_that_was_accepted_can_be_fetched_whatever_its_id_is_made_of(
     serve: Serve, connect: Connect, task_id: str, segment: str
 ) -> None:
-    server = serve(answer(200, {"code": 20000, "data": {"task_id": task_id}}), answer(200, RUNNING))
+    running = {"code": 20000, "msg": "ok", "data": {"task_id": task_id, "status": "processing"}}
+    server = serve(answer(200, {"code": 20000, "data": {"task_id": task_id}}), answer(200, running))
     driver = connect(server.url + "/gateway/")
     assert driver("create_video", REQUEST).task_id == task_id
     assert driver("get_video", task_id).task_id == task_id
     assert server.received[1].path == f"/gateway/api/open-api/v1/videos/{segment}"
+
+
+@pytest.mark.parametrize(
+    ("data", "answered"),
+    [
+        ({"task_id": "videos_2", "status": "completed", "result": {"video_url": "https://x/2.mp4"}}, "videos_2"),
+        ({"id": "videos_2", "status": "failed"}, "videos_2"),
+        ({"id": 17, "status": "queued"}, "17"),
+        ({"task_id": " ", "id": "videos_2"}, "videos_2"),
+        ({"task_id": "videos_2", "id": "videos_1", "status": "queued"}, "videos_2"),
+        ({"task_id": "VIDEOS_1", "status": "queued"}, "VIDEOS_1"),
+        ({"task_id": "videos_1\nvideos_2", "status": "queued"}, "videos_1\nvideos_2"),
+    ],
+)
+def test_an_answer_about_another_task_is_never_taken_for_this_one(
+    serve: Serve, connect: Connect, data: object, answered: str
+) -> None:
+    driver = connect(serve(answer(200, {"code": 20000, "msg": "ok", "data": data})), max_retries=0)
+    with pytest.raises(errors.WrongTask) as raised:
+        driver("get_video", "videos_1")
+    assert (raised.value.task_id, raised.value.answered) == ("videos_1", answered)
+    assert "'videos_1'" in str(raised.value) and repr(answered) in str(raised.value)
+
+
+def test_a_number_for_an_id_is_the_task_that_was_asked_for(serve: Serve, connect: Connect) -> None:
+    driver = connect(serve(answer(200, {"code": 0, "data": {"task_id": 17, "status": "queued"}})))
+    assert driver("get_video", "17").task_id == "17"
 
 
 def ok(data: object) -> Reply:
@@ -727,7 +765,7 @@ def test_what_opens_the_target_of_a_redirect_is_told_to_nobody(serve: Serve, con
     outcome = driver("submit_video", REQUEST)
     with pytest.raises(errors.UnexpectedAnswer) as raised:
         driver("get_video", "videos_1")
-    for text in (outcome.message, str(raised.value), raised.value.reason):
+    for text in (outcome.reason, str(raised.value), raised.value.reason):
         assert "https://elsewhere.example.com/***" in text
         assert "hidden" not in text
 

@@ -36,6 +36,7 @@ EXAMPLES: list[errors.SeedanceError] = [
     errors.TaskNotFound("videos_1", status_code=404, excerpt="<html>"),
     errors.SubmissionRefused(status_code=402, code="40201", vendor_message="余额不足"),
     errors.UnexpectedAnswer("a web page", transient=True, status_code=502, excerpt="<html>"),
+    errors.WrongTask("videos_1", "videos_2", status_code=200, code="20000"),
     errors.OutcomeUnknown("HTTP 502: a web page", excerpt="<html>", status_code=502),
     errors.TaskError("videos_1", "something."),
     errors.VideoFailed("videos_1", "PROVIDER_TIMEOUT", "transient"),
@@ -111,10 +112,9 @@ def test_problems_are_listed_and_kept() -> None:
         (Busy("系统繁忙"), errors.VendorBusy),
         (Unknown("ReadTimeout"), errors.OutcomeUnknown),
         (Refused("20001", "", 200), errors.AuthenticationFailed),
-        (Refused("", "", 403), errors.AuthenticationFailed),
+        (Refused("", "", 401), errors.AuthenticationFailed),
         (Refused("20002", "duration", 200), errors.InvalidParameters),
-        (Refused("40201", "余额不足", 402), errors.SubmissionRefused),
-        (Refused("", "redirected", 301), errors.SubmissionRefused),
+        (Refused("", "the answer is a web page", 404), errors.SubmissionRefused),
     ],
 )
 def test_an_outcome_has_its_error(

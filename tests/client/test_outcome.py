@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -68,11 +69,21 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "wrong key under HTTP 401": (answered(401, envelope(20001)), Refused),
     "bad parameters": (answered(200, envelope("20002", msg="duration")), Refused),
     "HTTP 400 of another kind": (answered(400, {"error": {"message": "bad"}}), Refused),
-    "HTTP 402 with an unknown code": (answered(402, envelope(40201)), Refused),
-    "HTTP 403 with a page": (answered(403, b"<html>"), Refused),
+    "HTTP 400 with an unknown code": (answered(400, envelope(40201)), Unknown),
+    "HTTP 402 with an unknown code": (answered(402, envelope(40201)), Unknown),
+    "HTTP 400 with the beginning of a task": (
+        answered(400, b'{"code": 0, "data": {"task_id": "videos_1", "st'),
+        Unknown,
+    ),
+    "HTTP 404 with a task and no code": (answered(404, TASK), Unknown),
+    "HTTP 400 with a task of the future": (answered(400, {"result": {"task_id": 17}}), Unknown),
+    "HTTP 404 with a task in another spelling": (answered(404, {"data": {"taskId": "videos_1"}}), Unknown),
+    "HTTP 429 with a task": (answered(429, {"data": {"task_id": "videos_1"}}), Unknown),
+    "HTTP 400 that asks for a task id": (answered(400, {"error": {"message": 'no "task_id": "x"'}}), Refused),
+    "HTTP 400 with no task": (answered(400, {"task_id": None, "message": "bad"}), Refused),
     "HTTP 404": (answered(404, b""), Refused),
-    "moved": (answered(301, b"", location="https://api.viraltok.ai/"), Refused),
-    "moved, keeping the method": (answered(308, b"<html>", location="https://api.viraltok.ai/"), Refused),
+    "moved": (answered(301, b"", location="https://api.viraltok.ai/"), Unknown),
+    "moved, keeping the method": (answered(308, b"<html>", location="https://api.viraltok.ai/"), Unknown),
     "too many": (answered(429, b"<html>"), TooManyRequests),
     "too many, in the vendor's way": (answered(200, envelope(40000, msg="请求过于频繁，请稍后再试")), TooManyRequests),
     "too many, with text": (answered(429, envelope("-1", msg="x")), TooManyRequests),
@@ -88,6 +99,8 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "success without data": (answered(200, envelope(20000)), Unknown),
     "success with an empty id": (answered(200, envelope(20000, {"task_id": "  "})), Unknown),
     "success with null for an id": (answered(200, envelope(20000, {"task_id": None})), Unknown),
+    "the id under its other name": (answered(200, envelope(20000, {"id": "videos_1"})), Accepted),
+    "refusal with a task id under its other name": (answered(200, envelope(20002, {"id": "videos_1"})), Unknown),
     "success with a flag for an id": (answered(200, envelope(20000, {"task_id": True})), Unknown),
     "success with a control character in the id": (answered(200, envelope(0, {"task_id": "a\nb"})), Unknown),
     "success with a list for data": (answered(200, envelope(20000, [TASK])), Unknown),
@@ -215,10 +228,50 @@ def test_hiding_the_key_leaves_a_task_id_alone_that_looks_like_it() -> None:
     assert read_submission(exchange) == Accepted("task_1")
 
 
-def test_a_refusal_says_where_it_was_redirected() -> None:
+def test_where_a_create_was_redirected_is_told() -> None:
     outcome = read_submission(answered(301, b"", location="https://elsewhere.example.com/"))
-    assert isinstance(outcome, Refused)
-    assert "elsewhere.example.com" in outcome.message
+    assert isinstance(outcome, Unknown)
+    assert "elsewhere.example.com" in outcome.reason
+
+
+REFUSED_WHEN_BARE = {400, 401, 404, 405, 413, 414, 415, 422}
+NOT_THE_VENDORS: dict[str, Exchange] = {
+    "nothing": answered(0, b""),
+    "a page": answered(0, b"<html>Forbidden</html>", Content_Type="text/html"),
+    "text": answered(0, b"error code: 1020", Content_Type="text/plain"),
+    "a proxy's JSON": answered(0, {"message": "forbidden"}),
+    "a firewall's JSON": answered(0, {"error": {"code": 20002, "message": "blocked"}}),
+    "a code alone": answered(0, {"code": "40000"}),
+    "a refusing code alone": answered(0, {"code": 20002, "data": None}),
+    "a code with another name for the message": answered(0, {"code": 20001, "message": "no"}),
+    "a code and no text for a message": answered(0, {"code": 20001, "msg": None}),
+    "a message alone": answered(0, {"msg": BUSY, "data": None}),
+    "an empty code": answered(0, envelope(" ", msg="no")),
+    "a flag for a code": answered(0, envelope(True, msg="no")),
+    "a fraction for a code": answered(0, envelope(20002.0, msg="no")),
+    "a busy code in a list": answered(0, [envelope(-1, msg=BUSY)]),
+    "half an envelope": answered(0, b'{"code": 20002, "msg": "dura'),
+    "an envelope sent as a page": answered(0, envelope(20002, msg="no"), Content_Type="text/html; charset=utf-8"),
+    "an envelope of a problem": answered(0, envelope(40000, msg="no"), content_type="application/problem+json"),
+}
+
+
+@pytest.mark.parametrize("bare", NOT_THE_VENDORS.values(), ids=NOT_THE_VENDORS.keys())
+def test_without_the_vendors_envelope_only_the_short_list_is_a_refusal(bare: Exchange) -> None:
+    kinds: dict[int, type[Outcome]] = dict.fromkeys(range(100, 600), Unknown)
+    kinds |= dict.fromkeys(REFUSED_WHEN_BARE, Refused) | {429: TooManyRequests}
+    for status, kind in kinds.items():
+        assert type(read_submission(replace(bare, status_code=status))) is kind, status
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(20001, Refused), ("20002", Refused), (40000, TooManyRequests), (50007, Unknown)]
+)
+@pytest.mark.parametrize("label", ["", "application/json", "Application/JSON; charset=utf-8", "text/json"])
+def test_the_vendors_code_decides_under_every_status(code: object, expected: type[Outcome], label: str) -> None:
+    exchange = answered(0, envelope(code, msg=""), **({"Content_Type": label} if label else {}))
+    for status in {*range(200, 600)} - {429}:
+        assert type(read_submission(replace(exchange, status_code=status))) is expected, status
 
 
 def test_the_wait_that_a_rate_limit_asks_for_is_kept() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,7 +54,7 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, 
     return server, ssl.create_default_context(cafile=str(path))
 
 
-Submit = Callable[[str, float], Outcome]
+Submit = Callable[..., Outcome]
 
 
 @pytest.fixture(params=["blocking", "awaited"])
@@ -61,16 +62,16 @@ def submit(request: pytest.FixtureRequest, contexts: tuple[ssl.SSLContext, ssl.S
     trust = contexts[1]
     proxy: list[str] = []
 
-    def blocking(url: str, timeout: float) -> Outcome:
+    def blocking(url: str, timeout: float, may_send: Callable[[], bool] | None = None) -> Outcome:
         transport = httpx.HTTPTransport(verify=trust, proxy=proxy[0] if proxy else None)
         with transport, SeedanceClient("sk_test", url, transport=transport) as client:
-            return client.submit_video(REQUEST, timeout=timeout)
+            return client.submit_video(REQUEST, timeout=timeout, may_send=may_send)
 
-    def awaited(url: str, timeout: float) -> Outcome:
+    def awaited(url: str, timeout: float, may_send: Callable[[], bool] | None = None) -> Outcome:
         async def run() -> Outcome:
             transport = httpx.AsyncHTTPTransport(verify=trust, proxy=proxy[0] if proxy else None)
             async with transport, AsyncSeedanceClient("sk_test", url, transport=transport) as client:
-                return await client.submit_video(REQUEST, timeout=timeout)
+                return await client.submit_video(REQUEST, timeout=timeout, may_send=may_send)
 
         return asyncio.run(run())
 
@@ -163,3 +164,83 @@ def test_a_create_that_a_plain_proxy_swallows_is_unknown(submit: Submit) -> None
         through(submit, proxy.url)
         assert isinstance(submit("http://127.0.0.1:9", 30.0), Unknown)
         assert [request.method for request in proxy.received] == ["POST"]
+
+
+# The right to send is asked for when everything else is done.
+
+
+def encrypted_by(context: ssl.SSLContext, wire: wire_server.Wire, late_seconds: float = 0.0) -> None:
+    """Answer one connection with TLS, after a while, and pass on to nobody what comes."""
+    wire.wait(late_seconds)
+    with context.wrap_socket(wire.socket.dup(), server_side=True) as encrypted:
+        seen.append(encrypted.recv(65536))
+    raise wire_server.CloseConnection
+
+
+#: What came to `encrypted_by` behind its handshakes.
+seen: list[bytes] = []
+
+
+def test_a_right_that_ran_out_during_a_late_handshake_sends_not_one_byte(
+    submit: Submit, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    seen.clear()
+    late = BeforeReading(lambda wire: encrypted_by(contexts[0], wire, late_seconds=0.7))
+    with WireServer([late]) as server:
+        started = time.monotonic()
+        outcome = submit(server.url.replace("http:", "https:"), 30.0, lambda: time.monotonic() - started < 0.6)
+        assert isinstance(outcome, NeverSent) and "right to send" in outcome.reason
+        deadline = time.monotonic() + 30
+        while not seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert seen == [b""]
+
+
+def test_a_right_that_ran_out_on_the_way_through_a_proxy_sends_no_request(
+    submit: Submit, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    with WireServer([answer(200, ACCEPTED)], tls=contexts[0]) as server:
+
+        def tunnel(wire: wire_server.Wire) -> None:
+            wire.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            wire_server.relay(wire, server.port)
+
+        with WireServer([tunnel]) as proxy:
+            through(submit, proxy.url)
+            asked: list[int] = []
+
+            def may_send() -> bool:
+                asked.append(server.connections)
+                return len(asked) > 1
+
+            assert isinstance(submit(server.url, 30.0, may_send), NeverSent)
+            assert server.received == [] and asked == [1], "asked once, and behind the vendor's handshake"
+            assert submit(server.url, 30.0, may_send) == Accepted("videos_1")
+            assert server.posts == 1
+
+
+def test_the_right_is_not_asked_for_where_there_is_no_connection(submit: Submit) -> None:
+    def may_send() -> bool:
+        raise AssertionError("nothing could be sent")
+
+    assert isinstance(submit("https://127.0.0.1:9", 30.0, may_send), NeverSent)
+
+
+def test_a_right_that_cannot_be_told_sends_nothing(submit: Submit) -> None:
+    def may_send() -> bool:
+        raise RuntimeError("a clock that cannot be read")
+
+    with WireServer([answer(200, ACCEPTED)]) as server:
+        assert isinstance(submit(server.url, 30.0, may_send), NeverSent)
+        assert server.received == []
+
+
+def test_the_total_deadline_of_a_call_counts_a_sleep_before_its_first_byte(
+    submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The machine cannot be put to sleep here, so the clock that counts it is told what it would have seen.
+    monkeypatch.setattr("prefect_seedance.client.http.start_stopwatch", lambda: lambda: 3600.0)
+    with WireServer([answer(200, ACCEPTED)]) as server:
+        outcome = submit(server.url, 150.0)
+        assert isinstance(outcome, NeverSent) and "before anything was sent" in outcome.reason
+        assert server.received == []

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from prefect_seedance.client.outcome import Accepted, Outcome
+from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
@@ -22,9 +22,9 @@ from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
-from prefect_seedance.journal.submit.stopwatch import Stopwatch
 from prefect_seedance.journal.submit.storm import UnknownStorm
 from prefect_seedance.journal.submit.submission import resume_or_submit
+from prefect_seedance.stopwatch import Stopwatch
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import Blob, Store
@@ -207,7 +207,9 @@ class Vendor:
         self.billed.append(task_id)
         return Accepted(task_id, "queued", "seedance2.0-std", 1_795_348_800, 0.25)
 
-    def post(self, seconds: float) -> Outcome:
+    def post(self, seconds: float, may_send: Callable[[], bool] = lambda: True) -> Outcome:
+        if not may_send():
+            return NeverSent("the right to send had run out")
         self.posts += 1
         self.seconds.append(seconds)
         if not self.script:

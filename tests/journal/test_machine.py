@@ -190,7 +190,7 @@ class TwoWriters(RuleBasedStateMachine):
             writer.answer = send(
                 writer.process.journal,
                 writer.claim,
-                lambda seconds: self._answer(answer, claimed, nonce),
+                lambda seconds, may_send: self._answer(answer, claimed, nonce),
                 policy=TWICE,
                 may_still_send=lambda: None,
                 start_stopwatch=writer.process.stopwatch,

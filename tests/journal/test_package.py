@@ -11,8 +11,8 @@ import pytest
 
 import prefect_seedance.journal as journal
 from prefect_seedance.journal.errors import TooManyUnknowns
-from prefect_seedance.journal.submit.stopwatch import start_stopwatch
 from prefect_seedance.journal.submit.storm import UnknownStorm
+from prefect_seedance.stopwatch import start_stopwatch
 
 
 def test_importing_the_package_loads_nothing_else() -> None:

@@ -145,6 +145,15 @@ def test_a_task_id_must_exist_at_the_vendor(world: World) -> None:
             world.journal, INTENT, "attach", task_id="videos_x", fetch=lambda task_id: VideoTask(task_id="videos_y")
         )
 
+    with pytest.raises(ResolutionRefused, match="does not name it"):
+        resolve_unknown(
+            world.journal,
+            INTENT,
+            "attach",
+            task_id="videos_x",
+            fetch=lambda task_id: VideoTask(task_id=task_id, names_itself=False),
+        )
+
     def down(task_id: str) -> VideoTask:
         raise ConnectionFailed("down", sent=False)
 

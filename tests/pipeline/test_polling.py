@@ -68,6 +68,7 @@ def test_a_canceled_task_is_a_failed_one() -> None:
         (lambda: errors.TaskNotFound(TASK), MAXIMUM_NOT_FOUND),
         (lambda: errors.ConnectionFailed("reset", sent=True), MAXIMUM_FAULTS),
         (lambda: errors.UnexpectedAnswer("a page", transient=True), MAXIMUM_FAULTS),
+        (lambda: errors.WrongTask(TASK, "videos_2"), MAXIMUM_FAULTS),
         (lambda: errors.VendorBusy(), MAXIMUM_FAULTS),
     ],
 )

@@ -137,7 +137,10 @@ def attempt(
     except RecordChanged:
         return LookAgain()
     if isinstance(outcome, Accepted):
-        return _accepted(submission, current, outcome, verdict)
+        first = journal.first_answered(outcome.task_id, submission.intent)
+        if first == submission.intent:
+            return _accepted(submission, current, outcome, verdict)
+        outcome = Unknown(f"the vendor answered with task {outcome.task_id}, which it gave to intent {first} before")
     return _not_accepted(submission, current, outcome, verdict, retries)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prefect_seedance.journal.submit.decision import Decision
-from prefect_seedance.journal.submit.stopwatch import Stopwatch, start_stopwatch
+from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """The critical section: claim, POST, outcome. Synchronous, for one worker thread; nothing in it is awaited.
 
     claim     the record goes to `sending`, with a nonce and a lease that others see
-    send      one POST, if the lease still leaves room for all of it; else the claim is renewed first
+    send      one POST, if the lease still leaves room for all of it; else the claim is renewed first. The same is asked
+              once more when the connection stands and the first byte is about to leave
     outcome   what the answer means goes into the record (`submission` does this part)
 
 The lease is counted by two clocks that cannot be confused: others go by the store's, from the moment when the
@@ -9,8 +10,8 @@ claim was written; the owner goes by its own stopwatch, started before that, whi
 is stopped or the machine sleeps. So when others read the claim as lapsed, the owner knew earlier.
 
 What it does not do: it cannot take back a POST. A process that is stopped in the very moment between its last
-look at the stopwatch and the first byte on the wire sends when it is woken, however late. Only an idempotency
-key of the vendor could close that.
+look at the stopwatch and the writing of the request, with nothing in between but that, sends when it is woken, however
+late. Only an idempotency key of the vendor could close that.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Attempt, Delivery, Entry, Holder, Record, Run
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
-from prefect_seedance.journal.submit.stopwatch import Stopwatch
+from prefect_seedance.stopwatch import Stopwatch
 
-#: Sends exactly one POST within the given total of seconds, and returns what its answer means.
-Post = Callable[[float], Outcome]
+#: Sends exactly one POST within the given total of seconds, and returns what its answer means. It asks the function
+#: when the first byte is about to leave; told False, it sends nothing and returns `NeverSent`.
+Post = Callable[[float, Callable[[], bool]], Outcome]
 
 #: When something ends the section from outside there are seconds left, not minutes.
 HASTE = Patience(5.0, stubborn=True)
@@ -182,7 +184,7 @@ def send(
         else:
             where = journal.uri_of(current.intent)
             raise JournalUnavailable(where, f"{_RENEWALS} claims were too old once written.", current.intent)
-        outcome = _posted(post, policy.post_seconds)
+        outcome = _posted(post, policy.post_seconds, lambda: policy.leaves_room(current.elapsed()))
         journal.at("post.after")
         return outcome
     except BaseException as error:
@@ -237,8 +239,8 @@ def _renewed(
     return Claim(entry, current.nonce, elapsed)
 
 
-def _posted(post: Post, seconds: float) -> Outcome:
+def _posted(post: Post, seconds: float, may_send: Callable[[], bool]) -> Outcome:
     try:
-        return post(seconds)
+        return post(seconds, may_send)
     except Exception as error:
         return Unknown(f"the client failed during the POST: {type(error).__name__}: {error}")

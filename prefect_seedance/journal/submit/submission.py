@@ -55,7 +55,8 @@ def resume_or_submit(
         journal: The journal of the store.
         identity: What is asked for (`identify`).
         post: Sends exactly one POST within the given total of seconds, and returns what its answer means. On a
-            fresh connection, without retries, without following redirects.
+            fresh connection, without retries, without following redirects. It asks the function that it is given when
+            the first byte is about to leave, and sends nothing if that says False.
         sender: Who asks.
         policy: How often it may be paid for.
         before_claim: Called each time that a claim is about to be made, and never otherwise, with the nonce that the

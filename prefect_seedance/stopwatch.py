@@ -1,8 +1,8 @@
-"""How long something took, sleep included: for deciding whether a claim is still good.
+"""How long something took, sleep included: for deciding whether something may still be sent.
 
 `time.monotonic` stands still on Linux while the machine sleeps, and every clock stands still in a paused
 virtual machine until the wall clock is set right. So the largest of what several clocks say counts: a clock
-that jumps ahead only makes us renew a claim that was still good.
+that jumps ahead only keeps back what might still have been sent.
 """
 
 from __future__ import annotations
