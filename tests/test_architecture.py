@@ -20,6 +20,7 @@ PACKAGE = "prefect_seedance"
 
 # part -> the parts of the package that it may import (itself always). A dotted name is one module only.
 MAY_IMPORT: dict[str, frozenset[str]] = {
+    "asides": frozenset(),
     "lazy_names": frozenset(),
     "failpoints": frozenset(),
     "tls": frozenset(),
@@ -37,15 +38,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Loading a name when it is asked for, saying where the code is, the one TLS context of the process: of use everywhere,
-# and a few lines each.
-FOR_ALL = frozenset({"lazy_names", "failpoints", "tls", "versions"})
+# Saying something on the side, loading a name when it is asked for, saying where the code is, the one TLS context of
+# the process: of use everywhere, and a few lines each.
+FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
 SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 # part -> the libraries that it must do without
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
+    "asides": PREFECT | AWS | SERVER,
     "lazy_names": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,

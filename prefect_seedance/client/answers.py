@@ -25,6 +25,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.exchange import Envelope, Exchange, open_envelope, retry_after_seconds
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.redaction import clean_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -123,7 +124,7 @@ def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.code)
     if 300 <= status_code < 400:
-        target = exchange.hide(exchange.headers.get("location", "nowhere"))
+        target = clean_text(exchange.hide(exchange.headers.get("location", "nowhere")))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
     else:
         reason = unreadable or (f"code {envelope.code} is not known" if envelope.code else "it has no code")

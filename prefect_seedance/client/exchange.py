@@ -15,12 +15,13 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.redaction import without_signatures
+from prefect_seedance.client.redaction import clean_text, without_signatures
 
 # Answers are a few hundred bytes, the price catalogue some hundred kilobytes. More is not an answer.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 EXCERPT_BYTES = 2048
 MAX_MESSAGE_CHARACTERS = 500
+MAX_CODE_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Exchange:
         """The fault in a few words, "" without one."""
         if self.fault is None:
             return ""
-        return self.hide(f"{type(self.fault).__name__}: {self.fault}".rstrip(": "))
+        return clean_text(self.hide(f"{type(self.fault).__name__}: {self.fault}".rstrip(": ")))
 
     @property
     def excerpt(self) -> str:
@@ -167,10 +168,7 @@ def open_envelope(exchange: Exchange) -> Envelope:
     if not start:
         raise ValueError("the answer is empty")
     try:
-        document = _parse(body)
-        if b"\\ud" in body.lower():
-            # Half a surrogate pair is legal in JSON and cannot be written to a record or a log.
-            document = _parse(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+        document: JsonValue = json.loads(body)
     except (ValueError, RecursionError) as error:
         kind = "a web page" if start.startswith(b"<") else "not valid JSON"
         raise ValueError(f"the answer is {kind}") from error
@@ -180,12 +178,10 @@ def open_envelope(exchange: Exchange) -> Envelope:
     error_part = document.get("error")
     if not message and isinstance(error_part, dict):
         message = text_of(error_part.get("message"))
-    message = exchange.hide(message)[:MAX_MESSAGE_CHARACTERS]
-    return Envelope(text_of(document.get("code")), message, document.get("data"), document)
-
-
-def _parse(body: bytes) -> JsonValue:
-    return json.loads(body)
+    message = clean_text(exchange.hide(message), MAX_MESSAGE_CHARACTERS)
+    return Envelope(
+        clean_text(text_of(document.get("code")), MAX_CODE_CHARACTERS), message, document.get("data"), document
+    )
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
 from prefect_seedance.client.exchange import number, text_of, whole_number
+from prefect_seedance.client.redaction import clean_address, clean_json, clean_text
 
 VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]
@@ -33,6 +34,14 @@ _ASSET_STATES: dict[str, AssetState] = {
 }
 
 
+def _text(value: JsonValue) -> str:
+    return clean_text(text_of(value))
+
+
+def _address(value: JsonValue) -> str:
+    return clean_address(text_of(value))
+
+
 def _flag(value: JsonValue) -> bool:
     return value is True
 
@@ -46,12 +55,17 @@ def _objects(value: object) -> list[object]:
     return [entry for entry in entries if isinstance(entry, dict | BaseModel)]
 
 
-Text = Annotated[str, BeforeValidator(text_of)]
+def _clean_objects(value: object) -> list[object]:
+    return [clean_json(cast("JsonValue", entry)) for entry in _objects(value)]
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Address = Annotated[str, BeforeValidator(_address)]
 Number = Annotated[float | None, BeforeValidator(number)]
 Whole = Annotated[int | None, BeforeValidator(whole_number)]
 Moment = Annotated[int | None, BeforeValidator(_moment)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_objects)]
+Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_clean_objects)]
 
 
 class _Answer(BaseModel):
@@ -80,7 +94,7 @@ class VideoTask(_Answer):
     model: Text = ""
     created_at: Moment = None
     completed_at: Moment = None
-    video_url: Text = ""
+    video_url: Address = ""
     error_message: Text = ""
     cost: Number = None
 
@@ -108,10 +122,10 @@ class Asset(_Answer):
     asset_id: Text = ""
     status: Text = ""
     asset_type: Text = ""
-    original_url: Text = ""
+    original_url: Address = ""
     official_id: Text = ""
     name: Text = ""
-    image_url: Text = ""
+    image_url: Address = ""
     created_at: Text = ""
 
     @property
@@ -189,7 +203,7 @@ class CatalogEntry(_Answer):
 class UploadedFile(_Answer):
     """A file that the vendor keeps for about 3 days."""
 
-    url: Text = ""
+    url: Address = ""
     filename: Text = ""
     size: Whole = None
     mime_type: Text = ""

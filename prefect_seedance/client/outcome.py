@@ -25,6 +25,7 @@ from prefect_seedance.client.exchange import (
     text_of,
     whole_number,
 )
+from prefect_seedance.client.redaction import clean_text
 
 BUSY_WORDS = "系统繁忙"
 REFUSING_CODES = frozenset({"20001", "20002"})
@@ -139,8 +140,8 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> Outcome:
             return _unknown(exchange, "the vendor reports success, but without a task id")
         return Accepted(
             task_id,
-            text_of(data.get("status")),
-            text_of(data.get("model")),
+            clean_text(text_of(data.get("status"))),
+            clean_text(text_of(data.get("model"))),
             whole_number(data.get("created_at")),
             number(data.get("cost")),
         )
@@ -165,7 +166,7 @@ def _by_status(exchange: Exchange, envelope: Envelope | None, reason: str) -> Ou
     if status_code is not None and 300 <= status_code < 500 and status_code not in UNKNOWN_STATUSES:
         if envelope is not None:
             return Refused(envelope.code, envelope.message, status_code)
-        target = exchange.hide(exchange.headers.get("location", ""))
+        target = clean_text(exchange.hide(exchange.headers.get("location", "")))
         return Refused("", f"redirected to {target}, not followed" if target else reason, status_code)
     return _unknown(exchange, reason)
 

@@ -83,7 +83,7 @@ def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
         >>> encode_metadata({"model": "seedance", "take": "zwei Hüte"})
         {'model': 'seedance', 'take': 'zwei%20H%C3%BCte'}
     """
-    return {name: quote(value, safe=_PLAIN) for name, value in metadata.items()}
+    return {name: quote(value, safe=_PLAIN, errors="replace") for name, value in metadata.items()}
 
 
 def decode_metadata(headers: Mapping[str, str]) -> dict[str, str]:
@@ -102,7 +102,7 @@ def content_disposition(filename: str) -> str:
         return "inline"
     plain = "".join(letter if letter.isascii() and letter.isprintable() else "_" for letter in filename)
     plain = plain.replace("\\", "_").replace('"', "_")
-    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
     return f'inline; filename="{plain}"{extended}'
 
 
