@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ParamSpec
 
 P = ParamSpec("P")
@@ -22,6 +24,16 @@ P = ParamSpec("P")
 #: to be written down, a paid video) is worth more than the line.
 BROKEN_PIPE = 1
 _LONGEST = 500
+#: The loggers of the HTTP library, which writes a line between an answer's head and its body.
+_HTTP_LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
+_guards_http: ContextVar[bool] = ContextVar("guards_http", default=False)
 
 
 def aside(tell: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseException | None:
@@ -73,8 +85,40 @@ class AsideLog:
 
     def info(self, message: str, *args: object) -> None:
         """Write a line for whoever follows the work."""
-        self.log(logging.INFO, message, *args)
+        aside(self._logger.info, message, *args, stacklevel=3)
 
     def warning(self, message: str, *args: object) -> None:
         """Write a line that somebody should read."""
-        self.log(logging.WARNING, message, *args)
+        aside(self._logger.warning, message, *args, stacklevel=3)
+
+
+class _BeforeAllFilters(logging.Filter):
+    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not _guards_http.get():
+            return True
+        _guards_http.set(False)  # the same record comes by once more, on its way to the other filters and the handlers
+        try:
+            aside(logging.getLogger(record.name).handle, record)
+        finally:
+            _guards_http.set(True)
+        return False
+
+
+_FIRST = _BeforeAllFilters()
+
+
+@contextmanager
+def http_lines_are_asides() -> Generator[None]:
+    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id."""
+    for name in _HTTP_LOGGERS:
+        filters = logging.getLogger(name).filters
+        if _FIRST not in filters:
+            filters.insert(0, _FIRST)
+    before = _guards_http.get()
+    _guards_http.set(True)
+    try:
+        yield
+    finally:
+        _guards_http.set(before)

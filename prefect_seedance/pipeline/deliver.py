@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from prefect_seedance.asides import words_of
+from prefect_seedance.asides import http_lines_are_asides, words_of
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
@@ -76,7 +76,8 @@ def deliver(
         VideoNotStored: Anything else; carries the task id, what stood in the way as its cause, and how to go on.
     """
     stop = cancelled or threading.Event()
-    with telling_of_the_task(VideoNotStored, completed.task_id or submitted["task_id"], submitted["scope"]):
+    task_id = completed.task_id or submitted["task_id"]
+    with telling_of_the_task(VideoNotStored, task_id, submitted["scope"]), http_lines_are_asides():
         return _Handover(completed, submitted, account, destination, run, observer, stop).run()
 
 
