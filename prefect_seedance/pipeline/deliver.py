@@ -216,8 +216,8 @@ class _Handover:
 
     def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
         """Add poster and media facts, to the record too; a video without them is complete."""
-        work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
         try:
+            work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
             extras = work.result(timeout=_DECODING_SECONDS)
             described = stored.model_copy(update=extras)
             if described != stored:

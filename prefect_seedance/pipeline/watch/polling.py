@@ -31,7 +31,8 @@ LOCAL_POLL_SECONDS = 0.25
 
 #: A task's row is written a moment after its create is answered; later "no such task" is meant.
 MAXIMUM_NOT_FOUND = 12
-#: Faults in a row: with 10 s between them, ten minutes of outage. Nothing below or above repeats a question.
+#: Faults in a row: with 10 s between them, ten minutes of outage. Nothing below repeats a question; what ends the wait
+#: and may pass is waited for once more as a whole, by Prefect.
 MAXIMUM_FAULTS = 60
 #: Answers in a row that say "completed" and give no link that can be used.
 MAXIMUM_WITHOUT_LINK = 30

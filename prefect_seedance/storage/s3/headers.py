@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 from urllib.parse import quote, unquote, urlencode
@@ -18,6 +19,7 @@ JOURNAL = "journal/"
 _TYPES = {".json": "application/json", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
 # What a header may hold as it is. "%" is not among them, so that decoding is exact.
 _PLAIN = "!#$&'()*+,/:;=?@[]^`{|}~<>"
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\x20-\x7e]{0,100})?", re.ASCII)
 
 
 class StorageOptions(TypedDict, total=False):
@@ -47,7 +49,8 @@ class ObjectHeaders(TypedDict):
 def object_headers(content_type: str, metadata: Mapping[str, str], filename: str) -> ObjectHeaders:
     """Return what a video says of itself."""
     return {
-        "ContentType": content_type or "application/octet-stream",
+        # What lies in quarantine has the type that a media host named, which may be anything.
+        "ContentType": content_type if _MEDIA_TYPE.fullmatch(content_type) else "application/octet-stream",
         "ContentDisposition": content_disposition(filename),
         "Metadata": encode_metadata(metadata),
     }
