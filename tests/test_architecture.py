@@ -8,6 +8,7 @@ there, and a circle is one even there: whoever reads one of its modules has to r
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -218,6 +219,18 @@ def test_a_module_keeps_the_rules(path: Path) -> None:
 #: A folder with more modules than this has sub-rooms. The simulator stands apart, and a run shows many things.
 MOST_MODULES = 13
 CROWDED = frozenset({"simulator", "runs"})
+
+
+def test_every_line_of_the_log_is_an_aside() -> None:
+    """A handler that raises must not stop a paid video: `asides` and `runs.logs` are the only ways to a log."""
+    exempt = ("asides.py", "runs/logs.py", "cli/", "simulator/")
+    folder = ROOT / PACKAGE
+    direct = [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if re.search(r"\b(getLogger|get_logger|get_run_logger)\(", path.read_text())
+    ]
+    assert [name for name in direct if not name.startswith(exempt)] == []
 
 
 def test_no_folder_is_crowded() -> None:
