@@ -8,6 +8,7 @@ there, and a circle is one even there: whoever reads one of its modules has to r
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ PACKAGE = "prefect_seedance"
 
 # part -> the parts of the package that it may import (itself always). A dotted name is one module only.
 MAY_IMPORT: dict[str, frozenset[str]] = {
+    "asides": frozenset(),
     "lazy_names": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
@@ -39,15 +41,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Loading a name when it is asked for, saying where the code is, numbers in headers, time that no sleep stops, the one
-# TLS context of the process: of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
+# Saying something on the side, loading a name when it is asked for, saying where the code is, numbers in headers, time
+# that no sleep stops, the one TLS context of the process: of use everywhere, and a few lines each.
+FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
 SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 # part -> the libraries that it must do without
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
+    "asides": PREFECT | AWS | SERVER,
     "lazy_names": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
@@ -220,6 +223,18 @@ def test_a_module_keeps_the_rules(path: Path) -> None:
 #: A folder with more modules than this has sub-rooms. The simulator stands apart, and a run shows many things.
 MOST_MODULES = 13
 CROWDED = frozenset({"simulator", "runs"})
+
+
+def test_every_line_of_the_log_is_an_aside() -> None:
+    """A handler that raises must not stop a paid video: `asides` and `runs.logs` are the only ways to a log."""
+    exempt = ("asides.py", "runs/logs.py", "cli/", "simulator/")
+    folder = ROOT / PACKAGE
+    direct = [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*.py")
+        if re.search(r"\b(getLogger|get_logger|get_run_logger)\(", path.read_text())
+    ]
+    assert [name for name in direct if not name.startswith(exempt)] == []
 
 
 def test_no_folder_is_crowded() -> None:

@@ -33,6 +33,7 @@ from prefect_seedance.client.exchange import (
     task_id_of,
 )
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.redaction import clean_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -137,7 +138,7 @@ def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.error_code)
     if 300 <= status_code < 400:
-        target = exchange.hide(exchange.headers.get("location", "nowhere"))
+        target = clean_text(exchange.hide(exchange.headers.get("location", "nowhere")))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
     else:
         reason = unreadable or _unknown_code(envelope)

@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.redaction import without_signatures
+from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.headers import retry_after_seconds as retry_after_seconds
 
 # Answers are a few hundred bytes, the price catalogue some hundred kilobytes. More is not an answer.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 EXCERPT_BYTES = 2048
 MAX_MESSAGE_CHARACTERS = 500
+MAX_CODE_CHARACTERS = 100
 # As written in a path: far above any id that was seen, below what servers take for a URL and S3 for metadata.
 LONGEST_ENCODED_ID = 1024
 # More than any id, code or amount has.
@@ -57,7 +58,7 @@ class Exchange:
         """The fault in a few words, "" without one."""
         if self.fault is None:
             return ""
-        return self.hide(f"{type(self.fault).__name__}: {self.fault}".rstrip(": "))
+        return clean_text(self.hide(f"{type(self.fault).__name__}: {self.fault}".rstrip(": ")))
 
     @property
     def excerpt(self) -> str:
@@ -261,13 +262,8 @@ def open_envelope(exchange: Exchange) -> Envelope:
     if not start:
         raise ValueError("the answer is empty")
     try:
-        # As `json.loads` reads bytes, which lets half a surrogate pair through in more than one spelling.
-        text = body.decode(json.detect_encoding(body), "surrogatepass")
-        document = _parse(text)
-        if "\\ud" in text.lower() or not _is_writable(text):
-            # It is legal in JSON, and cannot be written to a record or a log.
-            written = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            document = _parse(written.decode("utf-8", "replace"))
+        # As `json.loads` reads bytes.
+        document: JsonValue = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         kind = "a web page" if start.startswith(b"<") else "not valid JSON"
         raise ValueError(f"the answer is {kind}") from error
@@ -277,8 +273,8 @@ def open_envelope(exchange: Exchange) -> Envelope:
     error_part = document.get("error")
     if not message and isinstance(error_part, dict):
         message = text_of(error_part.get("message"))
-    message = exchange.hide(message)[:MAX_MESSAGE_CHARACTERS]
-    code = text_of(document.get("code"))
+    message = clean_text(exchange.hide(message), MAX_MESSAGE_CHARACTERS)
+    code = clean_text(text_of(document.get("code")), MAX_CODE_CHARACTERS)
     is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
     return Envelope(code, message, document.get("data"), document, is_vendors)
 
@@ -305,15 +301,3 @@ def _no_number(word: str) -> None:
 # Python reads no integer of more than 4,300 digits: a single silly number would make the whole answer unreadable, with
 # the task id in it.
 _DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_no_number)
-
-
-def _parse(text: str) -> JsonValue:
-    return _DECODER.decode(text)
-
-
-def _is_writable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

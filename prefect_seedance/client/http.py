@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 import anyio
 import httpx
 
+from prefect_seedance.asides import http_lines_are_asides
 from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.protocol import ApiRequest, T
 from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
@@ -158,10 +159,11 @@ class Carrier(_Carrier):
             InvalidRequest: The call cannot be written.
             OSError: The file to upload cannot be read.
         """
-        if not call.fresh:
-            return self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
-        with self._open(FRESH_CONNECTION) as alone:
-            return self._carry(alone, call, self._deadline_of(call, timeout, may_send))
+        with http_lines_are_asides():
+            if not call.fresh:
+                return self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
+            with self._open(FRESH_CONNECTION) as alone:
+                return self._carry(alone, call, self._deadline_of(call, timeout, may_send))
 
     def _carry(self, client: httpx.Client, call: ApiRequest[T], deadline: Deadline) -> Exchange:
         incoming = self._incoming()
@@ -211,10 +213,11 @@ class AsyncCarrier(_Carrier):
         self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None
     ) -> Exchange:
         """Send a call once; see `Carrier.carry`."""
-        if not call.fresh:
-            return await self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
-        async with self._open(FRESH_CONNECTION) as alone:
-            return await self._carry(alone, call, self._deadline_of(call, timeout, may_send))
+        with http_lines_are_asides():
+            if not call.fresh:
+                return await self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
+            async with self._open(FRESH_CONNECTION) as alone:
+                return await self._carry(alone, call, self._deadline_of(call, timeout, may_send))
 
     async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], deadline: Deadline) -> Exchange:
         incoming = self._incoming()

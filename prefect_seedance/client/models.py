@@ -7,13 +7,13 @@ out. So whoever has a model has clean values: nothing behind it asks again wheth
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
 from prefect_seedance.client.exchange import amount, byte_count, percentage, price, text_of, unix_seconds
+from prefect_seedance.client.redaction import clean_address, clean_json, clean_text
 
 VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]
@@ -36,16 +36,24 @@ _ASSET_STATES: dict[str, AssetState] = {
 }
 
 
+def _text(value: JsonValue) -> str:
+    return clean_text(text_of(value))
+
+
 def _flag(value: JsonValue) -> bool:
     return value is True
 
 
 def _link(value: JsonValue) -> str:
     """Read a link as browsers do: without blanks round it and control characters in it, the scheme in any case."""
-    text = "".join(letter for letter in text_of(value) if letter.isprintable()).strip()
+    text = "".join(letter for letter in text_of(value) if letter.isprintable() or _is_half_a_pair(letter)).strip()
     if text.startswith("//"):
-        return f"https:{text}"
-    return re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text)
+        text = f"https:{text}"
+    return clean_address(re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text))
+
+
+def _is_half_a_pair(letter: str) -> bool:
+    return "\ud800" <= letter <= "\udfff"
 
 
 def _objects(value: object) -> list[object]:
@@ -53,16 +61,11 @@ def _objects(value: object) -> list[object]:
     return [entry for entry in entries if isinstance(entry, dict | BaseModel)]
 
 
-def _finite(value: JsonValue) -> JsonValue:
-    """Drop what no JSON knows, however deep it is in what the vendor does not document."""
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _clean_objects(value: object) -> list[object]:
+    return [clean_json(cast("JsonValue", entry)) for entry in _objects(value)]
 
 
-Text = Annotated[str, BeforeValidator(text_of)]
+Text = Annotated[str, BeforeValidator(_text)]
 Link = Annotated[str, BeforeValidator(_link)]
 Amount = Annotated[float | None, BeforeValidator(amount)]
 Price = Annotated[float | None, BeforeValidator(price)]
@@ -70,8 +73,7 @@ Percentage = Annotated[int | None, BeforeValidator(percentage)]
 ByteCount = Annotated[int | None, BeforeValidator(byte_count)]
 Moment = Annotated[int | None, BeforeValidator(unix_seconds)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Object = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
-Objects = Annotated[tuple[Object, ...], BeforeValidator(_objects)]
+Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_clean_objects)]
 
 
 class _Answer(BaseModel):
@@ -130,10 +132,10 @@ class Asset(_Answer):
     asset_id: Text = ""
     status: Text = ""
     asset_type: Text = ""
-    original_url: Text = ""
+    original_url: Link = ""
     official_id: Text = ""
     name: Text = ""
-    image_url: Text = ""
+    image_url: Link = ""
     created_at: Text = ""
 
     @property

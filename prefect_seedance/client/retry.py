@@ -21,9 +21,9 @@ Creates (`SubmissionRetries`), by their outcome: again only after what is known 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
+from prefect_seedance.asides import AsideLog
 from prefect_seedance.client import errors
 from prefect_seedance.client.outcome import (
     Accepted,
@@ -52,7 +52,7 @@ RATE_LIMITED_TRIES = 6
 
 Random = Callable[[], float]
 
-_log = logging.getLogger("prefect_seedance.client")
+_log = AsideLog("prefect_seedance.client")
 
 
 def backoff_seconds(tries: int, first: float, random: Random) -> float:

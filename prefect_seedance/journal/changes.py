@@ -278,7 +278,7 @@ def _about(record: Record, attempt: Attempt) -> Record:
     """Make a task the one that the record is about."""
     key = ""
     if record.delivery.key_template:
-        with suppress(ValueError):  # not a template of ours: whoever relays names the video, and the task id is kept
+        with suppress(Exception):  # not a template of ours: whoever relays names the video, and the task id is kept
             key = key_of(record.delivery.key_template, attempt)
     update = {"state": State.SUBMITTED, "current": attempt.number, "holder": None, "key": key}
     return record.model_copy(update=update)

@@ -22,7 +22,9 @@ def encode(record: Record) -> bytes:
     """
     values: dict[str, JsonValue] = record.model_dump(mode="json", warnings=False)
     values["submissions"] = record.submissions  # for people; never read back
-    data = (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # No text may keep a record from being written. What the vendor says is clean; a run's name may be anything.
+    data = text.encode("utf-8", "replace")
     Record.model_validate_json(data)
     return data
 

@@ -17,7 +17,6 @@ block).
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from prefect_seedance.asides import AsideLog
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.failpoints import reached
@@ -46,7 +46,7 @@ from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.versions import version_of
 
-_log = logging.getLogger(__name__)
+_log = AsideLog(__name__)
 
 #: Races lost in a row before it is called an outage.
 _RACES = 100
@@ -168,7 +168,7 @@ class Journal:
         """Delete a marker; if that fails it stays, which is harmless."""
         try:
             self.confirmed.store.delete(self.marker_key(intent, opening))
-        except (StorageError, OSError) as error:
+        except Exception as error:  # whatever it is: the record is written, and that is what counts
             _log.info("The marker of intent %s stays behind, which is harmless: %s", intent, error)
 
     def first_answered(self, task_id: str, intent: str) -> str:

@@ -19,23 +19,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from prefect_seedance.client.errors import SeedanceError, VideoFailed
+from prefect_seedance.asides import http_lines_are_asides, words_of
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
-from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
-from prefect_seedance.pipeline.errors import VideoNotStored
+from prefect_seedance.pipeline.errors import VideoNotStored, telling_of_the_task
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.storage.errors import AlreadyExists, StorageError
+from prefect_seedance.storage.errors import AlreadyExists
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.poster import probe, probe_with_poster
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
@@ -45,6 +44,8 @@ from prefect_seedance.versions import version_of
 
 #: Version of the provenance's shape.
 PROVENANCE_FORMAT = 2
+#: Longest name of a model that is kept with the object: of any alphabet it stays below 1.2 KB once encoded.
+_MODEL_CHARACTERS = 100
 #: Longest that the caller waits for poster and media facts.
 _DECODING_SECONDS = 60.0
 
@@ -75,13 +76,9 @@ def deliver(
         VideoNotStored: Anything else; carries the task id, what stood in the way as its cause, and how to go on.
     """
     stop = cancelled or threading.Event()
-    try:
+    task_id = completed.task_id or submitted["task_id"]
+    with telling_of_the_task(VideoNotStored, task_id, submitted["scope"]), http_lines_are_asides():
         return _Handover(completed, submitted, account, destination, run, observer, stop).run()
-    except VideoFailed:
-        raise
-    except (StorageError, SeedanceError) as error:
-        advice = how_to_go_on(submitted["scope"])
-        raise VideoNotStored(completed.task_id or submitted["task_id"], str(error), advice) from error
 
 
 def stored_video(destination: Destination, record: Record) -> StoredVideo | None:
@@ -123,13 +120,14 @@ class _Handover:
             MediaSource(lambda refresh: self._link(task_id, refresh), policy=self.destination.media_for(self.account)),
             store,
             key,
-            metadata={TASK_ID_METADATA: task_id, "intent": record.intent, "model": record.model},
+            # The model is a user's text, and S3 takes 2 KB in all.
+            metadata={TASK_ID_METADATA: task_id, "intent": record.intent, "model": record.model[:_MODEL_CHARACTERS]},
             filename=filename_of(record, task_id),
             cancelled=self.cancelled,
         )
         reached("relay.after")
         stored = self._described(record, attempt, relayed)
-        _write_once(store, beside(key, ".json"), self._provenance(stored, record, attempt).encode())
+        _write_once(store, beside(key, ".json"), self._provenance(stored, record, attempt))
         reached("provenance.after")
         self._recorded(stored)
         facts = {"bytes": stored.bytes, "cost": stored.cost}
@@ -190,8 +188,8 @@ class _Handover:
             seconds=0.0,
         )
 
-    def _provenance(self, stored: StoredVideo, record: Record, attempt: Attempt) -> str:
-        """Write where a video came from as JSON text, from the record alone. No secrets."""
+    def _provenance(self, stored: StoredVideo, record: Record, attempt: Attempt) -> bytes:
+        """Write where a video came from as JSON, from the record alone. No secrets; any text can be written."""
         written = {
             "format": PROVENANCE_FORMAT,
             "request": record.request,
@@ -207,7 +205,7 @@ class _Handover:
                 "python": platform.python_version(),
             },
         }
-        return json.dumps(written, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n"
+        return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
     def _recorded(self, stored: StoredVideo) -> None:
         journal = self.destination.journal
@@ -220,8 +218,8 @@ class _Handover:
 
     def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
         """Add poster and media facts, to the record too; a video without them is complete."""
-        work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
         try:
+            work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
             extras = work.result(timeout=_DECODING_SECONDS)
             described = stored.model_copy(update=extras)
             if described != stored:
@@ -231,7 +229,7 @@ class _Handover:
         except NotDone:
             self._warn(f"Poster and size of {stored.uri} were not there within {_DECODING_SECONDS:.0f} s; left out.")
         except Exception as error:
-            self._warn(f"Poster and size of {stored.uri} are left out: {error}")
+            self._warn(f"Poster and size of {stored.uri} are left out: {words_of(error)}")
         return stored
 
     def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
@@ -241,12 +239,24 @@ class _Handover:
         extras: dict[str, object] = {}
         if media is not None:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}
-        if poster is not None:
-            _write_once(store, beside(key, ".jpg"), poster)
-            extras["poster_uri"] = uri = store.uri_of(beside(key, ".jpg"))
-            _remember_poster(uri, poster)
+        else:
+            self.observer.log(f"Size and length of {relayed.uri} are unknown: PyAV is missing, or cannot read it.")
+        if poster is not None and (uri := self._poster_uri(key, poster)):
+            extras["poster_uri"] = uri
         reached("poster.after")
         return extras
+
+    def _poster_uri(self, key: str, poster: bytes) -> str:
+        """Write the poster beside the video; "" if that fails, so that the facts of the video are not lost with it."""
+        store = self.destination.store
+        try:
+            _write_once(store, beside(key, ".jpg"), poster)
+        except Exception as error:
+            self._warn(f"The poster of {store.uri_of(key)} could not be written: {words_of(error)}")
+            return ""
+        uri = store.uri_of(beside(key, ".jpg"))
+        _remember_poster(uri, poster)
+        return uri
 
 
 #: The newest posters of this process, by address: whoever shows one need not fetch it.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-_log = logging.getLogger(__name__)
+from prefect_seedance.asides import AsideLog, aside, words_of
+
+_log = AsideLog(__name__)
 
 Fact = str | int | float | bool | None
 EventKind = Literal["submitted", "attached", "completed", "stored", "failed", "unknown", "refused"]
@@ -59,15 +60,11 @@ class Observer:
 
     def log(self, message: str, *, level: int = logging.INFO, **facts: Fact) -> None:
         """Write a log line. A handler or filter that raises costs the line, never the video."""
-        try:
-            self.write(level, message, facts)
-        except Exception:
-            with suppress(Exception):
-                _log.log(level, "%s", message)
+        if aside(self.write, level, message, facts) is not None:
+            _log.log(level, "%s", message)  # said somewhere at least
 
     def tell(self, event: Event) -> None:
         """Emit an event; one that cannot be emitted is logged."""
-        try:
-            self.emit(event)
-        except Exception as error:
-            self.log(f"The event {event.kind} was not emitted: {error}", level=logging.WARNING)
+        failure = aside(self.emit, event)
+        if failure is not None:
+            self.log(f"The event {event.kind} was not emitted: {words_of(failure)}", level=logging.WARNING)

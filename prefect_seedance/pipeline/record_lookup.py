@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.pipeline.observer import Observer
 
@@ -45,7 +46,7 @@ def look_up(destination: Destination, identity: Identity, observer: Observer) ->
     try:
         entry = journal.read(identity.intent, Patience(seconds=3.0))
     except Exception as error:
-        observer.log(f"The journal could not be read: {error}")
+        observer.log(f"The journal could not be read: {words_of(error)}")
         return Standing(scope=scope)
     if entry is None:
         return Standing(scope=scope)

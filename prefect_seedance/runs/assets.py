@@ -6,6 +6,7 @@ import logging
 
 from prefect.assets import Asset, materialize
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.location import asset_of
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.pipeline.models import StoredVideo
@@ -36,4 +37,4 @@ async def materialize_asset(stored: StoredVideo, store: VideoStore) -> None:
         told = _materialized.with_options(assets=[asset], task_run_name=f"materialize-asset: {stored.task_id}")
         await told(asset, stored.model_dump(mode="json", include=_FACTS))
     except Exception as error:
-        log("notify", f"The asset {store.location} was not materialized: {error}", level=logging.WARNING)
+        log("notify", f"The asset {store.location} was not materialized: {words_of(error)}", level=logging.WARNING)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from prefect.events import emit_event
 
+from prefect_seedance.asides import aside, words_of
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
 from prefect_seedance.runs.logs import Step, log
@@ -18,6 +19,13 @@ def emit(event: Event) -> None:
     The video's intent is the event's resource; the task id and the address of the video are related ones. Addresses in
     the facts are stripped of what may be a signature.
     """
+    failure = aside(_emit, event)
+    if failure is not None:
+        message = f"The event seedance.video.{event.kind} was not emitted: {words_of(failure)}"
+        log("notify", message, level=logging.WARNING)
+
+
+def _emit(event: Event) -> None:
     facts = {name: without_signatures(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
     related: list[dict[str, str]] = []
     if event.task_id:
@@ -25,15 +33,12 @@ def emit(event: Event) -> None:
     if event.uri:
         related.append({"prefect.resource.id": event.uri, "prefect.resource.role": "video"})
     name = event.task_id or event.intent
-    try:
-        emit_event(
-            event=f"seedance.video.{event.kind}",
-            resource={"prefect.resource.id": f"seedance.video.{event.intent}", "prefect.resource.name": name},
-            related=related,
-            payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
-        )
-    except Exception as error:
-        log("notify", f"The event seedance.video.{event.kind} was not emitted: {error}", level=logging.WARNING)
+    emit_event(
+        event=f"seedance.video.{event.kind}",
+        resource={"prefect.resource.id": f"seedance.video.{event.intent}", "prefect.resource.name": name},
+        related=related,
+        payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
+    )
 
 
 def run_observer(step: Step) -> Observer:

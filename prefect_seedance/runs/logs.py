@@ -9,14 +9,15 @@ from typing import Literal
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 
+from prefect_seedance.asides import AsideLog, aside
+
 Step = Literal["validate", "create", "wait", "store", "notify"]
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 #: Name of the attribute of a log record that holds the facts; the command line draws its progress from it.
 FACTS = "seedance"
 
-#: How rich exits when its output is no longer read (``Console.on_broken_pipe``).
-BROKEN_PIPE = 1
+_log = AsideLog("prefect_seedance.runs")
 
 
 def log(step: Step, message: str, *, level: int = logging.INFO, **facts: str | float | bool | None) -> None:
@@ -30,15 +31,14 @@ def note(message: str, *, level: int = logging.INFO) -> None:
 
 
 def _write(level: int, message: str, extra: Mapping[str, object]) -> None:
-    try:
-        _logger().log(level, "%s", message, extra=extra)
-    except SystemExit as ended:
-        # Prefect's console is rich's, which ends the process in this way once its output is no longer read, for example
-        # after the death of the worker that started this run. It is silent from then on, and what is under way (an
-        # answer to be written down, a paid video) is worth more than that line. Prefect's own lines still end the
-        # process, but none of them comes between the vendor's answer and its record, or while a video is waited for.
-        if ended.code != BROKEN_PIPE:
-            raise
+    # Prefect's own lines can still end the run, but none of them comes between the vendor's answer and its record, or
+    # while a video is waited for.
+    if aside(_run_log, level, message, extra) is not None:
+        _log.log(level, "%s", message)  # said somewhere at least
+
+
+def _run_log(level: int, message: str, extra: Mapping[str, object]) -> None:
+    _logger().log(level, "%s", message, extra=extra)
 
 
 def _logger() -> Logger:

@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run, task_run
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.runs.logs import log, note
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ProgressArtifact:
         try:
             await self._draw(answer.task_id, progress, f"{answer.status}, task {answer.task_id}")
         except Exception as error:
-            note(f"The progress artifact was not written: {error}", level=logging.DEBUG)
+            note(f"The progress artifact was not written: {words_of(error)}", level=logging.DEBUG)
 
     async def _draw(self, task_id: str, progress: float, description: str) -> None:
         from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact

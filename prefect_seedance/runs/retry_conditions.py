@@ -4,6 +4,41 @@ from __future__ import annotations
 
 from prefect.client.schemas.objects import State
 
+from prefect_seedance.client.errors import ConfigurationError, InvalidRequest, TaskError, TaskNotFound
+from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew, SubmissionStopped
+from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped, is_refused_key
+from prefect_seedance.storage.errors import (
+    AlreadyExists,
+    BadKey,
+    BadLocation,
+    ForbiddenSource,
+    NoSpace,
+    NotAVideo,
+    NotWritable,
+    RelayCancelled,
+    SourceTooLarge,
+)
+
+#: Faults that a retry within seconds does not cure; what is not listed may pass, and repeating costs nothing.
+_LASTING = (
+    AlreadyExists,
+    BadKey,
+    BadLocation,
+    ConfigurationError,
+    ForbiddenSource,
+    InvalidRequest,
+    NoSpace,
+    NotAVideo,
+    NotWritable,
+    RecordDamaged,
+    RecordTooNew,
+    RelayCancelled,
+    SourceTooLarge,
+    SubmissionStopped,
+    TaskError,
+    TaskNotFound,
+)
+
 
 def failure_of(state: State[object]) -> object:
     """Return what a failed task run raised.
@@ -11,3 +46,14 @@ def failure_of(state: State[object]) -> object:
     Read from ``state.data``: for async tasks ``state.result()`` is a coroutine, which is not awaited here.
     """
     return getattr(state.data, "exception", state.data)
+
+
+def may_pass(state: State[object]) -> bool:
+    """Tell whether a step that failed after the payment is worth repeating: not after a verdict or a lasting fault.
+
+    An error that only tells of the task is judged by its cause: what stood in the way.
+    """
+    failure = failure_of(state)
+    if isinstance(failure, WaitStopped | VideoNotStored) and failure.__cause__ is not None:
+        failure = failure.__cause__
+    return not (isinstance(failure, _LASTING) or is_refused_key(failure))

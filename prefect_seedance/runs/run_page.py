@@ -9,13 +9,14 @@ import asyncio
 import base64
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
@@ -35,26 +36,27 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoStore) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
-    poster = await threads.run(threads.RECORDS, _poster, stored, store)
-    page = stored_markdown(stored, request, poster)
-    await _shown(_drawn(page, f"seedance-video-{stored.intent[:12]}", stored.uri))
+
+    async def show() -> None:
+        poster = await threads.run(threads.RECORDS, _poster, stored, store)
+        await _drawn(stored_markdown(stored, request, poster), f"seedance-video-{stored.intent[:12]}", stored.uri)
+
+    await _shown(show)
 
 
 async def show_failure(end: NoVideo, request: VideoRequest) -> None:
     """Put on the run's page why there is no video, what was paid and what to do."""
-    await _shown(_drawn(failure_markdown(end, request), "seedance-no-video"))
+    await _shown(lambda: _drawn(failure_markdown(end, request), "seedance-no-video"))
 
 
 async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     """Put on the run's page what goes on at the vendor although the run was cancelled."""
-    await _shown(_drawn(cancelled_markdown(request, now), "seedance-cancelled"))
+    await _shown(lambda: _drawn(cancelled_markdown(request, now), "seedance-cancelled"))
 
 
 async def tag_run(request: VideoRequest) -> None:
     """Tag the flow run with its model."""
-    run_id: str | None = flow_run.get_id()
-    if run_id:
-        await _shown(_tagged(UUID(run_id), {*flow_run.get_tags(), f"seedance:{request.model_name}"}))
+    await _shown(lambda: _tagged(f"seedance:{request.model_name}"))
 
 
 def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> str:
@@ -157,7 +159,7 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
     try:
         found = None if jpeg else store.destination().store.get(beside(stored.key, ".jpg"))
     except Exception as error:
-        note(f"The poster could not be read: {error}")
+        note(f"The poster could not be read: {words_of(error)}")
         return ""
     jpeg = found.data if found else jpeg
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
@@ -169,13 +171,16 @@ async def _drawn(page: str, key: str, description: str | None = None) -> None:
     await acreate_markdown_artifact(page, key=key, description=description)
 
 
-async def _tagged(run_id: UUID, tags: set[str]) -> None:
-    async with get_client() as client:
-        await client.update_flow_run(run_id, tags=sorted(tags))
+async def _tagged(tag: str) -> None:
+    run_id: str | None = flow_run.get_id()
+    if run_id:
+        async with get_client() as client:
+            await client.update_flow_run(UUID(run_id), tags=sorted({*flow_run.get_tags(), tag}))
 
 
-async def _shown(writing: Awaitable[object]) -> None:
+async def _shown(show: Callable[[], Awaitable[object]]) -> None:
+    """Show something; neither its wording nor its writing can fail the run."""
     try:
-        await asyncio.wait_for(writing, _SECONDS)
+        await asyncio.wait_for(show(), _SECONDS)
     except Exception as error:
-        log("notify", f"The run's page was not written: {error}", level=logging.WARNING)
+        log("notify", f"The run's page was not written: {words_of(error)}", level=logging.WARNING)

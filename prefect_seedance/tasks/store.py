@@ -10,59 +10,31 @@ from prefect import task
 from prefect.client.schemas import objects as prefect_objects
 from prefect.tasks import Task
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import (
-    AuthenticationFailed,
-    ConfigurationError,
-    InvalidRequest,
-    TaskError,
-)
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.errors import VideoNotStored, telling_of_the_task
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.retry_conditions import failure_of
-from prefect_seedance.storage.errors import (
-    AlreadyExists,
-    ForbiddenSource,
-    NoSpace,
-    NotAVideo,
-    NotWritable,
-    RelayCancelled,
-    SourceTooLarge,
-)
+from prefect_seedance.runs.retry_conditions import may_pass
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
+    from prefect_seedance.journal.record import Run
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
-
-#: Faults that a retry within seconds does not cure.
-_LASTING = (
-    AlreadyExists,
-    AuthenticationFailed,
-    ConfigurationError,
-    ForbiddenSource,
-    InvalidRequest,
-    NoSpace,
-    NotAVideo,
-    NotWritable,
-    RelayCancelled,
-    SourceTooLarge,
-    TaskError,
-)
 
 
 def storing_is_worth_repeating(
     task: Task[..., object], run: prefect_objects.TaskRun, state: prefect_objects.State[object]
 ) -> bool:
     """Tell Prefect whether storing is worth repeating."""
-    failure = failure_of(state)
-    return not isinstance(getattr(failure, "__cause__", None) or failure, _LASTING)
+    return may_pass(state)
 
 
 @task(
@@ -96,19 +68,20 @@ async def store_video(
     """
     from prefect_seedance.pipeline.steps import deliver
 
-    current, cancelled = await current_run(), threading.Event()
+    cancelled = threading.Event()
     try:
-        stored = await threads.run(
-            threads.RELAYS,
-            deliver,
-            completed,
-            submitted,
-            credentials.vendor_account(),
-            store.destination(),
-            run=current.run,
-            observer=run_observer("store"),
-            cancelled=cancelled,
-        )
+        with telling_of_the_task(VideoNotStored, completed.task_id or submitted["task_id"], submitted["scope"]):
+            stored = await threads.run(
+                threads.RELAYS,
+                deliver,
+                completed,
+                submitted,
+                credentials.vendor_account(),
+                store.destination(),
+                run=await _this_run(),
+                observer=run_observer("store"),
+                cancelled=cancelled,
+            )
     except ENDED:
         cancelled.set()
         log(
@@ -120,3 +93,14 @@ async def store_video(
         raise
     log("store", f"Stored at {stored.uri}, {stored.bytes} bytes.", task_id=stored.task_id, uri=stored.uri)
     return stored
+
+
+async def _this_run() -> Run:
+    """Return which run stores the video. It stands in the provenance only, so the video does not wait for it."""
+    try:
+        return (await current_run()).run
+    except Exception as error:
+        from prefect_seedance.journal.record import Run
+
+        log("store", f"Prefect does not say which run this is: {words_of(error)}", level=logging.WARNING)
+        return Run()

@@ -11,16 +11,15 @@ from prefect.tasks import Task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.errors import TaskError
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_go_on
-from prefect_seedance.journal.errors import SubmissionStopped
+from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.progress import ProgressArtifact
-from prefect_seedance.runs.retry_conditions import failure_of
+from prefect_seedance.runs.retry_conditions import may_pass
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
     """Tell Prefect whether a failed wait is worth repeating: not after a verdict, the time limit or a stop."""
-    return not isinstance(failure_of(state), TaskError | SubmissionStopped)
+    return may_pass(state)
 
 
 @task(
@@ -63,22 +62,23 @@ async def wait_for_video(
     Raises:
         WaitTimedOut: Not a failure: the task goes on, and its id is in the error.
         VideoFailed: The vendor's own verdict.
-        TaskError: It could not be watched any longer.
+        TaskError: It could not be watched any longer, whatever stood in the way; carries the task id and how to go on.
         SubmissionStopped: The record has the verdict already, and the policy allows no further submission.
-        JournalError: The journal cannot be used; carries the task id where it is new.
+        TaskNotRecorded: The journal does not have the task, and cannot be written; carries the task id.
     """
     from prefect_seedance.pipeline.steps import watch
 
     try:
-        return await watch(
-            submitted,
-            credentials.vendor_account(),
-            store.destination(),
-            limit_seconds=options.wait_seconds(request.duration),
-            max_submissions=options.max_submissions,
-            observer=run_observer("wait"),
-            on_answer=ProgressArtifact().update,
-        )
+        with telling_of_the_task(WaitStopped, submitted["task_id"], submitted["scope"]):
+            return await watch(
+                submitted,
+                credentials.vendor_account(),
+                store.destination(),
+                limit_seconds=options.wait_seconds(request.duration),
+                max_submissions=options.max_submissions,
+                observer=run_observer("wait"),
+                on_answer=ProgressArtifact().update,
+            )
     except ENDED:
         log(
             "wait",

@@ -284,6 +284,14 @@ def test_half_a_character_does_not_get_into_a_record() -> None:
     outcome.message.encode()
 
 
+@pytest.mark.parametrize("half", [rb"\ud83d", b"\xed\xa0\xbd"], ids=["escaped", "in bytes"])
+def test_half_a_character_in_an_accepted_task_is_cleaned_but_no_id_is_made_up(half: bytes) -> None:
+    accepted = read_submission(answered(200, b'{"code": 0, "data": {"task_id": "videos_1", "model": "sd2%s"}}' % half))
+    assert isinstance(accepted, Accepted) and accepted.model == "sd2\ufffd"
+    unknown = read_submission(answered(200, b'{"code": 0, "data": {"task_id": "videos_%s"}}' % half))
+    assert isinstance(unknown, Unknown), "the vendor has a task, and we cannot name it"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

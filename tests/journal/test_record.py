@@ -13,7 +13,7 @@ from prefect_seedance.journal import changes
 from prefect_seedance.journal.codec import decode, encode, nonce_of
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew
-from prefect_seedance.journal.record import FREE_ATTEMPTS_KEPT, FREE_OUTCOMES, Attempt, Delivery, Holder, Record
+from prefect_seedance.journal.record import FREE_ATTEMPTS_KEPT, FREE_OUTCOMES, Attempt, Delivery, Holder, Record, Run
 from prefect_seedance.journal.states import State
 from tests.journal.harness import IDENTITY, INTENT, NOON, World
 
@@ -99,6 +99,14 @@ def test_whatever_the_vendor_says_can_be_written(text: str) -> None:
     assert len(kept.encode()) <= changes.EXCERPT_BYTES
     before = record(attempts=(attempt(1, message=kept, excerpt=kept),))
     assert decode(encode(before), "here", INTENT) == before
+
+
+@given(text=st.text(st.characters()) | st.text(st.characters(categories=["Cs", "Cc", "Co"])))
+def test_no_text_keeps_a_record_from_being_written(text: str) -> None:
+    """A run's name, a scope, a header of the vendor: what reaches a record by another way than `plain`."""
+    run = Run(id=text, name=text, url=text)
+    odd = record(model=text, take=text, request={"prompt": text, text: [text]}, attempts=(attempt(1, run=run),))
+    assert decode(encode(odd), "here", INTENT).intent == INTENT
 
 
 def test_what_would_not_read_back_is_not_written() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from prefect.logging import get_logger
 
-from prefect_seedance.runs.logs import BROKEN_PIPE, log, note
+from prefect_seedance.asides import BROKEN_PIPE
+from prefect_seedance.runs.logs import log, note
 
 
 class Ending(logging.Handler):

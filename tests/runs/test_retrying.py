@@ -9,10 +9,18 @@ import pytest
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Failed
 
-from prefect_seedance.client.errors import VideoFailed, WaitTimedOut
-from prefect_seedance.journal.errors import FailedBefore, JournalUnavailable, TaskNotRecorded
-from prefect_seedance.pipeline.errors import VideoNotStored
-from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    RateLimited,
+    TaskNotFound,
+    UnexpectedAnswer,
+    VideoFailed,
+    WaitTimedOut,
+)
+from prefect_seedance.journal.errors import FailedBefore, JournalUnavailable, RecordDamaged, TaskNotRecorded
+from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
+from prefect_seedance.storage.errors import BadLocation, NoSpace, NotWritable, StoreUnavailable
 from prefect_seedance.tasks import store, wait
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.wait import wait_for_video
@@ -26,6 +34,13 @@ def ended(failure: Exception) -> tuple[TaskRun, State[Any]]:
     return run, Failed(data=failure)
 
 
+def because(kind: type[WaitStopped] | type[VideoNotStored], cause: Exception) -> Exception:
+    """The error that tells of the task, as a step raises it."""
+    failure = kind("videos_1", str(cause), "Retry it.")
+    failure.__cause__ = cause
+    return failure
+
+
 @pytest.mark.parametrize(
     ("failure", "useful"),
     [
@@ -35,6 +50,18 @@ def ended(failure: Exception) -> tuple[TaskRun, State[Any]]:
         (FailedBefore(INTENT, "videos_1", "moderation", "no"), False),
         (VideoFailed("videos_1", "no", "moderation"), False),
         (WaitTimedOut("videos_1", 60), False),
+        (because(WaitStopped, AuthenticationFailed(code="20001", status_code=200)), False),
+        (because(WaitStopped, AuthenticationFailed(status_code=401)), False),
+        (because(WaitStopped, AuthenticationFailed(status_code=403)), True),
+        (because(WaitStopped, ConnectionFailed("reset", sent=True)), True),
+        (because(WaitStopped, RateLimited(code="40000")), True),
+        (because(WaitStopped, UnexpectedAnswer("half a JSON", transient=True)), True),
+        (because(WaitStopped, TaskNotFound("videos_1")), False),
+        (because(WaitStopped, JournalUnavailable("/videos", "no answer.")), True),
+        (because(WaitStopped, RecordDamaged("/videos", "half a JSON", INTENT)), False),
+        (because(WaitStopped, StoreUnavailable("s3://b", "no answer")), True),
+        (because(WaitStopped, BadLocation("videos", "it is relative")), False),
+        (because(WaitStopped, ValueError("a fault of ours")), True),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -44,10 +71,20 @@ def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) 
 
 @pytest.mark.parametrize(
     ("cause", "useful"),
-    [(StoreUnavailable("s3://b", "no answer"), True), (NotWritable("/videos", "read only"), False)],
+    [
+        (StoreUnavailable("s3://b", "no answer"), True),
+        (NotWritable("/videos", "read only"), False),
+        (NoSpace("/videos", "full"), False),
+        (AuthenticationFailed(code="20001", status_code=200), False),
+        (AuthenticationFailed(status_code=403), True),
+        (ConnectionFailed("refused", sent=False), True),
+        (RateLimited(code="40000"), True),
+        (JournalUnavailable("/videos", "no answer."), True),
+        (TaskNotRecorded(INTENT, "videos_1", "no answer."), True),
+        (KeyError("a fault of ours"), True),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_storing_is_repeated_for_what_may_pass(cause: Exception, useful: bool) -> None:
-    failure = VideoNotStored("videos_1", str(cause), "Retry it.")
-    failure.__cause__ = cause
+    failure = because(VideoNotStored, cause)
     assert store.storing_is_worth_repeating(store_video, *ended(failure)) is useful

@@ -146,10 +146,10 @@ def attempt(
 
 def _accepted(submission: Submission, current: Claim, answer: Accepted, verdict: Verdict) -> SubmittedVideo:
     journal, callbacks, policy = submission.journal, submission.callbacks, submission.policy
-    callbacks.log(logging.INFO, f"Task {answer.task_id} was accepted (intent {submission.intent}).")
-    journal.at("accepted.logged")
     recorded = True
     try:
+        callbacks.log(logging.INFO, f"Task {answer.task_id} was accepted (intent {submission.intent}).")
+        journal.at("accepted.logged")
         record = journal.record_accepted(
             submission.intent,
             current.nonce,

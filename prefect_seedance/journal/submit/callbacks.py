@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from prefect_seedance.asides import AsideLog, aside, words_of
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 
-_log = logging.getLogger(__name__)
+_log = AsideLog(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,11 @@ def _never() -> bool:
 class Callbacks:
     """What `resume_or_submit` calls. All of them run in its own thread.
 
+    What only tells people (`log`, `emit`) can raise nothing: a paid task is between two lines of the log.
+
     Attributes:
         log: Takes a level of `logging` and a message.
-        emit: Takes each event. If it fails, that is logged.
+        emit: Takes each event; call `tell`. If it fails, that is logged.
         balance: Looks at the account's balance after an unknown outcome, as evidence for a person.
         cancelled: Whether the run is being cancelled; asked before each POST and in every pause.
         sleep: Sleeps for the given number of seconds.
@@ -66,7 +69,7 @@ class Callbacks:
         start_stopwatch: Starts the stopwatch of a claim.
     """
 
-    log: Callable[[int, str], None] = _write_log
+    log: Callable[[int, str], object] = _write_log
     emit: Callable[[SubmissionEvent], None] = _nothing
     balance: Callable[[], float | None] = _not_looked
     cancelled: Callable[[], bool] = _never
@@ -74,17 +77,25 @@ class Callbacks:
     random: Callable[[], float] = random.random
     start_stopwatch: Callable[[], Stopwatch] = start_stopwatch
 
+    def __post_init__(self) -> None:
+        given = self.log
+
+        def log(level: int, message: str) -> None:
+            if aside(given, level, message) is not None:
+                _write_log(level, message)  # said somewhere at least
+
+        object.__setattr__(self, "log", log)
+
     def tell(self, event: SubmissionEvent) -> None:
         """Emit an event; what is emitted never decides what happens."""
-        try:
-            self.emit(event)
-        except Exception as error:
-            self.log(logging.WARNING, f"An event could not be emitted: {error}")
+        failure = aside(self.emit, event)
+        if failure is not None:
+            self.log(logging.WARNING, f"An event could not be emitted: {words_of(failure)}")
 
     def balance_now(self) -> float | None:
         """Look at the balance; None if that fails."""
         try:
             return self.balance()
         except Exception as error:
-            self.log(logging.INFO, f"The balance could not be looked at: {error}")
+            self.log(logging.INFO, f"The balance could not be looked at: {words_of(error)}")
             return None

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from prefect_seedance.client.errors import (
-    AuthenticationFailed,
     ConfigurationError,
     InvalidRequest,
     MediaUnavailable,
@@ -23,7 +22,7 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import without_signatures
-from prefect_seedance.pipeline.errors import WaitStopped
+from prefect_seedance.pipeline.errors import WaitStopped, is_refused_key
 
 #: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
 POLL_SECONDS = 10.0
@@ -32,7 +31,8 @@ LOCAL_POLL_SECONDS = 0.25
 
 #: A task's row is written a moment after its create is answered; later "no such task" is meant.
 MAXIMUM_NOT_FOUND = 12
-#: Faults in a row: with 10 s between them, ten minutes of outage. Nothing below or above repeats a question.
+#: Faults in a row: with 10 s between them, ten minutes of outage. Nothing below repeats a question; what ends the wait
+#: and may pass is waited for once more as a whole, by Prefect.
 MAXIMUM_FAULTS = 60
 #: Answers in a row that say "completed" and give no link that can be used.
 MAXIMUM_WITHOUT_LINK = 30
@@ -94,7 +94,7 @@ def after_fault(error: SeedanceError, task_id: str, tolerated: Tolerated, gap_se
     Raises:
         WaitStopped: Asking again cannot help; carries the task id.
     """
-    if isinstance(error, AuthenticationFailed | ConfigurationError | InvalidRequest):
+    if is_refused_key(error) or isinstance(error, ConfigurationError | InvalidRequest):
         raise WaitStopped(task_id, error, advice) from error
     if isinstance(error, TaskNotFound):
         count = tolerated.not_found + 1

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
@@ -20,6 +21,7 @@ from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import stored_video
+from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.watch import polling
@@ -147,7 +149,8 @@ async def _told(on_answer: OnAnswer, answer: VideoTask, waited_seconds: float, o
     if late:
         telling.cancel()
     elif telling.cancelled() or telling.exception() is not None:
-        why = "it was cancelled" if telling.cancelled() else telling.exception()
+        failure = None if telling.cancelled() else telling.exception()
+        why = words_of(failure) if failure else "it was cancelled"
         observer.log(f"The progress was not shown: {why}", level=logging.DEBUG)
 
 
@@ -204,16 +207,41 @@ async def watch(
     Raises:
         WaitTimedOut: Not a failure: the task goes on, and its id is in the error.
         VideoFailed: The vendor's own verdict.
-        TaskError: It could not be watched any longer.
+        TaskError: It could not be watched any longer, whatever stood in the way.
         SubmissionStopped: The record has the verdict already, and no further submission is allowed.
-        JournalError: The journal cannot be used; carries the task id where it is new.
+        TaskNotRecorded: The journal does not have the task, and cannot be written.
     """
-    journal = destination.journal
-    followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions, limit_seconds)
-    record, task_id = followed.record, followed.task_id
-    if await threads.run(threads.RECORDS, stored_video, destination, record):
-        return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
-    intent, advice = record.intent, how_to_go_on(record.scope)
+    with telling_of_the_task(WaitStopped, submitted["task_id"], submitted["scope"]):
+        followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions, limit_seconds)
+        record, task_id = followed.record, followed.task_id
+        if await threads.run(threads.RECORDS, stored_video, destination, record):
+            return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
+    # The record may know of a later task than the caller.
+    with telling_of_the_task(WaitStopped, task_id, record.scope):
+        return await _watched(
+            followed,
+            submitted,
+            account,
+            destination,
+            limit_seconds=limit_seconds,
+            observer=observer,
+            on_answer=on_answer,
+        )
+
+
+async def _watched(
+    followed: FollowedTask,
+    submitted: SubmittedVideo,
+    account: Account,
+    destination: Destination,
+    *,
+    limit_seconds: float,
+    observer: Observer,
+    on_answer: OnAnswer | None,
+) -> VideoTask:
+    """Watch a task to its end, and write the end into the record."""
+    journal, task_id = destination.journal, followed.task_id
+    intent, advice = followed.record.intent, how_to_go_on(followed.record.scope)
     try:
         async with open_watcher(account) as watcher:
             completed = await watcher.wait(

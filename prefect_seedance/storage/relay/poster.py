@@ -1,22 +1,24 @@
 """A still and the bare facts of a video, by PyAV (extra `media`), decoding no more than needed.
 
-Both are extras of a stored video: they never raise. Without PyAV, or with a file it cannot read, the answer
-is None and the reason is logged.
+Both are extras of a stored video: they never raise, whatever a broken or hostile file makes PyAV raise. Without PyAV,
+or with a file it cannot read, the answer is None and the reason is logged.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, cast
 
+from prefect_seedance.asides import AsideLog, words_of
+
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-_LOG = logging.getLogger(__name__)
+_LOG = AsideLog(__name__)
 _Answer = TypeVar("_Answer")
 
 # Generated clips often fade in. Half a minute at 30 frames per second is more than any of them has.
@@ -30,7 +32,7 @@ _JPEG_QUALITY = 4  # mjpeg's scale: 2 is best, 31 is worst
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What a video file says of itself: size in pixels, length (0 if it does not say) and codec (`h264`)."""
+    """What a video file says of itself: size in pixels, length and codec (`h264`); 0 or "" where it does not say."""
 
     width: int
     height: int
@@ -80,7 +82,7 @@ def probe_with_poster(file: BinaryIO | Path, longest_side: int = 640) -> tuple[M
         try:
             return facts, _read_poster(container, longest_side)
         except Exception as error:
-            _LOG.warning("No poster can be made of this video: %s", error)
+            _LOG.warning("No poster can be made of this video: %s", words_of(error))
             return facts, None
 
     return _read(file, read) or (None, None)
@@ -89,17 +91,18 @@ def probe_with_poster(file: BinaryIO | Path, longest_side: int = 640) -> tuple[M
 def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _Answer | None:
     try:
         import av
-    except ImportError:
-        _LOG.info("PyAV is not installed: no poster and no media facts. Install the extra 'media' for them.")
+    except Exception:  # it is not there, or its libraries do not fit this system
+        _LOG.info("PyAV cannot be loaded: no poster and no media facts. Install the extra 'media' for them.")
         return None
     try:
         if not isinstance(file, Path) and file.seekable():
             file.seek(0)
         # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
-        with av.open(str(file) if isinstance(file, Path) else file, mode="r", format="mp4") as container:
+        source = str(file) if isinstance(file, Path) else file
+        with av.open(source, mode="r", format="mp4", metadata_errors="replace") as container:
             return read(container)
-    except Exception as error:  # whatever a broken or hostile file makes PyAV raise, AttributeError among it
-        _LOG.warning("This video cannot be read by PyAV: %s", error)
+    except Exception as error:  # AttributeError among it, for a codec that this FFmpeg does not know
+        _LOG.warning("This video cannot be read by PyAV: %s", words_of(error))
         return None
 
 
@@ -108,7 +111,13 @@ def _read_facts(container: InputContainer) -> MediaFacts:
     seconds = 0.0
     if stream.duration is not None and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
-    return MediaFacts(stream.width, stream.height, seconds, stream.codec_context.name)
+    # What no video can be is as good as not said.
+    return MediaFacts(
+        max(0, stream.width),
+        max(0, stream.height),
+        seconds if math.isfinite(seconds) and seconds > 0 else 0.0,
+        stream.codec_context.name,
+    )
 
 
 def _read_poster(container: InputContainer, longest_side: int) -> bytes:

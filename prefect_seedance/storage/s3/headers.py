@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 from urllib.parse import quote, unquote, urlencode
@@ -18,6 +19,7 @@ JOURNAL = "journal/"
 _TYPES = {".json": "application/json", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
 # What a header may hold as it is. "%" is not among them, so that decoding is exact.
 _PLAIN = "!#$&'()*+,/:;=?@[]^`{|}~<>"
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\x20-\x7e]{0,100})?", re.ASCII)
 
 
 class StorageOptions(TypedDict, total=False):
@@ -47,7 +49,8 @@ class ObjectHeaders(TypedDict):
 def object_headers(content_type: str, metadata: Mapping[str, str], filename: str) -> ObjectHeaders:
     """Return what a video says of itself."""
     return {
-        "ContentType": content_type or "application/octet-stream",
+        # What lies in quarantine has the type that a media host named, which may be anything.
+        "ContentType": content_type if _MEDIA_TYPE.fullmatch(content_type) else "application/octet-stream",
         "ContentDisposition": content_disposition(filename),
         "Metadata": encode_metadata(metadata),
     }
@@ -83,7 +86,7 @@ def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
         >>> encode_metadata({"model": "seedance", "take": "zwei Hüte"})
         {'model': 'seedance', 'take': 'zwei%20H%C3%BCte'}
     """
-    return {name: quote(value, safe=_PLAIN) for name, value in metadata.items()}
+    return {name: quote(value, safe=_PLAIN, errors="replace") for name, value in metadata.items()}
 
 
 def decode_metadata(headers: Mapping[str, str]) -> dict[str, str]:
@@ -102,7 +105,7 @@ def content_disposition(filename: str) -> str:
         return "inline"
     plain = "".join(letter if letter.isascii() and letter.isprintable() else "_" for letter in filename)
     plain = plain.replace("\\", "_").replace('"', "_")
-    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
     return f'inline; filename="{plain}"{extended}'
 
 

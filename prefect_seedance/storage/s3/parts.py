@@ -9,7 +9,6 @@ than a dozen parts in memory.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import zlib
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prefect_seedance.asides import AsideLog
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.s3.bucket import Bucket
 from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.literals import ChecksumAlgorithmType, ChecksumTypeType
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-_LOG = logging.getLogger(__name__)
+_LOG = AsideLog(__name__)
 
 WORKERS = 2
 MOST_PARTS = 10_000

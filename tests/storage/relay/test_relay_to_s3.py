@@ -29,6 +29,7 @@ from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
+from prefect_seedance.storage.s3.headers import object_headers
 from prefect_seedance.storage.s3.store import S3Store
 from tests.storage import s3_proxy
 from tests.storage.clips import lookalike
@@ -158,6 +159,28 @@ def test_what_is_not_a_video_goes_to_quarantine(server: MediaServer, moto: S3Ser
     assert kept.startswith("quarantine/") and content(store, kept) == server.content
     server.content = VIDEO
     assert is_whole(run(server, store), store)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["vidéo/ü", "x" * 5000, "text/html; charset=é", "text", "", 'a/b; c="' + "x" * 500]
+)
+def test_whatever_a_host_calls_it_what_is_not_a_video_is_kept(
+    content_type: str, server: MediaServer, moto: S3Server
+) -> None:
+    server.content, server.content_type = b"<html>sorry</html>", content_type
+    store = moto.store()
+    with pytest.raises(NotAVideo):
+        run(server, store)
+    (kept,) = store.list_keys("quarantine/")
+    assert content(store, kept) == server.content
+
+
+def test_no_text_breaks_the_headers_of_an_object() -> None:
+    odd = "half \ud800 a pair\r\nX: 1 模型"
+    headers = object_headers(odd, {"model": odd}, f"{odd}.mp4")
+    for value in (headers["ContentType"], headers["ContentDisposition"], *headers["Metadata"].values()):
+        assert value.isascii() and value.isprintable()
+    assert object_headers("text/html; charset=utf-8", {}, "")["ContentType"] == "text/html; charset=utf-8"
 
 
 def test_a_relay_that_ends_early_leaves_nothing(server: MediaServer, moto: S3Server) -> None:

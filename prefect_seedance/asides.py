@@ -1,0 +1,124 @@
+"""Asides: what only tells people of the work (log lines, events, progress, pages) and must never stop it.
+
+A user's logging handler or filter, an event queue, Prefect's API: any of them may raise anything, and it may do so
+between the vendor's answer and its record. Whatever is said on the side is said through this module.
+
+What ends a run still ends it: the cancellation of asyncio and of Prefect and the keyboard's interrupt pass.
+`SystemExit` passes in the main thread, where it may be a signal handler's; in any other thread only what was called can
+have raised it, and nobody asked for an end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import ParamSpec
+
+P = ParamSpec("P")
+
+#: How rich exits when its output is no longer read (``Console.on_broken_pipe``), in whatever thread. Prefect's console
+#: is rich's, and it is silent from then on: the worker that started this run has died, and what is under way (an answer
+#: to be written down, a paid video) is worth more than the line.
+BROKEN_PIPE = 1
+_LONGEST = 500
+#: The loggers of the HTTP library, which writes a line between an answer's head and its body.
+_HTTP_LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
+_guards_http: ContextVar[bool] = ContextVar("guards_http", default=False)
+
+
+def aside(tell: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseException | None:
+    """Call what only tells people of the work, and return what it raised instead of raising it.
+
+    Example:
+        >>> aside(print, "It goes on.")
+        It goes on.
+        >>> aside(int, "the log server is gone")
+        ValueError("invalid literal for int() with base 10: 'the log server is gone'")
+    """
+    try:
+        tell(*args, **kwargs)
+    except Exception as error:
+        return error
+    except SystemExit as ended:
+        if ended.code != BROKEN_PIPE and threading.current_thread() is threading.main_thread():
+            raise
+        return ended
+    return None
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an exception says, cut to size; its class if it says nothing, or cannot say it.
+
+    Example:
+        >>> words_of(RuntimeError("the event server is gone")), words_of(TimeoutError())
+        ('the event server is gone', 'TimeoutError')
+    """
+    try:
+        return str(error)[:_LONGEST] or type(error).__name__
+    except Exception:
+        return type(error).__name__
+
+
+class AsideLog:
+    """A logger of the standard library's whose handlers and filters cannot stop the caller.
+
+    Args:
+        name: Of the logger.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def log(self, level: int, message: str, *args: object) -> None:
+        """Write a line."""
+        aside(self._logger.log, level, message, *args, stacklevel=3)
+
+    def info(self, message: str, *args: object) -> None:
+        """Write a line for whoever follows the work."""
+        aside(self._logger.info, message, *args, stacklevel=3)
+
+    def warning(self, message: str, *args: object) -> None:
+        """Write a line that somebody should read."""
+        aside(self._logger.warning, message, *args, stacklevel=3)
+
+
+class _BeforeAllFilters(logging.Filter):
+    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not _guards_http.get():
+            return True
+        _guards_http.set(False)  # the same record comes by once more, on its way to the other filters and the handlers
+        try:
+            aside(logging.getLogger(record.name).handle, record)
+        finally:
+            _guards_http.set(True)
+        return False
+
+
+_FIRST = _BeforeAllFilters()
+
+
+@contextmanager
+def http_lines_are_asides() -> Generator[None]:
+    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id."""
+    for name in _HTTP_LOGGERS:
+        filters = logging.getLogger(name).filters
+        if _FIRST not in filters:
+            filters.insert(0, _FIRST)
+    before = _guards_http.get()
+    _guards_http.set(True)
+    try:
+        yield
+    finally:
+        _guards_http.set(before)
