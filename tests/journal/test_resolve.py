@@ -16,15 +16,17 @@ from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.resolution import Resolution, resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
-from tests.journal.harness import IDENTITY, INTENT, TWICE, Killed, World
+from tests.journal.harness import IDENTITY, INTENT, NOON, TWICE, Killed, World
 
+#: When every run here sends, by the vendor's clock.
+SENT_AT = int(NOON.timestamp())
 OTHER = identify(VideoRequest(prompt="another"), scope=ALWAYS, account="default")
 
 
 def fetch(task_id: str) -> VideoTask:
     if not task_id.startswith("videos_"):
         raise TaskNotFound(task_id)
-    return VideoTask(task_id=task_id, status="processing", model="seedance2.0-std", created_at=7, cost=0.5)
+    return VideoTask(task_id=task_id, status="processing", model="seedance2.0-std", created_at=SENT_AT, cost=0.5)
 
 
 @pytest.fixture
@@ -58,9 +60,9 @@ def test_a_task_from_the_console_is_attached(world: World) -> None:
     make_unknown(world)
     attach(world, "  videos_x ")
     record = world.record()
-    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, "videos_x", "videos/1970-01-01/videos_x.mp4")
+    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, "videos_x", "videos/2026-11-22/videos_x.mp4")
     attempt = record.attempts[0]
-    assert (attempt.outcome, attempt.cost, attempt.created_at, attempt.resolved_by) == ("accepted", 0.5, 7, "ann")
+    assert (attempt.outcome, attempt.cost, attempt.created_at, attempt.resolved_by) == ("accepted", 0.5, SENT_AT, "ann")
     assert world.run("two")["task_id"] == "videos_x" and world.vendor.posts == 1
 
 
@@ -234,9 +236,15 @@ def test_a_reservation_of_one_who_died_does_not_bind_for_ever(world: World) -> N
 
 def test_the_attempt_may_be_named(world: World) -> None:
     make_unknown(world)
-    with pytest.raises(ResolutionRefused, match=r"Attempt 7 is not among the unknown ones \(1\)"):
-        attach(world, attempt=7)
-    attach(world, attempt=1)
+    (attempt,) = world.record().attempts
+    assert attempt.name == f"1-{attempt.nonce[:8]}"
+    for wrong in ("7", "2-" + attempt.nonce[:8], "1-00000000", "0", "1-", "-1"):
+        with pytest.raises(ResolutionRefused, match=rf"{wrong}' is not in the record\. .*settled: {attempt.name} "):
+            attach(world, attempt=wrong)
+    attach(world, attempt=f" {attempt.name} ")
+    make_unknown(world, OTHER)
+    resolve_unknown(world.journal, OTHER.intent, "abandon", attempt="1")  # typed by hand: its number will do
+    assert world.record(OTHER.intent).state is State.LOST
 
 
 @pytest.mark.parametrize("given_up", [False, True])
@@ -248,11 +256,14 @@ def test_a_record_with_two_unknown_attempts_needs_both_settled(world: World, giv
     # (Made by hand: no run would send a second one before the first is settled.)
     attempts = (record.attempts[0].model_copy(update={"outcome": "unknown"}), record.attempts[1])
     world.journal.update(INTENT, lambda found: found.model_copy(update={"attempts": attempts}), step="evidence")
+    first, second = (each.name for each in attempts)
     if given_up:
-        resolve_unknown(world.journal, INTENT, "abandon")
-    resolve_unknown(world.journal, INTENT, "not_billed")
+        with pytest.raises(ResolutionRefused, match="is not the newest"):
+            resolve_unknown(world.journal, INTENT, "abandon", attempt=first)
+        resolve_unknown(world.journal, INTENT, "abandon", attempt=second)
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=first)
     assert world.record().state is (State.LOST if given_up else State.UNKNOWN)
-    resolve_unknown(world.journal, INTENT, "not_billed")
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=second)
     assert world.record().state is State.READY
 
 
