@@ -74,7 +74,10 @@ probably billed."
         conclusion = Conclusion.PROBABLY_BILLED
     else:
         conclusion = Conclusion.SAYS_NOTHING
-    return BalanceEvidence(conclusion, f"The account's balance was {seen}: {conclusion}.")
+    said = str(conclusion)
+    if conclusion is Conclusion.SAYS_NOTHING and expected is None:
+        said = said.replace("by another amount", "and the expected price is not known")
+    return BalanceEvidence(conclusion, f"The account's balance was {seen}: {said}.")
 
 
 def _money(amount: Amount) -> Decimal | None:
