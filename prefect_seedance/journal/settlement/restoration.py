@@ -40,6 +40,8 @@ from prefect_seedance.versions import version_of
 _RACES = 20
 #: What a person may still want to know of bytes that are no JSON any more.
 _TASK_ID = re.compile(r'"task_id": ?"([!-~]{1,120}?)"')
+#: The vendor's own form of it, which a video's key usually holds.
+_TASK_ID_IN_KEY = re.compile(r"\bvideos_[0-9A-Za-z]{16,100}")
 _NUMBER = re.compile(r'"number": ?(\d{1,6})\b')
 _REVISION = re.compile(r'"rev": ?(\d{1,9})\b')
 
@@ -192,7 +194,7 @@ def _as_unknown(
     record = readable or Record.model_validate({**_nothing(intent), "created_at": now})
     text = damaged.data.decode("utf-8", "replace") if damaged else ""
     numbers = [*(each.number for each in record.attempts), *map(int, _NUMBER.findall(text))]
-    named = sorted(set(_TASK_ID.findall(text)) - set(record.task_ids))
+    named = sorted({*_TASK_ID.findall(text), *_TASK_ID_IN_KEY.findall(text)} - {*record.task_ids})
     lost = Attempt(
         number=max(numbers, default=0) + 1,
         nonce=uuid4().hex,
