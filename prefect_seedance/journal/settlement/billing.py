@@ -54,7 +54,7 @@ def balance_evidence(price: Amount, before: Amount, after: Amount) -> BalanceEvi
 
     Example:
         >>> balance_evidence(0.3, 10.1, 9.8).words
-        "The account's balance was 10.1 when the run began and 9.8 afterwards: fell by exactly the expected price: \
+        "The account's balance was 10.1 when the run began and 9.8 afterwards. It fell by exactly the expected price: \
 probably billed."
     """
     expected, had, has = _money(price), _money(before), _money(after)
@@ -77,7 +77,7 @@ probably billed."
     said = str(conclusion)
     if conclusion is Conclusion.SAYS_NOTHING and expected is None:
         said = said.replace("by another amount", "and the expected price is not known")
-    return BalanceEvidence(conclusion, f"The account's balance was {seen}: {said}.")
+    return BalanceEvidence(conclusion, f"The account's balance was {seen}. It {said}.")
 
 
 def _money(amount: Amount) -> Decimal | None:

@@ -143,7 +143,7 @@ def _from_videos(journal: Journal, intent: str) -> Record | None:
         current=len(found),
         key=newest["video"]["key"],
         attempts=attempts,
-        stored=Stored.model_validate(newest["video"]),
+        stored=_stored(newest["video"]),
     )
 
 
@@ -159,7 +159,7 @@ def _provenances(journal: Journal, intent: str) -> Iterator[dict[str, Any]]:
             with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 values = cast("dict[str, Any]", json.loads(blob.data if blob else b""))
                 if values["video"]["intent"] == intent and values["video"]["task_id"]:
-                    Stored.model_validate(values["video"])
+                    _stored(values["video"])
                     Record.model_validate(
                         {**_nothing(intent), "request": values["request"], "take": values["take"]}
                         | {"scope": values["scope"], "account": values["vendor"].get("account", "")}
@@ -167,6 +167,11 @@ def _provenances(journal: Journal, intent: str) -> Iterator[dict[str, Any]]:
                     yield values
     except (StorageError, OSError) as error:
         raise JournalUnavailable(journal.location, f"its videos cannot be looked at: {error}", intent) from error
+
+
+def _stored(video: dict[str, Any]) -> Stored:
+    """Return where a video lies, with the facts that its provenance leaves out: see `pipeline.deliver`."""
+    return Stored.model_validate({"poster_uri": "", "width": 0, "height": 0, "seconds": 0.0, **video})
 
 
 def _nothing(intent: str) -> dict[str, Any]:
