@@ -27,7 +27,6 @@ from prefect_seedance import (
     VideoStore,
     resolve_submission,
 )
-from prefect_seedance.blocks.known_fields import __name__ as _  # noqa: F401 - the blocks are there
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TooManyUnknowns
@@ -133,7 +132,7 @@ def wrong_names(text: Text) -> Iterator[str]:
                 yield f"{owner}.{name}"
 
 
-#: Names of runs, templates that Prefect fills in with parameters of the task.
+#: A run's name, which Prefect fills in.
 TEMPLATES = re.compile(r"^[a-z-]+: \{request\.model_name\}")
 
 
@@ -177,7 +176,7 @@ def test_every_printed_command_line_is_taken_by_the_command_line(store: str, att
             how_to_list_unknown(store),
             how_to_resolve(INTENT, store, attempt),
             how_to_restore(INTENT, store),
-            str(RecordDamaged("/w", "half.", INTENT, store)).replace("--restore\n", "--restore\n"),
+            str(RecordDamaged("/w", "half.", INTENT, store)),
             str(JournalGone("/w", "A record that was there is gone", INTENT, store)),
             re.sub(r"^.*\((prefect-seedance [^)]*)\).*$", r"\1", str(TooManyUnknowns(3, store))),
         )
@@ -205,6 +204,13 @@ def test_every_printed_call_is_taken_by_the_flow(attempt: str) -> None:
         inspect.signature(resolve_submission.fn).bind(**given)
         assert (given["intent"], given.get("attempt", "")) == (INTENT, attempt)
         assert given["resolution"] in ("attach", "not_billed", "abandon")
+
+
+@pytest.mark.parametrize("field", ["max_submissions", "wait_minutes", "preflight"])
+def test_an_option_that_advice_names_can_be_set_on_the_command_line(field: str) -> None:
+    (option,) = (each for each in subcommands()["generate"]._actions if each.dest == field)
+    assert option.option_strings
+    assert isinstance(getattr(RunOptions(), field), int)
 
 
 def test_nothing_advises_to_restore_by_hand() -> None:

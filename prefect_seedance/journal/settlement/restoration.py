@@ -38,6 +38,7 @@ from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.versions import version_of
 
 _RACES = 20
+_NEEDS = "which in a bucket takes s3:ListBucketVersions and s3:GetObjectVersion"
 #: What a person may still want to know of bytes that are no JSON any more.
 _TASK_ID = re.compile(r'"task_id": ?"([!-~]{1,120}?)"')
 #: The vendor's own form of it, which a video's key usually holds.
@@ -106,7 +107,9 @@ def _newest_version(journal: Journal, intent: str) -> Record | None:
                     raise RecordTooNew(where, record.version, VERSION, intent)
                 return record
     except (StorageError, OSError) as error:
-        raise JournalUnavailable(where, f"its earlier versions cannot be looked at: {error}", intent) from error
+        raise JournalUnavailable(
+            where, f"its earlier versions cannot be looked at, {_NEEDS}: {error}", intent
+        ) from error
     return None
 
 
