@@ -132,7 +132,7 @@ def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
     sent = error.sent or f"It was sent at {error.started_at}, or was about to be."
     lines = [
         _begin(request),
-        f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:300]}",
+        f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:150]}",
         f"{sent} Nothing is sent again before a person has looked into the vendor's console for a task of "
         f"{request.model_name} made then.",
         error.balance,
