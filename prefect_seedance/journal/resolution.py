@@ -319,16 +319,24 @@ def _reserve(journal: Journal, intent: str, task_id: str) -> None:
         careful.put(key, data, etag=None, patience=patience, intent=intent)
     except RecordChanged:
         found = careful.get(key, patience, intent)
-        owner = str(json.loads(found.data)["intent"]) if found else ""
+        owner = _owner_in(found.data) if found else ""
         if found is not None and owner != intent:
-            entry = journal.read(owner)
+            entry = journal.read(owner) if owner else None
             bound = entry is not None and task_id in entry.record.task_ids
-            if bound or found.age_seconds < _RESERVATION_SECONDS:
+            if owner and (bound or found.age_seconds < _RESERVATION_SECONDS):
                 raise _taken(intent, task_id, owner) from None
             careful.put(key, data, etag=found.etag, patience=patience, intent=intent)
     for entry in journal.records():
         if entry.record.intent != intent and task_id in entry.record.task_ids:
             raise _taken(intent, task_id, entry.record.intent)
+
+
+def _owner_in(reservation: bytes) -> str:
+    """Return whose reservation it is; "" if it is damaged: then only the records say who has the task."""
+    try:
+        return str(json.loads(reservation)["intent"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _taken(intent: str, task_id: str, owner: str) -> ResolutionRefused:

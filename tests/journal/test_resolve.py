@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -217,6 +218,18 @@ def test_of_two_people_who_attach_one_task_at_once_one_is_refused(world: World) 
     world.at = overtake
     attach(world)
     assert world.record().task_id == "videos_x" and world.record(OTHER.intent).task_ids == ()
+
+
+@pytest.mark.parametrize("damaged", [b"", b"[]", b"{}", b'{"intent"'])
+def test_a_damaged_reservation_does_not_bind(world: World, damaged: bytes) -> None:
+    make_unknown(world)
+    key = f"journal/tasks/{hashlib.sha256(b'videos_x').hexdigest()[:32]}.json"
+    world.store.inner.create(key, damaged)
+    attach(world)
+    assert world.record().task_id == "videos_x"
+    make_unknown(world, OTHER)
+    with pytest.raises(ResolutionRefused, match=f"belongs to intent {INTENT}"):
+        attach(world, intent=OTHER.intent)
 
 
 def test_a_reservation_of_one_who_died_does_not_bind_for_ever(world: World) -> None:
