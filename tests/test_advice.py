@@ -125,7 +125,8 @@ def wrong_names(text: Text) -> Iterator[str]:
     for name in re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", words):
         if name not in known:
             yield name
-    for owner, name in re.findall(r"\b([A-Za-z]+)\.([a-z_]+)\b(?! ?\()", words):
+    owners = re.findall(r"\b([A-Za-z]+)\.([a-z_]+)\b(?! ?\()", words)
+    for owner, name in owners + re.findall(r"\b([A-Z][A-Za-z]+)\(([a-z_]+)=", words):
         if owner in ("options", "request", "store", "credentials") or hasattr(prefect_seedance, owner):
             model = getattr(prefect_seedance, owner, None)
             if model is None or (not hasattr(model, name) and name not in getattr(model, "model_fields", ())):
@@ -155,6 +156,7 @@ def test_what_a_text_names_exists() -> None:
         "To look at them: prefect-seedance journal --unclear",
         "Set SEEDANCE_API_KEY and call again.",
         "Raise RunOptions.max_attempts, or ask for another take.",
+        "It may be left out by RunOptions(check=False).",
     ],
 )
 def test_a_name_that_does_not_exist_would_be_found(words: str) -> None:
