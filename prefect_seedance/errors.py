@@ -32,6 +32,7 @@
         ├── TaskNotRecorded           accepted and paid for, and the journal is down; carries the task id
         ├── SubmissionUnknown         (also an OutcomeUnknown)
         ├── ResolutionRefused         a resolution that cannot be right
+        │   └── BalanceContradicts    not billed, and the balance fell by exactly the price
         └── SubmissionStopped         nothing was sent, and why
             ├── SubmissionsUsedUp     the video has had all the submissions that are allowed
             ├── FailedBefore          the vendor's verdict would be the same again
@@ -90,6 +91,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
+    BalanceContradicts,
     FailedBefore,
     HeldByAnother,
     IllegalTransition,
@@ -142,6 +144,7 @@ __all__ = [
     "AuthenticationFailed",
     "BadKey",
     "BadLocation",
+    "BalanceContradicts",
     "ConditionsIgnored",
     "ConfigurationError",
     "Conflict",

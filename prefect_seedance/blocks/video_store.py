@@ -328,12 +328,12 @@ class VideoStore(KnownFieldsBlock):
 
     def _options(self) -> S3Options:
         """Return what is set. What is empty must not hide what a saved block may bring."""
-        fields = {option: getattr(self, field) for field, option in _S3_OPTIONS.items()}
+        fields = {option: getattr(self, option) for option in _S3_OPTIONS}
         return cast("S3Options", {option: value for option, value in fields.items() if value})
 
 
-#: The options of a bucket, by the fields that hold them.
-_S3_OPTIONS = {"allow_http_endpoint" if name == "allow_http" else name: name for name in S3Options.__annotations__}
+#: The options of a bucket, which are fields of the block under the same names.
+_S3_OPTIONS = tuple(S3Options.__annotations__)
 #: `single_writer` may be set for a folder too.
 _S3_ONLY = ("aws_credentials", *(field for field in _S3_OPTIONS if field != "single_writer"))
 #: Settings without which the location alone does not lead to the journal.

@@ -59,6 +59,12 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate.add_argument("--audio", action="append", default=[], dest="reference_audios", help="reference audio")
     generate.add_argument("--take", default="1", help="another take is another video (default: %(default)s)")
     generate.add_argument("--max-submissions", type=int, default=1, help="most times to pay (default: %(default)s)")
+    generate.add_argument(
+        "--no-preflight",
+        action="store_false",
+        dest="preflight",
+        help="leave out the free check of the key before the first submission",
+    )
     generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
     _add_store(generate)
     return generate
@@ -75,19 +81,46 @@ def _add_journal(add: AddParser) -> argparse.ArgumentParser:
 
 
 def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
-    resolve = add("resolve", help="settle an unknown submission, after a look into the vendor's console")
+    resolve = add(
+        "resolve",
+        help="settle an unknown submission, after a look into the vendor's console",
+        description="Settle an unknown submission, after a look into the vendor's console. With --task-id the vendor "
+        "is asked for the task, with the key in JIMMYAI_API_KEY; the others need no key.",
+    )
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
     how = resolve.add_mutually_exclusive_group(required=True)
-    how.add_argument("--task-id", default="", help="the task is there: take it up (asks the vendor for it)")
+    how.add_argument("--task-id", default="", help="the task is there: take it up; needs JIMMYAI_API_KEY")
     how.add_argument(
         "--not-billed", action="store_true", help="there is no task and no bill: it may be submitted again"
     )
     how.add_argument("--abandon", action="store_true", help="give it up")
+    how.add_argument(
+        "--restore",
+        action="store_true",
+        help="the record is damaged or gone: write what can still be read of it as unknown, to be settled then",
+    )
+    resolve.add_argument(
+        "--attempt",
+        default="",
+        metavar="NAME",
+        help="the attempt that this is about, such as 2-3f9a1c04: see the error, the run's page or "
+        "prefect-seedance journal --unknown; it may be left out while the record has had only one",
+    )
     resolve.add_argument(
         "--any-model",
         action="store_true",
         help="with --task-id: take it even if the vendor names another model for it than was asked for",
+    )
+    resolve.add_argument(
+        "--any-age",
+        action="store_true",
+        help="with --task-id: take it even if it was made before the attempt was sent, or after the next one was",
+    )
+    resolve.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --not-billed: do not ask, even if the balance fell by exactly the expected price",
     )
     _add_store(resolve)
     return resolve

@@ -28,7 +28,9 @@ def run_generate(options: argparse.Namespace) -> int:
     """Generate one video at the vendor and return the exit code."""
     asked = {name: getattr(options, name) for name in _REQUEST_FIELDS}
     request = VideoRequest.model_validate({**asked, "model": options.model or DEFAULT_MODEL})
-    run_options = RunOptions(max_submissions=options.max_submissions, wait_minutes=options.wait_minutes)
+    run_options = RunOptions(
+        max_submissions=options.max_submissions, wait_minutes=options.wait_minutes, preflight=options.preflight
+    )
     # Both are filled from the environment.
     credentials = SeedanceCredentials.model_validate({})
     return make(request, credentials, chosen_store(options.store), run_options, interrupted=_interrupted)

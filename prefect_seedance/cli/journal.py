@@ -12,10 +12,11 @@ from rich.table import Table
 from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
-from prefect_seedance.journal.resolution import Resolution, resolve_unknown
+from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
 
-_COLUMNS = ("intent", "state", "model", "task id", "paid", "cost", "updated", "prompt")
+_COLUMNS = ("intent", "state", "attempt", "model", "task id", "paid", "cost", "updated", "prompt")
 
 
 def list_records(options: argparse.Namespace) -> int:
@@ -43,24 +44,53 @@ def list_records(options: argparse.Namespace) -> int:
 
 def resolve(options: argparse.Namespace) -> int:
     """Settle an unknown submission."""
-    kind: Resolution = "attach" if options.task_id else "not_billed" if options.not_billed else "abandon"
+    kind: Resolution = "abandon"
+    if options.task_id:
+        kind = "attach"
+    elif options.not_billed:
+        kind = "not_billed"
+    elif options.restore:
+        kind = "restore"
 
     def fetch(task_id: str) -> VideoTask:
         with SeedanceCredentials.model_validate({}).get_client() as client:
             return client.get_video(task_id)
 
     journal = chosen_store(options.store).journal()
-    entry = resolve_unknown(
-        journal,
-        options.intent,
-        kind,
-        task_id=options.task_id,
-        by=getpass.getuser(),
-        any_model=options.any_model,
-        fetch=fetch,
-    )
+
+    def settle(attempt: str, *, despite_evidence: bool) -> Entry:
+        return resolve_unknown(
+            journal,
+            options.intent,
+            kind,
+            task_id=options.task_id,
+            attempt=attempt,
+            by=getpass.getuser(),
+            any_model=options.any_model,
+            any_age=options.any_age,
+            despite_evidence=despite_evidence,
+            fetch=fetch,
+        )
+
+    try:
+        entry = settle(options.attempt, despite_evidence=options.yes)
+    except BalanceContradicts as doubt:
+        if not sys.stdin.isatty():
+            raise
+        print(doubt.balance, file=sys.stderr)
+        if not _said_yes(f"Settle attempt {doubt.attempt_name} as not billed all the same? [y/N] "):
+            print("Nothing was changed.", file=sys.stderr)
+            return 1
+        entry = settle(doubt.attempt_name, despite_evidence=True)
     print(f"Intent {options.intent} is now {entry.state}.")
+    for remark in remarks(entry, kind, journal.store_option):
+        print(remark)
     return 0
+
+
+def _said_yes(question: str) -> bool:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -71,6 +101,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     return (
         record.intent,
         str(entry.state),
+        " ".join(each.name for each in record.unsettled()) or (attempt.name if attempt else ""),
         record.model,
         record.task_id,
         str(record.submissions),

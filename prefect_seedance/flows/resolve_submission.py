@@ -9,7 +9,9 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.journal.commands import how_to_go_on, how_to_repeat
-from prefect_seedance.journal.resolution import Resolution, resolve_unknown
+from prefect_seedance.journal.record import Entry
+from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
+from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.logs import log
 
@@ -21,7 +23,10 @@ def resolve_submission(
     credentials: SeedanceCredentials,
     resolution: Resolution,
     task_id: str = "",
+    attempt: str = "",
     any_model: bool = False,
+    any_age: bool = False,
+    despite_evidence: bool = False,
 ) -> str:
     """Settle a submission that the vendor may or may not have accepted.
 
@@ -30,14 +35,21 @@ def resolve_submission(
         store: The store with the journal.
         credentials: Whose task it is; asked for the task when one is attached.
         resolution: attach: the task is in the vendor's console, take it up. not_billed: there is no task and no bill,
-            it may be submitted again. abandon: give it up.
+            it may be submitted again. abandon: give it up. restore: the record is damaged or gone, write what can
+            still be read of it as unknown; nothing is sent before that is settled.
         task_id: For attach: the task id from the vendor's console.
+        attempt: The attempt that this is about, such as 2-3f9a1c04, as the error and the run's page name it: no other
+            is settled. May be empty while the record has had only one.
         any_model: For attach: take the task even if the vendor names another model for it than was asked for.
+        any_age: For attach: take the task even if it was made before the attempt was sent, or after the next one was.
+        despite_evidence: For not_billed: settle it so even if the account's balance fell by exactly the expected
+            price, which is what a billed video looks like. Without it such a run is refused and changes nothing.
 
     Returns:
         The state of the record afterwards.
 
     Raises:
+        BalanceContradicts: Not billed, and the balance fell by exactly the expected price; nothing was changed.
         ResolutionRefused: The resolution cannot be right; nothing was changed.
 
     Example:
@@ -50,7 +62,9 @@ def resolve_submission(
         print(resolve_submission(intent, store, credentials, "not_billed"))
         ```
     """
-    return run_to_end(lambda: _resolve(intent, store, credentials, resolution, task_id, any_model))
+    return run_to_end(
+        lambda: _resolve(intent, store, credentials, resolution, task_id, attempt, any_model, any_age, despite_evidence)
+    )
 
 
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
@@ -60,7 +74,10 @@ async def aresolve_submission(
     credentials: SeedanceCredentials,
     resolution: Resolution,
     task_id: str = "",
+    attempt: str = "",
     any_model: bool = False,
+    any_age: bool = False,
+    despite_evidence: bool = False,
 ) -> str:
     """Settle an unknown submission: `resolve_submission` for asynchronous callers.
 
@@ -68,17 +85,25 @@ async def aresolve_submission(
         intent: Identity of the video, as the error and the journal name it: 32 hex digits.
         store: The store with the journal.
         credentials: Whose task it is; asked for the task when one is attached.
-        resolution: attach, not_billed or abandon.
+        resolution: attach, not_billed, abandon or restore.
         task_id: For attach: the task id from the vendor's console.
+        attempt: The attempt that this is about, such as 2-3f9a1c04, as the error and the run's page name it: no other
+            is settled. May be empty while the record has had only one.
         any_model: For attach: take the task even if the vendor names another model for it than was asked for.
+        any_age: For attach: take the task even if it was made before the attempt was sent, or after the next one was.
+        despite_evidence: For not_billed: settle it so even if the account's balance fell by exactly the expected
+            price, which is what a billed video looks like. Without it such a run is refused and changes nothing.
 
     Returns:
         The state of the record afterwards.
 
     Raises:
+        BalanceContradicts: Not billed, and the balance fell by exactly the expected price; nothing was changed.
         ResolutionRefused: The resolution cannot be right; nothing was changed.
     """
-    return await _resolve(intent, store, credentials, resolution, task_id, any_model)
+    return await _resolve(
+        intent, store, credentials, resolution, task_id, attempt, any_model, any_age, despite_evidence
+    )
 
 
 async def _resolve(
@@ -87,29 +112,45 @@ async def _resolve(
     credentials: SeedanceCredentials,
     resolution: Resolution,
     task_id: str,
+    attempt: str,
     any_model: bool,
+    any_age: bool,
+    despite_evidence: bool,
 ) -> str:
     def fetch(asked: str) -> VideoTask:
         with credentials.get_client() as client:
             return client.get_video(asked)
 
     by = flow_run.get_name() or ""
+    journal = store.journal()
     entry = await threads.run(
         threads.SUBMISSIONS,
         resolve_unknown,
-        store.journal(),
+        journal,
         intent.strip(),
         resolution,
         task_id=task_id,
+        attempt=attempt,
         by=by,
         any_model=any_model,
+        any_age=any_age,
+        despite_evidence=despite_evidence,
         fetch=fetch,
     )
-    scope = entry.record.scope
-    following = {
-        "attach": how_to_go_on(scope),
-        "not_billed": f"{how_to_repeat(scope)}: it is submitted anew.",
-        "abandon": "It is not submitted again; another take makes another video.",
-    }
-    log("create", f"Intent {intent} is now {entry.state}. {following[resolution]}")
+    following = [*remarks(entry, resolution, journal.store_option), _next_step(entry)]
+    log("create", f"Intent {intent} is now {entry.state}. {' '.join(filter(None, following))}")
     return str(entry.state)
+
+
+def _next_step(entry: Entry) -> str:
+    """Say what to do with a record that was settled."""
+    scope = entry.record.scope
+    match entry.state:
+        case State.READY:
+            return f"{how_to_repeat(scope)}: it is submitted anew."
+        case State.LOST:
+            return "It is not submitted again; another take makes another video."
+        case State.UNKNOWN:
+            return ""
+        case _:
+            return how_to_go_on(scope)

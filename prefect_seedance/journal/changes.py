@@ -52,6 +52,15 @@ def new_record(identity: Identity, now: datetime, delivery: Delivery | None = No
     )
 
 
+def identified(record: Record, identity: Identity, delivery: Delivery | None) -> Record:
+    """Write down what was asked for, in a record that was restored from nothing and so does not know."""
+    if record.request:
+        return record
+    facts = {"request": identity.request, "take": identity.take, "scope": identity.scope, "account": identity.account}
+    known = {"model": identity.model, "delivery": delivery or record.delivery}
+    return record.model_copy(update={**facts, **known})
+
+
 def claimed(record: Record, attempt: Attempt, holder: Holder, delivery: Delivery) -> Record:
     """Claim a record for one POST. The attempt gets the next number; its nonce must be the holder's."""
     attempt = attempt.model_copy(update={"number": _next_number(record)})

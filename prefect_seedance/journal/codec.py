@@ -29,13 +29,14 @@ def encode(record: Record) -> bytes:
     return data
 
 
-def decode(data: bytes, where: str, intent: str) -> Record:
+def decode(data: bytes, where: str, intent: str, store_option: str = "") -> Record:
     """Read a record.
 
     Args:
         data: As stored.
         where: Where, for the message.
         intent: Whose record it must be.
+        store_option: What ``--store`` of the command line takes for the store, for the message.
 
     Raises:
         RecordDamaged: It is not a valid record, or it is another intent's.
@@ -44,7 +45,7 @@ def decode(data: bytes, where: str, intent: str) -> Record:
     try:
         values = _object(data)
     except (ValueError, RecursionError) as error:
-        raise RecordDamaged(where, f"{type(error).__name__}: {error}", intent) from error
+        raise RecordDamaged(where, f"{type(error).__name__}: {error}", intent, store_option) from error
     values.pop("submissions", None)
     try:
         record = Record.model_validate(values)
@@ -52,9 +53,9 @@ def decode(data: bytes, where: str, intent: str) -> Record:
         newer = values.get("version")
         if isinstance(newer, int) and newer > VERSION:
             raise RecordTooNew(where, newer, VERSION, intent) from error
-        raise RecordDamaged(where, f"{error.error_count()} field(s) are wrong", intent) from error
+        raise RecordDamaged(where, f"{error.error_count()} field(s) are wrong", intent, store_option) from error
     if record.intent != intent:
-        raise RecordDamaged(where, f"it is the record of intent {record.intent[:40]!r}", intent)
+        raise RecordDamaged(where, f"it is the record of intent {record.intent[:40]!r}", intent, store_option)
     return record
 
 

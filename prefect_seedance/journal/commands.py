@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+
+#: Beside a command that asks the vendor.
+NEEDS_KEY = "this command asks the vendor: it needs the key in JIMMYAI_API_KEY"
 
 
 def how_to_list_unknown(store_option: str) -> str:
     """Return the command that lists what a person has to settle.
 
     Args:
-        store_option: What ``--store`` takes for it, see `JournalReader.store_option`.
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
 
     Example:
         >>> how_to_list_unknown("/data/my videos")
@@ -18,24 +22,44 @@ def how_to_list_unknown(store_option: str) -> str:
     return f"prefect-seedance journal --unknown --store {shlex.quote(store_option)}"
 
 
-def how_to_resolve(intent: str, store_option: str) -> str:
-    """Return the calls that settle an unknown submission.
+def how_to_resolve(intent: str, store_option: str, attempt: str = "") -> str:
+    """Return the calls that settle an unknown submission, and no other.
 
     Args:
         intent: Identity of the video.
-        store_option: What ``--store`` takes for it, see `JournalReader.store_option`.
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+        attempt: The attempt that they are for, see `Attempt.name`; "" where that is not known.
     """
+    named, option = (f", attempt={json.dumps(attempt)}", f" --attempt {shlex.quote(attempt)}") if attempt else ("", "")
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
     line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
+    form = f", attempt {attempt}" if attempt else ""
     return (
-        "Settle it in the Prefect UI (flow resolve-submission) or by one of these:\n"
-        f'- the task is there:       {call}, resolution="attach", task_id="...")\n'
-        f"                           {line} --task-id ...\n"
-        f'- there is none, no bill:  {call}, resolution="not_billed")\n'
-        f"                           {line} --not-billed\n"
-        f'- give it up:              {call}, resolution="abandon")\n'
-        f"                           {line} --abandon"
+        f"Settle it in the Prefect UI (flow resolve-submission{form}) or by one of these:\n"
+        f'- the task is there:       {call}, resolution="attach", task_id="..."{named})\n'
+        f"                           {line} --task-id ...{option}\n"
+        f"                           ({NEEDS_KEY})\n"
+        f'- there is none, no bill:  {call}, resolution="not_billed"{named})\n'
+        f"                           {line} --not-billed{option}\n"
+        f'- give it up:              {call}, resolution="abandon"{named})\n'
+        f"                           {line} --abandon{option}"
     )
+
+
+def how_to_restore(intent: str, store_option: str) -> str:
+    """Return the command that restores a record which is damaged or gone, in words.
+
+    Args:
+        intent: Identity of the video.
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+
+    Example:
+        >>> print(how_to_restore("INTENT", "/data"))
+        prefect-seedance resolve INTENT --store /data --restore
+        (or the flow resolve-submission with resolution="restore")
+    """
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)} --restore"
+    return f'{line}\n(or the flow resolve-submission with resolution="restore")'
 
 
 def how_to_repeat(scope: str) -> str:

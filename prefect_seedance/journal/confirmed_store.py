@@ -74,10 +74,12 @@ class ConfirmedStore:
     Args:
         store: The store below.
         sleep: Called between tries.
+        store_option: What ``--store`` of the command line takes for the store, for messages.
     """
 
-    def __init__(self, store: Store, sleep: Callable[[float], None]) -> None:
+    def __init__(self, store: Store, sleep: Callable[[float], None], store_option: str = "") -> None:
         self.store = store
+        self._store_option = store_option
         self._sleep = sleep
 
     def get(self, key: str, patience: Patience, intent: str = "") -> Blob | None:
@@ -162,7 +164,7 @@ class ConfirmedStore:
         return itertools.chain(patience.pauses(), (0.0,))
 
     def _gone(self, key: str, intent: str) -> JournalGone:
-        return JournalGone(self.store.uri_of(key), "A record that was there is gone", intent)
+        return JournalGone(self.store.uri_of(key), "A record that was there is gone", intent, self._store_option)
 
     def _unavailable(self, key: str, failure: Exception | None, intent: str) -> JournalUnavailable:
         return JournalUnavailable(self.store.uri_of(key), str(failure) if failure else "no answer.", intent)

@@ -19,6 +19,7 @@
         │   ├── TooManyUnknowns     several unknown outcomes in a row: the run sends nothing more
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
+            └── BalanceContradicts  not billed, says the person; the balance fell by exactly the price
 
 Each message says what happened, what it means for the money and the video, and what to do. None holds an API
 key. All survive pickling with their attributes (`SeedanceError`).
@@ -28,7 +29,12 @@ from __future__ import annotations
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
 from prefect_seedance.client.redaction import without_signatures
-from prefect_seedance.journal.commands import how_to_list_unknown
+from prefect_seedance.journal.commands import how_to_list_unknown, how_to_restore
+
+#: Why nobody puts an older file in the place of a record.
+_NEVER_BY_HAND = (
+    "Never put an older file there by hand: it may say that nothing was sent, and the video would be paid for twice."
+)
 
 
 class JournalError(SeedanceError):
@@ -55,23 +61,43 @@ class JournalUnavailable(JournalError):
 class JournalGone(JournalError):
     """The journal, or one of its records, was deleted or is another one than before."""
 
-    def __init__(self, where: str, what: str, intent: str = "") -> None:
-        self.where, self.what, self.intent = where, what, intent
+    def __init__(self, where: str, what: str, intent: str = "", store_option: str = "") -> None:
+        self.where, self.what, self.intent, self.store_option = where, what, intent, store_option
+        fix = (
+            f"{_NEVER_BY_HAND} This writes it anew as unknown:\n{how_to_restore(intent, store_option)}."
+            if intent
+            else "Start a new run if a new journal is what you want."
+        )
         super().__init__(
             f"{what} at {where}. The journal is what keeps a video from being paid for twice, so nothing is submitted "
             "now. Check that location and prefix are those of the earlier runs and that no lifecycle rule or clean-up "
-            "deletes journal/; restore it if it was deleted, or start a new run if a new journal is what you want."
+            f"deletes journal/. {fix}"
         )
 
 
 class RecordDamaged(JournalError):
-    """A record cannot be read."""
+    """A record, or the file that names the journal, cannot be read.
 
-    def __init__(self, where: str, cause: str, intent: str) -> None:
-        self.where, self.cause, self.intent = where, cause, intent
+    Attributes:
+        where: Where it lies.
+        cause: What is wrong with it.
+        store_option: What ``--store`` of the command line takes for the store.
+    """
+
+    def __init__(self, where: str, cause: str, intent: str, store_option: str = "") -> None:
+        self.where, self.cause, self.intent, self.store_option = where, cause, intent, store_option
+        if not intent:
+            super().__init__(
+                f"{where} cannot be read: {cause}. The file only names the journal, the records in it are whole, but "
+                "without it nothing is submitted. Rename the file, to keep it for whoever looks into this; the next "
+                "run writes a new one. A run that began before stops when it is retried: start that one anew."
+            )
+            return
         super().__init__(
             f"The record at {where} cannot be read: {cause}. A video may have been paid for under it, so nothing is "
-            "submitted for this intent. Restore an earlier version of the file, or ask for another take."
+            f"submitted for this intent. {_NEVER_BY_HAND} This keeps the damaged file aside and restores what can be "
+            "read, as unknown, so that nothing is sent before a person has settled it:\n"
+            f"{how_to_restore(intent, store_option)}.\nOr ask for another take."
         )
 
 
@@ -142,6 +168,9 @@ class SubmissionUnknown(JournalError, OutcomeUnknown):
         started_at: When it was sent, ISO 8601.
         record_uri: Where the record lies.
         store_option: What ``--store`` of the command line takes for the store.
+        attempt_name: What commands call the attempt, see `Attempt.name`.
+        balance: What the account's balance says of it, in words; see `balance_evidence`.
+        sent: When and by whom it was sent, in words.
     """
 
     def __init__(
@@ -158,8 +187,12 @@ class SubmissionUnknown(JournalError, OutcomeUnknown):
         started_at: str,
         record_uri: str,
         store_option: str,
+        attempt_name: str = "",
+        balance: str = "",
+        sent: str = "",
     ) -> None:
         self.intent, self.attempt, self.reason = intent, attempt, reason
+        self.attempt_name, self.balance, self.sent = attempt_name, balance, sent
         self.excerpt, self.status_code = excerpt, status_code
         self.run_name, self.run_url, self.started_at = run_name, run_url, started_at
         self.record_uri, self.store_option = record_uri, store_option
@@ -253,3 +286,21 @@ class ResolutionRefused(JournalError):
     def __init__(self, intent: str, reason: str, fix: str) -> None:
         self.intent, self.reason, self.fix = intent, reason, fix
         super().__init__(f"Intent {intent} was not resolved: {reason} Nothing was changed. {fix}")
+
+
+class BalanceContradicts(ResolutionRefused):
+    """Not billed, says a person, and the account's balance fell by exactly the expected price.
+
+    Attributes:
+        attempt_name: The attempt that it is about.
+        balance: What the balance says, in words.
+    """
+
+    def __init__(self, intent: str, attempt_name: str, balance: str) -> None:
+        self.attempt_name, self.balance = attempt_name, balance
+        super().__init__(
+            intent,
+            f"Attempt {attempt_name} was to be settled as not billed. {balance}",
+            "Look once more for its task in the vendor's console, and attach it. If there is none, and no charge: "
+            "set despite_evidence (on the command line: --yes).",
+        )

@@ -107,7 +107,7 @@ class Identity:
     @property
     def model(self) -> str:
         """The name that is sent as ``model``."""
-        return str(self.request["model"])
+        return str(self.request.get("model", ""))  # "" where a record was restored from nothing
 
 
 def canonical(

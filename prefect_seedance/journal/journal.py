@@ -4,6 +4,7 @@
     journal/records/<intent>.json   the records; never deleted
     journal/open/<intent>.<n>       a marker, written before the record becomes open for the n-th time,
                                     deleted once it is done
+    journal/damaged/<intent>.<hash>  the bytes of a record that could not be read, kept for a person
     journal/tasks/<hash>.json       a task id that a person gives to an intent, so that no other gets it
 
 Markers make listing what is open cost what is open. The number in their names keeps the one who closes a
@@ -85,15 +86,16 @@ class Journal:
         self.prefix = prefix
         self.sleep, self.now, self.at = sleep, now, at
         self.patience = patience or Patience()
-        self.confirmed = ConfirmedStore(store, sleep)
+        self._store = store
         self._store_option = store_option
+        self.confirmed = ConfirmedStore(store, sleep, self.store_option)
         self._recent: dict[str, tuple[Entry, float]] = {}
         self._answered: dict[str, str] = {}
 
     @property
     def location(self) -> str:
         """The store's location as a user writes it: a folder, or ``s3://bucket/prefix``."""
-        uri = self.confirmed.store.uri_of("x").removesuffix("/x")
+        uri = self._store.uri_of("x").removesuffix("/x")
         return unquote(urlsplit(uri).path) if uri.startswith("file://") else uri
 
     @property
@@ -127,7 +129,7 @@ class Journal:
         blob = self.confirmed.get(key, patience or self.patience, intent)
         if blob is None:
             return None
-        record = decode(blob.data, self.confirmed.store.uri_of(key), intent)
+        record = decode(blob.data, self.confirmed.store.uri_of(key), intent, self.store_option)
         return self._remember(Entry(record, blob.etag, blob.age_seconds))
 
     def recent(self, intent: str) -> Entry | None:
@@ -285,7 +287,7 @@ class Journal:
             before = recent or self.read(intent, patience)
             was_recent, recent = recent is not None, None
             if before is None and first is None:
-                raise JournalGone(self.uri_of(intent), "There is no record", intent)
+                raise JournalGone(self.uri_of(intent), "There is no record", intent, self.store_option)
             record = before.record if before else first
             assert record is not None
             after = change(record)

@@ -8,7 +8,7 @@ them. Times are the worker's and for people only; nothing is decided by them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -27,6 +27,8 @@ AttemptOutcome = Literal[
 FREE_OUTCOMES = frozenset({"refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task"})
 #: Free attempts that a record keeps, the newest; the others are never dropped.
 FREE_ATTEMPTS_KEPT = 20
+#: Stands for the moment of an attempt that nobody knows any more.
+UNKNOWN_MOMENT = datetime.fromtimestamp(0, UTC)
 
 
 class Part(BaseModel):
@@ -109,6 +111,8 @@ class Attempt(Part):
         status_code: HTTP status of the answer.
         excerpt: Up to 2 KB of what came back, if the outcome is unknown.
         resolved_by: Who settled it by hand.
+        restored: Whether it stands for whatever a record held that was damaged or deleted. It started after
+            ``started_at``, if there was anything.
     """
 
     number: int
@@ -134,6 +138,15 @@ class Attempt(Part):
     status_code: int | None = None
     excerpt: str = ""
     resolved_by: str = ""
+    restored: bool = False
+
+    @property
+    def name(self) -> str:
+        """What commands call it, such as ``2-3f9a1c04``.
+
+        The number is for people. It is not enough: a restored record counts anew from its last readable version.
+        """
+        return f"{self.number}-{self.nonce[:8]}"
 
     @property
     def counts(self) -> bool:
@@ -249,6 +262,13 @@ class Record(Part):
     def attempt_by(self, nonce: str) -> Attempt | None:
         """Find an attempt by its nonce."""
         return next((attempt for attempt in self.attempts if attempt.nonce == nonce), None)
+
+    def attempt_named(self, name: str) -> Attempt | None:
+        """Find an attempt by its `Attempt.name`; by its number alone unless the record was restored."""
+        found = next((attempt for attempt in self.attempts if attempt.name == name), None)
+        if found is None and not any(attempt.restored for attempt in self.attempts):
+            found = next((attempt for attempt in self.attempts if str(attempt.number) == name), None)
+        return found
 
     def unsettled(self) -> tuple[Attempt, ...]:
         """Return the attempts whose outcome is not known."""

@@ -3,9 +3,16 @@
     attach       the task is in the console: its id goes into the record, once a GET has shown that it exists
     not_billed   there is no task and no bill: the record is ready again
     abandon      give it up: the record is `lost`, and nothing is submitted for the intent again
+    restore      the record is damaged or gone: what can be read of it is unknown again (see `restoration`)
+
+A call names the attempt that it was written for, and settles no other: whoever runs a command of last week must
+not settle what was sent since. It may be left out only while the record has had one attempt, since then there is no
+other to be mistaken for. Whatever is refused says what the record says now.
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
-two people who give it to two intents one is refused, and all records are searched for it.
+two people who give it to two intents one is refused, and all records are searched for it. A task that was made before
+its attempt was sent is refused; one of which the vendor does not say when it was made is taken, since to refuse it
+could lose a paid video.
 
 What it does not do: it cannot see the console. A task that belongs to an intent which is being submitted at
 this very moment can still be attached to another; the record of the former then gets it as well, since an
@@ -17,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Literal
 
 from prefect_seedance.client.errors import TaskNotFound, WrongTask
@@ -24,17 +32,21 @@ from prefect_seedance.client.exchange import is_vendor_id
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.commands import how_to_list_unknown
-from prefect_seedance.journal.errors import RecordChanged, ResolutionRefused
+from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve
+from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.record import Attempt, Entry, Record
-from prefect_seedance.journal.states import State
+from prefect_seedance.journal.record import UNKNOWN_MOMENT, Attempt, Entry, Record
+from prefect_seedance.journal.settlement.billing import Conclusion, evidence_of
+from prefect_seedance.journal.settlement.restoration import restore_record
+from prefect_seedance.journal.states import HAVE_TASK, State
 
-Resolution = Literal["attach", "not_billed", "abandon"]
+Resolution = Literal["attach", "not_billed", "abandon", "restore"]
 
 #: A reservation that is older than this and led to nothing (its process was killed) no longer binds.
 _RESERVATION_SECONDS = 600.0
 _RACES = 20
+#: How far the clocks of a worker and of the vendor may be apart: minutes, where nobody keeps time.
+_CLOCKS_APART_SECONDS = 300.0
 
 
 def resolve_unknown(
@@ -43,9 +55,11 @@ def resolve_unknown(
     resolution: Resolution,
     *,
     task_id: str = "",
-    attempt: int = 0,
+    attempt: str = "",
     by: str = "",
     any_model: bool = False,
+    any_age: bool = False,
+    despite_evidence: bool = False,
     fetch: Callable[[str], VideoTask] | None = None,
 ) -> Entry:
     """Settle an unknown submission.
@@ -55,36 +69,48 @@ def resolve_unknown(
         intent: Identity of the video.
         resolution: What became of it.
         task_id: For ``attach``.
-        attempt: Number of the attempt, 0 for the newest that is not settled.
+        attempt: Which attempt it is about, see `Attempt.name`; may be "" if the record has had only one. No use for
+            ``restore``.
         by: Who says so, for the record.
         any_model: For ``attach``: take the task even if the vendor names another model for it than was asked for.
+        any_age: For ``attach``: take the task even if it was made before the attempt, or after the next one.
+        despite_evidence: For ``not_billed``: even if the balance fell by exactly the expected price.
         fetch: Asks the vendor for a task; needed for ``attach``.
 
     Returns:
         The record as it stands now. Doing the same again changes nothing.
 
     Raises:
+        BalanceContradicts: Not billed, and the balance fell by exactly the expected price.
         ResolutionRefused: The resolution cannot be right; the message says why and what to do.
         SeedanceError: The vendor could not be asked.
         JournalError: The journal cannot be used.
     """
+    if resolution == "restore":
+        return restore_record(journal, intent)
     answer = _found_at_vendor(intent, task_id, fetch) if resolution == "attach" else None
     for _ in range(_RACES):
         entry = journal.read(intent)
         if entry is None:
             fix = f"Those to settle: {how_to_list_unknown(journal.store_option)}"
             raise ResolutionRefused(intent, f"There is no such record in {journal.location}.", fix)
-        if answer is not None and answer.task_id in entry.record.task_ids:
+        if answer is not None and answer.task_id in entry.record.task_ids and _is_settled(entry):
             return entry
-        target = _target(entry, resolution, attempt)
+        target = _target(entry, resolution, attempt.strip())
         if target is None:
             return entry
         if answer is not None:
-            if not any_model:
-                _check_model(entry.record, answer)
+            if answer.task_id not in entry.record.task_ids:
+                if not any_model:
+                    _check_model(entry.record, answer)
+                if not any_age:
+                    _check_age(entry.record, target, answer)
             _reserve(journal, intent, answer.task_id)
             after = _attached(entry.record, target, answer, journal, by)
         elif resolution == "not_billed":
+            evidence = evidence_of(target)
+            if evidence.conclusion is Conclusion.PROBABLY_BILLED and not despite_evidence:
+                raise BalanceContradicts(intent, target.name, evidence.words)
             after = _not_billed(entry.record, target, by)
         else:
             after = _abandoned(entry.record, by)
@@ -94,6 +120,31 @@ def resolve_unknown(
         except RecordChanged:
             continue
     raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
+
+
+def remarks(entry: Entry, resolution: Resolution, store_option: str) -> list[str]:
+    """Return what else a person should know of a resolution that was carried out.
+
+    Args:
+        entry: What `resolve_unknown` returned.
+        resolution: What was asked for.
+        store_option: What ``--store`` of the command line takes for the store.
+    """
+    record, said = entry.record, list[str]()
+    attempt = record.current_attempt
+    if resolution == "attach" and attempt and attempt.created_at is None:
+        said.append("The vendor does not say when the task was made, so that could not be compared.")
+    unsettled = record.unsettled()
+    if resolution == "restore" and not any(each.restored for each in record.attempts):
+        said.append("The record can be read, so nothing was restored.")
+    if entry.state is State.UNKNOWN and unsettled:
+        said += [f"Attempt {unsettled[-1].name}: {unsettled[-1].message or 'not settled'}."]
+        said += [how_to_resolve(record.intent, store_option, unsettled[-1].name)]
+    return said
+
+
+def _is_settled(entry: Entry) -> bool:
+    return entry.state not in (State.UNKNOWN, State.LOST)
 
 
 def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask] | None) -> Accepted:
@@ -123,46 +174,94 @@ def _about_another(intent: str, task_id: str, answered: str) -> ResolutionRefuse
     return ResolutionRefused(intent, f"The vendor answers with task {answered}, not {task_id}.", fix)
 
 
-def _target(entry: Entry, resolution: Resolution, number: int) -> Attempt | None:
+def _target(entry: Entry, resolution: Resolution, name: str) -> Attempt | None:
     """Find the attempt to settle; None if the record says so already."""
     record, state = entry.record, entry.state
-    cleared = tuple(each for each in record.attempts if each.outcome == "not_billed")
-    if (state, resolution) == (State.LOST, "abandon") or (state, resolution, bool(cleared)) == (
-        State.READY,
-        "not_billed",
-        True,
-    ):
-        return None
-    may_be = record.unsettled()
-    if resolution == "attach":  # also one that was called not billed, as long as nothing was sent since
-        may_be = tuple(sorted((*may_be, *cleared), key=lambda each: each.number))
-    free_again = state is State.READY and resolution == "attach" and bool(cleared)
     left = record.lease_left(entry.age_seconds)
     if state is State.SENDING or (state is State.READY and left > 0):
         fix = f"Wait {left:.0f} s; if it is still unknown then, call again."
         raise ResolutionRefused(record.intent, "A run is submitting it right now.", fix)
-    if state not in (State.UNKNOWN, State.LOST) and not free_again:
-        reason = f"It is not unknown but {state}" + (f", task {record.task_id}." if record.task_id else ".")
-        raise ResolutionRefused(record.intent, reason, "Run the request: it goes on from there.")
-    found = next((each for each in reversed(may_be) if number in (0, each.number)), None)
-    if found is None:
-        numbers = ", ".join(str(each.number) for each in may_be) or "none"
-        reason = f"Attempt {number or 'to settle'} is not among the unknown ones ({numbers})."
-        raise ResolutionRefused(record.intent, reason, "Leave the attempt out, or name one of these.")
-    return found
+    if _is_settled(entry) and not any(each.outcome == "not_billed" for each in record.attempts):
+        raise _not_unknown(entry)
+    named = _named(record, state, name)
+    cleared = named.outcome == "not_billed"
+    newest = named is record.attempts[-1]
+    if resolution == "not_billed" and cleared and newest and state in (State.READY, *HAVE_TASK):
+        return None
+    if resolution == "abandon" and state is State.LOST and named.is_unsettled:
+        return None
+    if resolution == "attach" and cleared and state in (State.READY, State.UNKNOWN, State.LOST):
+        return named  # called not billed by mistake
+    if _is_settled(entry):
+        raise _not_unknown(entry)
+    if not named.is_unsettled:
+        became = "not billed" if cleared else f"{named.outcome}{f', task {named.task_id}' if named.task_id else ''}"
+        raise _another(record, state, f"Attempt {named.name} is settled already ({became}).")
+    if resolution == "abandon" and named is not record.unsettled()[-1]:
+        raise _another(record, state, f"Attempt {named.name} is not the newest, and giving up gives up all of it.")
+    return named
+
+
+def _named(record: Record, state: State, name: str) -> Attempt:
+    """Find the attempt that a call names."""
+    if name:
+        found = record.attempt_named(name)
+        if found is None:
+            raise _another(record, state, f"Attempt {name[:80]!r} is not in the record.")
+        return found
+    if len(record.attempts) == 1 and record.attempts[0].number == 1:
+        return record.attempts[0]
+    raise _another(record, state, "The record has had several attempts, and the call does not name one.")
+
+
+def _not_unknown(entry: Entry) -> ResolutionRefused:
+    record = entry.record
+    reason = f"It is not unknown but {entry.state}" + (f", task {record.task_id}." if record.task_id else ".")
+    return ResolutionRefused(record.intent, reason, "Run the request: it goes on from there.")
+
+
+def _another(record: Record, state: State, reason: str) -> ResolutionRefused:
+    """Refuse a call that is about another attempt than those that are to be settled, and name these."""
+    open_ones = [f"{each.name} ({_moment(each)})" for each in record.unsettled()]
+    if not open_ones:
+        fix = "No attempt of it is to be settled; run the request: it goes on from there."
+        return ResolutionRefused(record.intent, f"{reason} The record is {state} now.", fix)
+    fix = (
+        "Look for the task of that one in the console, then name it: attempt (on the command line: --attempt). "
+        f"To be settled: {', '.join(open_ones)}."
+    )
+    return ResolutionRefused(record.intent, f"{reason} The record is {state} now.", fix)
+
+
+def _moment(attempt: Attempt) -> str:
+    if attempt.started_at == UNKNOWN_MOMENT:
+        return "of a time that is not known"
+    return f"{'after' if attempt.restored else 'of'} {attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journal, by: str) -> Record:
-    record = changes.settled(changes.accepted(record, target.nonce, answer, journal.now()))
+    record = _with_its_task(changes.accepted(record, target.nonce, answer, journal.now()))
     return _marked(record, target.number, {"resolved_by": by or "a person"})
 
 
 def _not_billed(record: Record, target: Attempt, by: str) -> Record:
     marks = {"outcome": "not_billed", "resolved_by": by or "a person"}
     record = _marked(record, target.number, marks)
-    left = State.LOST if record.state is State.LOST else State.UNKNOWN
-    state = left if record.unsettled() else State.READY
-    return record.model_copy(update={"state": state, "holder": None})
+    if record.unsettled():
+        left = State.LOST if record.state is State.LOST else State.UNKNOWN
+        return record.model_copy(update={"state": left, "holder": None})
+    if record.live_attempt() is not None:  # of an earlier attempt: nothing has to be paid for
+        return _with_its_task(record)
+    return record.model_copy(update={"state": State.READY, "holder": None})
+
+
+def _with_its_task(record: Record) -> Record:
+    """Go on with the task that the record has; if its video is in the store, there is nothing to go on with."""
+    record = changes.settled(record)
+    facts = record.stored.model_extra if record.stored else None
+    if record.stored is None or not record.task_id or (facts or {}).get("task_id") != record.task_id:
+        return record
+    return record.model_copy(update={"state": State.STORED, "key": record.stored.key, "holder": None})
 
 
 def _abandoned(record: Record, by: str) -> Record:
@@ -178,13 +277,47 @@ def _marked(record: Record, number: int, marks: dict[str, str]) -> Record:
 
 def _check_model(record: Record, answer: Accepted) -> None:
     """Refuse a task of another model: it is most likely another video. An answer that names none says nothing."""
-    if answer.model and answer.model != record.model:
+    if answer.model and record.model and answer.model != record.model:
         reason = f"Task {answer.task_id} is of model {answer.model}, and {record.model} was asked for."
         fix = (
             "Look for another task of that minute in the console. The vendor may also call a model by another name: "
             "if you are sure that this is the task, set any_model (on the command line: --any-model)."
         )
         raise ResolutionRefused(record.intent, reason, fix)
+
+
+def _check_age(record: Record, target: Attempt, answer: Accepted) -> None:
+    """Refuse a task that was made before its attempt was sent, or after a later one was."""
+    if answer.created_at is None:
+        return
+    if answer.created_at < target.started_at.timestamp() - _CLOCKS_APART_SECONDS:
+        when = f"before attempt {target.name} ({_moment(target)})"
+    else:
+        later = (
+            each
+            for each in record.attempts
+            if each.number > target.number
+            and each.counts
+            and not each.restored
+            and each.started_at.timestamp() + _CLOCKS_APART_SECONDS <= answer.created_at
+        )
+        overtaken = next(later, None)
+        if overtaken is None:
+            return
+        when = f"after attempt {overtaken.name} ({_moment(overtaken)}), and so may be the task of that one"
+    reason = f"Task {answer.task_id} was made {_vendor_moment(answer.created_at)}, {when}."
+    fix = (
+        "Look for another task in the console, or name the other attempt. If the clock of the machine that sent it was "
+        "wrong, and you are sure that this is the task, set any_age (on the command line: --any-age)."
+    )
+    raise ResolutionRefused(record.intent, reason, fix)
+
+
+def _vendor_moment(seconds: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # out of the calendar's range
+        return f"at {seconds}"
 
 
 def _reserve(journal: Journal, intent: str, task_id: str) -> None:
@@ -196,16 +329,24 @@ def _reserve(journal: Journal, intent: str, task_id: str) -> None:
         careful.put(key, data, etag=None, patience=patience, intent=intent)
     except RecordChanged:
         found = careful.get(key, patience, intent)
-        owner = str(json.loads(found.data)["intent"]) if found else ""
+        owner = _owner_in(found.data) if found else ""
         if found is not None and owner != intent:
-            entry = journal.read(owner)
+            entry = journal.read(owner) if owner else None
             bound = entry is not None and task_id in entry.record.task_ids
-            if bound or found.age_seconds < _RESERVATION_SECONDS:
+            if owner and (bound or found.age_seconds < _RESERVATION_SECONDS):
                 raise _taken(intent, task_id, owner) from None
             careful.put(key, data, etag=found.etag, patience=patience, intent=intent)
     for entry in journal.records():
         if entry.record.intent != intent and task_id in entry.record.task_ids:
             raise _taken(intent, task_id, entry.record.intent)
+
+
+def _owner_in(reservation: bytes) -> str:
+    """Return whose reservation it is; "" if it is damaged: then only the records say who has the task."""
+    try:
+        return str(json.loads(reservation)["intent"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _taken(intent: str, task_id: str, owner: str) -> ResolutionRefused:

@@ -93,13 +93,14 @@ STATES: Mapping[State, StateRow] = {
         "perhaps accepted, perhaps billed",
         "only a person: resolve_submission",
         True,
-        _to(State.SUBMITTED, State.READY, State.FAILED, State.LOST),
+        # Stored: the record was restored, and its video is in the store.
+        _to(State.SUBMITTED, State.STORED, State.READY, State.FAILED, State.LOST),
     ),
     State.LOST: StateRow(
         "given up by a person",
         "a new attempt by take or resolve_submission",
         False,
-        _to(State.SUBMITTED, State.READY),
+        _to(State.SUBMITTED, State.STORED, State.READY),
     ),
 }
 

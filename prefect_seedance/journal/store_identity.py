@@ -33,16 +33,18 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> str:
     blob = careful.get(key, patience)
     if blob is None:
         if expected_id:
-            raise JournalGone(where, "The journal that this run began with is gone")
+            raise JournalGone(where, "The journal that this run began with is gone", "", journal.store_option)
         careful.put_once(key, _made(journal), patience)
         blob = careful.get(key, Patience(patience.seconds))
     try:
         values: dict[str, str] = json.loads(blob.data) if blob else {}
         found = str(values["id"])
     except (ValueError, KeyError, TypeError) as error:
-        raise RecordDamaged(where, "it does not name the journal", "") from error
+        raise RecordDamaged(where, "it does not name the journal", "", journal.store_option) from error
     if expected_id and found != expected_id:
-        raise JournalGone(where, "This is another journal than the one that this run began with")
+        raise JournalGone(
+            where, "This is another journal than the one that this run began with", "", journal.store_option
+        )
     return found
 
 

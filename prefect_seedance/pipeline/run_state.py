@@ -94,7 +94,10 @@ def _available(account: Account) -> float | None:
     except RateLimited:
         return None  # the key and the host work
     except SeedanceError as error:
-        error.add_note("This was the free check before the first submission; options.preflight=False leaves it out.")
+        error.add_note(
+            "This was the free check before the first submission. RunOptions(preflight=False) leaves it out (on the "
+            "command line: --no-preflight)."
+        )
         raise
 
 

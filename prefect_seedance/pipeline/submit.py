@@ -89,7 +89,7 @@ def submit(
     def tell(event: SubmissionEvent) -> None:
         facts = {"decision": str(event.decision), "reason": event.reason, "model": order.prepared.model_name}
         if event.kind == "unknown":
-            facts["resolve"] = how_to_resolve(event.intent, journal.store_option)
+            facts["resolve"] = how_to_resolve(event.intent, journal.store_option, event.attempt_name)
         observer.tell(Event(event.kind, event.intent, event.task_id, facts={"attempt": event.attempt, **facts}))
 
     return resume_or_submit(

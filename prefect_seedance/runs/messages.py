@@ -80,6 +80,8 @@ class NoVideo:
         task_id = getattr(self.error, "task_id", "") or self.task_id
         refunds = "the vendor does not document refunds, its console shows the charge"
         match self.error:
+            case SubmissionUnknown(balance=seen) if seen:
+                return f"perhaps; it is not known whether the vendor accepted it. {seen.removesuffix('.')}"
             case OutcomeUnknown():
                 return "perhaps; it is not known whether the vendor accepted it"
             case VideoFailed():
@@ -127,12 +129,13 @@ def _begin(request: VideoRequest) -> str:
 
 
 def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
-    sender = f" by run {error.run_name}" if error.run_name else ""
+    sent = error.sent or f"It was sent at {error.started_at}, or was about to be."
     lines = [
         _begin(request),
-        f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:300]}",
-        f"Sent {error.started_at}{sender}, or about to be. Nothing is sent again before a person has looked into the "
-        f"vendor's console for a task of {request.model_name} made at that minute.",
-        how_to_resolve(error.intent, error.store_option),
+        f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:150]}",
+        f"{sent} Nothing is sent again before a person has looked into the vendor's console for a task of "
+        f"{request.model_name} made then.",
+        error.balance,
+        how_to_resolve(error.intent, error.store_option, error.attempt_name),
     ]
-    return "\n".join(lines)
+    return "\n".join(filter(None, lines))

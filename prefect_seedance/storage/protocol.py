@@ -116,6 +116,16 @@ class Store(Protocol):
         """Read a record whole, or None if there is none. An access that is denied is an error, not None."""
         ...
 
+    def earlier_versions(self, key: str) -> Iterator[bytes]:
+        """Yield what the store still has of a record besides the record itself, the newest first.
+
+        That may be the record as well, or the bytes of other keys: whoever reads them tells by the content.
+
+        Raises:
+            StorageError: It could not be found out.
+        """
+        ...
+
     def list_keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with this text, sorted by code point, as they are found."""
         ...

@@ -114,7 +114,6 @@ def test_the_settings_of_a_bucket_reach_it() -> None:
     store = VideoStore.model_validate({"location": "s3://bucket/p", "single_writer": True} | fields)
     settings = store.s3_settings()
     secrets = {name: SecretStr(str(OF_BUCKETS[name])) for name in ("secret_access_key", "session_token")}
-    fields["allow_http"] = fields.pop("allow_http_endpoint")
     assert settings == S3Settings("bucket", "p", **(fields | secrets), single_writer=True)
     assert VideoStore(location="s3://bucket", profile="studio").s3_settings().profile == "studio"
     assert fields.keys() | {"profile", "single_writer"} == S3Options.__annotations__.keys()

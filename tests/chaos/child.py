@@ -115,9 +115,17 @@ async def _all_generated(order: Order) -> list[Report]:
 def _settled(order: Order) -> Report:
     credentials, store = _blocks(order)
     try:
+        journal = store.journal()
+        before = journal.read(order.resolve)
+        attempts = (before.record.unsettled() or before.record.attempts) if before else ()
         with credentials.get_client() as client:
             entry = resolve_unknown(
-                store.journal(), order.resolve, order.resolution, task_id=order.task_id, fetch=client.get_video
+                journal,
+                order.resolve,
+                order.resolution,
+                task_id=order.task_id,
+                attempt=attempts[-1].name if attempts else "",
+                fetch=client.get_video,
             )
     except BaseException as error:
         return _failed(error)

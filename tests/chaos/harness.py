@@ -230,7 +230,11 @@ class Case:
         task_id = task_id or next(iter(self.bills()), "")
         with self.chaos.credentials.get_client() as client:
             resolution = "attach" if task_id else "not_billed"
-            resolve_unknown(self.journal, self.intent, resolution, task_id=task_id, fetch=client.get_video)
+            record = self.record().record
+            attempt = (record.unsettled() or record.attempts)[-1].name
+            resolve_unknown(
+                self.journal, self.intent, resolution, task_id=task_id, attempt=attempt, fetch=client.get_video
+            )
 
     def read(self, key: str) -> bytes:
         """Read an object of the store."""

@@ -1,8 +1,12 @@
 """journal and resolve in this process, over a record that no flow has made."""
 
+import os
+import pty
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +14,13 @@ import pytest
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
 from prefect_seedance.cli import main
 from prefect_seedance.client.outcome import Unknown
-from prefect_seedance.journal.errors import SubmissionUnknown, TooManyUnknowns
+from prefect_seedance.journal.errors import RecordDamaged, SubmissionUnknown, TooManyUnknowns
 from prefect_seedance.journal.identity import ALWAYS, identify
+from prefect_seedance.journal.record import Attempt
+from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.simulator import Simulator, running_simulator
+from tests.cli.test_commands import COMMAND
 from tests.journal.harness import INTENT, World
 
 OTHER = identify(VideoRequest(prompt="another"), scope=ALWAYS, account="default")
@@ -94,3 +102,157 @@ def test_a_store_that_is_not_saved_is_said_and_not_taken_for_a_folder(
     assert said.out == ""
     assert list(tmp_path.iterdir()) == []
     assert main(["journal", "--store", "./seedance-video-store/nobody"]) == 0
+
+
+def lines_of(message: str) -> list[list[str]]:
+    """The command lines that a message prints, as a shell would split them, without the name of the program."""
+    return [shlex.split(each)[1:] for each in re.findall(r"^ *(prefect-seedance .*)$", message, re.MULTILINE)]
+
+
+def printed(world: World) -> dict[str, list[str]]:
+    """The commands that settle an unknown submission, by how they do."""
+    with pytest.raises(SubmissionUnknown) as stopped:
+        world.run("another")
+    found = lines_of(str(stopped.value))
+    return {how: line for line in found for how in ("--task-id", "--not-billed", "--abandon") if how in line}
+
+
+def again(world: World) -> tuple[Attempt, Attempt]:
+    """The first attempt is settled, and a second one unknown."""
+    assert main(printed(world)["--not-billed"]) == 0
+    world.vendor.script = [Unknown("lost")]
+    with pytest.raises(SubmissionUnknown):
+        world.run()
+    first, second = world.record().attempts
+    return first, second
+
+
+@pytest.mark.parametrize("how", ["--not-billed", "--abandon"])
+def test_a_printed_command_settles_its_own_attempt_and_no_other(
+    unknown: World, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stale = printed(unknown)[how]
+    first, second = again(unknown)
+    assert stale[-2:] == ["--attempt", first.name]
+    assert main(stale) == 1
+    said = capsys.readouterr().err
+    assert f"{first.name} is settled already (not billed). The record is unknown now." in said
+    assert f"To be settled: {second.name} (of 2026-11-22 12:00:00 UTC)" in said
+    assert unknown.record().unsettled() == (second,)
+    assert main(printed(unknown)[how]) == 0
+
+
+def test_who_types_a_command_by_hand_finds_the_attempt_in_the_listing(
+    unknown: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ["--store", unknown.journal.location]
+    _, second = again(unknown)
+    assert main(["resolve", INTENT, "--abandon", *store]) == 1
+    assert "does not name one. The record is unknown now." in capsys.readouterr().err
+    assert main(["journal", "--unknown", *store]) == 0
+    columns, row = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    name = dict(zip(columns, row, strict=True))["attempt"]
+    assert name == second.name
+    assert main(["resolve", INTENT, "--abandon", "--attempt", name, *store]) == 0
+    assert unknown.record().state is State.LOST
+
+
+def test_a_record_with_one_attempt_needs_no_name(unknown: World) -> None:
+    assert main(["resolve", INTENT, "--abandon", "--store", unknown.journal.location]) == 0
+
+
+def test_a_task_that_is_older_than_the_attempt_is_taken_only_by_who_says_so(
+    unknown: World, vendor: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SeedanceCredentials.model_validate({}).get_client() as client:
+        task = client.create_video(VideoRequest(prompt="A paper boat crosses a puddle"))
+        made = client.get_video(task.task_id).created_at
+    assert made is not None
+    sent = datetime.fromtimestamp(made, UTC) + timedelta(minutes=10)
+    attempts = (unknown.record().attempts[0].model_copy(update={"started_at": sent}),)
+    unknown.journal.update(INTENT, lambda found: found.model_copy(update={"attempts": attempts}), step="evidence")
+    command = printed(unknown)["--task-id"]
+    command[command.index("...")] = task.task_id
+    assert main(command) == 1
+    assert "--any-age" in capsys.readouterr().err
+    assert main([*command, "--any-age"]) == 0
+    assert unknown.record().task_id == task.task_id
+
+
+def test_a_command_that_asks_the_vendor_says_that_it_needs_the_key(
+    unknown: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("JIMMYAI_API_KEY", raising=False)
+    with pytest.raises(SubmissionUnknown) as stopped:
+        unknown.run("another")
+    _, after = str(stopped.value).split(" --task-id ...")
+    assert "JIMMYAI_API_KEY" in after.split("\n- ")[0]
+    assert main(printed(unknown)["--task-id"]) == 1
+    assert "set JIMMYAI_API_KEY" in capsys.readouterr().err
+    assert main(printed(unknown)["--not-billed"]) == 0, "the others ask nobody"
+
+
+# Not billed, and the balance says otherwise.
+
+
+@pytest.fixture
+def billed(tmp_path: Path) -> World:
+    world = World.in_folder(tmp_path / "my videos")
+    world.before_claim = lambda nonce: Evidence(price=0.1, balance_before=0.3)
+    world.balance = lambda: 0.2
+    world.vendor.script = [Unknown("lost")]
+    with pytest.raises(SubmissionUnknown):
+        world.run()
+    return world
+
+
+def test_a_script_says_yes_to_not_billed_against_the_balance(billed: World, capsys: pytest.CaptureFixture[str]) -> None:
+    command = printed(billed)["--not-billed"]
+    before = billed.record()
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert "fell by exactly the expected price: probably billed" in said and "--yes" in said
+    assert billed.record() == before
+    assert main([*command, "--yes"]) == 0
+    assert billed.record().state is State.READY
+
+
+@pytest.mark.parametrize(("answer", "code", "state"), [("y", 0, State.READY), ("", 1, State.UNKNOWN)])
+def test_a_person_at_a_terminal_is_asked(billed: World, answer: str, code: int, state: State) -> None:
+    master, slave = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [*COMMAND, *printed(billed)["--not-billed"]], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        os.write(master, f"{answer}\n".encode())
+        output, _ = process.communicate(timeout=100)
+    finally:
+        os.close(slave)
+        os.close(master)
+    name = billed.record().attempts[0].name
+    assert f"Settle attempt {name} as not billed all the same? [y/N]".encode() in output
+    assert b"probably billed" in output
+    assert (process.returncode, billed.record().state) == (code, state)
+
+
+# Restoring.
+
+
+def test_the_command_of_a_damaged_record_restores_it_as_unknown_and_says_how_to_settle_it(
+    unknown: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(unknown.journal.location) / "journal" / "records" / f"{INTENT}.json"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(RecordDamaged) as stopped:
+        unknown.run("another")
+    (command,) = lines_of(str(stopped.value))
+    for _ in range(2):
+        assert main(command) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(f"Intent {INTENT} is now unknown.\n")
+    (lost,) = unknown.record().attempts
+    settle = lines_of(said)
+    assert [line[-1] for line in settle] == [lost.name] * 3
+    assert main(settle[-1]) == 0
+    assert unknown.record().state is State.LOST
+    assert main(["resolve", "0" * 32, "--restore", "--store", unknown.journal.location]) == 1

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from prefect_seedance import (
+    RunOptions,
     SeedanceCredentials,
     VideoRequest,
     VideoStore,
@@ -13,7 +15,7 @@ from prefect_seedance import (
     generate_video,
     resolve_submission,
 )
-from prefect_seedance.journal.errors import ResolutionRefused, SubmissionUnknown
+from prefect_seedance.journal.errors import BalanceContradicts, RecordDamaged, ResolutionRefused, SubmissionUnknown
 from prefect_seedance.simulator import Fault, Simulator
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
@@ -41,3 +43,63 @@ def test_a_task_of_another_model_is_taken_only_by_who_says_any_model(
     assert [entry.state for entry in store.journal().records()] == ["unknown"]
     assert resolve(*settle, any_model=True) == "submitted"
     assert generate_video(REQUEST, credentials, store).task_id == other.task_id
+
+
+@pytest.mark.parametrize("resolve", [resolve_submission, in_an_async_script])
+def test_a_stale_call_settles_no_other_attempt(
+    resolve: Callable[..., str], vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    vendor.plan(Fault(fault="lost_answer", times=2))
+
+    def unknown() -> SubmissionUnknown:
+        with pytest.raises(SubmissionUnknown) as caught:
+            generate_video(REQUEST, credentials, store, options=RunOptions(preflight=False))
+        return caught.value
+
+    first = unknown()
+    settle = (first.intent, store, credentials, "not_billed")
+    assert resolve(*settle, attempt=first.attempt_name) == "ready"
+    second = unknown()
+    assert sum(bill.accepted for bill in vendor.bills()) == 2
+    for stale in ({"attempt": first.attempt_name}, {}):
+        with pytest.raises(ResolutionRefused, match=second.attempt_name):
+            resolve(*settle, **stale)
+    assert unknown().attempt_name == second.attempt_name
+    assert sum(bill.accepted for bill in vendor.bills()) == 2
+    assert resolve(*settle[:3], "abandon", attempt=second.attempt_name) == "lost"
+
+
+def test_not_billed_against_the_balance_is_refused_unless_it_is_said(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    vendor.plan(Fault(fault="lost_answer"))
+    state = generate_video(REQUEST, credentials, store, return_state=True)
+    unknown = state.result(raise_on_failure=False)
+    assert isinstance(unknown, SubmissionUnknown)
+    assert "fell by exactly the expected price: probably billed" in unknown.balance
+    assert unknown.balance in str(unknown)
+    settle = (unknown.intent, store, credentials, "not_billed")
+    with pytest.raises(BalanceContradicts, match="despite_evidence"):
+        resolve_submission(*settle, attempt=unknown.attempt_name)
+    assert [entry.state for entry in store.journal().records()] == ["unknown"]
+    assert resolve_submission(*settle, attempt=unknown.attempt_name, despite_evidence=True) == "ready"
+    described = resolve_submission.parameters.properties["despite_evidence"]["description"]
+    assert "fell by exactly the expected price" in " ".join(described.split())
+
+
+def test_a_damaged_record_is_restored_as_unknown_and_settled_by_its_task(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    stored = generate_video(REQUEST, credentials, store)
+    file = Path(store.location) / "journal" / "records" / f"{stored.intent}.json"
+    file.write_bytes(file.read_bytes()[:300])
+    with pytest.raises(RecordDamaged, match="--restore"):
+        store.journal().read(stored.intent)
+    state = resolve_submission(stored.intent, store, credentials, "restore", return_state=True)
+    assert state.result() == "unknown"
+    (entry,) = store.journal().unknown_records()
+    settle = (stored.intent, store, credentials, "attach", stored.task_id)
+    assert resolve_submission(*settle, attempt=entry.record.unsettled()[-1].name) == "stored"
+    again = generate_video(REQUEST, credentials, store)
+    assert (again.task_id, again.reused) == (stored.task_id, True)
+    assert [bill.accepted for bill in vendor.bills()] == [1]

@@ -226,7 +226,9 @@ def test_an_unknown_submission_shows_how_to_settle_it(scene: Scene) -> None:
     page = str(shown.artifact(shown.run_of(scene.unknown), "seedance-no-video").data)
     assert page.startswith(f"# Perhaps paid, a person has to settle it: {error.intent}")
     assert "**Paid:** perhaps" in page
-    assert f"prefect-seedance resolve {error.intent} --store {scene.store.location} --not-billed" in page
+    assert f"{error.balance.removesuffix('.')}." in page.partition("```")[0], "the conclusion stands above the words"
+    settle = f"prefect-seedance resolve {error.intent} --store {scene.store.location} --not-billed"
+    assert f"{settle} --attempt {error.attempt_name}\n" in page
 
 
 def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene: Scene) -> None:
@@ -372,3 +374,4 @@ def test_an_unknown_submission_tells_its_intent_and_how_to_settle_it(scene: Scen
     assert payload["attempt"] == 1
     assert payload["reason"] in str(error)
     assert f"prefect-seedance resolve {error.intent} --store " in payload["resolve"]
+    assert re.search(r"--not-billed --attempt 1-[0-9a-f]{8}$", payload["resolve"], re.MULTILINE)

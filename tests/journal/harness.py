@@ -77,6 +77,9 @@ class MemoryStore:
             keys = sorted(key for key in self.objects if key.startswith(prefix))
         yield from keys
 
+    def earlier_versions(self, key: str) -> Iterator[bytes]:
+        yield from ()
+
     def delete(self, key: str) -> None:
         with self._lock:
             self.objects.pop(key, None)
@@ -166,6 +169,9 @@ class FaultyStore:
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         return iter(self._call("list", prefix, lambda: list(self.inner.list_keys(prefix))))
+
+    def earlier_versions(self, key: str) -> Iterator[bytes]:
+        return iter(self._call("versions", key, lambda: list(self.inner.earlier_versions(key))))
 
     def delete(self, key: str) -> None:
         self._call("delete", key, lambda: self.inner.delete(key))

@@ -111,7 +111,16 @@ def test_a_task_that_a_person_attaches_gets_its_key(world: World) -> None:
     with pytest.raises(SubmissionUnknown):
         world.run(delivery=DELIVERY)
     task = VideoTask(task_id="videos_1", status="processing", created_at=NEW_YEAR)
-    resolve_unknown(World(world.store).journal, INTENT, "attach", task_id="videos_1", fetch=lambda task_id: task)
+    attempt = world.record().attempts[-1].name
+    resolve_unknown(
+        World(world.store).journal,
+        INTENT,
+        "attach",
+        task_id="videos_1",
+        attempt=attempt,
+        fetch=lambda _: task,
+        any_age=True,
+    )
     assert (world.record().key, world.record().delivery) == (key_of("videos_1"), DELIVERY)
 
 

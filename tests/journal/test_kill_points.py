@@ -217,7 +217,7 @@ def test_every_point_is_reached(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(SeedanceError):
             world.run()
-    resolve_unknown(world.journal, INTENT, "abandon")
+    resolve_unknown(world.journal, INTENT, "abandon", attempt=world.record().attempts[-1].name)
     world.journal.record_accepted(INTENT, "late", Accepted("videos_late"))
 
     world = world_with()

@@ -322,6 +322,9 @@ class TwoWriters(RuleBasedStateMachine):
                 return
             number = data.draw(st.sampled_from(truth))
         task_id = f"videos_{number:032x}"
+        record = self.record()
+        named = record.attempt_named(str(number)) if resolution == "not_billed" else record.unsettled()[-1]
+        assert named is not None
 
         def fetch(wanted: str) -> VideoTask:
             if wanted not in self.vendor.billed:
@@ -334,7 +337,7 @@ class TwoWriters(RuleBasedStateMachine):
                 INTENT,
                 resolution,
                 task_id=task_id,
-                attempt=0 if resolution == "attach" else number,
+                attempt=named.name,
                 fetch=fetch,
             )
         except ResolutionRefused:

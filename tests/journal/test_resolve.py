@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,20 +14,24 @@ from prefect_seedance.client.errors import ConnectionFailed, TaskNotFound
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.errors import ResolutionRefused, SubmissionUnknown
+from prefect_seedance.journal.errors import BalanceContradicts, ResolutionRefused, SubmissionUnknown
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
-from prefect_seedance.journal.resolution import Resolution, resolve_unknown
+from prefect_seedance.journal.record import Attempt
+from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
 from prefect_seedance.journal.states import State
+from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.journal.submit.decision import Decision
-from tests.journal.harness import IDENTITY, INTENT, TWICE, Killed, World
+from tests.journal.harness import IDENTITY, INTENT, NOON, TWICE, Killed, World
 
+#: When every run here sends, by the vendor's clock.
+SENT_AT = int(NOON.timestamp())
 OTHER = identify(VideoRequest(prompt="another"), scope=ALWAYS, account="default")
 
 
 def fetch(task_id: str) -> VideoTask:
     if not task_id.startswith("videos_"):
         raise TaskNotFound(task_id)
-    return VideoTask(task_id=task_id, status="processing", model="seedance2.0-std", created_at=7, cost=0.5)
+    return VideoTask(task_id=task_id, status="processing", model="seedance2.0-std", created_at=SENT_AT, cost=0.5)
 
 
 @pytest.fixture
@@ -58,9 +65,9 @@ def test_a_task_from_the_console_is_attached(world: World) -> None:
     make_unknown(world)
     attach(world, "  videos_x ")
     record = world.record()
-    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, "videos_x", "videos/1970-01-01/videos_x.mp4")
+    assert (record.state, record.task_id, record.key) == (State.SUBMITTED, "videos_x", "videos/2026-11-22/videos_x.mp4")
     attempt = record.attempts[0]
-    assert (attempt.outcome, attempt.cost, attempt.created_at, attempt.resolved_by) == ("accepted", 0.5, 7, "ann")
+    assert (attempt.outcome, attempt.cost, attempt.created_at, attempt.resolved_by) == ("accepted", 0.5, SENT_AT, "ann")
     assert world.run("two")["task_id"] == "videos_x" and world.vendor.posts == 1
 
 
@@ -222,6 +229,18 @@ def test_of_two_people_who_attach_one_task_at_once_one_is_refused(world: World) 
     assert world.record().task_id == "videos_x" and world.record(OTHER.intent).task_ids == ()
 
 
+@pytest.mark.parametrize("damaged", [b"", b"[]", b"{}", b'{"intent"'])
+def test_a_damaged_reservation_does_not_bind(world: World, damaged: bytes) -> None:
+    make_unknown(world)
+    key = f"journal/tasks/{hashlib.sha256(b'videos_x').hexdigest()[:32]}.json"
+    world.store.inner.create(key, damaged)
+    attach(world)
+    assert world.record().task_id == "videos_x"
+    make_unknown(world, OTHER)
+    with pytest.raises(ResolutionRefused, match=f"belongs to intent {INTENT}"):
+        attach(world, intent=OTHER.intent)
+
+
 def test_a_reservation_of_one_who_died_does_not_bind_for_ever(world: World) -> None:
     make_unknown(world)
     make_unknown(world, OTHER)
@@ -243,9 +262,15 @@ def test_a_reservation_of_one_who_died_does_not_bind_for_ever(world: World) -> N
 
 def test_the_attempt_may_be_named(world: World) -> None:
     make_unknown(world)
-    with pytest.raises(ResolutionRefused, match=r"Attempt 7 is not among the unknown ones \(1\)"):
-        attach(world, attempt=7)
-    attach(world, attempt=1)
+    (attempt,) = world.record().attempts
+    assert attempt.name == f"1-{attempt.nonce[:8]}"
+    for wrong in ("7", "2-" + attempt.nonce[:8], "1-00000000", "0", "1-", "-1"):
+        with pytest.raises(ResolutionRefused, match=rf"{wrong}' is not in the record\. .*settled: {attempt.name} "):
+            attach(world, attempt=wrong)
+    attach(world, attempt=f" {attempt.name} ")
+    make_unknown(world, OTHER)
+    resolve_unknown(world.journal, OTHER.intent, "abandon", attempt="1")  # typed by hand: its number will do
+    assert world.record(OTHER.intent).state is State.LOST
 
 
 @pytest.mark.parametrize("given_up", [False, True])
@@ -257,11 +282,14 @@ def test_a_record_with_two_unknown_attempts_needs_both_settled(world: World, giv
     # (Made by hand: no run would send a second one before the first is settled.)
     attempts = (record.attempts[0].model_copy(update={"outcome": "unknown"}), record.attempts[1])
     world.journal.update(INTENT, lambda found: found.model_copy(update={"attempts": attempts}), step="evidence")
+    first, second = (each.name for each in attempts)
     if given_up:
-        resolve_unknown(world.journal, INTENT, "abandon")
-    resolve_unknown(world.journal, INTENT, "not_billed")
+        with pytest.raises(ResolutionRefused, match="is not the newest"):
+            resolve_unknown(world.journal, INTENT, "abandon", attempt=first)
+        resolve_unknown(world.journal, INTENT, "abandon", attempt=second)
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=first)
     assert world.record().state is (State.LOST if given_up else State.UNKNOWN)
-    resolve_unknown(world.journal, INTENT, "not_billed")
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=second)
     assert world.record().state is State.READY
 
 
@@ -279,3 +307,193 @@ def test_a_race_with_a_run_is_judged_anew(world: World) -> None:
         resolve_unknown(world.journal, INTENT, "not_billed")
     assert world.record().task_id == "videos_late"
     assert world.run(policy=TWICE)["task_id"] == "videos_late"
+
+
+# A command settles the attempt that it was written for, and no other.
+
+
+def make_unknown_again(world: World) -> tuple[Attempt, Attempt]:
+    """The first attempt is settled as not billed, a second one is sent and unknown."""
+    make_unknown(world)
+    (first,) = world.record().attempts
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=first.name)
+    make_unknown(world)
+    return first, world.record().attempts[-1]
+
+
+@pytest.mark.parametrize("resolution", ["not_billed", "abandon"])
+def test_a_command_of_an_earlier_attempt_is_refused_with_what_the_record_says_now(
+    world: World, resolution: Resolution
+) -> None:
+    first, second = make_unknown_again(world)
+    before = world.record()
+    words = rf"{first.name} is settled already \(not billed\)\. The record is unknown now\..*settled: {second.name} "
+    for _ in range(2):
+        with pytest.raises(ResolutionRefused, match=words):
+            resolve_unknown(world.journal, INTENT, resolution, attempt=first.name)
+    assert world.record() == before and world.vendor.posts == 2
+
+
+@pytest.mark.parametrize("resolution", ["not_billed", "abandon", "attach"])
+def test_a_call_that_names_no_attempt_is_refused_once_there_was_another(world: World, resolution: Resolution) -> None:
+    _, second = make_unknown_again(world)
+    with pytest.raises(ResolutionRefused, match=rf"does not name one.*{second.name}"):
+        resolve_unknown(world.journal, INTENT, resolution, task_id="videos_x", fetch=fetch)
+    resolve_unknown(world.journal, INTENT, resolution, task_id="videos_x", fetch=fetch, attempt=second.name)
+    assert world.record().state in (State.SUBMITTED, State.READY, State.LOST)
+
+
+def test_a_stale_command_does_not_lead_to_a_third_post(world: World) -> None:
+    """Not billed, says one; the second attempt is unknown and billed; another person runs the first one's command."""
+    make_unknown(world)
+    with pytest.raises(SubmissionUnknown) as stopped:
+        world.run("two")
+    command = str(stopped.value)
+    named = re.search(r'resolution="not_billed", attempt="([^"]+)"', command)
+    assert named is not None
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=named[1])
+    make_unknown(world)
+    with pytest.raises(ResolutionRefused):
+        resolve_unknown(world.journal, INTENT, "not_billed", attempt=named[1])
+    with pytest.raises(SubmissionUnknown) as now:
+        world.run("three")
+    assert world.vendor.posts == 2
+    assert now.value.attempt_name == world.record().attempts[-1].name != named[1]
+
+
+def test_a_stale_command_is_refused_while_and_after_a_later_attempt_is_sent(world: World) -> None:
+    make_unknown(world)
+    (first,) = world.record().attempts
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=first.name)
+
+    def meanwhile() -> Accepted:
+        with pytest.raises(ResolutionRefused, match="right now"):
+            resolve_unknown(World(world.store).journal, INTENT, "abandon", attempt=first.name)
+        return world.vendor.accept()
+
+    world.vendor.script = [meanwhile]
+    world.run("two")
+    with pytest.raises(ResolutionRefused, match="not unknown but submitted"):
+        resolve_unknown(world.journal, INTENT, "abandon", attempt=first.name)
+
+
+@pytest.mark.parametrize(
+    "resolutions", [("not_billed", "abandon"), ("abandon", "not_billed"), ("attach", "not_billed")]
+)
+def test_of_two_people_who_settle_one_attempt_at_once_the_second_is_judged_by_what_the_first_wrote(
+    world: World, resolutions: tuple[Resolution, Resolution]
+) -> None:
+    make_unknown(world)
+    name = world.record().attempts[0].name
+    first, second = resolutions
+
+    def overtake(point: str) -> None:
+        world.at = lambda point: None
+        resolve_unknown(World(world.store).journal, INTENT, first, task_id="videos_x", attempt=name, fetch=fetch)
+
+    world.at = overtake
+    if first == "abandon":  # given up, and settled after all
+        resolve_unknown(world.journal, INTENT, second, attempt=name)
+        assert world.record().state is State.READY
+        return
+    with pytest.raises(ResolutionRefused):
+        resolve_unknown(world.journal, INTENT, second, attempt=name)
+    assert world.record().state is (State.READY if first == "not_billed" else State.SUBMITTED)
+
+
+def made_at(seconds: int | None) -> Callable[[str], VideoTask]:
+    return lambda task_id: VideoTask(task_id=task_id, created_at=seconds)
+
+
+@pytest.mark.parametrize("seconds", [SENT_AT - 301, SENT_AT - 86_400, 7])
+def test_a_task_that_was_made_before_the_attempt_is_refused(world: World, seconds: int) -> None:
+    make_unknown(world)
+    with pytest.raises(ResolutionRefused, match=r"was made .* UTC, before attempt 1-.*any_age.*--any-age"):
+        resolve_unknown(world.journal, INTENT, "attach", task_id="videos_x", fetch=made_at(seconds))
+    assert world.record().state is State.UNKNOWN
+    resolve_unknown(world.journal, INTENT, "attach", task_id="videos_x", fetch=made_at(seconds), any_age=True)
+    assert world.record().task_id == "videos_x"
+
+
+@pytest.mark.parametrize("seconds", [SENT_AT - 299, SENT_AT, SENT_AT + 86_400, None])
+def test_clocks_may_differ_by_minutes_and_a_task_of_unknown_age_is_taken(world: World, seconds: int | None) -> None:
+    make_unknown(world)
+    entry = resolve_unknown(world.journal, INTENT, "attach", task_id="videos_x", fetch=made_at(seconds))
+    assert world.record().task_id == "videos_x"
+    assert ("could not be compared" in " ".join(remarks(entry, "attach", "/s"))) is (seconds is None)
+
+
+def test_the_task_of_a_later_attempt_is_not_taken_for_an_earlier_one(world: World) -> None:
+    first, second = make_unknown_again(world)
+    attempts = (first.model_copy(update={"outcome": "not_billed"}), second)
+    later = second.model_copy(update={"started_at": NOON + timedelta(hours=2)})
+    world.journal.update(
+        INTENT, lambda found: found.model_copy(update={"attempts": (attempts[0], later)}), step="evidence"
+    )
+    of_the_second = made_at(SENT_AT + 7200 + 301)
+    with pytest.raises(ResolutionRefused, match=f"after attempt {second.name}"):
+        resolve_unknown(world.journal, INTENT, "attach", task_id="videos_x", attempt=first.name, fetch=of_the_second)
+    resolve_unknown(world.journal, INTENT, "attach", task_id="videos_x", attempt=second.name, fetch=of_the_second)
+    assert world.record().attempts[1].task_id == "videos_x"
+
+
+def test_what_was_not_billed_is_not_paid_again_while_an_earlier_attempt_has_its_task(world: World) -> None:
+    task_id = world.run()["task_id"]
+    lost = Attempt(number=2, nonce="b" * 32, started_at=NOON, outcome="unknown")
+    world.journal.update(
+        INTENT,
+        lambda found: found.model_copy(update={"state": State.UNKNOWN, "attempts": (*found.attempts, lost)}),
+        step="evidence",
+    )
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt="2")
+    assert (world.record().state, world.record().task_id) == (State.SUBMITTED, task_id)
+    assert world.run("two", policy=TWICE)["task_id"] == task_id and world.vendor.posts == 1
+
+
+# Not billed, and the balance says otherwise.
+
+
+def make_unknown_with(world: World, price: float | None, before: float | None, after: float | None) -> Attempt:
+    world.before_claim = lambda nonce: Evidence(price=price, balance_before=before)
+    world.balance = lambda: after
+    make_unknown(world)
+    return world.record().attempts[-1]
+
+
+def test_not_billed_against_the_balance_needs_a_word_more(world: World) -> None:
+    attempt = make_unknown_with(world, 0.1, 0.3, 0.2)
+    before = world.record()
+    with pytest.raises(
+        BalanceContradicts, match=r"fell by exactly the expected price.*despite_evidence.*--yes"
+    ) as doubt:
+        resolve_unknown(world.journal, INTENT, "not_billed", attempt=attempt.name)
+    assert (doubt.value.attempt_name, world.record()) == (attempt.name, before)
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=attempt.name, despite_evidence=True)
+    assert world.record().state is State.READY
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=attempt.name)  # says so already
+
+
+@pytest.mark.parametrize(
+    ("price", "before", "after", "said"),
+    [
+        (0.1, 0.3, 0.3, "did not change: probably not billed, though the vendor may charge later"),
+        (0.1, 0.3, 0.1, "changed by another amount: says nothing"),
+        (0.1, 0.3, None, "not known"),
+        (None, None, None, "not known"),
+    ],
+)
+def test_other_evidence_is_told_and_forbids_nothing(
+    world: World, price: float | None, before: float | None, after: float | None, said: str
+) -> None:
+    attempt = make_unknown_with(world, price, before, after)
+    with pytest.raises(SubmissionUnknown) as stopped:
+        world.run("two")
+    assert said in str(stopped.value) and said in stopped.value.balance
+    resolve_unknown(world.journal, INTENT, "not_billed", attempt=attempt.name)
+
+
+@pytest.mark.parametrize("resolution", ["attach", "abandon"])
+def test_a_billed_video_is_attached_or_given_up_without_a_question(world: World, resolution: Resolution) -> None:
+    make_unknown_with(world, 0.1, 0.3, 0.2)
+    resolve_unknown(world.journal, INTENT, resolution, task_id="videos_x", fetch=fetch)
+    assert world.record().state in (State.SUBMITTED, State.LOST)

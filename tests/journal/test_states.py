@@ -35,7 +35,7 @@ def test_a_task_id_may_come_in_any_state() -> None:
 
 
 def test_unknown_is_left_by_an_answer_or_a_person_only() -> None:
-    assert STATES[UNKNOWN].leads_to == {SUBMITTED, READY, FAILED, LOST}
+    assert STATES[UNKNOWN].leads_to == {SUBMITTED, STORED, READY, FAILED, LOST}
 
 
 def test_a_stored_video_is_never_generated_again() -> None:

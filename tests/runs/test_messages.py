@@ -21,6 +21,7 @@ from prefect_seedance.journal.errors import (
     TaskNotRecorded,
     TooManyUnknowns,
 )
+from prefect_seedance.journal.settlement.billing import balance_evidence
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.runs.messages import NoVideo, cost_words, failure_message
 from prefect_seedance.storage.errors import NotWritable
@@ -29,7 +30,7 @@ REQUEST = VideoRequest(prompt="A paper boat")
 INTENT = "0123456789abcdef0123456789abcdef"
 
 
-def unknown(store_option: str) -> SubmissionUnknown:
+def unknown(store_option: str, balance: str = "") -> SubmissionUnknown:
     return SubmissionUnknown(
         "It is not known.",
         intent=INTENT,
@@ -42,6 +43,8 @@ def unknown(store_option: str) -> SubmissionUnknown:
         started_at="2026-11-22T10:00:00+00:00",
         record_uri="s3://b/journal/records/x.json",
         store_option=store_option,
+        attempt_name="1-3f9a1c04",
+        balance=balance,
     )
 
 
@@ -126,7 +129,22 @@ def test_the_cost_is_that_of_the_task_and_what_failed_before_may_have_cost_more(
 )
 def test_the_commands_that_settle_a_submission_name_the_store_as_a_user_does(store: str, quoted: str) -> None:
     _, body = failure_message(NoVideo(unknown(store)), REQUEST)
-    assert f"prefect-seedance resolve {INTENT} --store {quoted} --not-billed" in body
+    assert f"prefect-seedance resolve {INTENT} --store {quoted} --not-billed --attempt 1-3f9a1c04\n" in body
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (11.75, "fell by exactly the expected price: probably billed"),
+        (12.0, "did not change: probably not billed, though the vendor may charge later"),
+        (11.0, "changed by another amount: says nothing"),
+        (None, "not known"),
+    ],
+)
+def test_what_the_balance_says_is_told_in_the_notification_and_above_the_page(after: float | None, said: str) -> None:
+    end = NoVideo(unknown("/data", balance_evidence(0.25, 12.0, after).words))
+    assert said in failure_message(end, REQUEST)[1]
+    assert end.paid.startswith("perhaps;") and said in end.paid and not end.paid.endswith(".")
 
 
 def test_a_message_is_short_whatever_the_vendor_says() -> None:

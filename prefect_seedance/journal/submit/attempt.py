@@ -248,5 +248,14 @@ def _unknown(submission: Submission, current: Claim, record: Record, verdict: Ve
                 patience=HASTE,
             )
     error = unknown_error(record, journal.uri_of(submission.intent), journal.store_option)
-    callbacks.tell(SubmissionEvent("unknown", submission.intent, verdict.decision, error.reason, attempt=error.attempt))
+    callbacks.tell(
+        SubmissionEvent(
+            "unknown",
+            submission.intent,
+            verdict.decision,
+            error.reason,
+            attempt=error.attempt,
+            attempt_name=error.attempt_name,
+        )
+    )
     return error

@@ -27,6 +27,7 @@ class SubmissionEvent:
         reason: Why.
         task_id: The vendor's task id, "" if there is none.
         attempt: Number of the attempt, 0 if there is none.
+        attempt_name: What commands call an unknown attempt.
     """
 
     kind: Literal["submitted", "attached", "unknown", "refused"]
@@ -35,6 +36,7 @@ class SubmissionEvent:
     reason: str
     task_id: str = ""
     attempt: int = 0
+    attempt_name: str = ""
 
 
 def _write_log(level: int, message: str) -> None:

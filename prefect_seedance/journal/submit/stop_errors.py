@@ -10,7 +10,8 @@ from prefect_seedance.journal.errors import (
     SubmissionsUsedUp,
     SubmissionUnknown,
 )
-from prefect_seedance.journal.record import Attempt, Record
+from prefect_seedance.journal.record import UNKNOWN_MOMENT, Attempt, Record
+from prefect_seedance.journal.settlement.billing import evidence_of
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 
@@ -22,14 +23,15 @@ def unknown_error(record: Record, record_uri: str, store_option: str) -> Submiss
     run = attempt.run.name or attempt.run.id
     sender = f"by run {run!r}" if run else "outside of a flow"
     where = f" ({attempt.run.url})" if attempt.run.url else ""
-    at = attempt.started_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
     excerpt = f" What came back begins: {attempt.excerpt[:200]}" if attempt.excerpt else ""
+    sent = _sent(attempt, f"{sender}{where}")
     message = (
-        f"It is not known whether the vendor accepted this video (intent {record.intent}, attempt {attempt.number}): "
-        f"{reason.rstrip('.')}.{excerpt} It was sent at {at} {sender}{where}, or was about to be. It may be running, "
-        f"and it may be billed: {_money(attempt)} Nothing is sent again until a person has settled it. Look in the "
-        f"vendor's console for a task of model {record.model} made at that minute; the record is {record_uri}. "
-        + how_to_resolve(record.intent, store_option)
+        f"It is not known whether the vendor accepted this video (intent {record.intent}, attempt {attempt.name}): "
+        f"{reason.rstrip('.')}.{excerpt} {sent} It may be running, and it may be billed: "
+        f"{_money(attempt)} Nothing is sent again until a person has settled it. Look in the vendor's console for a "
+        f"task of {f'model {record.model}' if record.model else 'this video'} made "
+        f"{'since then' if attempt.restored else 'at that minute'}; the record is {record_uri}. "
+        + how_to_resolve(record.intent, store_option, attempt.name)
     )
     return SubmissionUnknown(
         message,
@@ -43,6 +45,9 @@ def unknown_error(record: Record, record_uri: str, store_option: str) -> Submiss
         started_at=attempt.started_at.isoformat(),
         record_uri=record_uri,
         store_option=store_option,
+        attempt_name=attempt.name,
+        balance=evidence_of(attempt).words,
+        sent=sent,
     )
 
 
@@ -65,12 +70,17 @@ def stop_error(
 def _money(attempt: Attempt) -> str:
     source = f" ({attempt.price_source})" if attempt.price_source else ""
     price = "its price is not known." if attempt.price is None else f"about {attempt.price:g} JimiCoin{source}."
-    before, after = attempt.balance_before, attempt.balance_after
-    if before is None and after is None:
-        return price
-    moments = ((before, "when the run began"), (after, "afterwards"))
-    seen = [f"{amount:g} {when}" for amount, when in moments if amount is not None]
-    return f"{price} The account's balance was {' and '.join(seen)}; other jobs and refunds move it too."
+    return f"{price} {evidence_of(attempt).words}"
+
+
+def _sent(attempt: Attempt, by: str) -> str:
+    """Say when it was sent, as far as that is known."""
+    at = attempt.started_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+    if not attempt.restored:
+        return f"It was sent at {at} {by}, or was about to be."
+    if attempt.started_at == UNKNOWN_MOMENT:
+        return "When anything was sent is not known."
+    return f"If anything was sent that is not in the record, then after {at}."
 
 
 def _history(record: Record) -> str:

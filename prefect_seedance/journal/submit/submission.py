@@ -106,6 +106,8 @@ class _Call:
     def run(self) -> SubmittedVideo:
         for _ in range(_RACES):
             entry = self._journal.read(self._intent)
+            if entry is not None and not entry.record.request:
+                entry = self._journal.update(self._intent, self._identified, step="evidence")
             verdict = decide(
                 entry.record if entry else None,
                 age_seconds=entry.age_seconds if entry else 0.0,
@@ -130,6 +132,9 @@ class _Call:
                     where, store_option = self._journal.uri_of(self._intent), self._journal.store_option
                     raise stop_error(verdict.decision, entry.record, self._submission.policy, where, store_option)
         raise HeldByAnother(self._intent, self._waited, "", "changing all the time")
+
+    def _identified(self, record: Record) -> Record:
+        return changes.identified(record, self._submission.identity, self._submission.delivery)
 
     def _tell(self, verdict: Verdict) -> None:
         """Say what was decided, when it is something new."""

@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -43,6 +43,8 @@ from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
 
 _SWEEP_AFTER_SECONDS = 86_400.0
 _SWEEP_AT_MOST = 1000
+#: A record is smaller; what is larger is a video.
+_LARGEST_LEFTOVER_BYTES = 4 * 1024 * 1024
 
 
 def _etag_of(data: bytes) -> str:
@@ -117,6 +119,18 @@ class FolderStore:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
         return Blob(data, _etag_of(data), self._age(modified))
+
+    def earlier_versions(self, key: str) -> Iterator[bytes]:
+        """See `Store.earlier_versions`. A folder keeps none; writes that were cut short may have left some."""
+        with reading(self._temporary):
+            try:
+                found = [(file.stat(), file) for file in self._temporary.iterdir() if file.is_file()]
+            except FileNotFoundError:
+                return
+        small = [(facts.st_mtime, file) for facts, file in found if facts.st_size <= _LARGEST_LEFTOVER_BYTES]
+        for _, file in sorted(small, reverse=True):
+            with suppress(FileNotFoundError), reading(file):
+                yield file.read_bytes()
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """See `Store.list_keys`. One folder's names are in memory at a time."""

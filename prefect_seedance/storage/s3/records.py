@@ -30,6 +30,10 @@ from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
 from prefect_seedance.storage.s3.headers import Checksum, content_type_of, crc32_header, payload_of, storage_options
 
 _PAUSES_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0)
+#: The endpoint keeps no versions.
+_NO_VERSIONS = ("NotImplemented", "MethodNotAllowed")
+#: Of a version that was removed meanwhile, or lies in an archive.
+_NOT_READABLE = ("NoSuchKey", "NoSuchVersion", "InvalidObjectState")
 
 
 class WriteCondition(TypedDict, total=False):
@@ -129,6 +133,36 @@ def get(bucket: Bucket, key: str) -> Blob | None:
             continue  # boto3 repeats requests, but not the reading of an answer
         return Blob(data, answer["ETag"], age_seconds(answer["LastModified"], answer["ResponseMetadata"]))
     raise StoreUnavailable(where, "the connection breaks while it is read, again and again")
+
+
+def earlier_versions(bucket: Bucket, key: str) -> Iterator[bytes]:
+    """See `Store.earlier_versions`: also of a key that was deleted."""
+    whole, where = bucket.key_of(key), bucket.uri_of(key)
+    try:
+        for page in bucket.client.get_paginator("list_object_versions").paginate(Bucket=bucket.name, Prefix=whole):
+            for version in page.get("Versions", []):
+                if version.get("Key") != whole:
+                    continue
+                data = _version(bucket, whole, version.get("VersionId", "null"))
+                if data is not None:
+                    yield data
+    except (ClientError, BotoCoreError, HTTPError) as error:
+        if isinstance(error, HTTPError):
+            raise StoreUnavailable(where, "the connection breaks while it is read") from error
+        if code_of(error) not in _NO_VERSIONS:
+            raise storage_error(error, where, writing=False) from error
+
+
+def _version(bucket: Bucket, whole: str, version: str) -> bytes | None:
+    """Read one version; None if it is gone or archived."""
+    try:
+        answer = bucket.client.get_object(Bucket=bucket.name, Key=whole, VersionId=version)
+    except ClientError as error:
+        if code_of(error) in _NOT_READABLE:
+            return None
+        raise
+    with closing(answer["Body"]) as body:
+        return body.read()
 
 
 def refused_by_condition(error: ClientError | BotoCoreError) -> bool:

@@ -51,7 +51,7 @@ class S3Options(TypedDict, total=False):
     secret_access_key: SecretStr
     session_token: SecretStr
     path_style: bool
-    allow_http: bool
+    allow_http_endpoint: bool
     encryption: Encryption
     kms_key_id: str
     storage_class: str
@@ -79,7 +79,7 @@ class S3Settings:
         session_token: For temporary keys. Never shown.
         path_style: Put the bucket into the path instead of the host name. Endpoints whose host is an address or
             a bare name get that anyway.
-        allow_http: Let an `endpoint_url` of another machine be plain http, in a private network.
+        allow_http_endpoint: Let an `endpoint_url` of another machine be plain http, in a private network.
         encryption: On the server: `AES256` or `aws:kms`; the bucket's default without.
         kms_key_id: With `aws:kms`: key id, alias or ARN.
         storage_class: Of all objects but the journal's.
@@ -105,7 +105,7 @@ class S3Settings:
     secret_access_key: SecretStr = field(default=SecretStr(""), repr=False)
     session_token: SecretStr = field(default=SecretStr(""), repr=False)
     path_style: bool = False
-    allow_http: bool = False
+    allow_http_endpoint: bool = False
     encryption: Encryption = ""
     kms_key_id: str = ""
     storage_class: str = ""
@@ -181,10 +181,10 @@ class S3Settings:
             return "endpoint_url is not a complete https:// address."
         if url.username or url.password or url.query or url.fragment:
             return "endpoint_url has more in it than host, port and path."
-        if url.scheme == "http" and not self.allow_http and not _is_loopback(url.hostname):
+        if url.scheme == "http" and not self.allow_http_endpoint and not _is_loopback(url.hostname):
             return (
                 "endpoint_url is plain http to another machine: everybody on the way can read the videos. Use "
-                "https, or set allow_http if the network is private."
+                "https, or set allow_http_endpoint if the network is private."
             )
         return ""
 

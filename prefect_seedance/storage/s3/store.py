@@ -68,6 +68,10 @@ class S3Store:
         """See `Store.get`."""
         return records.get(self.bucket, key)
 
+    def earlier_versions(self, key: str) -> Iterator[bytes]:
+        """See `Store.earlier_versions`. Where the bucket has versioning."""
+        return records.earlier_versions(self.bucket, key)
+
     def list_keys(self, prefix: str) -> Iterator[str]:
         """See `Store.list_keys`. A thousand keys are in memory at a time."""
         return self._list(self.bucket.prefixed(check_prefix(prefix)))

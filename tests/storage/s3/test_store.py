@@ -423,3 +423,40 @@ def test_a_store_can_be_named_without_boto3() -> None:
         [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert output.stdout == "set()\n"
+
+
+def versioned(server: S3Server, **more: object) -> S3Store:
+    server.client.create_bucket(Bucket="of-versions")
+    server.client.put_bucket_versioning(Bucket="of-versions", VersioningConfiguration={"Status": "Enabled"})
+    return server.store(bucket="of-versions", **more)
+
+
+def test_earlier_versions_come_newest_first_and_outlive_the_record(moto: S3Server, proxy: S3Proxy) -> None:
+    store = versioned(moto, endpoint_url=proxy.url)
+    etag = store.create("journal/records/a", b"1")
+    store.create("journal/records/ab", b"of another key")
+    store.swap("journal/records/a", b"2", etag=etag)
+    assert list(store.earlier_versions("journal/records/a")) == [b"2", b"1"]
+    store.delete("journal/records/a")
+    assert store.get("journal/records/a") is None
+    assert list(store.earlier_versions("journal/records/a")) == [b"2", b"1"]
+    assert list(store.earlier_versions("journal/records/b")) == []
+
+
+def test_a_bucket_that_keeps_no_versions_has_the_record_only(moto: S3Server) -> None:
+    store = moto.store()
+    etag = store.create("journal/records/a", b"1")
+    store.swap("journal/records/a", b"2", etag=etag)
+    assert list(store.earlier_versions("journal/records/a")) == [b"2"]
+
+
+@pytest.mark.parametrize(("code", "status"), [("NotImplemented", 501), ("MethodNotAllowed", 405)])
+def test_an_endpoint_that_knows_no_versions_has_none(faulty: S3Store, proxy: S3Proxy, code: str, status: int) -> None:
+    proxy.plan(Fault(when=lambda request: "versions" in request.path, status=status, code=code))
+    assert list(faulty.earlier_versions("journal/records/a")) == []
+
+
+def test_versions_that_may_not_be_seen_are_an_error_and_not_none(faulty: S3Store, proxy: S3Proxy) -> None:
+    proxy.plan(Fault(when=lambda request: "versions" in request.path, status=403, code="AccessDenied"))
+    with pytest.raises(NotReadable):
+        list(faulty.earlier_versions("journal/records/a"))

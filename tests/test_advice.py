@@ -1,0 +1,233 @@
+"""What errors, pages and forms tell a person to do can be done: each name that they name exists, each command runs.
+
+The texts are collected from the source: every string of the package that a person may read. What looks like the name of
+an option, a field, a parameter or an environment variable has to be one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import prefect_seedance
+from prefect_seedance import (
+    RunOptions,
+    SeedanceClient,
+    SeedanceCredentials,
+    StoredVideo,
+    VideoRequest,
+    VideoStore,
+    resolve_submission,
+)
+from prefect_seedance.cli.arguments import parser
+from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
+from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TooManyUnknowns
+from prefect_seedance.storage.templates import NAMES
+
+ROOT = Path(__file__).parent.parent
+INTENT = "0123456789abcdef0123456789abcdef"
+#: Rooms whose texts no user is advised by: a stand-in for the vendor.
+NOT_ADVICE = ("simulator/",)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string of the source; what an f-string fills in is a blank."""
+
+    place: str
+    words: str
+
+
+def texts() -> Iterator[Text]:
+    for path in sorted((ROOT / "prefect_seedance").rglob("*.py")):
+        name = path.relative_to(ROOT / "prefect_seedance").as_posix()
+        if not name.startswith(NOT_ADVICE):
+            yield from texts_of(name, path.read_text(encoding="utf-8"))
+
+
+def texts_of(name: str, source: str) -> Iterator[Text]:
+    tree = ast.parse(source)
+    inside = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part != node
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            inside.add(id(node.value))  # a docstring
+        elif isinstance(node, ast.JoinedStr):
+            words = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+            yield Text(f"{name}:{node.lineno}", words)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield Text(f"{name}:{node.lineno}", node.value)
+
+
+PROSE = [text for text in texts() if re.search(r"[A-Za-z] [A-Za-z…]|[A-Za-z] -|- [A-Za-z]", text.words)]
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (action,) = (each for each in parser()._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+def options_of_the_command_line() -> set[str]:
+    return {option for each in subcommands().values() for option in each._option_string_actions}
+
+
+def public_names() -> set[str]:
+    """Fields of what a user fills in, parameters of what a user calls, and the names of these themselves."""
+    blocks_and_models = (VideoRequest, RunOptions, SeedanceCredentials, VideoStore, StoredVideo)
+    names = {field for model in blocks_and_models for field in model.model_fields}
+    for name in prefect_seedance.__all__:
+        each = getattr(prefect_seedance, name)
+        called = getattr(each, "fn", each)
+        if inspect.isfunction(called):
+            names |= {name, *inspect.signature(called).parameters}
+    names |= {name for name in dir(SeedanceClient) if not name.startswith("_")}
+    return names | {*NAMES, "not_billed"}
+
+
+#: Environment variables that somebody really reads.
+ENVIRONMENT = {
+    "JIMMYAI_API_KEY": "prefect_seedance/blocks/credentials.py",
+    "JIMMYAI_BASE_URL": "prefect_seedance/blocks/credentials.py",
+    "PREFECT_API_URL": "Prefect",
+    "AWS_CA_BUNDLE": "boto3",
+}
+#: Words with an underscore that are no names of ours, with whose they are.
+FOREIGN = {
+    "run_deployment": "Prefect",
+}
+
+
+def wrong_names(text: Text) -> Iterator[str]:
+    """What a text names and does not exist."""
+    known, options = public_names() | set(FOREIGN), options_of_the_command_line()
+    # Prefect's own commands are not ours to check; a path or an address names nothing.
+    words = re.sub(r"prefect (?!-)[a-z-]+ [^)]*|\S*://\S*|\S+/\S+", " ", text.words)
+    for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", words):
+        if option not in options:
+            yield option
+    for name in re.findall(r"\b(?<![./])[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", words):
+        if name not in {*ENVIRONMENT, "STANDARD_IA"}:  # a storage class of S3
+            yield name
+    for name in re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", words):
+        if name not in known:
+            yield name
+    owners = re.findall(r"\b([A-Za-z]+)\.([a-z_]+)\b(?! ?\()", words)
+    for owner, name in owners + re.findall(r"\b([A-Z][A-Za-z]+)\(([a-z_]+)=", words):
+        if owner in ("options", "request", "store", "credentials") or hasattr(prefect_seedance, owner):
+            model = getattr(prefect_seedance, owner, None)
+            if model is None or (not hasattr(model, name) and name not in getattr(model, "model_fields", ())):
+                yield f"{owner}.{name}"
+
+
+#: A run's name, which Prefect fills in.
+TEMPLATES = re.compile(r"^[a-z-]+: \{request\.model_name\}")
+
+
+def test_the_texts_are_found() -> None:
+    found = " ".join(text.words for text in PROSE)
+    for known in ("JIMMYAI_API_KEY", "--any-model", "max_submissions", "Never put an older file there by hand"):
+        assert known in found
+
+
+def test_what_a_text_names_exists() -> None:
+    wrong = {text.place: found for text in PROSE if not TEMPLATES.match(text.words) and (found := [*wrong_names(text)])}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Use https, or set allow_http if the network is private.",
+        "This was the free check; options.preflight=False leaves it out.",
+        "To look at them: prefect-seedance journal --unclear",
+        "Set SEEDANCE_API_KEY and call again.",
+        "Raise RunOptions.max_attempts, or ask for another take.",
+        "It may be left out by RunOptions(check=False).",
+    ],
+)
+def test_a_name_that_does_not_exist_would_be_found(words: str) -> None:
+    assert [*wrong_names(Text("here", words))]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, reader in ENVIRONMENT.items() if reader.startswith("prefect_seedance/")]
+)
+def test_an_environment_variable_that_is_named_is_read(name: str) -> None:
+    assert f'"{name}"' in (ROOT / ENVIRONMENT[name]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("store", ["/data/my videos", "s3://bucket/a", "seedance-video-store/studio"])
+@pytest.mark.parametrize("attempt", ["", "2-3f9a1c04", "1-a b\"c'"])
+def test_every_printed_command_line_is_taken_by_the_command_line(store: str, attempt: str) -> None:
+    printed = "\n".join(
+        (
+            how_to_list_unknown(store),
+            how_to_resolve(INTENT, store, attempt),
+            how_to_restore(INTENT, store),
+            str(RecordDamaged("/w", "half.", INTENT, store)),
+            str(JournalGone("/w", "A record that was there is gone", INTENT, store)),
+            re.sub(r"^.*\((prefect-seedance [^)]*)\).*$", r"\1", str(TooManyUnknowns(3, store))),
+        )
+    )
+    lines = re.findall(r"^ *prefect-seedance (.*)$", printed, re.MULTILINE)
+    assert len(lines) == 8
+    for line in lines:
+        options = parser().parse_args(shlex.split(line))
+        assert options.store == store
+        if "--restore" not in line and "--unknown" not in line:
+            assert options.attempt == attempt
+    asking = [line for line in lines if "--task-id" in line]
+    after = printed.partition(asking[0])[2].splitlines()[1]
+    assert len(asking) == 1 and "needs the key in JIMMYAI_API_KEY" in after
+
+
+@pytest.mark.parametrize("attempt", ["", "2-3f9a1c04", "1-a b\"c'"])
+def test_every_printed_call_is_taken_by_the_flow(attempt: str) -> None:
+    calls = re.findall(r"(resolve_submission\(.*\))$", how_to_resolve(INTENT, "/data", attempt), re.MULTILINE)
+    assert len(calls) == 3
+    for call in calls:
+        node = ast.parse(call, mode="eval").body
+        assert isinstance(node, ast.Call) and not node.args
+        given = {each.arg or "": ast.literal_eval(each.value) for each in node.keywords}
+        inspect.signature(resolve_submission.fn).bind(**given)
+        assert (given["intent"], given.get("attempt", "")) == (INTENT, attempt)
+        assert given["resolution"] in ("attach", "not_billed", "abandon")
+
+
+@pytest.mark.parametrize("field", ["max_submissions", "wait_minutes", "preflight"])
+def test_an_option_that_advice_names_can_be_set_on_the_command_line(field: str) -> None:
+    (option,) = (each for each in subcommands()["generate"]._actions if each.dest == field)
+    assert option.option_strings
+    assert isinstance(getattr(RunOptions(), field), int)
+
+
+def test_nothing_advises_to_restore_by_hand() -> None:
+    said = [
+        text
+        for text in PROSE
+        if re.search(r"[Rr]estore (it|an?|the|earlier)\b|[Ee]arlier version of the file", text.words)
+    ]
+    # An archived object is not an older one: S3 brings back that very one.
+    assert [text.place for text in said if "archives" not in text.words and "--restore" not in text.words] == []
+
+
+def test_a_limit_in_an_error_is_the_run_s_own_and_no_default() -> None:
+    """`SubmissionPolicy()` where an error is worded would tell a user of a limit that nobody set."""
+    for path in (ROOT / "prefect_seedance").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("SubmissionPolicy"):
+                assert "max_submissions" in {each.arg for each in node.keywords}, f"{path.name}:{node.lineno}"
