@@ -132,7 +132,7 @@ class Store(Protocol):
         """Check that `create` and `swap` keep writers apart. To be called before money is spent.
 
         Raises:
-            ConditionsIgnored: they do not, and the settings do not say that there is one writer only.
+            ConditionsIgnored: they do not, and the settings do not say that one process only writes here.
             StorageError: it could not be found out.
         """
         ...
