@@ -139,8 +139,8 @@ class VideoStore(KnownFieldsBlock):
     single_writer: bool = Field(
         default=False,
         title="Single writer",
-        description="Only one process at a time writes here. Needed where the store ignores conditional writes, as then "
-        "nothing keeps two processes from paying for one video.",
+        description="Only one process at a time writes here. Needed where the store ignores conditional writes, as "
+        "then nothing keeps two processes from paying for one video.",
     )
     maximum_gigabytes: float = Field(
         default=2.0, gt=0, title="Largest video (GiB)", description="Larger media are not taken."

@@ -96,8 +96,7 @@ class ConditionsIgnored(StorageError):
         return (
             f"{self.where} does not keep writers apart: {self.missing}. Two runs at once could both pay for one "
             "video, so nothing is submitted. Use a store with conditional writes (If-None-Match and If-Match), or "
-            "set single_writer if it is certain that only one process at a time uses this store (its threads and runs are "
-            "kept apart)."
+            "set single_writer if it is certain that only one process at a time uses this store."
         )
 
 

@@ -53,7 +53,7 @@ MARKER = r"/test-bucket/.*/journal/open/.*"
 S3 = [
     Allowed("GET", RECORD, 1, "what the submission is decided upon; later steps go by what this process wrote itself"),
     Allowed(
-        "GET", RECORD, 1, "the claim is read back before it is paid for: that it was written is what the store says"
+        "GET", RECORD, 1, "the claim is read back before its POST: that it was written is only what the store said"
     ),
     Allowed("PUT", MARKER, 1, "lets the collector find what is open without reading every record"),
     Allowed("PUT", RECORD, 5, "claimed, submitted, completed, stored, and what was learned of the video afterwards"),

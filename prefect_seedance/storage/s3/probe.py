@@ -189,8 +189,7 @@ def _together(bucket: Bucket, writers: ThreadPoolExecutor, send: Callable[[int],
         try:
             return send(number)
         finally:
-            if _starting_line.barrier is not None:
-                barrier.abort()  # failed before it was sent
-                _starting_line.barrier = None
+            _starting_line.barrier = None
+            barrier.abort()  # the others go on should this one have failed before it was sent
 
     return list(writers.map(sent, range(WRITERS)))

@@ -116,7 +116,10 @@ class _Reader(io.RawIOBase):
         else:  # an endpoint that does not know ranges sends all of it
             start, end = 0, answer["ContentLength"]
             self._size = end
-        self._etag = self._etag or answer["ETag"]
+        if self._etag and answer["ETag"] != self._etag:  # an endpoint may ignore the condition
+            answer["Body"].close()
+            raise StoreUnavailable(self._where, "it was replaced while it was read")
+        self._etag = answer["ETag"]
         self._body, self._body_position, self._body_end = answer["Body"], start, end
 
     def _ask(self, start: int, last: int) -> GetObjectOutputTypeDef | None:
