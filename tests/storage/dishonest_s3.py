@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.storage.s3_proxy import Answer, Forward, Request, error_xml
@@ -79,3 +80,37 @@ class Dishonest:
     def _falls(self, share: float) -> bool:
         with self._lock:
             return bool(share) and self._dice.random() < share
+
+
+#: Headers of requests and answers by which S3 and its client compare what arrived with what was sent.
+CHECKSUMS = (
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-type",
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-mode",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-mp-object-size",
+)
+
+
+@dataclass
+class Truncating:
+    """A store without checksums that loses the ends of videos, and a policy that does not let us delete.
+
+    Attributes:
+        edit: What becomes of the bytes of a video, or of a part of one.
+        deletes: Whether we may delete.
+        conditions: Whether it honours conditions.
+    """
+
+    edit: Callable[[bytes], bytes] = lambda body: body[:-1]
+    deletes: bool = False
+    conditions: bool = True
+
+    def __call__(self, request: Request, forward: Forward) -> Answer:
+        if request.method == "DELETE" and "uploadId=" not in request.path and not self.deletes:
+            return 403, {"content-type": "application/xml"}, error_xml("AccessDenied")
+        without = CHECKSUMS if self.conditions else (*CHECKSUMS, *CONDITIONS.values())
+        is_video = request.method == "PUT" and ".mp4" in request.path
+        status, headers, body = forward(without=without, edit=self.edit if is_video else bytes)
+        return status, {name: value for name, value in headers.items() if name not in CHECKSUMS}, body

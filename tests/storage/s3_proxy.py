@@ -93,9 +93,11 @@ class Manner(Protocol):
 
 
 class Forward(Protocol):
-    """Sends the request on to S3, less some headers; or a HEAD for the same object instead of it."""
+    """Sends the request on to S3, less some headers, or with its body changed; or a HEAD for the object instead."""
 
-    def __call__(self, *, without: tuple[str, ...] = (), method: str = "", body: bytes | None = None) -> Answer: ...
+    def __call__(
+        self, *, without: tuple[str, ...] = (), method: str = "", edit: Callable[[bytes], bytes] = bytes
+    ) -> Answer: ...
 
 
 def honestly(request: Request, forward: Forward) -> Answer:
@@ -192,10 +194,16 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any
 
     def _forward(
-        self, upstream: str, came: bytes, *, without: tuple[str, ...] = (), method: str = "", body: bytes | None = None
+        self,
+        upstream: str,
+        came: bytes,
+        *,
+        without: tuple[str, ...] = (),
+        method: str = "",
+        edit: Callable[[bytes], bytes] = bytes,
     ) -> Answer:
-        sent = b"" if method else came if body is None else body
-        if len(sent) != len(came):
+        body = b"" if method else edit(came)
+        if len(body) != len(came):
             without = (*without, "content-length")
         connection = http.client.HTTPConnection(upstream, timeout=60)
         try:
@@ -204,8 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if name.lower() not in without:
                     connection.putheader(name, value)
             if "content-length" in without:
-                connection.putheader("content-length", str(len(sent)))
-            connection.endheaders(sent)
+                connection.putheader("content-length", str(len(body)))
+            connection.endheaders(body)
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}
             return answer.status, headers, answer.read()

@@ -25,8 +25,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from prefect_seedance.storage.s3.bucket import Bucket, age_seconds
 from prefect_seedance.storage.s3.errors import code_of, storage_error
-from prefect_seedance.storage.s3.headers import JOURNAL
-from prefect_seedance.storage.s3.records import WriteCondition, get, put, refused_by_condition
+from prefect_seedance.storage.s3.headers import JOURNAL, WriteCondition
+from prefect_seedance.storage.s3.records import get, put, refused_by_condition
 
 _Found = TypeVar("_Found")
 

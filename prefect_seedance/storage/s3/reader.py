@@ -46,7 +46,7 @@ class _Reader(io.RawIOBase):
         self._window = FIRST_WINDOW_BYTES
         self._body: StreamingBody | None = None
         self._body_position = self._body_end = 0
-        self._etag = ""
+        self._etag: str = ""
         self._size = 0
         self._open_window()
 
@@ -119,7 +119,7 @@ class _Reader(io.RawIOBase):
         if self._etag and answer["ETag"] != self._etag:  # an endpoint may ignore the condition
             answer["Body"].close()
             raise StoreUnavailable(self._where, "it was replaced while it was read")
-        self._etag = answer["ETag"]
+        self._etag = self._etag or answer["ETag"]
         self._body, self._body_position, self._body_end = answer["Body"], start, end
 
     def _ask(self, start: int, last: int) -> GetObjectOutputTypeDef | None:

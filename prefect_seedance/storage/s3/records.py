@@ -21,7 +21,6 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
-from typing import TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
@@ -31,18 +30,18 @@ from prefect_seedance.storage.key_locks import KeyLocks
 from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.storage.s3.bucket import Bucket, age_seconds
 from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
-from prefect_seedance.storage.s3.headers import Checksum, content_type_of, crc32_header, payload_of, storage_options
+from prefect_seedance.storage.s3.headers import (
+    Checksum,
+    WriteCondition,
+    content_type_of,
+    crc32_header,
+    payload_of,
+    storage_options,
+)
 
 _PAUSES_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0)
 #: By whole address, so that two stores of one place share them.
 _WRITES = KeyLocks()
-
-
-class WriteCondition(TypedDict, total=False):
-    """Under which a write is to happen."""
-
-    IfNoneMatch: str
-    IfMatch: str
 
 
 def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
