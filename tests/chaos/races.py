@@ -74,3 +74,15 @@ def race_through(manner: Dishonest, chaos: Chaos) -> None:
             assert bills == [] and {report.error for report in reports if report.ours} <= {"ConditionsIgnored"}, reports
         assert len(bills) <= 1, reports
         assert {report.task_id for report in reports if report.task_id} <= {*bills}, reports
+
+
+def equal_rows_through(manner: Dishonest, chaos: Chaos) -> None:
+    """Three equal rows gathered in one process, on a store whose conditions are not to be relied on: one bill."""
+    assert chaos.bucket is not None
+    with faulty_line(chaos.bucket.url) as line:
+        line.manner = manner
+        case = chaos.on(S3Server(line.url, conditions=False)).case("equal rows")
+        rows = case.order(prompts=(case.prompt,) * 3, store={**case.place.settings, "single_writer": "true"})
+        reports = case.chaos.zygote.begin(rows).ended().reports()
+        assert len(case.bills()) == 1, reports
+        case.assert_stored(*(report for report in reports if report.ours))
