@@ -25,7 +25,11 @@ from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.kills import KILLS, Kill, play
 from tests.chaos.orders import Strike
 from tests.chaos.report import Table
-from tests.storage.s3_servers import running_moto
+from tests.storage.dishonest_s3 import Dishonest
+from tests.storage.s3_proxy import faulty_line
+from tests.storage.s3_servers import S3Server, running_moto
+
+SLOW = Dishonest(latency_seconds=0.03, stalls=0.03)
 
 #: Where a second kill can come: the task is in the record, so that nothing can become unknown any more.
 LATER_POINTS = (
@@ -82,12 +86,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
     parser.add_argument("--s3", action="store_true", help="with the stores in a bucket of moto's server")
+    parser.add_argument("--slow-s3", action="store_true", help="the same, far away and stalling at times")
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
         running_chaos(Path(folder)) as world,
-        running_moto() if arguments.s3 else nullcontext() as bucket,
+        running_moto() if arguments.s3 or arguments.slow_s3 else nullcontext() as bucket,
+        faulty_line(bucket.url) if bucket and arguments.slow_s3 else nullcontext() as line,
     ):
+        if line:
+            line.manner, bucket = SLOW, S3Server(line.url, conditions=True)
         chaos = world.on(bucket) if bucket else world
         started = time.monotonic()
         broken = play_rounds(chaos, arguments.rounds, arguments.seed, arguments.at_once)

@@ -52,10 +52,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
     seconds = _plain_number(asked)
     if seconds is not None:
         return seconds
-    moment = _date(asked)
+    moment = http_date(asked)
     if moment is None:
         return None
-    start = now or _date(lower.get("date", "")) or datetime.now(UTC)
+    start = now or http_date(lower.get("date", "")) or datetime.now(UTC)
     return max(0.0, (moment - start).total_seconds())
 
 
@@ -65,7 +65,8 @@ def _plain_number(text: str) -> float | None:
     return min(float(text), _LONGEST_PAUSE_SECONDS) if readable else None
 
 
-def _date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Read a moment as ``Date`` and ``Last-Modified`` write it; None for any other text."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError, LookupError, AttributeError):  # by the parts that are missing

@@ -60,7 +60,7 @@ class VideoStore(KnownFieldsBlock):
         storage_class: Of all objects but the journal's; "" for the bucket's own.
         tags: Of all objects but the journal's, at most 10.
         acl: Of all objects but the journal's, a canned one; "" for none.
-        single_writer: Only one run at a time writes here; needed where the store ignores conditional writes.
+        single_writer: Only one process at a time writes here; needed where the store ignores conditional writes.
         maximum_gigabytes: Largest video that is taken, in GiB.
         assets: Each new video materializes the store as a Prefect asset.
         allow_http_endpoint: Let the endpoint of another machine be plain http.
@@ -154,8 +154,8 @@ class VideoStore(KnownFieldsBlock):
     single_writer: bool = Field(
         default=False,
         title="Single writer",
-        description="Only one run at a time writes here. Needed where the store ignores conditional writes, as then "
-        "nothing keeps two runs from paying for one video.",
+        description="Only one process at a time writes here. Needed where the store ignores conditional writes, as "
+        "then nothing keeps two processes from paying for one video.",
     )
     maximum_gigabytes: float = Field(
         default=2.0, gt=0, title="Largest video (GiB)", description="Larger media are not taken."

@@ -88,6 +88,7 @@ def answered(
     *,
     holder: Holder | None = None,
     final: bool = True,
+    lost: Attempt | None = None,
 ) -> Record:
     """Write down an answer without a task.
 
@@ -98,8 +99,12 @@ def answered(
         now: When.
         holder: Who keeps the record through a back-off; for an outcome that will be tried again.
         final: Whether it will not be tried again; decides what becomes of a busy vendor.
+        lost: The attempt as it was claimed, should the record have lost it: an unknown outcome is brought back, since
+            it was perhaps billed.
     """
     attempt = record.attempt_by(nonce)
+    if attempt is None and lost is not None and isinstance(outcome, Unknown):
+        attempt = lost.model_copy(update={"number": _next_number(record)})
     # An unknown outcome weighs more than a person who said "not billed" while the POST was under way.
     open_to = ("", "not_billed") if isinstance(outcome, Unknown) else ("", "unknown")
     if attempt is None or attempt.task_id or attempt.outcome not in open_to:

@@ -11,15 +11,19 @@ Markers make listing what is open cost what is open. The number in their names k
 record from deleting the marker of one who opens it again at that moment; a marker that is left over is
 harmless.
 
-What it does not do: it does not lock (every write is a compare-and-swap), it decides nothing about money
-(`decision`, `submission`), and it does not protect against a store that ignores conditions (probed by the
-block).
+Every write is a compare-and-swap, which keeps processes apart. The threads of one process are kept apart by a lock for
+each record as well, so that one process is safe also where the store has no conditions to rely on
+(``single_writer``).
+
+What it does not do: it decides nothing about money (`decision`, `submission`), and it does not protect several
+processes against a store that ignores conditions (probed by the store).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -44,6 +48,7 @@ from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
 from prefect_seedance.journal.states import STATES, State, check_transition
 from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.key_locks import KeyLocks
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.versions import version_of
 
@@ -57,6 +62,10 @@ LONG_PATIENCE = Patience(300.0, stubborn=True)
 _RECENT_SECONDS = 30.0
 _RECENT_ENTRIES = 4096
 _ANSWERS_REMEMBERED = 65_536
+#: A record that another thread is working on is waited for at least so long.
+_SHORTEST_TURN_SECONDS = 1.0
+#: By address, so that all journals of one place share them.
+_RECORDS = KeyLocks()
 
 
 class Journal:
@@ -70,6 +79,7 @@ class Journal:
         now: The worker's clock, for times that people read.
         at: Called with the name of each point at which a process may die (see `failpoints.JOURNAL_POINTS`).
         patience: How long the store is tried, unless said otherwise.
+        locks: One for each record, shared by all journals of this process.
     """
 
     def __init__(
@@ -82,6 +92,7 @@ class Journal:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         at: Callable[[str], None] = reached,
         patience: Patience | None = None,
+        locks: KeyLocks = _RECORDS,
     ) -> None:
         self.prefix = prefix
         self.sleep, self.now, self.at = sleep, now, at
@@ -89,6 +100,7 @@ class Journal:
         self._store = store
         self._store_option = store_option
         self.confirmed = ConfirmedStore(store, sleep, self.store_option)
+        self._locks = locks
         self._recent: dict[str, tuple[Entry, float]] = {}
         self._answered: dict[str, str] = {}
 
@@ -207,6 +219,29 @@ class Journal:
 
     # Writing.
 
+    @contextmanager
+    def alone(self, intent: str, timeout_seconds: float) -> Generator[bool, None, None]:
+        """Keep the other threads of this process from writing a record for the length of a ``with`` block.
+
+        Args:
+            intent: Whose record.
+            timeout_seconds: How long to wait for another thread.
+
+        Yields:
+            Whether they are kept from it: not, if another thread was working on the record all the time.
+        """
+        with self._locks.held(self.uri_of(intent), timeout_seconds=timeout_seconds) as got:
+            yield got
+
+    @contextmanager
+    def _turn(self, intent: str, patience: Patience) -> Generator[None, None, None]:
+        seconds = max(patience.seconds, _SHORTEST_TURN_SECONDS)
+        with self.alone(intent, seconds) as got:
+            if not got:
+                detail = f"another thread of this process has been writing it for {seconds:g} s."
+                raise JournalUnavailable(self.uri_of(intent), detail, intent)
+            yield
+
     def write(
         self, intent: str, before: Entry | None, after: Record, *, step: str, patience: Patience | None = None
     ) -> Entry:
@@ -227,6 +262,10 @@ class Journal:
             IllegalTransition: The states may not follow each other.
         """
         patience = patience or self.patience
+        with self._turn(intent, patience):
+            return self._write(intent, before, after, step, patience)
+
+    def _write(self, intent: str, before: Entry | None, after: Record, step: str, patience: Patience) -> Entry:
         previous = before.record if before else None
         if previous is not None and previous.version > VERSION:
             raise RecordTooNew(self.uri_of(intent), previous.version, VERSION, intent)
@@ -281,6 +320,12 @@ class Journal:
             JournalGone: There is no record, and no ``first``.
             JournalError: See `write`.
         """
+        with self._turn(intent, patience or self.patience):
+            return self._update(intent, change, step, patience, first)
+
+    def _update(
+        self, intent: str, change: changes.Change, step: str, patience: Patience | None, first: Record | None
+    ) -> Entry:
         recent = self.recent(intent)
         for _ in range(_RACES):
             # A recent reading is only what a write may be based upon: that nothing is to be done is seen anew.

@@ -82,11 +82,11 @@ def deliver(
 
 
 def stored_video(destination: Destination, record: Record) -> StoredVideo | None:
-    """Return the video that a record says is stored, if it really is there."""
+    """Return the video that a record says is stored, if it really is there, and whole."""
     if record.state is not State.STORED or record.stored is None:
         return None
     found = destination.store.stat(record.stored.key)
-    if found is None or found.size != record.stored.bytes:
+    if found is None or found.damage(size=record.stored.bytes, crc32=record.stored.crc32):
         return None
     return StoredVideo.model_validate(record.stored.model_dump())
 
@@ -110,7 +110,7 @@ class _Handover:
         if there := stored_video(self.destination, followed.record):
             return self._marked(there)
         if followed.record.state is State.STORED:
-            self._warn(f"{followed.record.key} is gone from the store; the video is relayed again.")
+            self._warn(f"{followed.record.key} is gone from the store, or not whole; it is relayed again.")
             followed = FollowedTask(journal.relay_again(followed.record.intent), followed.task_id)
         record, task_id = followed.record, followed.task_id
         attempt = next(each for each in record.attempts if each.task_id == task_id)
@@ -124,6 +124,7 @@ class _Handover:
             metadata={TASK_ID_METADATA: task_id, "intent": record.intent, "model": record.model[:_MODEL_CHARACTERS]},
             filename=filename_of(record, task_id),
             cancelled=self.cancelled,
+            ours=record.stored is not None and record.stored.key == key,
         )
         reached("relay.after")
         stored = self._described(record, attempt, relayed)

@@ -96,7 +96,7 @@ class ConditionsIgnored(StorageError):
         return (
             f"{self.where} does not keep writers apart: {self.missing}. Two runs at once could both pay for one "
             "video, so nothing is submitted. Use a store with conditional writes (If-None-Match and If-Match), or "
-            "set single_writer if it is certain that only one run at a time uses this store."
+            "set single_writer if it is certain that only one process at a time uses this store."
         )
 
 
@@ -173,13 +173,19 @@ class Missing(StorageError):
 
 
 class DamagedUpload(StorageError):
-    """What the store received is not what was sent; nothing was kept."""
+    """What the store received is not what was sent; nothing of it counts as stored."""
 
-    def __init__(self, uri: str, detail: str) -> None:
-        super().__init__(uri, detail)
-        self.uri, self.detail = uri, detail
+    def __init__(self, uri: str, detail: str, not_removed: str = "") -> None:
+        super().__init__(uri, detail, *([not_removed] if not_removed else []))
+        self.uri, self.detail, self.not_removed = uri, detail, not_removed
 
     def __str__(self) -> str:
+        if self.not_removed:
+            return (
+                f"The upload to {self.uri} was damaged on the way ({self.detail}), and what arrived could not be "
+                f"removed ({self.not_removed}). It does not count as stored; the next run writes over it. If "
+                f"that fails too, delete it by hand and look at the store itself. {_NOT_LOST}"
+            )
         return f"The upload to {self.uri} was damaged on the way ({self.detail}); nothing was kept. Run again."
 
 

@@ -35,7 +35,11 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a store knows of an object without reading it. A folder keeps no metadata and no versions: empty."""
+    """What a store knows of an object without reading it. A folder keeps no metadata and no versions: empty.
+
+    `crc32` is the store's own, of the whole as it lies there, as 8 hex digits. `expected_size` and `expected_crc32`
+    were written down with it when it was written. Each is empty where the store has none.
+    """
 
     key: str
     uri: str
@@ -44,6 +48,22 @@ class ObjectInfo:
     age_seconds: float
     metadata: Mapping[str, str] = field(default_factory=_no_metadata)
     version: str = ""
+    crc32: str = ""
+    expected_size: int | None = None
+    expected_crc32: str = ""
+
+    def damage(self, *, size: int | None = None, crc32: str = "") -> str:
+        """Return in words why it is not whole; empty if nothing shows that.
+
+        Args:
+            size: What is known of it from elsewhere, such as the record or a reading; None for nothing.
+            crc32: As 8 hex digits; empty for nothing.
+        """
+        sizes = {each for each in (self.size, size, self.expected_size) if each is not None}
+        sums = {each for each in (self.crc32, crc32, self.expected_crc32) if each}
+        if len(sizes) > 1:
+            return f"its sizes differ: {', '.join(map(str, sorted(sizes)))} bytes"
+        return f"its CRC32 differs: {', '.join(sorted(sums))}" if len(sums) > 1 else ""
 
 
 class Upload(Protocol):
@@ -71,7 +91,7 @@ class Upload(Protocol):
         ...
 
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
-        """Make the object visible under its key, whole; never over another one.
+        """Make the object visible under its key, whole; never over another one than it is to replace.
 
         Args:
             sha256: of all bytes, as lower-case hex.
@@ -142,7 +162,7 @@ class Store(Protocol):
         """Check that `create` and `swap` keep writers apart. To be called before money is spent.
 
         Raises:
-            ConditionsIgnored: they do not, and the settings do not say that there is one writer only.
+            ConditionsIgnored: they do not, and the settings do not say that one process only writes here.
             StorageError: it could not be found out.
         """
         ...
@@ -160,7 +180,14 @@ class Store(Protocol):
         ...
 
     def begin_upload(
-        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+        self,
+        key: str,
+        *,
+        size: int | None,
+        content_type: str,
+        metadata: Mapping[str, str],
+        filename: str = "",
+        replaces: ObjectInfo | None = None,
     ) -> Upload:
         """Begin an object of any size, to be written in pieces.
 
@@ -170,6 +197,7 @@ class Store(Protocol):
             content_type: media type, kept where the store can.
             metadata: short values under short ASCII names, kept where the store can.
             filename: what a browser calls it when it is saved, kept where the store can.
+            replaces: a damaged object under this key, which is overwritten if it is still the same.
         """
         ...
 

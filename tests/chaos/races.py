@@ -6,6 +6,9 @@ import random
 
 from prefect_seedance.simulator import Fault
 from tests.chaos.harness import Chaos
+from tests.storage.dishonest_s3 import Dishonest
+from tests.storage.s3_proxy import faulty_line
+from tests.storage.s3_servers import S3Server
 
 RACES = 20
 #: What a vendor and a media host may do to a race.
@@ -53,3 +56,33 @@ def eight_takes(chaos: Chaos) -> None:
     assert sorted(case.bills()) == sorted(record.task_id for record in records.values())
     assert len(set(case.bills())) == 8
     assert not list(case.journal.open_records())
+
+
+def race_through(manner: Dishonest, chaos: Chaos) -> None:
+    """Three processes run one request on a store that does not keep its promises: one bill at most.
+
+    Where the store is found out, nothing is sent at all.
+    """
+    assert chaos.bucket is not None
+    with faulty_line(chaos.bucket.url) as line:
+        line.manner = manner
+        case = chaos.on(S3Server(line.url, conditions=True)).case("race on a dishonest store")
+        children = [case.begin(delay_seconds=0.1 * number) for number in range(3)]
+        reports = [child.ended().report for child in children]
+        bills = case.bills()
+        if manner.racy or manner.ignores:
+            assert bills == [] and {report.error for report in reports if report.ours} <= {"ConditionsIgnored"}, reports
+        assert len(bills) <= 1, reports
+        assert {report.task_id for report in reports if report.task_id} <= {*bills}, reports
+
+
+def equal_rows_through(manner: Dishonest, chaos: Chaos) -> None:
+    """Three equal rows gathered in one process, on a store whose conditions are not to be relied on: one bill."""
+    assert chaos.bucket is not None
+    with faulty_line(chaos.bucket.url) as line:
+        line.manner = manner
+        case = chaos.on(S3Server(line.url, conditions=False)).case("equal rows")
+        rows = case.order(prompts=(case.prompt,) * 3, store={**case.place.settings, "single_writer": "true"})
+        reports = case.chaos.zygote.begin(rows).ended().reports()
+        assert len(case.bills()) == 1, reports
+        case.assert_stored(*(report for report in reports if report.ours))

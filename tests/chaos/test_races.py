@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from tests.chaos.races import RACES, eight_takes, race
+from tests.chaos.races import RACES, eight_takes, equal_rows_through, race, race_through
 from tests.chaos.scenarios import Scenario, each, everywhere, on_s3
+from tests.storage.dishonest_s3 import Dishonest
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -18,6 +19,35 @@ ROUNDS = [Scenario(f"round {number}", partial(race, number=number)) for number i
 
 @each(*ROUNDS, *on_s3(*ROUNDS[:2]))
 def test_a_race_is_paid_for_once_and_all_racers_get_the_video(
+    scenario: Scenario, played: Callable[[Scenario], None]
+) -> None:
+    played(scenario)
+
+
+DISHONEST = {
+    "racy swap": Dishonest(racy=("swap",)),
+    "racy create, slow": Dishonest(racy=("create",), latency_seconds=0.02, stalls=0.05),
+    "ignores": Dishonest(ignores=("create", "swap")),
+    "slow and stalling": Dishonest(latency_seconds=0.02, stalls=0.05),
+    "fails after it wrote": Dishonest(hides=0.1),
+}
+
+
+@each(*(Scenario(name, partial(race_through, DISHONEST[name]), bucket=True) for name in DISHONEST))
+def test_a_race_on_a_dishonest_store_is_paid_for_once_at_most(
+    scenario: Scenario, played: Callable[[Scenario], None]
+) -> None:
+    played(scenario)
+
+
+DEAF = {
+    "100 ms away": Dishonest(ignores=("create", "swap"), latency_seconds=0.1),
+    "racy": Dishonest(racy=("create", "swap"), window_seconds=0.1),
+}
+
+
+@each(*(Scenario(name, partial(equal_rows_through, DEAF[name]), bucket=True) for name in DEAF))
+def test_equal_rows_of_a_single_writer_are_paid_for_once(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:
     played(scenario)

@@ -22,7 +22,7 @@ from tests.processes import finished
 
 pytestmark = pytest.mark.server
 
-S3_LIMIT, TOP_LEVEL_LIMIT, SUBFLOW_LIMIT = 13, 16, 20
+S3_LIMIT, TOP_LEVEL_LIMIT, SUBFLOW_LIMIT = 14, 16, 20
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ MARKER = r"/test-bucket/.*/journal/open/.*"
 
 S3 = [
     Allowed("GET", RECORD, 1, "what the submission is decided upon; later steps go by what this process wrote itself"),
+    Allowed(
+        "GET", RECORD, 1, "the claim is read back before its POST: that it was written is only what the store said"
+    ),
     Allowed("PUT", MARKER, 1, "lets the collector find what is open without reading every record"),
     Allowed("PUT", RECORD, 5, "claimed, submitted, completed, stored, and what was learned of the video afterwards"),
     Allowed("PUT", VIDEO + r"\.mp4", 1, "the video"),

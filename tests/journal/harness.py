@@ -27,6 +27,7 @@ from prefect_seedance.journal.submit.submission import resume_or_submit
 from prefect_seedance.stopwatch import Stopwatch
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.key_locks import KeyLocks
 from prefect_seedance.storage.protocol import Blob, Store
 
 T = TypeVar("T")
@@ -267,6 +268,7 @@ class World:
             now=lambda: NOON,
             at=self._at,
             patience=Patience(5.0),
+            locks=KeyLocks(),
         )
 
     def sleep(self, seconds: float) -> None:

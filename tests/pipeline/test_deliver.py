@@ -21,7 +21,7 @@ from prefect_seedance.journal.record import Delivery, Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
-from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster
+from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster, stored_video
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order
@@ -121,6 +121,37 @@ def test_a_video_that_is_gone_from_the_store_is_relayed_again_and_never_bought_a
     assert destination.store.stat(first.key) is not None
     assert any("relayed again" in line for line in followed.warnings())
     assert len(vendor.billed()) == 1
+
+
+@pytest.mark.parametrize("left", [-1, 300, 0])
+def test_a_stored_video_that_lost_its_end_is_not_taken_for_whole(
+    vendor: Vendor, destination: Destination, other_process: Destination, followed: Followed, left: int
+) -> None:
+    task, submitted = vendor.completed(destination)
+    first = deliver(task, submitted, vendor.account, destination)
+    path = Path(destination.store.root / first.key)  # type: ignore[attr-defined]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    assert stored_video(destination, record_of(destination, first.intent)) is None
+    second = deliver(task, submitted, vendor.account, other_process, observer=followed.observer)
+    assert path.read_bytes() == whole
+    assert (second.key, second.sha256, second.bytes) == (first.key, first.sha256, len(whole))
+    assert len(vendor.billed()) == 1 and record_of(destination, first.intent).state is State.STORED
+
+
+def test_what_took_the_place_of_a_stored_video_is_reported_with_the_task_and_left_alone(
+    vendor: Vendor, destination: Destination
+) -> None:
+    task, submitted = vendor.completed(destination)
+    first = deliver(task, submitted, vendor.account, destination)
+    path = Path(destination.store.root / first.key)  # type: ignore[attr-defined]
+    path.write_bytes(lookalike(5000, seed=9))
+    for _ in range(2):
+        with pytest.raises(VideoNotStored, match="Move that object away") as caught:
+            deliver(task, submitted, vendor.account, destination)
+        assert task.task_id in str(caught.value)
+        assert record_of(destination, first.intent).state is State.COMPLETED
+    assert path.read_bytes() == lookalike(5000, seed=9)
 
 
 def test_the_verdict_in_the_record_is_raised(vendor: Vendor, destination: Destination) -> None:

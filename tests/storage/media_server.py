@@ -26,6 +26,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)  # added to the answer
     cut_after: int | None = None  # the body breaks off after so many bytes of this answer
     how: str = "close"  # or "reset" (RST), or "stall" (silence)
+    ignore_if_range: bool = False  # the rest of whatever it has by now, without asking what the start was of
+    without: tuple[str, ...] = ()  # headers that are left out
     ignore_range: bool = False  # the whole content with 200, whatever was asked
     no_length: bool = False  # no Content-Length, the end is the end of the connection
     chunked: bool = False  # no Content-Length, chunked encoding
@@ -115,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, body = 200, media.content
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
         condition = self.headers.get("if-range")
-        fits = condition is None or condition in (media.etag, media.last_modified)
+        fits = fault.ignore_if_range or condition is None or condition in (media.etag, media.last_modified)
         if asked and fits and not fault.ignore_range:
             start, whole = int(asked.group(1)), len(body)
             if start >= whole:
@@ -123,6 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             status, body = 206, body[start:]
             headers["content-range"] = f"bytes {start}-{whole - 1}/{whole}"
+        headers = {name: value for name, value in headers.items() if name not in fault.without}
         self._send(status, {**headers, **fault.headers}, body, fault)
 
     def _send(self, status: int, headers: dict[str, str], body: bytes, fault: Fault) -> None:

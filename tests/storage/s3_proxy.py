@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 
@@ -36,6 +37,10 @@ class Request:
         if self.method == "GET" and "uploads" in query.split("&"):
             return "ListMultipartUploads"
         return {"GET": "GetObject", "HEAD": "HeadObject"}[self.method]
+
+
+#: Status, headers in lower case, body.
+Answer = tuple[int, dict[str, str], bytes]
 
 
 @dataclass
@@ -81,12 +86,32 @@ class Fault:
         return True
 
 
+class Manner(Protocol):
+    """How a store behaves that is not S3: answers each request that no fault strikes, in the request's own thread."""
+
+    def __call__(self, request: Request, forward: Forward) -> Answer: ...
+
+
+class Forward(Protocol):
+    """Sends the request on to S3, less some headers, or with its body changed; or a HEAD for the object instead."""
+
+    def __call__(
+        self, *, without: tuple[str, ...] = (), method: str = "", edit: Callable[[bytes], bytes] = bytes
+    ) -> Answer: ...
+
+
+def honestly(request: Request, forward: Forward) -> Answer:
+    """Do what S3 does."""
+    return forward()
+
+
 class S3Proxy:
     """The line; `url` is what a store takes for its endpoint."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.faults: list[Fault] = []
+        self.manner: Manner = honestly
         self.seen: list[Request] = []
         self.lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -149,11 +174,14 @@ class _Handler(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
-        fault = proxy.fault_for(request) or Fault(forward=True)
+        planned = proxy.fault_for(request)
+        fault = planned or Fault(forward=True)
         fault.before(request)
-        answer: tuple[int, dict[str, str], bytes] = (0, {}, b"")
-        if fault.forward or not (fault.status or fault.drop):
-            answer = self._forward(proxy.upstream, body, fault.without)
+        answer: Answer = (0, {}, b"")
+        if planned is None:
+            answer = proxy.manner(request, partial(self._forward, proxy.upstream, body))
+        elif fault.forward or not (fault.status or fault.drop):
+            answer = self._forward(proxy.upstream, body, without=fault.without)
         if fault.drop:
             self.close_connection = True
             return
@@ -165,13 +193,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any
 
-    def _forward(self, upstream: str, body: bytes, without: tuple[str, ...]) -> tuple[int, dict[str, str], bytes]:
+    def _forward(
+        self,
+        upstream: str,
+        came: bytes,
+        *,
+        without: tuple[str, ...] = (),
+        method: str = "",
+        edit: Callable[[bytes], bytes] = bytes,
+    ) -> Answer:
+        body = b"" if method else edit(came)
+        if len(body) != len(came):
+            without = (*without, "content-length")
         connection = http.client.HTTPConnection(upstream, timeout=60)
         try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest(method or self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
                 if name.lower() not in without:
                     connection.putheader(name, value)
+            if "content-length" in without:
+                connection.putheader("content-length", str(len(body)))
             connection.endheaders(body)
             answer = connection.getresponse()
             headers = {name.lower(): value for name, value in answer.getheaders()}

@@ -103,9 +103,20 @@ class LookAgain:
 
 
 def attempt(
-    submission: Submission, before: Entry | None, verdict: Verdict, retries: SubmissionRetries
+    submission: Submission,
+    before: Entry | None,
+    verdict: Verdict,
+    retries: SubmissionRetries,
+    claimed: Callable[[], None],
 ) -> SubmittedVideo | LookAgain:
     """Make one attempt, upon a record as it was read and decided upon.
+
+    Args:
+        submission: What is asked for.
+        before: The record, None if there is none.
+        verdict: The decision.
+        retries: Counts how often it was tried.
+        claimed: Called once the record says that it is claimed: other threads may look at it again.
 
     Raises:
         SeedanceError: See `resume_or_submit`.
@@ -126,6 +137,7 @@ def attempt(
             nonce=nonce,
             delivery=submission.delivery,
         )
+        claimed()
         outcome = send(
             journal,
             current,
@@ -156,6 +168,7 @@ def _accepted(submission: Submission, current: Claim, answer: Accepted, verdict:
             answer,
             watch_seconds=submission.watch_seconds,
             patience=Patience(policy.outcome_patience_seconds, stubborn=True),
+            lost=current.attempt,
         ).record
     except TaskNotRecorded as error:
         recorded = False
@@ -189,7 +202,7 @@ def _not_accepted(
     holder = None if pause is None else lease(journal, nonce, submission.sender.run, seconds)
 
     def change(record: Record) -> Record:
-        return changes.answered(record, nonce, outcome, now, holder=holder, final=pause is None)
+        return changes.answered(record, nonce, outcome, now, holder=holder, final=pause is None, lost=current.attempt)
 
     patience = Patience(submission.policy.store_patience_seconds, stubborn=True)
     try:

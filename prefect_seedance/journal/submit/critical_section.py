@@ -1,6 +1,7 @@
 """The critical section: claim, POST, outcome. Synchronous, for one worker thread; nothing in it is awaited.
 
     claim     the record goes to `sending`, with a nonce and a lease that others see
+    stand     the record is read again, and still is our claim
     send      one POST, if the lease still leaves room for all of it; else the claim is renewed first. The same is asked
               once more when the connection stands and the first byte is about to leave
     outcome   what the answer means goes into the record (`submission` does this part)
@@ -9,9 +10,11 @@ The lease is counted by two clocks that cannot be confused: others go by the sto
 claim was written; the owner goes by its own stopwatch, started before that, which runs on while the process
 is stopped or the machine sleeps. So when others read the claim as lapsed, the owner knew earlier.
 
-What it does not do: it cannot take back a POST. A process that is stopped in the very moment between its last
-look at the stopwatch and the writing of the request, with nothing in between but that, sends when it is woken, however
-late. Only an idempotency key of the vendor could close that.
+What it does not do: it cannot take back a POST. On a store that looks at its condition first and writes later, the
+claim of a rival may land on ours after we have read ours back. Then both POST, and both task ids end in the record; the
+probe refuses a store that is seen to do so. A process that is stopped in the very moment between its last look at the
+stopwatch and the writing of the request, with nothing in between but that, sends when it is woken, however late. Only
+an idempotency key of the vendor could close these.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from uuid import uuid4
 from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.confirmed_store import Patience
-from prefect_seedance.journal.errors import JournalUnavailable
+from prefect_seedance.journal.errors import JournalUnavailable, RecordChanged
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Attempt, Delivery, Entry, Holder, Record, Run
@@ -90,6 +93,11 @@ class Claim:
     def intent(self) -> str:
         """The intent that is claimed."""
         return self.entry.record.intent
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt as it was claimed: what is known of it should the record have lost it."""
+        return self.entry.record.attempt_by(self.nonce)
 
 
 def claim(
@@ -169,12 +177,13 @@ def send(
         What the answer means. An exception of ``post`` is an unknown outcome.
 
     Raises:
-        RecordChanged: The claim lapsed, and it was settled meanwhile. Nothing was sent.
-        JournalError: The claim could not be renewed. Nothing was sent.
+        RecordChanged: The claim lapsed and was settled meanwhile, or another was written over it. Nothing was sent.
+        JournalError: The claim could not be read back or renewed. Nothing was sent.
     """
     sent, outcome = False, None
     try:
         for _ in range(_RENEWALS):
+            _check_it_stands(journal, current, policy)
             journal.at("post.before")
             may_still_send()
             if policy.leaves_room(current.elapsed()):
@@ -202,8 +211,8 @@ def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
 
     def change(record: Record) -> Record:
         if isinstance(outcome, Accepted):
-            return changes.accepted(record, nonce, outcome, now)
-        return changes.answered(record, nonce, outcome, now)
+            return changes.accepted(record, nonce, outcome, now, lost=current.attempt)
+        return changes.answered(record, nonce, outcome, now, lost=current.attempt)
 
     _hastily(journal, current.intent, change)
 
@@ -225,6 +234,23 @@ def let_go(journal: Journal, intent: str, nonce: str, reason: str) -> None:
 def _hastily(journal: Journal, intent: str, change: changes.Change) -> None:
     with suppress(Exception):
         journal.update(intent, change, step="release", patience=HASTE)
+
+
+def _check_it_stands(journal: Journal, current: Claim, policy: SubmissionPolicy) -> None:
+    """Read a claim back. That the store took it is only what the store said.
+
+    Raises:
+        RecordChanged: Another claim was written over it.
+        JournalUnavailable: The store does not have what it said it had written, or does not answer.
+    """
+    claimed = current.entry.record
+    found = journal.read(current.intent, Patience(policy.store_patience_seconds))
+    if found is not None and found.record.nonce == claimed.nonce:
+        return
+    if found is not None and found.record.rev >= claimed.rev:
+        raise RecordChanged(journal.uri_of(current.intent), current.intent)
+    detail = "the store reported a write as done, and reads back what was there before."
+    raise JournalUnavailable(journal.uri_of(current.intent), detail, current.intent)
 
 
 def _renewed(

@@ -12,6 +12,8 @@ person's.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
@@ -105,36 +107,53 @@ class _Call:
 
     def run(self) -> SubmittedVideo:
         for _ in range(_RACES):
-            entry = self._journal.read(self._intent)
-            if entry is not None and not entry.record.request:
-                entry = self._journal.update(self._intent, self._identified, step="evidence")
-            verdict = decide(
-                entry.record if entry else None,
-                age_seconds=entry.age_seconds if entry else 0.0,
-                policy=self._submission.policy,
-                holder=self._holder,
-            )
-            self._tell(verdict)
-            match verdict.decision:
-                case Decision.SUBMIT | Decision.RESUBMIT:
-                    result = self._attempt(entry, verdict)
-                    if not isinstance(result, LookAgain):
-                        return result
-                    self._back_off(result)
-                case _ if entry is None:
-                    raise AssertionError(f"{verdict.decision} without a record")
-                case Decision.ATTACH | Decision.ALREADY_STORED:
-                    if submitted := self._attach(entry, verdict):
-                        return submitted
-                case Decision.WAIT:
-                    self._wait(entry, verdict)
-                case _:
-                    where, store_option = self._journal.uri_of(self._intent), self._journal.store_option
-                    raise stop_error(verdict.decision, entry.record, self._submission.policy, where, store_option)
+            with ExitStack() as alone:
+                self._await_turn(alone)
+                entry = self._journal.read(self._intent)
+                if entry is not None and not entry.record.request:
+                    entry = self._journal.update(self._intent, self._identified, step="evidence")
+                verdict = decide(
+                    entry.record if entry else None,
+                    age_seconds=entry.age_seconds if entry else 0.0,
+                    policy=self._submission.policy,
+                    holder=self._holder,
+                )
+                self._tell(verdict)
+                match verdict.decision:
+                    case Decision.SUBMIT | Decision.RESUBMIT:
+                        result = self._attempt(entry, verdict, alone.close)
+                        if not isinstance(result, LookAgain):
+                            return result
+                        alone.close()
+                        self._back_off(result)
+                    case _ if entry is None:
+                        raise AssertionError(f"{verdict.decision} without a record")
+                    case Decision.ATTACH | Decision.ALREADY_STORED:
+                        if submitted := self._attach(entry, verdict):
+                            return submitted
+                    case Decision.WAIT:
+                        alone.close()
+                        self._wait(entry, verdict)
+                    case _:
+                        where, store_option = self._journal.uri_of(self._intent), self._journal.store_option
+                        raise stop_error(verdict.decision, entry.record, self._submission.policy, where, store_option)
         raise HeldByAnother(self._intent, self._waited, "", "changing all the time")
 
     def _identified(self, record: Record) -> Record:
         return changes.identified(record, self._submission.identity, self._submission.delivery)
+
+    def _await_turn(self, alone: ExitStack) -> None:
+        """Wait until no other thread of this process decides about the intent or writes its record.
+
+        Between processes the swap on what was read decides. Within one it need not be relied on.
+        """
+        while not alone.enter_context(self._journal.alone(self._intent, _SLICE_SECONDS)):
+            alone.close()
+            if self._callbacks.cancelled():
+                raise SubmissionCancelled(self._intent)
+            self._waited += _SLICE_SECONDS
+            if self._waited >= self._submission.policy.hold_patience_seconds:
+                raise HeldByAnother(self._intent, self._waited, "", "being decided in this process")
 
     def _tell(self, verdict: Verdict) -> None:
         """Say what was decided, when it is something new."""
@@ -143,9 +162,11 @@ class _Call:
         self._told = verdict.decision
         self._callbacks.log(logging.INFO, f"Intent {self._intent}: {verdict.decision}, since {verdict.reason}.")
 
-    def _attempt(self, entry: Entry | None, verdict: Verdict) -> SubmittedVideo | LookAgain:
+    def _attempt(
+        self, entry: Entry | None, verdict: Verdict, claimed: Callable[[], None]
+    ) -> SubmittedVideo | LookAgain:
         try:
-            return attempt(self._submission, entry, verdict, self._retries)
+            return attempt(self._submission, entry, verdict, self._retries, claimed)
         except BaseException:
             if self._holder:  # held through a back-off, and stopped before it was claimed once more
                 let_go(self._journal, self._intent, self._holder, "stopped after a back-off")

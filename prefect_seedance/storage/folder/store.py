@@ -190,7 +190,14 @@ class FolderStore:
         return self._path(key).as_uri()
 
     def begin_upload(
-        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+        self,
+        key: str,
+        *,
+        size: int | None,
+        content_type: str,
+        metadata: Mapping[str, str],
+        filename: str = "",
+        replaces: ObjectInfo | None = None,
     ) -> Upload:
         """See `Store.begin_upload`. A folder keeps neither content type nor metadata nor another file name.
 
@@ -203,7 +210,7 @@ class FolderStore:
             free = shutil.disk_usage(self.root).free
             if size is not None and size > free:
                 raise NoSpace(str(final), f"{size} bytes are to be stored and {free} are free")
-            return FolderUpload(final, TemporaryFile(self._temporary), lambda file: self._publish(key, file))
+            return FolderUpload(final, TemporaryFile(self._temporary), lambda file: self._publish(key, file, replaces))
 
     def open_read(self, key: str, start: int = 0) -> BinaryIO:
         """See `Store.open_read`. The file can be sought in."""
@@ -282,8 +289,17 @@ class FolderStore:
             now = time.time()
         return max(0.0, now - modified)
 
-    def _publish(self, key: str, temporary: TemporaryFile) -> ObjectInfo:
-        self._link(temporary, self._path(key))
+    def _publish(self, key: str, temporary: TemporaryFile, replaces: ObjectInfo | None) -> ObjectInfo:
+        final = self._path(key)
+        if replaces is None:
+            self._link(temporary, final)
+        else:
+            with self._exclusive():
+                there = self.stat(key)
+                if there is None or there.etag != replaces.etag:
+                    raise AlreadyExists(final.as_uri())
+                temporary.replace(final)
+            sync_folder(final.parent)
         info = self.stat(key)
         if info is None:
             raise Missing(self.uri_of(key))

@@ -2,6 +2,9 @@
 
 Idempotent: relaying a video whose key already holds it is a success. So two relays of one video need no lock;
 the store lets one of them commit and the other finds the same bytes.
+
+What is there already counts as the video only if it is whole: by what was written down with it, where the store keeps
+that, else by its structure or the bytes of the source. What is this task's and not whole is written over.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import NoReturn, Protocol, Self
 
@@ -94,6 +98,7 @@ def relay(
     metadata: Mapping[str, str],
     filename: str = "",
     cancelled: threading.Event | None = None,
+    ours: bool = False,
 ) -> RelayedObject:
     """Copy a video into the store under this key.
 
@@ -104,6 +109,8 @@ def relay(
         metadata: kept with it where the store can; the vendor's task id under `TASK_ID_METADATA`.
         filename: what a browser calls it when it is saved, where the store can keep that.
         cancelled: stops the relay between two chunks.
+        ours: it is known from elsewhere that this very video was stored under the key before: if only a beginning of it
+            is left there, that is written over.
 
     Raises:
         KeyTaken: the key holds something else.
@@ -115,18 +122,24 @@ def relay(
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
     """
-    destination = _Destination(store, key, metadata, filename, cancelled)
-    there = store.stat(key)
+    destination = _Destination(store, key, metadata, filename, cancelled, ours)
+    there, damaged = store.stat(key), None
     if there is not None and _task_id(there.metadata):
-        if _task_id(there.metadata) == _task_id(metadata):
-            # Committed whole by an earlier relay; only its checksums are wanted. The link may be dead by now.
-            return _measure(destination.read()).relayed(there)
-        if _task_id(metadata):
+        if _task_id(metadata) not in ("", _task_id(there.metadata)):
             raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
+        if _task_id(metadata):
+            found = destination.read_whole(there)
+            if found is not None:  # the link may be dead by now
+                return found.relayed(there)
+            damaged = there
     restarts_left = MAXIMUM_RESTARTS
     while True:
         try:
-            return _attempt(source, destination, there)
+            return _attempt(source, destination, there, damaged)
+        except _Damaged as error:
+            if not restarts_left:
+                raise KeyTaken(error.there.uri, "a piece of this video, which changes all the time") from None
+            damaged = error.there
         except SourceChanged:
             if not restarts_left:
                 raise
@@ -136,6 +149,16 @@ def relay(
                 raise
         restarts_left -= 1
         there = store.stat(key)
+        if there is None or (damaged is not None and there.etag != damaged.etag):
+            damaged = None
+
+
+class _Damaged(Exception):
+    """What is there is the beginning of this very video, and no more of it."""
+
+    def __init__(self, there: ObjectInfo) -> None:
+        super().__init__(there.uri)
+        self.there = there
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +170,31 @@ class _Destination:
     metadata: Mapping[str, str]
     filename: str
     cancelled: threading.Event | None
+    ours: bool
 
-    def begin_upload(self, key: str, source: Source, content_type: str, filename: str = "") -> Upload:
-        return self.store.begin_upload(
-            key, size=source.size, content_type=content_type, metadata=self.metadata, filename=filename
-        )
+    def begin_upload(
+        self, key: str, source: Source, content_type: str, filename: str = "", replaces: ObjectInfo | None = None
+    ) -> Upload:
+        begin = self.store.begin_upload if replaces is None else partial(self.store.begin_upload, replaces=replaces)
+        return begin(key, size=source.size, content_type=content_type, metadata=self.metadata, filename=filename)
+
+    def read_whole(self, there: ObjectInfo) -> _Measurement | None:
+        """Read what is there; None if it is not whole.
+
+        Where nothing was written down with it, since its size was not known then, its structure tells.
+        """
+        if there.damage():
+            return None
+        found = _measure(self.read())
+        is_whole = there.expected_size is not None or found.boxes.whole
+        return found if is_whole and not there.damage(size=found.size, crc32=f"{found.crc32:08x}") else None
+
+    def begins_like(self, there: ObjectInfo, head: bytes, size: int | None) -> bool:
+        """Return whether what is there can be a piece of a video of this size that begins like this."""
+        if not self.ours or size is None or there.size >= size:
+            return False
+        with self.store.open_read(self.key) as file:
+            return head.startswith(file.read(min(len(head), there.size)))
 
     def read(self) -> Iterator[bytes]:
         """Yield what is there, in pieces."""
@@ -165,13 +208,18 @@ class _Destination:
 class _Measurement:
     """Size, checksums and structure of bytes that pass by, and the bytes themselves as long as they are few."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix_size: int | None = None) -> None:
         self.size = self.crc32 = 0
+        self.prefix_sha256, self._prefix_size = "", prefix_size
         self._kept: list[bytes] | None = []
         self.head, self.boxes = b"", BoxWalk()
         self._sha256 = hashlib.sha256()
 
     def take(self, data: bytes) -> None:
+        if self._prefix_size is not None and self.size <= self._prefix_size <= self.size + len(data):
+            prefix = self._sha256.copy()
+            prefix.update(memoryview(data)[: self._prefix_size - self.size])
+            self.prefix_sha256 = prefix.hexdigest()
         if len(self.head) < _HEAD_BYTES:
             self.head += data[: _HEAD_BYTES - len(self.head)]
         self.size += len(data)
@@ -236,19 +284,21 @@ class _MeasuringThread:
         self._batch = []
 
 
-def _attempt(source: Source, destination: _Destination, there: ObjectInfo | None) -> RelayedObject:
-    """Read the source once from its start, into the store or against what is there."""
+def _attempt(
+    source: Source, destination: _Destination, there: ObjectInfo | None, damaged: ObjectInfo | None
+) -> RelayedObject:
+    """Read the source once from its start, into the store (also over what is damaged) or against what is there."""
     try:
         chunks = source.iter_bytes(destination.cancelled)
         head = next(chunks, b"")
         chunks = chain((head,), chunks)
         if not video_type(head):
             _quarantine(source, destination, head, chunks)
-        if there is None:
-            return _upload_video(source, destination, chunks)
-        if source.size not in (None, there.size):
+        if there is None or damaged is not None:
+            return _upload_video(source, destination, chunks, damaged)
+        if source.size not in (None, there.size) and not destination.begins_like(there, head, source.size):
             raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
-        measure = _measure(chunks)
+        measure = _measure(chunks, prefix_size=there.size)
         measure.check_against(source)
     except SourceError as error:
         if there is not None:
@@ -257,12 +307,16 @@ def _attempt(source: Source, destination: _Destination, there: ObjectInfo | None
     return _same_or_taken(destination, there, measure)
 
 
-def _upload_video(source: Source, destination: _Destination, chunks: Iterator[bytes]) -> RelayedObject:
+def _upload_video(
+    source: Source, destination: _Destination, chunks: Iterator[bytes], damaged: ObjectInfo | None
+) -> RelayedObject:
     measure = _Measurement()
     head = next(chunks)
     try:
         with (
-            destination.begin_upload(destination.key, source, video_type(head), destination.filename) as upload,
+            destination.begin_upload(
+                destination.key, source, video_type(head), destination.filename, damaged
+            ) as upload,
             _MeasuringThread(measure) as measuring,
         ):
             for chunk in chain((head,), chunks):
@@ -282,11 +336,18 @@ def _upload_video(source: Source, destination: _Destination, chunks: Iterator[by
 
 
 def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measurement) -> RelayedObject:
-    """Return what is there if it has the same bytes: a folder keeps no task id with an object."""
+    """Return what is there if it has the same bytes: a folder keeps no task id with an object.
+
+    Raises:
+        _Damaged: It is ours and has the first of them only. Nothing is lost if the whole is written over it.
+        KeyTaken: It has others.
+    """
     found = _measure(destination.read())
-    if (found.size, found.sha256) != (measure.size, measure.sha256):
-        raise KeyTaken(there.uri, "other bytes")
-    return found.relayed(there)
+    if (found.size, found.sha256) == (measure.size, measure.sha256):
+        return found.relayed(there)
+    if destination.ours and found.size < measure.size and found.sha256 == measure.prefix_sha256:
+        raise _Damaged(there)
+    raise KeyTaken(there.uri, "other bytes")
 
 
 def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: Iterator[bytes]) -> NoReturn:
@@ -309,8 +370,8 @@ def _task_id(metadata: Mapping[str, str]) -> str:
     return metadata.get(TASK_ID_METADATA, "")
 
 
-def _measure(chunks: Iterator[bytes]) -> _Measurement:
-    measure = _Measurement()
+def _measure(chunks: Iterator[bytes], prefix_size: int | None = None) -> _Measurement:
+    measure = _Measurement(prefix_size)
     measure.take_all(chunks)
     return measure
 

@@ -4,9 +4,13 @@
 |---|---|
 | 200 at the start, 206 that fits what we have | read the body |
 | 200 when asked to continue, 206 that does not fit, 416 | other content, or a host that cannot: start over |
+| 206 without the strong validator that the start had | perhaps other content: start over |
 | 400, 401, 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
 | 408, 425, 429, 5xx | wait and ask again |
 | anything else | wait and ask again too, for a while: whatever it is, the video is paid for |
+
+What came of two answers may be put together only if both carry the same strong validator (RFC 9110, 15.3.7.3). That a
+host was asked with `If-Range` proves nothing: there are hosts and caches that ignore it.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from prefect_seedance.headers import retry_after_seconds, whole_number
+from prefect_seedance.headers import http_date, retry_after_seconds, whole_number
 
 # How signed links of S3, OSS, COS and TOS say that they have expired or are wrong; a missing object may be a
 # link whose object was moved.
@@ -41,8 +45,9 @@ class DownloadProgress:
     Attributes:
         position: bytes received so far.
         size: of the whole, if the host told.
-        etag: the host's strong ETag, or empty.
+        etag: the host's ETag as it came, or empty.
         last_modified: the host's Last-Modified, or empty.
+        date: the host's Date of the first answer, or empty.
         content_type: as the host says, or empty.
     """
 
@@ -51,11 +56,23 @@ class DownloadProgress:
     etag: str = ""
     last_modified: str = ""
     content_type: str = ""
+    date: str = ""
 
     @property
     def validator(self) -> str:
-        """What `If-Range` may carry: a strong ETag, else the date; empty if the host gave neither."""
-        return self.etag or self.last_modified
+        """What proves the same content, and `If-Range` may carry: a strong ETag, else a strong date; else empty."""
+        if self.etag:
+            return self.etag if _is_strong(self.etag) else ""
+        return self.last_modified if _was_at_rest(self.last_modified, self.date) else ""
+
+    def is_continued_by(self, etag: str, last_modified: str) -> bool:
+        """Return whether an answer with these headers is of the same content.
+
+        The date must be the same where both tell it, and is the proof only where there never was an ETag.
+        """
+        if not self.validator or etag != self.etag:
+            return False
+        return last_modified == self.last_modified or (bool(etag) and not last_modified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +117,10 @@ def _judge_start(headers: Mapping[str, str]) -> Judgement:
         "",
         DownloadProgress(
             size=whole_number(headers.get("content-length", "")),
-            etag="" if etag.startswith("W/") else _plain(etag),
+            etag=etag,
             last_modified=_plain(headers.get("last-modified", "")),
             content_type=_plain(headers.get("content-type", "")),
+            date=headers.get("date", ""),
         ),
     )
 
@@ -114,12 +132,24 @@ def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) 
     size = whole_number(found.group(2))  # None for "*"
     if size is not None and progress.size is not None and size != progress.size:
         return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
-    etag = headers.get("etag", "")
-    if etag and progress.etag and etag != progress.etag:
-        return Judgement(ResumeVerdict.START_OVER, "its ETag changed", progress)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return Judgement(ResumeVerdict.START_OVER, "the rest is sent compressed", progress)
+    if not progress.is_continued_by(headers.get("etag", ""), _plain(headers.get("last-modified", ""))):
+        reason = "nothing proves that the rest is of the same content: its ETag or date is missing, weak or another"
+        return Judgement(ResumeVerdict.START_OVER, reason, progress)
     return Judgement(ResumeVerdict.READ, "", replace(progress, size=progress.size if size is None else size))
 
 
 def _plain(text: str) -> str:
     """Return a header that may be sent on, to this host again or to the store; "" for one that no header may hold."""
     return text if text.isascii() and text.isprintable() and len(text) <= _LONGEST_SENT_ON else ""
+
+
+def _is_strong(etag: str) -> bool:
+    return _plain(etag) == etag and len(etag) > 2 and etag[0] == etag[-1] == '"'
+
+
+def _was_at_rest(last_modified: str, date: str) -> bool:
+    """Return whether a Last-Modified is strong: the host answered at least a second after it (RFC 9110, 8.8.2.2)."""
+    modified, answered = http_date(last_modified), http_date(date)
+    return modified is not None and answered is not None and (answered - modified).total_seconds() >= 1.0

@@ -17,7 +17,7 @@ from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import ObjectInfo
 from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error, translated
-from prefect_seedance.storage.s3.headers import decode_metadata
+from prefect_seedance.storage.s3.headers import decode_metadata, whole_crc32, without_measures
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.versions import version_of
 
@@ -215,19 +215,23 @@ class Bucket:
 
     def stat(self, key: str) -> ObjectInfo | None:
         """See `Store.stat`."""
-        head = self.head(key)
+        head = self.head(key, checksum=True)
         return None if head is None else self.info(key, head)
 
     def info(self, key: str, head: HeadObjectOutputTypeDef) -> ObjectInfo:
         """Build the store's own description of an object."""
+        metadata, expected_size, expected_crc32 = without_measures(decode_metadata(head["Metadata"]))
         return ObjectInfo(
             key=key,
             uri=self.uri_of(key),
             size=head["ContentLength"],
             etag=head["ETag"],
             age_seconds=age_seconds(head["LastModified"], head["ResponseMetadata"]),
-            metadata=decode_metadata(head["Metadata"]),
+            metadata=metadata,
             version=head.get("VersionId", ""),
+            crc32=whole_crc32(head),
+            expected_size=expected_size,
+            expected_crc32=expected_crc32,
         )
 
 

@@ -12,9 +12,13 @@ from prefect_seedance.storage.s3.settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import ObjectCannedACLType, ServerSideEncryptionType, StorageClassType
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 #: What stands here is read again and again for years: never archived, never expired by a tag.
 JOURNAL = "journal/"
+
+#: The metadata under which is written down, when an object is written, what is to lie there.
+_SIZE, _CRC32 = "expected-size", "expected-crc32"
 
 _TYPES = {".json": "application/json", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
 # What a header may hold as it is. "%" is not among them, so that decoding is exact.
@@ -30,6 +34,13 @@ class StorageOptions(TypedDict, total=False):
     StorageClass: StorageClassType
     Tagging: str
     ACL: ObjectCannedACLType
+
+
+class WriteCondition(TypedDict, total=False):
+    """Under which a write is to happen."""
+
+    IfNoneMatch: str
+    IfMatch: str
 
 
 class Checksum(TypedDict, total=False):
@@ -54,6 +65,38 @@ def object_headers(content_type: str, metadata: Mapping[str, str], filename: str
         "ContentDisposition": content_disposition(filename),
         "Metadata": encode_metadata(metadata),
     }
+
+
+def with_measures(headers: ObjectHeaders, *, size: int | None, crc32: int | None = None) -> ObjectHeaders:
+    """Return the headers with what is known beforehand of the bytes: what arrives is compared with it, also later."""
+    measures = {
+        _SIZE: "" if size is None else str(size),
+        _CRC32: "" if crc32 is None else f"{crc32:08x}",
+    }
+    known = {name: value for name, value in measures.items() if value}
+    return {**headers, "Metadata": {**headers["Metadata"], **known}}
+
+
+def without_measures(metadata: Mapping[str, str]) -> tuple[dict[str, str], int | None, str]:
+    """Split metadata as read: what the caller gave, the size and the CRC32 that were written down with it."""
+    given = dict(metadata)
+    size, crc32 = given.pop(_SIZE, ""), given.pop(_CRC32, "")
+    return given, int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None, crc32
+
+
+def whole_crc32(head: HeadObjectOutputTypeDef) -> str:
+    """Return the CRC32 of a whole object as 8 hex digits; empty if the store does not tell it.
+
+    That of the checksums of its parts says nothing. A store that does not tell which of the two it is marks the etag of
+    an object of parts with a hyphen.
+    """
+    assumed = "COMPOSITE" if "-" in head["ETag"] else "FULL_OBJECT"
+    text = head.get("ChecksumCRC32", "")
+    try:
+        crc32 = base64.b64decode(text, validate=True)
+    except ValueError:  # "...-3" is one of parts
+        return ""
+    return crc32.hex() if head.get("ChecksumType", assumed) == "FULL_OBJECT" and len(crc32) == 4 else ""
 
 
 def storage_options(settings: S3Settings, key: str) -> StorageOptions:

@@ -23,7 +23,14 @@ from prefect_seedance.asides import AsideLog
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.s3.bucket import Bucket
 from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
-from prefect_seedance.storage.s3.headers import Checksum, ObjectHeaders, StorageOptions, crc32_header, payload_of
+from prefect_seedance.storage.s3.headers import (
+    Checksum,
+    ObjectHeaders,
+    StorageOptions,
+    WriteCondition,
+    crc32_header,
+    payload_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import ChecksumAlgorithmType, ChecksumTypeType
@@ -98,10 +105,10 @@ class PartsUpload:
         while self._pending:
             self._collect()
 
-    def complete(self, *, crc32: int, size: int) -> str:
+    def complete(self, *, crc32: int, size: int, condition: WriteCondition) -> str:
         """Make one object of the parts, all of which have come.
 
-        S3 refuses it if the key is taken, or if the whole is not what it should be.
+        S3 refuses it if the condition does not hold, or if the whole is not what it should be.
 
         Returns:
             Its etag.
@@ -113,11 +120,11 @@ class PartsUpload:
         if self.checks_whole:
             checks |= {"ChecksumCRC32": crc32_header(crc32), "ChecksumType": "FULL_OBJECT"}
         try:
-            etag = self._complete(checks)
+            etag = self._complete(checks, condition)
         except ClientError as error:
             if code_of(error) != "NotImplemented":
                 raise
-            etag = self._complete({})
+            etag = self._complete({}, condition)
         self._done = True
         return etag
 
@@ -192,13 +199,13 @@ class PartsUpload:
         self._parts.append(future.result())
         return buffer
 
-    def _complete(self, checks: _WholeChecks) -> str:
+    def _complete(self, checks: _WholeChecks, condition: WriteCondition) -> str:
         return self._bucket.client.complete_multipart_upload(
             Bucket=self._bucket.name,
             Key=self._whole_key,
             UploadId=self._id,
             MultipartUpload={"Parts": self._parts},
-            IfNoneMatch="*",
+            **condition,
             **checks,
         )["ETag"]
 

@@ -1,26 +1,41 @@
 """Whether an endpoint honours what two writers at once depend on. Not all that speak S3 do, and some do not say so.
 
+Each condition is tried by one write after another, and then by eight writers at once. That an endpoint looks first and
+writes later shows only while the requests really are on their way together, so each writer opens its connection
+beforehand, signs its request, and waits for the others before its first byte goes out; however slow the endpoint is,
+all eight are there before the first is answered. Chance remains, so there are several rounds. And an answer is only
+what the endpoint says: after each round the object is read.
+
 The probe stands under one fixed prefix, which is part of the journal, so that it is where conditions matter. Its
 keys are fresh: workers that start at the same moment probe at the same moment.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from prefect_seedance.storage.s3.bucket import Bucket, age_seconds
 from prefect_seedance.storage.s3.errors import code_of, storage_error
-from prefect_seedance.storage.s3.headers import JOURNAL
-from prefect_seedance.storage.s3.records import WriteCondition, get, put, refused_by_condition
+from prefect_seedance.storage.s3.headers import JOURNAL, WriteCondition
+from prefect_seedance.storage.s3.records import get, put, refused_by_condition
+
+_Found = TypeVar("_Found")
 
 PROBE = f"{JOURNAL}probe/"
-CREATORS = 8
+WRITERS = 8
+CREATE_ROUNDS, SWAP_ROUNDS = 1, 3
 _LEFT_OVER_SECONDS = 3600.0
+# To open a connection. A writer that takes longer must not hold up the others for ever.
+_LONGEST_WAIT_SECONDS = 30.0
 # How an endpoint says that it does not know conditions, and that there is nothing to be swapped.
 _UNKNOWN_TO_IT = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "NoSuchKey"})
 _NO_ETAG = '"00000000000000000000000000000000"'
@@ -32,7 +47,7 @@ class Conditions:
 
     Attributes:
         create: `If-None-Match: *` refuses to overwrite.
-        one_winner: Of eight such writes at once exactly one succeeds.
+        one_winner: Of eight writes at once under either condition exactly one succeeds.
         swap: `If-Match` refuses a write against another etag, and only that.
     """
 
@@ -45,9 +60,9 @@ class Conditions:
         """What is not honoured, in words; empty if all is."""
         if not self.create:
             return "it overwrites an object although it was told not to (If-None-Match)"
-        if not self.one_winner:
-            return "of several writers that create one object at once, more than one succeeds (If-None-Match)"
-        return "" if self.swap else "it overwrites an object that has changed meanwhile (If-Match)"
+        if not self.swap:
+            return "it overwrites an object that has changed meanwhile (If-Match)"
+        return "" if self.one_winner else "of several writers at once, more than one succeeds (If-None-Match, If-Match)"
 
 
 def probe_conditions(bucket: Bucket) -> Conditions:
@@ -56,46 +71,125 @@ def probe_conditions(bucket: Bucket) -> Conditions:
     Raises:
         StorageError: It could not be found out.
     """
-    key = f"{PROBE}{uuid4().hex}"
-    try:
-        with ThreadPoolExecutor(CREATORS) as creators:
-            nonces = [uuid4().hex.encode() for _ in range(CREATORS)]
-            creating = [creators.submit(_put, bucket, key, nonce, {"IfNoneMatch": "*"}) for nonce in nonces]
-        etags = [each.result() for each in creating]
-        there = get(bucket, key)
+    return _Probe(bucket).conditions()
+
+
+class _Round(Enum):
+    """What came of several writes at once, of which exactly one may succeed."""
+
+    ONE_WINNER = "one winner"
+    NO_WINNER = "no winner"
+    BROKEN = "more than one winner, or not the one that was told so"
+
+
+class _Probe:
+    """One probe of an endpoint."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._keys = [f"{PROBE}{uuid4().hex}" for _ in range(CREATE_ROUNDS)]
+
+    def conditions(self) -> Conditions:
+        key = self._keys[0]
+        try:
+            with ThreadPoolExecutor(WRITERS) as writers:
+                _together(self._bucket, writers, lambda _: get(self._bucket, key))  # opens the connections
+                created = [self._race(writers, each, {"IfNoneMatch": "*"}, b"") for each in self._keys]
+                create = bool(self._content(key)) and self._refuses(key, {"IfNoneMatch": "*"})
+                if not create:
+                    return Conditions(create=False, one_winner=False, swap=False)
+                swap = self._refuses(key, {"IfMatch": _NO_ETAG}) and self._swaps(key)
+                swapped = [self._race_to_swap(writers, key) for _ in range(SWAP_ROUNDS if swap else 0)]
+        finally:
+            self._tidy()
+        one_winner = _Round.BROKEN not in created and _Round.BROKEN not in swapped
+        swap = swap and _Round.ONE_WINNER in swapped
+        return Conditions(create=create, one_winner=one_winner and _Round.ONE_WINNER in created, swap=swap)
+
+    def _race_to_swap(self, writers: ThreadPoolExecutor, key: str) -> _Round:
+        there = get(self._bucket, key)
         if there is None:
-            return Conditions(create=False, one_winner=False, swap=False)
-        winners = sum(bool(etag) for etag in etags)
-        # None: the answer to the winner was lost, and its repetition refused.
-        one_winner = winners == 1 or (winners == 0 and there.data in nonces)
-        create = not _put(bucket, key, b"again", {"IfNoneMatch": "*"})
-        stale = _put(bucket, key, b"stale", {"IfMatch": _NO_ETAG})
-        swapped = _put(bucket, key, b"swapped", {"IfMatch": there.etag})
-        # Its answer may be lost too.
-        after = get(bucket, key)
-        swap = not stale and (bool(swapped) or (after is not None and after.data == b"swapped"))
-        return Conditions(create=create, one_winner=one_winner, swap=swap)
-    finally:
-        _tidy(bucket, key)
+            return _Round.BROKEN
+        return self._race(writers, key, {"IfMatch": there.etag}, there.data)
+
+    def _race(self, writers: ThreadPoolExecutor, key: str, condition: WriteCondition, before: bytes) -> _Round:
+        nonces = [uuid4().hex.encode() for _ in range(WRITERS)]
+        written = _together(self._bucket, writers, lambda number: self._put(key, nonces[number], condition))
+        winners = [nonce for nonce, won in zip(nonces, written, strict=True) if won]
+        there = self._content(key)
+        if len(winners) > 1 or (winners and winners != [there]):
+            return _Round.BROKEN
+        if winners or there in nonces:  # the answer to the winner was lost, and its repetition refused
+            return _Round.ONE_WINNER
+        return _Round.NO_WINNER if there == before else _Round.BROKEN
+
+    def _refuses(self, key: str, condition: WriteCondition) -> bool:
+        before = self._content(key)
+        return not self._put(key, uuid4().hex.encode(), condition) and self._content(key) == before
+
+    def _swaps(self, key: str) -> bool:
+        there, nonce = get(self._bucket, key), uuid4().hex.encode()
+        if there is not None:
+            self._put(key, nonce, {"IfMatch": there.etag})  # its answer may be lost: what is there tells
+        return self._content(key) == nonce
+
+    def _content(self, key: str) -> bytes:
+        there = get(self._bucket, key)
+        return there.data if there else b""
+
+    def _put(self, key: str, data: bytes, condition: WriteCondition) -> bool:
+        """Return whether it is said to be written; if not, it was refused by the condition, or because of it."""
+        try:
+            put(self._bucket, key, data, condition)
+        except (ClientError, BotoCoreError) as error:
+            if refused_by_condition(error) or code_of(error) in _UNKNOWN_TO_IT:
+                return False
+            raise storage_error(error, self._bucket.uri_of(key), writing=True) from error
+        return True
+
+    def _tidy(self) -> None:
+        """Remove this probe, and those of workers that were killed at it. What stays is small and harmless."""
+        bucket = self._bucket
+        with suppress(ClientError, BotoCoreError):
+            for key in self._keys:
+                bucket.client.delete_object(Bucket=bucket.name, Key=bucket.key_of(key))
+            answer = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix=bucket.prefixed(PROBE))
+            for entry in answer.get("Contents", []):
+                if "Key" not in entry or "LastModified" not in entry:
+                    continue
+                if age_seconds(entry["LastModified"], answer["ResponseMetadata"]) > _LEFT_OVER_SECONDS:
+                    bucket.client.delete_object(Bucket=bucket.name, Key=entry["Key"])
 
 
-def _put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
-    """Return the etag, or empty text if it was not written: refused by the condition, or because of it."""
-    try:
-        return put(bucket, key, data, condition)
-    except (ClientError, BotoCoreError) as error:
-        if refused_by_condition(error) or code_of(error) in _UNKNOWN_TO_IT:
-            return ""
-        raise storage_error(error, bucket.uri_of(key), writing=True) from error
+class _StartingLine(threading.local):
+    """Where the thread's next request waits for the others'; None for all requests that are not part of a probe."""
+
+    barrier: threading.Barrier | None = None
 
 
-def _tidy(bucket: Bucket, key: str) -> None:
-    """Remove this probe, and those of workers that were killed at it. What stays is small and harmless."""
-    with suppress(ClientError, BotoCoreError):
-        bucket.client.delete_object(Bucket=bucket.name, Key=bucket.key_of(key))
-        answer = bucket.client.list_objects_v2(Bucket=bucket.name, Prefix=bucket.prefixed(PROBE))
-        for entry in answer.get("Contents", []):
-            if "Key" not in entry or "LastModified" not in entry:
-                continue
-            if age_seconds(entry["LastModified"], answer["ResponseMetadata"]) > _LEFT_OVER_SECONDS:
-                bucket.client.delete_object(Bucket=bucket.name, Key=entry["Key"])
+_starting_line = _StartingLine()
+
+
+def _await_the_others(**_: object) -> None:
+    """Wait before a signed request goes out; a repetition by boto3 waits for nobody."""
+    barrier, _starting_line.barrier = _starting_line.barrier, None
+    if barrier is not None:
+        with suppress(threading.BrokenBarrierError):  # one of them failed before: the others go on
+            barrier.wait(_LONGEST_WAIT_SECONDS)
+
+
+def _together(bucket: Bucket, writers: ThreadPoolExecutor, send: Callable[[int], _Found]) -> list[_Found]:
+    """Send one request from each thread, the first bytes of all at the same moment."""
+    events, barrier = bucket.client.meta.events, threading.Barrier(WRITERS)
+    for call in ("PutObject", "GetObject"):
+        events.register(f"before-send.s3.{call}", _await_the_others, unique_id=f"{__name__}.{call}")
+
+    def sent(number: int) -> _Found:
+        _starting_line.barrier = barrier
+        try:
+            return send(number)
+        finally:
+            _starting_line.barrier = None
+            barrier.abort()  # the others go on should this one have failed before it was sent
+
+    return list(writers.map(sent, range(WRITERS)))

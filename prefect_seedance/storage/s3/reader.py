@@ -46,7 +46,7 @@ class _Reader(io.RawIOBase):
         self._window = FIRST_WINDOW_BYTES
         self._body: StreamingBody | None = None
         self._body_position = self._body_end = 0
-        self._etag = ""
+        self._etag: str = ""
         self._size = 0
         self._open_window()
 
@@ -116,6 +116,9 @@ class _Reader(io.RawIOBase):
         else:  # an endpoint that does not know ranges sends all of it
             start, end = 0, answer["ContentLength"]
             self._size = end
+        if self._etag and answer["ETag"] != self._etag:  # an endpoint may ignore the condition
+            answer["Body"].close()
+            raise StoreUnavailable(self._where, "it was replaced while it was read")
         self._etag = self._etag or answer["ETag"]
         self._body, self._body_position, self._body_end = answer["Body"], start, end
 

@@ -9,6 +9,9 @@ was lost, and the repetition is refused because of the first. So:
 | 409 | a write at the same moment | read it; if nothing has changed, try again |
 | 404 to a swap | it was deleted | `Missing` |
 | 403 | anything | an error; never "absent" |
+
+Where the settings promise a single writer, which is one process, the endpoint may ignore the conditions. Then this
+process looks before it writes, and a lock for each key keeps its threads from doing so at the same moment.
 """
 
 from __future__ import annotations
@@ -17,30 +20,32 @@ import random
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
-from typing import TypedDict
+from contextlib import AbstractContextManager, closing, nullcontext
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
+from prefect_seedance.storage.key_locks import KeyLocks
 from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.storage.s3.bucket import Bucket, age_seconds
 from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
-from prefect_seedance.storage.s3.headers import Checksum, content_type_of, crc32_header, payload_of, storage_options
+from prefect_seedance.storage.s3.headers import (
+    Checksum,
+    WriteCondition,
+    content_type_of,
+    crc32_header,
+    payload_of,
+    storage_options,
+)
 
 _PAUSES_SECONDS = (0.0, 0.1, 0.2, 0.5, 1.0)
+#: By whole address, so that two stores of one place share them.
+_WRITES = KeyLocks()
 #: The endpoint keeps no versions.
 _NO_VERSIONS = ("NotImplemented", "MethodNotAllowed")
 #: Of a version that was removed meanwhile, or lies in an archive.
 _NOT_READABLE = ("NoSuchKey", "NoSuchVersion", "InvalidObjectState")
-
-
-class WriteCondition(TypedDict, total=False):
-    """Under which a write is to happen."""
-
-    IfNoneMatch: str
-    IfMatch: str
 
 
 def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
@@ -77,40 +82,41 @@ def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str
 def create(bucket: Bucket, key: str, data: bytes) -> str:
     """See `Store.create`."""
     where = bucket.uri_of(key)
-    if bucket.settings.single_writer and (there := get(bucket, key)):
-        # The endpoint may ignore the condition. Nobody else writes, so looking first is enough.
-        return _ours(there, data, where)
-    for _ in _tries():
-        try:
-            return _put_on_condition(bucket, key, data, {"IfNoneMatch": "*"})
-        except (ClientError, BotoCoreError) as error:
-            if not refused_by_condition(error):
-                raise storage_error(error, where, writing=True) from error
-        there = get(bucket, key)
-        if there is not None:
+    with _alone(bucket, where):
+        if bucket.settings.single_writer and (there := get(bucket, key)):
             return _ours(there, data, where)
+        for _ in _tries():
+            try:
+                return _put_on_condition(bucket, key, data, {"IfNoneMatch": "*"})
+            except (ClientError, BotoCoreError) as error:
+                if not refused_by_condition(error):
+                    raise storage_error(error, where, writing=True) from error
+            there = get(bucket, key)
+            if there is not None:
+                return _ours(there, data, where)
     raise _contended(where)
 
 
 def swap(bucket: Bucket, key: str, data: bytes, etag: str) -> str:
     """See `Store.swap`."""
     where = bucket.uri_of(key)
-    for number, _ in enumerate(_tries()):
-        if number or bucket.settings.single_writer:
-            there = get(bucket, key)
-            if there is None:
-                raise Missing(where)
-            if there.data == data:
-                return there.etag
-            if there.etag != etag:
-                raise Conflict(where)
-        try:
-            return _put_on_condition(bucket, key, data, {"IfMatch": etag})
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and code_of(error) == "NoSuchKey":
-                raise Missing(where) from None
-            if not refused_by_condition(error):
-                raise storage_error(error, where, writing=True) from error
+    with _alone(bucket, where):
+        for number, _ in enumerate(_tries()):
+            if number or bucket.settings.single_writer:
+                there = get(bucket, key)
+                if there is None:
+                    raise Missing(where)
+                if there.data == data:
+                    return there.etag
+                if there.etag != etag:
+                    raise Conflict(where)
+            try:
+                return _put_on_condition(bucket, key, data, {"IfMatch": etag})
+            except (ClientError, BotoCoreError) as error:
+                if isinstance(error, ClientError) and code_of(error) == "NoSuchKey":
+                    raise Missing(where) from None
+                if not refused_by_condition(error):
+                    raise storage_error(error, where, writing=True) from error
     raise _contended(where)
 
 
@@ -170,6 +176,10 @@ def refused_by_condition(error: ClientError | BotoCoreError) -> bool:
     return isinstance(error, ClientError) and (
         status_of(error) == 412 or code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict")
     )
+
+
+def _alone(bucket: Bucket, where: str) -> AbstractContextManager[object]:
+    return _WRITES.held(where) if bucket.settings.single_writer else nullcontext()
 
 
 def _put_on_condition(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:

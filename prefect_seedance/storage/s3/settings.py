@@ -85,8 +85,8 @@ class S3Settings:
         storage_class: Of all objects but the journal's.
         tags: Of all objects but the journal's.
         acl: Of all objects but the journal's; a canned one.
-        single_writer: Only one run at a time writes here: needed, to submit at all, where the store ignores the
-            conditions of a write.
+        single_writer: Only one process at a time writes here: needed, to submit at all, where the store ignores the
+            conditions of a write. Threads and runs of that process are kept apart without them.
 
     Raises:
         BadLocation: Saying which setting is wrong, and what to write instead.

@@ -104,10 +104,18 @@ class S3Store:
         return self.bucket.uri_of(key)
 
     def begin_upload(
-        self, key: str, *, size: int | None, content_type: str, metadata: Mapping[str, str], filename: str = ""
+        self,
+        key: str,
+        *,
+        size: int | None,
+        content_type: str,
+        metadata: Mapping[str, str],
+        filename: str = "",
+        replaces: ObjectInfo | None = None,
     ) -> Upload:
         """See `Store.begin_upload`. Nothing is sent before there are more than 8 MiB, or the commit."""
-        return S3Upload(self.bucket, key, size=size, headers=object_headers(content_type, metadata, filename))
+        headers = object_headers(content_type, metadata, filename)
+        return S3Upload(self.bucket, key, size=size, headers=headers, replaces=replaces)
 
     def open_read(self, key: str, start: int = 0) -> BinaryIO:
         """See `Store.open_read`. The object can be sought in, and is never whole in memory."""

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,19 +26,19 @@ from prefect_seedance.storage.errors import (
 )
 from prefect_seedance.storage.protocol import ObjectInfo
 from prefect_seedance.storage.s3.bucket import Bucket
-from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
+from prefect_seedance.storage.s3.errors import code_of, storage_error
 from prefect_seedance.storage.s3.headers import (
     Checksum,
     ObjectHeaders,
+    WriteCondition,
     crc32_header,
     decode_metadata,
     payload_of,
     storage_options,
+    with_measures,
+    without_measures,
 )
 from prefect_seedance.storage.s3.parts import MOST_PARTS, PartsUpload, abort_unfinished_uploads
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 #: Up to this size an object is sent in one request; above it in parts of this size.
 PART_BYTES = 8 * 1024 * 1024
@@ -65,11 +65,20 @@ class S3Upload:
         key: What it will be called.
         size: If known.
         headers: Its content type and the like.
+        replaces: A damaged object that has the key, and is overwritten if it is still the same.
     """
 
-    def __init__(self, bucket: Bucket, key: str, *, size: int | None, headers: ObjectHeaders) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        key: str,
+        *,
+        size: int | None,
+        headers: ObjectHeaders,
+        replaces: ObjectInfo | None = None,
+    ) -> None:
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
-        self._headers = headers
+        self._headers, self._announced, self._replaces = headers, size, replaces
         self._options = storage_options(bucket.settings, key)
         self._part_bytes = part_bytes_for(size)
         # Where the size is not known: memory that was never written to costs little.
@@ -114,11 +123,13 @@ class S3Upload:
             self._finish_parts(self._parts)
             if self._parts.checks_whole:
                 self._crc32 = crc32  # S3 compares it with the parts, each of which it has compared with its own
-        if self._overtaken or (self._looks_first and self._bucket.stat(self._key) is not None):
+        if self._overtaken or (self._looks_first and self._is_taken()):
             raise AlreadyExists(self._where)
         if (self._size, self._crc32) != (size, crc32):
             there, wanted = f"{self._size} bytes, CRC32 {self._crc32:08x}", f"{size} bytes, {crc32:08x}"
             raise DamagedUpload(self._where, f"{there}, expected {wanted}")
+        if self._parts is None:
+            self._headers = with_measures(self._headers, size=size, crc32=crc32)
         reached("commit.before")
         info = self._put()
         reached("commit.after")
@@ -136,13 +147,24 @@ class S3Upload:
         known = self._bucket.refuses_overwrites and not self._bucket.settings.single_writer
         return self._parts is not None or not known
 
+    @property
+    def _condition(self) -> WriteCondition:
+        return {"IfMatch": self._replaces.etag} if self._replaces else {"IfNoneMatch": "*"}
+
+    def _is_taken(self) -> bool:
+        there = self._bucket.stat(self._key)
+        return not self._is_replaced(there) if self._replaces else there is not None
+
+    def _is_replaced(self, there: ObjectInfo | None) -> bool:
+        return self._replaces is not None and there is not None and there.etag == self._replaces.etag
+
     def _put(self) -> ObjectInfo:
         for pause in _CONFLICT_PAUSES_SECONDS:
             try:
                 if self._parts is None:
                     etag = self._put_whole()
                 else:
-                    etag = self._parts.complete(crc32=self._crc32, size=self._size)
+                    etag = self._parts.complete(crc32=self._crc32, size=self._size, condition=self._condition)
             except (ClientError, BotoCoreError, StorageError) as error:
                 found = self._ours_or_none(error)
                 if found is not None:
@@ -163,7 +185,7 @@ class S3Upload:
                 Bucket=self._bucket.name,
                 Key=self._bucket.key_of(self._key),
                 Body=payload_of(self._buffer),
-                IfNoneMatch="*",
+                **self._condition,
                 **self._headers,
                 **self._options,
                 **checksum,
@@ -189,8 +211,10 @@ class S3Upload:
         if head is None:
             return None
         info = self._bucket.info(self._key, head)
-        same_metadata = info.metadata == decode_metadata(self._headers["Metadata"])
-        if same_metadata and info.size == self._size and self._checksum_of(head) == crc32_header(self._crc32):
+        if self._is_replaced(info):
+            return None  # it was not written
+        same_metadata = info.metadata == without_measures(decode_metadata(self._headers["Metadata"]))[0]
+        if same_metadata and info.size == self._size and info.crc32 == f"{self._crc32:08x}":
             return info
         raise AlreadyExists(self._where) from error
 
@@ -200,23 +224,21 @@ class S3Upload:
         if head is None:
             raise StoreUnavailable(self._where, "it was stored, and is not there a moment later")
         info = self._bucket.info(self._key, head)
-        crc32, wanted = self._checksum_of(head), crc32_header(self._crc32)
-        if info.size == self._size and crc32 in ("", wanted):
+        if info.size == self._size and info.crc32 in ("", f"{self._crc32:08x}"):
             return info
-        detail = f"{info.size} bytes, CRC32 {crc32 or 'unknown'}, expected {self._size} bytes, {wanted}"
-        # It must not stay: the next relay would take it for the video. Only what this upload wrote is removed.
+        crc32 = crc32_header(int(info.crc32, 16)) if info.crc32 else "unknown"
+        wanted = f"{self._size} bytes, {crc32_header(self._crc32)}"
+        detail = f"{info.size} bytes, CRC32 {crc32}, expected {wanted}"
+        # Only what this upload wrote is removed.
         if info.etag == etag:
-            with translated(self._where, writing=True):
+            try:
                 self._bucket.client.delete_object(Bucket=self._bucket.name, Key=self._bucket.key_of(self._key))
+            except (ClientError, BotoCoreError) as error:
+                # The next relay sees by its metadata that it is not whole, and writes over it.
+                raise DamagedUpload(self._where, detail, code_of(error) or type(error).__name__) from error
             raise DamagedUpload(self._where, detail)
         advice = "Look at it, delete it by hand, and run again."
         raise NotWritable(self._where, f"what is there is not what was sent ({detail})", advice)
-
-    def _checksum_of(self, head: HeadObjectOutputTypeDef) -> str:
-        """Return the CRC32 of the whole if the store tells it; that of the parts' checksums says nothing."""
-        assumed = "FULL_OBJECT" if self._parts is None else "COMPOSITE"
-        crc32 = head.get("ChecksumCRC32", "")
-        return crc32 if head.get("ChecksumType", assumed) == "FULL_OBJECT" and "-" not in crc32 else ""
 
     def _storage_error(self, error: ClientError | BotoCoreError | StorageError) -> StorageError:
         if isinstance(error, StorageError):
@@ -231,6 +253,7 @@ class S3Upload:
         self._numbers += 1
         with self._rivals_noticed():
             if self._parts is None:
+                self._headers = with_measures(self._headers, size=self._announced)
                 self._parts = PartsUpload(self._bucket, self._key, self._headers, self._options)
             del self._buffer[self._filled :]
             if not self._parts.checks_whole:
@@ -253,6 +276,6 @@ class S3Upload:
             there = None
             with suppress(StorageError):  # the first error says more
                 there = self._bucket.stat(self._key)
-            if there is None:
+            if there is None or self._is_replaced(there):
                 raise
             self._overtaken = True

@@ -94,7 +94,7 @@ class _Check:
             try:
                 parts.send(bytearray(_DATA))
                 parts.wait()
-                parts.complete(crc32=zlib.crc32(_DATA), size=len(_DATA))
+                parts.complete(crc32=zlib.crc32(_DATA), size=len(_DATA), condition={"IfNoneMatch": "*"})
             finally:
                 parts.close()
 

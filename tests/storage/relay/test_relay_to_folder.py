@@ -7,6 +7,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -120,12 +121,18 @@ def changing(content: bytes, etag: str):
     return change
 
 
-@settings(max_examples=10)
-@given(st.integers(1, 599_999))
-def test_content_that_changes_half_way_is_never_mixed(host: MediaServer, offset: int) -> None:
+#: What the host sends of its second version: the whole, or the rest of it without a proof of what it is of.
+changed = st.builds(
+    Fault, ignore_if_range=st.booleans(), without=st.sampled_from([(), ("etag",)]), headers=st.just({})
+) | st.just(Fault(ignore_if_range=True, headers={"etag": 'W/"first"'}))
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 599_999), changed)
+def test_content_that_changes_half_way_is_never_mixed(host: MediaServer, offset: int, second: Fault) -> None:
     host.content, host.etag = VIDEO, '"first"'
     host.faults.clear()
-    host.plan(Fault(cut_after=offset), Fault(before=changing(OTHER, '"second"')))
+    host.plan(Fault(cut_after=offset), replace(second, before=changing(OTHER, '"second"')))
     with tempfile.TemporaryDirectory() as folder:
         store = FolderStore(Path(folder))
         assert is_whole(run(host, store), store, OTHER)
@@ -202,6 +209,37 @@ def test_the_bytes_of_a_small_video_are_handed_back(server: MediaServer, store: 
 def test_a_large_video_is_not_kept_in_memory(server: MediaServer, store: FolderStore, more: int) -> None:
     server.content = lookalike(LARGEST_CONTENT_BYTES + more)
     assert run(server, store).content == (None if more else server.content)
+
+
+def test_a_host_that_never_proves_the_rest_is_started_over_only_so_often(
+    server: MediaServer, store: FolderStore
+) -> None:
+    for _ in range(50):
+        server.plan(Fault(cut_after=300_000), Fault(without=("etag",)))
+    with pytest.raises(SourceChanged, match="nothing proves"):
+        run(server, store)
+    assert [seen.headers.get("range") for seen in server.seen] == [None, "bytes=300000-"] * 4
+    assert keys(store) == [] and nothing_partial(store)
+
+
+@pytest.mark.parametrize("left", [VIDEO[:-1], VIDEO[:300_000], VIDEO[:10], b""])
+def test_what_is_left_of_a_video_that_was_stored_is_written_over(
+    server: MediaServer, store: FolderStore, left: bytes
+) -> None:
+    run(server, store)
+    (store.root / KEY).write_bytes(left)
+    relayed = relay(source_of(server), store, KEY, metadata=METADATA, ours=True)
+    assert is_whole(relayed, store) and keys(store) == [KEY] and nothing_partial(store)
+
+
+@pytest.mark.parametrize("there", [OTHER, OTHER[:-1], VIDEO[:1000] + b"?", VIDEO + b"?"])
+def test_what_is_not_a_beginning_of_the_video_is_left_alone(
+    server: MediaServer, store: FolderStore, there: bytes
+) -> None:
+    store.create(KEY, there)
+    with pytest.raises(KeyTaken):
+        relay(source_of(server), store, KEY, metadata=METADATA, ours=True)
+    assert (store.root / KEY).read_bytes() == there
 
 
 def test_relaying_again_is_a_success_without_a_second_object(server: MediaServer, store: FolderStore) -> None:

@@ -5,11 +5,19 @@ import pytest
 from prefect_seedance.storage.relay.resumption import DownloadProgress, ResumeVerdict, judge, request_headers
 
 AT_START = DownloadProgress()
-HALF = DownloadProgress(position=50, size=100, etag='"a"', last_modified="Sun, 22 Nov 2026 09:00:00 GMT")
+MODIFIED, LATER = "Sun, 22 Nov 2026 09:00:00 GMT", "Sun, 22 Nov 2026 09:00:07 GMT"
+HALF = DownloadProgress(position=50, size=100, etag='"a"', last_modified=MODIFIED)
+#: A host that tells no ETag, and sent it seven seconds after the video was changed last.
+DATED = DownloadProgress(position=50, size=100, last_modified=MODIFIED, date=LATER)
+WEAK = DownloadProgress(position=50, size=100, etag='W/"a"', last_modified=MODIFIED, date=LATER)
 
 
-def ranged(content_range: str, etag: str = '"a"') -> dict[str, str]:
-    return {"content-range": content_range, "etag": etag}
+def ranged(content_range: str, etag: str = '"a"', last_modified: str = "", **more: str) -> dict[str, str]:
+    told = {"content-range": content_range, "etag": etag, "last-modified": last_modified}
+    return {name: value for name, value in told.items() if value} | more
+
+
+REST = "bytes 50-99/100"
 
 
 @pytest.mark.parametrize(
@@ -22,7 +30,18 @@ def ranged(content_range: str, etag: str = '"a"') -> dict[str, str]:
         (206, ranged("bytes 0-99/100"), AT_START, ResumeVerdict.WAIT),
         (206, ranged("bytes 50-99/100"), HALF, ResumeVerdict.READ),
         (206, ranged("bytes 50-99/*"), HALF, ResumeVerdict.READ),
-        (206, ranged("bytes 50-99/100", etag=""), HALF, ResumeVerdict.READ),
+        (206, ranged(REST, last_modified=MODIFIED), HALF, ResumeVerdict.READ),
+        (206, ranged(REST, etag=""), HALF, ResumeVerdict.START_OVER),
+        (206, ranged(REST, etag="", last_modified=MODIFIED), HALF, ResumeVerdict.START_OVER),
+        (206, ranged(REST, etag='W/"a"'), HALF, ResumeVerdict.START_OVER),
+        (206, ranged(REST, last_modified=LATER), HALF, ResumeVerdict.START_OVER),
+        (206, ranged(REST, **{"content-encoding": "gzip"}), HALF, ResumeVerdict.START_OVER),
+        (206, ranged(REST, etag="", last_modified=MODIFIED), DATED, ResumeVerdict.READ),
+        (206, ranged(REST, etag=""), DATED, ResumeVerdict.START_OVER),
+        (206, ranged(REST, etag="", last_modified=LATER), DATED, ResumeVerdict.START_OVER),
+        (206, ranged(REST, last_modified=MODIFIED), DATED, ResumeVerdict.START_OVER),
+        (206, ranged(REST, etag='W/"a"', last_modified=MODIFIED), WEAK, ResumeVerdict.START_OVER),
+        (206, ranged(REST, etag='"a"', last_modified=MODIFIED), WEAK, ResumeVerdict.START_OVER),
         (206, ranged("bytes 50-99/101"), HALF, ResumeVerdict.START_OVER),
         (206, ranged("bytes 49-99/100"), HALF, ResumeVerdict.START_OVER),
         (206, ranged("bytes 50-99/100", etag='"b"'), HALF, ResumeVerdict.START_OVER),
@@ -65,14 +84,20 @@ def test_how_long_a_busy_host_asks_to_wait(headers: dict[str, str], wait: float 
 @pytest.mark.parametrize(
     ("headers", "validator"),
     [
-        ({"etag": '"a"', "last-modified": "today"}, '"a"'),
-        ({"etag": 'W/"a"', "last-modified": "today"}, "today"),
-        ({"etag": '"ä"', "last-modified": "today"}, "today"),
+        ({"etag": '"a"', "last-modified": MODIFIED}, '"a"'),
+        ({"last-modified": MODIFIED, "date": LATER}, MODIFIED),
+        ({"last-modified": MODIFIED, "date": MODIFIED}, ""),
+        ({"last-modified": LATER, "date": MODIFIED}, ""),
+        ({"last-modified": MODIFIED}, ""),
+        ({"last-modified": "today", "date": "tomorrow"}, ""),
+        ({"etag": 'W/"a"', "last-modified": MODIFIED, "date": LATER}, ""),
+        ({"etag": '"ä"', "last-modified": MODIFIED, "date": LATER}, ""),
+        ({"etag": "a", "last-modified": MODIFIED, "date": LATER}, ""),
         ({"etag": 'W/"a"'}, ""),
         ({}, ""),
     ],
 )
-def test_only_a_strong_etag_or_a_date_proves_the_same_content(headers: dict[str, str], validator: str) -> None:
+def test_only_a_strong_etag_or_a_strong_date_proves_the_same_content(headers: dict[str, str], validator: str) -> None:
     assert judge(200, headers, AT_START).progress.validator == validator
 
 

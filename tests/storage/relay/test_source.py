@@ -149,6 +149,44 @@ def test_what_cannot_be_continued_has_to_be_started_over(server: MediaServer, se
         list(Links(server).source().iter_bytes())
 
 
+def another_version(server: MediaServer) -> None:
+    server.content = OTHER
+
+
+OTHER = lookalike(len(VIDEO), seed=2)
+SPLICES = {
+    "no ETag": Fault(without=("etag",)),
+    "a weak ETag": Fault(headers={"etag": 'W/"first"'}),
+    "another ETag": Fault(headers={"etag": '"second"'}),
+    "another date": Fault(headers={"last-modified": "Mon, 23 Nov 2026 09:00:00 GMT"}),
+    "another size": Fault(headers={"content-range": f"bytes 300000-{len(VIDEO)}/{len(VIDEO) + 1}"}),
+}
+
+
+@pytest.mark.parametrize("name", SPLICES)
+def test_two_versions_are_never_spliced(server: MediaServer, name: str) -> None:
+    """The host has another version by now, and sends the rest of that whatever it is asked for."""
+    server.last_modified = "Sun, 22 Nov 2026 09:00:00 GMT"
+    server.plan(Fault(cut_after=300_000), replace(SPLICES[name], before=another_version, ignore_if_range=True))
+    source = Links(server).source()
+    with pytest.raises(SourceChanged):
+        list(source.iter_bytes())
+    assert b"".join(source.iter_bytes()) == OTHER and ranges(server)[-1] == ""
+
+
+@pytest.mark.parametrize("last_modified", ["", "Sun, 22 Nov 2026 09:00:00 GMT"])
+def test_a_host_that_told_only_a_date_has_to_tell_it_again(server: MediaServer, last_modified: str) -> None:
+    server.etag, server.last_modified = "", "Sun, 22 Nov 2026 09:00:00 GMT"
+    left_out = () if last_modified else ("last-modified",)
+    server.plan(Fault(cut_after=300_000), Fault(without=left_out, ignore_if_range=True))
+    source = Links(server).source()
+    if last_modified:
+        assert b"".join(source.iter_bytes()) == VIDEO
+    else:
+        with pytest.raises(SourceChanged):
+            list(source.iter_bytes())
+
+
 def test_without_a_validator_nothing_is_continued(server: MediaServer) -> None:
     server.etag = 'W/"weak"'
     server.plan(Fault(cut_after=300_000))

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from prefect_seedance.storage.errors import ConditionsIgnored, NotReadable, NotWritable
 from prefect_seedance.storage.s3.permissions import CALLS, DELETED_UNDER, iam_policy
-from prefect_seedance.storage.s3.probe import PROBE, Conditions, probe_conditions
+from prefect_seedance.storage.s3.probe import CREATE_ROUNDS, PROBE, SWAP_ROUNDS, WRITERS, Conditions, probe_conditions
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.storage.s3.store import S3Store
 from prefect_seedance.storage.s3.verification import verify_store
@@ -26,6 +26,8 @@ from tests.storage.s3_servers import S3Server, running_moto
 from tests.storage.test_store_contract import content, upload
 
 ALL = Conditions(create=True, one_winner=True, swap=True)
+#: The rounds; and one write that must be refused by each condition, and one that must be taken.
+PROBE_WRITES = WRITERS * (CREATE_ROUNDS + SWAP_ROUNDS) + 3
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def store(moto: S3Server, proxy: S3Proxy) -> S3Store:
 def test_a_store_that_honours_conditions_is_found_to(store: S3Store, proxy: S3Proxy) -> None:
     assert store.conditions() == ALL
     store.require_conditions()
-    assert proxy.calls().count("PutObject") == 11  # probed once
+    assert proxy.calls().count("PutObject") == PROBE_WRITES  # probed once
     assert list(store.list_keys("")) == []
 
 
@@ -50,9 +52,9 @@ def test_fifty_threads_probe_a_store_once(store: S3Store, proxy: S3Proxy) -> Non
 
     with ThreadPoolExecutor(50) as threads:
         list(threads.map(begin, range(50)))
-    assert proxy.calls().count("PutObject") == 1 + 11
+    assert proxy.calls().count("PutObject") == 1 + PROBE_WRITES
     store.check_writable()
-    assert proxy.calls().count("PutObject") == 1 + 11 and list(store.list_keys("")) == []
+    assert proxy.calls().count("PutObject") == 1 + PROBE_WRITES and list(store.list_keys("")) == []
 
 
 def test_a_probe_that_failed_is_tried_again(store: S3Store, proxy: S3Proxy) -> None:
