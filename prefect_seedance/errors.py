@@ -37,6 +37,7 @@
             ├── AbandonedBefore       a person gave it up
             ├── HeldByAnother         another run keeps it busy
             ├── TooManyUnknowns       several unknown outcomes in a row
+            ├── RunNotLabelled        Prefect does not keep what a retry must find again
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -99,6 +100,7 @@ from prefect_seedance.journal.errors import (
     RecordDamaged,
     RecordTooNew,
     ResolutionRefused,
+    RunNotLabelled,
     SubmissionCancelled,
     SubmissionStopped,
     SubmissionsUsedUp,
@@ -170,6 +172,7 @@ __all__ = [
     "RecordTooNew",
     "RelayCancelled",
     "ResolutionRefused",
+    "RunNotLabelled",
     "SeedanceError",
     "SourceChanged",
     "SourceError",

@@ -30,7 +30,7 @@ from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
-from prefect_seedance.runs.scope import resolve_scope
+from prefect_seedance.runs.scope import scope_of_only_video
 from prefect_seedance.tasks.create import create_video
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
@@ -121,16 +121,17 @@ async def generate(
         try:
             await validate_request(*as_they_are(request, credentials, store), notify)
             current = await current_run()
-            journal_id = await hold_to_its_journal(store, current)
-            progress.order = place_order(
+            order = place_order(
                 request,
-                scope=resolve_scope(options, current),
+                scope=scope_of_only_video(options, current),
                 account=credentials.account,
                 key_template=store.key_template,
                 run_name=current.run.name,
                 notify=notify,
             )
-            stored = await _made(progress.order, credentials, store, options, current, journal_id, progress)
+            journal_id = await hold_to_its_journal(store, current, order.identity, only_video=True)
+            progress.order = order
+            stored = await _made(order, credentials, store, options, current, journal_id, progress)
         except ENDED:
             now = await _standing(progress, store)
             await show_cancelled(request, now)

@@ -9,7 +9,7 @@ from prefect.events import emit_event
 
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
-from prefect_seedance.runs.logs import Step, log
+from prefect_seedance.runs.logs import Step, log, note
 
 
 def emit(event: Event) -> None:
@@ -34,6 +34,20 @@ def emit(event: Event) -> None:
         )
     except Exception as error:
         log("notify", f"The event seedance.video.{event.kind} was not emitted: {error}", level=logging.WARNING)
+
+
+def emit_journal_replaced(place: str, journal_id: str, last: str) -> None:
+    """Emit ``seedance.journal.replaced``: at this place was another journal before. Failure is as with `emit`."""
+    kind = "prefect.resource.id"
+    try:
+        emit_event(
+            event="seedance.journal.replaced",
+            resource={kind: f"seedance.journal.{journal_id}", "prefect.resource.name": place},
+            related=[{kind: f"seedance.journal.{last}", "prefect.resource.role": "journal"}],
+            payload={"place": place, "journal_id": journal_id, "last_journal_id": last},
+        )
+    except Exception as error:
+        note(f"The event seedance.journal.replaced was not emitted: {error}", level=logging.WARNING)
 
 
 def run_observer(step: Step) -> Observer:

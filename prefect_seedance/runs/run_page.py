@@ -50,6 +50,11 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     await _shown(_drawn(cancelled_markdown(request, now), "seedance-cancelled"))
 
 
+async def show_warning(headline: str, words: str) -> None:
+    """Put on the run's page what a person should look into."""
+    await _shown(_drawn(f"# {headline}\n\n{_fenced(words)}", "seedance-warning"))
+
+
 async def tag_run(request: VideoRequest) -> None:
     """Tag the flow run with its model."""
     run_id: str | None = flow_run.get_id()
