@@ -1,5 +1,6 @@
 """A new run may begin a new journal, but not in silence where Prefect's server knows another one."""
 
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +10,15 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableUpdate
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import Variable
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, generate_video
 from prefect_seedance.runs.last_journal import variable_name
 from prefect_seedance.simulator import Simulator
-from tests.costs.counting_proxy import counted_line
 from tests.flows import shown
 from tests.flows.another_process import forget
+from tests.flows.line_to_prefect import line_to_prefect
 from tests.flows.shown import small
 from tests.flows.test_s3_store import bucket_store
 from tests.storage.s3_servers import S3Server
@@ -56,12 +57,18 @@ def empty(store: VideoStore) -> None:
 def check_that_it_is_told(run: UUID, store: VideoStore, last: str, api_url: str) -> None:
     told = shown.logged(run, "last seen another one", store.place, last, store.journal_id(), "mounted", "prefix")
     assert "goes on" in told
+    of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run]))
     with get_client(sync_client=True) as client:
-        (line,) = [each for each in client.read_logs(limit=200) if each.message == told and each.flow_run_id == run]
-    assert line.level >= 30
+        (line,) = [each for each in client.read_logs(of_run, limit=200) if each.message == told]
+    assert line.level == logging.WARNING
     assert last in str(shown.artifact(run, "seedance-warning").data)
     resource = f"seedance.journal.{store.journal_id()}"
-    (event,) = shown.until(lambda: shown.events(api_url, resource=resource), "the event")
+
+    def emitted() -> list[dict[str, Any]]:
+        found = shown.events(api_url, resource=resource)
+        return [each for each in found if each["resource"]["prefect.resource.id"] == resource]
+
+    (event,) = shown.until(emitted, "the event")
     assert event["event"] == "seedance.journal.replaced"
     assert event["payload"]["last_journal_id"] == last
 
@@ -132,8 +139,7 @@ def test_a_place_that_the_server_has_not_seen_is_named_once(
 def test_a_further_video_of_a_process_asks_nothing(
     prefect_server: str, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    with counted_line(prefect_server, log) as line, temporary_settings({PREFECT_API_URL: line.url}):
+    with line_to_prefect(prefect_server, tmp_path) as log:
         made(credentials, store)
         first = [each for each in log.read_text().splitlines() if "/variables" in each]
         made(credentials, store)
@@ -151,10 +157,7 @@ def test_a_server_that_keeps_no_variables_fails_no_run(
     store: VideoStore,
     tmp_path: Path,
 ) -> None:
-    with (
-        counted_line(prefect_server, tmp_path / "log", refused=refused) as line,
-        temporary_settings({PREFECT_API_URL: line.url, PREFECT_CLIENT_MAX_RETRIES: 1}),
-    ):
+    with line_to_prefect(prefect_server, tmp_path, refused=refused):
         run = made(credentials, store)
     assert "could not be read or written" in shown.logged(run, variable_name(store.place))
 

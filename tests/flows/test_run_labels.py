@@ -12,16 +12,15 @@ from prefect.client.schemas.objects import State
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, create_video, generate_video
 from prefect_seedance.errors import RunNotLabelled
 from prefect_seedance.runs.current_run import CurrentRun, current_run
 from prefect_seedance.runs.run_labels import RunLabels
 from prefect_seedance.simulator import Fault, Simulator
-from tests.costs.counting_proxy import counted_line
 from tests.flows import shown
 from tests.flows.another_process import run_there
+from tests.flows.line_to_prefect import line_to_prefect
 from tests.flows.shown import small
 from tests.prefect_server import ask
 
@@ -161,10 +160,7 @@ def test_nothing_is_paid_for_before_the_labels_are_written(
     tmp_path: Path,
 ) -> None:
     options = RunOptions.model_validate({"reuse": reuse})
-    with (
-        counted_line(prefect_server, tmp_path / "log", refused=r"PATCH \S+/labels$") as line,
-        temporary_settings({PREFECT_API_URL: line.url, PREFECT_CLIENT_MAX_RETRIES: 1}),
-    ):
+    with line_to_prefect(prefect_server, tmp_path, refused=r"PATCH \S+/labels$"):
         state = generate_video(BOAT, credentials, store, options=options, return_state=True)
         with pytest.raises(RunNotLabelled, match=r"Nothing was sent.*503"):
             state.result()
@@ -196,8 +192,7 @@ def test_siblings_that_write_at_the_same_moment_lose_nothing(prefect_server: str
         await asyncio.gather(*(current.lineage[0].write({name: "here"}) for name in names))
         return current.id
 
-    log = tmp_path / "log"
-    with counted_line(prefect_server, log) as line, temporary_settings({PREFECT_API_URL: line.url}):
+    with line_to_prefect(prefect_server, tmp_path) as log:
         run = UUID(asyncio.run(parent()))
     labels = shown.flow_run(run).labels
     assert [name for name in names if name not in labels] == []
@@ -214,9 +209,6 @@ def test_a_failed_writer_takes_nobody_with_it(prefect_server: str, tmp_path: Pat
         several = (labels.write({f"seedance.of-{number}": "here"}) for number in range(3))
         return await asyncio.gather(*several, return_exceptions=True)
 
-    with (
-        counted_line(prefect_server, tmp_path / "log", refused=r"PATCH \S+/labels$") as line,
-        temporary_settings({PREFECT_API_URL: line.url, PREFECT_CLIENT_MAX_RETRIES: 1}),
-    ):
+    with line_to_prefect(prefect_server, tmp_path, refused=r"PATCH \S+/labels$"):
         ends = asyncio.run(parent())
     assert [type(each) for each in ends] == [RunNotLabelled] * 3
