@@ -121,6 +121,7 @@ async def generate(
         try:
             await validate_request(*as_they_are(request, credentials, store), notify)
             current = await current_run()
+            progress.is_retry = current.is_retry
             order = place_order(
                 request,
                 scope=scope_of_only_video(options, current),
@@ -161,15 +162,17 @@ class Progress:
     Attributes:
         order: Set once nothing more can be refused for free.
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
+        is_retry: Whether this run, or one that it is a part of, was tried before.
     """
 
     order: "Order | None" = None
     task_id: str = ""
+    is_retry: bool = False
 
     @property
     def may_have_paid(self) -> bool:
         """Whether this try of the run, or one before, came past what is checked for free."""
-        return self.order is not None or (flow_run.get_run_count() or 0) > 1
+        return self.order is not None or self.is_retry or (flow_run.get_run_count() or 0) > 1
 
 
 async def _made(

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.journal.errors import RunNotLabelled
@@ -81,7 +80,7 @@ class RunLabels:
 
 
 def _is_deleted(error: Exception) -> bool:
-    if isinstance(error, httpx.HTTPStatusError):
+    if isinstance(error, PrefectHTTPStatusError):
         return error.response.status_code == 404
     return isinstance(error, ObjectNotFound)
 

@@ -4,11 +4,12 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.flow_engine import run_flow_sync
 
@@ -88,13 +89,19 @@ def test_a_retry_in_the_same_process_sees_that_the_journal_in_the_bucket_is_gone
 def test_a_retried_parent_stops_although_its_subflow_is_a_new_run(
     failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, elsewhere: Hook
 ) -> None:
+    runs: list[UUID] = []
+
     @flow(retries=1, retry_delay_seconds=0, on_running=[elsewhere])
-    def parent() -> StoredVideo:
-        return generate_video(BOAT, credentials, store)
+    def parent() -> None:
+        state: State[StoredVideo] = generate_video(BOAT, credentials, store, return_state=True)
+        runs.append(shown.run_of(state))
+        state.result()
 
     with pytest.raises(JournalGone):
         parent()
     assert failing.requests().create_received == 1
+    page = str(shown.artifact(runs[1], "seedance-no-video").data)
+    assert "a task that was accepted before goes on and stays paid" in page
 
 
 def test_the_task_alone_stops_too(
