@@ -39,6 +39,7 @@
             ├── AbandonedBefore       a person gave it up
             ├── HeldByAnother         another run keeps it busy
             ├── TooManyUnknowns       several unknown outcomes in a row
+            ├── RunNotLabelled        Prefect does not keep what a retry must find again
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -103,6 +104,7 @@ from prefect_seedance.journal.errors import (
     RecordDamaged,
     RecordTooNew,
     ResolutionRefused,
+    RunNotLabelled,
     SubmissionCancelled,
     SubmissionStopped,
     SubmissionsUsedUp,
@@ -175,6 +177,7 @@ __all__ = [
     "RecordTooNew",
     "RelayCancelled",
     "ResolutionRefused",
+    "RunNotLabelled",
     "SeedanceError",
     "SourceChanged",
     "SourceError",

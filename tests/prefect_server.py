@@ -90,14 +90,15 @@ def running_prefect_server(
         until(
             lambda: answers(f"{server.api_url}/health"), "the Prefect server", seconds=STARTING_SECONDS, alive=process
         )
-        _end_senders()
+        end_senders()
         try:
             yield server
         finally:
-            _end_senders()
+            end_senders()
 
 
-def _end_senders() -> None:
+def end_senders() -> None:
+    """End Prefect's senders of logs and events in this process; new ones go by the settings of then."""
     from prefect.events.worker import EventsWorker
 
     # All of Prefect's services, of whichever class, are in one list; where a loop runs, as under a browser's driver,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -264,13 +266,14 @@ class VideoStore(KnownFieldsBlock):
         """Open the journal of the store: what was intended, submitted and stored. Blocking."""
         return self.destination().journal
 
-    def journal_id(self, *, expected_id: str = "", anew: bool = False) -> str:
+    def journal_id(self, *, expected: Mapping[str, str] = MappingProxyType({}), anew: bool = False) -> str:
         """Return the name that the journal got when it was made. Blocking.
 
         A bucket is asked once per process; a folder each time, since it may be a mount that comes and goes.
 
         Args:
-            expected_id: The name that it must have, known from an earlier step or try of the run; "" for any.
+            expected: By id, with their places, the journals of which it must be one, known from an earlier step or try
+                of the run; none if any will do.
             anew: Ask the bucket again, as a retry does.
 
         Raises:
@@ -279,8 +282,8 @@ class VideoStore(KnownFieldsBlock):
         from prefect_seedance.journal.store_identity import identify_store
 
         known = _journal_ids.get(self.place, "") if self.is_s3 and not anew else ""
-        if not known or (expected_id and known != expected_id):
-            known = _journal_ids[self.place] = identify_store(self.journal(), expected_id=expected_id)
+        if not known or (expected and known not in expected):
+            known = _journal_ids[self.place] = identify_store(self.journal(), expected=expected)
         return known
 
     def media_policy(self) -> MediaPolicy:

@@ -30,7 +30,7 @@ from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
-from prefect_seedance.runs.scope import resolve_scope
+from prefect_seedance.runs.scope import scope_of_only_video
 from prefect_seedance.tasks.create import create_video
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
@@ -121,17 +121,19 @@ async def generate(
         try:
             await validate_request(*as_they_are(request, credentials, store), notify)
             current = await current_run()
-            journal_id = await hold_to_its_journal(store, current)
-            progress.order = place_order(
+            progress.is_retry = current.is_retry
+            order = place_order(
                 request,
-                scope=resolve_scope(options, current),
+                scope=scope_of_only_video(options, current),
                 account=credentials.account,
                 key_template=store.key_template,
                 run_name=current.run.name,
                 notify=notify,
                 ignored_parameters=store.ignored_link_parameters,
             )
-            stored = await _made(progress.order, credentials, store, options, current, journal_id, progress)
+            journal_id = await hold_to_its_journal(store, current, order.identity, only_video=True)
+            progress.order = order
+            stored = await _made(order, credentials, store, options, current, journal_id, progress)
         except ENDED:
             now = await _standing(progress, store)
             await show_cancelled(request, now)
@@ -161,15 +163,17 @@ class Progress:
     Attributes:
         order: Set once nothing more can be refused for free.
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
+        is_retry: Whether this run, or one that it is a part of, was tried before.
     """
 
     order: "Order | None" = None
     task_id: str = ""
+    is_retry: bool = False
 
     @property
     def may_have_paid(self) -> bool:
         """Whether this try of the run, or one before, came past what is checked for free."""
-        return self.order is not None or (flow_run.get_run_count() or 0) > 1
+        return self.order is not None or self.is_retry or (flow_run.get_run_count() or 0) > 1
 
 
 async def _made(

@@ -17,6 +17,7 @@
         │   ├── AbandonedBefore     a person gave the intent up
         │   ├── HeldByAnother       another run keeps the intent busy
         │   ├── TooManyUnknowns     several unknown outcomes in a row: the run sends nothing more
+        │   ├── RunNotLabelled      Prefect does not keep what a retry of the run must find again
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
             └── BalanceContradicts  not billed, says the person; the balance fell by exactly the price
@@ -66,12 +67,12 @@ class JournalGone(JournalError):
         fix = (
             f"{_NEVER_BY_HAND} This writes it anew as unknown:\n{how_to_restore(intent, store_option)}."
             if intent
-            else "Start a new run if a new journal is what you want."
+            else "If another journal is what you want, start a new run, which pays again for what this one has paid."
         )
         super().__init__(
             f"{what} at {where}. The journal is what keeps a video from being paid for twice, so nothing is submitted "
-            "now. Check that location and prefix are those of the earlier runs and that no lifecycle rule or clean-up "
-            f"deletes journal/. {fix}"
+            "now. If the store's location or prefix was changed, change it back, which costs nothing, and retry. Check "
+            f"that no lifecycle rule or clean-up deletes journal/. {fix}"
         )
 
 
@@ -266,6 +267,18 @@ class TooManyUnknowns(SubmissionStopped):
             f"Nothing was sent: the last {unknowns} submissions of this run ended with an unknown outcome, each "
             "perhaps billed, so the run sends no more. See that the vendor and the network work, settle them "
             f"({how_to_list_unknown(store_option)}), then run again: what is done is not repeated."
+        )
+
+
+class RunNotLabelled(SubmissionStopped):
+    """Prefect does not keep what a retry of the run must find again: a retry could pay once more."""
+
+    def __init__(self, run_id: str, cause: str) -> None:
+        self.run_id, self.cause = run_id, cause
+        super().__init__(
+            f"Nothing was sent: the labels of flow run {run_id} could not be written ({cause}). They tell a retry "
+            "which journal the run began with and what its videos are shared within, without which it could pay again. "
+            "See that Prefect's API works, then retry this run."
         )
 
 

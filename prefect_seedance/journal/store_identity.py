@@ -8,6 +8,8 @@ again: it stops.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import uuid4
 
 from prefect_seedance.journal.confirmed_store import Patience
@@ -16,12 +18,13 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.versions import version_of
 
 
-def identify_store(journal: Journal, *, expected_id: str = "") -> str:
+def identify_store(journal: Journal, *, expected: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the name of a journal, 32 hex digits that were drawn once; one that has no name yet gets one.
 
     Args:
         journal: The journal.
-        expected_id: The name that it must have, known from an earlier step or try of the run; "" for any.
+        expected: By id, with their places, the journals of which it must be one, known from an earlier step or try of
+            the run; none if any will do.
 
     Raises:
         JournalGone: It is another journal than expected, or none.
@@ -32,8 +35,9 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> str:
     patience = journal.patience
     blob = careful.get(key, patience)
     if blob is None:
-        if expected_id:
-            raise JournalGone(where, "The journal that this run began with is gone", "", journal.store_option)
+        if expected:
+            what = f"This run began with {_named(expected)}; there is none"
+            raise JournalGone(where, what, "", journal.store_option)
         careful.put_once(key, _made(journal), patience)
         blob = careful.get(key, Patience(patience.seconds))
     try:
@@ -41,11 +45,14 @@ def identify_store(journal: Journal, *, expected_id: str = "") -> str:
         found = str(values["id"])
     except (ValueError, KeyError, TypeError) as error:
         raise RecordDamaged(where, "it does not name the journal", "", journal.store_option) from error
-    if expected_id and found != expected_id:
-        raise JournalGone(
-            where, "This is another journal than the one that this run began with", "", journal.store_option
-        )
+    if expected and found not in expected:
+        what = f"This run began with {_named(expected)}; there is another journal, {found},"
+        raise JournalGone(where, what, "", journal.store_option)
     return found
+
+
+def _named(expected: Mapping[str, str]) -> str:
+    return " or ".join(f"journal {journal_id} at {place}" for journal_id, place in expected.items())
 
 
 def _made(journal: Journal) -> bytes:

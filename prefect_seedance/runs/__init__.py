@@ -1,7 +1,8 @@
 """What a Prefect run knows of itself and shows to people: its scope, its journal, its logs, events and pages.
 
 current_run    which run this is             scope             what its videos are shared within
-journal_label  the journal it stays with     cache_policy      the key of a persisted submission
+journal_label  the journal it stays with     run_labels        what its retries find again
+last_journal   the journal seen before       cache_policy      the key of a persisted submission
 logs           log lines with facts          events            events for automations
 progress       the progress of a wait        run_page          the result, or why there is none
 messages       what people are told          notifiers         sending it through saved blocks

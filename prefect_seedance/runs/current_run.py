@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -10,7 +11,10 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
+
+from prefect_seedance.runs.run_labels import RunLabels
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.record import Run
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REMEMBERED = 1000
+
+#: Labels of every run with a video in it: id of the outermost run, and whether Prefect's scheduler made that one. Once
+#: Prefect has deleted it, its subflows look like outermost runs themselves.
+ROOT, SCHEDULED = "seedance.root", "seedance.scheduled"
 
 
 def _no_run() -> Run:
@@ -41,9 +49,8 @@ class CurrentRun:
         id: Of this flow run.
         run: For records: the root's id, this run's name, and its page.
         made_by_schedule: Whether Prefect's scheduler made the root run.
-        begun_as: Id of the run that a person, a schedule or another deployment began, and that this one is a part of. A
-            retried parent gives its subflows new ids, and a subflow that is a deployment may be on another machine.
-        labels: Of that run, as they were read.
+        lineage: The labels of this run, of its parent, and so on up to the outermost one.
+        one_deployment: Of these, the part that runs in one place: up to the first that is the run of a deployment.
         is_retry: Whether this run, or one that it is a part of, was tried before.
         state: What the submissions of the root run share in this process.
     """
@@ -51,19 +58,25 @@ class CurrentRun:
     id: str = ""
     run: Run = field(default_factory=_no_run)
     made_by_schedule: bool = False
-    begun_as: str = ""
-    labels: dict[str, str] = field(default_factory=dict[str, str])
+    lineage: tuple[RunLabels, ...] = ()
+    one_deployment: tuple[RunLabels, ...] = ()
     is_retry: bool = False
     state: RunState = field(default_factory=_new_state)
 
     @property
     def root_id(self) -> str:
-        """Id of the outermost flow run."""
+        """Id of the outermost flow run, as it was at the first try."""
         return self.run.id
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Of this run."""
+        return self.lineage[0].known if self.lineage else {}
 
 
 _runs: OrderedDict[str, CurrentRun] = OrderedDict()
 _states: OrderedDict[str, RunState] = OrderedDict()
+_labels: OrderedDict[str, RunLabels] = OrderedDict()
 
 
 async def current_run() -> CurrentRun:
@@ -78,19 +91,23 @@ async def current_run() -> CurrentRun:
         return CurrentRun()
     if run_id in _runs:
         return _runs[run_id]
-    lineage = await _lineage(UUID(run_id))
-    this, root = lineage[0], lineage[-1]
-    begun = next((each for each in lineage if each.deployment_id), root)
+    runs = await _lineage(UUID(run_id))
+    lineage = tuple(_labels_of(each) for each in runs)
+    this, root = runs[0], runs[-1]
+    nothing: Mapping[str, str] = {}
+    told = next((each.known for each in lineage if ROOT in each.known), nothing)
+    root_id = told.get(ROOT, str(root.id))
+    deployed = next((index for index, each in enumerate(runs) if each.deployment_id), len(runs))
     url = str(flow_run.ui_url or "")
     found = CurrentRun(
         id=run_id,
         # Without a configured UI, Prefect words the address "None/...".
-        run=Run(id=str(root.id), name=this.name, url=url if url.startswith("http") else ""),
-        made_by_schedule=root.auto_scheduled,
-        begun_as=str(begun.id),
-        labels={name: str(value) for name, value in begun.labels.items()},
-        is_retry=any(each.run_count > 1 for each in lineage),
-        state=_kept(_states, str(root.id), _new_state()),
+        run=Run(id=root_id, name=this.name, url=url if url.startswith("http") else ""),
+        made_by_schedule=told[SCHEDULED] == str(True) if SCHEDULED in told else root.auto_scheduled,
+        lineage=lineage,
+        one_deployment=lineage[: deployed + 1],
+        is_retry=any(each.run_count > 1 for each in runs),
+        state=_kept(_states, root_id, _new_state()),
     )
     return _kept(_runs, run_id, found)
 
@@ -99,16 +116,29 @@ async def _lineage(run_id: UUID) -> list[FlowRun]:
     """Return this run, its parent, and so on up to the root."""
     context = FlowRunContext.get()
     known = context.flow_run if context else None
-    if known is not None and known.id == run_id and not known.parent_task_run_id:
+    if known is not None and (known.id != run_id or known.run_count > 1):
+        known = None  # a try before may have written labels since this was read
+    if known is not None and not known.parent_task_run_id:
         return [known]
     async with get_client() as client:
-        runs = [known if known is not None and known.id == run_id else await client.read_flow_run(run_id)]
+        runs = [known or await client.read_flow_run(run_id)]
         while runs[-1].parent_task_run_id:
-            parent = (await client.read_task_run(runs[-1].parent_task_run_id)).flow_run_id
-            if parent is None:
+            try:
+                parent = (await client.read_task_run(runs[-1].parent_task_run_id)).flow_run_id
+                if parent is None:
+                    break
+                runs.append(await client.read_flow_run(parent))
+            except ObjectNotFound:  # being deleted just now
+                if not any(ROOT in each.labels for each in runs):
+                    raise  # then nothing was paid yet, and the way up is not known
                 break
-            runs.append(await client.read_flow_run(parent))
     return runs
+
+
+def _labels_of(run: FlowRun) -> RunLabels:
+    labels = _kept(_labels, str(run.id), RunLabels(str(run.id)))
+    labels.learn({name: str(value) for name, value in run.labels.items()})
+    return labels
 
 
 def _kept(memory: OrderedDict[str, T], key: str, value: T) -> T:

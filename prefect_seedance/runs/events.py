@@ -10,7 +10,7 @@ from prefect.events import emit_event
 from prefect_seedance.asides import aside, words_of
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
-from prefect_seedance.runs.logs import Step, log
+from prefect_seedance.runs.logs import Step, log, note
 
 
 def emit(event: Event) -> None:
@@ -39,6 +39,20 @@ def _emit(event: Event) -> None:
         related=related,
         payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
     )
+
+
+def emit_journal_replaced(place: str, journal_id: str, last: str) -> None:
+    """Emit ``seedance.journal.replaced``: at this place was another journal before. Failure is as with `emit`."""
+    kind = "prefect.resource.id"
+    try:
+        emit_event(
+            event="seedance.journal.replaced",
+            resource={kind: f"seedance.journal.{journal_id}", "prefect.resource.name": place},
+            related=[{kind: f"seedance.journal.{last}", "prefect.resource.role": "journal"}],
+            payload={"place": place, "journal_id": journal_id, "last_journal_id": last},
+        )
+    except Exception as error:
+        note(f"The event seedance.journal.replaced was not emitted: {error}", level=logging.WARNING)
 
 
 def run_observer(step: Step) -> Observer:

@@ -1,53 +1,93 @@
 """A run stays with the journal that it began with, wherever its retries run.
 
-Another container may find an empty folder where the journal was, and would pay for everything again. So the run's own
-labels in Prefect keep the journal's name, written before anything is submitted: at once and for certain, unlike task
-runs, of which the server learns later, from events.
+Another container may find an empty folder where the journal was, and a person may have changed the store's location:
+everything would be paid for again. So labels in Prefect, written before anything is submitted, keep for each video the
+journal that it is recorded in. They are on the run itself and on all that it is a part of, since a retried parent gives
+its subflows new ids. They are named after the video, not after the store: a changed place must not hide them.
 """
 
 from __future__ import annotations
 
-import hashlib
-from uuid import UUID
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.pipeline import threads
-from prefect_seedance.runs.current_run import CurrentRun
+from prefect_seedance.runs.current_run import ROOT, SCHEDULED, CurrentRun
+from prefect_seedance.runs.last_journal import compare_with_last
+from prefect_seedance.runs.scope import SCOPE
+
+if TYPE_CHECKING:
+    from prefect_seedance.journal.identity import Identity
+
+_PREFIX = "seedance.journal."
 
 
-async def hold_to_its_journal(store: VideoStore, current: CurrentRun) -> str:
+async def hold_to_its_journal(
+    store: VideoStore, current: CurrentRun, identity: Identity, *, only_video: bool = False
+) -> str:
     """Refuse another journal than the one that this run began with. Outside of a flow any journal will do.
 
+    Args:
+        store: Where the journal is.
+        current: The run.
+        identity: Of the video that is to be made.
+        only_video: The run makes this video and no other, so that its retries stay with the scope as well.
+
     Returns:
-        The journal's name.
+        The journal's id.
 
     Raises:
         JournalGone: The journal is gone, or it is another one; nothing is submitted.
         JournalUnavailable: The store does not answer.
+        RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
     """
-    label = journal_label(store.place)
-    expected = current.labels.get(label, "")
     # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
-    anew = current.is_retry or (flow_run.get_run_count() or 0) > 1
-    found = await threads.run(threads.RECORDS, store.journal_id, expected_id=expected, anew=anew)
-    if current.id and not expected:
-        async with get_client() as client:
-            await client.update_flow_run_labels(UUID(current.begun_as), {label: found})
-        current.labels[label] = found
+    retry = current.is_retry or (flow_run.get_run_count() or 0) > 1
+    expected = _expected(store.place, current, identity.intent, retry=retry)
+    found = await threads.run(threads.RECORDS, store.journal_id, expected=expected, anew=retry)
+    kept = {
+        ROOT: current.root_id,
+        SCHEDULED: str(current.made_by_schedule),
+        journal_label(identity.intent, found): f"{found} at {store.place}",
+    }
+    for index, run in enumerate(current.lineage):
+        of_this_run = {SCOPE: identity.scope} if only_video and index == 0 else {}
+        await run.write(kept | of_this_run)
+    await compare_with_last(store.place, found)
     return found
 
 
-def journal_label(place: str) -> str:
-    """Name the label that keeps the journal's id of a store.
+def journal_label(intent: str, journal_id: str) -> str:
+    """Name the label which says that a video is recorded in a journal.
 
-    Args:
-        place: Of the store, as `VideoStore.place` returns it.
+    A flow may ask for one video in two stores, which is two labels. Beginnings tell them apart.
 
     Example:
-        >>> journal_label("s3://bucket/videos")
-        'seedance.journal.a502b1e9f316'
+        >>> journal_label("2e5b2ced3957ef68973738a4277cb3f2", "f00d5aa2f1774c39a1f0de6e2c8d2b75")
+        'seedance.journal.2e5b2ced3957.f00d5aa2f177'
     """
-    return f"seedance.journal.{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+    return f"{_of_video(intent)}{journal_id[:12]}"
+
+
+def _of_video(intent: str) -> str:
+    return f"{_PREFIX}{intent[:12]}."
+
+
+def _expected(place: str, current: CurrentRun, intent: str, *, retry: bool) -> dict[str, str]:
+    """Return the journals, by id with their places, of which it must be one; none if any will do."""
+    if retry:
+        of_video = [journals for run in current.lineage for journals in _journals(run.known, _of_video(intent))]
+        if of_video:
+            return dict(of_video)
+    # Each deployment may be on a machine of its own, with another folder of the same name.
+    in_reach = [journals for run in current.one_deployment for journals in _journals(run.known, _PREFIX)]
+    return {journal_id: its_place for journal_id, its_place in in_reach if its_place == place}
+
+
+def _journals(labels: Mapping[str, str], prefix: str) -> list[tuple[str, str]]:
+    """Return id and place of the journals that labels name."""
+    values = [value.partition(" at ") for name, value in labels.items() if name.startswith(prefix)]
+    return [(journal_id, place) for journal_id, _, place in values]

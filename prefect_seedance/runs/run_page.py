@@ -54,6 +54,11 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     await _shown(lambda: _drawn(cancelled_markdown(request, now), "seedance-cancelled"))
 
 
+async def show_warning(headline: str, words: str) -> None:
+    """Put on the run's page what a person should look into."""
+    await _shown(lambda: _drawn(f"# {headline}\n\n{_fenced(words)}", "seedance-warning"))
+
+
 async def tag_run(request: VideoRequest) -> None:
     """Tag the flow run with its model."""
     await _shown(lambda: _tagged(f"seedance:{request.model_name}"))

@@ -71,6 +71,7 @@ async def create_video(
         SubmissionUnknown: Perhaps accepted, perhaps billed: a person settles it with ``resolve_submission``.
         SubmissionStopped: Nothing was sent; the message says why.
         JournalGone: Nothing was sent: it is not the journal that the run began with.
+        RunNotLabelled: Nothing was sent: Prefect does not keep what a retry must find again.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
 
     Example:
@@ -109,7 +110,6 @@ async def create_video(
 
     current = await current_run()
     if order is None:
-        journal_id = await hold_to_its_journal(store, current)
         tell_of_links("create", request, store)
         order = place_order(
             request,
@@ -119,6 +119,7 @@ async def create_video(
             run_name=current.run.name,
             ignored_parameters=store.ignored_link_parameters,
         )
+        journal_id = await hold_to_its_journal(store, current, order.identity)
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
 

@@ -1,15 +1,18 @@
 """A line to a server that writes down every HTTP request on it, as a process of its own.
 
-Run as `python -m tests.costs.counting_proxy HOST:PORT LOG`. It prints its port, and ends when its standard input is
-closed. A line of the log is a method and a path, and is written before the server sees the request: whoever has had an
-answer finds its request in the log. What is not HTTP any more, after a switch to a websocket, goes through uncounted.
-An answer that the server is busy (503), which its client repeats, is a line of its own.
+Run as `python -m tests.costs.counting_proxy HOST:PORT LOG REFUSED`. It prints its port, and ends when its standard
+input is closed. A line of the log is a method and a path, and is written before the server sees the request: whoever
+has had an answer finds its request in the log. What is not HTTP any more, after a switch to a websocket, goes through
+uncounted. An answer that the server is busy (503), which its client repeats, is a line of its own. A line that the
+expression REFUSED matches is answered so by the proxy itself, and the server does not see it; an empty one refuses
+nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -39,12 +42,18 @@ class CountedLine:
 
 
 @contextmanager
-def counted_line(upstream: str, log: Path) -> Iterator[CountedLine]:
-    """Run a proxy in front of a server for the length of a ``with`` block."""
+def counted_line(upstream: str, log: Path, *, refused: str = "") -> Iterator[CountedLine]:
+    """Run a proxy in front of a server for the length of a ``with`` block.
+
+    Args:
+        upstream: URL of the server.
+        log: Where the requests are written down.
+        refused: Expression for the lines that are answered 503.
+    """
     address = urlsplit(upstream)
     log.touch()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.costs.counting_proxy", address.netloc, str(log)],
+        [sys.executable, "-m", "tests.costs.counting_proxy", address.netloc, str(log), refused],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -58,7 +67,13 @@ def counted_line(upstream: str, log: Path) -> Iterator[CountedLine]:
         process.communicate()
 
 
-async def pass_requests(client: asyncio.StreamReader, server: asyncio.StreamWriter, log: TextIO) -> None:
+async def pass_requests(
+    client: asyncio.StreamReader,
+    to_client: asyncio.StreamWriter,
+    server: asyncio.StreamWriter,
+    log: TextIO,
+    refused: str,
+) -> None:
     """Pass one connection's requests on, each written down first."""
     while True:
         head = await client.readuntil(b"\r\n\r\n")
@@ -71,6 +86,10 @@ async def pass_requests(client: asyncio.StreamReader, server: asyncio.StreamWrit
             return
         log.write(f"{method} {path}\n")
         log.flush()
+        if refused and re.match(refused, f"{method} {path}"):
+            await client.readexactly(int(headers.get("content-length") or 0))
+            to_client.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            continue
         server.write(head)
         if headers.get("transfer-encoding", "").lower() == "chunked":
             await pass_chunks(client, server)
@@ -117,14 +136,14 @@ async def pass_bytes(source: asyncio.StreamReader, target: asyncio.StreamWriter)
         await target.drain()
 
 
-async def serve(upstream: str, log: TextIO) -> None:
+async def serve(upstream: str, log: TextIO, refused: str) -> None:
     """Take connections until the process is ended."""
     host, _, port = upstream.partition(":")
 
     async def connected(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(host, int(port))
         ways = [
-            asyncio.ensure_future(pass_requests(client, to_server, log)),
+            asyncio.ensure_future(pass_requests(client, to_client, to_server, log, refused)),
             asyncio.ensure_future(pass_answers(server, to_client, log)),
         ]
         # Where one side is gone, the other is not waited for.
@@ -144,9 +163,9 @@ async def serve(upstream: str, log: TextIO) -> None:
 def main() -> None:
     """Serve until the standard input is closed."""
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-    _, upstream, log = sys.argv
+    _, upstream, log, refused = sys.argv
     with open(log, "a") as lines:
-        asyncio.run(serve(upstream, lines))
+        asyncio.run(serve(upstream, lines, refused))
 
 
 if __name__ == "__main__":

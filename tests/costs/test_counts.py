@@ -71,7 +71,7 @@ PREFECT_RUN = [
     Allowed("POST", "/api/flow_runs/", 1, "Prefect: makes the run"),
     Allowed("PATCH", RUN, 2, "Prefect: the run's name, which says what is made; ours: the tag with the model"),
     Allowed("POST", RUN + "/set_state", 2, "Prefect: running, completed"),
-    Allowed("PATCH", RUN + "/labels", 1, "the journal that retries of the run must find again"),
+    Allowed("PATCH", RUN + "/labels", 1, "journal and scope that retries of the run must find again"),
     Allowed("POST", "/api/artifacts/", 1, "the run's page: result and poster (progress is drawn of longer waits only)"),
     Allowed("POST", "/api/logs/", 1, "Prefect: a batch of log lines"),
 ]
@@ -88,6 +88,7 @@ SUBFLOW = [
     Allowed("POST", "/api/task_runs/", 1, "Prefect: the task that stands for the subflow in its parent"),
     Allowed("POST", "/api/flow_runs/filter", 1, "Prefect: whether a retried parent has this subflow already"),
     Allowed("GET", RUN, 3, "Prefect: as above; then the way up to the run that began everything"),
+    Allowed("PATCH", RUN + "/labels", 1, "the same on its parent, whose retries give subflows new ids"),
     Allowed("GET", TASK_RUN, 2, "the way up leads through the tasks that stand for subflows"),
     Allowed("GET", "/api/csrf-token", 1, "Prefect: where labels are written with a client of their own"),
 ]

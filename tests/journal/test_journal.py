@@ -436,7 +436,7 @@ def test_a_store_is_called_on_the_command_line_by_its_location_or_as_it_is_said_
 def test_a_journal_is_named_once(world: World) -> None:
     first = identify_store(world.journal)
     assert len(first) == 32
-    assert identify_store(world.journal) == identify_store(world.journal, expected_id=first) == first
+    assert identify_store(world.journal) == identify_store(world.journal, expected={first: "here"}) == first
 
 
 def test_two_who_name_it_at_once_agree(world: World) -> None:
@@ -453,12 +453,13 @@ def test_two_who_name_it_at_once_agree(world: World) -> None:
 
 
 def test_a_run_that_comes_back_to_a_fresh_journal_stops(world: World) -> None:
-    with pytest.raises(JournalGone, match="is gone"):
-        identify_store(world.journal, expected_id="a" * 32)
+    expected = {"a" * 32: "s3://bucket/videos"}
+    with pytest.raises(JournalGone, match=f"journal {'a' * 32} at s3://bucket/videos; there is none at"):
+        identify_store(world.journal, expected=expected)
     assert list(world.store.inner.list_keys("")) == []
-    identify_store(world.journal)
-    with pytest.raises(JournalGone, match="another journal"):
-        identify_store(world.journal, expected_id="a" * 32)
+    other = identify_store(world.journal)
+    with pytest.raises(JournalGone, match=f"at s3://bucket/videos; there is another journal, {other}, at"):
+        identify_store(world.journal, expected=expected)
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}"])

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prefect_seedance.headers import http_date
 from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import ObjectInfo
@@ -237,8 +237,6 @@ class Bucket:
 
 def age_seconds(modified: datetime, answer: ResponseMetadataTypeDef) -> float:
     """Return how old something is by the store's own clock, which stamps both its objects and its answers."""
-    try:
-        now = parsedate_to_datetime(answer["HTTPHeaders"]["date"])
-    except (KeyError, ValueError):  # a proxy that drops the date; every server must send it
-        now = datetime.now(UTC)
+    # Every server must send it; a proxy may drop it.
+    now = http_date(answer["HTTPHeaders"].get("date", "")) or datetime.now(UTC)
     return max(0.0, (now - modified).total_seconds())
