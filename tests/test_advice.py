@@ -34,8 +34,8 @@ from prefect_seedance.storage.templates import NAMES
 
 ROOT = Path(__file__).parent.parent
 INTENT = "0123456789abcdef0123456789abcdef"
-#: Rooms whose texts no user is advised by: a stand-in for the vendor.
-NOT_ADVICE = ("simulator/",)
+#: Texts that advise no user: those of the stand-in for the vendor, and the names of other services' parameters.
+NOT_ADVICE = ("simulator/", "journal/signing_schemes.py")
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ PROJECTION: Mapping[str, Projected] = {
     "prompt": Projected("kept", "character by character, as it is sent: `VideoRequest` has cleaned it"),
     "model": Projected("model", "another route makes another video"),
     "duration": Projected("kept", "always sent"),
-    "resolution": Projected("choice", "as asked, but for the routes of `NOT_SENT`"),
+    "resolution": Projected("choice", "as asked, but for the routes that it is not sent to"),
     "ratio": Projected("choice", "as asked"),
     "orientation": Projected("without ratio", "the ratio wins, and is sent alone"),
     "images": Projected("media list", "in order, since prompts name inputs by number"),

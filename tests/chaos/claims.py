@@ -50,7 +50,7 @@ class Claims:
 
     @property
     def order(self) -> Order:
-        request = VideoRequest(prompt=self.prompt, duration=4, resolution="480p")
+        request = VideoRequest(prompt=self.prompt, duration=4)
         return place_order(request, scope=ALWAYS, account="default", key_template=TEMPLATE, run_name="nightly")
 
     def refused_before(self) -> None:
