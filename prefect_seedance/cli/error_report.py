@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ def report(command: Callable[[], int], *, debug: bool) -> int:
         debug: Let the traceback through instead.
     """
     try:
+        _print_any_text()
         return command()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -27,6 +29,12 @@ def report(command: Callable[[], int], *, debug: bool) -> int:
             raise
         print(paragraph(error), file=sys.stderr)
         return 1
+
+
+def _print_any_text() -> None:
+    """Write what the output's encoding does not have as an escape: a prompt must not end a command half way."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def paragraph(error: BaseException) -> str:

@@ -12,11 +12,14 @@ from rich.table import Table
 from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.redaction import clean_text
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
 
-_COLUMNS = ("intent", "state", "attempt", "model", "task id", "paid", "cost", "updated", "prompt")
+#: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
+_WIDTH = 1000
+_COLUMNS = ("intent", "state", "attempt", "model", "task id", "submissions", "cost", "updated", "prompt")
 
 
 def list_records(options: argparse.Namespace) -> int:
@@ -29,7 +32,8 @@ def list_records(options: argparse.Namespace) -> int:
     else:
         entries = journal.records()
     rows = [_row(entry) for entry in entries]
-    console = Console()
+    # A prompt is shown as it is: what looks like rich's markup in it is none.
+    console = Console(width=_WIDTH, markup=False, emoji=False)
     if console.is_terminal:
         table = Table(*_COLUMNS, box=None)
         for row in rows:
@@ -97,13 +101,13 @@ def _row(entry: Entry) -> tuple[str, ...]:
     record = entry.record
     attempt = record.current_attempt
     cost = "" if attempt is None or attempt.cost is None else f"{attempt.cost:g}"
-    prompt = " ".join(str(record.request.get("prompt", "")).split())
+    prompt = " ".join(clean_text(str(record.request.get("prompt", ""))).split())
     return (
         record.intent,
         str(entry.state),
         " ".join(each.name for each in record.unsettled()) or (attempt.name if attempt else ""),
-        record.model,
-        record.task_id,
+        clean_text(record.model),
+        clean_text(record.task_id),
         str(record.submissions),
         cost,
         f"{record.updated_at:%Y-%m-%d %H:%M}",

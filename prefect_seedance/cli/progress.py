@@ -46,7 +46,7 @@ class RunProgress(logging.Handler):
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),  # the vendor's word
             TimeElapsedColumn(),
             console=console,
             transient=True,

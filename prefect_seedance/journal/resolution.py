@@ -7,7 +7,7 @@
 
 A call names the attempt that it was written for, and settles no other: whoever runs a command of last week must
 not settle what was sent since. It may be left out only while the record has had one attempt, since then there is no
-other to be mistaken for. Whatever is refused says what the record says now.
+other to be mistaken for; a restored record does not know how many it has had. Whatever is refused says what the record says now.
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
 two people who give it to two intents one is refused, and all records are searched for it. A task that was made before
@@ -151,7 +151,8 @@ def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask
     """Check that a task exists before its id goes into the record."""
     task_id = task_id.strip()
     if not is_vendor_id(task_id):
-        raise ResolutionRefused(intent, "No task id was given.", "Copy it from the vendor's console.")
+        reason = f"{task_id[:80]!r} cannot be a task id." if task_id else "No task id was given."
+        raise ResolutionRefused(intent, reason, "Copy it from the vendor's console.")
     if fetch is None:
         raise ResolutionRefused(intent, "The task id cannot be checked.", "Pass the credentials as well.")
     try:
@@ -209,8 +210,9 @@ def _named(record: Record, state: State, name: str) -> Attempt:
         if found is None:
             raise _another(record, state, f"Attempt {name[:80]!r} is not in the record.")
         return found
-    if len(record.attempts) == 1 and record.attempts[0].number == 1:
-        return record.attempts[0]
+    only = record.attempts[0]
+    if len(record.attempts) == 1 and only.number == 1 and not only.restored:
+        return only
     raise _another(record, state, "The record has had several attempts, and the call does not name one.")
 
 
@@ -314,10 +316,7 @@ def _check_age(record: Record, target: Attempt, answer: Accepted) -> None:
 
 
 def _vendor_moment(seconds: float) -> str:
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):  # out of the calendar's range
-        return f"at {seconds}"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _reserve(journal: Journal, intent: str, task_id: str) -> None:

@@ -44,15 +44,15 @@ def _emit(event: Event) -> None:
 def emit_journal_replaced(place: str, journal_id: str, last: str) -> None:
     """Emit ``seedance.journal.replaced``: at this place was another journal before. Failure is as with `emit`."""
     kind = "prefect.resource.id"
-    try:
-        emit_event(
-            event="seedance.journal.replaced",
-            resource={kind: f"seedance.journal.{journal_id}", "prefect.resource.name": place},
-            related=[{kind: f"seedance.journal.{last}", "prefect.resource.role": "journal"}],
-            payload={"place": place, "journal_id": journal_id, "last_journal_id": last},
-        )
-    except Exception as error:
-        note(f"The event seedance.journal.replaced was not emitted: {error}", level=logging.WARNING)
+    failure = aside(
+        emit_event,
+        event="seedance.journal.replaced",
+        resource={kind: f"seedance.journal.{journal_id}", "prefect.resource.name": place},
+        related=[{kind: f"seedance.journal.{last}", "prefect.resource.role": "journal"}],
+        payload={"place": place, "journal_id": journal_id, "last_journal_id": last},
+    )
+    if failure is not None:
+        note(f"The event seedance.journal.replaced was not emitted: {words_of(failure)}", level=logging.WARNING)
 
 
 def run_observer(step: Step) -> Observer:

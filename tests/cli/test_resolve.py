@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -155,6 +156,42 @@ def test_who_types_a_command_by_hand_finds_the_attempt_in_the_listing(
     assert name == second.name
     assert main(["resolve", INTENT, "--abandon", "--attempt", name, *store]) == 0
     assert unknown.record().state is State.LOST
+
+
+@pytest.mark.parametrize("columns", [20, 80])
+def test_on_a_terminal_the_listing_shows_any_prompt_and_names_that_can_be_copied(unknown: World, columns: int) -> None:
+    asked = {**unknown.record().request, "prompt": "A [/bold] boat :smile: \x1b[2J\n\u7eb8\u8239"}
+    unknown.journal.update(INTENT, lambda found: found.model_copy(update={"request": asked}), step="evidence")
+    (attempt,) = unknown.record().attempts
+    output = on_a_terminal(["journal", "--unknown", "--store", unknown.journal.location], columns)
+    assert "A [/bold] boat :smile: \ufffd[2J \u7eb8\u8239" in output
+    assert INTENT in output and attempt.name in output, "in one piece, however narrow the terminal is"
+
+
+def test_an_output_that_has_no_letters_for_a_prompt_gets_it_escaped(unknown: World) -> None:
+    asked = {**unknown.record().request, "prompt": "\u7eb8\u8239"}
+    unknown.journal.update(INTENT, lambda found: found.model_copy(update={"request": asked}), step="evidence")
+    listed = subprocess.run(
+        [*COMMAND, "journal", "--store", unknown.journal.location],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert INTENT.encode() in listed.stdout and b"\\u7eb8\\u8239" in listed.stdout
+
+
+def on_a_terminal(arguments: list[str], columns: int) -> str:
+    """What a command writes to a terminal of this width."""
+    master, slave = pty.openpty()
+    size = {"COLUMNS": str(columns), "TERM": "xterm"}
+    process = subprocess.Popen([*COMMAND, *arguments], stdin=slave, stdout=slave, env={**os.environ, **size})
+    os.close(slave)
+    output = bytearray()
+    with open(master, "rb", buffering=0) as screen, suppress(OSError):  # its end is an error on Linux
+        while piece := screen.read(65_536):
+            output += piece
+    assert process.wait(timeout=100) == 0
+    return output.decode()
 
 
 def test_a_record_with_one_attempt_needs_no_name(unknown: World) -> None:

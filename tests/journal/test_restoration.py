@@ -23,7 +23,7 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, Stored
-from prefect_seedance.journal.resolution import remarks, resolve_unknown
+from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.store_identity import identify_store
 from prefect_seedance.journal.submit.adoption import adopt
@@ -420,6 +420,26 @@ def test_the_number_alone_does_not_name_an_attempt_of_a_restored_record(world: W
     for name in ("1", "2", str(lost.number)):
         with pytest.raises(ResolutionRefused, match="is not in the record"):
             resolve_unknown(world.journal, INTENT, "not_billed", attempt=name)
+
+
+@pytest.mark.parametrize("resolution", ["not_billed", "abandon"])
+def test_a_command_of_before_that_names_no_attempt_settles_nothing_of_a_restored_record(
+    world: World, resolution: Resolution
+) -> None:
+    for run in ("one", "two"):
+        world.vendor.script = [Unknown("lost")]
+        with pytest.raises(SubmissionUnknown) as stopped:
+            world.run(run)
+        if run == "one":
+            resolve_unknown(world.journal, INTENT, "not_billed", attempt=stopped.value.attempt_name)
+    put(world, b"{")  # nothing can be read of it
+    restore(world)
+    (lost,) = world.record().attempts
+    assert lost.number == 1, "it looks like the first and only attempt"
+    with pytest.raises(ResolutionRefused, match=f"To be settled: {lost.name}"):
+        resolve_unknown(world.journal, INTENT, resolution)
+    assert world.record().unsettled() == (lost,)
+    resolve_unknown(world.journal, INTENT, resolution, attempt=lost.name)
 
 
 def test_a_record_of_a_newer_version_is_not_restored_by_an_older_one(world: World) -> None:
