@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 
@@ -33,8 +32,9 @@ def report(command: Callable[[], int], *, debug: bool) -> int:
 
 def _print_any_text() -> None:
     """Write what the output's encoding does not have as an escape: a prompt must not end a command half way."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    reconfigure = getattr(sys.stdout, "reconfigure", None)  # not where something else stands for the output
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
 
 
 def paragraph(error: BaseException) -> str:

@@ -7,7 +7,8 @@
 
 A call names the attempt that it was written for, and settles no other: whoever runs a command of last week must
 not settle what was sent since. It may be left out only while the record has had one attempt, since then there is no
-other to be mistaken for; a restored record does not know how many it has had. Whatever is refused says what the record says now.
+other to be mistaken for; a restored record does not know how many it has had. Whatever is refused says what the record
+says now.
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
 two people who give it to two intents one is refused, and all records are searched for it. A task that was made before
