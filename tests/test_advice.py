@@ -29,7 +29,7 @@ from prefect_seedance import (
 )
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
-from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TooManyUnknowns
+from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TaskNotRecorded, TooManyUnknowns
 from prefect_seedance.storage.templates import NAMES
 
 ROOT = Path(__file__).parent.parent
@@ -193,6 +193,14 @@ def test_every_printed_command_line_is_taken_by_the_command_line(store: str, att
     asking = [line for line in lines if "--task-id" in line]
     after = printed.partition(asking[0])[2].splitlines()[1]
     assert len(asking) == 1 and "needs the key in JIMMYAI_API_KEY" in after
+
+
+def test_a_task_that_is_not_recorded_is_told_with_the_command_that_attaches_it() -> None:
+    said = str(TaskNotRecorded(INTENT, "videos/1 $HOME", "the disk is full.", "/data/mes vid\u00e9os"))
+    (line,) = re.findall(r"^prefect-seedance (.*)$", said, re.MULTILINE)
+    options = parser().parse_args(shlex.split(line))
+    assert (options.intent, options.task_id, options.store) == (INTENT, "videos/1 $HOME", "/data/mes vid\u00e9os")
+    assert "needs the key in JIMMYAI_API_KEY" in said
 
 
 @pytest.mark.parametrize("attempt", ["", "2-3f9a1c04", "1-a b\"c'"])

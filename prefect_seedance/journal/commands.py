@@ -46,6 +46,24 @@ def how_to_resolve(intent: str, store_option: str, attempt: str = "") -> str:
     )
 
 
+def how_to_attach(intent: str, store_option: str, task_id: str) -> str:
+    """Return the command that brings a known task into its record, in words.
+
+    Args:
+        intent: Identity of the video.
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+        task_id: The vendor's task id.
+
+    Example:
+        >>> print(how_to_attach("INTENT", "/data", "videos_1"))
+        prefect-seedance resolve INTENT --store /data --task-id videos_1
+        (this command asks the vendor: it needs the key in JIMMYAI_API_KEY; or the flow resolve-submission with \
+resolution="attach")
+    """
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)} --task-id {shlex.quote(task_id)}"
+    return f'{line}\n({NEEDS_KEY}; or the flow resolve-submission with resolution="attach")'
+
+
 def how_to_restore(intent: str, store_option: str) -> str:
     """Return the command that restores a record which is damaged or gone, in words.
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
 from prefect_seedance.client.redaction import without_signatures
-from prefect_seedance.journal.commands import how_to_list_unknown, how_to_restore
+from prefect_seedance.journal.commands import how_to_attach, how_to_list_unknown, how_to_restore
 
 #: Why nobody puts an older file in the place of a record.
 _NEVER_BY_HAND = (
@@ -149,13 +149,15 @@ class TaskNotRecorded(JournalError):
     Attributes:
         task_id: The vendor's task id.
         cause: What stood in the way.
+        store_option: What ``--store`` of the command line takes for the store.
     """
 
-    def __init__(self, intent: str, task_id: str, cause: str) -> None:
-        self.intent, self.task_id, self.cause = intent, task_id, cause
+    def __init__(self, intent: str, task_id: str, cause: str, store_option: str = "") -> None:
+        self.intent, self.task_id, self.cause, self.store_option = intent, task_id, cause, store_option
         super().__init__(
             f"Task {task_id} was accepted and is paid for (intent {intent}), but the journal could not be written: "
-            f"{cause} Keep the task id. Once the store works, attach it: resolve_submission with this task id."
+            f"{cause} Keep the task id. Once the store works, attach it:\n"
+            f"{how_to_attach(intent, store_option, task_id)}."
         )
 
 

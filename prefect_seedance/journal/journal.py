@@ -416,4 +416,4 @@ class Journal:
         try:
             return self.update(intent, change, step=step, patience=patience or LONG_PATIENCE, first=first)
         except Exception as error:  # whatever it is: the task id must not go down with it
-            raise TaskNotRecorded(intent, task_id, str(error)) from error
+            raise TaskNotRecorded(intent, task_id, str(error), self.store_option) from error

@@ -1,4 +1,8 @@
-"""The calls that the store makes to S3, and the least that the worker's account must be allowed for them."""
+"""The calls that a worker's store makes to S3, and the least that its account must be allowed for them.
+
+Restoring a record is a person's work and not among them: it reads earlier versions, for which it needs
+``s3:ListBucketVersions`` and ``s3:GetObjectVersion`` as well (`Store.earlier_versions`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Mapping
 
 from prefect_seedance.storage.s3.settings import S3Settings
 
-#: Each call that is made, by boto3's name of it, and the permission that it needs.
+#: Each call that a worker makes, by boto3's name of it, and the permission that it needs.
 CALLS: Mapping[str, str] = {
     "PutObject": "s3:PutObject",
     "GetObject": "s3:GetObject",
