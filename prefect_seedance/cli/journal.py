@@ -48,9 +48,9 @@ def list_records(options: argparse.Namespace) -> int:
 
 def resolve(options: argparse.Namespace) -> int:
     """Settle an unknown submission."""
-    kind: Resolution = "abandon"
-    if options.task_id:
-        kind = "attach"
+    kind: Resolution = "attach"  # which refuses an empty id, should a shell's variable have been empty
+    if options.abandon:
+        kind = "abandon"
     elif options.not_billed:
         kind = "not_billed"
     elif options.restore:
@@ -86,7 +86,7 @@ def resolve(options: argparse.Namespace) -> int:
             print("Nothing was changed.", file=sys.stderr)
             return 1
         entry = settle(doubt.attempt_name, despite_evidence=True)
-    print(f"Intent {options.intent} is now {entry.state}.")
+    print(f"Intent {entry.record.intent} is now {entry.state}.")
     for remark in remarks(entry, kind, journal.store_option):
         print(remark)
     return 0

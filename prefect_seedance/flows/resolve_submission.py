@@ -127,7 +127,7 @@ async def _resolve(
         threads.SUBMISSIONS,
         resolve_unknown,
         journal,
-        intent.strip(),
+        intent,
         resolution,
         task_id=task_id,
         attempt=attempt,
@@ -138,7 +138,7 @@ async def _resolve(
         fetch=fetch,
     )
     following = [*remarks(entry, resolution, journal.store_option), _next_step(entry)]
-    log("create", f"Intent {intent} is now {entry.state}. {' '.join(filter(None, following))}")
+    log("create", f"Intent {entry.record.intent} is now {entry.state}. {' '.join(filter(None, following))}")
     return str(entry.state)
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -70,8 +71,8 @@ def resolve_unknown(
         intent: Identity of the video.
         resolution: What became of it.
         task_id: For ``attach``.
-        attempt: Which attempt it is about, see `Attempt.name`; may be "" if the record has had only one. No use for
-            ``restore``.
+        attempt: Which attempt it is about, see `Attempt.name`; may be "" if the record has had only one and was never
+            restored. No use for ``restore``.
         by: Who says so, for the record.
         any_model: For ``attach``: take the task even if the vendor names another model for it than was asked for.
         any_age: For ``attach``: take the task even if it was made before the attempt, or after the next one.
@@ -87,6 +88,10 @@ def resolve_unknown(
         SeedanceError: The vendor could not be asked.
         JournalError: The journal cannot be used.
     """
+    intent = intent.strip()
+    if re.fullmatch("[0-9a-f]{32}", intent) is None:
+        fix = f"Copy it from the error or the run's page. Those to settle: {how_to_list_unknown(journal.store_option)}"
+        raise ResolutionRefused(intent[:80], "An intent is written as 32 hex digits in small letters.", fix)
     if resolution == "restore":
         return restore_record(journal, intent)
     answer = _found_at_vendor(intent, task_id, fetch) if resolution == "attach" else None

@@ -14,8 +14,9 @@ import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
 from prefect_seedance.cli import main
+from prefect_seedance.cli.arguments import parser
 from prefect_seedance.client.outcome import Unknown
-from prefect_seedance.journal.errors import RecordDamaged, SubmissionUnknown, TooManyUnknowns
+from prefect_seedance.journal.errors import RecordDamaged, ResolutionRefused, SubmissionUnknown, TooManyUnknowns
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.record import Attempt
 from prefect_seedance.journal.states import State
@@ -227,6 +228,31 @@ def test_a_command_that_asks_the_vendor_says_that_it_needs_the_key(
     assert main(printed(unknown)["--task-id"]) == 1
     assert "set JIMMYAI_API_KEY" in capsys.readouterr().err
     assert main(printed(unknown)["--not-billed"]) == 0, "the others ask nobody"
+
+
+@pytest.mark.parametrize("task_id", ["", " "])
+def test_an_empty_variable_in_the_place_of_a_task_id_settles_nothing(unknown: World, task_id: str) -> None:
+    before = unknown.record()
+    options = parser().parse_args(["resolve", INTENT, "--task-id", "x", "--store", unknown.journal.location])
+    options.task_id = task_id  # some versions of argparse take an empty text for no option, others do not
+    with pytest.raises(ResolutionRefused, match="No task id was given"):
+        options.run(options)
+    assert unknown.record() == before
+
+
+@pytest.mark.parametrize("intent", ["", "../x", INTENT[:-1], INTENT.upper(), "intent"])
+@pytest.mark.parametrize("how", ["--not-billed", "--abandon", "--restore"])
+def test_what_is_no_intent_is_said(unknown: World, intent: str, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resolve", intent, how, "--store", unknown.journal.location]) == 1
+    said = capsys.readouterr().err
+    assert "32 hex digits" in said and LISTING.search(said)
+
+
+def test_blanks_round_what_was_pasted_do_not_matter(unknown: World) -> None:
+    (attempt,) = unknown.record().attempts
+    pasted = ["resolve", f" {INTENT}\n", "--attempt", f" {attempt.name} ", "--not-billed"]
+    assert main([*pasted, "--store", unknown.journal.location]) == 0
+    assert unknown.record().state is State.READY
 
 
 # Not billed, and the balance says otherwise.
