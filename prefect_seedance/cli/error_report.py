@@ -9,6 +9,10 @@ from pydantic import ValidationError
 
 INTERRUPTED = 130
 
+#: Titles of what a person fills in, which is checked before anything is sent. Prefect's own models may fail at any
+#: time, also when a video is paid for.
+_ASKED = frozenset({"Run options", "SeedanceCredentials", "Video request", "VideoStore"})
+
 
 def report(command: Callable[[], int], *, debug: bool) -> int:
     """Run a command; turn what it raises into one readable paragraph and an exit code.
@@ -46,7 +50,9 @@ def paragraph(error: BaseException) -> str:
     """
     if isinstance(error, ValidationError):
         lines = [_line(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
-        return "Error: nothing was sent and nothing is paid.\n" + "\n".join(f"  {line}" for line in lines)
+        free = error.title in _ASKED
+        said = "nothing was sent and nothing is paid." if free else f"this is not a valid {error.title}:"
+        return "\n".join([f"Error: {said}", *(f"  {line}" for line in lines)])
     return "\n".join([f"Error: {str(error) or type(error).__name__}", *getattr(error, "__notes__", [])])
 
 

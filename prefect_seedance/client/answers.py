@@ -102,12 +102,12 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
         SeedanceError: For any other answer that does not hold a task.
     """
     envelope = _opened(exchange, task_id)
-    data = envelope.data
+    data = dict(envelope.task)
     if not envelope.code and "status" in envelope.document and task_id_of(envelope.document):
         data = dict(envelope.document)
     elif not envelope.is_success:
         raise _error(exchange, envelope, task_id)
-    if not isinstance(data, dict) or not data.keys() & {"task_id", "id", "status"}:
+    if not data.keys() & {"task_id", "id", "status"}:
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():

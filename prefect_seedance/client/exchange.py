@@ -26,10 +26,17 @@ MAX_CODE_CHARACTERS = 100
 LONGEST_ENCODED_ID = 1024
 # More than any id, code or amount has.
 MOST_DIGITS = 40
+# Up to here a float is every whole number exactly.
+_LARGEST_EXACT_FLOAT = 2.0**53
+# What an answer says stands three levels deep.
+_MOST_LEVELS = 50
+# The byte order mark, and what gateways send before and after an answer to keep its connection open.
+_ROUND_AN_ANSWER = "\ufeff\0 \t\r\n"
 # Coins, and bytes too: nobody has more.
 LARGEST_AMOUNT = 1e15
 # Unix seconds of the year 5138; the same number of milliseconds is in 1973, before any task.
 FIRST_MOMENT_OUT_OF_RANGE = 1e11
+SUCCESS_CODES = frozenset({"20000", "0"})
 _JSON_TYPES = frozenset({"application/json", "text/json"})
 
 
@@ -147,20 +154,28 @@ class Envelope:
         return self.code if self.is_vendors else ""
 
     @property
+    def task(self) -> Mapping[str, JsonValue]:
+        """The payload as an object, also where it came as the one entry of a list; empty if it is neither."""
+        alone = self.data[0] if isinstance(self.data, list) and len(self.data) == 1 else self.data
+        return alone if isinstance(alone, dict) else {}
+
+    @property
     def task_id(self) -> str:
         """The id of the task that the payload is about, "" if it names none."""
-        return task_id_of(self.data) if isinstance(self.data, dict) else ""
+        return task_id_of(self.task)
 
     @property
     def is_success(self) -> bool:
         """Whether the code is one of the two that the vendor uses for success."""
-        return self.code in ("20000", "0")
+        return self.code in SUCCESS_CODES
 
 
 def text_of(value: JsonValue) -> str:
-    """Read a text or a whole number as text; anything else counts as missing."""
+    """Read a text or a whole number as text, also one that is written as ``2.0``; anything else counts as missing."""
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT_FLOAT:
+        value = int(value)
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**MOST_DIGITS
     return str(value) if whole else ""
 
@@ -257,15 +272,13 @@ def open_envelope(exchange: Exchange) -> Envelope:
     Raises:
         ValueError: It is not a JSON object; the message says what it is instead.
     """
-    body = exchange.body
-    start = body[:512].lstrip().lower()
-    if not start:
+    text = _decoded(exchange.body)
+    if not text:
         raise ValueError("the answer is empty")
     try:
-        # As `json.loads` reads bytes.
-        document: JsonValue = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+        document = _parsed(text)
     except (ValueError, RecursionError) as error:
-        kind = "a web page" if start.startswith(b"<") else "not valid JSON"
+        kind = "a web page" if text.startswith("<") else "not valid JSON"
         raise ValueError(f"the answer is {kind}") from error
     if not isinstance(document, dict):
         raise ValueError("the answer is JSON, but not an object")
@@ -274,9 +287,53 @@ def open_envelope(exchange: Exchange) -> Envelope:
     if not message and isinstance(error_part, dict):
         message = text_of(error_part.get("message"))
     message = clean_text(exchange.hide(message), MAX_MESSAGE_CHARACTERS)
-    code = clean_text(text_of(document.get("code")), MAX_CODE_CHARACTERS)
+    code = _code_of(document.get("code"))
     is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
     return Envelope(code, message, document.get("data"), document, is_vendors)
+
+
+def _code_of(value: JsonValue) -> str:
+    """Read a code as text. A fraction such as ``20000.0`` counts for a success alone: a refusal must be certain."""
+    if isinstance(value, float | str):
+        whole = re.sub(r"\.0+\Z", "", str(value).strip())
+        if whole in SUCCESS_CODES or isinstance(value, float):
+            return whole if whole in SUCCESS_CODES else ""
+    return clean_text(text_of(value), MAX_CODE_CHARACTERS)
+
+
+def _decoded(body: bytes) -> str:
+    """Decode as `json.loads` does; a byte that does not fit costs its letter, not the task id beside it."""
+    encoding = json.detect_encoding(body.lstrip(b" \t\r\n"))
+    try:
+        text = body.decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:
+        text = body.decode(encoding, "replace")
+    return text.strip(_ROUND_AN_ANSWER)
+
+
+def _parsed(text: str) -> JsonValue:
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        return _DECODER.decode(_without_depths(text))
+
+
+def _without_depths(text: str) -> str:
+    """Replace what lies deeper in a JSON text than anything that is read: Python cannot read thousands of levels."""
+    kept: list[str] = []
+    depth = done = 0
+    for found in _TEXT_OR_BRACKET.finditer(text):
+        mark = found[0]
+        if mark in "[{":
+            depth += 1
+            if depth == _MOST_LEVELS:
+                kept.append(text[done : found.start()])
+        elif mark in "]}":
+            if depth == _MOST_LEVELS:
+                kept.append("null")
+                done = found.end()
+            depth -= 1
+    return "".join(kept) + text[done:] if depth == 0 else text
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
@@ -298,6 +355,9 @@ def _no_number(word: str) -> None:
     """Read ``NaN`` and ``Infinity``, which Python's reader takes and no JSON knows, as not answered."""
 
 
+_TEXT_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+
+# A text may hold raw line breaks, as when a vendor repeats a prompt unescaped (`strict`).
 # Python reads no integer of more than 4,300 digits: a single silly number would make the whole answer unreadable, with
 # the task id in it.
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_real, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_float=_real, parse_constant=_no_number)

@@ -18,12 +18,20 @@ from prefect_seedance.client.redaction import clean_address, clean_json, clean_t
 VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]
 
-# "success" is not on the vendor's query page, but in older answers. Everything else is still running, also
-# what nobody has seen yet: taking an unknown word for the end would lose a paid video.
+# "success" is not on the vendor's query page, but in older answers; others are other gateways' words. What nobody has
+# seen yet is still running: taking an unknown word for the end would lose a paid video.
 _VIDEO_STATES: dict[str, VideoState] = {
+    "queued": "running",
+    "pending": "running",
+    "submitted": "running",
+    "processing": "running",
+    "running": "running",
     "completed": "completed",
     "success": "completed",
+    "succeeded": "completed",
     "failed": "failed",
+    "failure": "failed",
+    "expired": "failed",
     "canceled": "canceled",
     "cancelled": "canceled",
 }
@@ -50,6 +58,18 @@ def _link(value: JsonValue) -> str:
     if text.startswith("//"):
         text = f"https:{text}"
     return clean_address(re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text))
+
+
+def _is_whole_link(text: str) -> bool:
+    return text.startswith(("https://", "http://"))
+
+
+def _first_text(value: JsonValue, levels: int = 4) -> str:
+    """Return the first address in what should be one: a text, or a list or an object round it."""
+    if isinstance(value, list | dict) and levels:
+        inside = value if isinstance(value, list) else [value.get("video_url"), value.get("url")]
+        return next((text for each in inside if (text := _first_text(each, levels - 1))), "")
+    return text_of(value)
 
 
 def _is_half_a_pair(letter: str) -> bool:
@@ -114,13 +134,19 @@ class VideoTask(_Answer):
         if not isinstance(data, dict):
             return data
         result = data.get("result")
-        lifted = text_of(result.get("video_url")) if isinstance(result, dict) else ""
-        return {**data, "video_url": lifted or data.get("video_url")}
+        links = (text for place in (result, data.get("video_url")) if _is_whole_link(_link(text := _first_text(place))))
+        relative = text_of(result.get("video_url")) if isinstance(result, dict) else ""
+        return {**data, "video_url": next(links, relative or data.get("video_url"))}
 
     @property
     def state(self) -> VideoState:
-        """What the status means: running, completed, failed or canceled."""
-        return _VIDEO_STATES.get(self.status.lower(), "running")
+        """What the status means: running, completed, failed or canceled.
+
+        A status that is missing or unknown means completed only with a progress of 100 and a link to the video.
+        """
+        word = re.sub(r"[^a-z]", "", self.status.lower())
+        made = self.progress == 100 and _is_whole_link(self.video_url)
+        return _VIDEO_STATES.get(word, "completed" if made else "running")
 
 
 class Asset(_Answer):

@@ -147,8 +147,7 @@ def read_submission(exchange: Exchange) -> Outcome:
 
 
 def _success(exchange: Exchange, envelope: Envelope) -> Outcome:
-    data = envelope.data if isinstance(envelope.data, dict) else {}
-    task_id = envelope.task_id
+    data, task_id = envelope.task, envelope.task_id
     if not task_id:
         return _unknown(exchange, "the vendor reports success, but without a task id")
     if not is_vendor_id(task_id):

@@ -77,7 +77,7 @@ class SeedanceClient:
         timeout: Timeouts | float = DEFAULT_TIMEOUT,
         keepalive_seconds: float = KEEPALIVE_SECONDS,
         transport: Transport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
         random: Random = random_module.random,
     ) -> None:
         self.settings = ClientSettings(api_key, base_url, timeout, max_retries)

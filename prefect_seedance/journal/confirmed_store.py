@@ -92,8 +92,8 @@ class ConfirmedStore:
         for pause in self._tries(patience):
             try:
                 return self.store.get(key)
-            except _TROUBLE as error:
-                failure = error
+            except Exception as error:
+                failure = self._trouble(error, patience)
                 if patience.gives_up_on(error):
                     break
             self._sleep(pause)
@@ -117,11 +117,12 @@ class ConfirmedStore:
                 return self.store.create(key, data) if etag is None else self.store.swap(key, data, etag=etag)
             except Missing as error:
                 raise self._gone(key, intent) from error
-            except _TROUBLE as error:
-                failure = error
+            except Exception as error:
+                failure = self._trouble(error, patience)
             try:
                 found = self.store.get(key)
-            except _TROUBLE as error:
+            except Exception as error:
+                self._trouble(error, patience)
                 if not isinstance(failure, AlreadyExists | Conflict):
                     failure = error if patience.gives_up_on(error) else failure
             else:
@@ -152,8 +153,8 @@ class ConfirmedStore:
                     failure = error  # only an opinion, like any answer of the store
                     if self.store.get(key) is not None:
                         return
-            except _TROUBLE as error:
-                failure = error
+            except Exception as error:
+                failure = self._trouble(error, patience)
                 if patience.gives_up_on(error):
                     break
             self._sleep(pause)
@@ -163,8 +164,21 @@ class ConfirmedStore:
         # One try more than pauses: after the last pause it is tried once again.
         return itertools.chain(patience.pauses(), (0.0,))
 
+    @staticmethod
+    def _trouble(error: Exception, patience: Patience) -> Exception:
+        """Return what may be tried again: what a store may raise; anything at all where an outcome would be lost.
+
+        A user's log filter that raises in the middle of a request is such a thing.
+        """
+        if isinstance(error, _TROUBLE) or patience.stubborn:
+            return error
+        raise error
+
     def _gone(self, key: str, intent: str) -> JournalGone:
         return JournalGone(self.store.uri_of(key), "A record that was there is gone", intent, self._store_option)
 
     def _unavailable(self, key: str, failure: Exception | None, intent: str) -> JournalUnavailable:
-        return JournalUnavailable(self.store.uri_of(key), str(failure) if failure else "no answer.", intent)
+        detail = str(failure) if failure else "no answer."
+        if failure and not isinstance(failure, _TROUBLE):  # what it says may hold a secret
+            detail = f"an unexpected {type(failure).__name__}."
+        return JournalUnavailable(self.store.uri_of(key), detail, intent)

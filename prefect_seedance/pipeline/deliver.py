@@ -13,6 +13,7 @@ import logging
 import platform
 import re
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
@@ -34,7 +35,7 @@ from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.storage.errors import AlreadyExists
+from prefect_seedance.storage.errors import AlreadyExists, RelayCancelled
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.poster import probe, probe_with_poster
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
@@ -48,6 +49,8 @@ PROVENANCE_FORMAT = 2
 _MODEL_CHARACTERS = 100
 #: Longest that the caller waits for poster and media facts.
 _DECODING_SECONDS = 60.0
+#: How soon it notices meanwhile that its run is cancelled.
+_LOOK_SECONDS = 0.5
 
 
 def deliver(
@@ -155,8 +158,12 @@ class _Handover:
     def _link(self, task_id: str, refresh: bool) -> str:
         if self.completed.video_url and self.completed.task_id == task_id and not refresh:
             return self.completed.video_url
-        with self.account.client() as client:
+        with self.account.client(sleep=self._pause) as client:
             return client.get_video(task_id).video_url
+
+    def _pause(self, seconds: float) -> None:
+        if self.cancelled.wait(seconds):
+            raise RelayCancelled
 
     def _described(self, record: Record, attempt: Attempt, relayed: RelayedObject) -> StoredVideo:
         completed = self.completed
@@ -220,18 +227,37 @@ class _Handover:
     def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
         """Add poster and media facts, to the record too; a video without them is complete."""
         try:
-            work = threads.start(threads.MEDIA, self._extras, relayed, record.delivery.posters)
-            extras = work.result(timeout=_DECODING_SECONDS)
+            extras = self._decoded(relayed, record.delivery.posters)
             described = stored.model_copy(update=extras)
             if described != stored:
                 facts = Stored.model_validate(described.model_dump(mode="json"))
                 self.destination.journal.record_described(stored.intent, stored.task_id, facts)
             return described
         except NotDone:
-            self._warn(f"Poster and size of {stored.uri} were not there within {_DECODING_SECONDS:.0f} s; left out.")
+            limit = "before the run was cancelled" if self.cancelled.is_set() else f"within {_DECODING_SECONDS:.0f} s"
+            self._warn(f"Poster and size of {stored.uri} were not there {limit}; left out.")
         except Exception as error:
             self._warn(f"Poster and size of {stored.uri} are left out: {words_of(error)}")
         return stored
+
+    def _decoded(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
+        """Make the extras, for as long as they may take and the run is not cancelled.
+
+        Raises:
+            concurrent.futures.TimeoutError: They are not there by then.
+        """
+        end = time.monotonic() + _DECODING_SECONDS
+        work = threads.start(threads.MEDIA, self._extras, relayed, posters)
+        while True:
+            left = 0.0 if self.cancelled.is_set() else end - time.monotonic()
+            try:
+                return work.result(timeout=max(0.0, min(left, _LOOK_SECONDS)))
+            except NotDone:
+                if work.done():  # what was called ended in a time-out of its own
+                    raise
+                if left <= 0:
+                    work.cancel()
+                    raise
 
     def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
         store, key = self.destination.store, relayed.key

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from prefect_seedance.client.async_client import AsyncSeedanceClient
@@ -29,11 +31,19 @@ class Account:
         """Short hash of key and host: the only thing of them that may reach a log or a record."""
         return self.settings.fingerprint
 
-    def client(self) -> SeedanceClient:
-        """Build a client for synchronous code; use it as a context manager."""
+    def client(self, sleep: Callable[[float], object] = time.sleep) -> SeedanceClient:
+        """Build a client for synchronous code; use it as a context manager.
+
+        Args:
+            sleep: Called with the seconds to pause between tries.
+        """
         settings = self.settings
         return SeedanceClient(
-            settings.api_key, settings.base_url, timeout=settings.timeout, max_retries=settings.max_retries
+            settings.api_key,
+            settings.base_url,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            sleep=sleep,
         )
 
     def async_client(self) -> AsyncSeedanceClient:

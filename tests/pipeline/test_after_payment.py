@@ -29,7 +29,7 @@ from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.storage.errors import NoSpace, StorageError
 from prefect_seedance.storage.folder.store import FolderStore
-from prefect_seedance.storage.protocol import ObjectInfo
+from prefect_seedance.storage.protocol import Blob, ObjectInfo
 from tests.pipeline.counter import QUERY, Made, envelope
 from tests.pipeline.harness import Followed, Vendor, account_at, destination_in, order_of, record_of
 from tests.storage.clips import make_clip
@@ -295,3 +295,35 @@ def test_the_later_task_of_the_record_is_the_one_that_is_told_of(
     with pytest.raises(WaitStopped) as caught:
         asyncio.run(watch(first, vendor.account, other_process, limit_seconds=30, max_submissions=2))
     told(caught.value, second["task_id"])
+
+
+class FailingAfterThePost(FolderStore):
+    """A folder that raises a few times from the moment on when there is a task id to be written down."""
+
+    def __init__(self, folder: Path, failure: Exception, times: int) -> None:
+        super().__init__(folder)
+        self.failure, self.left, self.paid = failure, times, False
+
+    def _fail(self) -> None:
+        if self.paid and self.left:
+            self.left -= 1
+            raise self.failure
+
+    def swap(self, key: str, data: bytes, *, etag: str) -> str:
+        self.paid = self.paid or b'"submitted"' in data
+        self._fail()
+        return super().swap(key, data, etag=etag)
+
+    def get(self, key: str) -> Blob | None:
+        self._fail()
+        return super().get(key)
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_task_id_is_written_down_whatever_the_store_raises_for_a_moment(
+    failure: Callable[[], Exception], vendor: Vendor, tmp_path: Path, destination: Destination
+) -> None:
+    failing = FailingAfterThePost(tmp_path / "store", failure(), times=4)
+    submitted = submit(order_of(), vendor.account, destination_in(tmp_path / "store", failing))
+    assert (failing.left, submitted["recorded"]) == (0, True)
+    assert record_of(destination, submitted["intent"]).task_ids == (submitted["task_id"],) == tuple(vendor.billed())

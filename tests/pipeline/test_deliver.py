@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -30,6 +31,7 @@ from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import SourceUnavailable
 from prefect_seedance.storage.relay.policy import MediaPolicy
+from tests.client.wire_server import WireServer, answer
 from tests.pipeline.counter import CREATE, QUERY, Made, envelope
 from tests.pipeline.harness import (
     RUN,
@@ -410,6 +412,41 @@ def test_a_poster_that_takes_for_ever_does_not_hold_up_the_video(
         go_on.set()
     assert any("were not there within" in line for line in followed.warnings())
     assert record_of(destination, stored.intent).state is State.STORED
+
+
+def test_a_cancelled_run_does_not_wait_for_the_poster(
+    vendor: Vendor, destination: Destination, listen: Listen, followed: Followed
+) -> None:
+    task, submitted = vendor.completed(destination)
+    go_on, cancelled = threading.Event(), threading.Event()
+
+    def point(name: str) -> None:
+        if name == "poster.after":
+            cancelled.set()
+            go_on.wait(60)
+
+    listen(point)
+    began = time.monotonic()
+    try:
+        stored = deliver(task, submitted, vendor.account, destination, observer=followed.observer, cancelled=cancelled)
+    finally:
+        go_on.set()
+    assert time.monotonic() - began < 30
+    assert any("not there before the run was cancelled" in line for line in followed.warnings())
+    assert record_of(destination, stored.intent).state is State.STORED
+
+
+def test_a_cancelled_run_does_not_wait_for_a_fresh_link(vendor: Vendor, destination: Destination) -> None:
+    _, submitted = vendor.completed(destination)
+    linkless = VideoTask(task_id=submitted["task_id"], status="completed")
+    cancelled = threading.Event()
+    with WireServer([answer(429, {"code": 40000, "msg": "slow"}, headers={"Retry-After": "100"})] * 9) as busy:
+        account = Account(ClientSettings("sk_simulator", busy.url, max_retries=5))
+        threading.Timer(1.0, cancelled.set).start()
+        began = time.monotonic()
+        with pytest.raises(VideoNotStored):
+            deliver(linkless, submitted, account, destination, cancelled=cancelled)
+    assert time.monotonic() - began < 30
 
 
 def test_a_delivery_without_posters_makes_none_and_measures_all_the_same(

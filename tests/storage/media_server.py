@@ -31,6 +31,7 @@ class Fault:
     ignore_range: bool = False  # the whole content with 200, whatever was asked
     no_length: bool = False  # no Content-Length, the end is the end of the connection
     chunked: bool = False  # no Content-Length, chunked encoding
+    content: bytes | None = None  # sent instead of the video
     before: Callable[[MediaServer], None] | None = None
 
 
@@ -114,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["etag"] = media.etag
         if media.last_modified:
             headers["last-modified"] = media.last_modified
-        status, body = 200, media.content
+        status, body = 200, media.content if fault.content is None else fault.content
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
         condition = self.headers.get("if-range")
         fits = fault.ignore_if_range or condition is None or condition in (media.etag, media.last_modified)

@@ -47,6 +47,16 @@ def looks_like(head: bytes) -> str:
     return next((words for mark, words in _LOOKS if start.startswith(mark.lower())), "something unknown")
 
 
+def is_page(head: bytes) -> bool:
+    """Return whether this begins like a text for people or programs, such as the page of another site.
+
+    Example:
+        >>> is_page(b"<!DOCTYPE html><title>Welcome"), is_page(bytes([0, 0, 0, 24]) + b"ftypisom")
+        (True, False)
+    """
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
+
+
 class BoxWalk:
     """Follows the top-level boxes of an MP4 as its bytes pass by, in constant memory.
 

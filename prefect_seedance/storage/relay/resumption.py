@@ -2,7 +2,8 @@
 
 | status | meaning |
 |---|---|
-| 200 at the start, 206 that fits what we have | read the body |
+| 200 or a proxy's 203 at the start, or a 206 of the first part that nobody asked for | read the body |
+| 206 that fits what we have | read the body |
 | 200 when asked to continue, 206 that does not fit, 416 | other content, or a host that cannot: start over |
 | 206 without the strong validator that the start had | perhaps other content: start over |
 | 400, 401, 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
@@ -25,6 +26,11 @@ from prefect_seedance.headers import http_date, retry_after_seconds, whole_numbe
 # How signed links of S3, OSS, COS and TOS say that they have expired or are wrong; a missing object may be a
 # link whose object was moved.
 _REFRESH = frozenset({400, 401, 403, 404, 410})
+
+# What changes the bytes on the way. Stores keep other words there that change nothing, such as "aws-chunked".
+_PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "compress", "x-compress", "zstd"})
+# The whole content, of the host or as a proxy has it.
+_WHOLE = frozenset({200, 203})
 
 _LONGEST_SENT_ON = 500
 
@@ -95,11 +101,11 @@ def request_headers(progress: DownloadProgress) -> dict[str, str]:
 
 def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
     """Judge what an answer means; `headers` are looked up in lower case."""
-    if status == 200 and progress.position == 0:
-        return _judge_start(headers)
+    if progress.position == 0 and (status in _WHOLE or (status == 206 and _is_from_the_start(headers))):
+        return _judge_start(status, headers)
     if status == 206 and progress.position > 0:
         return _judge_continuation(headers, progress)
-    if status == 200:
+    if status in _WHOLE:
         return Judgement(ResumeVerdict.START_OVER, "the host sends it from the start again", progress)
     if status == 416:
         return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)
@@ -108,15 +114,15 @@ def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -
     return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, retry_after_seconds(headers))
 
 
-def _judge_start(headers: Mapping[str, str]) -> Judgement:
-    if headers.get("content-encoding", "identity").lower() != "identity":
+def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
+    if _is_packed(headers):
         return Judgement(ResumeVerdict.WAIT, "it is sent compressed, which was not asked for", DownloadProgress())
     etag = headers.get("etag", "")
     return Judgement(
         ResumeVerdict.READ,
         "",
         DownloadProgress(
-            size=whole_number(headers.get("content-length", "")),
+            size=_part_of(headers)[1] if status == 206 else _length_of(headers),
             etag=etag,
             last_modified=_plain(headers.get("last-modified", "")),
             content_type=_plain(headers.get("content-type", "")),
@@ -126,18 +132,40 @@ def _judge_start(headers: Mapping[str, str]) -> Judgement:
 
 
 def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
-    found = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", headers.get("content-range", "").strip())
-    if found is None or whole_number(found.group(1)) != progress.position:
+    start, size = _part_of(headers)
+    if start != progress.position:
         return Judgement(ResumeVerdict.START_OVER, "the host does not continue where it was asked to", progress)
-    size = whole_number(found.group(2))  # None for "*"
     if size is not None and progress.size is not None and size != progress.size:
         return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if _is_packed(headers):
         return Judgement(ResumeVerdict.START_OVER, "the rest is sent compressed", progress)
     if not progress.is_continued_by(headers.get("etag", ""), _plain(headers.get("last-modified", ""))):
         reason = "nothing proves that the rest is of the same content: its ETag or date is missing, weak or another"
         return Judgement(ResumeVerdict.START_OVER, reason, progress)
     return Judgement(ResumeVerdict.READ, "", replace(progress, size=progress.size if size is None else size))
+
+
+def _part_of(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Read where the one part of a 206 begins, and the size of the whole; None for what it does not tell."""
+    found = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", headers.get("content-range", "").strip())
+    # The body of several parts has lines between them, whatever the head says beside.
+    if found is None or headers.get("content-type", "").strip().lower().startswith("multipart/"):
+        return None, None
+    return whole_number(found.group(1)), whole_number(found.group(2))
+
+
+def _is_from_the_start(headers: Mapping[str, str]) -> bool:
+    start, size = _part_of(headers)
+    return start == 0 and size is not None
+
+
+def _length_of(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length; a body in chunks tells its own (RFC 9112, 6.3)."""
+    return None if "transfer-encoding" in headers else whole_number(headers.get("content-length", ""))
+
+
+def _is_packed(headers: Mapping[str, str]) -> bool:
+    return not _PACKED.isdisjoint(re.split(r"[\s,]+", headers.get("content-encoding", "").lower()))
 
 
 def _plain(text: str) -> str:

@@ -23,7 +23,8 @@ from prefect_seedance.storage.errors import (
     SourceUnavailable,
     TruncatedSource,
 )
-from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.file_type import is_page
+from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, MediaPolicy
 from prefect_seedance.storage.relay.resumption import DownloadProgress, Judgement, ResumeVerdict, judge, request_headers
 from prefect_seedance.storage.relay.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
 
@@ -145,14 +146,36 @@ class MediaSource:
                     # Pieces as they come from the network: what came before a drop counts.
                     for piece in response.iter_raw():
                         _stop_if(cancelled)
+                        if http.upgraded and not self._progress.position and is_page(piece):
+                            return self._of_another_site(http, "a page")
                         self._advance(len(piece))
                         buffer += piece
                         while len(buffer) >= CHUNK_BYTES:
                             yield bytes(memoryview(buffer)[:CHUNK_BYTES])
                             del buffer[:CHUNK_BYTES]
+                elif self._may_be_of_another_site(http, judgement):
+                    return self._of_another_site(http, judgement.reason)
                 return judgement
         except httpx.TransportError as error:
             return Judgement(ResumeVerdict.WAIT, str(error) or type(error).__name__, self._progress)
+
+    def _may_be_of_another_site(self, http: MediaHTTP, judgement: Judgement) -> bool:
+        """Return whether plain http is still to be tried; not half way, where https has given the beginning."""
+        refused = judgement.verdict is ResumeVerdict.FRESH_LINK and not self._progress.position
+        return refused and bool(http.upgraded) and self._policy.allow_http
+
+    def _of_another_site(self, http: MediaHTTP, what: str) -> Judgement:
+        """Give up the https of a host whose link was of plain http: many hosts serve another site there.
+
+        Raises:
+            SourceUnavailable: Plain http is not allowed.
+        """
+        reason = f"the link is plain http, and by https its host answers with {what}"
+        if not self._policy.allow_http:
+            raise SourceUnavailable(http.upgraded, f"{reason}. {HOW_TO_ALLOW_HTTP}")
+        http.go_by_plain_http(http.upgraded)
+        self._progress = DownloadProgress()
+        return Judgement(ResumeVerdict.WAIT, reason, self._progress)
 
     def _is_whole(self, judgement: Judgement) -> bool:
         position, size = self._progress.position, self._progress.size

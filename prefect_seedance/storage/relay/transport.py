@@ -26,7 +26,7 @@ MAXIMUM_REDIRECTS = 3
 TIMEOUT = httpx.Timeout(connect=10.0, read=20.0, write=10.0, pool=10.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What shows that a host serves a link by https as well.
-_SERVED = _REDIRECTS | {200, 206, 416}
+_SERVED = _REDIRECTS | {200, 203, 206, 416}
 # No connection is kept: a pool knows connections by address, and behind one address of a CDN are many hosts,
 # each with a certificate of its own.
 _LIMITS = httpx.Limits(max_keepalive_connections=0)
@@ -76,8 +76,8 @@ class MediaHTTP:
         self._transports: dict[str, httpx.BaseTransport] = {}
         # By host of a link of plain http, once it is known: nothing is tried twice, and nothing falls back half way.
         self._serves_https: dict[str, bool] = {}
-        #: What a person can do if the last answer was no good, as its link was of plain http and was followed by https.
-        self.advice = ""
+        #: The host whose link of plain http was followed by https, and led to the last answer; "" if none did.
+        self.upgraded = ""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -90,6 +90,11 @@ class MediaHTTP:
         for transport in self._transports.values():
             transport.close()
 
+    @property
+    def advice(self) -> str:
+        """What a person can do if the last answer was no good, as its link of plain http was followed by https."""
+        return HOW_TO_ALLOW_HTTP if self.upgraded and not self._policy.allow_http else ""
+
     @contextmanager
     def get(self, link: str, headers: Mapping[str, str]) -> Generator[httpx.Response, None, None]:
         """Open the answer to a GET, its body unread, after at most three redirects.
@@ -99,7 +104,7 @@ class MediaHTTP:
             SourceUnavailable: it is of plain http, which is not allowed, and its host cannot be reached by https.
             httpx.TransportError: no whole answer head came.
         """
-        before = ""
+        before = self.upgraded = ""
         for _ in range(MAXIMUM_REDIRECTS + 1):
             before, response = self._ask(link, headers, before)
             with closing(response):
@@ -109,6 +114,10 @@ class MediaHTTP:
                     return
             link = _joined(before, location)
         raise ForbiddenSource(host_of(link), f"it was redirected more than {MAXIMUM_REDIRECTS} times.")
+
+    def go_by_plain_http(self, host: str) -> None:
+        """Take what a host serves by https for another site's, from the next question on."""
+        self._serves_https[host] = False
 
     def _ask(self, link: str, headers: Mapping[str, str], before: str) -> tuple[str, httpx.Response]:
         """Ask the ways of a link, less the one that has just led here, and return the answer with its way."""
@@ -124,12 +133,14 @@ class MediaHTTP:
                 response = self._send(way, headers)
                 if response.status_code in _SERVED:
                     self._serves_https[host] = True
+                    self.upgraded = host
                     return way, response
                 response.close()
             self._serves_https[host] = False
         last = ways[-1]
         upgraded = last != link
-        self.advice = HOW_TO_ALLOW_HTTP if upgraded else ""
+        if upgraded:
+            self.upgraded = host
         try:
             response = self._send(last, headers)
             if upgraded:

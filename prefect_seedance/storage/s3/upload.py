@@ -159,13 +159,17 @@ class S3Upload:
         return self._replaces is not None and there is not None and there.etag == self._replaces.etag
 
     def _put(self) -> ObjectInfo:
+        condition = self._condition
         for pause in _CONFLICT_PAUSES_SECONDS:
             try:
                 if self._parts is None:
-                    etag = self._put_whole()
+                    etag = self._put_whole(condition)
                 else:
-                    etag = self._parts.complete(crc32=self._crc32, size=self._size, condition=self._condition)
+                    etag = self._parts.complete(crc32=self._crc32, size=self._size, condition=condition)
             except (ClientError, BotoCoreError, StorageError) as error:
+                if condition and self._knows_no_conditions(error):
+                    condition = WriteCondition()  # it was looked whether the key is free, and nobody else writes
+                    continue
                 found = self._ours_or_none(error)
                 if found is not None:
                     return found
@@ -176,7 +180,12 @@ class S3Upload:
                 return self._checked(etag)
         raise StoreUnavailable(self._where, "others write there at the same moment, again and again")
 
-    def _put_whole(self) -> str:
+    def _knows_no_conditions(self, error: Exception) -> bool:
+        """Return whether to write without a condition, as the journal's records do, or a paid video is never stored."""
+        alone = self._bucket.settings.single_writer
+        return alone and isinstance(error, ClientError) and code_of(error) == "NotImplemented"
+
+    def _put_whole(self, condition: WriteCondition) -> str:
         checksum: Checksum = {}
         if self._bucket.takes_checksums:
             checksum["ChecksumCRC32"] = crc32_header(self._crc32)
@@ -185,7 +194,7 @@ class S3Upload:
                 Bucket=self._bucket.name,
                 Key=self._bucket.key_of(self._key),
                 Body=payload_of(self._buffer),
-                **self._condition,
+                **condition,
                 **self._headers,
                 **self._options,
                 **checksum,
@@ -194,7 +203,7 @@ class S3Upload:
             if not checksum or code_of(error) != "NotImplemented":
                 raise
             self._bucket.takes_checksums = False
-        return self._put_whole()
+        return self._put_whole(condition)
 
     def _ours_or_none(self, error: Exception) -> ObjectInfo | None:
         """Return what is there after a failure, if it is ours.

@@ -65,6 +65,36 @@ SURVIVED: dict[str, list[Reply]] = {
     "half a date": [reply(503, b"Retry-After: Mon,", b"Content-Length: 0"), whole()],
     "a cookie from another world": [whole(b"Set-Cookie: a=b; expires=Mon, 01 Jan 99999 00:00:00 GMT; domain=[::1")],
     "a media type that no header may hold": [whole("Content-Type: видео/мп4".encode())],
+    "an empty coding": [whole(b"Content-Encoding: ")],
+    "a coding that packs nothing": [whole(b"Content-Encoding: aws-chunked")],
+    "a part that nobody asked for": [
+        reply(206, b"Content-Length: 50000", b'ETag: "a"', b"Content-Range: bytes 0-49999/100000", body=VIDEO[:50_000]),
+        rest(b'ETag: "a"', RANGE),
+    ],
+    "the whole as a part": [
+        reply(206, b"Content-Length: 100000", b"Content-Range: bytes 0-99999/100000", body=VIDEO),
+    ],
+    "a proxy's own answer": [reply(203, b"Content-Length: 100000", body=VIDEO)],
+    "several parts that pose as one": [
+        half(b'ETag: "a"'),
+        reply(
+            206,
+            b"Content-Length: 50000",
+            b'ETag: "a"',
+            RANGE,
+            b"Content-Type: multipart/byteranges; boundary=x",
+            body=(b"--x\r\n\r\n" + VIDEO[50_000:])[:50_000],
+        ),
+        whole(),
+    ],
+    "a length beside chunks": [
+        reply(
+            200,
+            b"Content-Length: 5",
+            b"Transfer-Encoding: chunked",
+            body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(VIDEO), VIDEO),
+        )
+    ],
     "leading zeros": [reply(200, b"Content-Length: %020d" % len(VIDEO), body=VIDEO)],
     "an answer that is none": [reply(200, b"Content-Length: " + DIGITS), whole()],
     "two lengths": [reply(200, b"Content-Length: 5", b"Content-Length: 6"), whole()],

@@ -27,7 +27,23 @@ REST = "bytes 50-99/100"
         (200, {}, AT_START, ResumeVerdict.READ),
         (200, {"content-encoding": "identity"}, AT_START, ResumeVerdict.READ),
         (200, {"content-encoding": "gzip"}, AT_START, ResumeVerdict.WAIT),
-        (206, ranged("bytes 0-99/100"), AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 0-99/100"), AT_START, ResumeVerdict.READ),
+        (206, ranged("bytes 0-49/100"), AT_START, ResumeVerdict.READ),
+        (206, ranged("bytes 0-49/*"), AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 50-99/100"), AT_START, ResumeVerdict.WAIT),
+        (206, {}, AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 0-99/100", **{"content-type": "Multipart/ByteRanges"}), AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 50-99/100", **{"content-type": "multipart/byteranges"}), HALF, ResumeVerdict.START_OVER),
+        (203, {"content-length": "100"}, AT_START, ResumeVerdict.READ),
+        (203, {"content-length": "100"}, HALF, ResumeVerdict.START_OVER),
+        *(
+            (200, {"content-encoding": coding}, AT_START, verdict)
+            for verdict, codings in (
+                (ResumeVerdict.READ, ("", "none", "binary", "aws-chunked", "utf-8", "identity, identity", "Identity")),
+                (ResumeVerdict.WAIT, ("gzip", "GZIP", "br", "deflate", "zstd", "aws-chunked,gzip", "identity, x-gzip")),
+            )
+            for coding in codings
+        ),
         (206, ranged("bytes 50-99/100"), HALF, ResumeVerdict.READ),
         (206, ranged("bytes 50-99/*"), HALF, ResumeVerdict.READ),
         (206, ranged(REST, last_modified=MODIFIED), HALF, ResumeVerdict.READ),

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from prefect_seedance.storage.errors import ForbiddenSource, LinkExpired, SourceUnavailable
+from prefect_seedance.storage.errors import ForbiddenSource, LinkExpired, SourceError, SourceUnavailable
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.relay.transport import MediaHTTP
@@ -228,6 +228,60 @@ def test_a_link_that_https_refuses_is_an_error_that_names_the_setting(
     encrypted.plan(*(Fault(status=404) for _ in range(50)))
     with pytest.raises(LinkExpired, match=r"HTTP 404.*set allow_http_media of the store"):
         list(reading(f"http://localhost:{encrypted.port}/a", certificate).iter_bytes())
+
+
+class OnePortForBoth(httpx.HTTPTransport):
+    """Sends plain http to another port, as two sites of one host have two."""
+
+    plain_port = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.scheme == "http":
+            request.url = request.url.copy_with(port=OnePortForBoth.plain_port)
+        return super().handle_request(request)
+
+
+OTHER_SITES: dict[str, list[Fault]] = {
+    "a page": [Fault(content=b"\n<!DOCTYPE html><title>Welcome</title>")],
+    "a JSON text": [Fault(content=b'{"error": "no such site"}')],
+    "a page behind a redirect": [
+        Fault(status=302, headers={"location": "/login"}),
+        Fault(content=b"<html>Log in</html>"),
+    ],
+    "nothing there": [Fault(status=404)],
+    "nothing behind a redirect": [Fault(status=301, headers={"location": "/a/"}), Fault(status=404)],
+    "nobody let in behind a redirect": [Fault(status=302, headers={"location": "/login"}), Fault(status=401)],
+}
+
+
+@pytest.mark.parametrize("faults", OTHER_SITES.values(), ids=OTHER_SITES.keys())
+@pytest.mark.parametrize("allow_http", [True, False])
+def test_another_site_at_the_hosts_https_does_not_lose_the_video(
+    certificate: Path,
+    encrypted: MediaServer,
+    faults: list[Fault],
+    allow_http: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    encrypted.plan(*faults * 20)
+    with serving(VIDEO) as server:
+        monkeypatch.setattr(OnePortForBoth, "plain_port", server.port)
+        source = MediaSource(
+            lambda refresh: f"http://localhost:{encrypted.port}/a",
+            policy=MediaPolicy(allow_hosts=frozenset({"localhost"}), allow_http=allow_http),
+            transport=lambda: OnePortForBoth(verify=trusting),
+            timeout=httpx.Timeout(10.0),
+            sleep=lambda seconds: None,
+        )
+        if allow_http:
+            server.plan(Fault(cut_after=300_000))
+            assert b"".join(source.iter_bytes()) == VIDEO
+            assert len(encrypted.seen) == len(faults)
+        else:
+            with pytest.raises(SourceError, match="set allow_http_media of the store"):
+                list(source.iter_bytes())
+            assert server.seen == []
 
 
 @pytest.mark.parametrize("allow_http", [False, True])

@@ -18,6 +18,7 @@ from prefect_seedance.storage.s3.store import S3Store
 from tests.storage.clips import lookalike
 from tests.storage.dishonest_s3 import Truncating
 from tests.storage.media_server import Fault, MediaServer, serving
+from tests.storage.s3_proxy import Fault as S3Fault
 from tests.storage.s3_proxy import S3Proxy, honestly
 from tests.storage.s3_servers import BUCKET, S3Server
 from tests.storage.test_store_contract import content
@@ -181,3 +182,31 @@ def test_what_is_expected_is_written_down_with_every_video(server: MediaServer, 
     assert (info.expected_size, info.expected_crc32) == (len(SMALL), f"{zlib.crc32(SMALL):08x}")
     assert info.crc32 in ("", info.expected_crc32) and info.damage() == ""
     assert info.damage(size=1023) and info.damage(crc32="00000000")
+
+
+@both
+@pytest.mark.parametrize("there", ["nothing", "its beginning", "another task's"])
+def test_a_single_writers_store_without_conditions_takes_the_video_as_it_takes_the_records(
+    server: MediaServer, moto: S3Server, proxy: S3Proxy, video: bytes, there: str
+) -> None:
+    proxy.plan(
+        S3Fault(
+            calls=("PutObject", "CompleteMultipartUpload"),
+            when=lambda request: bool({"if-match", "if-none-match"} & request.headers.keys()),
+            status=501,
+            code="NotImplemented",
+        )
+    )
+    store = S3Store(moto.settings(endpoint_url=proxy.url, single_writer=True))
+    store.require_conditions()
+    store.swap("journal/a.json", b"{ }", etag=store.create("journal/a.json", b"{}"))
+    server.content = video
+    if there != "nothing":
+        put(moto, store, video[:100], {TASK_ID_METADATA: "task-1" if there == "its beginning" else "task-2"})
+    if there == "another task's":
+        with pytest.raises(KeyTaken):
+            run(server, store)
+        assert content(store, KEY) == video[:100]
+        return
+    assert is_whole(run(server, store), store, video)
+    assert is_whole(run(server, store), store, video)
