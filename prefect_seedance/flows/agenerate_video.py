@@ -9,7 +9,7 @@ from prefect import flow
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.flows.generate_video import generate, run_name
+from prefect_seedance.flows.generate_video import run_name
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
 
@@ -61,4 +61,6 @@ async def agenerate_video(
         print(asyncio.run(two_takes("A paper boat")))
         ```
     """
+    from prefect_seedance.flows.one_video import generate
+
     return await generate(request, credentials, store, notify, options)
