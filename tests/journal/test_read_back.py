@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_seedance.client.outcome import Outcome, Refused, Unknown
+from prefect_seedance.client.outcome import Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionUnknown
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import State
@@ -210,3 +210,63 @@ def test_a_thread_that_waits_for_another_can_be_cancelled(world: World) -> None:
         with pytest.raises(SubmissionCancelled):
             other.submit(world.run, "two").result(30)
     assert world.vendor.posts == 0
+
+
+def test_a_task_that_is_there_is_attached_to_while_another_thread_has_its_turn(world: World) -> None:
+    """Or a thousand equal rows would read one record one after the other."""
+    submitted = world.run("one")
+    with world.journal.alone(INTENT, 1.0) as got, ThreadPoolExecutor(1) as other:
+        assert got
+        assert other.submit(world.run, "two").result(30)["task_id"] == submitted["task_id"]
+    assert world.vendor.posts == 1
+
+
+def test_what_is_read_without_a_turn_sends_nothing(world: World) -> None:
+    """The thread whose turn it is submits; another that saw nothing there looks again before it does."""
+    reading = threading.Event()
+
+    def before(verb: str, key: str) -> None:
+        if verb == "get" and threading.current_thread().name.startswith("other"):
+            reading.set()
+
+    world.store.before = before
+    with ThreadPoolExecutor(1, "other") as other:
+        with world.journal.alone(INTENT, 1.0) as got:
+            assert got
+            attached = other.submit(world.run, "two")
+            assert reading.wait(30)
+            submitted = world.run("one")
+        assert attached.result(30)["task_id"] == submitted["task_id"]
+    assert world.vendor.posts == 1
+
+
+def test_a_record_that_is_held_through_a_back_off_is_released_if_the_wait_for_a_turn_is_cancelled(world: World) -> None:
+    from prefect_seedance.journal.errors import SubmissionCancelled
+
+    held, backed_off, looked, over = (threading.Event() for _ in range(4))
+
+    def hold() -> None:
+        with world.journal.alone(INTENT, 30.0):
+            held.set()
+            over.wait(30)
+
+    def at(point: str) -> None:
+        if point == "backoff":
+            other.start()
+            assert held.wait(30)
+            backed_off.set()
+
+    def cancelled() -> bool:
+        if looked.is_set():
+            over.set()
+        return looked.is_set()
+
+    other = threading.Thread(target=hold)
+    world.at, world.cancelled = at, cancelled
+    world.store.before = lambda verb, key: looked.set() if verb == "get" and backed_off.is_set() else None
+    world.vendor.script = [TooManyRequests(1.0)]
+    with pytest.raises(SubmissionCancelled):
+        world.run("one")
+    other.join(30)
+    record = world.record()
+    assert record.state is State.READY and record.holder is None
