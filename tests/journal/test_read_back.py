@@ -13,6 +13,7 @@ from prefect_seedance.journal.errors import JournalUnavailable, SubmissionUnknow
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.key_locks import KeyLocks
+from prefect_seedance.storage.protocol import Blob
 from tests.journal.harness import INTENT, MemoryStore, World, _etag
 
 KEY = f"journal/records/{INTENT}.json"
@@ -270,3 +271,48 @@ def test_a_record_that_is_held_through_a_back_off_is_released_if_the_wait_for_a_
     other.join(30)
     record = world.record()
     assert record.state is State.READY and record.holder is None
+
+
+class Late(MemoryStore):
+    """Shows what was there before for the first readings behind each write of a record."""
+
+    def __init__(self, readings: int) -> None:
+        super().__init__()
+        self.readings = readings
+        self.left = 0
+        self.old: dict[str, bytes] = {}
+
+    def create(self, key: str, data: bytes) -> str:
+        self._keep(key)
+        return super().create(key, data)
+
+    def swap(self, key: str, data: bytes, *, etag: str) -> str:
+        self._keep(key)
+        return super().swap(key, data, etag=etag)
+
+    def get(self, key: str) -> Blob | None:
+        if key == KEY and self.left:
+            self.left -= 1
+            data = self.old.get(key)
+            return None if data is None else Blob(data, _etag(data), 0.0)
+        return super().get(key)
+
+    def _keep(self, key: str) -> None:
+        if key == KEY:
+            self.left = self.readings
+            self.old = {key: self.objects[key]} if key in self.objects else {}
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["create", "swap"])
+def test_a_claim_that_the_store_shows_late_is_waited_for(world: World, refused: bool) -> None:
+    if refused:
+        refuse_once(world)
+    late = Late(readings=3)
+    assert isinstance(world.store.inner, MemoryStore)
+    late.objects = world.store.inner.objects
+    world.store.inner = late
+    posts = world.vendor.posts
+    assert world.run("one")["task_id"] in world.vendor.billed
+    assert world.vendor.posts == posts + 1
+    late.left = 0
+    assert world.record().state is State.SUBMITTED
