@@ -37,7 +37,8 @@ LARGEST_AMOUNT = 1e15
 # Unix seconds of the year 5138; the same number of milliseconds is in 1973, before any task.
 FIRST_MOMENT_OUT_OF_RANGE = 1e11
 SUCCESS_CODES = frozenset({"20000", "0"})
-_JSON_TYPES = frozenset({"application/json", "text/json"})
+# Some servers label what nobody labelled as plain text. A page is none of the vendor's answers, whatever is in it.
+_JSON_TYPES = frozenset({"application/json", "text/json", "text/plain"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ class Envelope:
         message: ``msg``, or what stands for it in other gateways' errors.
         data: The payload.
         document: The whole JSON object.
-        is_vendors: Whether it has the vendor's form: sent as JSON, with a code and the text ``msg``. A proxy or a
+        is_vendors: Whether it has the vendor's form: not sent as a page, with a code and the text ``msg``. A proxy or a
             firewall may answer with JSON too, after the vendor has accepted.
     """
 
@@ -184,9 +185,10 @@ def task_id_of(data: Mapping[str, JsonValue]) -> str:
     """Read the id of the task that a payload is about: ``task_id`` as documented, else ``id``; "" if it names none.
 
     The vendor's own command line reads both. Where both stand there the documented one is meant: the other may be that
-    of a row in somebody's table.
+    of a row in somebody's table. 0 is what some servers write for no task.
     """
-    return text_of(data.get("task_id")) or text_of(data.get("id"))
+    found = [text_of(data.get(name)) for name in ("task_id", "id")]
+    return next((each for each in found if each not in ("", "0")), "")
 
 
 def amount(value: JsonValue) -> float | None:

@@ -43,7 +43,9 @@ REFUSING_STATUSES = frozenset({400, 401, 404, 405, 413, 414, 415, 422})
 # All of 4xx but the two that are about time, not about the request: it may have been carried out.
 BUSY_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
 # A task id anywhere in what came back, even in half a JSON, in any of the spellings that clients have met.
-_NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*[^"\s]|[0-9])', re.IGNORECASE)
+_NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*(?!0")[^"\s]|[1-9])|"id"\s*:\s*"(?:videos|vid)_', re.IGNORECASE)
+# The success of an answer that was cut before its task id.
+_BEGINS_AS_SUCCESS = re.compile(rb'\s*\{\s*"code"\s*:\s*"?\s*(?:20000|0)\s*[",}]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,13 @@ def read_submission(exchange: Exchange) -> Outcome:
         return _success(exchange, envelope)
     if envelope.task_id or _NAMES_A_TASK.search(exchange.body):
         return _unknown(exchange, f"a task id came without a success: {_said(envelope)}")
+    if not envelope.document and _BEGINS_AS_SUCCESS.match(exchange.body):
+        return _unknown(exchange, "it begins as a success, and ends before the task id")
     if exchange.status_code == 429:
         return TooManyRequests(retry_after_seconds(exchange.headers))
-    return _by_code(exchange, envelope) if envelope.is_vendors else _bare(exchange, envelope)
+    # A gateway's own envelope often repeats the status as the code, which says no more than the status does.
+    by_code = envelope.is_vendors and envelope.code != str(exchange.status_code)
+    return _by_code(exchange, envelope) if by_code else _bare(exchange, envelope)
 
 
 def _success(exchange: Exchange, envelope: Envelope) -> Outcome:

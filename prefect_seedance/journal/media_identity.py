@@ -28,10 +28,12 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import MediaNotIdentified
 from prefect_seedance.journal.signing_schemes import (
     AMBIGUOUS_NAMES,
+    CALENDAR_NAMES,
     CERTAIN_FOLDERS,
     EXPIRY_NAMES,
     SIGNED_FOLDERS,
     SIGNING_SCHEMES,
+    WRITTEN_DATE,
     Parameter,
     looks_like,
     names_media,
@@ -200,7 +202,7 @@ def _signature(parameters: list[Parameter], path: str, ignored: frozenset[str]) 
     if one_file:
         owned |= signatures | expiries
         if signatures or expiries:
-            owned |= {each for each in parameters if plain(each[0]) in AMBIGUOUS_NAMES and _looks_signed(each[1])}
+            owned |= {each for each in parameters if _of_a_signature(each)}
     elif signatures and expiries:  # a token alone may choose which image.png it is; one that ends is a signature
         owned |= signatures | expiries
     return owned
@@ -210,12 +212,20 @@ def _looks_signed(value: str) -> bool:
     return looks_like(value, "time") or looks_like(value, "signature")
 
 
+def _of_a_signature(parameter: Parameter) -> bool:
+    """Tell whether a parameter with an ambiguous name belongs to a signature that it stands beside."""
+    name, value = plain(parameter[0]), parameter[1]
+    if name in CALENDAR_NAMES and WRITTEN_DATE.match(value):
+        return False
+    return name in AMBIGUOUS_NAMES and _looks_signed(value)
+
+
 def _doubtful(parameter: Parameter) -> bool:
     name, value = plain(parameter[0]), parameter[1]
     if says_content(name):
         return False
     signed = _looks_signed(value) or looks_like(parameter[0], "signature")
-    return signed or (says_signature(name) and len(value) >= 8)
+    return signed or ((says_signature(name) or name in EXPIRY_NAMES) and len(value) >= 8)
 
 
 def _unsigned_path(path: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
+from urllib.parse import unquote
 
 #: One parameter: its name, decoded and in lower case, and its decoded value.
 Parameter = tuple[str, str]
@@ -29,7 +30,7 @@ _MINUTE = r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]
 
 # Values by their look.
 _SHAPES = {
-    "time": rf"{_DIGITAL_TIME}|(?i:{_HEXADECIMAL_TIME})|{_MINUTE}(?:[0-5]\d)?|20\d{{6}}T\d{{6}}Z?"
+    "time": rf"{_DIGITAL_TIME}(?:\.\d{{1,9}})?|(?i:{_HEXADECIMAL_TIME})|{_MINUTE}(?:[0-5]\d)?|20\d{{6}}T\d{{6}}Z?"
     r"|20\d\d-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d{1,9})?)?(?:Z|[+\- ]\d\d:?\d\d)?)?"
     r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} 20\d\d \d\d:\d\d:\d\d GMT",
     "digest": _DIGEST,
@@ -178,7 +179,7 @@ SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
         "sig sv",
         "sig sv ss srt sr sp st se spr sip si skoid sktid skt ske sks skv saoid suoid scid sdd ses rscc rscd rscl",
     ),
-    _scheme("Supabase", "token", "token", path=r"/storage/v1/(?:object|render/image)/sign/."),
+    _scheme("Supabase", "token", "token", path=r"/storage/v1/(?:object|render/image)/sign/[^/]+/."),
     # An access token of the file that the path names; it changes when it is revoked.
     _scheme("Firebase", "token", "token", path=r"/v0/b/[^/]+/o/."),
     # Content networks.
@@ -189,7 +190,7 @@ SIGNING_SCHEMES: tuple[SigningScheme, ...] = (
     _scheme("Tencent CDN, type A", "sign=dashed", "sign"),
     # Also Volcengine, Aliyun type E, Qiniu, Tencent VOD (``us`` is its random text; ``exper`` cuts the video short).
     _scheme("Tencent CDN, type D", "sign=signature t=time", "sign t us", needs="media file"),
-    _scheme("Kingsoft CDN", "k=digest t=time", "k t", needs="media file"),
+    _scheme("Kingsoft CDN", "k=digest t=time", "k t", needs="one file"),
     _scheme("Tencent live", "txsecret txtime", "txsecret txtime"),
     _scheme("Wangsu", "wssecret wstime", "wssecret wstime keeptime"),
     _scheme("Upyun", "_upt=upyun", "_upt"),
@@ -234,6 +235,8 @@ SIGNATURE_NAMES = _set(
     "verify tempauth"
 )
 _SIGNATURE_ENDINGS = ("token", "signature", "hmac", "jwt", "authkey")
+#: Tokens that stand for a file or a page, and sign nothing.
+_CONTENT_TOKENS = ("filetoken", "pagetoken", "nodetoken", "objtoken", "seedtoken")
 
 #: Names that say when a link ends, written without their separators.
 EXPIRY_NAMES = _set(
@@ -246,6 +249,11 @@ AMBIGUOUS_NAMES = _set(
     "e t ts st et time timestamp date ex start starttime iat nbf signtime issued key hash h s k md5 sha sha1 sha256 "
     "digest nonce rand uid keyid kid"
 )
+
+#: Of these, the names by which maps, charts and archives are asked for a day: dropped where the time is a number, kept
+#: where it is written as a date.
+CALENDAR_NAMES = _set("date time start starttime")
+WRITTEN_DATE = re.compile(r"20\d\d-?[01]\d|[A-Z]", re.ASCII)
 
 #: Names that choose a file, or a version or a form of it. Their values may look random, and are never a signature.
 CONTENT_NAMES = _set("v ver rev revision generation etag")
@@ -264,7 +272,7 @@ def says_content(name: str) -> bool:
 
 def says_signature(name: str) -> bool:
     """Tell whether a name, made `plain`, says that the parameter is a signature."""
-    return name in SIGNATURE_NAMES or name.endswith(_SIGNATURE_ENDINGS)
+    return name in SIGNATURE_NAMES or (name.endswith(_SIGNATURE_ENDINGS) and not name.endswith(_CONTENT_TOKENS))
 
 
 # What the path says.
@@ -275,13 +283,21 @@ _MEDIA_FILE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _RANDOM_FILE = re.compile(r"[\w-]{20,}", re.ASCII)
-_COUNTER = re.compile(r"[-_ ]?\d{0,3}\Z")
-#: Names of what answers with a picture, rather than of one picture: which one, the query may say.
+#: Words of which names of what answers with a picture are made, rather than of one picture: which one, the query or
+#: the folders may say.
 _ANY_FILE = _set(
-    "image images img picture pic photo file files video movie clip audio sound media download view viewer preview "
-    "thumb thumbnail render output out result index default content asset attachment original source src data get "
-    "show display"
+    "api asset attachment audio avatar banner barcode cam camera captcha cdn chart clip comfy comfyui content cover "
+    "current data default display download export fetch file final first frame full generated get icon image img "
+    "index input item job large last latest live load logo main map master media medium movie original out output "
+    "page photo pic picture play playback player poster preview private profile public qr qrcode radar raw render "
+    "rendered result scan screenshot show small snapshot sound source src static storage stream streaming task temp "
+    "thumb thumbnail tile tmp ui upload uploaded user video view viewer "
+    "\u4e0b\u8f7d \u56fe\u50cf \u56fe\u7247 \u5934\u50cf \u5c01\u9762 "
+    "\u6587\u4ef6 \u7167\u7247 \u7d20\u6750 \u89c6\u9891 \u97f3\u9891"
 )
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
+#: Digits that only count: more of them are an id or a time, and name one file. ``IMG_1234`` is a camera's name.
+_COUNTER = re.compile(r"\d{0,3}|0\d{3,5}", re.ASCII)
 
 
 def names_media(path: str) -> bool:
@@ -310,4 +326,12 @@ def names_one_folder(path: str) -> bool:
 
 
 def _common(name: str) -> bool:
-    return not name or _COUNTER.sub("", name.lower()) in _ANY_FILE
+    """Tell whether a name consists of nothing but common words and a counter."""
+    text = unquote(name)
+    words = [] if text.lower() in _ANY_FILE else _WORD.findall(text)
+    counter = "".join(word for word in words if word.isdecimal())
+    return _COUNTER.fullmatch(counter) is not None and all(word.isdecimal() or _is_common(word) for word in words)
+
+
+def _is_common(word: str) -> bool:
+    return word.lower() in _ANY_FILE or word.lower().removesuffix("s") in _ANY_FILE

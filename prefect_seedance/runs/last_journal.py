@@ -11,6 +11,8 @@ import asyncio
 import hashlib
 import logging
 import re
+from concurrent.futures import Future
+from contextlib import suppress
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableCreate, VariableUpdate
@@ -21,8 +23,8 @@ from prefect_seedance.runs.logs import note
 #: How long Prefect's server is asked: what it remembers is worth a warning, and must not hold up a video.
 _SECONDS = 15.0
 
-#: What this process has compared last, by place.
-_compared: dict[str, str] = {}
+#: What this process has compared last, by place, and when that is done.
+_compared: dict[str, tuple[str, Future[None]]] = {}
 
 
 async def compare_with_last(place: str, journal_id: str) -> None:
@@ -32,9 +34,14 @@ async def compare_with_last(place: str, journal_id: str) -> None:
         place: Of the store, as `VideoStore.place` returns it.
         journal_id: Of the journal that is there now.
     """
-    if _compared.get(place) == journal_id:
+    compared, done = _compared.get(place, ("", None))
+    if done is not None and compared == journal_id:
+        # Another video of the run asks just now: what it may have to tell comes before anything is paid for this one.
+        with suppress(TimeoutError):  # a forked child waits for what its parent does
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(done)), _SECONDS)
         return
-    _compared[place] = journal_id
+    mine = Future[None]()
+    _compared[place] = (journal_id, mine)
     try:
         await asyncio.wait_for(_compare(place, journal_id), _SECONDS)
     except Exception as error:
@@ -43,6 +50,8 @@ async def compare_with_last(place: str, journal_id: str) -> None:
             f"{variable_name(place)} could not be read or written ({type(error).__name__}).",
             level=logging.WARNING,
         )
+    finally:
+        mine.set_result(None)
 
 
 def variable_name(place: str) -> str:

@@ -64,7 +64,8 @@ class RunLabels:
                 await self._patch(taken)
                 with self._lock:
                     self.known = {**self.known, **taken}
-                    self._waiting = {name: value for name, value in self._waiting.items() if name not in taken}
+                    # Another value of the same name may have come up meanwhile, and is not written yet.
+                    self._waiting = {name: value for name, value in self._waiting.items() if taken.get(name) != value}
             finally:
                 with self._lock:
                     self._turn = None

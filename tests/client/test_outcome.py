@@ -81,6 +81,22 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "HTTP 429 with a task": (answered(429, {"data": {"task_id": "videos_1"}}), Unknown),
     "HTTP 400 that asks for a task id": (answered(400, {"error": {"message": 'no "task_id": "x"'}}), Refused),
     "HTTP 400 with no task": (answered(400, {"task_id": None, "message": "bad"}), Refused),
+    "HTTP 400 with a task that has no envelope": (answered(400, {"id": "videos_1", "status": "queued"}), Unknown),
+    "HTTP 400 with half a success": (answered(400, b'{"code": 20000, "msg": "ok", "da'), Unknown),
+    "HTTP 429 with half a success": (answered(429, b'{"code": "0", "msg": "ok"'), Unknown),
+    "HTTP 401 with half a success, and the other id": (answered(401, b'{"code":0,"data":{"id":"videos_1"'), Unknown),
+    "HTTP 401 with the status for a code": (answered(401, envelope(401, msg="no such key")), Refused),
+    "HTTP 413 with the status for a code": (answered(413, envelope("413", msg="too large")), Refused),
+    "HTTP 403 with the status for a code": (answered(403, envelope(403, msg="forbidden")), Unknown),
+    "HTTP 502 with the status for a code": (answered(502, envelope(502, msg="bad gateway")), Unknown),
+    "HTTP 200 with the status for a code": (answered(200, envelope(200, msg="ok")), Unknown),
+    "refusal with 0 for a task id": (answered(200, envelope(20002, {"task_id": 0})), Refused),
+    "busy with 0 for a task id": (answered(200, envelope(-1, {"task_id": "0", "cost": 0}, BUSY)), Busy),
+    "success with 0 for a task id": (answered(200, envelope(20000, {"task_id": 0})), Unknown),
+    "refusal labelled as plain text": (
+        answered(200, envelope(20002, msg="duration"), content_type="text/plain; charset=utf-8"),
+        Refused,
+    ),
     "HTTP 404": (answered(404, b""), Refused),
     "moved": (answered(301, b"", location="https://api.viraltok.ai/"), Unknown),
     "moved, keeping the method": (answered(308, b"<html>", location="https://api.viraltok.ai/"), Unknown),
@@ -267,7 +283,9 @@ def test_without_the_vendors_envelope_only_the_short_list_is_a_refusal(bare: Exc
 @pytest.mark.parametrize(
     ("code", "expected"), [(20001, Refused), ("20002", Refused), (40000, TooManyRequests), (50007, Unknown)]
 )
-@pytest.mark.parametrize("label", ["", "application/json", "Application/JSON; charset=utf-8", "text/json"])
+@pytest.mark.parametrize(
+    "label", ["", "application/json", "Application/JSON; charset=utf-8", "text/json", "text/plain"]
+)
 def test_the_vendors_code_decides_under_every_status(code: object, expected: type[Outcome], label: str) -> None:
     exchange = answered(0, envelope(code, msg=""), **({"Content_Type": label} if label else {}))
     for status in {*range(200, 600)} - {429}:

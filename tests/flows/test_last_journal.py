@@ -1,5 +1,6 @@
 """A new run may begin a new journal, but not in silence where Prefect's server knows another one."""
 
+import asyncio
 import logging
 import shutil
 from collections.abc import Iterator
@@ -8,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import VariableUpdate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import Variable
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, generate_video
-from prefect_seedance.runs.last_journal import variable_name
+from prefect_seedance.runs.last_journal import compare_with_last, variable_name
 from prefect_seedance.simulator import Simulator
 from tests.flows import shown
 from tests.flows.another_process import forget
@@ -134,6 +136,23 @@ def test_a_place_that_the_server_has_not_seen_is_named_once(
     shown.logged(second, "was accepted")
     assert not [each for each in shown.messages(second) if "not seen" in each or "last seen" in each]
     assert store.place in variable(store).tags
+
+
+def test_a_video_beside_the_one_that_asks_waits_for_what_is_told(store: VideoStore) -> None:
+    last, now = "a" * 32, store.journal_id()
+    asyncio.run(compare_with_last(store.place, last))
+
+    async def known_then() -> object:
+        await compare_with_last(store.place, now)
+        async with get_client() as client:
+            found = await client.read_variable_by_name(variable_name(store.place))
+        return found and found.value
+
+    @flow
+    async def both() -> list[object]:
+        return await asyncio.gather(known_then(), known_then())
+
+    assert asyncio.run(both()) == [now, now]
 
 
 def test_a_further_video_of_a_process_asks_nothing(

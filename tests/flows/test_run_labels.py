@@ -200,6 +200,21 @@ def test_siblings_that_write_at_the_same_moment_lose_nothing(prefect_server: str
     assert len(patches) <= 3, "each request takes along what has come up meanwhile"
 
 
+def test_a_value_that_changes_while_the_one_before_is_written_is_written_too(prefect_server: str) -> None:
+    """A journal that has two addresses, for example: both writers name the same label."""
+
+    @flow
+    async def parent() -> str:
+        current: CurrentRun = await current_run()
+        labels = current.lineage[0]
+        first = asyncio.create_task(labels.write({"seedance.of": "one"}))
+        await asyncio.sleep(0)  # it is on its way
+        await asyncio.gather(first, labels.write({"seedance.of": "two"}))
+        return current.id
+
+    assert shown.flow_run(UUID(asyncio.run(parent()))).labels["seedance.of"] == "two"
+
+
 def test_a_failed_writer_takes_nobody_with_it(prefect_server: str, tmp_path: Path) -> None:
     """Whoever waits for another's request sees whether its own labels have arrived."""
 

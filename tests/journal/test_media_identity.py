@@ -177,6 +177,21 @@ SECRET, OTHER_SECRET = SIGNERS[0].web, SIGNERS[1].web
         pytest.param(f"/out/output_1.mp4?sig={SECRET}", f"/out/output_1.mp4?sig={OTHER_SECRET}", id="any output"),
         pytest.param(f"/download?key={HEX}&exp=1795348800", f"/download?key={OTHER_HEX}&exp=1795348800", id="a key"),
         pytest.param(f"/render.php?sign={HEX}&t=1795348800", f"/render.php?sign={OTHER_HEX}&t=1795348801", id="script"),
+        pytest.param(f"/avatar.png?token={HEX}", f"/avatar.png?token={OTHER_HEX}", id="whose avatar"),
+        pytest.param(f"/snapshot.jpg?token={SECRET}", f"/snapshot.jpg?token={OTHER_SECRET}", id="which camera"),
+        pytest.param(f"/getImage.jpg?token={SECRET}", f"/getImage.jpg?token={OTHER_SECRET}", id="a name of two words"),
+        pytest.param(f"/1.png?token={HEX}", f"/1.png?token={OTHER_HEX}", id="a number for a name"),
+        pytest.param(f"/frame_0001.png?token={HEX}", f"/frame_0001.png?token={OTHER_HEX}", id="a counted frame"),
+        pytest.param(f"/%E5%B0%81%E9%9D%A2.png?sig={HEX}", f"/%E5%B0%81%E9%9D%A2.png?sig={OTHER_HEX}", id="in Chinese"),
+        pytest.param(f"/cat.png?file_token={HEX}", f"/cat.png?file_token={OTHER_HEX}", id="the token of a file"),
+        pytest.param(f"/image.jpg?k={HEX}&t=1795348800", f"/image.jpg?k={OTHER_HEX}&t=1795348801", id="k and t"),
+        pytest.param("/storage/v1/object/sign/a?token=1", "/storage/v1/object/sign/a?token=2", id="no object's name"),
+        pytest.param(f"/{HEX}/1795348800/0.png", f"/{OTHER_HEX}/1795348801/0.png", id="a job's first image"),
+        pytest.param(f"/{HEX}/1795348800/results/0.png", f"/{OTHER_HEX}/1795348801/results/0.png", id="its results"),
+        pytest.param(
+            f"/{HEX}/1795348800/ComfyUI_00001_.png", f"/{OTHER_HEX}/1795348801/ComfyUI_00001_.png", id="a tool's output"
+        ),
+        pytest.param(f"/202611221200/{HEX}/cover.jpg", f"/202611221201/{OTHER_HEX}/cover.jpg", id="a job's cover"),
         pytest.param("/view?id=1795348800", "/view?id=1795348801", id="a number that is no time"),
         pytest.param(f"/cat.png?id={HEX}&token={SECRET}", f"/cat.png?id={OTHER_HEX}&token={SECRET}", id="an id"),
         pytest.param("/cat.png?token=winter", "/cat.png?token=summer", id="a word"),
@@ -216,6 +231,35 @@ def test_what_may_be_another_file_is_another_link(one: str, other: str) -> None:
 )
 def test_what_no_client_tells_apart_is_one_link(spelling: str) -> None:
     assert media_identity(spelling) == f"{FILE}?v=~1"
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("date", "2026-11-27", "2026-11-28"),
+        ("time", "2026-11-27T10:00:00Z", "2026-11-27T11:00:00Z"),
+        ("start", "20261127T100000Z", "20261127T110000Z"),
+    ],
+)
+def test_a_date_that_is_asked_for_counts_beside_a_token(name: str, one: str, other: str) -> None:
+    links = [read_link(f"{CDN}/rainfall-over-rome.png?{name}={day}&token={HEX}") for day in (one, other)]
+    assert links[0].text != links[1].text
+    assert all(link.left_out == ("token",) and link.doubtful == (name,) for link in links)
+
+
+def test_whose_avatar_it_is_counts_beside_an_end() -> None:
+    links = [read_link(f"{CDN}/avatar.png?uid={each.uuid}&expires={each.seconds}") for each in SIGNERS[:2]]
+    assert links[0].text != links[1].text
+
+
+@pytest.mark.parametrize("name", ["IMG_1234.jpg", "image-20261127033604.png", "cover-of-may.jpg", "84213.png"])
+def test_a_name_that_names_one_file_is_known_by_its_signature_alone(name: str) -> None:
+    assert {read_link(f"{CDN}/{name}?token={each.md5}").text for each in SIGNERS} == {f"{CDN}/{name}"}
+
+
+def test_an_end_with_a_fraction_is_left_out_and_one_of_another_form_is_told() -> None:
+    assert read_link(f"{FILE}?expires=1795348800.25&signature={HEX}").text == FILE
+    assert read_link(f"{FILE}?expires=Fri+Nov+27+2026&signature={HEX}").doubtful == ("expires",)
 
 
 def test_another_port_is_another_link() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from prefect_seedance.client.outcome import Outcome, Refused, Unknown
+from prefect_seedance.client.outcome import Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionUnknown
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.key_locks import KeyLocks
+from prefect_seedance.storage.protocol import Blob
 from tests.journal.harness import INTENT, MemoryStore, World, _etag
 
 KEY = f"journal/records/{INTENT}.json"
@@ -210,3 +211,108 @@ def test_a_thread_that_waits_for_another_can_be_cancelled(world: World) -> None:
         with pytest.raises(SubmissionCancelled):
             other.submit(world.run, "two").result(30)
     assert world.vendor.posts == 0
+
+
+def test_a_task_that_is_there_is_attached_to_while_another_thread_has_its_turn(world: World) -> None:
+    """Or a thousand equal rows would read one record one after the other."""
+    submitted = world.run("one")
+    with world.journal.alone(INTENT, 1.0) as got, ThreadPoolExecutor(1) as other:
+        assert got
+        assert other.submit(world.run, "two").result(30)["task_id"] == submitted["task_id"]
+    assert world.vendor.posts == 1
+
+
+def test_what_is_read_without_a_turn_sends_nothing(world: World) -> None:
+    """The thread whose turn it is submits; another that saw nothing there looks again before it does."""
+    reading = threading.Event()
+
+    def before(verb: str, key: str) -> None:
+        if verb == "get" and threading.current_thread().name.startswith("other"):
+            reading.set()
+
+    world.store.before = before
+    with ThreadPoolExecutor(1, "other") as other:
+        with world.journal.alone(INTENT, 1.0) as got:
+            assert got
+            attached = other.submit(world.run, "two")
+            assert reading.wait(30)
+            submitted = world.run("one")
+        assert attached.result(30)["task_id"] == submitted["task_id"]
+    assert world.vendor.posts == 1
+
+
+def test_a_record_that_is_held_through_a_back_off_is_released_if_the_wait_for_a_turn_is_cancelled(world: World) -> None:
+    from prefect_seedance.journal.errors import SubmissionCancelled
+
+    held, backed_off, looked, over = (threading.Event() for _ in range(4))
+
+    def hold() -> None:
+        with world.journal.alone(INTENT, 30.0):
+            held.set()
+            over.wait(30)
+
+    def at(point: str) -> None:
+        if point == "backoff":
+            other.start()
+            assert held.wait(30)
+            backed_off.set()
+
+    def cancelled() -> bool:
+        if looked.is_set():
+            over.set()
+        return looked.is_set()
+
+    other = threading.Thread(target=hold)
+    world.at, world.cancelled = at, cancelled
+    world.store.before = lambda verb, key: looked.set() if verb == "get" and backed_off.is_set() else None
+    world.vendor.script = [TooManyRequests(1.0)]
+    with pytest.raises(SubmissionCancelled):
+        world.run("one")
+    other.join(30)
+    record = world.record()
+    assert record.state is State.READY and record.holder is None
+
+
+class Late(MemoryStore):
+    """Shows what was there before for the first readings behind each write of a record."""
+
+    def __init__(self, readings: int) -> None:
+        super().__init__()
+        self.readings = readings
+        self.left = 0
+        self.old: dict[str, bytes] = {}
+
+    def create(self, key: str, data: bytes) -> str:
+        self._keep(key)
+        return super().create(key, data)
+
+    def swap(self, key: str, data: bytes, *, etag: str) -> str:
+        self._keep(key)
+        return super().swap(key, data, etag=etag)
+
+    def get(self, key: str) -> Blob | None:
+        if key == KEY and self.left:
+            self.left -= 1
+            data = self.old.get(key)
+            return None if data is None else Blob(data, _etag(data), 0.0)
+        return super().get(key)
+
+    def _keep(self, key: str) -> None:
+        if key == KEY:
+            self.left = self.readings
+            self.old = {key: self.objects[key]} if key in self.objects else {}
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["create", "swap"])
+def test_a_claim_that_the_store_shows_late_is_waited_for(world: World, refused: bool) -> None:
+    if refused:
+        refuse_once(world)
+    late = Late(readings=3)
+    assert isinstance(world.store.inner, MemoryStore)
+    late.objects = world.store.inner.objects
+    world.store.inner = late
+    posts = world.vendor.posts
+    assert world.run("one")["task_id"] in world.vendor.billed
+    assert world.vendor.posts == posts + 1
+    late.left = 0
+    assert world.record().state is State.SUBMITTED

@@ -19,6 +19,7 @@ an idempotency key of the vendor could close these.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ Post = Callable[[float, Callable[[], bool]], Outcome]
 
 #: When something ends the section from outside there are seconds left, not minutes.
 HASTE = Patience(5.0, stubborn=True)
+#: How long a store may take to show a claim that it has taken.
+_SECONDS_UNTIL_SEEN = 10.0
 #: How often a claim is renewed before the store is called too slow.
 _RENEWALS = 5
 
@@ -244,11 +247,14 @@ def _check_it_stands(journal: Journal, current: Claim, policy: SubmissionPolicy)
         JournalUnavailable: The store does not have what it said it had written, or does not answer.
     """
     claimed = current.entry.record
-    found = journal.read(current.intent, Patience(policy.store_patience_seconds))
-    if found is not None and found.record.nonce == claimed.nonce:
-        return
-    if found is not None and found.record.rev >= claimed.rev:
-        raise RecordChanged(journal.uri_of(current.intent), current.intent)
+    # A store may show what was there before for a moment. To give up at once would leave a claim that reads as unknown.
+    for pause in itertools.chain(Patience(_SECONDS_UNTIL_SEEN).pauses(), (0.0,)):
+        found = journal.read(current.intent, Patience(policy.store_patience_seconds))
+        if found is not None and found.record.nonce == claimed.nonce:
+            return
+        if found is not None and found.record.rev >= claimed.rev:
+            raise RecordChanged(journal.uri_of(current.intent), current.intent)
+        journal.sleep(pause)
     detail = "the store reported a write as done, and reads back what was there before."
     raise JournalUnavailable(journal.uri_of(current.intent), detail, current.intent)
 

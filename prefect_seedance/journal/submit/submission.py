@@ -12,7 +12,6 @@ person's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from prefect_seedance.client.retry import SubmissionRetries
@@ -106,9 +105,20 @@ class _Call:
         self._told: Decision | None = None
 
     def run(self) -> SubmittedVideo:
+        try:
+            return self._run()
+        except BaseException:
+            if self._holder:  # held through a back-off, and stopped before it was claimed once more
+                let_go(self._journal, self._intent, self._holder, "stopped in or after a back-off")
+            raise
+
+    def _run(self) -> SubmittedVideo:
+        turn_seconds = 0.0
         for _ in range(_RACES):
             with ExitStack() as alone:
-                self._await_turn(alone)
+                # Between processes the swap on what was read decides. Within one it need not be relied on: only the
+                # thread whose turn it is may send. What is there already needs no turn, or equal requests would queue.
+                has_turn = alone.enter_context(self._journal.alone(self._intent, turn_seconds))
                 entry = self._journal.read(self._intent)
                 if entry is not None and not entry.record.request:
                     entry = self._journal.update(self._intent, self._identified, step="evidence")
@@ -118,10 +128,15 @@ class _Call:
                     policy=self._submission.policy,
                     holder=self._holder,
                 )
+                if verdict.decision.sends and not has_turn:
+                    self._wait_for_turn(turn_seconds)
+                    turn_seconds = _SLICE_SECONDS
+                    continue
+                turn_seconds = 0.0
                 self._tell(verdict)
                 match verdict.decision:
                     case Decision.SUBMIT | Decision.RESUBMIT:
-                        result = self._attempt(entry, verdict, alone.close)
+                        result = attempt(self._submission, entry, verdict, self._retries, alone.close)
                         if not isinstance(result, LookAgain):
                             return result
                         alone.close()
@@ -142,18 +157,13 @@ class _Call:
     def _identified(self, record: Record) -> Record:
         return changes.identified(record, self._submission.identity, self._submission.delivery)
 
-    def _await_turn(self, alone: ExitStack) -> None:
-        """Wait until no other thread of this process decides about the intent or writes its record.
-
-        Between processes the swap on what was read decides. Within one it need not be relied on.
-        """
-        while not alone.enter_context(self._journal.alone(self._intent, _SLICE_SECONDS)):
-            alone.close()
-            if self._callbacks.cancelled():
-                raise SubmissionCancelled(self._intent)
-            self._waited += _SLICE_SECONDS
-            if self._waited >= self._submission.policy.hold_patience_seconds:
-                raise HeldByAnother(self._intent, self._waited, "", "being decided in this process")
+    def _wait_for_turn(self, waited: float) -> None:
+        """Go on waiting while another thread of this process decides about the intent, or stop."""
+        if self._callbacks.cancelled():
+            raise SubmissionCancelled(self._intent)
+        self._waited += waited
+        if self._waited >= self._submission.policy.hold_patience_seconds:
+            raise HeldByAnother(self._intent, self._waited, "", "being decided in this process")
 
     def _tell(self, verdict: Verdict) -> None:
         """Say what was decided, when it is something new."""
@@ -161,16 +171,6 @@ class _Call:
             return
         self._told = verdict.decision
         self._callbacks.log(logging.INFO, f"Intent {self._intent}: {verdict.decision}, since {verdict.reason}.")
-
-    def _attempt(
-        self, entry: Entry | None, verdict: Verdict, claimed: Callable[[], None]
-    ) -> SubmittedVideo | LookAgain:
-        try:
-            return attempt(self._submission, entry, verdict, self._retries, claimed)
-        except BaseException:
-            if self._holder:  # held through a back-off, and stopped before it was claimed once more
-                let_go(self._journal, self._intent, self._holder, "stopped after a back-off")
-            raise
 
     def _attach(self, entry: Entry, verdict: Verdict) -> SubmittedVideo | None:
         """Point to the task that the record has; None if it is to be read again."""
@@ -201,16 +201,11 @@ class _Call:
         self._pause(seconds)
 
     def _back_off(self, look: LookAgain) -> None:
-        """Pause, while the record is ready and held by us; give it free if the pause is cut short."""
+        """Pause, while the record is ready and held by us."""
         self._holder = look.holder
-        if not look.pause_seconds:
-            return
-        self._journal.at("backoff")
-        try:
+        if look.pause_seconds:
+            self._journal.at("backoff")
             self._pause(look.pause_seconds)
-        except BaseException:
-            let_go(self._journal, self._intent, look.holder, "cancelled in a back-off")
-            raise
 
     def _pause(self, seconds: float) -> None:
         while seconds > 0:
