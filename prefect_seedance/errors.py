@@ -40,6 +40,7 @@
             ├── HeldByAnother         another run keeps it busy
             ├── TooManyUnknowns       several unknown outcomes in a row
             ├── RunNotLabelled        Prefect does not keep what a retry must find again
+            ├── OrderChanged          a retry asks for another video than its run began with
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -100,6 +101,7 @@ from prefect_seedance.journal.errors import (
     JournalGone,
     JournalUnavailable,
     MediaNotIdentified,
+    OrderChanged,
     RecordChanged,
     RecordDamaged,
     RecordTooNew,
@@ -170,6 +172,7 @@ __all__ = [
     "NotAVideo",
     "NotReadable",
     "NotWritable",
+    "OrderChanged",
     "OutcomeUnknown",
     "RateLimited",
     "RecordChanged",

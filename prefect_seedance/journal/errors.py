@@ -18,6 +18,7 @@
         │   ├── HeldByAnother       another run keeps the intent busy
         │   ├── TooManyUnknowns     several unknown outcomes in a row: the run sends nothing more
         │   ├── RunNotLabelled      Prefect does not keep what a retry of the run must find again
+        │   ├── OrderChanged        a retry asks for another video than the one that its run began with
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
             └── BalanceContradicts  not billed, says the person; the balance fell by exactly the price
@@ -281,6 +282,19 @@ class RunNotLabelled(SubmissionStopped):
             f"Nothing was sent: the labels of flow run {run_id} could not be written ({cause}). They tell a retry "
             "which journal the run began with and what its videos are shared within, without which it could pay again. "
             "See that Prefect's API works, then retry this run."
+        )
+
+
+class OrderChanged(SubmissionStopped):
+    """A retry of a run that makes one video asks for another one: the store or the credentials were edited."""
+
+    def __init__(self, intent: str, began_with: str) -> None:
+        self.intent, self.began_with = intent, began_with
+        super().__init__(
+            f"Nothing was sent: this run began with intent {began_with}..., and what its retry asks for is intent "
+            f"{intent}, another video, which would be paid for as well. Between the two tries the account label of the "
+            "credentials, ignored_link_parameters of the store or what the request names was changed. Change it back, "
+            "which costs nothing, and retry. If the other video is what you want, start a new run."
         )
 
 

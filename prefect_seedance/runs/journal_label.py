@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.journal.errors import OrderChanged
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.current_run import ROOT, SCHEDULED, CurrentRun
 from prefect_seedance.runs.last_journal import compare_with_last
@@ -42,10 +43,14 @@ async def hold_to_its_journal(
     Raises:
         JournalGone: The journal is gone, or it is another one; nothing is submitted.
         JournalUnavailable: The store does not answer.
+        OrderChanged: It is a retry of a run that makes one video, and the first try began another; nothing is
+            submitted.
         RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
     """
     # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
     retry = current.is_retry or (flow_run.get_run_count() or 0) > 1
+    if only_video and retry:
+        _hold_to_its_video(current.labels, identity.intent)
     expected = _expected(store.place, current, identity.intent, retry=retry)
     found = await threads.run(threads.RECORDS, store.journal_id, expected=expected, anew=retry)
     kept = {
@@ -70,6 +75,13 @@ def journal_label(intent: str, journal_id: str) -> str:
         'seedance.journal.2e5b2ced3957.f00d5aa2f177'
     """
     return f"{_of_video(intent)}{journal_id[:12]}"
+
+
+def _hold_to_its_video(labels: Mapping[str, str], intent: str) -> None:
+    """Refuse another video than the one that the labels of this run name, if they name any."""
+    begun = [name.removeprefix(_PREFIX).partition(".")[0] for name in labels if name.startswith(_PREFIX)]
+    if begun and not any(intent.startswith(each) for each in begun):
+        raise OrderChanged(intent, begun[0])
 
 
 def _of_video(intent: str) -> str:

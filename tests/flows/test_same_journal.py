@@ -16,7 +16,7 @@ from prefect.flow_engine import run_flow_sync
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoStore, create_video, generate_video
 from prefect_seedance.blocks.video_store import _journal_ids
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.journal.errors import JournalGone
+from prefect_seedance.journal.errors import JournalGone, OrderChanged
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.store_identity import identify_store
 from prefect_seedance.runs.current_run import current_run
@@ -284,6 +284,21 @@ def test_a_run_that_was_refused_for_free_has_not_begun(
     state = generate_video(BOAT, credentials, store, ["slack-webhook/nobody"], return_state=True)
     assert isinstance(state.result(raise_on_failure=False), InvalidRequest)
     assert not [name for name in shown.flow_run(shown.run_of(state)).labels if name.startswith("seedance.")]
+
+
+def test_a_retry_that_would_make_another_video_stops(
+    failing: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    """The account's label is a part of every intent, and a saved block may be edited between two tries."""
+    run = shown.run_of(generate_video(BOAT, credentials, store, return_state=True))
+    renamed = credentials.model_copy(update={"account": "renamed"})
+    again = run_there(generate_video, run, request=BOAT, credentials=renamed, store=store)
+    with pytest.raises(OrderChanged, match=r"Nothing was sent.*Change it back") as stopped:
+        again.result()
+    assert SOME_VIDEO.intent.startswith(stopped.value.began_with)
+    assert failing.requests().create_received == 1
+    back = run_there(generate_video, run, request=BOAT, credentials=credentials, store=store)
+    assert not isinstance(back.result(raise_on_failure=False), OrderChanged)
 
 
 def test_a_new_run_may_begin_a_new_journal(
