@@ -237,6 +237,12 @@ def test_every_line_of_the_log_is_an_aside() -> None:
     assert [name for name in direct if not name.startswith(exempt)] == []
 
 
+def test_no_wait_can_swallow_a_cancellation() -> None:
+    """`asyncio.wait_for` of Python 3.11 does, if what it waits for ends in that moment; `asyncio.timeout` does not."""
+    found = [path for path in MODULES if "asyncio.wait_for(" in path.read_text(encoding="utf-8")]
+    assert found == []
+
+
 def test_no_folder_is_crowded() -> None:
     folders = {path.parent for path in MODULES if path.parent.name not in CROWDED}
     counted = {str(folder.relative_to(ROOT)): len([*folder.glob("[!_]*.py")]) for folder in folders}

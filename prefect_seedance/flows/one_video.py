@@ -168,7 +168,8 @@ async def _standing(progress: Progress, store: VideoStore) -> Standing:
     known = Standing(progress.task_id, scope=order.identity.scope)
     looking = threads.run(threads.RECORDS, lambda: look_up(store.destination(), order.identity, run_observer("create")))
     try:
-        found = await asyncio.wait_for(looking, _LOOKING_SECONDS)
+        async with asyncio.timeout(_LOOKING_SECONDS):
+            found = await looking
     except Exception:  # too slow, or no store at all: the error of the run says why
         return known
     return found if found.task_id or found.unknown else known

@@ -21,7 +21,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.request.video_request import VideoRequest, clean_text
+from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.journal.media_identity import MediaIdentity, media_identity
 
 #: The scope of ``reuse="always"``: whichever run asks.
@@ -172,7 +172,7 @@ def identify(
         MediaNotIdentified: See `canonical`.
     """
     asked = canonical(request, media, ignored_parameters)
-    account = clean_text(account)
+    account = canonical_text(account)
     # ASCII with escapes: the text that is hashed is the same wherever it is written.
     text = json.dumps(
         {"request": asked, "take": request.take, "scope": scope, "account": account},
@@ -217,6 +217,6 @@ def named_scope(text: str) -> str:
     Raises:
         ValueError: The name is empty, which would share with every run.
     """
-    if not clean_text(text):
+    if not canonical_text(text):
         raise ValueError('reuse="scope" needs a reuse_scope, for example "2026-11-22"')
-    return f"scope:{clean_text(text)}"
+    return f"scope:{canonical_text(text)}"

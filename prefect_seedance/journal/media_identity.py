@@ -143,7 +143,7 @@ def _links(request: VideoRequest) -> list[tuple[str, str]]:
 
 # RFC 3986, appendix B. Unlike urlsplit it takes every text, and means the same in every version of Python.
 _LINK = re.compile(r"([^:/?#]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
-_DEFAULT_PORT = {"https": re.compile(r":(?:443)?\Z"), "http": re.compile(r":(?:80)?\Z")}
+_DEFAULT_PORT = {"https": re.compile(r"(?::(?:443)?)+\Z"), "http": re.compile(r"(?::(?:80)?)+\Z")}
 #: Not behind half an escape: what is unescaped there would complete it.
 _ESCAPE = re.compile(r"(?<!%)(?<!%[0-9a-fA-F])%[0-9a-fA-F]{2}")
 

@@ -38,12 +38,14 @@ async def compare_with_last(place: str, journal_id: str) -> None:
     if done is not None and compared == journal_id:
         # Another video of the run asks just now: what it may have to tell comes before anything is paid for this one.
         with suppress(TimeoutError):  # a forked child waits for what its parent does
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(done)), _SECONDS)
+            async with asyncio.timeout(_SECONDS):
+                await asyncio.shield(asyncio.wrap_future(done))
         return
     mine = Future[None]()
     _compared[place] = (journal_id, mine)
     try:
-        await asyncio.wait_for(_compare(place, journal_id), _SECONDS)
+        async with asyncio.timeout(_SECONDS):
+            await _compare(place, journal_id)
     except Exception as error:
         note(
             f"Whether the journal at {place} is the one that was there before is not known: Prefect's variable "

@@ -186,6 +186,7 @@ async def _tagged(tag: str) -> None:
 async def _shown(show: Callable[[], Awaitable[object]]) -> None:
     """Show something; neither its wording nor its writing can fail the run."""
     try:
-        await asyncio.wait_for(show(), _SECONDS)
+        async with asyncio.timeout(_SECONDS):
+            await show()
     except Exception as error:
         log("notify", f"The run's page was not written: {words_of(error)}", level=logging.WARNING)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from itertools import product
 from typing import Any
 
@@ -186,10 +187,18 @@ def test_an_unknown_model_does_not_hide_what_no_model_takes(fields: Fields, name
     assert_the_oracle_agrees(fields)
 
 
+#: White space and what has no width, round a text.
+BLANK_ENDS = re.compile(r"\A[\s\u200b\u2060\ufeff]+|[\s\u200b\u2060\ufeff]+\Z")
+
+
 def expected_body(fields: Fields) -> Fields:
     """Write down what the vendor gets, a second time."""
     model = fields["other_model"] or fields["model"]
-    body = {"model": model, "prompt": fields["prompt"], "duration": fields["duration"]}
+    body = {
+        "model": model,
+        "prompt": unicodedata.normalize("NFC", fields["prompt"]).strip(),
+        "duration": fields["duration"],
+    }
     if fields["resolution"] != "auto" and not oracle.ignores_resolution(model):
         body["resolution"] = fields["resolution"]
     if fields["ratio"] != "auto":

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from prefect_seedance.client.request import routes
 from prefect_seedance.client.request.routes import ROUTES, ResolutionRule, Route
-from prefect_seedance.client.request.video_request import VideoRequest, clean_text
+from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.client.request.wire import request_body
 from prefect_seedance.journal.errors import MediaNotIdentified
 from prefect_seedance.journal.identity import (
@@ -226,12 +226,12 @@ def test_what_belongs_to_a_text_stays(prompt: str) -> None:
 def test_every_white_space_is_blank() -> None:
     for code in range(sys.maxunicode + 1):
         if chr(code).isspace():
-            assert clean_text(f"{chr(code)}x{chr(code)}") == "x", hex(code)
+            assert canonical_text(f"{chr(code)}x{chr(code)}") == "x", hex(code)
 
 
 @given(text=st.text())
-def test_a_clean_text_stays_as_it_is(text: str) -> None:
-    assert clean_text(clean_text(text)) == clean_text(text)
+def test_a_canonical_text_stays_as_it_is(text: str) -> None:
+    assert canonical_text(canonical_text(text)) == canonical_text(text)
 
 
 def test_scope_and_account_are_compared_in_one_form_too() -> None:

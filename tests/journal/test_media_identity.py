@@ -285,6 +285,7 @@ HOSTILE = st.one_of(
 
 @example(start=f"{FILE}?", rest="%%34%31=%3%41")
 @example(start="https://h/", rest="%%34%31%3%41")
+@example(start="https://", rest="::")
 @given(start=st.sampled_from(["", "https://", "http://", "HTTPS://[", "https://h/", f"{FILE}?"]), rest=HOSTILE)
 def test_no_text_is_too_odd(start: str, rest: str) -> None:
     link = read_link(start + rest)

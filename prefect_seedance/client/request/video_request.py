@@ -19,11 +19,11 @@ _AROUND = (
 )
 
 
-def clean_text(text: str) -> str:
+def canonical_text(text: str) -> str:
     r"""Bring a text into the form in which it is sent and compared: composed (NFC), with nothing blank around it.
 
     Example:
-        >>> clean_text("\ufeff Cafe\u0301\n") == "Caf\xe9"
+        >>> canonical_text("\ufeff Cafe\u0301\n") == "Caf\xe9"
         True
     """
     return unicodedata.normalize("NFC", text).strip(_AROUND)
@@ -58,7 +58,7 @@ class VideoRequest(RequestFields):
     @classmethod
     def _clean(cls, value: str) -> str:
         # What is nothing but blanks stays, to be refused: cleared, it would choose the listed model.
-        return clean_text(value) or value
+        return canonical_text(value) or value
 
     @model_validator(mode="wrap")
     @classmethod
