@@ -84,6 +84,8 @@ def test_an_interrupt_says_what_would_go_on_at_the_vendor(tmp_path: Path) -> Non
     process = subprocess.Popen(
         [*COMMAND, "demo", "--folder", "out", "--seconds", "100"],
         cwd=tmp_path, stdout=slave, stderr=slave, stdin=slave, start_new_session=True,
+        # Tests in the background of a script inherit that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     os.close(slave)
     seen = ""
