@@ -55,7 +55,7 @@ def open_chromium() -> Iterator[Browser]:
 
 
 def open_context(browser: Browser, *, width: int = 1280, height: int = 900, scale: float = 1) -> BrowserContext:
-    """Give a window without cookies and history; sizes are in CSS pixels."""
+    """Return a window without cookies and history; sizes are in CSS pixels."""
     size = {"width": width, "height": height}
     context = browser.new_context(viewport=size, device_scale_factor=scale)  # type: ignore[arg-type]
     context.set_default_timeout(PATIENCE_MS)

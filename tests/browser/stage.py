@@ -46,7 +46,7 @@ class Stage:
         return ask(f"{self.url}/api/{path}", body or None)
 
     def deployment_id(self) -> str:
-        """Give the id of the deployment that the forms are of."""
+        """Return the id of the deployment that the forms are of."""
         return str(self.ask(f"deployments/name/{DEPLOYMENT}")["id"])
 
     def runs(self) -> list[dict[str, Any]]:

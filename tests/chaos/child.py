@@ -37,7 +37,7 @@ AT_ONCE = 4
 
 
 def request_for(prompt: str, take: str = "1") -> VideoRequest:
-    """Give the request of a prompt: the smallest video."""
+    """Return the request of a prompt: the smallest video."""
     return VideoRequest(prompt=prompt, take=take, model="seedance2.0-mini", resolution="480p", duration=4)
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from prefect_seedance.simulator import Simulator, running_simulator
 from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.report import Table
 from tests.chaos.scenarios import Scenario
 from tests.conftest import LoopbackOnly
+from tests.storage.s3_proxy import S3Proxy, faulty_line
 from tests.storage.s3_servers import S3Server, moto
 
 __all__ = ["moto"]  # a fixture
@@ -22,6 +24,20 @@ AT_ONCE = 3
 _SLEEPERS_AT_ONCE = 20
 
 _tables = pytest.StashKey[dict[str, Table]]()
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[Simulator]:
+    """A vendor whose videos are not done while a test runs."""
+    with running_simulator(seconds=600.0) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def line(moto: S3Server) -> Iterator[S3Proxy]:
+    """A line to S3 that can be made dishonest."""
+    with faulty_line(moto.url) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="package")

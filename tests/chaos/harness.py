@@ -71,11 +71,11 @@ class Chaos:
         return self.folder / "home"
 
     def on(self, bucket: S3Server) -> Chaos:
-        """Give the same world with the stores in a bucket, and a table of its own."""
+        """Return the same world with the stores in a bucket, and a table of its own."""
         return replace(self, bucket=bucket, table=Table())
 
     def store_settings(self, folder: Path) -> dict[str, str]:
-        """Give the fields of the store of the case with this folder."""
+        """Return the fields of the store of the case with this folder."""
         if self.bucket is None:
             return {"location": str(folder / "store")}
         return {

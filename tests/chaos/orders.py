@@ -63,7 +63,7 @@ class Order:
     task_id: str = ""
 
     def values(self) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         return asdict(self)
 
     @classmethod
@@ -82,7 +82,7 @@ class Report:
         sha256: Of the stored video.
         reused: Whether another run had paid for it.
         error: Class of what it raised, "" for nothing.
-        ours: Whether that is an error of this package, rather than of an overloaded Prefect server, say.
+        ours: Whether that is an error of this package, rather than, for example, of an overloaded Prefect server.
         message: Its words.
     """
 

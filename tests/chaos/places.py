@@ -58,7 +58,7 @@ _REFUSED: Mapping[Part, tuple[str, dict[str, str]]] = {
 
 
 def place_of(settings: Mapping[str, str]) -> Place:
-    """Give the place that a store's settings name."""
+    """Return the place that a store's settings name."""
     return (Bucket if settings["location"].startswith("s3://") else Folder)(settings)
 
 

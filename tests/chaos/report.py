@@ -48,7 +48,7 @@ class Table:
             self.outcomes.append(outcome)
 
     def lines(self) -> list[str]:
-        """Give the table as text, a row per point in the order of their names, and the sum."""
+        """Return the table as text, a row per point in the order of their names, and the sum."""
         points = sorted({each.point for each in self.outcomes})
         width = max(map(len, [*points, "kill point"]))
         heads = ("rounds", "bills", "overpaid", "stored", "unknown", "lost")

@@ -38,5 +38,5 @@ def everywhere(*scenarios: Scenario) -> pytest.MarkDecorator:
 
 
 def on_s3(*scenarios: Scenario) -> list[Scenario]:
-    """Give the same scenarios with the stores in a bucket."""
+    """Return the same scenarios with the stores in a bucket."""
     return [replace(scenario, name=f"{scenario.name}, on S3", bucket=True) for scenario in scenarios]

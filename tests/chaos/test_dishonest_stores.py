@@ -5,17 +5,15 @@ Either such a store is found out by the probe and nothing is sent, or it keeps t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.simulator import Simulator, running_simulator
+from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.errors import ConditionsIgnored
 from prefect_seedance.storage.key_locks import KeyLocks
 from tests.chaos.claims import WORKERS, Claims
 from tests.storage.dishonest_s3 import Dishonest
-from tests.storage.s3_proxy import S3Proxy, faulty_line, honestly
+from tests.storage.s3_proxy import S3Proxy, honestly
 from tests.storage.s3_servers import S3Server
 
 BOTH = ("create", "swap")
@@ -38,18 +36,6 @@ NOT_FOUND_OUT = {
     "forgets records, often": Dishonest(forgets=0.8, below=RECORDS, seed=4),
     "agrees to records": Dishonest(agrees=True, below=RECORDS),
 }
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[Simulator]:
-    with running_simulator(seconds=600.0) as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
-def line(moto: S3Server) -> Iterator[S3Proxy]:
-    with faulty_line(moto.url) as proxy:
-        yield proxy
 
 
 def play(claims: Claims, line: S3Proxy, manner: Dishonest, before: str) -> None:

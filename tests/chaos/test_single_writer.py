@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.simulator import Simulator, running_simulator
+from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.errors import AlreadyExists, Conflict
 from tests.chaos.claims import WORKERS, Claims
 from tests.storage.dishonest_s3 import Dishonest
-from tests.storage.s3_proxy import S3Proxy, faulty_line
+from tests.storage.s3_proxy import S3Proxy
 from tests.storage.s3_servers import S3Server
 
 BOTH = ("create", "swap")
@@ -23,18 +22,6 @@ DEAF = {
     "racy": Dishonest(racy=BOTH, window_seconds=0.1),
     "fails after it wrote": Dishonest(ignores=BOTH, hides=0.1, latency_seconds=0.02),
 }
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[Simulator]:
-    with running_simulator(seconds=600.0) as simulator:
-        yield simulator
-
-
-@pytest.fixture(scope="module")
-def line(moto: S3Server) -> Iterator[S3Proxy]:
-    with faulty_line(moto.url) as proxy:
-        yield proxy
 
 
 @pytest.mark.parametrize("before", ["nothing", "refused"])

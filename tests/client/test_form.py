@@ -38,7 +38,7 @@ Errors = dict[str, list[str]]
 
 
 def v1_copy(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give what the V1 form makes of a schema before it sends it to be validated against (seen in its source)."""
+    """Return what the V1 form makes of a schema before it sends it to be validated against (seen in its source)."""
     kept = (
         *("position", "block_type_slug", "$ref", "anyOf", "allOf", "example", "default", "const", "description"),
         *("enum", "format", "items", "prefixItems", "required", "title", "type", "maxItems", "minItems"),
@@ -60,7 +60,7 @@ def parameters(fields: Fields) -> dict[str, Any]:
 
 
 def errors_of(fields: Fields, schema: dict[str, Any] = PREPARED) -> Errors:
-    """Give the messages by place ("images[0]"), found as the server finds them."""
+    """Return the messages by place ("images[0]"), found as the server finds them."""
     found: Errors = {}
     for error in server_side.validate(parameters(fields), schema, preprocess=False):
         parameter, *path = error.absolute_path
@@ -75,7 +75,7 @@ def base(place: str) -> str:
 
 
 def refused_places(fields: Fields) -> set[str]:
-    """Give the places where `check` refuses."""
+    """Return the places where `check` refuses."""
     return {each.field for each in check(VideoRequest.model_construct(**fields)) if each.level == "refuse"}
 
 

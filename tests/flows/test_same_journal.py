@@ -1,4 +1,4 @@
-"""A run that is retried where its journal is not, in another container say, stops: it would pay for all of it again."""
+"""A run that is retried where its journal is not, for example in another container, stops: it would pay again."""
 
 import asyncio
 import shutil

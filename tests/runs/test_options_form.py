@@ -23,7 +23,7 @@ both_forms = pytest.mark.parametrize("schema", [PREPARED, PREPARED_V1], ids=["V2
 
 
 def told(fields: Fields, schema: dict[str, Any] = PREPARED, *, ignore_required: bool = False) -> dict[str, list[str]]:
-    """Give the messages by field, as the server answers a form."""
+    """Return the messages by field, as the server answers a form."""
     values = parameters({"prompt": "A paper boat"}) | {"options": fields}
     errors = server_side.validate(values, schema, preprocess=False, ignore_required=ignore_required)
     found: dict[str, list[str]] = {}

@@ -18,7 +18,7 @@ LINTERS = ["ruff check .", "ruff format --check .", "pyright "]
 
 
 def after_installing(machine: Machine) -> list[str]:
-    """Give what was called once the environment was there."""
+    """Return what was called once the environment was there."""
     installed = max(number for number, call in enumerate(machine.calls) if call.startswith("uv pip install"))
     return machine.calls[installed + 1 :]
 
