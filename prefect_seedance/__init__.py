@@ -65,4 +65,7 @@ _HOMES = {
     "wait_for_video": "tasks.wait",
 }
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+#: The rooms that need Prefect. The client, the request and the results do without.
+_FOUNDATIONS = dict.fromkeys(("blocks", "flows", "tasks"), "prefect.flows")
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, _FOUNDATIONS)

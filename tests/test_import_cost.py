@@ -56,6 +56,21 @@ def test_the_client_alone_does_not_load_prefect() -> None:
     assert not loaded & (HEAVY | {"prefect"})
 
 
+@pytest.mark.parametrize("name", ["VideoStore", "generate_video", "create_video"])
+def test_prefect_is_imported_before_what_stands_on_it_and_not_from_inside(name: str) -> None:
+    """From deep inside it takes 5 % longer: see ``lazy_names``."""
+    script = f"from prefect_seedance import {name}\nimport sys\nprint(*sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True, timeout=100)
+    order = output.stdout.splitlines()[-1].split()
+    rooms = [
+        order.index(f"prefect_seedance.{room}")
+        for room in ("blocks", "tasks", "flows")
+        if f"prefect_seedance.{room}" in order
+    ]
+    assert rooms
+    assert order.index("prefect.flows") < min(rooms)
+
+
 def test_a_heavy_library_would_be_noticed() -> None:
     assert heavy_modules_added_by("import prefect_seedance, boto3") >= {"boto3", "botocore"}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefect_seedance.storage.protocol import Store
+if TYPE_CHECKING:
+    from prefect_seedance.storage.protocol import Store
 
 _BUCKET = "s3://"
 
