@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 #: What Prefect's embedded server needs to start on two busy cores, and to be quiet.
 EMBEDDED_SERVER = {
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
@@ -34,9 +36,19 @@ def run_apart(module: str, options: Mapping[str, object], environment: Mapping[s
     given = {name: value for name, value in options.items() if not callable(value)}
     child = subprocess.Popen(
         [sys.executable, "-m", module, json.dumps(given)],
-        env={**(os.environ if environment is None else environment)},
+        env=_round_the_proxy(os.environ if environment is None else environment),
         start_new_session=True,
     )
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda number, frame: child.send_signal(number))
     return child.wait()
+
+
+def _round_the_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Let what is on this machine be reached without the proxy, which would look for it on its own.
+
+    Prefect asks whether its embedded server is up, and would ask the proxy for two minutes.
+    """
+    lists = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    hosts = ",".join(filter(None, [*lists, *_LOOPBACK]))
+    return {**environment, "no_proxy": hosts, "NO_PROXY": hosts}

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
 from rich.console import Console
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.cli.error_report import INTERRUPTED, report
 from prefect_seedance.cli.progress import RunProgress
+from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.runs.messages import cost_words, reuse_message
 
 
 def work(command: Callable[[argparse.Namespace], int]) -> None:
     """Run a child's work with the options of its command line, and exit: the counterpart of ``run_apart``."""
     options = argparse.Namespace(**json.loads(sys.argv[1]))
+    # As an exception, so that Prefect stops its embedded server on the way out.
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda number, frame: sys.exit(128 + number))
     sys.exit(report(lambda: command(options), debug=options.debug))
 
 
@@ -45,8 +53,7 @@ def make(
     store.check()
     with RunProgress(Console(stderr=True)) as progress:
         try:
-            with get_client(sync_client=True) as prefect:
-                prefect.hello()
+            _reach_prefect()
             progress.done("server")
             stored = generate_video(request, credentials, store, options=options)
         except KeyboardInterrupt:
@@ -64,6 +71,36 @@ def make(
     for warning in progress.warnings:
         print(f"Warning     {warning}")
     return 0
+
+
+def _reach_prefect() -> None:
+    """Start Prefect's embedded server, unless the settings name a running one.
+
+    Raises:
+        ConfigurationError: It cannot work as the settings are, or did not start.
+    """
+    settings = get_current_settings()
+    if not settings.api.url:
+        _check_home(settings.home)
+    try:
+        with get_client(sync_client=True) as prefect:
+            prefect.hello()
+    except RuntimeError as error:
+        if settings.api.url:
+            raise
+        fix = "Run prefect server start to see why, or set PREFECT_API_URL to a server that runs."
+        raise ConfigurationError("PREFECT_API_URL", f"Prefect's embedded server did not start: {error}", fix) from error
+
+
+def _check_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        rule = f"{home} cannot be written ({error.strerror}), and Prefect's embedded server keeps its database there."
+        fix = "Set it to a folder that can, or PREFECT_API_URL to a server that runs."
+        raise ConfigurationError("PREFECT_HOME", rule, fix) from error
 
 
 def _place(uri: str) -> str:

@@ -11,6 +11,8 @@ import av
 import httpx
 import pytest
 
+from tests.processes import descendants, until
+
 COMMAND = [sys.executable, "-c", "import sys; from prefect_seedance.cli import main; sys.exit(main())"]
 
 
@@ -51,6 +53,45 @@ def test_bad_input_is_one_readable_paragraph(arguments: list[str], said: str, tm
     assert done.returncode == 1
     assert said.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
+
+
+def test_a_demo_behind_a_proxy_reaches_what_is_on_this_machine(tmp_path: Path) -> None:
+    """It is the only one that takes less than two minutes: a proxy that nobody answers for would be asked so long."""
+    proxy = "http://127.0.0.1:9"
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    environment = {name: proxy for each in names for name in (each, each.lower())}
+    done = run("demo", "--folder", "out", "--seconds", "0.2", cwd=tmp_path, **environment, no_proxy="", NO_PROXY="")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "out").rglob("*.mp4"))
+
+
+def test_a_home_that_cannot_be_written_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {
+        "PREFECT_HOME": str(tmp_path / "file" / "home"),
+        "PREFECT_API_URL": "",
+        "JIMMYAI_API_KEY": "sk_12345678",
+    }
+    done = run("generate", "--prompt", "A boat", "--store", str(tmp_path / "store"), cwd=tmp_path, **environment)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]  # Prefect warns first
+    assert said.startswith("Error: PREFECT_HOME: ")
+    assert "Not a directory" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_demo_that_is_terminated_while_its_server_starts_leaves_no_process(tmp_path: Path) -> None:
+    demo = subprocess.Popen([*COMMAND, "demo", "--folder", "out"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        started = until(
+            lambda: [pid for pid in descendants(demo.pid) if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()],
+            "the embedded server",
+        )
+        demo.terminate()
+        assert demo.wait(60) == 128 + signal.SIGTERM
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), "the end of the server")
+    finally:
+        demo.kill()
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
