@@ -6,24 +6,25 @@ Take a copy and make it yours, the requests of ``nightly-catalogue`` above all.
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import EntrypointType, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron
 
 from prefect_seedance import (
     RunOptions,
-    SeedanceCredentials,
     VideoRequest,
-    VideoStore,
     generate_video,
     resolve_submission,
 )
+from prefect_seedance.blocks import saved_blocks
 
 Switch = Literal["keep", "on", "off"]
 
@@ -57,13 +58,15 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
         notify: Saved notification blocks, by type and name, that are told how each video has ended.
 
     Raises:
-        ValueError: There is no such block.
+        SystemExit: A block is missing or cannot be used; it says which, and why.
     """
-    for each in notify:
-        Block.load(each)
+    asyncio.run(saved_blocks.require([f"seedance-credentials/{credentials}", f"seedance-video-store/{store}"], notify))
     told: dict[str, Any] = {"notify": [*notify]} if notify else {}
-    blocks = {"credentials": saved(SeedanceCredentials, credentials), "store": saved(VideoStore, store)}
-    return [
+    blocks = {
+        "credentials": saved("seedance-credentials", credentials),
+        "store": saved("seedance-video-store", store),
+    }
+    defined = [
         generate_video.to_deployment(
             "generate-video",
             entrypoint_type=BY_MODULE,
@@ -81,7 +84,7 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
                 Cron(cron, timezone=TIMEZONE, slug=slug, parameters={"request": as_json(request)})
                 for slug, (cron, request) in CATALOGUE.items()
             ],
-            paused=at_rest(schedules),
+            paused=schedules == "off",
             # A new video each night, also if a run is started by hand; a retried run pays nothing.
             parameters={**blocks, **told, "options": as_json(RunOptions(reuse="run"))},
             # A run that is not done when the next one comes is not joined by it, but followed.
@@ -97,30 +100,63 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
             tags=["seedance"],
         ),
     ]
+    made = cast("list[RunnerDeployment]", defined)  # the type says that it might be awaited
+    for deployment in made:
+        keep_what_is_there(deployment, schedules)
+    return made
 
 
-def at_rest(schedules: Switch) -> bool:
-    """Tell whether the catalogue is to be paused. Applied without a word on it, Prefect would start it."""
-    if schedules != "keep":
-        return schedules == "off"
+def keep_what_is_there(deployment: RunnerDeployment, schedules: Switch) -> None:
+    """Bring what people have changed on the server into a definition: applying would undo it, in silence.
+
+    Prefect makes all schedules of a deployment anew if one of them has no slug, as those from the UI. A schedule that
+    is not defined here stays, with its parameters; one that was switched off by itself stays off.
+
+    Args:
+        deployment: The definition, changed in place.
+        schedules: Whether its schedules run. With "keep" a new deployment rests: applied without a word on it, Prefect
+            would start it.
+    """
+    existing = applied(f"{deployment.flow_name}/{deployment.name}")
+    if schedules == "keep":
+        deployment.paused = existing.paused if existing else bool(deployment.schedules)
+    if existing is None:
+        return
+    defined = {each.slug: each for each in deployment.schedules or []}
+    added: list[DeploymentScheduleCreate] = []
+    for each in existing.schedules:
+        if each.slug and each.slug in defined:
+            defined[each.slug].active = each.active
+            continue
+        added.append(
+            DeploymentScheduleCreate(
+                schedule=each.schedule,
+                active=each.active,
+                max_scheduled_runs=each.max_scheduled_runs,
+                parameters=each.parameters,
+                slug=each.slug,
+            )
+        )
+        print(f"{existing.name} keeps a schedule that is not defined here: {each.slug or each.schedule}")
+    deployment.schedules = [*defined.values(), *added]
+
+
+def applied(name: str) -> DeploymentResponse | None:
+    """Return a deployment as the server has it, None if it has none of that name."""
     with get_client(sync_client=True) as client:
         try:
-            return client.read_deployment_by_name(f"{generate_video.name}/{NIGHTLY}").paused
+            return client.read_deployment_by_name(name)
         except ObjectNotFound:
-            return True
+            return None
 
 
-def saved(kind: type[Block], name: str) -> dict[str, Any]:
+def saved(kind: str, name: str) -> dict[str, Any]:
     """Refer to a saved block by its id, as the form's selector does: it then shows the block's name.
 
     Prefect makes the same of a loaded block, but only from 3.8.1 on: before, its secrets arrive as asterisks.
-
-    Raises:
-        ValueError: There is no such block, or it cannot be loaded.
     """
-    kind.load(name)
     with get_client(sync_client=True) as client:
-        document = client.read_block_document_by_name(name, kind.get_block_type_slug(), include_secrets=False)
+        document = client.read_block_document_by_name(name, kind, include_secrets=False)
     return {"$ref": {"block_document_id": str(document.id)}}
 
 

@@ -25,10 +25,7 @@ def main() -> None:
     parser.add_argument("--image", metavar="IMAGE", help="for Docker, Kubernetes and ECS pools")
     options = parser.parse_args()
     require_pool(options.pool)
-    try:
-        applied = deployments(options.credentials, options.store, options.schedules, options.notify)
-    except ValueError as error:
-        sys.exit(f"{error}\nSave the block first: see deployments/README.md.")
+    applied = deployments(options.credentials, options.store, options.schedules, options.notify)
     for deployment in applied:
         deployment.apply(work_pool_name=options.pool, image=options.image)
         rests = "; its schedules are off" if deployment.schedules and deployment.paused else ""

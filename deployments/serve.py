@@ -5,8 +5,6 @@ When it ends, its schedules rest: nothing piles up that would be bought at the n
 
 from __future__ import annotations
 
-import sys
-
 from definitions import arguments, deployments
 from prefect import serve
 
@@ -17,10 +15,7 @@ def main() -> None:
     parser.add_argument("--schedules", choices=["on", "off"], default="off", help="whether schedules run (off)")
     parser.add_argument("--at-once", metavar="N", type=int, default=10, help="runs at the same time (10)")
     options = parser.parse_args()
-    try:
-        served = deployments(options.credentials, options.store, options.schedules, options.notify)
-    except ValueError as error:
-        sys.exit(f"{error}\nSave the block first: see deployments/README.md.")
+    served = deployments(options.credentials, options.store, options.schedules, options.notify)
     serve(*served, limit=options.at_once)
 
 

@@ -26,7 +26,7 @@ def run_name() -> str:
     return f'generate-video: {asked.model_name} {asked.duration}s{ratio} "{short}"'
 
 
-@flow(name="generate-video", flow_run_name=run_name)
+@flow(name="generate-video", flow_run_name=run_name, persist_result=True)
 def generate_video(
     request: VideoRequest,
     credentials: SeedanceCredentials,

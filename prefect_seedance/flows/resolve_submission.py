@@ -16,7 +16,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.logs import log
 
 
-@flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
+@flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}", persist_result=True)
 def resolve_submission(
     intent: str,
     store: VideoStore,

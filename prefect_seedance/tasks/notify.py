@@ -15,7 +15,7 @@ from prefect_seedance.runs.notifiers import load_notifiers, send_through, why_no
 SECONDS = 30.0
 
 
-@task(name="send-notifications", task_run_name="send-notifications: {subject}")
+@task(name="send-notifications", task_run_name="send-notifications: {subject}", persist_result=False)
 async def send_notifications(notify: list[str], subject: str, body: str, seconds: float = SECONDS) -> None:
     """Send a message through saved notification blocks, one after the other; what fails is logged.
 

@@ -40,6 +40,7 @@ def storing_is_worth_repeating(
 @task(
     name="store-video",
     task_run_name="store-video: {request.model_name}",
+    persist_result=False,
     retries=3,
     retry_delay_seconds=[2, 10, 30],
     retry_condition_fn=storing_is_worth_repeating,

@@ -16,7 +16,7 @@ from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import load_notifiers
 
 
-@task(name="validate-request", task_run_name="validate-request: {request.model_name}")
+@task(name="validate-request", task_run_name="validate-request: {request.model_name}", persist_result=False)
 async def validate_request(
     request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str]
 ) -> None:

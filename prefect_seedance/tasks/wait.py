@@ -34,6 +34,7 @@ def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[
 @task(
     name="wait-for-video",
     task_run_name="wait-for-video: {request.model_name}",
+    persist_result=False,
     retries=2,
     retry_delay_seconds=10,
     retry_condition_fn=wait_is_worth_repeating,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 from prefect import flow
 from prefect.blocks.core import Block
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from prefect_seedance.blocks import SeedanceCredentials, VideoStore
+from prefect_seedance.blocks import SeedanceCredentials, VideoStore, saved_blocks
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.prefect_server import ask
+from tests.processes import free_port
 from tests.test_packaging import installed
 
 pytestmark = [pytest.mark.server]
@@ -158,3 +161,38 @@ def changed(api_url: str, only: list[str], **more: str) -> dict[str, Any]:
     change = {"data": kept, "merge_existing_data": False}
     ask(f"{api_url}/block_documents/{document['id']}", change, method="PATCH")
     return kept
+
+
+def required(*blocks: str, notify: tuple[str, ...] = ()) -> str:
+    """What `saved_blocks.require` ends with, "" if it does not."""
+    try:
+        assert asyncio.run(saved_blocks.require(blocks, notify)) == {}
+    except SystemExit as ended:
+        return str(ended)
+    return ""
+
+
+def test_saved_blocks_that_can_be_used_are_enough_for_a_deployment(saved: str) -> None:
+    assert required("seedance-credentials/example", "seedance-video-store/example") == ""
+
+
+def test_every_block_that_a_deployment_lacks_is_named_at_once_and_without_its_values(saved: str) -> None:
+    document = VideoStore.load("example")._block_document_id
+    damaged = {"location": "relative", "secret_access_key": AWS_SECRET, "single_writer": AWS_SECRET}
+    ask(f"{saved}/block_documents/{document}", {"data": damaged}, method="PATCH")
+    said = required("seedance-credentials/nobody", "seedance-video-store/example", "words", notify=("no-such/type",))
+    lines = said.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("seedance-credentials/nobody is not saved.")
+    assert lines[1].startswith("seedance-video-store/example is saved, and cannot be used: location: ")
+    assert "single_writer: " in lines[1]
+    assert lines[2].startswith("'words' is not a type and a name")
+    assert lines[3].startswith("no-such/type is not saved.")
+    assert AWS_SECRET not in said
+    assert "is a SeedanceCredentials, and cannot notify" in required(notify=("seedance-credentials/example",))
+
+
+def test_a_prefect_server_that_does_not_answer_is_named() -> None:
+    address = f"http://127.0.0.1:{free_port()}/api"
+    with temporary_settings({PREFECT_API_URL: address}):
+        assert required("seedance-credentials/example").startswith(f"The Prefect server at {address} does not answer")

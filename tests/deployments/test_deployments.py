@@ -6,7 +6,6 @@ what became of them.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shutil
@@ -33,7 +32,7 @@ from prefect.deployments import run_deployment
 from prefect.deployments.runner import EntrypointType
 
 from examples.on_video_stored import publish_video
-from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video
+from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.errors import SubmissionUnknown, VideoFailed
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator
@@ -66,6 +65,7 @@ class Served:
     deployments: list[DeploymentResponse]
     from_the_command_line: FlowRun
     from_python: FlowRun
+    video: StoredVideo
     with_a_block_object: dict[str, Any]
 
 
@@ -90,7 +90,7 @@ def served(blocks: Blocks, environment: dict[str, str], folder: Path) -> Served:
             as_subflow=False,
         )
     delete_deployments()
-    return Served(deployments, from_the_command_line, from_python, with_object.parameters)
+    return Served(deployments, from_the_command_line, from_python, names["video"], with_object.parameters)
 
 
 @pytest.fixture(scope="module")
@@ -288,6 +288,7 @@ def test_what_is_served_is_there_and_runs_by_the_command_line(
 
 def test_a_program_that_refers_to_the_blocks_gets_its_video(served: Served) -> None:
     assert served.from_python.state_name == "Completed"
+    assert Path(served.video.uri.removeprefix("file://")).stat().st_size == served.video.bytes
 
 
 def test_a_block_object_given_to_run_deployment_arrives_as_asterisks(served: Served) -> None:
@@ -328,17 +329,67 @@ def test_a_schedule_that_loses_its_request_finds_no_other_to_buy(by_script: list
     assert all(each.parameters["request"] for each in catalogue.schedules)
 
 
-def test_applying_again_leaves_schedules_as_they_are(
-    switched_on: DeploymentResponse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "deployments"))
-    definitions = importlib.import_module("definitions")
-    assert (definitions.at_rest("keep"), definitions.at_rest("off"), definitions.at_rest("on")) == (False, True, False)
+def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentResponse) -> None:
+    """A schedule that was added, one that was switched off, and the pause of each deployment."""
+    added = {"request": {"prompt": "A schedule of somebody's", "model": "seedance2.0-mini"}}
     with get_client(sync_client=True) as client:
-        client.pause_deployment(switched_on.id)
-        assert definitions.at_rest("keep")
-        client.resume_deployment(switched_on.id)
-        assert not definitions.at_rest("keep")
+        on_demand = client.read_deployment_by_name("generate-video/generate-video")
+        yearly = CronSchedule(cron="0 0 1 1 *", timezone="Europe/Berlin")
+        for deployment in (on_demand, switched_on):
+            client.create_deployment_schedules(deployment.id, [(yearly, True)])
+        (new,) = (each for each in nightly().schedules if each.slug is None)
+        client.update_deployment_schedule(switched_on.id, new.id, active=True, schedule=yearly, parameters=added)
+        landscape = schedule_of(switched_on, "landscape")
+        client.update_deployment_schedule(
+            switched_on.id, landscape.id, active=False, schedule=landscape.schedule, parameters=landscape.parameters
+        )
+        client.pause_deployment(on_demand.id)
+        printed = done_here(*Command.DEPLOY.arguments)
+        again = nightly()
+        assert not again.paused
+        assert {each.slug: (each.active, bool(each.parameters)) for each in again.schedules} == {
+            None: (True, True),
+            "landscape": (False, True),
+            "portrait": (True, True),
+        }
+        (kept,) = (each for each in again.schedules if each.slug is None)
+        assert (kept.schedule, kept.parameters) == (yearly, added)
+        assert "nightly-catalogue keeps a schedule" in printed
+        on_demand = client.read_deployment_by_name("generate-video/generate-video")
+        assert on_demand.paused
+        assert [each.schedule for each in on_demand.schedules] == [yearly]
+        # As it was, for the tests after this one.
+        client.resume_deployment(on_demand.id)
+        for deployment in (on_demand, again):
+            for each in deployment.schedules:
+                if each.slug is None:
+                    client.delete_deployment_schedule(deployment.id, each.id)
+    done_here(*Command.DEPLOY_TELLING.arguments)
+
+
+@pytest.mark.usefixtures("by_script")
+@pytest.mark.parametrize("script", [Command.DEPLOY, Command.SERVE])
+def test_a_script_names_the_blocks_that_it_lacks_and_applies_nothing(script: Command) -> None:
+    before = every_deployment()
+    with pytest.raises(SystemExit) as ended:
+        done_here(*script.arguments, "--credentials", "nobody", "--notify", "seedance-video-store/default")
+    assert str(ended.value).splitlines() == [
+        "seedance-credentials/nobody is not saved. Save it first, in the Prefect UI under Blocks or in Python.",
+        "seedance-video-store/default is a VideoStore, and cannot notify. Name a notification block.",
+    ]
+    assert [each.updated for each in every_deployment()] == [each.updated for each in before]
+
+
+def test_the_yaml_requires_the_blocks_that_it_names() -> None:
+    content = yaml.safe_load((ROOT / "deployments/prefect.yaml").read_text())
+    (step,) = content["build"]
+    named = {
+        parameter["$ref"]["block_document_slug"]
+        for deployment in content["deployments"]
+        for parameter in deployment["parameters"].values()
+        if isinstance(parameter, dict) and "$ref" in parameter
+    }
+    assert step == {"prefect_seedance.blocks.saved_blocks.require": {"blocks": sorted(named)}}
 
 
 def test_a_limit_of_the_account_can_be_set(environment: dict[str, str]) -> None:
