@@ -12,6 +12,7 @@ from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
 from tests.storage.clips import make_clip
 from tests.test_asides import Raising
 
+
 @pytest.mark.parametrize(
     "failure",
     [AttributeError("width"), MemoryError(), RecursionError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x")],
