@@ -172,6 +172,14 @@ def vp9_entry(width: int, height: int) -> bytes:
     return entry(b"vp09", width, height, full(b"vpcC", bytes([0, 10, 0x82, 1, 1, 1, 0, 0]), 1))
 
 
+#: Key frames of AV1, both dark: one of 64 x 64, one of 8704 x 64.
+AV1_SMALL = bytes.fromhex("12000a0a00000002afff895f2008320f1000ac020514208100000324ffcc80")
+AV1_WIDE = bytes.fromhex(
+    "12000a0b00000083561fffc4af9004323f1000b1601028a104080000000b0324ffcc86b48f23345874a60b0324ffcc86b48f"
+    "23345874a60b0324ffcc86b48f23345874a60324ffcc86b48f23345874a6"
+)
+
+
 def hostile() -> dict[str, bytes]:
     """Files by what is hostile about them."""
     frame, small = sized(grey_frame(64, 64)), h264_entry(64, 64)
@@ -191,6 +199,7 @@ def hostile() -> dict[str, bytes]:
         "raw pixels": movie([bytes(64 * 64 * 3)], entry(b"raw ", 64, 64)),
         "VP9 that grows": movie([vp9_frame(64, 64), vp9_frame(64, 64, (16000, 16000))], vp9_entry(64, 64)),
         "VP9 that grows to the limit": movie([vp9_frame(64, 64), vp9_frame(64, 64, (8192, 8192))], vp9_entry(64, 64)),
+        "AV1 that grows": movie([AV1_SMALL, AV1_WIDE], entry(b"av01", 64, 64, box(b"av1C", b"\x81\0\x0c\0"))),
         "no pixels": movie([frame], h264_entry(64, 64, claimed=(0, 0))),
         "negative pixels": movie([frame], h264_entry(64, 64, claimed=(-1, -64))),
         "turned by nothing": movie([frame], small, matrix=bytes(36)),

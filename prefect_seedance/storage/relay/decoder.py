@@ -43,6 +43,8 @@ LONGEST_SIDE = 8192
 
 # PyAV and its libraries take 120 MiB of addresses before the first file is opened, and 32 MiB of memory.
 _ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
+# Of the thread that listens to the parent; by default it may be as much as all the rest.
+_STACK_BYTES = 512 * 1024
 # Of processor time for one file.
 _PROCESSOR_SECONDS = 20
 # Generated clips often fade in. Half a minute at 30 frames per second is more than any of them has.
@@ -94,6 +96,7 @@ class _Parent:
         os.close(nowhere)
         self._pieces: SimpleQueue[bytes] = SimpleQueue()
         self._rest = b""
+        threading.stack_size(_STACK_BYTES)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -206,7 +209,6 @@ def _limit() -> None:
             "RLIMIT_CORE": 0,
             "RLIMIT_FSIZE": 0,
             "RLIMIT_NOFILE": 32,
-            "RLIMIT_NPROC": 0,
         }
         for name, most in limits.items():
             with suppress(AttributeError, ValueError, OSError):
@@ -290,13 +292,21 @@ def _check_sides(width: int, height: int) -> None:
 
 
 def _brightness(frame: VideoFrame) -> float:
-    small = frame.reformat(_SMALL_WIDTH, _SMALL_HEIGHT, format="gray", dst_color_range="JPEG")
+    small = _scaled(frame, _SMALL_WIDTH, _SMALL_HEIGHT, "gray")
     plane = small.planes[0]
     data = bytes(plane)
     # Rows are padded; the padding is not picture.
     return sum(
         sum(data[row * plane.line_size : row * plane.line_size + _SMALL_WIDTH]) for row in range(_SMALL_HEIGHT)
     ) / (_SMALL_WIDTH * _SMALL_HEIGHT)
+
+
+def _scaled(frame: VideoFrame, width: int, height: int, pixels: str) -> VideoFrame:
+    try:
+        # By itself it takes a thread for each core, and the stacks of many take more addresses than there are.
+        return frame.reformat(width, height, format=pixels, dst_color_range="JPEG", threads=1)
+    except TypeError:  # an earlier PyAV, which always takes one
+        return frame.reformat(width, height, format=pixels, dst_color_range="JPEG")
 
 
 def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
@@ -311,7 +321,7 @@ def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
     encoder.thread_count = 1
     encoder.qmin = encoder.qmax = _JPEG_QUALITY
     packets = cast(_Encoder, encoder)
-    picture = frame.reformat(width, height, format="yuvj420p", dst_color_range="JPEG")
+    picture = _scaled(frame, width, height, "yuvj420p")
     picture.pts = 0
     return b"".join(bytes(packet) for packet in [*packets.encode(picture), *packets.encode(None)])
 

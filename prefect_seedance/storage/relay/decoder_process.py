@@ -292,8 +292,10 @@ class _Children:
                 with self.lock:
                     child = self._idle.pop() if self._idle else None
                 fresh = child is None
-                child = child or self._started(cancelled)
+                child = child or self._started()
                 try:
+                    if fresh:
+                        self._greeted(child, cancelled)
                     decoded = child.do(file, longest_side, cancelled)
                 except _Ended as error:
                     self._end(child)
@@ -312,7 +314,7 @@ class _Children:
         finally:
             free.release()
 
-    def _started(self, cancelled: threading.Event) -> _Child:
+    def _started(self) -> _Child:
         found = importlib.util.find_spec("av")
         if found is None or not found.origin:
             raise PyAVMissing
@@ -320,25 +322,27 @@ class _Children:
             raise NoDecoder("none could be started a while ago")
         if getattr(sys, "frozen", False) or not _INTERPRETER.fullmatch(Path(sys.executable or "").name):
             raise NoDecoder("there is no Python interpreter by itself")
+        # The interpreter, the one file that it runs, and the folder of PyAV, which only the child imports.
+        command = [sys.executable, "-I", "-S", decoder.__file__, str(Path(found.origin).parent.parent)]
         try:
-            # Only named here, and read in the child: the interpreter, that file, the folder of PyAV.
-            command = [sys.executable, "-I", "-S", decoder.__file__, str(Path(found.origin).parent.parent)]
             with self.lock:
                 child = _Child(_popen([*command, str(os.getpid())]))
                 self._all.append(child)
         except Exception as error:
             self._next_start = time.monotonic() + _PAUSE_SECONDS
             raise NoDecoder(words_of(error)) from error
+        return child
+
+    def _greeted(self, child: _Child, cancelled: threading.Event) -> None:
         try:
             child.greet(cancelled)
-        except BaseException as error:
-            self._end(child)
-            if isinstance(error, PyAVMissing) or not isinstance(error, Exception):
+        except Exception as error:
+            if cancelled.is_set():
+                raise _Ended("the run was cancelled") from error
+            self._next_start = time.monotonic() + _PAUSE_SECONDS
+            if isinstance(error, PyAVMissing):
                 raise
-            if not cancelled.is_set():
-                self._next_start = time.monotonic() + _PAUSE_SECONDS
             raise NoDecoder(words_of(error)) from error
-        return child
 
     def _end(self, child: _Child) -> None:
         child.end()

@@ -101,21 +101,66 @@ def test_a_codec_that_no_video_of_this_job_has_is_not_decoded(codec: bytes, capl
     assert "are not decoded" in caplog.text
 
 
-@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "mpeg4"])
-def test_the_codecs_of_videos_are_decoded(codec: str) -> None:
+CODECS = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "mpeg4")
+
+
+def encoded(codec: str) -> bytes:
     output = io.BytesIO()
     with av.open(output, "w", format="mp4") as container:
         stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        frame = av.VideoFrame(128, 96, "yuv420p")
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        frame = av.VideoFrame(1280, 720, "yuv420p")
         for plane in frame.planes:
             plane.update(bytes([128]) * plane.buffer_size)
         for number in range(3):
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    facts, jpeg = probe_with_poster(io.BytesIO(output.getvalue()))
-    assert facts is not None and (facts.width, facts.height) == (128, 96) and jpeg
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_codecs_of_videos_are_decoded(codec: str) -> None:
+    facts, jpeg = probe_with_poster(io.BytesIO(encoded(codec)))
+    assert facts is not None and (facts.width, facts.height) == (1280, 720) and jpeg
+
+
+WITHOUT_THREADS = """
+import os, resource, sys, threading
+from prefect_seedance.storage.relay import decoder
+
+class Parent:
+    def __init__(self, data):
+        self.data, self.told = data, []
+    def read(self, place, size):
+        return self.data[place : place + size]
+    def tell(self, kind, number=0, body=b""):
+        self.told.append(kind)
+
+import av
+files = [open(path, "rb").read() for path in sys.argv[1:]]
+if not os.getuid():
+    os.setuid(65534)  # root may have as many as it likes
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+try:
+    threading.Thread(target=print).start()
+    sys.exit("there may be threads")
+except RuntimeError:
+    pass
+for data in files:
+    parent = Parent(data)
+    decoder._decode(parent, 640, len(data))
+    assert parent.told == [decoder.FACTS, decoder.POSTER], parent.told
+"""
+
+
+def test_a_picture_is_decoded_in_one_thread_however_many_cores_there_are(tmp_path: Path) -> None:
+    paths = [tmp_path / codec for codec in CODECS]
+    for path in paths:
+        path.write_bytes(encoded(path.name))
+    command = [sys.executable, "-c", WITHOUT_THREADS, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_that_a_file_refers_to_is_opened() -> None:
@@ -201,8 +246,8 @@ def test_a_child_is_replaced_when_it_is_old_or_has_grown(
     seen: list[int] = []
     find = children._started
 
-    def started(cancelled: threading.Event) -> decoder_process._Child:
-        child = find(cancelled)
+    def started() -> decoder_process._Child:
+        child = find()
         seen.append(child._process.pid)
         return child
 
@@ -386,6 +431,28 @@ def test_a_child_that_never_becomes_one_is_told_of_once(
     for _ in range(3):
         assert probe_with_poster(io.BytesIO(GOOD)) == (None, None)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_a_run_that_is_cancelled_while_a_child_starts_says_nothing_of_this_system(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cancelled = threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(decoder_process, "_popen", speaking("time.sleep(60)"))
+        threading.Timer(0.3, cancelled.set).start()
+        assert probe(io.BytesIO(GOOD), cancelled=cancelled) is None
+    assert "cancelled" in caplog.text
+    assert probe(io.BytesIO(GOOD)) == FACTS
+
+
+def test_libraries_that_do_not_fit_this_system_are_tried_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(decoder_process, "_popen", speaking("say(b'N')"))
+    with caplog.at_level(logging.INFO, "prefect_seedance"):
+        for _ in range(3):
+            assert probe(io.BytesIO(GOOD)) is None
+    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.WARNING]
 
 
 @pytest.mark.parametrize("executable", ["", None, "/nowhere/python3", "/usr/sbin/uwsgi", "C:\\x\\PythonService.exe"])
