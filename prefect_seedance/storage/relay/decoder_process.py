@@ -51,7 +51,7 @@ _PAUSE_SECONDS = 600.0
 # What an interpreter and its libraries need to be found and loaded. Nothing else of the environment is handed on.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR", "__PYVENV_LAUNCHER__")
 # An application that embeds or bundles Python stands there under its own name, and would be started again.
-_INTERPRETER = re.compile(r"(?:python|pypy)[\d.]*[dtw]?(?:\.exe)?", re.IGNORECASE)
+_INTERPRETER = re.compile(r"(?:python|pypy)[\d.]*[dtw]?(?:-\w+)?(?:\.exe)?", re.IGNORECASE)
 
 
 class PyAVMissing(Exception):
