@@ -357,7 +357,8 @@ def _no_number(word: str) -> None:
     """Read ``NaN`` and ``Infinity``, which Python's reader takes and no JSON knows, as not answered."""
 
 
-_TEXT_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# A text that never ends is one up to the end: were it none, it would be looked for anew behind each of its quotes.
+_TEXT_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 # A text may hold raw line breaks, as when a vendor repeats a prompt unescaped (`strict`).
 # Python reads no integer of more than 4,300 digits: a single silly number would make the whole answer unreadable, with

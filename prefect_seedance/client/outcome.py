@@ -45,7 +45,7 @@ BUSY_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
 # A task id anywhere in what came back, even in half a JSON, in any of the spellings that clients have met.
 _NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*(?!0")[^"\s]|[1-9])|"id"\s*:\s*"(?:videos|vid)_', re.IGNORECASE)
 # The success of an answer that was cut before its task id.
-_BEGINS_AS_SUCCESS = re.compile(rb'\s*\{\s*"code"\s*:\s*"?\s*(?:20000|0)\s*[",}]')
+_BEGINS_AS_SUCCESS = re.compile(rb'\s*\{\s*"code"\s*:\s*(?:"\s*)?(?:20000|0)\s*[",}]')
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,7 +262,10 @@ class _Handover:
     def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
         store, key = self.destination.store, relayed.key
         with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
-            media, poster = probe_with_poster(video) if posters else (probe(video), None)
+            if posters:
+                media, poster = probe_with_poster(video, cancelled=self.cancelled)
+            else:
+                media, poster = probe(video, cancelled=self.cancelled), None
         extras: dict[str, object] = {}
         if media is not None:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}

@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
+from prefect_seedance.storage.relay.decoder_process import MOST_CHILDREN
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -43,60 +45,25 @@ class Pool:
         return made[1].submit(work)
 
 
-class ExpendablePool:
-    """A pool whose work the end of the process does not wait for: it may never come to an end.
-
-    Args:
-        size: How much is done at once.
-        name: What the names of its threads begin with.
-    """
-
-    def __init__(self, size: int, name: str) -> None:
-        self._size, self._name = size, name
-        self._free = threading.BoundedSemaphore(size)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
-
-    def _renew(self) -> None:
-        self._free = threading.BoundedSemaphore(self._size)  # what the parent was busy with is not done here
-
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Start work, or let it wait for its turn."""
-        future: Future[T] = Future()
-        free = self._free
-
-        def do() -> None:
-            with free:
-                if not future.set_running_or_notify_cancel():
-                    return
-                try:
-                    future.set_result(work())
-                except BaseException as error:
-                    future.set_exception(error)
-
-        threading.Thread(target=do, name=self._name, daemon=True).start()
-        return future
-
-
 #: POSTs to the vendor. Each may hang for minutes, and the next one shall not wait for it.
 SUBMISSIONS = Pool(128, "seedance-submit")
 #: Videos on their way into a store: as many as share a network well. Each takes some 30 MB of memory.
 RELAYS = Pool(16, "seedance-relay")
-#: Decoding of media, which costs CPU. A hostile file may keep it busy for ever.
-MEDIA = ExpendablePool(2, "seedance-media")
+#: Waiting for the children that decode media, and writing what they made: as many as there are children.
+MEDIA = Pool(MOST_CHILDREN, "seedance-media")
 #: Short questions to a store.
 RECORDS = Pool(32, "seedance-records")
 #: Short questions to the vendor that a submission depends on, such as the price catalog.
 LOOKUPS = Pool(8, "seedance-lookup")
 
 
-def start(pool: Pool | ExpendablePool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+def start(pool: Pool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Start blocking work in a pool, in a copy of the caller's context, so that it logs to the same Prefect run."""
     context = copy_context()
     return pool.submit(lambda: context.run(work, *args, **kwargs))
 
 
-async def run(pool: Pool | ExpendablePool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run(pool: Pool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run blocking work in a pool and wait for it.
 
     Cancelling the waiting does not stop work that has begun.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +25,7 @@ from prefect_seedance.journal.record import Delivery, Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
+from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster, stored_video
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.models import StoredVideo
@@ -30,7 +34,9 @@ from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import SourceUnavailable
+from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.poster import probe
 from tests.client.wire_server import WireServer, answer
 from tests.pipeline.counter import CREATE, QUERY, Made, envelope
 from tests.pipeline.harness import (
@@ -434,6 +440,31 @@ def test_a_cancelled_run_does_not_wait_for_the_poster(
     assert time.monotonic() - began < 30
     assert any("not there before the run was cancelled" in line for line in followed.warnings())
     assert record_of(destination, stored.intent).state is State.STORED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing can be stopped")
+def test_a_cancelled_run_does_not_wait_for_a_decoder_that_hangs(
+    vendor: Vendor,
+    destination: Destination,
+    listen: Listen,
+    followed: Followed,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(decoder_process, "_children", children := decoder_process._Children())
+    monkeypatch.setattr(decoder_process, "_JOB_SECONDS", 3600.0)
+    task, submitted = vendor.completed(destination)
+    cancelled = threading.Event()
+    assert probe(make_clip(tmp_path / "clip.mp4")) is not None
+    (child,) = children._all
+    os.kill(child._process.pid, signal.SIGSTOP)
+    listen(lambda name: threading.Timer(1.0, cancelled.set).start() if name == "stored.record.after" else None)
+    stored = deliver(task, submitted, vendor.account, destination, observer=followed.observer, cancelled=cancelled)
+    assert stored.poster_uri == "" and record_of(destination, stored.intent).state is State.STORED
+    # Neither does the end of the process: the thread is free again, and the child is gone.
+    assert threads.start(threads.MEDIA, lambda: probe(tmp_path / "clip.mp4")).result(60) is not None
+    assert child not in children._all and child._process.poll() is not None
+    children.end_all()
 
 
 def test_a_cancelled_run_does_not_wait_for_a_fresh_link(vendor: Vendor, destination: Destination) -> None:

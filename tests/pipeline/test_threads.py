@@ -114,31 +114,3 @@ assert threads.start(pool, os.getpid).result(30) == parent == os.getpid()
 def test_a_forked_child_makes_threads_of_its_own() -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
-
-
-ENDLESS = """
-import threading, time
-from prefect_seedance.pipeline import threads
-began = threading.Event()
-threads.start(threads.MEDIA, lambda: (began.set(), time.sleep(600)))
-assert began.wait(30)
-"""
-
-
-def test_a_process_ends_although_a_file_is_decoded_for_ever() -> None:
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - began < 60
-
-
-def test_expendable_work_waits_for_its_turn_and_may_be_given_up_before() -> None:
-    pool, go_on = threads.ExpendablePool(1, "test"), threading.Event()
-    first = pool.submit(lambda: go_on.wait(30))
-    second, third = pool.submit(lambda: 2), pool.submit(lambda: 1 // 0)
-    # Whichever of the two has its turn next, the one that was given up is not done.
-    assert second.cancel()
-    go_on.set()
-    assert first.result(30)
-    with pytest.raises(ZeroDivisionError):
-        third.result(30)

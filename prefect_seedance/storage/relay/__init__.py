@@ -7,4 +7,6 @@ transport       one request under the policy
 policy          which links may be followed
 file_type       whether it is a video at all, and all of it
 poster          a still and the facts of it
+decoder_process the children that decode it, their limits and what is believed of them
+decoder         what such a child runs
 """

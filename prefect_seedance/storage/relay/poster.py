@@ -1,165 +1,81 @@
-"""A still and the bare facts of a video, by PyAV (extra `media`), decoding no more than needed.
+"""A still and the bare facts of a video, by PyAV (extra `media`), which decodes in a child with limits.
 
-Both are extras of a stored video: they never raise, whatever a broken or hostile file makes PyAV raise. Without PyAV,
-or with a file it cannot read, the answer is None and the reason is logged.
+Both are extras of a stored video: they never raise, whatever a broken or hostile file makes of PyAV or of the child.
+Without PyAV, without a child, or with a file that cannot be read, the answer is None and the reason is logged. Nothing
+is ever decoded in this process.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, cast
+from typing import BinaryIO
 
 from prefect_seedance.asides import AsideLog, words_of
+from prefect_seedance.storage.relay.decoder_process import Decoded, MediaFacts, NoDecoder, PyAVMissing, decode
 
-if TYPE_CHECKING:
-    from av import VideoFrame
-    from av.container import InputContainer
+__all__ = ["MediaFacts", "poster_jpeg", "probe", "probe_with_poster"]
 
 _LOG = AsideLog(__name__)
-_Answer = TypeVar("_Answer")
-
-# Generated clips often fade in. Half a minute at 30 frames per second is more than any of them has.
-_FRAMES_LOOKED_AT = 900
-# Mean of luma from 0 to 255, where 0 is black whatever the file's own range is.
-_BLACK_BELOW = 12.0
-# The size at which brightness is judged.
-_SMALL_WIDTH, _SMALL_HEIGHT = 64, 36
-_JPEG_QUALITY = 4  # mjpeg's scale: 2 is best, 31 is worst
+_LONGEST_SIDE = 640
+_NEVER = threading.Event()
+_told = threading.Event()  # that no child can be started: once is enough
 
 
-@dataclass(frozen=True, slots=True)
-class MediaFacts:
-    """What a video file says of itself: size in pixels, length and codec (`h264`); 0 or "" where it does not say."""
-
-    width: int
-    height: int
-    seconds: float
-    codec: str
-
-
-class _Packet(Protocol):
-    def __buffer__(self, flags: int, /) -> memoryview: ...
-
-
-class _Encoder(Protocol):
-    """What is used of PyAV's encoder, whose own types leave the packet's parameter open."""
-
-    def encode(self, frame: VideoFrame | None) -> list[_Packet]: ...
-
-
-def probe(file: BinaryIO | Path) -> MediaFacts | None:
+def probe(file: BinaryIO | Path, *, cancelled: threading.Event = _NEVER) -> MediaFacts | None:
     """Read the facts of a video from its index; None if it cannot be read.
 
     Args:
-        file: a path, or an open file; one that can be sought in, unless its index comes first.
+        file: A path, or an open file; one that can be sought in, unless its index comes first.
+        cancelled: Ends the reading within a moment.
 
     Example:
         >>> probe(Path("missing.mp4")) is None
         True
     """
-    return _read(file, _read_facts)
+    return _read(file, 0, cancelled).facts
 
 
-def poster_jpeg(file: BinaryIO | Path, longest_side: int = 640) -> bytes | None:
+def poster_jpeg(
+    file: BinaryIO | Path, longest_side: int = _LONGEST_SIDE, *, cancelled: threading.Event = _NEVER
+) -> bytes | None:
     """Return the first frame that is not black as a JPEG; the brightest one looked at, if all are black.
 
     Args:
-        file: a path, or an open file; one that can be sought in, unless its index comes first.
-        longest_side: in pixels, so that an upright picture leaves room for what stands below it; a smaller video keeps
+        file: A path, or an open file; one that can be sought in, unless its index comes first.
+        longest_side: In pixels, so that an upright picture leaves room for what stands below it; a smaller video keeps
             its size.
+        cancelled: Ends the reading within a moment.
     """
-    return _read(file, lambda container: _read_poster(container, longest_side))
+    return _read(file, longest_side, cancelled).jpeg
 
 
-def probe_with_poster(file: BinaryIO | Path, longest_side: int = 640) -> tuple[MediaFacts | None, bytes | None]:
+def probe_with_poster(
+    file: BinaryIO | Path, longest_side: int = _LONGEST_SIDE, *, cancelled: threading.Event = _NEVER
+) -> tuple[MediaFacts | None, bytes | None]:
     """Return the facts and the poster of a video, which is opened once; see `probe` and `poster_jpeg`."""
-
-    def read(container: InputContainer) -> tuple[MediaFacts, bytes | None]:
-        facts = _read_facts(container)
-        try:
-            return facts, _read_poster(container, longest_side)
-        except Exception as error:
-            _LOG.warning("No poster can be made of this video: %s", words_of(error))
-            return facts, None
-
-    return _read(file, read) or (None, None)
+    decoded = _read(file, longest_side, cancelled)
+    return decoded.facts, decoded.jpeg
 
 
-def _read(file: BinaryIO | Path, read: Callable[[InputContainer], _Answer]) -> _Answer | None:
+def _read(file: BinaryIO | Path, longest_side: int, cancelled: threading.Event) -> Decoded:
     try:
-        import av
-    except Exception:  # it is not there, or its libraries do not fit this system
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened:
+            decoded = decode(opened, longest_side, cancelled)
+    except PyAVMissing:
         _LOG.info("PyAV cannot be loaded: no poster and no media facts. Install the extra 'media' for them.")
-        return None
-    try:
-        if not isinstance(file, Path) and file.seekable():
-            file.seek(0)
-        # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
-        source = str(file) if isinstance(file, Path) else file
-        with av.open(source, mode="r", format="mp4", metadata_errors="replace") as container:
-            return read(container)
-    except Exception as error:  # AttributeError among it, for a codec that this FFmpeg does not know
-        _LOG.warning("This video cannot be read by PyAV: %s", words_of(error))
-        return None
-
-
-def _read_facts(container: InputContainer) -> MediaFacts:
-    stream = container.streams.video[0]
-    seconds = 0.0
-    if stream.duration is not None and stream.time_base is not None:
-        seconds = float(stream.duration * stream.time_base)
-    # What no video can be is as good as not said.
-    return MediaFacts(
-        max(0, stream.width),
-        max(0, stream.height),
-        seconds if math.isfinite(seconds) and seconds > 0 else 0.0,
-        stream.codec_context.name,
-    )
-
-
-def _read_poster(container: InputContainer, longest_side: int) -> bytes:
-    best: VideoFrame | None = None
-    best_brightness = -1.0
-    stream = container.streams.video[0]
-    # By itself FFmpeg decodes several frames at once, in threads, before it gives out the first.
-    stream.thread_type = "NONE"
-    for _, frame in zip(range(_FRAMES_LOOKED_AT), container.decode(stream), strict=False):
-        brightness = _brightness(frame)
-        if brightness > best_brightness:
-            best, best_brightness = frame, brightness
-        if brightness >= _BLACK_BELOW:
-            break
-    if best is None:
-        raise LookupError("it has no frame")
-    return _jpeg(best, longest_side)
-
-
-def _brightness(frame: VideoFrame) -> float:
-    small = frame.reformat(_SMALL_WIDTH, _SMALL_HEIGHT, format="gray", dst_color_range="JPEG")
-    plane = small.planes[0]
-    data = bytes(plane)
-    # Rows are padded; the padding is not picture.
-    return sum(
-        sum(data[row * plane.line_size : row * plane.line_size + _SMALL_WIDTH]) for row in range(_SMALL_HEIGHT)
-    ) / (_SMALL_WIDTH * _SMALL_HEIGHT)
-
-
-def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
-    from fractions import Fraction
-
-    import av
-
-    scale = min(1.0, longest_side / max(frame.width, frame.height))
-    width, height = (max(2, round(scale * side) // 2 * 2) for side in (frame.width, frame.height))
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height = width, height
-    encoder.pix_fmt = "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.qmin = encoder.qmax = _JPEG_QUALITY
-    packets = cast(_Encoder, encoder)
-    picture = frame.reformat(width, height, format="yuvj420p", dst_color_range="JPEG")
-    picture.pts = 0
-    return b"".join(bytes(packet) for packet in [*packets.encode(picture), *packets.encode(None)])
+        return Decoded()
+    except NoDecoder as error:
+        if not _told.is_set():
+            _told.set()
+            _LOG.warning("Media cannot be decoded here, so there are no posters and no media facts: %s", error)
+        return Decoded()
+    except Exception as error:
+        _LOG.warning("This video cannot be read: %s", words_of(error))
+        return Decoded()
+    if decoded.facts is None:
+        _LOG.warning("This video cannot be read by PyAV: %s", decoded.problem or "it has no facts")
+    elif longest_side and decoded.jpeg is None:
+        _LOG.warning("No poster can be made of this video: %s", decoded.problem or "it has no frame")
+    return decoded

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-import builtins
 import io
 import logging
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
 
+from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
+from tests.processes import descendants
 from tests.storage.clips import lookalike, make_clip
 
 
@@ -95,15 +98,11 @@ def test_a_truncated_video_gives_none_or_what_is_there(clip: Path, tmp_path: Pat
 def test_without_pyav_there_is_no_poster_and_a_note_says_how_to_get_one(
     clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real = builtins.__import__
-
-    def no_av(name: str, *rest: object, **more: object) -> object:
-        if name.partition(".")[0] == "av":
-            raise ImportError(name)
-        return real(name, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", no_av)
+    monkeypatch.setattr("prefect_seedance.storage.relay.decoder_process._children", decoder_process._Children())
+    monkeypatch.setitem(sys.modules, "av", None)
+    started = descendants(os.getpid())
     with caplog.at_level(logging.INFO, "prefect_seedance"):
         assert poster_jpeg(clip) is None
         assert probe(clip) is None
     assert "extra 'media'" in caplog.text
+    assert descendants(os.getpid()) == started

@@ -1,0 +1,407 @@
+"""The children that decode media: started when first needed, used again, and replaced when they die, hang or grow.
+
+A file of a few kilobytes can crash a decoder, keep it busy for ever or take gigabytes. All of that happens in a child
+(`decoder`) with limits, which is given no secret of this process: neither its environment nor its open files. The
+child is taken for hostile too: what it asks for is bounded, and what it answers is checked.
+
+A child ends with its parent, however that ends. A forked process makes children of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import math
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.storage.relay import decoder
+
+#: How many there are at once.
+MOST_CHILDREN = 2
+#: How long one job may take, reading the file included.
+_JOB_SECONDS = 20.0
+#: How long a child may take to start, which is some 0.1 s of work.
+_START_SECONDS = 20.0
+#: How soon a job ends whose run is cancelled.
+_LOOK_SECONDS = 0.25
+#: After so many jobs a child is replaced, and when it holds so much memory after one.
+_JOBS_PER_CHILD = 200
+_GROWN_BYTES = 192 * 1024 * 1024
+#: What one job may read of its file, all repetitions counted.
+_MOST_READ_BYTES = 256 * 1024 * 1024
+_MOST_READS = 4096
+#: A poster of 640 pixels has some 100 KB.
+_MOST_JPEG_BYTES = 4 * 1024 * 1024
+_MOST_PIXELS_A_SIDE = 65_535
+_MOST_SECONDS = 100 * 3600.0
+#: After a child could not be started none is tried for so long.
+_PAUSE_SECONDS = 600.0
+
+# What an interpreter and its libraries need to be found and loaded. Nothing else of the environment is handed on.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR", "__PYVENV_LAUNCHER__")
+# An application that embeds or bundles Python stands there under its own name, and would be started again.
+_INTERPRETER = re.compile(r"(?:python|pypy)[\d.]*[dtw]?(?:-\w+)?(?:\.exe)?", re.IGNORECASE)
+
+
+class PyAVMissing(Exception):
+    """PyAV is not installed, or cannot be loaded."""
+
+
+class NoDecoder(Exception):
+    """No child can be started here."""
+
+
+class _Ended(Exception):
+    """The child is gone, or is of no more use for what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What a video file says of itself: size in pixels, length and codec (`h264`); 0 or "" where it does not say."""
+
+    width: int
+    height: int
+    seconds: float
+    codec: str
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What a child has made of a file.
+
+    Attributes:
+        facts: None if it cannot be read.
+        jpeg: The poster; None if none was asked for, or none can be made.
+        problem: Why there is no more; "" if all was made that was asked for.
+    """
+
+    facts: MediaFacts | None = None
+    jpeg: bytes | None = None
+    problem: str = ""
+
+
+def decode(file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+    """Have a child read a file.
+
+    Args:
+        file: From where it stands, if it cannot be sought in.
+        longest_side: Of the poster, in pixels; 0 for none.
+        cancelled: Ends the job, and the child with it.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    return _children.decode(file, longest_side, cancelled)
+
+
+class _Child:
+    """One process, with one job at a time."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process, self._input, self._output = process, process.stdin, process.stdout
+        self._jobs = 0
+        self.worn = False
+
+    def greet(self, cancelled: threading.Event) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            PyAVMissing, _Ended: It never is.
+        """
+        with self._limited(_START_SECONDS, cancelled):
+            kind, _, length = self._message()
+        if kind == decoder.NO_PYAV:
+            raise PyAVMissing
+        if (kind, length) != (decoder.READY, 0):
+            raise _Ended("it does not speak as a decoder does")
+
+    def do(self, file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+        """Have it read a file. Whatever becomes of the child, what it has told before is kept.
+
+        Raises:
+            _Ended: It had not begun, as one that was dead before it was asked.
+        """
+        decoded = Decoded()
+        pieces = _Pieces(file)
+        self._jobs += 1
+        with self._limited(_JOB_SECONDS, cancelled) as limit:
+            try:
+                self._write(decoder.MESSAGE.pack(decoder.JOB, longest_side, pieces.size))
+                self._follow(decoded, pieces, poster=longest_side > 0)
+            except (_Ended, OSError) as error:
+                self.worn = True
+                if not pieces.reads and not limit.reached:
+                    raise _Ended(words_of(error)) from error
+                decoded.problem = limit.reached or words_of(error)
+        decoded.problem = pieces.problem or decoded.problem
+        self.worn = self.worn or bool(limit.reached) or self._jobs >= _JOBS_PER_CHILD
+        return decoded
+
+    def end(self) -> None:
+        """End it at once."""
+        with suppress(OSError):
+            self._process.kill()
+        for pipe in (self._input, self._output):
+            with suppress(OSError):
+                pipe.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_START_SECONDS)  # one that waits for a broken disk ends later
+
+    def forget(self) -> None:
+        """Let go of it in a forked process, whose child it is not: it sees the end of its parent by these pipes."""
+        for pipe in (self._input, self._output):
+            with suppress(OSError):
+                pipe.close()
+        self._process.returncode = 0  # nothing is to be waited for
+
+    def _follow(self, decoded: Decoded, pieces: _Pieces, *, poster: bool) -> None:
+        while True:
+            kind, number, length = self._message()
+            if kind == decoder.READ:
+                data = pieces.read(number, length)
+                self._write(decoder.MESSAGE.pack(decoder.DATA, data is not None, len(data or b"")) + (data or b""))
+            elif kind == decoder.FACTS and decoded.facts is None and length == decoder.FACTS_BODY.size:
+                decoded.facts = _checked_facts(self._take(length))
+            elif kind == decoder.POSTER and poster and decoded.jpeg is None and length <= _MOST_JPEG_BYTES:
+                decoded.jpeg = _checked_jpeg(self._take(length))
+            elif kind == decoder.DONE and length <= decoder.WORDS_BYTES:
+                decoded.problem = _printable(self._take(length))
+                self.worn = self.worn or number > _GROWN_BYTES
+                return
+            else:
+                raise _Ended("the decoder answers what it was not asked")
+
+    def _message(self) -> tuple[bytes, int, int]:
+        return decoder.MESSAGE.unpack(self._take(decoder.MESSAGE.size))
+
+    def _take(self, count: int) -> bytes:
+        taken = bytearray()
+        while len(taken) < count:
+            piece = self._output.read(count - len(taken))
+            if not piece:
+                raise _Ended("the decoder has ended over it")
+            taken += piece
+        return bytes(taken)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._input.write(view) or 0 :]
+
+    @contextmanager
+    def _limited(self, seconds: float, cancelled: threading.Event) -> Generator[_Limit]:
+        """Kill it when the time is over, which ends every reading from it and writing to it."""
+        limit, over = _Limit(), threading.Event()
+
+        def watch() -> None:
+            ends = time.monotonic() + seconds
+            while not over.wait(max(0.0, min(_LOOK_SECONDS, ends - time.monotonic()))):
+                if cancelled.is_set():
+                    limit.reached = "the run was cancelled"
+                elif time.monotonic() >= ends:
+                    limit.reached = f"it was not done within {seconds:.0f} s"
+                if limit.reached:
+                    with suppress(OSError):
+                        self._process.kill()
+                    return
+
+        threading.Thread(target=watch, name="seedance-decoder-limit", daemon=True).start()
+        try:
+            yield limit
+        finally:
+            over.set()
+
+
+@dataclass(slots=True)
+class _Limit:
+    reached: str = ""
+
+
+class _Pieces:
+    """What a child may read of a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._place = file, 0
+        self._left = _MOST_READ_BYTES
+        self.reads = 0
+        self.problem = ""
+        self.size = decoder.UNKNOWN
+        try:
+            if file.seekable():  # one that cannot be sought in is read from where it stands
+                self.size = file.seek(0, os.SEEK_END)
+                file.seek(0)
+        except Exception as error:
+            self.problem = words_of(error)
+
+    def read(self, place: int, size: int) -> bytes | None:
+        """Return a piece, empty at the end of the file; None if it cannot be read.
+
+        Raises:
+            _Ended: More was asked for than any video needs.
+        """
+        self.reads += 1
+        if size > decoder.PIECE_BYTES or self.reads > _MOST_READS or self._left <= 0:
+            raise _Ended("the decoder asks for more of the file than a poster needs")
+        if self.problem:
+            return None
+        try:
+            if place != self._place:
+                self._file.seek(place)
+            data = self._file.read(size)
+        except Exception as error:
+            self.problem = words_of(error)
+            return None
+        self._place = place + len(data)
+        self._left -= len(data)
+        return data
+
+
+class _Children:
+    """The children of this process."""
+
+    def __init__(self) -> None:
+        self._renew()
+
+    def _renew(self) -> None:
+        self._free = threading.BoundedSemaphore(MOST_CHILDREN)
+        # Also held while the process is forked: a fork in the middle of a start would keep that child's pipes open.
+        self.lock = threading.RLock()
+        self._all: list[_Child] = []
+        self._idle: list[_Child] = []
+        self._next_start = -math.inf
+
+    def decode(self, file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+        free = self._free
+        while not free.acquire(timeout=_LOOK_SECONDS):
+            if cancelled.is_set():
+                return Decoded(problem="the run was cancelled")
+        try:
+            while True:
+                with self.lock:
+                    child = self._idle.pop() if self._idle else None
+                fresh = child is None
+                child = child or self._started()
+                try:
+                    if fresh:
+                        self._greeted(child, cancelled)
+                    decoded = child.do(file, longest_side, cancelled)
+                except _Ended as error:
+                    self._end(child)
+                    if fresh:
+                        return Decoded(problem=words_of(error))
+                    continue  # it had died while nobody needed it
+                except BaseException:
+                    self._end(child)
+                    raise
+                if child.worn:
+                    self._end(child)
+                else:
+                    with self.lock:
+                        self._idle.append(child)
+                return decoded
+        finally:
+            free.release()
+
+    def _started(self) -> _Child:
+        found = importlib.util.find_spec("av")
+        if found is None or not found.origin:
+            raise PyAVMissing
+        if time.monotonic() < self._next_start:
+            raise NoDecoder("none could be started a while ago")
+        if getattr(sys, "frozen", False) or not _INTERPRETER.fullmatch(Path(sys.executable or "").name):
+            raise NoDecoder("there is no Python interpreter by itself")
+        # The interpreter, the one file that it runs, and the folder of PyAV, which only the child imports.
+        command = [sys.executable, "-I", "-S", decoder.__file__, str(Path(found.origin).parent.parent)]
+        try:
+            with self.lock:
+                child = _Child(_popen([*command, str(os.getpid())]))
+                self._all.append(child)
+        except Exception as error:
+            self._next_start = time.monotonic() + _PAUSE_SECONDS
+            raise NoDecoder(words_of(error)) from error
+        return child
+
+    def _greeted(self, child: _Child, cancelled: threading.Event) -> None:
+        try:
+            child.greet(cancelled)
+        except Exception as error:
+            if cancelled.is_set():
+                raise _Ended("the run was cancelled") from error
+            self._next_start = time.monotonic() + _PAUSE_SECONDS
+            if isinstance(error, PyAVMissing):
+                raise
+            raise NoDecoder(words_of(error)) from error
+
+    def _end(self, child: _Child) -> None:
+        child.end()
+        with self.lock, suppress(ValueError):
+            self._all.remove(child)
+
+    def forget_all(self) -> None:
+        """Begin anew in a forked process."""
+        for child in self._all:
+            child.forget()
+        self._renew()
+
+    def end_all(self) -> None:
+        """End all at the end of this process."""
+        with self.lock:
+            ended, self._all, self._idle = self._all, [], []
+        for child in ended:
+            child.end()
+
+
+def _popen(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=os.path.abspath(os.sep),  # nobody's folder is kept from being removed
+        # glibc takes 64 MiB of addresses for each thread that allocates, unless told not to.
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"MALLOC_ARENA_MAX": "1"},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _checked_facts(body: bytes) -> MediaFacts:
+    width, height, seconds, codec = decoder.FACTS_BODY.unpack(body)
+    return MediaFacts(
+        width if width <= _MOST_PIXELS_A_SIDE else 0,
+        height if height <= _MOST_PIXELS_A_SIDE else 0,
+        seconds if 0 < seconds <= _MOST_SECONDS else 0.0,  # no NaN passes
+        _printable(codec.rstrip(b"\0")),
+    )
+
+
+def _checked_jpeg(body: bytes) -> bytes:
+    if not (body.startswith(b"\xff\xd8\xff") and body.endswith(b"\xff\xd9")):
+        raise _Ended("the decoder's picture is no JPEG")
+    return body
+
+
+def _printable(text: bytes) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text.decode("ascii", "replace")).strip()
+
+
+_children = _Children()
+atexit.register(_children.end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _children.lock.acquire(),
+        after_in_parent=lambda: _children.lock.release(),
+        after_in_child=_children.forget_all,
+    )
