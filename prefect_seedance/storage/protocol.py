@@ -167,6 +167,14 @@ class Store(Protocol):
         """
         ...
 
+    def check_place(self, key: str) -> None:
+        """Check that a video can lie under this key, as far as can be seen beforehand. Before money is spent.
+
+        Raises:
+            StorageError: it cannot, and why.
+        """
+        ...
+
     def check_writable(self) -> None:
         """Write a probe and remove it.
 

@@ -164,6 +164,9 @@ class S3Store:
         if missing:
             raise ConditionsIgnored(self.settings.location, missing)
 
+    def check_place(self, key: str) -> None:
+        """See `Store.check_place`. A bucket has no folders that could lead elsewhere."""
+
     def check_writable(self) -> None:
         """See `Store.check_writable`. Done once for each store and process, until it has succeeded."""
         self._writable()
