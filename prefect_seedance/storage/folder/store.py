@@ -57,6 +57,8 @@ _SWEEP_AFTER_SECONDS = 86_400.0
 _SWEEP_AT_MOST = 1000
 #: A record is smaller; what is larger is a video.
 _LARGEST_LEFTOVER_BYTES = 4 * 1024 * 1024
+#: The year 2000: earlier is what tools say that copy files without their times (1970, and 1980 in a ZIP file).
+_BEFORE_ANY_RECORD = 946_684_800.0
 _TEMPORARY, _LOCK, _CLOCK = ".tmp", ".lock", ".clock"
 #: Folders that every video needs, beside that of its own key.
 _NEEDED = ("journal/records", "journal/open", "journal/tasks", "journal/damaged", "quarantine")
@@ -155,21 +157,31 @@ class FolderStore:
         above, _, _ = prefix.rpartition("/")
         return self._walk((*above.split("/"),) if above else (), prefix)
 
-    def _walk(self, folders: tuple[str, ...], prefix: str) -> Iterator[str]:
+    def list_written(self, prefix: str, *, within_seconds: float) -> Iterator[str]:
+        """See `ListsByAge`."""
+        check_prefix(prefix)
+        above, _, _ = prefix.rpartition("/")
+        with reading(self.root):
+            since = self._clock() - within_seconds
+        return self._walk((*above.split("/"),) if above else (), prefix, since)
+
+    def _walk(self, folders: tuple[str, ...], prefix: str, since: float | None = None) -> Iterator[str]:
         path, start = self.root.joinpath(*folders), "".join(f"{name}/" for name in folders)
         with reading(path):
             try:
                 with opened(self.root, folders) as folder, listed(folder) as entries:
                     # A folder sorts with its slash, as its keys do among the others.
                     names = sorted(
-                        _with_slash(entry, path) for entry in entries if _may_hold(entry.name, start, prefix)
+                        _with_slash(entry, path)
+                        for entry in entries
+                        if _may_hold(entry.name, start, prefix) and (since is None or _may_be_new(entry, since))
                     )
             except (FileNotFoundError, NotADirectoryError):
                 return
         for name in names:
             key = start + name
             if name.endswith("/") and (key.startswith(prefix) or prefix.startswith(key)):
-                yield from self._walk((*folders, name[:-1]), prefix)
+                yield from self._walk((*folders, name[:-1]), prefix, since)
             elif not name.endswith("/") and key.startswith(prefix):
                 yield key
 
@@ -350,15 +362,17 @@ class FolderStore:
         with opened(self.root) as folder:
             return file_system_now(folder, _CLOCK, self.root / _CLOCK)
 
-    def _age(self, modified: float) -> float:
+    def _clock(self) -> float:
         try:
-            now = self._now()
+            return self._now()
         except LinkInside:
             raise
         except OSError:
             # A read-only mount: none of our records can be at stake there, so this machine's clock will do.
-            now = time.time()
-        return max(0.0, now - modified)
+            return time.time()
+
+    def _age(self, modified: float) -> float:
+        return max(0.0, self._clock() - modified)
 
     def _publish(self, key: str, temporary: TemporaryFile, replaces: ObjectInfo | None) -> ObjectInfo:
         if replaces is None:
@@ -391,6 +405,14 @@ def _may_hold(name: str, start: str, prefix: str) -> bool:
     """Tell whether a name in a folder can lead to a key with this prefix."""
     key = start + name
     return not name.startswith(".") and (key.startswith(prefix) or prefix.startswith(key))
+
+
+def _may_be_new(entry: os.DirEntry[str], since: float) -> bool:
+    """Tell whether an entry was written since, is a folder, or says nothing: copying tools may set a time to nought."""
+    if entry.is_dir(follow_symlinks=False):
+        return True
+    written = entry.stat(follow_symlinks=False).st_mtime
+    return written >= since or written < _BEFORE_ANY_RECORD
 
 
 def _with_slash(entry: os.DirEntry[str], path: Path) -> str:
