@@ -49,10 +49,10 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
-from prefect_seedance.journal.search.parallel import in_order
 from prefect_seedance.journal.states import STATES, State, check_transition
 from prefect_seedance.storage.errors import NotReadable, StorageError
 from prefect_seedance.storage.key_locks import KeyLocks
+from prefect_seedance.storage.parallel import in_order
 from prefect_seedance.storage.protocol import ListsByAge, Store
 from prefect_seedance.versions import version_of
 

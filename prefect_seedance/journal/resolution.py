@@ -11,9 +11,9 @@ other to be mistaken for; a restored record does not know how many it has had. W
 says now.
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
-two people who give it to two intents one is refused, and the records are searched for it (`search.task_owner`). A task
-that was made before its attempt was sent is refused; one of which the vendor does not say when it was made is taken,
-since to refuse it could lose a paid video.
+two people who give it to two intents one is refused, and the records are searched for it (`settlement.task_owner`).
+A task that was made before its attempt was sent is refused; one of which the vendor does not say when it was made is
+taken, since to refuse it could lose a paid video.
 
 What it does not do: it cannot see the console. A task that belongs to an intent which is being submitted at
 this very moment can still be attached to another; the record of the former then gets it as well, since an
@@ -38,9 +38,9 @@ from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolv
 from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, Attempt, Entry, Record
-from prefect_seedance.journal.search.task_owner import owner_of
 from prefect_seedance.journal.settlement.billing import Conclusion, evidence_of
 from prefect_seedance.journal.settlement.restoration import restore_record
+from prefect_seedance.journal.settlement.task_owner import owner_of
 from prefect_seedance.journal.states import HAVE_TASK, State
 
 Resolution = Literal["attach", "not_billed", "abandon", "restore"]

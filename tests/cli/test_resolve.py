@@ -191,9 +191,7 @@ def test_a_list_can_be_cut_short(unknown: World, capsys: pytest.CaptureFixture[s
     assert listed("--unknown", "--since", "2999-01-01") == ["intent"]
 
 
-@pytest.mark.parametrize(
-    "option", [["--since", "yesterday"], ["--limit", "0"], ["--limit", "-1"], ["--limit", "\u0663"]]
-)
+@pytest.mark.parametrize("option", ["--since=yesterday", "--limit=0", "--limit=-1", "--limit=\u0663", "--limit=1e3"])
 def test_a_list_is_not_cut_short_by_nonsense(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["journal", option])

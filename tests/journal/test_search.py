@@ -25,9 +25,9 @@ from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Entry, Record
 from prefect_seedance.journal.resolution import resolve_unknown
-from prefect_seedance.journal.search.parallel import READS_AT_ONCE, in_order
 from prefect_seedance.storage.errors import NotReadable, StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.parallel import READS_AT_ONCE, in_order
 from prefect_seedance.storage.protocol import Blob
 from tests.journal.harness import INTENT, NOON, World
 from tests.journal.test_journal import FACTS
@@ -88,7 +88,7 @@ def test_of_what_has_no_end_only_a_little_is_taken_up_beforehand_and_nothing_aft
     found.close()
     assert len(taken) < 10 + 10 * READS_AT_ONCE
     before = len(taken)
-    threads = [each for each in threading.enumerate() if each.name == "journal-search"]
+    threads = [each for each in threading.enumerate() if each.name == "parallel-reads"]
     for each in threads:
         each.join(timeout=30)
     assert len(taken) == before and not any(each.is_alive() for each in threads)

@@ -32,9 +32,9 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, VERSION, Attempt, Entry, Record, Stored
-from prefect_seedance.journal.search.parallel import in_order
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.parallel import in_order
 from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.versions import version_of
 

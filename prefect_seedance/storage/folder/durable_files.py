@@ -29,7 +29,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, er
 #: The names that `TemporaryFile` and the probe make: no other is ever swept or read.
 _OURS = re.compile(r"(?:probe-)?[0-9a-f]{32}\Z")
 _NO_LINKS_INSIDE = (
-    "Put what it leads to in its place, or mount that there (mount --bind); the location of the store itself may be a "
+    "Put what it leads to in its place, or bind-mount that there; the location of the store itself may be a "
     "link. Then run again: what was paid for is not lost."
 )
 

@@ -25,7 +25,7 @@ from itertools import chain
 from prefect_seedance.journal.codec import decode
 from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew
 from prefect_seedance.journal.journal import Journal, is_intent
-from prefect_seedance.journal.search.parallel import in_order
+from prefect_seedance.storage.parallel import in_order
 from prefect_seedance.storage.templates import beside, render
 
 #: How far the clocks of a store, a worker and the vendor may be apart together: a wrong time zone, at worst.

@@ -44,7 +44,7 @@ def in_order(items: Iterable[S], read: Callable[[S], T]) -> Generator[T, None, N
             if threads < READS_AT_ONCE:
                 threads += 1
                 # The caller's context: what is logged belongs to its run.
-                Thread(target=copy_context().run, args=(_serve, work, read), name="journal-search", daemon=True).start()
+                Thread(target=copy_context().run, args=(_serve, work, read), name="parallel-reads", daemon=True).start()
         while results:
             yield results.popleft().result()
     finally:
