@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -263,18 +263,18 @@ class Journal:
             raise
 
     @staticmethod
-    def _readable(found: Iterator[Entry | JournalError | None]) -> Iterator[Entry]:
+    def _readable(looks: Generator[Entry | JournalError | None, None, None]) -> Iterator[Entry]:
         denied, read = 0, 0
-        for each in found:
-            if isinstance(each, Entry):
-                read += 1
-                yield each
-            elif each is not None:
-                _log.warning("%s", each)
-                denied += isinstance(each, JournalUnavailable)
-                if not read and denied >= _DENIED:
-                    raise each
-        return
+        with closing(looks) as found:
+            for each in found:
+                if isinstance(each, Entry):
+                    read += 1
+                    yield each
+                elif each is not None:
+                    _log.warning("%s", each)
+                    denied += isinstance(each, JournalUnavailable)
+                    if not read and denied >= _DENIED:
+                        raise each
 
     # Writing.
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -36,7 +35,7 @@ from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
-from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.journal import Journal, is_intent
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, Attempt, Entry, Record
 from prefect_seedance.journal.settlement.billing import Conclusion, evidence_of
 from prefect_seedance.journal.settlement.restoration import restore_record
@@ -90,7 +89,7 @@ def resolve_unknown(
         JournalError: The journal cannot be used.
     """
     intent = intent.strip()
-    if re.fullmatch("[0-9a-f]{32}", intent) is None:
+    if not is_intent(intent):
         fix = f"Copy it from the error or the run's page. Those to settle: {how_to_list_unknown(journal.store_option)}"
         raise ResolutionRefused(intent[:80], "An intent is written as 32 hex digits in small letters.", fix)
     if resolution == "restore":

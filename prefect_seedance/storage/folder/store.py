@@ -411,7 +411,10 @@ def _may_be_new(entry: os.DirEntry[str], since: float) -> bool:
     """Tell whether an entry was written since, is a folder, or says nothing: copying tools may set a time to nought."""
     if entry.is_dir(follow_symlinks=False):
         return True
-    written = entry.stat(follow_symlinks=False).st_mtime
+    try:
+        written = entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:  # gone meanwhile: that must not hide the others
+        return False
     return written >= since or written < _BEFORE_ANY_RECORD
 
 
