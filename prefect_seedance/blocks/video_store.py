@@ -15,7 +15,7 @@ from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
 from prefect_seedance.storage.s3.settings import SCHEME, Encryption, S3Options, S3Settings
-from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
+from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template, example_key
 
 # Prefect imports the blocks whenever a server or a worker starts. What only a run needs is loaded when it is asked for.
 if TYPE_CHECKING:
@@ -309,6 +309,7 @@ class VideoStore(KnownFieldsBlock):
         store = self.open()
         store.check_writable()
         store.require_conditions()
+        store.check_place(example_key(self.key_template))
         return [] if self.is_s3 else folder_notices(Path(self.location))
 
     def verify(self) -> str:

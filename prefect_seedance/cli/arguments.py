@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 
 AddParser = Callable[..., argparse.ArgumentParser]
 
@@ -76,6 +77,13 @@ def _add_journal(add: AddParser) -> argparse.ArgumentParser:
     which = journal.add_mutually_exclusive_group()
     which.add_argument("--open", action="store_true", help="only what is not done")
     which.add_argument("--unknown", action="store_true", help="only what a person has to settle")
+    journal.add_argument(
+        "--since",
+        type=_day,
+        metavar="DAY",
+        help="only what has changed since the beginning of this day (UTC), such as 2026-11-22",
+    )
+    journal.add_argument("--limit", type=_count, metavar="NUMBER", help="no more than so many records")
     _add_store(journal)
     return journal
 
@@ -142,6 +150,19 @@ def _add_store(command: argparse.ArgumentParser) -> None:
         help="where videos and journal are: a folder, s3://bucket/prefix, or with all its settings a store saved "
         "on the Prefect server, seedance-video-store/NAME (default: ./%(default)s)",
     )
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day, such as 2026-11-22") from None
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9 or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
 
 
 def _demo(options: argparse.Namespace) -> int:

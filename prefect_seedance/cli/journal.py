@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +22,10 @@ from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unk
 
 #: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
 _WIDTH = 1000
+#: Rows of one table: a journal may have more than fit into memory.
+_PAGE = 1000
+#: How far the clocks of the workers and of the store may be apart.
+_CLOCKS_SECONDS = 86_400.0
 _COLUMNS = ("intent", "state", "attempt", "model", "task id", "submissions", "cost", "updated", "prompt")
 
 
@@ -30,20 +37,40 @@ def list_records(options: argparse.Namespace) -> int:
     elif options.open:
         entries = journal.open_records()
     else:
-        entries = journal.records()
-    rows = [_row(entry) for entry in entries]
+        entries = journal.records(within_seconds=None if options.since is None else _seconds_since(options.since))
+    if options.since is not None:
+        entries = (entry for entry in entries if entry.record.updated_at >= options.since)
+    rows = (_row(entry) for entry in islice(_counted(entries), options.limit))
     # A prompt is shown as it is: what looks like rich's markup in it is none.
     console = Console(width=_WIDTH, markup=False, emoji=False)
-    if console.is_terminal:
-        table = Table(*_COLUMNS, box=None)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    else:
-        for row in (_COLUMNS, *rows):
-            print("\t".join(row))
-    print(f"{len(rows)} record{'s' if len(rows) != 1 else ''} in {journal.location}", file=sys.stderr)
+    number = 0
+    while True:
+        page = [*islice(rows, _PAGE)]
+        if console.is_terminal:
+            table = Table(*_COLUMNS, box=None)
+            for row in page:
+                table.add_row(*row)
+            console.print(table)
+        else:
+            for row in page if number else (_COLUMNS, *page):
+                print("\t".join(row))
+        number += len(page)
+        if len(page) < _PAGE:
+            break
+    print(f"{number} record{'s' if number != 1 else ''} in {journal.location}", file=sys.stderr)
     return 0
+
+
+def _seconds_since(moment: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds()) + _CLOCKS_SECONDS
+
+
+def _counted(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Say now and then how far the reading has come, where a person is looking."""
+    for number, entry in enumerate(entries):
+        if number and number % _PAGE == 0 and sys.stderr.isatty():
+            print(f"{number} records read ...", file=sys.stderr)
+        yield entry
 
 
 def resolve(options: argparse.Namespace) -> int:

@@ -97,7 +97,7 @@ class ConfirmedStore:
                 if patience.gives_up_on(error):
                     break
             self._sleep(pause)
-        raise self._unavailable(key, failure, intent)
+        raise self._unavailable(key, failure, intent) from failure
 
     def put(self, key: str, data: bytes, *, etag: str | None, patience: Patience, intent: str = "") -> str:
         """Write a record that is not there (``etag`` None), or that still has this etag.

@@ -21,10 +21,12 @@ processes against a store that ignores conditions (probed by the store).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -37,6 +39,7 @@ from prefect_seedance.journal import changes
 from prefect_seedance.journal.codec import decode, encode
 from prefect_seedance.journal.confirmed_store import ConfirmedStore, Patience
 from prefect_seedance.journal.errors import (
+    JournalError,
     JournalGone,
     JournalUnavailable,
     RecordChanged,
@@ -47,9 +50,10 @@ from prefect_seedance.journal.errors import (
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
 from prefect_seedance.journal.states import STATES, State, check_transition
-from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.errors import NotReadable, StorageError
 from prefect_seedance.storage.key_locks import KeyLocks
-from prefect_seedance.storage.protocol import Store
+from prefect_seedance.storage.parallel import in_order
+from prefect_seedance.storage.protocol import ListsByAge, Store
 from prefect_seedance.versions import version_of
 
 _log = AsideLog(__name__)
@@ -64,8 +68,15 @@ _RECENT_ENTRIES = 4096
 _ANSWERS_REMEMBERED = 65_536
 #: A record that another thread is working on is waited for at least so long.
 _SHORTEST_TURN_SECONDS = 1.0
+#: So many records in a row that may not be read, and none that may: it is not the records.
+_DENIED = 20
 #: By address, so that all journals of one place share them.
 _RECORDS = KeyLocks()
+
+
+def is_intent(text: str) -> bool:
+    """Tell whether a text is written as an intent is: 32 hex digits in small letters."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
 class Journal:
@@ -136,13 +147,17 @@ class Journal:
             JournalUnavailable: The store does not answer, or denies the access.
             RecordDamaged, RecordTooNew: The record is there and cannot be read.
         """
-        key = self.record_key(intent)
         self._recent.pop(intent, None)
-        blob = self.confirmed.get(key, patience or self.patience, intent)
+        entry = self._read(intent, patience or self.patience)
+        return None if entry is None else self._remember(entry)
+
+    def _read(self, intent: str, patience: Patience) -> Entry | None:
+        key = self.record_key(intent)
+        blob = self.confirmed.get(key, patience, intent)
         if blob is None:
             return None
         record = decode(blob.data, self.confirmed.store.uri_of(key), intent, self.store_option)
-        return self._remember(Entry(record, blob.etag, blob.age_seconds))
+        return Entry(record, blob.etag, blob.age_seconds)
 
     def recent(self, intent: str) -> Entry | None:
         """Return the record as this process wrote or read it within the last half minute, else None.
@@ -156,23 +171,49 @@ class Journal:
             return None
         return Entry(entry.record, entry.etag, entry.age_seconds + passed)
 
-    def records(self) -> Iterator[Entry]:
-        """Read every record, by intent. One that cannot be read is logged and left out."""
-        folder = f"{self.prefix}records/"
-        for key in self._keys(folder):
-            yield from self._readable(Path(key).stem)
+    def records(self, *, within_seconds: float | None = None) -> Iterator[Entry]:
+        """Read every record, several at once, by intent. One that cannot be read is logged and left out.
+
+        Args:
+            within_seconds: Leave out those that were written longer ago than this; None for none.
+
+        Raises:
+            JournalUnavailable: The store does not answer, or lets no record be read.
+        """
+        return self._readable(in_order(self.intents(within_seconds=within_seconds), self._look))
 
     def open_records(self) -> Iterator[Entry]:
         """Read the records that are not done, at the cost of reading just these."""
-        seen: set[str] = set()
-        for key in self._keys(f"{self.prefix}open/"):
-            intent, _, opening = key.rpartition("/")[2].partition(".")
-            for entry in () if intent in seen else self._readable(intent):
-                if entry.record.is_open:
-                    seen.add(intent)
-                    yield entry
-                elif opening.isdecimal() and int(opening) <= entry.record.opening:
-                    self.drop_marker(intent, int(opening))
+        return self._readable(in_order(self._openings(), lambda opened: self._look_at_open(*opened)))
+
+    def intents(self, *, within_seconds: float | None = None) -> Iterator[str]:
+        """List the intents that have a record, without reading it.
+
+        Args:
+            within_seconds: Leave out those that were written longer ago than this, where the store can tell; None for
+                none.
+        """
+        for key in self._keys(f"{self.prefix}records/", within_seconds):
+            yield Path(key).stem
+
+    def open_intents(self) -> Iterator[str]:
+        """List the intents that have a marker, without reading a record. One may be done, or have no record yet."""
+        return (intent for intent, _ in self._openings())
+
+    def _openings(self) -> Iterator[tuple[str, list[str]]]:
+        """List the intents that have markers, with the numbers of these."""
+        names = (key.rpartition("/")[2].partition(".") for key in self._keys(f"{self.prefix}open/"))
+        for intent, group in groupby(names, key=lambda name: name[0]):
+            yield intent, [opening for _, _, opening in group]
+
+    def _look_at_open(self, intent: str, openings: list[str]) -> Entry | JournalError | None:
+        found = self._look(intent)
+        if not isinstance(found, Entry) or found.record.is_open:
+            return found
+        for opening in openings:
+            if opening.isdecimal() and int(opening) <= found.record.opening:
+                self.drop_marker(intent, int(opening))
+        return None
 
     def unknown_records(self) -> Iterator[Entry]:
         """Read the records that a person has to settle."""
@@ -200,22 +241,40 @@ class Journal:
         self._recent[entry.record.intent] = (entry, time.monotonic())
         return entry
 
-    def _keys(self, prefix: str) -> Iterator[str]:
+    def _keys(self, prefix: str, within_seconds: float | None = None) -> Iterator[str]:
+        store = self.confirmed.store
         try:
-            yield from self.confirmed.store.list_keys(prefix)
+            if within_seconds is not None and isinstance(store, ListsByAge):
+                yield from store.list_written(prefix, within_seconds=within_seconds)
+            else:
+                yield from store.list_keys(prefix)
         except (StorageError, OSError) as error:
-            raise JournalUnavailable(
-                self.confirmed.store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)
-            ) from error
+            raise JournalUnavailable(store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)) from error
 
-    def _readable(self, intent: str) -> Iterator[Entry]:
+    def _look(self, intent: str) -> Entry | JournalError | None:
+        """Read one record among many; return the error if it is the record that cannot be read, not the store."""
         try:
-            entry = self.read(intent)
+            return self._read(intent, self.patience)
         except (RecordDamaged, RecordTooNew) as error:
-            _log.warning("%s", error)
-            return
-        if entry is not None:
-            yield entry
+            return error
+        except JournalUnavailable as error:
+            if isinstance(error.__cause__, NotReadable):
+                return error
+            raise
+
+    @staticmethod
+    def _readable(looks: Generator[Entry | JournalError | None, None, None]) -> Iterator[Entry]:
+        denied, read = 0, 0
+        with closing(looks) as found:
+            for each in found:
+                if isinstance(each, Entry):
+                    read += 1
+                    yield each
+                elif each is not None:
+                    _log.warning("%s", each)
+                    denied += isinstance(each, JournalUnavailable)
+                    if not read and denied >= _DENIED:
+                        raise each
 
     # Writing.
 

@@ -11,9 +11,9 @@ other to be mistaken for; a restored record does not know how many it has had. W
 says now.
 
 A task id goes to one intent only. It is reserved under ``journal/tasks/`` before it is attached, so that of
-two people who give it to two intents one is refused, and all records are searched for it. A task that was made before
-its attempt was sent is refused; one of which the vendor does not say when it was made is taken, since to refuse it
-could lose a paid video.
+two people who give it to two intents one is refused, and the records are searched for it (`settlement.task_owner`).
+A task that was made before its attempt was sent is refused; one of which the vendor does not say when it was made is
+taken, since to refuse it could lose a paid video.
 
 What it does not do: it cannot see the console. A task that belongs to an intent which is being submitted at
 this very moment can still be attached to another; the record of the former then gets it as well, since an
@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -34,12 +33,13 @@ from prefect_seedance.client.exchange import is_vendor_id
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve
+from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
-from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.journal import Journal, is_intent
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, Attempt, Entry, Record
 from prefect_seedance.journal.settlement.billing import Conclusion, evidence_of
 from prefect_seedance.journal.settlement.restoration import restore_record
+from prefect_seedance.journal.settlement.task_owner import owner_of
 from prefect_seedance.journal.states import HAVE_TASK, State
 
 Resolution = Literal["attach", "not_billed", "abandon", "restore"]
@@ -89,7 +89,7 @@ def resolve_unknown(
         JournalError: The journal cannot be used.
     """
     intent = intent.strip()
-    if re.fullmatch("[0-9a-f]{32}", intent) is None:
+    if not is_intent(intent):
         fix = f"Copy it from the error or the run's page. Those to settle: {how_to_list_unknown(journal.store_option)}"
         raise ResolutionRefused(intent[:80], "An intent is written as 32 hex digits in small letters.", fix)
     if resolution == "restore":
@@ -111,7 +111,7 @@ def resolve_unknown(
                     _check_model(entry.record, answer)
                 if not any_age:
                     _check_age(entry.record, target, answer)
-            _reserve(journal, intent, answer.task_id)
+            _reserve(journal, entry.record, answer)
             after = _attached(entry.record, target, answer, journal, by)
         elif resolution == "not_billed":
             evidence = evidence_of(target)
@@ -325,8 +325,9 @@ def _vendor_moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _reserve(journal: Journal, intent: str, task_id: str) -> None:
+def _reserve(journal: Journal, record: Record, answer: Accepted) -> None:
     """Make a task id this intent's, unless it is another's."""
+    intent, task_id = record.intent, answer.task_id
     key = f"{journal.prefix}tasks/{hashlib.sha256(task_id.encode()).hexdigest()[:32]}.json"
     data = json.dumps({"task_id": task_id, "intent": intent, "nonce": intent}).encode()
     careful, patience = journal.confirmed, journal.patience
@@ -341,9 +342,14 @@ def _reserve(journal: Journal, intent: str, task_id: str) -> None:
             if owner and (bound or found.age_seconds < _RESERVATION_SECONDS):
                 raise _taken(intent, task_id, owner) from None
             careful.put(key, data, etag=found.etag, patience=patience, intent=intent)
-    for entry in journal.records():
-        if entry.record.intent != intent and task_id in entry.record.task_ids:
-            raise _taken(intent, task_id, entry.record.intent)
+    template = record.delivery.key_template
+    owner = owner_of(journal, task_id, besides=intent, created_at=answer.created_at, key_template=template)
+    if owner is not None and not owner.readable:
+        fix = f"Restore that one first: {how_to_restore(owner.intent, journal.store_option)}"
+        reason = f"Task {task_id} stands in the record of intent {owner.intent}, which cannot be read."
+        raise ResolutionRefused(intent, reason, fix)
+    if owner is not None:
+        raise _taken(intent, task_id, owner.intent)
 
 
 def _owner_in(reservation: bytes) -> str:

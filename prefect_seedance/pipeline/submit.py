@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from prefect_seedance.client.outcome import Outcome, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
@@ -19,6 +20,7 @@ from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.storage.templates import render
 
 
 def _never() -> bool:
@@ -67,6 +69,9 @@ def submit(
     def before_claim(nonce: str) -> Evidence:
         require_valid(order.prepared)
         destination.store.require_conditions()
+        with suppress(ValueError):  # a template that renders no key: whoever delivers names the video by the store's
+            key = render(order.delivery.key_template, order.intent, journal.now())
+            destination.store.check_place(key)
         balance = shared.balance(account, order.intent, cancelled) if preflight else None
         price = shared.price(order.prepared, account, order.intent, cancelled, observer)
         if price is None:

@@ -113,7 +113,7 @@ def _detail(assets: AssetLibrary, asset: Asset) -> Body:
 
 def _upload(simulation: Simulation) -> Callable[[Request], Awaitable[Response]]:
     async def upload(request: Request) -> Response:
-        async with request.form() as form:
+        async with request.form(max_files=1, max_fields=10) as form:
             if not authorized(request, simulation.settings.key):
                 return refused("", AUTH_FAILED)
             file = form.get("file")

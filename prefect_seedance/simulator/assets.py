@@ -101,7 +101,7 @@ class UploadedFiles:
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="seedance-simulator-files-")
             path = Path(self._folder.name, f"{secrets.token_hex(8)}{suffix}")
-        with path.open("wb") as target:
+        with path.open("xb") as target:
             shutil.copyfileobj(file, target)
         return path.name
 

@@ -18,6 +18,7 @@ import uvicorn
 
 from prefect_seedance.simulator.app import create_app
 from prefect_seedance.simulator.faults import Fault
+from prefect_seedance.simulator.guard import Guard
 from prefect_seedance.simulator.ledger import Bill
 from prefect_seedance.simulator.simulation import MediaRequest, RequestCounts, Settings, Simulation
 from prefect_seedance.simulator.transport import DroppableProtocol
@@ -117,7 +118,7 @@ def running_simulator(
     )
     simulation, listener = Simulation(settings), _listen(port)
     started = threading.Event()
-    server = _Server(simulation, started.set)
+    server = _Server(simulation, listener, started.set)
     failures: list[BaseException] = []
 
     def serve() -> None:
@@ -164,7 +165,7 @@ def run_simulator(
     simulation = Simulation(Settings(seconds=seconds, key=key, media_bytes=media_bytes))
     listener = _listen(port)
     url = _url(listener)
-    server = _Server(simulation, lambda: (ready or _announce)(url))
+    server = _Server(simulation, listener, lambda: (ready or _announce)(url))
     try:
         with contextlib.suppress(KeyboardInterrupt), _sigterm_as_ctrl_c():
             asyncio.run(server.serve(sockets=[listener]))
@@ -189,10 +190,11 @@ def _sigterm_as_ctrl_c() -> Generator[None]:
 class _Server(uvicorn.Server):
     """uvicorn's server that says when it answers, and ends every open connection when it stops."""
 
-    def __init__(self, simulation: Simulation, on_started: Callable[[], None]) -> None:
+    def __init__(self, simulation: Simulation, listener: socket.socket, on_started: Callable[[], None]) -> None:
+        app = Guard(create_app(simulation), listener.getsockname()[1], simulation.settings.upload_limit_bytes)
         # log_config=None: uvicorn would otherwise set up the logging of the whole process.
         config = uvicorn.Config(
-            create_app(simulation),
+            app,
             http=DroppableProtocol,
             ws="none",
             loop="asyncio",

@@ -1,7 +1,8 @@
 """Answers that break on purpose: closed sockets, reset connections, hangs, bodies that stop half-way.
 
 ASGI cannot say "close the socket now", so the server runs uvicorn's h11 protocol with one addition: the scope
-carries the connection's transport. Every wait here ends when the client goes or the simulator stops.
+carries the connection's transport. A connection that does not bring a whole head in time is closed, since uvicorn waits
+for one without an end. Every wait here ends when the client goes or the simulator stops.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+import h11
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _TRANSPORT = "seedance_simulator.transport"
+#: For the head of a request, from the connection or from its first byte.
+HEAD_SECONDS = 20.0
 
 
 class DroppableProtocol(H11Protocol):
-    """uvicorn's protocol on h11 with the connection's transport in the scope's state."""
+    """uvicorn's protocol on h11 with the connection's transport in the scope's state, and a limit for heads."""
+
+    _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wrap the application for this connection."""
@@ -36,14 +42,38 @@ class DroppableProtocol(H11Protocol):
             await inner(scope, receive, send)
 
         self.app = with_transport
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come in."""
+        super().data_received(data)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._unwatch_head()
+        super().connection_lost(exc)
+
+    def _watch_head(self) -> None:
+        """Begin to wait for a head, or end it; a byte more of a head does not begin it anew."""
+        if self.conn.their_state is not h11.IDLE:
+            self._unwatch_head()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _unwatch_head(self) -> None:
+        timer, self._head_timer = self._head_timer, None
+        if timer is not None:
+            timer.cancel()
 
 
-def _transport_if_known(scope: Scope) -> asyncio.Transport | None:
+def transport_if_known(scope: Scope) -> asyncio.Transport | None:
+    """Return the connection of a request; None under another server."""
     return cast("dict[str, asyncio.Transport]", scope.get("state", {})).get(_TRANSPORT)
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
-    transport = _transport_if_known(scope)
+    transport = transport_if_known(scope)
     if transport is None:
         raise RuntimeError("faults on the wire need the simulator's own server: use running_simulator")
     return transport
@@ -152,7 +182,7 @@ class Streamed(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the body as the delivery says."""
-        transport, delivery = _transport_if_known(scope), self._delivery
+        transport, delivery = transport_if_known(scope), self._delivery
         left = math.inf if delivery.stop_after is None else delivery.stop_after
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for chunk in self._chunks:

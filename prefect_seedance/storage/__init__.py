@@ -6,6 +6,7 @@ costs neither httpx nor PyAV nor boto3.
     protocol    what a store can do
     keys        which names may stand in it
     templates   the key of a video
+    parallel    several reads at once, in order
     errors      everything that can go wrong
     folder/     the store in a folder
     s3/         the store in a bucket

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol, Self, runtime_checkable
 
 # The metadata name under which a stored video carries the vendor's task id. Hyphen, not underscore: metadata
 # travel as HTTP headers, and some proxies drop names with underscores.
@@ -167,6 +167,14 @@ class Store(Protocol):
         """
         ...
 
+    def check_place(self, key: str) -> None:
+        """Check that a video can lie under this key, as far as can be seen beforehand. Before money is spent.
+
+        Raises:
+            StorageError: it cannot, and why.
+        """
+        ...
+
     def check_writable(self) -> None:
         """Write a probe and remove it.
 
@@ -206,5 +214,17 @@ class Store(Protocol):
 
         Raises:
             Missing: there is none.
+        """
+        ...
+
+
+@runtime_checkable
+class ListsByAge(Protocol):
+    """A store that knows from a listing when an object was written, so that a search can leave out what is too old."""
+
+    def list_written(self, prefix: str, *, within_seconds: float) -> Iterator[str]:
+        """Yield, as `Store.list_keys` does, the keys that were written within the last seconds by the store's clock.
+
+        One whose age the store cannot tell is yielded as well.
         """
         ...

@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import re
 import string
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from prefect_seedance.storage.errors import BadKey
-from prefect_seedance.storage.keys import check_key
+from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES, check_key
 
 DEFAULT_TEMPLATE = "videos/{created:%Y/%m/%d}/{task_id}.mp4"
 
-#: Folders of the store that hold other things than videos.
-RESERVED = ("journal/", "quarantine/")
+#: Folders of the store that hold other things than videos, whatever the case of their letters: some disks do not tell.
+RESERVED = ("journal", "quarantine", "reports")
+#: Names that Windows keeps for devices, with any suffix: a store may lie on, or be copied to, a Windows share.
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+)
 
 #: Longest part of a key that one name may make: six of them and their surroundings fit into S3's 1,024 bytes.
 MAXIMUM_VALUE_CHARACTERS = 120
@@ -83,10 +88,8 @@ def check_template(template: str) -> str:
         raise ValueError("key template: only {created} takes a format, for example {created:%Y/%m/%d}")
     if not template.endswith(".mp4"):
         raise ValueError("key template: it must end with .mp4; the poster and the provenance take its name")
-    if template.startswith(RESERVED):
-        raise ValueError(f"key template: {template.split('/')[0]}/ is kept for other things; use a folder like videos/")
     for facts, task_id in ((_EXAMPLE, "videos_0"), (_LONGEST, "x" * MAXIMUM_VALUE_CHARACTERS)):
-        key = render(prefill(template, facts), task_id, _EXAMPLE_CREATED)
+        key = _filled(prefill(template, facts), task_id, _EXAMPLE_CREATED)
         if not _SAFE_KEY.match(key):
             raise ValueError(
                 f"key template: {key!r} holds a character that is not safe in a key; use A-Z a-z 0-9 . _ - = + @ /"
@@ -95,6 +98,10 @@ def check_template(template: str) -> str:
             check_key(key)
         except BadKey as error:
             raise ValueError(f"key template: {error}") from None
+    for part in _kept_names(_filled(prefill(template, _EXAMPLE), "videos_0", _EXAMPLE_CREATED)):
+        raise ValueError(
+            f"key template: {part!r} is kept for other things, or is no name on some systems; use a folder like videos/"
+        )
     return template
 
 
@@ -131,6 +138,19 @@ def render(prefilled: str, task_id: str, created: datetime) -> str:
         >>> render("{created:%Y}/model-{task_id}.mp4", "videos_0", datetime(2026, 1, 1, tzinfo=UTC))
         '2026/model-videos_0.mp4'
     """
+    key = _filled(prefilled, task_id, created)
+    if not _kept_names(key):
+        return key
+    # A value from outside made it so. The video is paid for: it is stored, under another name.
+    return "/".join(_renamed(part) if _is_kept(part, first=not at) else part for at, part in enumerate(key.split("/")))
+
+
+def example_key(template: str) -> str:
+    """Return the key that a video made today might get by a checked template."""
+    return render(prefill(template, _EXAMPLE), "videos_0", datetime.now(UTC))
+
+
+def _filled(prefilled: str, task_id: str, created: datetime) -> str:
     key = ""
     for text, name, form in _pieces(prefilled):
         key += text
@@ -139,6 +159,28 @@ def render(prefilled: str, task_id: str, created: datetime) -> str:
         elif name is not None:
             key += _safe_id(task_id)
     return key
+
+
+def _kept_names(key: str) -> list[str]:
+    return [part for at, part in enumerate(key.split("/")) if _is_kept(part, first=not at)]
+
+
+def _is_kept(part: str, *, first: bool) -> bool:
+    """Tell whether a part of a key is a folder of ours, or a name that not every system can have."""
+    whole = unicodedata.normalize("NFKC", part).casefold()
+    plain = whole.rstrip(". ")
+    return plain != whole or (first and plain in RESERVED) or plain.partition(".")[0].rstrip() in _DEVICES
+
+
+def _renamed(part: str) -> str:
+    """Return another name, marked so that no other part gets the same."""
+    name, suffix = (part[:-4], ".mp4") if part.endswith(".mp4") else (part, "")
+    mark = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    room = LONGEST_SEGMENT_BYTES - len(f"-{mark}{suffix}")
+    name = name.encode("utf-8", "replace")[:room].decode("utf-8", "ignore").rstrip(". ")
+    if name.partition(".")[0].rstrip().casefold() in _DEVICES:  # "con.a-1f" would still be the device
+        name = name.replace(".", "-")
+    return f"{name}-{mark}{suffix}"
 
 
 def beside(key: str, suffix: str) -> str:

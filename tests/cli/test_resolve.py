@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
+from prefect_seedance.cli import journal as cli_journal
 from prefect_seedance.cli import main
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.client.outcome import Unknown
+from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.errors import RecordDamaged, ResolutionRefused, SubmissionUnknown, TooManyUnknowns
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.record import Attempt
@@ -167,6 +169,46 @@ def test_on_a_terminal_the_listing_shows_any_prompt_and_names_that_can_be_copied
     output = on_a_terminal(["journal", "--unknown", "--store", unknown.journal.location], columns)
     assert "A [/bold] boat :smile: \ufffd[2J \u7eb8\u8239" in output
     assert INTENT in output and attempt.name in output, "in one piece, however narrow the terminal is"
+
+
+def test_a_list_can_be_cut_short(unknown: World, capsys: pytest.CaptureFixture[str]) -> None:
+    record = unknown.record()
+    for number in range(5):
+        copy = record.model_copy(update={"intent": f"{number:032x}"})
+        unknown.store.inner.create(f"journal/records/{copy.intent}.json", encode(copy))
+    old = record.model_copy(update={"intent": "f" * 32, "updated_at": datetime(2026, 11, 1, tzinfo=UTC)})
+    unknown.store.inner.create(f"journal/records/{old.intent}.json", encode(old))
+
+    def listed(*options: str) -> list[str]:
+        assert main(["journal", "--store", unknown.journal.location, *options]) == 0
+        return [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+
+    everything = sorted([INTENT, "f" * 32, *(f"{number:032x}" for number in range(5))])
+    assert listed() == ["intent", *everything], "by intent, each time"
+    assert listed("--limit", "3") == ["intent", *everything[:3]]
+    assert listed("--since", "2026-11-02") == ["intent", *everything[:-1]]
+    assert listed("--since", "2026-11-02", "--limit", "2") == ["intent", *everything[:2]]
+    assert listed("--unknown", "--since", "2999-01-01") == ["intent"]
+
+
+@pytest.mark.parametrize("option", ["--since=yesterday", "--limit=0", "--limit=-1", "--limit=\u0663", "--limit=1e3"])
+def test_a_list_is_not_cut_short_by_nonsense(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["journal", option])
+    assert "is not a" in capsys.readouterr().err
+
+
+def test_a_long_list_comes_in_parts_and_whole(
+    unknown: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_journal, "_PAGE", 2)
+    record = unknown.record()
+    for number in range(5):
+        copy = record.model_copy(update={"intent": f"{number:032x}"})
+        unknown.store.inner.create(f"journal/records/{copy.intent}.json", encode(copy))
+    assert main(["journal", "--store", unknown.journal.location]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 1 + 6 and printed.err.startswith("6 records in")
 
 
 def test_an_output_that_has_no_letters_for_a_prompt_gets_it_escaped(unknown: World) -> None:

@@ -543,6 +543,27 @@ def test_a_cancelled_delivery_keeps_nothing_partial_and_is_taken_up_again(
     assert deliver(task, submitted, vendor.account, destination).task_id == task.task_id
 
 
+@pytest.mark.parametrize("where", ["a folder", "the key"])
+def test_a_link_that_appears_after_the_payment_is_named_with_the_task_and_loses_nothing(
+    vendor: Vendor, destination: Destination, tmp_path: Path, where: str
+) -> None:
+    task, submitted = vendor.completed(destination)
+    key = Path(destination.store.root, record_of(destination, submitted["intent"]).key)  # type: ignore[attr-defined]
+    path = key if where == "the key" else key.parent
+    path.parent.mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere"
+    if where == "a folder":
+        elsewhere.mkdir()
+    path.symlink_to(elsewhere)
+    with pytest.raises(VideoNotStored, match="is a link") as caught:
+        deliver(task, submitted, vendor.account, destination)
+    assert task.task_id in str(caught.value) and str(path) in str(caught.value)
+    assert not elsewhere.exists() or [*elsewhere.iterdir()] == []
+    path.unlink()
+    assert deliver(task, submitted, vendor.account, destination).task_id == task.task_id
+    assert vendor.billed() == [task.task_id]
+
+
 def test_a_store_that_is_full_names_the_task_and_how_to_go_on(
     vendor: Vendor, destination: Destination, tmp_path: Path
 ) -> None:

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from prefect_seedance.client.errors import AuthenticationFailed, InvalidParameters, InvalidRequest
-from prefect_seedance.journal.errors import SubmissionCancelled, SubmissionUnknown
+from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline import run_state
 from prefect_seedance.pipeline.order import Order
@@ -19,7 +20,7 @@ from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.pipeline.run_state import RunState
 from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.simulator import Fault
-from prefect_seedance.storage.errors import ConditionsIgnored
+from prefect_seedance.storage.errors import ConditionsIgnored, NotWritable
 from prefect_seedance.storage.folder.store import FolderStore
 from tests.pipeline.counter import BALANCE, CATALOG, CREATE, Made, envelope
 from tests.pipeline.harness import (
@@ -87,6 +88,23 @@ def test_a_second_call_attaches_and_asks_the_vendor_nothing(
         assert (second["task_id"], second["decision"], second["reused"]) == (first["task_id"], "attach", True)
     assert vendor.counter.asked == [] and vendor.billed() == [first["task_id"]]
     assert followed.kinds == ["attached", "attached"]
+
+
+@pytest.mark.parametrize("name", ["journal", "videos", "the day's folder", ".tmp"])
+def test_a_link_inside_of_the_store_is_refused_before_anything_is_paid(
+    vendor: Vendor, destination: Destination, tmp_path: Path, name: str
+) -> None:
+    store, victim = tmp_path / "store", tmp_path / "victim"
+    victim.mkdir()
+    today = f"{datetime.now(UTC):%Y/%m}"  # of the template's days the month: no midnight matters but one
+    path = store / (f"videos/{today}" if name == "the day's folder" else name)
+    path.parent.mkdir(parents=True)
+    path.symlink_to(victim)
+    with pytest.raises((NotWritable, JournalUnavailable), match="is a link"):
+        submit(order_of(), vendor.account, destination)
+    assert vendor.billed() == [] and [*victim.iterdir()] == []
+    path.unlink()
+    assert submit(order_of(), vendor.account, destination)["decision"] == "submit"
 
 
 def test_what_is_there_already_needs_neither_a_valid_request_nor_a_store_that_keeps_writers_apart(

@@ -15,7 +15,7 @@ import pytest
 
 from prefect_seedance.storage.errors import AlreadyExists, BadKey, Conflict, DamagedUpload, Missing
 from prefect_seedance.storage.folder.store import FolderStore
-from prefect_seedance.storage.protocol import ObjectInfo, Store
+from prefect_seedance.storage.protocol import ListsByAge, ObjectInfo, Store
 from tests.storage.s3_servers import S3Server
 
 
@@ -119,6 +119,14 @@ def test_keys_are_listed_sorted_by_their_whole_text(subject: Subject) -> None:
     assert list(subject.store.list_keys("b/open/")) == ["b/open/1", "b/open/2"]
     assert list(subject.store.list_keys("a")) == sorted(key for key in made if key.startswith("a"))
     assert list(subject.store.list_keys("zzz/")) == []
+
+
+def test_a_listing_leaves_out_what_was_written_too_long_ago(subject: Subject) -> None:
+    for key in ("b/2", "a", "b/1"):
+        subject.store.create(key, b"x")
+    assert isinstance(subject.store, ListsByAge)
+    assert list(subject.store.list_written("b/", within_seconds=3600)) == ["b/1", "b/2"]
+    assert list(subject.store.list_written("", within_seconds=-3600)) == []
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a//b", "a/", ".a", "a/../b", "a\nb", "a\\b", "x" * 801])

@@ -60,6 +60,13 @@ def test_what_is_known_beforehand_is_filled_in_and_the_rest_stays_open() -> None
         ("{task_id.mp4", "write names in braces"),
         ("journal/{task_id}.mp4", "kept for other things"),
         ("quarantine/{task_id}.mp4", "kept for other things"),
+        ("reports/{task_id}.mp4", "kept for other things"),
+        ("Journal/{task_id}.mp4", "kept for other things"),
+        ("journal./{task_id}.mp4", "kept for other things"),
+        ("jour{created:nal}/{task_id}.mp4", "kept for other things"),
+        ("clips/aux/{task_id}.mp4", "no name on some systems"),
+        ("my clips /{task_id}.mp4", "no name on some systems"),
+        ("\uff4aournal/{task_id}.mp4", "not safe"),
         ("x" * 1000 + "/{task_id}.mp4", "longer than"),
     ],
 )
@@ -86,6 +93,41 @@ def test_no_two_tasks_share_a_key(task_id: str) -> None:
     key = render(DEFAULT_TEMPLATE, task_id, CREATED)
     assert check_key(key) == key and key.count("/") == 4
     assert key not in {render(DEFAULT_TEMPLATE, other, CREATED) for other in others}
+
+
+@pytest.mark.parametrize("value", ["journal", "Journal", "JOURNAL", "journal.", "quarantine", "reports", "Reports.."])
+@pytest.mark.parametrize("template", ["{take}/{task_id}.mp4", "{flow_run_name}/{task_id}.mp4", "{model}/{intent}.mp4"])
+def test_no_value_leads_into_a_folder_that_is_kept_for_other_things(template: str, value: str) -> None:
+    key = render(prefill(check_template(template), KeyFacts("ab12", "d1", value, value, value)), "videos_1f", CREATED)
+    assert check_key(key) == key
+    first, name = key.split("/")
+    assert first.casefold().rstrip(".").startswith(value.casefold().rstrip(".") + "-")
+    assert name in ("videos_1f.mp4", "ab12.mp4")
+
+
+def test_a_kept_folder_may_also_come_about_in_pieces_or_out_of_the_vendors_task_id() -> None:
+    assert not render("jour{task_id}/a.mp4", "nal", CREATED).startswith("journal/")
+    assert not render("{task_id}/{created}.mp4", "journal", CREATED).startswith("journal/")
+    one, other = (render("{task_id}/a.mp4", each, CREATED) for each in ("journal", "Journal"))
+    assert one.casefold() != other.casefold()
+
+
+def test_a_kept_folder_of_an_older_record_is_left_as_well() -> None:
+    """Its template was filled in when nobody looked."""
+    for prefilled in ("journal/{task_id}.mp4", "\uff4aournal/{task_id}.mp4", "journal /{task_id}.mp4"):
+        assert not render(prefilled, "videos_1f", CREATED).startswith(("journal/", "\uff4aournal/", "journal /"))
+
+
+@pytest.mark.parametrize("value", ["con", "AUX", "nul.txt", "lpt9", "com1."])
+def test_no_value_makes_a_name_that_windows_keeps_for_a_device(value: str) -> None:
+    key = render(prefill("clips/{take}/{take}.mp4{task_id}.mp4", KeyFacts("i", "d", "m", value, "r")), "t", CREATED)
+    assert not {part.partition(".")[0].casefold() for part in key.split("/")} & {"con", "aux", "nul", "lpt9", "com1"}
+    assert key.endswith(".mp4") and check_key(key) == key
+
+
+def test_names_that_only_look_like_a_kept_one_stay_as_they_are() -> None:
+    for key in ("journals/t.mp4", "videos/journal/t.mp4", "my-journal/t.mp4", "console/t.mp4", "v1.0/t.mp4"):
+        assert render(check_template(key.replace("t.mp4", "{task_id}.mp4")), "t", CREATED) == key
 
 
 def test_the_files_beside_a_video_take_its_name() -> None:

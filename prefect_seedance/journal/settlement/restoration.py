@@ -34,6 +34,7 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, VERSION, Attempt, Entry, Record, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.parallel import in_order
 from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.versions import version_of
 
@@ -154,10 +155,8 @@ def _provenances(journal: Journal, intent: str) -> Iterator[dict[str, Any]]:
     """Read the provenance of every video, which is slow in a large store, and yield those of this intent."""
     store = journal.confirmed.store
     try:
-        for key in store.list_keys(""):
-            if not key.endswith(".json") or key.startswith(journal.prefix):
-                continue
-            blob = store.get(key)
+        keys = (key for key in store.list_keys("") if key.endswith(".json") and not key.startswith(journal.prefix))
+        for blob in in_order(keys, store.get):
             # One that is not of our shape says nothing; the video is where it is.
             with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 values = cast("dict[str, Any]", json.loads(blob.data if blob else b""))

@@ -2,25 +2,36 @@
 
 A file is written under a temporary name in the same file system, synced, and only then given its name: by
 a hard link when the name must be new (the kernel lets exactly one of many succeed), by a rename when it
-replaces. The folder is synced afterwards, since a name is data of the folder.
+replaces. The folder is synced afterwards, since a name is data of the folder. All of it in opened folders, so that no
+link is followed on the way (`places`).
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from prefect_seedance.storage.errors import NoSpace, NotReadable, NotWritable, StorageError, StoreUnavailable
+from prefect_seedance.storage.folder.places import LinkInside, listed, open_file
 
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-# The path itself is the trouble: a file where a folder should be, a name too long, a place like /proc.
-_NO_SUCH_PLACE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG})
+# The path itself is the trouble: a file where a folder should be, a name too long, a pipe, a place like /proc.
+_NO_SUCH_PLACE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+)
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+#: The names that `TemporaryFile` and the probe make: no other is ever swept or read.
+_OURS = re.compile(r"(?:probe-)?[0-9a-f]{32}\Z")
+_NO_LINKS_INSIDE = (
+    "Put what it leads to in its place, or bind-mount that there; the location of the store itself may be a "
+    "link. Then run again: what was paid for is not lost."
+)
 
 
 @contextmanager
@@ -38,14 +49,22 @@ def reading(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        cause = error.strerror or str(error)
-        if error.errno in _DENIED:
+        if isinstance(error, LinkInside):
+            raise NotReadable(str(error.path), _cause(error), _NO_LINKS_INSIDE) from error
+        cause = _cause(error)
+        if error.errno in _DENIED or error.errno == errno.ENXIO:
             raise NotReadable(str(path), cause) from error
         raise StoreUnavailable(str(path), cause) from error
 
 
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
 def _for_write(path: Path, error: OSError) -> StorageError:
-    cause = error.strerror or str(error)
+    cause = _cause(error)
+    if isinstance(error, LinkInside):
+        return NotWritable(str(error.path), cause, _NO_LINKS_INSIDE)
     if error.errno in _FULL:
         return NoSpace(str(path), cause)
     if error.errno in _DENIED or error.errno in _NO_SUCH_PLACE:
@@ -54,13 +73,20 @@ def _for_write(path: Path, error: OSError) -> StorageError:
 
 
 class TemporaryFile:
-    """A file being written, to be linked or renamed to its name; `discard` in the end, whatever happened."""
+    """A file being written, to be linked or renamed to its name; `discard` in the end, whatever happened.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / uuid4().hex
+    Args:
+        folder: Where it grows, opened; kept open until `discard`.
+        path: Of that folder, for messages.
+    """
+
+    def __init__(self, folder: int, path: Path) -> None:
+        self._name = uuid4().hex
         # Not `tempfile`: its mode 0600 would shut out the colleagues with whom a folder is shared; the umask
         # decides here. Unbuffered: a child forked meanwhile must hold no bytes to flush into the same file.
-        self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed by `discard`
+        handle = open_file(folder, self._name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, path / self._name)
+        self._file = open(handle, "wb", buffering=0)  # noqa: SIM115 - closed by `discard`
+        self._folder = os.dup(folder)
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -73,89 +99,82 @@ class TemporaryFile:
         os.fsync(self._file.fileno())
         return os.fstat(self._file.fileno()).st_size
 
-    def link_to(self, final: Path) -> None:
-        """Link the file to its name if that name is free.
+    def link_to(self, folder: int, name: str, path: Path) -> None:
+        """Link the file to its name in an opened folder if that name is free.
 
         Raises:
             FileExistsError: it is not.
         """
         self._touch()
         try:
-            os.link(self.path, final)
+            os.link(self._name, name, src_dir_fd=self._folder, dst_dir_fd=folder, follow_symlinks=False)
         except FileExistsError:
             # An NFS server that answers twice says "exists" about our own link: two names, so it is ours.
-            if os.stat(self.path).st_nlink != 2:
+            if os.fstat(self._file.fileno()).st_nlink != 2:
                 raise
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
             raise NotWritable(
-                str(final),
+                str(path),
                 "no hard link can be made from .tmp to there: one plain local file system is needed",
             ) from error
 
-    def replace(self, final: Path) -> None:
-        """Rename the file to this name, in place of what bears it."""
+    def replace(self, folder: int, name: str) -> None:
+        """Rename the file to this name in an opened folder, in place of what bears it."""
         self._touch()
-        os.replace(self.path, final)
+        os.replace(self._name, name, src_dir_fd=self._folder, dst_dir_fd=folder)
 
     def discard(self) -> None:
         """Close, and remove the temporary name if it is still there."""
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):
-            self.path.unlink()
+        folder, self._folder = self._folder, -1
+        if folder >= 0:
+            with suppress(OSError):
+                os.unlink(self._name, dir_fd=folder)
+            os.close(folder)
 
     def _touch(self) -> None:
         # An age counts from when a record became visible, not from before a slow sync or a wait for a lock.
         os.utime(self._file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        # Some FUSE and network file systems cannot sync a folder and have no other way to offer.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
-            raise
-    finally:
-        os.close(handle)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, and sync their names to the disk."""
-    if folder.is_dir():
-        return
-    if folder.parent != folder:
-        make_folder(folder.parent)
-    with suppress(FileExistsError):  # another process was faster; a file in the way shows at the next step
-        folder.mkdir()
-    sync_folder(folder.parent)
-
-
-def file_system_now(clock: Path) -> float:
+def file_system_now(folder: int, name: str, path: Path) -> float:
     """Return the time by the clock that stamps files in this folder: on a network share that is the server's.
 
-    One file is touched again and again; a touch by somebody else in between only makes it newer.
+    One file is touched again and again; a touch by somebody else in between only makes it newer. If it bears a second
+    name (a snapshot made of hard links, or somebody else's file), a new one takes its place.
     """
-    try:
-        os.utime(clock)
-    except FileNotFoundError:
-        with open(clock, "ab"):
-            pass
-        os.utime(clock)
-    return os.stat(clock).st_mtime
+    for _ in range(2):
+        handle = open_file(folder, name, os.O_WRONLY | os.O_CREAT, path)
+        try:
+            if os.fstat(handle).st_nlink <= 1:
+                os.utime(handle)
+                return os.fstat(handle).st_mtime
+        finally:
+            os.close(handle)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+    raise FileExistsError(errno.EEXIST, "it is a second name of another file", str(path))
 
 
-def sweep(folder: Path, *, now: float, older_than_seconds: float, at_most: int) -> int:
-    """Remove files that a killed process left behind, looking at no more than `at_most` names."""
-    removed = 0
-    with suppress(OSError), os.scandir(folder) as entries:
-        for _, entry in zip(range(at_most), entries, strict=False):
+def leftovers(folder: int) -> Generator[tuple[str, os.stat_result], None, None]:
+    """Yield the files in an opened `.tmp` that a killed process of ours left behind, and what is known of them."""
+    with listed(folder) as entries:
+        for entry in entries:
             with suppress(OSError):
-                if now - entry.stat(follow_symlinks=False).st_mtime > older_than_seconds:
-                    os.unlink(entry.path)
+                if _OURS.match(entry.name) and entry.is_file(follow_symlinks=False):
+                    yield entry.name, entry.stat(follow_symlinks=False)
+
+
+def sweep(folder: int, *, now: float, older_than_seconds: float, at_most: int) -> int:
+    """Remove files that a killed process of this user left behind, looking at no more than `at_most` of them."""
+    removed = 0
+    with suppress(OSError):
+        for _, (name, facts) in zip(range(at_most), leftovers(folder), strict=False):
+            if facts.st_uid == os.geteuid() and now - facts.st_mtime > older_than_seconds:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
                     removed += 1
     return removed

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prefect_seedance.storage.errors import StoreUnavailable
+from prefect_seedance.storage.folder.places import open_file, opened
 
 _FIRST_PAUSE_SECONDS = 0.0005
 _LONGEST_PAUSE_SECONDS = 0.02
@@ -45,18 +46,19 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def exclusive(path: Path, *, timeout_seconds: float = 60.0) -> Generator[None, None, None]:
-    """Hold the lock of this file, which is made if need be and never removed.
+    """Hold the lock of this file, which is made if need be and never removed; nothing is ever written into it.
 
     Raises:
         StoreUnavailable: somebody else held it for the whole time-out (a stopped process, for instance).
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is a link.
     """
     deadline = time.monotonic() + timeout_seconds
     process_lock = _ProcessLock.current
     if not process_lock.acquire(timeout=timeout_seconds):
         raise _lock_not_free(path, timeout_seconds)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with opened(path.parent) as folder:
+            handle = open_file(folder, path.name, os.O_RDWR | os.O_CREAT, path)
         try:
             pause = _FIRST_PAUSE_SECONDS
             while not _try_lock(handle):

@@ -3,6 +3,9 @@
 Beside the objects the folder holds `.tmp` (files being written), `.lock` (held while a record is replaced or
 deleted) and `.clock` (touched to read the file system's time). No key can begin with a dot, so they are out
 of the way. POSIX only.
+
+No link inside the folder is followed where something is written, locked, listed or swept, nor where a record is read:
+it could lead to files that are not ours. A video may be read through one. The folder itself may be a link.
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -29,14 +33,22 @@ from prefect_seedance.storage.errors import (
 from prefect_seedance.storage.folder.durable_files import (
     TemporaryFile,
     file_system_now,
-    make_folder,
+    leftovers,
     reading,
     sweep,
-    sync_folder,
     writing,
 )
 from prefect_seedance.storage.folder.file_lock import exclusive
 from prefect_seedance.storage.folder.mounts import network_notice, read_mounts
+from prefect_seedance.storage.folder.places import (
+    LinkInside,
+    checked,
+    kind_of,
+    listed,
+    open_file,
+    opened,
+    sync_folder,
+)
 from prefect_seedance.storage.folder.upload import FolderUpload
 from prefect_seedance.storage.keys import check_key, check_prefix
 from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
@@ -45,6 +57,11 @@ _SWEEP_AFTER_SECONDS = 86_400.0
 _SWEEP_AT_MOST = 1000
 #: A record is smaller; what is larger is a video.
 _LARGEST_LEFTOVER_BYTES = 4 * 1024 * 1024
+#: The year 2000: earlier is what tools say that copy files without their times (1970, and 1980 in a ZIP file).
+_BEFORE_ANY_RECORD = 946_684_800.0
+_TEMPORARY, _LOCK, _CLOCK = ".tmp", ".lock", ".clock"
+#: Folders that every video needs, beside that of its own key.
+_NEEDED = ("journal/records", "journal/open", "journal/tasks", "journal/damaged", "quarantine")
 
 
 def _etag_of(data: bytes) -> str:
@@ -76,7 +93,6 @@ class FolderStore:
         if not root.is_absolute():
             raise BadLocation(str(root), "it is relative. Write the whole path, from the root of the disk.")
         self.root = Path(os.path.abspath(root))
-        self._temporary = self.root / ".tmp"
         self._lock_timeout_seconds = lock_timeout_seconds
         self._swept = False
 
@@ -88,7 +104,7 @@ class FolderStore:
         with writing(final), self._temporary_file() as temporary:
             temporary.write(data)
             temporary.sync()
-            self._link(temporary, final)
+            self._link(temporary, key)
         return _etag_of(data)
 
     def swap(self, key: str, data: bytes, *, etag: str) -> str:
@@ -97,15 +113,16 @@ class FolderStore:
         with writing(final), self._temporary_file() as temporary:
             temporary.write(data)
             temporary.sync()
-            with self._exclusive():
-                try:
-                    current = final.read_bytes()
-                except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                    raise Missing(self.uri_of(key)) from None
-                if _etag_of(current) != etag:
-                    raise Conflict(self.uri_of(key))
-                temporary.replace(final)
-            sync_folder(final.parent)
+            with ExitStack() as stack:
+                with self._or_missing(key):
+                    folder, name = stack.enter_context(self._folder_of(key))
+                with self._exclusive():
+                    with self._or_missing(key):
+                        current, _ = _read(folder, name, final)
+                    if _etag_of(current) != etag:
+                        raise Conflict(self.uri_of(key))
+                    temporary.replace(folder, name)
+                sync_folder(folder)
         return _etag_of(data)
 
     def get(self, key: str) -> Blob | None:
@@ -113,47 +130,58 @@ class FolderStore:
         final = self._path(key)
         with reading(final):
             try:
-                with open(final, "rb") as file:
-                    data = file.read()
-                    modified = os.fstat(file.fileno()).st_mtime
+                with self._folder_of(key) as (folder, name):
+                    data, modified = _read(folder, name, final)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
-        return Blob(data, _etag_of(data), self._age(modified))
+            return Blob(data, _etag_of(data), self._age(modified))
 
     def earlier_versions(self, key: str) -> Iterator[bytes]:
         """See `Store.earlier_versions`. A folder keeps none; writes that were cut short may have left some."""
-        with reading(self._temporary):
+        temporary = self.root / _TEMPORARY
+        with reading(temporary):
             try:
-                found = [(file.stat(), file) for file in self._temporary.iterdir() if file.is_file()]
+                with opened(self.root, (_TEMPORARY,)) as folder:
+                    small = sorted(
+                        ((facts.st_mtime, name) for name, facts in leftovers(folder) if _is_small(facts)), reverse=True
+                    )
+                    for _, name in small:
+                        with suppress(FileNotFoundError, LinkInside):  # gone, or replaced meanwhile
+                            yield _read(folder, name, temporary / name)[0]
             except FileNotFoundError:
                 return
-        small = [(facts.st_mtime, file) for facts, file in found if facts.st_size <= _LARGEST_LEFTOVER_BYTES]
-        for _, file in sorted(small, reverse=True):
-            with suppress(FileNotFoundError), reading(file):
-                yield file.read_bytes()
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """See `Store.list_keys`. One folder's names are in memory at a time."""
         check_prefix(prefix)
         above, _, _ = prefix.rpartition("/")
-        return self._walk(self.root / above, f"{above}/" if above else "", prefix)
+        return self._walk((*above.split("/"),) if above else (), prefix)
 
-    def _walk(self, folder: Path, start: str, prefix: str) -> Iterator[str]:
-        with reading(folder):
+    def list_written(self, prefix: str, *, within_seconds: float) -> Iterator[str]:
+        """See `ListsByAge`."""
+        check_prefix(prefix)
+        above, _, _ = prefix.rpartition("/")
+        with reading(self.root):
+            since = self._clock() - within_seconds
+        return self._walk((*above.split("/"),) if above else (), prefix, since)
+
+    def _walk(self, folders: tuple[str, ...], prefix: str, since: float | None = None) -> Iterator[str]:
+        path, start = self.root.joinpath(*folders), "".join(f"{name}/" for name in folders)
+        with reading(path):
             try:
-                with os.scandir(folder) as entries:
+                with opened(self.root, folders) as folder, listed(folder) as entries:
                     # A folder sorts with its slash, as its keys do among the others.
                     names = sorted(
-                        entry.name + "/" if entry.is_dir() else entry.name
+                        _with_slash(entry, path)
                         for entry in entries
-                        if not entry.name.startswith(".")
+                        if _may_hold(entry.name, start, prefix) and (since is None or _may_be_new(entry, since))
                     )
             except (FileNotFoundError, NotADirectoryError):
                 return
         for name in names:
             key = start + name
             if name.endswith("/") and (key.startswith(prefix) or prefix.startswith(key)):
-                yield from self._walk(folder / name, key, prefix)
+                yield from self._walk((*folders, name[:-1]), prefix, since)
             elif not name.endswith("/") and key.startswith(prefix):
                 yield key
 
@@ -162,12 +190,13 @@ class FolderStore:
         final = self._path(key)
         with writing(final):
             try:
-                if not final.is_file():
-                    return
-                with self._exclusive():
-                    final.unlink()
-                sync_folder(final.parent)
-            except FileNotFoundError:
+                with self._folder_of(key) as (folder, name):
+                    if kind_of(folder, name) not in (stat.S_IFREG, stat.S_IFLNK):
+                        return
+                    with self._exclusive():
+                        os.unlink(name, dir_fd=folder)
+                    sync_folder(folder)
+            except (FileNotFoundError, NotADirectoryError):
                 return
 
     # Media.
@@ -206,18 +235,21 @@ class FolderStore:
         """
         final = self._path(key)
         with writing(final):
-            self._prepare()
-            free = shutil.disk_usage(self.root).free
-            if size is not None and size > free:
-                raise NoSpace(str(final), f"{size} bytes are to be stored and {free} are free")
-            return FolderUpload(final, TemporaryFile(self._temporary), lambda file: self._publish(key, file, replaces))
+            self.check_place(key)
+            with self._prepared() as folder:
+                free = shutil.disk_usage(self.root).free
+                if size is not None and size > free:
+                    raise NoSpace(str(final), f"{size} bytes are to be stored and {free} are free")
+                temporary = TemporaryFile(folder, self.root / _TEMPORARY)
+            return FolderUpload(final, temporary, lambda file: self._publish(key, file, replaces))
 
     def open_read(self, key: str, start: int = 0) -> BinaryIO:
         """See `Store.open_read`. The file can be sought in."""
         final = self._path(key)
         with reading(final):
             try:
-                file = open(final, "rb")  # noqa: SIM115 - the caller closes it
+                handle = checked(os.open(final, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+                file = open(handle, "rb")  # noqa: SIM115 - the caller closes it
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise Missing(self.uri_of(key)) from None
             file.seek(start)
@@ -226,7 +258,27 @@ class FolderStore:
     # The folder itself.
 
     def require_conditions(self) -> None:
-        """See `Store.require_conditions`. A folder always does: by hard links and the lock."""
+        """See `Store.require_conditions`. A folder keeps writers apart by hard links and the lock, which are no links.
+
+        Raises:
+            NotWritable: a folder or file that every video needs is a link.
+        """
+        with writing(self.root):
+            for name in (_TEMPORARY, _LOCK, _CLOCK, *_NEEDED):
+                self._refuse_links(name)
+
+    def check_place(self, key: str) -> None:
+        """See `Store.check_place`.
+
+        Raises:
+            NotWritable: a folder on the way to it is a link, or a link that leads nowhere bears its name.
+        """
+        final = self._path(key)
+        with writing(final):
+            above, _, _ = key.rpartition("/")
+            self._refuse_links(above)
+            if final.is_symlink() and not final.exists():
+                raise LinkInside(final)
 
     def check_writable(self) -> None:
         """Write, link, read and remove a probe, and take the lock once: all that the store will need.
@@ -234,18 +286,20 @@ class FolderStore:
         Raises:
             NotWritable, NoSpace, StoreUnavailable: what would have stopped the first video.
         """
-        probe = self._temporary / f"probe-{uuid4().hex}"
-        with writing(self.root), self._temporary_file() as temporary:
+        name = f"probe-{uuid4().hex}"
+        path = self.root / _TEMPORARY / name
+        with writing(self.root), self._temporary_file() as temporary, opened(self.root, (_TEMPORARY,)) as folder:
             temporary.write(b"probe")
             temporary.sync()
             try:
-                temporary.link_to(probe)
-                if probe.read_bytes() != b"probe":
+                temporary.link_to(folder, name, path)
+                if _read(folder, name, path)[0] != b"probe":
                     raise NotWritable(str(self.root), "a probe that was written reads back differently")
                 with self._exclusive():
-                    file_system_now(self.root / ".clock")
+                    self._now()
             finally:
-                probe.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
 
     def network_filesystem_notice(self) -> str:
         """Return a sentence for the user if the folder is on a network file system, else empty text."""
@@ -254,53 +308,122 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
-    def _prepare(self) -> None:
-        make_folder(self._temporary)
-        if not self._swept:
-            self._swept = True
-            now = file_system_now(self.root / ".clock")
-            sweep(self._temporary, now=now, older_than_seconds=_SWEEP_AFTER_SECONDS, at_most=_SWEEP_AT_MOST)
+    @contextmanager
+    def _folder_of(self, key: str, *, make: bool = False) -> Generator[tuple[int, str], None, None]:
+        *folders, name = key.split("/")
+        with opened(self.root, folders, make=make) as folder:
+            yield folder, name
+
+    @contextmanager
+    def _or_missing(self, key: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise Missing(self.uri_of(key)) from None
+
+    def _refuse_links(self, key: str) -> None:
+        """Raise `LinkInside` if a part of this key is a link; what is not there will be made."""
+        path = self.root
+        for name in filter(None, key.split("/")):
+            path = path / name
+            if path.is_symlink():
+                raise LinkInside(path)
+
+    @contextmanager
+    def _prepared(self) -> Generator[int, None, None]:
+        with opened(self.root, (_TEMPORARY,), make=True) as folder:
+            if not self._swept:
+                self._swept = True
+                sweep(folder, now=self._now(), older_than_seconds=_SWEEP_AFTER_SECONDS, at_most=_SWEEP_AT_MOST)
+            yield folder
 
     @contextmanager
     def _temporary_file(self) -> Generator[TemporaryFile, None, None]:
-        self._prepare()
-        temporary = TemporaryFile(self._temporary)
+        with self._prepared() as folder:
+            temporary = TemporaryFile(folder, self.root / _TEMPORARY)
         try:
             yield temporary
         finally:
             temporary.discard()
 
     def _exclusive(self) -> AbstractContextManager[None]:
-        return exclusive(self.root / ".lock", timeout_seconds=self._lock_timeout_seconds)
+        return exclusive(self.root / _LOCK, timeout_seconds=self._lock_timeout_seconds)
 
-    def _link(self, temporary: TemporaryFile, final: Path) -> None:
-        make_folder(final.parent)
-        try:
-            temporary.link_to(final)
-        except FileExistsError:
-            raise AlreadyExists(final.as_uri()) from None
-        sync_folder(final.parent)
+    def _link(self, temporary: TemporaryFile, key: str) -> None:
+        final = self._path(key)
+        with self._folder_of(key, make=True) as (folder, name):
+            try:
+                temporary.link_to(folder, name, final)
+            except FileExistsError:
+                raise AlreadyExists(final.as_uri()) from None
+            sync_folder(folder)
 
-    def _age(self, modified: float) -> float:
+    def _now(self) -> float:
+        with opened(self.root) as folder:
+            return file_system_now(folder, _CLOCK, self.root / _CLOCK)
+
+    def _clock(self) -> float:
         try:
-            now = file_system_now(self.root / ".clock")
+            return self._now()
+        except LinkInside:
+            raise
         except OSError:
             # A read-only mount: none of our records can be at stake there, so this machine's clock will do.
-            now = time.time()
-        return max(0.0, now - modified)
+            return time.time()
+
+    def _age(self, modified: float) -> float:
+        return max(0.0, self._clock() - modified)
 
     def _publish(self, key: str, temporary: TemporaryFile, replaces: ObjectInfo | None) -> ObjectInfo:
-        final = self._path(key)
         if replaces is None:
-            self._link(temporary, final)
+            self._link(temporary, key)
         else:
-            with self._exclusive():
-                there = self.stat(key)
-                if there is None or there.etag != replaces.etag:
-                    raise AlreadyExists(final.as_uri())
-                temporary.replace(final)
-            sync_folder(final.parent)
+            with self._folder_of(key) as (folder, name):
+                with self._exclusive():
+                    there = self.stat(key)
+                    if there is None or there.etag != replaces.etag:
+                        raise AlreadyExists(self._path(key).as_uri())
+                    temporary.replace(folder, name)
+                sync_folder(folder)
         info = self.stat(key)
         if info is None:
             raise Missing(self.uri_of(key))
         return info
+
+
+def _read(folder: int, name: str, path: Path) -> tuple[bytes, float]:
+    """Read a file of an opened folder whole, and when it was written."""
+    with open(open_file(folder, name, os.O_RDONLY, path), "rb") as file:
+        return file.read(), os.fstat(file.fileno()).st_mtime
+
+
+def _is_small(facts: os.stat_result) -> bool:
+    return facts.st_size <= _LARGEST_LEFTOVER_BYTES
+
+
+def _may_hold(name: str, start: str, prefix: str) -> bool:
+    """Tell whether a name in a folder can lead to a key with this prefix."""
+    key = start + name
+    return not name.startswith(".") and (key.startswith(prefix) or prefix.startswith(key))
+
+
+def _may_be_new(entry: os.DirEntry[str], since: float) -> bool:
+    """Tell whether an entry was written since, is a folder, or says nothing: copying tools may set a time to nought."""
+    if entry.is_dir(follow_symlinks=False):
+        return True
+    try:
+        written = entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:  # gone meanwhile: that must not hide the others
+        return False
+    return written >= since or written < _BEFORE_ANY_RECORD
+
+
+def _with_slash(entry: os.DirEntry[str], path: Path) -> str:
+    """Return the name of an entry, with a slash if it is a folder.
+
+    Raises:
+        LinkInside: It is a link to a folder: to leave out in silence what is there would be to say that it is not.
+    """
+    if entry.is_symlink() and entry.is_dir():
+        raise LinkInside(path / entry.name)
+    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from prefect_seedance.storage.errors import BadKey, ConditionsIgnored, NotWritab
 from prefect_seedance.storage.keys import check_key, check_prefix
 from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
 from prefect_seedance.storage.s3 import records
-from prefect_seedance.storage.s3.bucket import Bucket, ClientMaker, OncePerProcess, make_client
+from prefect_seedance.storage.s3.bucket import Bucket, ClientMaker, OncePerProcess, age_seconds, make_client
 from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
 from prefect_seedance.storage.s3.headers import object_headers
 from prefect_seedance.storage.s3.probe import PROBE, Conditions, probe_conditions
@@ -76,12 +77,18 @@ class S3Store:
         """See `Store.list_keys`. A thousand keys are in memory at a time."""
         return self._list(self.bucket.prefixed(check_prefix(prefix)))
 
-    def _list(self, whole: str) -> Iterator[str]:
+    def list_written(self, prefix: str, *, within_seconds: float) -> Iterator[str]:
+        """See `ListsByAge`. A page of a listing says when its objects were written, and when it was made."""
+        return self._list(self.bucket.prefixed(check_prefix(prefix)), within_seconds)
+
+    def _list(self, whole: str, within_seconds: float = math.inf) -> Iterator[str]:
         with translated(f"s3://{self.bucket.name}/{whole}", writing=False):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name, Prefix=whole)
             for page in pages:
                 for entry in page.get("Contents", []):
-                    key = self.bucket.relative(entry.get("Key", ""))
+                    key, written = self.bucket.relative(entry.get("Key", "")), entry.get("LastModified")
+                    if written and age_seconds(written, page["ResponseMetadata"]) > within_seconds:
+                        continue
                     if _is_ours(key):
                         yield key
 
@@ -163,6 +170,9 @@ class S3Store:
         missing = self.conditions().missing
         if missing:
             raise ConditionsIgnored(self.settings.location, missing)
+
+    def check_place(self, key: str) -> None:
+        """See `Store.check_place`. A bucket has no folders that could lead elsewhere."""
 
     def check_writable(self) -> None:
         """See `Store.check_writable`. Done once for each store and process, until it has succeeded."""

@@ -8,6 +8,7 @@ import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -207,7 +208,7 @@ def test_a_stranger_that_holds_the_lock_is_waited_for_only_so_long(store: Folder
 
 def test_what_killed_writers_left_is_swept_when_older_than_a_day(store: FolderStore) -> None:
     store.create("a", b"x")
-    old, young = store.root / ".tmp" / "old", store.root / ".tmp" / "young"
+    old, young = (store.root / ".tmp" / uuid4().hex for _ in range(2))
     for path in (old, young):
         path.write_bytes(b"half")
     day_ago = time.time() - 90_000
