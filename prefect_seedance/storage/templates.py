@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from prefect_seedance.storage.errors import BadKey
-from prefect_seedance.storage.keys import check_key
+from prefect_seedance.storage.keys import QUARANTINE, check_key
 
 DEFAULT_TEMPLATE = "videos/{created:%Y/%m/%d}/{task_id}.mp4"
 
 #: Folders of the store that hold other things than videos.
-RESERVED = ("journal/", "quarantine/")
+RESERVED = ("journal/", QUARANTINE)
 
 #: Longest part of a key that one name may make: six of them and their surroundings fit into S3's 1,024 bytes.
 MAXIMUM_VALUE_CHARACTERS = 120

@@ -30,11 +30,10 @@ from prefect_seedance.storage.errors import (
     SourceError,
     TruncatedSource,
 )
-from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES
+from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES, QUARANTINE
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Store, Upload
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
 
-QUARANTINE = "quarantine/"
 MAXIMUM_RESTARTS = 3
 #: A video up to this size is handed back with its bytes, so that its poster and facts cost no request. It is what goes
 #: into S3 as one request; nearly all clips are smaller. Dozens of relays at once hold this much each.
@@ -46,16 +45,11 @@ _CHUNKS_AT_ONCE, _BATCHES_WAITING = 4, 2
 
 
 class Source(Protocol):
-    """What a relay reads from, such as `MediaSource`. Size and type are known with the first chunk."""
+    """What a relay reads from, such as `MediaSource`. Its size is known with the first chunk."""
 
     @property
     def size(self) -> int | None:
         """Size of the whole, if known."""
-        ...
-
-    @property
-    def content_type(self) -> str:
-        """What the host says it is."""
         ...
 
     def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
@@ -357,7 +351,7 @@ def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: 
     # AlreadyExists: the key holds a hash of the beginning, so the same thing came before and is kept.
     with (
         suppress(AlreadyExists),
-        destination.begin_upload(key, source, source.content_type or "application/octet-stream") as upload,
+        destination.begin_upload(key, source, "application/octet-stream") as upload,
     ):
         for chunk in chunks:
             upload.write(chunk)
