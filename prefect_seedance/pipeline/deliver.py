@@ -24,7 +24,7 @@ from prefect_seedance.asides import http_lines_are_asides, words_of
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
-from prefect_seedance.journal.identity import Identity
+from prefect_seedance.journal.identity import Identity, shown
 from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
@@ -200,7 +200,7 @@ class _Handover:
         """Write where a video came from as JSON, from the record alone. No secrets; any text can be written."""
         written = {
             "format": PROVENANCE_FORMAT,
-            "request": record.request,
+            "request": shown(record.request),  # once more: earlier versions kept more of an address
             "take": record.take,
             "scope": record.scope,
             "video": stored.model_dump(mode="json", exclude={"poster_uri", "width", "height", "seconds", "reused"}),
