@@ -93,6 +93,7 @@ def relay(
     filename: str = "",
     cancelled: threading.Event | None = None,
     ours: bool = False,
+    compared: bool = False,
 ) -> RelayedObject:
     """Copy a video into the store under this key.
 
@@ -105,6 +106,8 @@ def relay(
         cancelled: stops the relay between two chunks.
         ours: it is known from elsewhere that this very video was stored under the key before: if only a beginning of it
             is left there, that is written over.
+        compared: the source may be of another video than what is there, although both are called the same: what is
+            there and whole counts as this video only if it has the same bytes.
 
     Raises:
         KeyTaken: the key holds something else.
@@ -123,9 +126,9 @@ def relay(
             raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
         if _task_id(metadata):
             found = destination.read_whole(there)
-            if found is not None:  # the link may be dead by now
+            if found is not None and not compared:  # the link may be dead by now
                 return found.relayed(there)
-            damaged = there
+            damaged = there if found is None else None
     restarts_left = MAXIMUM_RESTARTS
     while True:
         try:
