@@ -7,6 +7,8 @@ import hashlib
 import json
 import logging
 import os
+import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from prefect_seedance.client.errors import ApiError
+from prefect_seedance.cli import main
+from prefect_seedance.client.errors import ApiError, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal.codec import encode
@@ -36,7 +39,7 @@ from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import ForbiddenSource, KeyTaken, NotAVideo, SourceError
 from prefect_seedance.storage.relay.policy import MediaPolicy
-from tests.pipeline.counter import CREATE, Rule, envelope
+from tests.pipeline.counter import CREATE, QUERY, Rule, envelope
 from tests.pipeline.harness import Followed, Vendor, delete_record, destination_in, order_of, record_of
 from tests.storage.clips import lookalike, make_clip
 from tests.storage.media_server import Fault as MediaFault
@@ -415,6 +418,46 @@ def test_what_only_a_person_has_is_asked_of_a_person_when_it_is_gone(
     assert len(vendor.counter.asked) == asked and record_of(destination, INTENT).state is State.STORED
     assert from_file(destination, clip).sha256 == stored.sha256
     assert deliver(VideoTask(), pointer, vendor.account, destination).sha256 == stored.sha256
+
+
+# What no repeat can cure says how.
+
+
+HOPELESS: dict[str, Callable[[MediaServer], str]] = {
+    "a page in its place": lambda media: media.url,
+    "a host that is not public": lambda media: "https://10.0.0.1",
+    "no valid host": lambda media: "https://a b",
+}
+
+
+@pytest.mark.parametrize("host", HOPELESS.values(), ids=HOPELESS)
+def test_the_command_that_an_error_names_stores_the_video(
+    host: Callable[[MediaServer], str],
+    vendor: Vendor,
+    destination: Destination,
+    media: MediaServer,
+    clip: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("JIMMYAI_API_KEY", raising=False)
+    task, pointer = vendor.completed(destination)
+    media.content = b"<html>sign in</html>"
+    link = task.model_copy(update={"video_url": f"{host(media)}/a.mp4"})
+    with pytest.raises(VideoNotStored) as caught:
+        deliver(link, pointer, vendor.account, destination)
+    (command,) = re.findall(r"^prefect-seedance (resolve .* --file .*)$", str(caught.value), re.MULTILINE)
+    assert main([clip if word == "..." else word for word in shlex.split(command)]) == 0
+    stored = deliver(link, pointer, vendor.account, destination)
+    assert (stored.task_id, stored.brought_by) == (task.task_id, "file")
+
+
+def test_a_wait_that_ends_and_a_link_that_never_comes_name_it_too(vendor: Vendor, destination: Destination) -> None:
+    pointer = vendor.bought(destination)
+    with pytest.raises(WaitTimedOut, match=r"resolve .* --file"):
+        asyncio.run(watch(pointer, vendor.account, destination, limit_seconds=0.5))
+    vendor.counter.answer(QUERY, lambda: envelope(code=20001, message="no such key"))
+    with pytest.raises(WaitStopped, match=r"resolve .* --link"):
+        asyncio.run(watch(pointer, vendor.account, destination, limit_seconds=30))
 
 
 # Rivals, and the end of the process at any moment.
