@@ -11,7 +11,6 @@ person can overrule; what is another video than the one that is there is not tak
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -243,7 +242,7 @@ def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> Source:
         ForbiddenSource: The link may not be followed.
     """
     if brought.link and not brought.path:
-        if not re.sub(r"[*]+", "", brought.link):
+        if not brought.link.strip("*"):
             fix = "Pass the link itself: Prefect has replaced it by asterisks, as it does with secrets."
             raise ResolutionRefused(intent, "The link is only asterisks.", fix)
         with suppress(OSError):  # a name that cannot be resolved just now is asked for again
