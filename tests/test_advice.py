@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -28,8 +29,9 @@ from prefect_seedance import (
     resolve_submission,
 )
 from prefect_seedance.cli.arguments import parser
-from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
+from prefect_seedance.journal.commands import how_to_bring_in, how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TaskNotRecorded, TooManyUnknowns
+from prefect_seedance.journal.resolution import Resolution
 from prefect_seedance.storage.templates import NAMES
 
 ROOT = Path(__file__).parent.parent
@@ -95,7 +97,7 @@ def public_names() -> set[str]:
         if inspect.isfunction(called):
             names |= {name, *inspect.signature(called).parameters}
     names |= {name for name in dir(SeedanceClient) if not name.startswith("_")}
-    return names | {*NAMES, "not_billed"}
+    return names | {*NAMES, *get_args(Resolution)}
 
 
 #: Environment variables that somebody really reads.
@@ -177,6 +179,7 @@ def test_every_printed_command_line_is_taken_by_the_command_line(store: str, att
         (
             how_to_list_unknown(store),
             how_to_resolve(INTENT, store, attempt),
+            how_to_bring_in(INTENT, store, attempt),
             how_to_restore(INTENT, store),
             str(RecordDamaged("/w", "half.", INTENT, store)),
             str(JournalGone("/w", "A record that was there is gone", INTENT, store)),
@@ -184,7 +187,7 @@ def test_every_printed_command_line_is_taken_by_the_command_line(store: str, att
         )
     )
     lines = re.findall(r"^ *prefect-seedance (.*)$", printed, re.MULTILINE)
-    assert len(lines) == 8
+    assert len(lines) == 12
     for line in lines:
         options = parser().parse_args(shlex.split(line))
         assert options.store == store
@@ -206,14 +209,14 @@ def test_a_task_that_is_not_recorded_is_told_with_the_command_that_attaches_it()
 @pytest.mark.parametrize("attempt", ["", "2-3f9a1c04", "1-a b\"c'"])
 def test_every_printed_call_is_taken_by_the_flow(attempt: str) -> None:
     calls = re.findall(r"(resolve_submission\(.*\))$", how_to_resolve(INTENT, "/data", attempt), re.MULTILINE)
-    assert len(calls) == 3
+    assert len(calls) == 4
     for call in calls:
         node = ast.parse(call, mode="eval").body
         assert isinstance(node, ast.Call) and not node.args
         given = {each.arg or "": ast.literal_eval(each.value) for each in node.keywords}
         inspect.signature(resolve_submission.fn).bind(**given)
         assert (given["intent"], given.get("attempt", "")) == (INTENT, attempt)
-        assert given["resolution"] in ("attach", "not_billed", "abandon")
+        assert given["resolution"] in ("attach", "not_billed", "abandon", "take_file")
 
 
 @pytest.mark.parametrize("field", ["max_submissions", "wait_minutes", "preflight"])

@@ -60,8 +60,8 @@ class VideoStore(KnownFieldsBlock):
         encryption: On the server, ``AES256`` or ``aws:kms``; "" for the bucket's own default.
         kms_key_id: Key id, alias or ARN, with ``aws:kms``.
         storage_class: Of all objects but the journal's; "" for the bucket's own.
-        tags: Of all objects but the journal's, at most 10.
-        acl: Of all objects but the journal's, a canned one; "" for none.
+        tags: Of all objects but the journal's and the quarantine's, at most 10.
+        acl: Of videos and posters, a canned one; "" for none.
         single_writer: Only one process at a time writes here; needed where the store ignores conditional writes.
         maximum_gigabytes: Largest video that is taken, in GiB.
         assets: Each new video materializes the store as a Prefect asset.
@@ -150,9 +150,13 @@ class VideoStore(KnownFieldsBlock):
         default="", title="Storage class", description="Of videos and what is beside them; never of the journal."
     )
     tags: dict[str, str] = Field(
-        default={}, title="Tags", description="Of videos and what is beside them; never of the journal."
+        default={},
+        title="Tags",
+        description="Of videos and what is beside them; never of the journal or the quarantine.",
     )
-    acl: str = Field(default="", title="ACL", description="A canned ACL for videos. Empty: none is sent.")
+    acl: str = Field(
+        default="", title="ACL", description="A canned ACL for videos and their posters. Empty: none is sent."
+    )
     single_writer: bool = Field(
         default=False,
         title="Single writer",

@@ -93,7 +93,8 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         "resolve",
         help="settle an unknown submission, after a look into the vendor's console",
         description="Settle an unknown submission, after a look into the vendor's console. With --task-id the vendor "
-        "is asked for the task, with the key in JIMMYAI_API_KEY; the others need no key.",
+        "is asked for the task, with the key in JIMMYAI_API_KEY; the others need no key. With --file or --link the "
+        "video itself is brought in, whatever the record says of it: the last way on, where no repeat helps.",
     )
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
@@ -107,6 +108,13 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         "--restore",
         action="store_true",
         help="the record is damaged or gone: write what can still be read of it as unknown, to be settled then",
+    )
+    how.add_argument("--file", metavar="PATH", help="the video is here: store it as the video of this intent")
+    how.add_argument(
+        "--link",
+        metavar="URL",
+        help="the video is there: store it as the video of this intent; - reads the link from standard input, which "
+        "keeps it out of the shell's history",
     )
     resolve.add_argument(
         "--attempt",
@@ -128,7 +136,8 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
     resolve.add_argument(
         "--yes",
         action="store_true",
-        help="with --not-billed: do not ask, even if the balance fell by exactly the expected price",
+        help="with --not-billed: do not ask, even if the balance fell by exactly the expected price; with --file or "
+        "--link: take the video even if its structure says that it is not whole",
     )
     _add_store(resolve)
     return resolve

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +20,11 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import clean_text
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
-from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
+from prefect_seedance.journal.resolution import Settlement, remarks, resolve_unknown
+
+if TYPE_CHECKING:
+    from prefect_seedance.pipeline.parties import Destination
+    from prefect_seedance.storage.relay.policy import MediaPolicy
 
 #: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
 _WIDTH = 1000
@@ -74,8 +80,10 @@ def _counted(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def resolve(options: argparse.Namespace) -> int:
-    """Settle an unknown submission."""
-    kind: Resolution = "attach"  # which refuses an empty id, should a shell's variable have been empty
+    """Settle an unknown submission, or bring its video in."""
+    if options.file is not None or options.link is not None:
+        return _bring_in(options)
+    kind: Settlement = "attach"  # which refuses an empty id, should a shell's variable have been empty
     if options.abandon:
         kind = "abandon"
     elif options.not_billed:
@@ -117,6 +125,34 @@ def resolve(options: argparse.Namespace) -> int:
     for remark in remarks(entry, kind, journal.store_option):
         print(remark)
     return 0
+
+
+def _bring_in(options: argparse.Namespace) -> int:
+    """Store a video that a person has."""
+    from prefect_seedance.pipeline.by_hand import Brought, bring_in
+
+    store = chosen_store(options.store)
+    destination = store.destination()
+    link = sys.stdin.readline().strip() if options.link == "-" else options.link
+    stored = bring_in(
+        Brought(link=link or "", path=options.file or ""),
+        options.intent,
+        destination,
+        attempt=options.attempt,
+        by=getpass.getuser(),
+        policy=_media_policy(destination),
+        despite_evidence=options.yes,
+    )
+    print(f"Intent {stored.intent} is now stored: {stored.uri}")
+    print("It counts as paid for. Run the same request again to have it as its video; nothing is paid then.")
+    return 0
+
+
+def _media_policy(destination: Destination) -> MediaPolicy:
+    """Return where a link may lead; to this machine too if the vendor is the simulator here. No key is needed."""
+    if not os.environ.get("JIMMYAI_API_KEY"):
+        return destination.media
+    return destination.media_for(SeedanceCredentials.model_validate({}).vendor_account())
 
 
 def _said_yes(question: str) -> bool:

@@ -272,7 +272,8 @@ class VideoFailed(TaskError):
         super().__init__(
             task_id,
             f"the vendor made no video: {error_message or 'no reason given'}. {_AFTER_FAILURE[failure]} "
-            "The vendor does not document refunds: see the console for what was charged.",
+            "The vendor does not document refunds: see the console for what was charged. If it shows a video all the "
+            "same, resolve_submission brings that in (take_file, take_link).",
         )
 
 

@@ -1,8 +1,11 @@
-"""Settle an unknown submission: what a person runs after looking into the vendor's console."""
+"""Settle an unknown submission, or bring in a video: what a person runs after looking into the vendor's console."""
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
+import threading
+
 from prefect import flow
 from prefect.runtime import flow_run
+from pydantic import SecretStr
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
@@ -13,6 +16,8 @@ from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline import threads
+from prefect_seedance.runs.cancellation import ENDED
+from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 
 
@@ -27,8 +32,10 @@ def resolve_submission(
     any_model: bool = False,
     any_age: bool = False,
     despite_evidence: bool = False,
+    url: SecretStr = SecretStr(""),
+    path: str = "",
 ) -> str:
-    """Settle a submission that the vendor may or may not have accepted.
+    """Settle a submission that the vendor may or may not have accepted, or bring in its video by hand.
 
     Args:
         intent: Identity of the video, as the error and the journal name it: 32 hex digits.
@@ -36,14 +43,20 @@ def resolve_submission(
         credentials: Whose task it is; asked for the task when one is attached.
         resolution: attach: the task is in the vendor's console, take it up. not_billed: there is no task and no bill,
             it may be submitted again. abandon: give it up. restore: the record is damaged or gone, write what can
-            still be read of it as unknown; nothing is sent before that is settled.
+            still be read of it as unknown; nothing is sent before that is settled. take_link, take_file: you have the
+            video itself, store it as the video of this intent, whatever the record says of it; nothing is paid.
         task_id: For attach: the task id from the vendor's console.
         attempt: The attempt that this is about, such as 2-3f9a1c04, as the error and the run's page name it: no other
             is settled. May be empty while the record has had only one.
         any_model: For attach: take the task even if the vendor names another model for it than was asked for.
         any_age: For attach: take the task even if it was made before the attempt was sent, or after the next one was.
         despite_evidence: For not_billed: settle it so even if the account's balance fell by exactly the expected
-            price, which is what a billed video looks like. Without it such a run is refused and changes nothing.
+            price, which is what a billed video looks like. Without it such a run is refused and changes nothing. For
+            take_link and take_file: take the video even if its structure says that it is not whole.
+        url: For take_link: where the video can be downloaded. Whoever can see the run's parameters can download it for
+            as long as the link lives, since Prefect keeps what is typed here as it is. No log, record or page repeats
+            it. In Python pass a SecretStr, of which Prefect keeps asterisks only.
+        path: For take_file: the MP4 or MOV file, on the machine that runs the flow.
 
     Returns:
         The state of the record afterwards.
@@ -51,6 +64,9 @@ def resolve_submission(
     Raises:
         BalanceContradicts: Not billed, and the balance fell by exactly the expected price; nothing was changed.
         ResolutionRefused: The resolution cannot be right; nothing was changed.
+        KeyTaken: Another video is in the place of the one that was to be brought in.
+        NotAVideo: The link leads to something else, which is kept in quarantine.
+        StorageError: The link cannot be followed, or the store does not work.
 
     Example:
         The vendor's console shows no task of that minute, and no bill:
@@ -62,9 +78,8 @@ def resolve_submission(
         print(resolve_submission(intent, store, credentials, "not_billed"))
         ```
     """
-    return run_to_end(
-        lambda: _resolve(intent, store, credentials, resolution, task_id, attempt, any_model, any_age, despite_evidence)
-    )
+    how = (task_id, attempt, any_model, any_age, despite_evidence)
+    return run_to_end(lambda: _resolve(intent, store, credentials, resolution, url, path, *how))
 
 
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
@@ -78,6 +93,8 @@ async def aresolve_submission(
     any_model: bool = False,
     any_age: bool = False,
     despite_evidence: bool = False,
+    url: SecretStr = SecretStr(""),
+    path: str = "",
 ) -> str:
     """Settle an unknown submission: `resolve_submission` for asynchronous callers.
 
@@ -85,14 +102,19 @@ async def aresolve_submission(
         intent: Identity of the video, as the error and the journal name it: 32 hex digits.
         store: The store with the journal.
         credentials: Whose task it is; asked for the task when one is attached.
-        resolution: attach, not_billed, abandon or restore.
+        resolution: attach, not_billed, abandon, restore, take_link or take_file.
         task_id: For attach: the task id from the vendor's console.
         attempt: The attempt that this is about, such as 2-3f9a1c04, as the error and the run's page name it: no other
             is settled. May be empty while the record has had only one.
         any_model: For attach: take the task even if the vendor names another model for it than was asked for.
         any_age: For attach: take the task even if it was made before the attempt was sent, or after the next one was.
         despite_evidence: For not_billed: settle it so even if the account's balance fell by exactly the expected
-            price, which is what a billed video looks like. Without it such a run is refused and changes nothing.
+            price, which is what a billed video looks like. Without it such a run is refused and changes nothing. For
+            take_link and take_file: take the video even if its structure says that it is not whole.
+        url: For take_link: where the video can be downloaded. Whoever can see the run's parameters can download it for
+            as long as the link lives, since Prefect keeps what is typed here as it is. No log, record or page repeats
+            it. In Python pass a SecretStr, of which Prefect keeps asterisks only.
+        path: For take_file: the MP4 or MOV file, on the machine that runs the flow.
 
     Returns:
         The state of the record afterwards.
@@ -100,10 +122,12 @@ async def aresolve_submission(
     Raises:
         BalanceContradicts: Not billed, and the balance fell by exactly the expected price; nothing was changed.
         ResolutionRefused: The resolution cannot be right; nothing was changed.
+        KeyTaken: Another video is in the place of the one that was to be brought in.
+        NotAVideo: The link leads to something else, which is kept in quarantine.
+        StorageError: The link cannot be followed, or the store does not work.
     """
-    return await _resolve(
-        intent, store, credentials, resolution, task_id, attempt, any_model, any_age, despite_evidence
-    )
+    how = (task_id, attempt, any_model, any_age, despite_evidence)
+    return await _resolve(intent, store, credentials, resolution, url, path, *how)
 
 
 async def _resolve(
@@ -111,12 +135,19 @@ async def _resolve(
     store: VideoStore,
     credentials: SeedanceCredentials,
     resolution: Resolution,
+    url: SecretStr,
+    path: str,
     task_id: str,
     attempt: str,
     any_model: bool,
     any_age: bool,
     despite_evidence: bool,
 ) -> str:
+    if resolution == "take_link" or resolution == "take_file":
+        link = url.get_secret_value().strip() if resolution == "take_link" else ""
+        file = path.strip() if resolution == "take_file" else ""
+        return await _bring_in(intent, store, credentials, link, file, attempt, despite_evidence)
+
     def fetch(asked: str) -> VideoTask:
         with credentials.get_client() as client:
             return client.get_video(asked)
@@ -140,6 +171,50 @@ async def _resolve(
     following = [*remarks(entry, resolution, journal.store_option), _next_step(entry)]
     log("create", f"Intent {entry.record.intent} is now {entry.state}. {' '.join(filter(None, following))}")
     return str(entry.state)
+
+
+async def _bring_in(
+    intent: str,
+    store: VideoStore,
+    credentials: SeedanceCredentials,
+    link: str,
+    path: str,
+    attempt: str,
+    despite_evidence: bool,
+) -> str:
+    """Store a video that a person has."""
+    # Here, as an import of the flow brings nothing in.
+    from prefect_seedance.journal.record import Run
+    from prefect_seedance.pipeline.by_hand import Brought, bring_in
+
+    destination = store.destination()
+    cancelled = threading.Event()
+    name = flow_run.get_name() or ""
+    try:
+        stored = await threads.run(
+            threads.RELAYS,
+            bring_in,
+            Brought(link=link, path=path),
+            intent,
+            destination,
+            attempt=attempt,
+            by=name,
+            policy=destination.media_for(credentials.vendor_account()),
+            despite_evidence=despite_evidence,
+            run=Run(id=flow_run.get_id() or "", name=name),
+            observer=run_observer("store"),
+            cancelled=cancelled,
+        )
+    except ENDED:
+        cancelled.set()
+        raise
+    log(
+        "store",
+        f"Intent {stored.intent} is now stored: {stored.uri}. It counts as paid for, and whoever asks for the "
+        "same video finds it; nothing is paid then.",
+        uri=stored.uri,
+    )
+    return str(State.STORED)
 
 
 def _next_step(entry: Entry) -> str:

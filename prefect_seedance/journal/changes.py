@@ -25,6 +25,7 @@ from prefect_seedance.journal.record import (
     Holder,
     Record,
     Stored,
+    is_stand_in,
 )
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.storage.templates import render
@@ -153,6 +154,9 @@ def accepted(
     else:
         if mine is None or mine.task_id:
             nonce = nonce if mine is None else f"{nonce}-{_next_number(record)}"
+            if mine is not None and is_stand_in(mine.task_id):  # one submission, which is counted with its own task
+                note = "its task became known after a person had brought the video in"
+                record = _with(record, mine.model_copy(update={"outcome": "same_task", "message": note}))
             known_facts = lost or Attempt(number=0, nonce=nonce, started_at=now)
             mine = known_facts.model_copy(update={"number": _next_number(record), "nonce": nonce})
         known = mine.model_copy(
@@ -219,12 +223,47 @@ def failed(record: Record, task_id: str, failure: str, message: str) -> Record:
 def stored(record: Record, task_id: str, facts: Stored) -> Record:
     """Write down where the video lies."""
     attempt = _attempt_of(record, task_id)
-    if attempt is None or (record.state is State.STORED and record.stored == facts):
+    if attempt is None or (record.state is State.STORED and _same_object(record, attempt, facts)):
         return record
     if record.state is State.SENDING:
         return record  # lost and begun anew by another run, whose POST is under way: its answer makes the next state
     update = {"state": State.STORED, "current": attempt.number, "stored": facts, "key": facts.key}
     return record.model_copy(update=update)
+
+
+def brought_in(
+    record: Record, nonce: str, facts: Stored, task_id: str, by: str, now: datetime, *, instead_of: Stored | None = None
+) -> Record:
+    """Write down where the video of an attempt lies, which a person has brought in: it was paid for.
+
+    Args:
+        record: The record.
+        nonce: Of the attempt.
+        facts: Where the video lies.
+        task_id: What the attempt is called from now on, if the vendor's own id is not known.
+        by: Who brought it.
+        now: When.
+        instead_of: The video that the record had and that is gone or damaged; no other is replaced.
+    """
+    attempt = record.attempt_by(nonce)
+    if attempt is None or record.state is State.SENDING:  # of another attempt, whose answer makes the next state
+        return record
+    if record.state is State.STORED and record.stored != instead_of:
+        return record
+    marks = {"outcome": "accepted", "failure": "", "resolved_by": by, "answered_at": attempt.answered_at or now}
+    attempt = attempt.model_copy(update={**marks, "task_id": attempt.task_id or task_id})
+    update = {"state": State.STORED, "current": attempt.number, "stored": facts, "key": facts.key, "holder": None}
+    return _with(record, attempt).model_copy(update=update)
+
+
+def perhaps_billed(record: Record, nonce: str, why: str) -> Record:
+    """Write down that an attempt which was taken for free may have made a video, so that nobody sends it again now."""
+    attempt = record.attempt_by(nonce)
+    if attempt is None or record.state in HAVE_TASK:
+        return record
+    if not attempt.task_id:
+        record = _with(record, attempt.model_copy(update={"outcome": "unknown", "message": plain(why)}))
+    return record.model_copy(update={"state": State.UNKNOWN, "holder": None})
 
 
 def relay_again(record: Record) -> Record:
@@ -309,6 +348,14 @@ def key_of(key_template: str, attempt: Attempt) -> str:
     if attempt.created_at:
         created = datetime.fromtimestamp(attempt.created_at, UTC)
     return render(key_template, attempt.task_id, created)
+
+
+def _same_object(record: Record, attempt: Attempt, facts: Stored) -> bool:
+    """Tell whether the record has this very object already: the first to write it down may know more of it."""
+    there = record.stored
+    if there is None or record.current != attempt.number:
+        return False
+    return (there.key, there.sha256, there.bytes, there.etag) == (facts.key, facts.sha256, facts.bytes, facts.etag)
 
 
 def _attempt_of(record: Record, task_id: str) -> Attempt | None:

@@ -42,7 +42,34 @@ def how_to_resolve(intent: str, store_option: str, attempt: str = "") -> str:
         f'- there is none, no bill:  {call}, resolution="not_billed"{named})\n'
         f"                           {line} --not-billed{option}\n"
         f'- give it up:              {call}, resolution="abandon"{named})\n'
-        f"                           {line} --abandon{option}"
+        f"                           {line} --abandon{option}\n"
+        f'- you have the video:      {call}, resolution="take_file", path="..."{named})\n'
+        f"                           {line} --file ...{option}\n"
+        f"                           {line} --link ...{option}"
+    )
+
+
+def how_to_bring_in(intent: str, store_option: str, attempt: str = "") -> str:
+    """Return the commands that bring in a video which a person has, in words: the way on where no repeat helps.
+
+    Args:
+        intent: Identity of the video.
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+        attempt: Whose video it is, see `Attempt.name`; "" where that is not known.
+
+    Example:
+        >>> print(how_to_bring_in("INTENT", "/data", "1-3f9a1c04"))
+        If that does not help, and the vendor's console shows the video: save it and bring it in, which costs nothing:
+        prefect-seedance resolve INTENT --store /data --file ... --attempt 1-3f9a1c04
+        prefect-seedance resolve INTENT --store /data --link ... --attempt 1-3f9a1c04
+        (or the flow resolve-submission with resolution="take_file" or "take_link")
+    """
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
+    option = f" --attempt {shlex.quote(attempt)}" if attempt else ""
+    return (
+        "If that does not help, and the vendor's console shows the video: save it and bring it in, which costs "
+        f"nothing:\n{line} --file ...{option}\n{line} --link ...{option}\n"
+        '(or the flow resolve-submission with resolution="take_file" or "take_link")'
     )
 
 

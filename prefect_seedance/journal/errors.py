@@ -233,7 +233,8 @@ class FailedBefore(SubmissionStopped):
         super().__init__(
             f"Nothing was sent: the vendor made no video of this request before (task {task_id}, class {failure}: "
             f"{error_message or 'no reason given'}), and only failures of class media or transient are worth another "
-            "attempt. Change the prompt or the media, or ask for another take to have it tried again all the same."
+            "attempt. Change the prompt or the media, or ask for another take to have it tried again all the same. If "
+            "the vendor's console shows a video of it, resolve_submission brings that in (take_file, take_link)."
         )
 
 

@@ -21,8 +21,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
-from prefect_seedance.journal.media_identity import MediaIdentity, media_identity
+from prefect_seedance.journal.media_identity import MediaIdentity, media_identity, shown_address
 
 #: The scope of ``reuse="always"``: whichever run asks.
 ALWAYS = ""
@@ -92,7 +93,7 @@ class Identity:
 
     Attributes:
         intent: 32 hex digits.
-        request: The canonical request.
+        request: The canonical request as it may be kept and read by anybody, see `shown`.
         take: Which video of that request.
         scope: What the video is shared within; "" for everywhere.
         account: Label of the account that pays.
@@ -180,7 +181,34 @@ def identify(
         ensure_ascii=True,
         separators=(",", ":"),
     )
-    return Identity(hashlib.sha256(text.encode("ascii")).hexdigest()[:32], asked, request.take, scope, account)
+    intent = hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+    return Identity(intent, shown(asked, ignored_parameters), request.take, scope, account)
+
+
+def shown(asked: Mapping[str, JsonValue], ignored_parameters: Collection[str] = ()) -> dict[str, JsonValue]:
+    """Return a canonical request without what may grant access, for the record and whatever is made from it.
+
+    The intent is not made from it: of an address it must keep what only may be a signature.
+
+    Args:
+        asked: What `canonical` returned, or what a record says.
+        ignored_parameters: See `canonical`.
+
+    Example:
+        >>> shown({"prompt": "A boat", "first_image": "https://example.com/a?api_key=abc", "duration": 5})
+        {'prompt': 'A boat', 'first_image': 'https://example.com/a', 'duration': 5}
+    """
+    written: dict[str, JsonValue] = {}
+    for field, value in asked.items():
+        row = PROJECTION.get(field)  # none of a field that a newer package wrote
+        match row.kind if row else "kept":
+            case "media":
+                written[field] = shown_address(str(value), ignored_parameters)
+            case "media list" if isinstance(value, list):
+                written[field] = [shown_address(str(address), ignored_parameters) for address in value]
+            case _:
+                written[field] = without_signatures(value) if isinstance(value, str) else value
+    return written
 
 
 def intent_of(

@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
+from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import MediaNotIdentified
@@ -30,6 +31,7 @@ from prefect_seedance.journal.signing_schemes import (
     AMBIGUOUS_NAMES,
     CALENDAR_NAMES,
     CERTAIN_FOLDERS,
+    CONTENT_NAMES,
     EXPIRY_NAMES,
     SIGNED_FOLDERS,
     SIGNING_SCHEMES,
@@ -46,6 +48,18 @@ from prefect_seedance.journal.signing_schemes import (
 
 #: Returns the identity of an address whose text does not tell it (a local file, ``s3://``), or None to leave it.
 MediaIdentity = Callable[[str], str | None]
+
+#: Words in names of parameters whose values let somebody in, written without separators.
+_SECRET_WORDS = (
+    *("key", "token", "pass", "pwd", "secret", "auth", "sign", "cred", "session", "cookie", "jwt", "hmac", "user"),
+    *("login", "account", "ticket", "code", "grant", "nonce", "policy", "access"),
+)
+#: Looks of a part of a path that is a token, see `signing_schemes.SHAPES`.
+_PATH_TOKENS = ("jwt", "dashed", "akamai", "bce", "cos", "cdn77", *CERTAIN_FOLDERS)
+#: Telegram's, and its likes: who it is, a colon, a secret.
+_TOKEN_OF_ACCOUNT = re.compile(r"\w+:[\w-]{16,}", re.ASCII)
+#: What a choice of a picture may look like: a number, a word, a size.
+_HARMLESS = re.compile(r"[\w.,:+\- ]{0,64}", re.ASCII)
 
 #: How a signature in the path is named to people, who know parameters by their own names.
 _PATH = "(in the path)"
@@ -91,6 +105,37 @@ def media_identity(address: str, media: MediaIdentity | None = None, ignored: Co
     if scheme in ("https", "http"):
         return read_link(address, ignored).text
     raise MediaNotIdentified(address)
+
+
+def shown_address(address: str, ignored: Collection[str] = ()) -> str:
+    """Return an address as it may be kept and read by anybody: its identity, less whatever may grant access.
+
+    The identity keeps what only may be a signature, or two files could be taken for one. Here nothing depends on the
+    text, so that of the query only plain numbers and words are left, under names that say nothing of secrets.
+
+    Args:
+        address: As the user gave it, or its identity.
+        ignored: See `media_identity`.
+
+    Example:
+        >>> shown_address("https://me:pw@example.com/render/cat?sig=r4nd0m&width=100&api_key=abc#access_token=abc")
+        'https://example.com/render/cat?width=100'
+    """
+    if address.partition("://")[0].lower() not in ("https", "http"):
+        return without_signatures(address)
+    found = _LINK.fullmatch(read_link(address, ignored).text)
+    if found is None:
+        return without_signatures(address)
+    scheme, host, path, query, _ = (part or "" for part in found.groups())
+    *folders, last = path.split("/")
+    path = "/".join(
+        [
+            *(each for each in folders if not _may_grant_access_in_path(each, (*_PATH_TOKENS, "digest", "minute"))),
+            "" if _may_grant_access_in_path(last, _PATH_TOKENS) else last,  # a digest alone is a file's name here
+        ]
+    )
+    kept = "&".join(each for each in query.split("&") if each and not _may_grant_access(_parameter(each)))
+    return f"{scheme}://{host}{path}{'?' if kept else ''}{kept}"
 
 
 def link_notices(request: VideoRequest, ignored: Collection[str] = ()) -> list[Problem]:
@@ -226,6 +271,27 @@ def _doubtful(parameter: Parameter) -> bool:
         return False
     signed = _looks_signed(value) or looks_like(parameter[0], "signature")
     return signed or ((says_signature(name) or name in EXPIRY_NAMES) and len(value) >= 8)
+
+
+def _may_grant_access(parameter: Parameter) -> bool:
+    """Tell whether a parameter may be more than a choice of what is shown; doubts count."""
+    name, value = plain(parameter[0]), parameter[1]
+    if _doubtful(parameter) or not _HARMLESS.fullmatch(value):
+        return True
+    return not name or _says_secret(name) or (name not in CONTENT_NAMES and _looks_signed(value))
+
+
+def _says_secret(name: str) -> bool:
+    return says_signature(name) or name in EXPIRY_NAMES or any(word in name for word in _SECRET_WORDS)
+
+
+def _may_grant_access_in_path(part: str, shapes: Collection[str]) -> bool:
+    """Tell whether a part of a path is a token, or a parameter that may be one: ``/token=abc/`` or ``/a;sig=abc``."""
+    text = unquote_plus(part)
+    if any(looks_like(text, shape) for shape in shapes) or _TOKEN_OF_ACCOUNT.fullmatch(text):
+        return True
+    named = re.findall(r"([\w.-]{1,40})=", text, re.ASCII)
+    return any(_says_secret(plain(name)) or plain(name) in AMBIGUOUS_NAMES for name in named)
 
 
 def _unsigned_path(path: str) -> tuple[str, str]:

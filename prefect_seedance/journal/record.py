@@ -31,6 +31,28 @@ FREE_ATTEMPTS_KEPT = 20
 UNKNOWN_MOMENT = datetime.fromtimestamp(0, UTC)
 
 
+#: How the task ids begin that are not the vendor's, see `stand_in_for`.
+_STAND_IN = "by-hand-"
+
+
+def stand_in_for(intent: str, attempt: Attempt) -> str:
+    """Return what stands for the task id of an attempt whose video a person brought in, where the id is not known.
+
+    The same at each call, so that whoever brings the video in once more names the same object.
+    """
+    return f"{_STAND_IN}{intent[:16]}-{attempt.name}"
+
+
+def is_stand_in(task_id: str) -> bool:
+    """Tell whether a task id is not the vendor's but stands for one that is not known: the vendor is not asked.
+
+    Example:
+        >>> is_stand_in("by-hand-0123456789abcdef-1-3f9a1c04"), is_stand_in("videos_1")
+        (True, False)
+    """
+    return task_id.startswith(_STAND_IN)
+
+
 class Part(BaseModel):
     """A part of a record: frozen, and unknown fields survive being written back."""
 
@@ -96,7 +118,7 @@ class Attempt(Part):
         outcome: See `AttemptOutcome`; text, so that a newer word is kept. What is not known to be free
             counts.
         answered_at: When the outcome was written down.
-        task_id: The vendor's id, "" if there is none or none is known.
+        task_id: The vendor's id, "" if there is none or none is known; see `stand_in_for`.
         model: As the vendor answered.
         created_at: Unix seconds by the vendor.
         completed_at: Unix seconds by the vendor.

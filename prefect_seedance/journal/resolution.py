@@ -4,6 +4,8 @@
     not_billed   there is no task and no bill: the record is ready again
     abandon      give it up: the record is `lost`, and nothing is submitted for the intent again
     restore      the record is damaged or gone: what can be read of it is unknown again (see `restoration`)
+    take_link    a person has the video itself, behind a link or in a file: it is brought in as the video of its
+    take_file    attempt, whatever the record says of that (see `settlement.brought_video` and `pipeline.by_hand`)
 
 A call names the attempt that it was written for, and settles no other: whoever runs a command of last week must
 not settle what was sent since. It may be left out only while the record has had one attempt, since then there is no
@@ -42,7 +44,10 @@ from prefect_seedance.journal.settlement.restoration import restore_record
 from prefect_seedance.journal.settlement.task_owner import owner_of
 from prefect_seedance.journal.states import HAVE_TASK, State
 
-Resolution = Literal["attach", "not_billed", "abandon", "restore"]
+#: What a person may say of a submission, by the record and the vendor alone.
+Settlement = Literal["attach", "not_billed", "abandon", "restore"]
+#: The same, and two ways of bringing the video in.
+Resolution = Literal["attach", "not_billed", "abandon", "restore", "take_link", "take_file"]
 
 #: A reservation that is older than this and led to nothing (its process was killed) no longer binds.
 _RESERVATION_SECONDS = 600.0
@@ -54,7 +59,7 @@ _CLOCKS_APART_SECONDS = 300.0
 def resolve_unknown(
     journal: Journal,
     intent: str,
-    resolution: Resolution,
+    resolution: Settlement,
     *,
     task_id: str = "",
     attempt: str = "",
@@ -88,18 +93,12 @@ def resolve_unknown(
         SeedanceError: The vendor could not be asked.
         JournalError: The journal cannot be used.
     """
-    intent = intent.strip()
-    if not is_intent(intent):
-        fix = f"Copy it from the error or the run's page. Those to settle: {how_to_list_unknown(journal.store_option)}"
-        raise ResolutionRefused(intent[:80], "An intent is written as 32 hex digits in small letters.", fix)
+    intent = checked_intent(journal, intent)
     if resolution == "restore":
         return restore_record(journal, intent)
     answer = _found_at_vendor(intent, task_id, fetch) if resolution == "attach" else None
     for _ in range(_RACES):
-        entry = journal.read(intent)
-        if entry is None:
-            fix = f"Those to settle: {how_to_list_unknown(journal.store_option)}"
-            raise ResolutionRefused(intent, f"There is no such record in {journal.location}.", fix)
+        entry = read_record(journal, intent)
         if answer is not None and answer.task_id in entry.record.task_ids and _is_settled(entry):
             return entry
         target = _target(entry, resolution, attempt.strip())
@@ -128,7 +127,7 @@ def resolve_unknown(
     raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
 
 
-def remarks(entry: Entry, resolution: Resolution, store_option: str) -> list[str]:
+def remarks(entry: Entry, resolution: Settlement, store_option: str) -> list[str]:
     """Return what else a person should know of a resolution that was carried out.
 
     Args:
@@ -149,6 +148,45 @@ def remarks(entry: Entry, resolution: Resolution, store_option: str) -> list[str
     return said
 
 
+def checked_intent(journal: Journal, intent: str) -> str:
+    """Return an intent as a person wrote it, without the blanks round it.
+
+    Raises:
+        ResolutionRefused: It is not one.
+    """
+    intent = intent.strip()
+    if not is_intent(intent):
+        fix = f"Copy it from the error or the run's page. Those to settle: {how_to_list_unknown(journal.store_option)}"
+        raise ResolutionRefused(intent[:80], "An intent is written as 32 hex digits in small letters.", fix)
+    return intent
+
+
+def read_record(journal: Journal, intent: str) -> Entry:
+    """Read the record that a person names.
+
+    Raises:
+        ResolutionRefused: There is none.
+        JournalError: It cannot be read.
+    """
+    entry = journal.read(intent)
+    if entry is None:
+        fix = f"Those to settle: {how_to_list_unknown(journal.store_option)}"
+        raise ResolutionRefused(intent, f"There is no such record in {journal.location}.", fix)
+    return entry
+
+
+def refuse_while_submitting(entry: Entry) -> None:
+    """Refuse to settle what a run is submitting at this moment.
+
+    Raises:
+        ResolutionRefused: It is.
+    """
+    left = entry.record.lease_left(entry.age_seconds)
+    if entry.state is State.SENDING or (entry.state is State.READY and left > 0):
+        fix = f"Wait {left:.0f} s; if it is still unknown then, call again."
+        raise ResolutionRefused(entry.record.intent, "A run is submitting it right now.", fix)
+
+
 def _is_settled(entry: Entry) -> bool:
     return entry.state not in (State.UNKNOWN, State.LOST)
 
@@ -167,30 +205,27 @@ def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask
         fix = "Check the id, and that the credentials are those of the account that submitted it."
         raise ResolutionRefused(intent, f"The vendor does not know task {task_id}.", fix) from error
     except WrongTask as error:
-        raise _about_another(intent, task_id, error.answered) from error
+        raise _aboutrefused_for_another(intent, task_id, error.answered) from error
     if task.task_id and task.task_id != task_id:
-        raise _about_another(intent, task_id, task.task_id)
+        raise _aboutrefused_for_another(intent, task_id, task.task_id)
     if not task.names_itself:
         fix = "Try again in a few minutes: what answered may not be the vendor."
         raise ResolutionRefused(intent, f"The vendor's answer about task {task_id} does not name it.", fix)
     return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
 
 
-def _about_another(intent: str, task_id: str, answered: str) -> ResolutionRefused:
+def _aboutrefused_for_another(intent: str, task_id: str, answered: str) -> ResolutionRefused:
     fix = "Pass the whole id, as the console shows it; if it is whole, try again in a few minutes."
     return ResolutionRefused(intent, f"The vendor answers with task {answered}, not {task_id}.", fix)
 
 
-def _target(entry: Entry, resolution: Resolution, name: str) -> Attempt | None:
+def _target(entry: Entry, resolution: Settlement, name: str) -> Attempt | None:
     """Find the attempt to settle; None if the record says so already."""
     record, state = entry.record, entry.state
-    left = record.lease_left(entry.age_seconds)
-    if state is State.SENDING or (state is State.READY and left > 0):
-        fix = f"Wait {left:.0f} s; if it is still unknown then, call again."
-        raise ResolutionRefused(record.intent, "A run is submitting it right now.", fix)
+    refuse_while_submitting(entry)
     if _is_settled(entry) and not any(each.outcome == "not_billed" for each in record.attempts):
         raise _not_unknown(entry)
-    named = _named(record, state, name)
+    named = named_attempt(record, state, name)
     cleared = named.outcome == "not_billed"
     newest = named is record.attempts[-1]
     if resolution == "not_billed" and cleared and newest and state in (State.READY, *HAVE_TASK):
@@ -203,23 +238,28 @@ def _target(entry: Entry, resolution: Resolution, name: str) -> Attempt | None:
         raise _not_unknown(entry)
     if not named.is_unsettled:
         became = "not billed" if cleared else f"{named.outcome}{f', task {named.task_id}' if named.task_id else ''}"
-        raise _another(record, state, f"Attempt {named.name} is settled already ({became}).")
+        raise refused_for_another(record, state, f"Attempt {named.name} is settled already ({became}).")
     if resolution == "abandon" and named is not record.unsettled()[-1]:
-        raise _another(record, state, f"Attempt {named.name} is not the newest, and giving up gives up all of it.")
+        reason = f"Attempt {named.name} is not the newest, and giving up gives up all of it."
+        raise refused_for_another(record, state, reason)
     return named
 
 
-def _named(record: Record, state: State, name: str) -> Attempt:
-    """Find the attempt that a call names."""
+def named_attempt(record: Record, state: State, name: str) -> Attempt:
+    """Find the attempt that a call names; without a name the only one.
+
+    Raises:
+        ResolutionRefused: It is not in the record, or others may be meant.
+    """
     if name:
         found = record.attempt_named(name)
         if found is None:
-            raise _another(record, state, f"Attempt {name[:80]!r} is not in the record.")
+            raise refused_for_another(record, state, f"Attempt {name[:80]!r} is not in the record.")
         return found
     only = record.attempts[0]
     if len(record.attempts) == 1 and only.number == 1 and not only.restored:
         return only
-    raise _another(record, state, "The record has had several attempts, and the call does not name one.")
+    raise refused_for_another(record, state, "The record has had several attempts, and the call does not name one.")
 
 
 def _not_unknown(entry: Entry) -> ResolutionRefused:
@@ -228,7 +268,7 @@ def _not_unknown(entry: Entry) -> ResolutionRefused:
     return ResolutionRefused(record.intent, reason, "Run the request: it goes on from there.")
 
 
-def _another(record: Record, state: State, reason: str) -> ResolutionRefused:
+def refused_for_another(record: Record, state: State, reason: str) -> ResolutionRefused:
     """Refuse a call that is about another attempt than those that are to be settled, and name these."""
     open_ones = [f"{each.name} ({_moment(each)})" for each in record.unsettled()]
     if not open_ones:

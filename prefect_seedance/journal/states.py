@@ -6,6 +6,8 @@
                  └──> refused│      │
     failed <── submitted     └──> lost
 
+A video that a person brings in leads from any state but `sending` to `stored`.
+
 `sending` past its deadline reads as `unknown`: see `Record.reads_as`.
 """
 
@@ -58,7 +60,7 @@ STATES: Mapping[State, StateRow] = {
         "nothing is on the wire",
         "anyone, once the holder's lease has run out",
         True,
-        _to(State.SENDING, State.SUBMITTED, State.UNKNOWN),
+        _to(State.SENDING, State.SUBMITTED, State.STORED, State.UNKNOWN),
     ),
     State.SENDING: StateRow(
         "claimed for one POST, with nonce and deadline",
@@ -81,7 +83,10 @@ STATES: Mapping[State, StateRow] = {
     # Back to completed when a HEAD finds the object gone: the same task is relayed again.
     State.STORED: StateRow("in the store, whole", "done: no one needs to", False, _to(State.COMPLETED)),
     State.REFUSED: StateRow(
-        "certainly not accepted", "anyone may claim again", False, _to(State.SENDING, State.SUBMITTED, State.UNKNOWN)
+        "certainly not accepted",
+        "anyone may claim again",
+        False,
+        _to(State.SENDING, State.SUBMITTED, State.STORED, State.UNKNOWN),
     ),
     State.FAILED: StateRow(
         "the vendor's own verdict",

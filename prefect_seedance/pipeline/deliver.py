@@ -15,17 +15,21 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pydantic import JsonValue
+
 from prefect_seedance.asides import http_lines_are_asides, words_of
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
-from prefect_seedance.journal.identity import Identity
-from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored
+from prefect_seedance.journal.confirmed_store import Patience
+from prefect_seedance.journal.identity import Identity, shown
+from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored, is_stand_in
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
@@ -35,7 +39,7 @@ from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.storage.errors import AlreadyExists, RelayCancelled
+from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, Missing, RelayCancelled
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.poster import probe, probe_with_poster
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
@@ -79,17 +83,34 @@ def deliver(
         VideoNotStored: Anything else; carries the task id, what stood in the way as its cause, and how to go on.
     """
     stop = cancelled or threading.Event()
-    task_id = completed.task_id or submitted["task_id"]
-    with telling_of_the_task(VideoNotStored, task_id, submitted["scope"]), http_lines_are_asides():
-        return _Handover(completed, submitted, account, destination, run, observer, stop).run()
+    option = destination.journal.store_option
+    with telling_of_the_task(VideoNotStored, submitted, option, completed.task_id), http_lines_are_asides():
+        handover = _Handover(completed, submitted, account, destination, run, observer, stop)
+        try:
+            return handover.run()
+        except RelayCancelled:
+            raise
+        except Exception:
+            # Somebody else may have brought the video meanwhile, a person by hand for example.
+            there = handover.brought_by_another()
+            if there is None:
+                raise
+            return there
 
 
 def stored_video(destination: Destination, record: Record) -> StoredVideo | None:
-    """Return the video that a record says is stored, if it really is there, and whole."""
+    """Return the video that a record says is stored, if it really is there, and whole.
+
+    Raises:
+        Missing, KeyTaken: It is not, and nobody but a person can bring it again: the vendor's task is not known.
+    """
     if record.state is not State.STORED or record.stored is None:
         return None
     found = destination.store.stat(record.stored.key)
-    if found is None or found.damage(size=record.stored.bytes, crc32=record.stored.crc32):
+    damage = found.damage(size=record.stored.bytes, crc32=record.stored.crc32) if found else ""
+    if found is None or damage:
+        if is_stand_in(record.task_id):
+            raise KeyTaken(found.uri, damage) if found else Missing(record.stored.uri)
         return None
     return StoredVideo.model_validate(record.stored.model_dump())
 
@@ -117,43 +138,40 @@ class _Handover:
             followed = FollowedTask(journal.relay_again(followed.record.intent), followed.task_id)
         record, task_id = followed.record, followed.task_id
         attempt = next(each for each in record.attempts if each.task_id == task_id)
-        key = self._key(record, attempt)
+        key = key_for(self.destination, record, attempt, self.submitted["run_name"])
         reached("relay.before")
         relayed = relay(
             MediaSource(lambda refresh: self._link(task_id, refresh), policy=self.destination.media_for(self.account)),
             store,
             key,
-            # The model is a user's text, and S3 takes 2 KB in all.
-            metadata={TASK_ID_METADATA: task_id, "intent": record.intent, "model": record.model[:_MODEL_CHARACTERS]},
+            metadata=metadata_of(record, task_id),
             filename=filename_of(record, task_id),
             cancelled=self.cancelled,
             ours=record.stored is not None and record.stored.key == key,
         )
         reached("relay.after")
-        stored = self._described(record, attempt, relayed)
-        _write_once(store, beside(key, ".json"), self._provenance(stored, record, attempt))
+        stored = describe(self.completed, record, attempt, relayed, self.destination)
+        write_once(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts))
         reached("provenance.after")
         self._recorded(stored)
         facts = {"bytes": stored.bytes, "cost": stored.cost}
         self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
-        return self._marked(self._with_extras(stored, record, relayed))
+        extras = Extras(self.destination, self.observer, self.cancelled)
+        return self._marked(extras.added_to(stored, record, relayed))
+
+    def brought_by_another(self) -> StoredVideo | None:
+        """Return the video that is in the store by now, if the record says so; None also if that cannot be read."""
+        with suppress(Exception):
+            entry = self.destination.journal.read(self.submitted["intent"], Patience(seconds=3.0))
+            there = stored_video(self.destination, entry.record) if entry else None
+            return self._marked(there) if there else None
+        return None
 
     def _marked(self, stored: StoredVideo) -> StoredVideo:
         return stored.model_copy(update={"reused": self.submitted["reused"]})
 
     def _warn(self, message: str) -> None:
         self.observer.log(message, level=logging.WARNING)
-
-    def _key(self, record: Record, attempt: Attempt) -> str:
-        """Return the key in the record; for a task that the record is not about, or that has none, render it."""
-        if record.task_id == attempt.task_id and record.key:
-            return record.key
-        with suppress(ValueError):  # no template of ours
-            if record.delivery.key_template:
-                return key_of(record.delivery.key_template, attempt)
-        identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
-        facts = key_facts(identity, self.submitted["run_name"])
-        return key_of(prefill(self.destination.key_template, facts), attempt)
 
     def _link(self, task_id: str, refresh: bool) -> str:
         if self.completed.video_url and self.completed.task_id == task_id and not refresh:
@@ -165,56 +183,6 @@ class _Handover:
         if self.cancelled.wait(seconds):
             raise RelayCancelled
 
-    def _described(self, record: Record, attempt: Attempt, relayed: RelayedObject) -> StoredVideo:
-        completed = self.completed
-        if completed.task_id != attempt.task_id:  # the record has gone on to another task: nothing is said of that one
-            completed = VideoTask(task_id=attempt.task_id)
-        reported = completed.cost if completed.cost is not None else attempt.cost
-        cost, source = (reported, "vendor") if reported is not None else (attempt.price, attempt.price_source)
-        return StoredVideo(
-            uri=relayed.uri,
-            key=relayed.key,
-            bytes=relayed.size,
-            sha256=relayed.sha256,
-            crc32=f"{relayed.crc32:08x}",
-            content_type=relayed.content_type,
-            etag=relayed.etag,
-            version=relayed.version,
-            task_id=attempt.task_id,
-            intent=record.intent,
-            model=completed.model or record.model,
-            cost=cost,
-            cost_source=source,
-            submissions=record.submissions,
-            created_at=moment(completed.created_at or attempt.created_at),
-            completed_at=moment(completed.completed_at or attempt.completed_at),
-            stored_at=datetime.now(UTC),
-            poster_uri="",
-            provenance_uri=self.destination.store.uri_of(beside(relayed.key, ".json")),
-            width=0,
-            height=0,
-            seconds=0.0,
-        )
-
-    def _provenance(self, stored: StoredVideo, record: Record, attempt: Attempt) -> bytes:
-        """Write where a video came from as JSON, from the record alone. No secrets; any text can be written."""
-        written = {
-            "format": PROVENANCE_FORMAT,
-            "request": record.request,
-            "take": record.take,
-            "scope": record.scope,
-            "video": stored.model_dump(mode="json", exclude={"poster_uri", "width", "height", "seconds", "reused"}),
-            "vendor": {"host": attempt.host, "account": record.account, "credentials": attempt.credentials},
-            "submitted_by": {"flow_run_id": attempt.run.id, "flow_run_name": attempt.run.name},
-            "stored_by": {"flow_run_id": self.run_facts.id, "flow_run_name": self.run_facts.name},
-            "versions": {
-                "prefect-seedance": version_of(),
-                "prefect": version_of("prefect"),
-                "python": platform.python_version(),
-            },
-        }
-        return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
-
     def _recorded(self, stored: StoredVideo) -> None:
         journal = self.destination.journal
         facts = Stored.model_validate(stored.model_dump(mode="json"))
@@ -224,7 +192,22 @@ class _Handover:
 
         written_with_task(journal, self.submitted, write)
 
-    def _with_extras(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
+
+@dataclass(frozen=True)
+class Extras:
+    """What is optional beside a video: its poster, and its facts in the record. It can neither fail nor hold it up.
+
+    Attributes:
+        destination: Where the video is.
+        observer: Is told what is left out.
+        cancelled: The run is: nothing more is waited for.
+    """
+
+    destination: Destination
+    observer: Observer
+    cancelled: threading.Event
+
+    def added_to(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
         """Add poster and media facts, to the record too; a video without them is complete."""
         try:
             extras = self._decoded(relayed, record.delivery.posters)
@@ -259,6 +242,9 @@ class _Handover:
                     work.cancel()
                     raise
 
+    def _warn(self, message: str) -> None:
+        self.observer.log(message, level=logging.WARNING)
+
     def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
         store, key = self.destination.store, relayed.key
         with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
@@ -280,7 +266,7 @@ class _Handover:
         """Write the poster beside the video; "" if that fails, so that the facts of the video are not lost with it."""
         store = self.destination.store
         try:
-            _write_once(store, beside(key, ".jpg"), poster)
+            write_once(store, beside(key, ".jpg"), poster)
         except Exception as error:
             self._warn(f"The poster of {store.uri_of(key)} could not be written: {words_of(error)}")
             return ""
@@ -306,7 +292,104 @@ def _remember_poster(uri: str, poster: bytes) -> None:
             _recent_posters.popitem(last=False)
 
 
-def _write_once(store: Store, key: str, data: bytes) -> None:
+def key_for(destination: Destination, record: Record, attempt: Attempt, run_name: str) -> str:
+    """Return the key in the record; for a task that the record is not about, or that has none, render it.
+
+    Args:
+        destination: Its template is taken where the record has none.
+        record: The record.
+        attempt: Whose video it is; has a task id, or what stands for one.
+        run_name: For the template.
+    """
+    if record.task_id == attempt.task_id and record.key:
+        return record.key
+    with suppress(ValueError):  # no template of ours
+        if record.delivery.key_template:
+            return key_of(record.delivery.key_template, attempt)
+    identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
+    return key_of(prefill(destination.key_template, key_facts(identity, run_name)), attempt)
+
+
+def metadata_of(record: Record, task_id: str) -> dict[str, str]:
+    """Return what is kept with the object. The model is a user's text, and S3 takes 2 KB in all."""
+    return {TASK_ID_METADATA: task_id, "intent": record.intent, "model": record.model[:_MODEL_CHARACTERS]}
+
+
+def describe(
+    completed: VideoTask, record: Record, attempt: Attempt, relayed: RelayedObject, destination: Destination
+) -> StoredVideo:
+    """Return what is known of a video that was relayed.
+
+    Args:
+        completed: What the vendor says of a task; nothing of it counts for another one.
+        record: The record.
+        attempt: Whose video it is.
+        relayed: The object.
+        destination: Where it is.
+    """
+    if completed.task_id != attempt.task_id:  # the record has gone on to another task: nothing is said of that one
+        completed = VideoTask(task_id=attempt.task_id)
+    reported = completed.cost if completed.cost is not None else attempt.cost
+    cost, source = (reported, "vendor") if reported is not None else (attempt.price, attempt.price_source)
+    return StoredVideo(
+        uri=relayed.uri,
+        key=relayed.key,
+        bytes=relayed.size,
+        sha256=relayed.sha256,
+        crc32=f"{relayed.crc32:08x}",
+        content_type=relayed.content_type,
+        etag=relayed.etag,
+        version=relayed.version,
+        task_id=attempt.task_id,
+        intent=record.intent,
+        model=completed.model or record.model,
+        cost=cost,
+        cost_source=source,
+        submissions=record.submissions,
+        created_at=moment(completed.created_at or attempt.created_at),
+        completed_at=moment(completed.completed_at or attempt.completed_at),
+        stored_at=datetime.now(UTC),
+        poster_uri="",
+        provenance_uri=destination.store.uri_of(beside(relayed.key, ".json")),
+        width=0,
+        height=0,
+        seconds=0.0,
+    )
+
+
+def provenance_of(
+    stored: StoredVideo, record: Record, attempt: Attempt, run: Run, brought_in: Mapping[str, JsonValue] | None = None
+) -> bytes:
+    """Write where a video came from as JSON, from the record alone. No secrets; any text can be written.
+
+    Args:
+        stored: The video.
+        record: The record.
+        attempt: Whose video it is.
+        run: Which run stores it.
+        brought_in: How a person brought it in; None if it was fetched from the vendor.
+    """
+    written = {
+        "format": PROVENANCE_FORMAT,
+        "request": shown(record.request),  # once more: earlier versions kept more of an address
+        "take": record.take,
+        "scope": record.scope,
+        "video": stored.model_dump(mode="json", exclude={"poster_uri", "width", "height", "seconds", "reused"}),
+        "vendor": {"host": attempt.host, "account": record.account, "credentials": attempt.credentials},
+        "submitted_by": {"flow_run_id": attempt.run.id, "flow_run_name": attempt.run.name},
+        "stored_by": {"flow_run_id": run.id, "flow_run_name": run.name},
+        **({"brought_in": dict(brought_in)} if brought_in else {}),
+        "versions": {
+            "prefect-seedance": version_of(),
+            "prefect": version_of("prefect"),
+            "python": platform.python_version(),
+        },
+    }
+    return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def write_once(store: Store, key: str, data: bytes) -> None:
+    """Write what stands beside a video, unless it is there."""
     with suppress(AlreadyExists):  # of an earlier try, and kept: nothing is overwritten
         store.create(key, data)
 

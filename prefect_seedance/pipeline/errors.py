@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import AuthenticationFailed, SeedanceError, TaskError, VideoFailed
 from prefect_seedance.client.redaction import clean_text, without_signatures
-from prefect_seedance.journal.commands import how_to_go_on
+from prefect_seedance.journal.commands import how_to_bring_in, how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped, TaskNotRecorded
 from prefect_seedance.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
 
 
 def is_refused_key(error: object) -> bool:
@@ -65,16 +69,31 @@ _TELLING: dict[type[SeedanceError], tuple[type[SeedanceError], ...]] = {
 }
 
 
+def ways_on(scope: str, intent: str, store_option: str, attempt: str) -> str:
+    """Return how to get a video that is paid for: by a repeat, and by hand where no repeat can cure what happened.
+
+    Args:
+        scope: What the video is shared within.
+        intent: Identity of the video.
+        store_option: What ``--store`` of the command line takes for the store.
+        attempt: Whose video it is, see `Attempt.name`.
+    """
+    return f"{how_to_go_on(scope)} {how_to_bring_in(intent, store_option, attempt)}"
+
+
 @contextmanager
-def telling_of_the_task(kind: type[WaitStopped] | type[VideoNotStored], task_id: str, scope: str) -> Generator[None]:
+def telling_of_the_task(
+    kind: type[WaitStopped] | type[VideoNotStored], submitted: SubmittedVideo, store_option: str, task_id: str = ""
+) -> Generator[None]:
     """Turn whatever is raised inside into an error that carries the task id and how to go on, with its cause.
 
     What tells of the task already passes, and so does what ends the run: a cancellation is not an `Exception`.
 
     Args:
         kind: Which error.
-        task_id: The vendor's task id.
-        scope: What the video is shared within; decides the advice.
+        submitted: Points to the task and its attempt.
+        store_option: What ``--store`` of the command line takes for the store.
+        task_id: The task, if it is another one than the pointer says.
 
     Raises:
         WaitStopped, VideoNotStored: As asked for.
@@ -84,7 +103,10 @@ def telling_of_the_task(kind: type[WaitStopped] | type[VideoNotStored], task_id:
     except Exception as error:
         if isinstance(error, _TELLING[kind]):
             raise
-        raise kind(task_id, _reason(error), how_to_go_on(scope)) from error
+        other = task_id not in ("", submitted["task_id"])
+        attempt = "" if other else f"{submitted['attempt']}-{submitted['nonce'][:8]}"
+        advice = ways_on(submitted["scope"], submitted["intent"], store_option, attempt)
+        raise kind(task_id or submitted["task_id"], _reason(error), advice) from error
 
 
 def _reason(error: Exception) -> str:

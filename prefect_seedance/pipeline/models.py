@@ -44,13 +44,18 @@ class StoredVideo(BaseModel):
     content_type: str = Field(description="Media type, video/mp4.")
     etag: str = Field(description="The store's own tag of this version of the object.")
     version: str = Field(default="", description="Version id, where the bucket keeps versions.")
-    task_id: str = Field(description="The vendor's task id.")
+    task_id: str = Field(
+        description="The vendor's task id; by-hand-... where a person brought the video in and the id is not known."
+    )
     intent: str = Field(description="Identity of what was asked, 32 hex digits.")
     model: str = Field(description="The model that made it.")
     cost: float | None = Field(description="What its task cost, in the vendor's coins; null if it is not known.")
     cost_source: str = Field(description='Where the cost comes from: "vendor", or the source of an estimate.')
     submissions: int = Field(description="How many submissions it has taken; those before failed.")
     reused: bool = Field(default=False, description="Whether an earlier run had paid for it.")
+    brought_by: str = Field(
+        default="", description='How a person brought it in, "link" or "file"; empty if it was fetched from the vendor.'
+    )
     created_at: datetime | None = Field(description="When the vendor made the task.")
     completed_at: datetime | None = Field(description="When the vendor finished it.")
     stored_at: datetime = Field(description="When it was whole in the store.")

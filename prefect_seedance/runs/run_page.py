@@ -127,7 +127,9 @@ def _asked(request: VideoRequest) -> str:
     asked = f"## Request\n\n{_table(rows)}"
     if not addresses:
         return asked
-    lines = [f"{place}: {_line(without_signatures(address))}" for place, address in addresses.items()]
+    from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing
+
+    lines = [f"{place}: {_line(shown_address(address))}" for place, address in addresses.items()]
     return asked + "\n" + _fenced("\n".join(lines))
 
 

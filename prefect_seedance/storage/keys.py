@@ -10,6 +10,9 @@ import unicodedata
 
 from prefect_seedance.storage.errors import BadKey
 
+#: Where what came in the place of a video is kept.
+QUARANTINE = "quarantine/"
+
 # S3 allows 1024 bytes for the whole key; the rest is room for the prefix of the store's location.
 LONGEST_KEY_BYTES = 800
 # The limit of ext4, xfs, btrfs, APFS and NTFS (there in UTF-16 units, which never are more than the bytes).

@@ -71,7 +71,7 @@ async def store_video(
 
     cancelled = threading.Event()
     try:
-        with telling_of_the_task(VideoNotStored, completed.task_id or submitted["task_id"], submitted["scope"]):
+        with telling_of_the_task(VideoNotStored, submitted, store.store_option, completed.task_id):
             stored = await threads.run(
                 threads.RELAYS,
                 deliver,

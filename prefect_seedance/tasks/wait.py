@@ -70,7 +70,7 @@ async def wait_for_video(
     from prefect_seedance.pipeline.steps import watch
 
     try:
-        with telling_of_the_task(WaitStopped, submitted["task_id"], submitted["scope"]):
+        with telling_of_the_task(WaitStopped, submitted, store.store_option):
             return await watch(
                 submitted,
                 credentials.vendor_account(),

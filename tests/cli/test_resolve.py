@@ -1,5 +1,6 @@
 """journal and resolve in this process, over a record that no flow has made."""
 
+import io
 import os
 import pty
 import re
@@ -26,6 +27,8 @@ from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.cli.test_commands import COMMAND
 from tests.journal.harness import INTENT, World
+from tests.storage.clips import lookalike
+from tests.storage.media_server import serving
 
 OTHER = identify(VideoRequest(prompt="another"), scope=ALWAYS, account="default")
 LISTING = re.compile(r"prefect-seedance (journal --unknown[^)\n]*)")
@@ -357,7 +360,60 @@ def test_the_command_of_a_damaged_record_restores_it_as_unknown_and_says_how_to_
         assert said.startswith(f"Intent {INTENT} is now unknown.\n")
     (lost,) = unknown.record().attempts
     settle = lines_of(said)
-    assert [line[-1] for line in settle] == [lost.name] * 3
-    assert main(settle[-1]) == 0
+    assert [line[-1] for line in settle] == [lost.name] * 5
+    (give_up,) = (line for line in settle if "--abandon" in line)
+    assert main(give_up) == 0
     assert unknown.record().state is State.LOST
     assert main(["resolve", "0" * 32, "--restore", "--store", unknown.journal.location]) == 1
+
+
+# Bringing the video in by hand.
+
+
+def test_a_video_in_a_file_is_brought_in_without_a_key_and_without_the_vendor(
+    unknown: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("JIMMYAI_API_KEY", "JIMMYAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    clip = tmp_path / "my clip.mp4"
+    clip.write_bytes(lookalike(50_000))
+    (attempt,) = unknown.record().attempts
+    settle = ["resolve", INTENT, "--store", unknown.journal.location, "--attempt", attempt.name, "--file"]
+    assert main([*settle, str(tmp_path / "nothing.mp4")]) == 1
+    assert "No such file or directory" in capsys.readouterr().err
+    assert main([*settle, ""]) == 1
+    assert "There has to be a link or a file" in capsys.readouterr().err
+    for _ in range(2):
+        assert main([*settle, str(clip)]) == 0
+        said = capsys.readouterr().out
+        assert f"Intent {INTENT} is now stored: file://" in said and "counts as paid" in said
+    record = unknown.record()
+    assert (record.state, record.submissions) == (State.STORED, 1)
+    assert (Path(unknown.journal.location) / record.key).read_bytes() == clip.read_bytes()
+    other = tmp_path / "other.mp4"
+    other.write_bytes(lookalike(50_000, seed=2))
+    assert main([*settle, str(other)]) == 1
+    assert "already holds something else" in capsys.readouterr().err
+    assert unknown.run()["decision"] == "already_stored"
+
+
+def test_a_link_may_come_by_standard_input_and_is_not_printed(
+    unknown: World, vendor: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(lookalike(50_000)) as media:
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{media.url}/a.mp4?token=c2VjcmV0\n"))
+        assert main(["resolve", INTENT, "--store", unknown.journal.location, "--link", "-"]) == 0
+        said = capsys.readouterr()
+        assert "is now stored" in said.out and "c2VjcmV0" not in said.out + said.err
+        assert [seen.path for seen in media.seen] == ["/a.mp4?token=c2VjcmV0"]
+
+
+def test_a_link_that_leads_nowhere_safe_changes_nothing(
+    unknown: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("JIMMYAI_API_KEY", raising=False)
+    for link in ("http://127.0.0.1:9/a.mp4?token=c2VjcmV0", "https://me:c2VjcmV0@10.0.0.1/a.mp4", "c2VjcmV0"):
+        assert main(["resolve", INTENT, "--store", unknown.journal.location, "--link", link]) == 1
+        said = capsys.readouterr().err
+        assert "is not followed" in said and "c2VjcmV0" not in said
+    assert unknown.record().state is State.UNKNOWN

@@ -1,10 +1,14 @@
 """Settling an unknown submission as a flow: a real Prefect server, the simulator over HTTP, real files."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
+from pydantic import SecretStr
 
 from prefect_seedance import (
     RunOptions,
@@ -15,8 +19,11 @@ from prefect_seedance import (
     generate_video,
     resolve_submission,
 )
+from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.journal.errors import BalanceContradicts, RecordDamaged, ResolutionRefused, SubmissionUnknown
 from prefect_seedance.simulator import Fault, Simulator
+from prefect_seedance.storage.errors import KeyTaken
+from tests.storage.clips import lookalike
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
@@ -103,3 +110,66 @@ def test_a_damaged_record_is_restored_as_unknown_and_settled_by_its_task(
     again = generate_video(REQUEST, credentials, store)
     assert (again.task_id, again.reused) == (stored.task_id, True)
     assert [bill.accepted for bill in vendor.bills()] == [1]
+
+
+@pytest.mark.parametrize("resolve", [resolve_submission, in_an_async_script])
+def test_a_video_behind_a_link_is_brought_in_and_the_link_is_kept_nowhere(
+    resolve: Callable[..., str],
+    vendor: Simulator,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vendor.plan(Fault(fault="lost_answer"))
+    with pytest.raises(SubmissionUnknown) as unknown:
+        generate_video(REQUEST, credentials, store)
+    (bill,) = vendor.bills()
+    vendor.elapse(3600)
+    with credentials.get_client() as client:
+        link = client.get_video(bill.task_ids[0]).video_url
+    secret = link.partition("token=")[2]
+    assert secret
+    with caplog.at_level(logging.INFO):
+        settle = (unknown.value.intent, store, credentials, "take_link")
+        assert resolve(*settle, attempt=unknown.value.attempt_name, url=SecretStr(link)) == "stored"
+    said = [record.getMessage() for record in caplog.records if not record.name.startswith("http")]
+    assert any("counts as paid" in each for each in said) and not any(secret in each for each in said)
+    with get_client(sync_client=True) as prefect:
+        runs = prefect.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+    assert runs[0].parameters["url"] == "**********" and secret not in runs[0].model_dump_json()
+    for file in Path(store.location).rglob("*.json"):
+        assert secret not in file.read_text(encoding="utf-8")
+
+    stored = generate_video(REQUEST, credentials, store)
+    assert (stored.reused, stored.brought_by, stored.intent) == (True, "link", unknown.value.intent)
+    assert stored.width > 0 and stored.poster_uri
+    assert [bill.accepted for bill in vendor.bills()] == [1]
+
+
+def test_a_video_in_a_file_is_brought_in_and_another_is_not(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
+) -> None:
+    vendor.plan(Fault(fault="failed"))
+    with pytest.raises(VideoFailed, match="take_file"):
+        generate_video(REQUEST, credentials, store)
+    (entry,) = store.journal().records()
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(lookalike(50_000))
+    settle = (entry.record.intent, store, credentials, "take_file")
+    with pytest.raises(ResolutionRefused, match="No such file"):
+        resolve_submission(*settle, path=str(tmp_path / "other.mp4"))
+    assert resolve_submission(*settle, path=str(clip)) == "stored"
+    clip.write_bytes(lookalike(50_000, seed=2))
+    with pytest.raises(KeyTaken):
+        resolve_submission(*settle, path=str(clip))
+    stored = generate_video(REQUEST, credentials, store)
+    assert (stored.task_id, stored.brought_by) == (entry.record.task_id, "file")
+
+
+def test_the_form_says_what_becomes_of_a_link() -> None:
+    asked = resolve_submission.parameters.properties
+    assert asked["url"]["format"] == "password"
+    words = " ".join(asked["url"]["description"].split())
+    assert "as long as the link lives" in words and "Prefect keeps what is typed here" in words
+    assert "you have the video itself" in " ".join(asked["resolution"]["description"].split())
+    assert asked["resolution"]["enum"][-2:] == ["take_link", "take_file"]

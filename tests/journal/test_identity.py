@@ -27,6 +27,7 @@ from prefect_seedance.journal.identity import (
     intent_of,
     named_scope,
     run_scope,
+    shown,
 )
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_intents.json").read_text(encoding="utf-8"))
@@ -346,3 +347,56 @@ def test_an_address_that_is_not_signed_keeps_its_text_and_a_kept_one_is_stable(a
 
     once = kept(address)
     assert kept(str(once["first_image"])) == once  # type: ignore[index]
+
+
+# What of it may be kept.
+
+SECRET = "hunter2hunter2"
+SHOWN = {
+    "an Azure SAS of the whole account": (
+        f"https://acc.blob.core.windows.net/c/a.png?sv=2022-11-02&ss=bfqt&srt=sco&sp=rwdlacupx&sig={SECRET}%3D",
+        "https://acc.blob.core.windows.net/c/a.png",
+    ),
+    "a signature that may be a choice": (f"https://example.com/get?sig={SECRET}&se=2026-12-01", "/get"),
+    "a token beside a choice": (f"https://example.com/get?id=3&token={SECRET}&w=100", "/get?id=3&w=100"),
+    "a login": (f"https://me:{SECRET}@example.com/a.png", "https://example.com/a.png"),
+    "a login with an at sign": (f"https://me:x@{SECRET}@example.com/a.png", "https://example.com/a.png"),
+    "a password": (f"https://example.com/a.png?password={SECRET}", "/a.png"),
+    "an API key": (f"https://example.com/a.png?api_key={SECRET}", "/a.png"),
+    "another's name for it": (f"https://example.com/a.png?ApiKey={SECRET}&X-User-Secret={SECRET}", "/a.png"),
+    "a session": (f"https://example.com/a.png?PHPSESSIONID={SECRET}", "/a.png"),
+    "the fragment": (f"https://example.com/a.png#access_token={SECRET}", "/a.png"),
+    "a value without a name": (f"https://example.com/a.png?{SECRET}", "/a.png"),
+    "a folder": (f"https://example.com/token={SECRET}/a.png", "/a.png"),
+    "an escaped folder": (f"https://example.com/token%3D{SECRET}/a.png", "/a.png"),
+    "a matrix parameter": (f"https://example.com/a;sig={SECRET}/b.png", "/b.png"),
+    "a bot's token": (f"https://api.example.com/file/bot123456:{SECRET}{SECRET}/a.png", "/file/a.png"),
+    "a signed folder of any file": (f"https://example.com/202611270101/{'0f' * 16}/download", "/download"),
+    "an address in a parameter": (f"https://example.com/?url=https%3A%2F%2Fb.example.com%2Fa%3Fsig%3D{SECRET}", "com/"),
+    "an escape of an escape": (f"https://example.com/a.png?v=sig%253D{SECRET}", "/a.png"),
+    "capitals": (f"HTTPS://EXAMPLE.COM/a.png?SIGNATURE={SECRET}", "https://example.com/a.png"),
+    "an asset": (f"asset://me:{SECRET}@abc?token={SECRET}", "asset://abc"),
+    "nothing": ("https://example.com/a.png?versionId=7&width=3", "https://example.com/a.png?versionId=7&width=3"),
+}
+
+
+@pytest.mark.parametrize(("address", "end"), SHOWN.values(), ids=SHOWN)
+def test_what_a_record_keeps_of_an_address_grants_no_access(address: str, end: str) -> None:
+    request = VideoRequest.model_construct(
+        **VideoRequest(prompt=f"Like https://example.com/a.png?token={SECRET}").model_dump()
+        | {name: address for name in ("first_image", "last_image")}
+        | {name: [address, address] for name in ("images", "reference_videos", "reference_audios")}
+    )
+    identity = identify(request, scope=ALWAYS, account="default")
+    assert SECRET not in json.dumps(identity.request) and "0f0f" not in json.dumps(identity.request["images"])
+    assert str(identity.request["first_image"]).endswith(end)
+    assert identity.request["images"] == [identity.request["first_image"]] * 2
+    assert shown(identity.request) == identity.request
+    # Nor does it say which video it is: two links that may be of two files are still two.
+    other = request.model_copy(update={"first_image": "https://example.com/other.png"})
+    assert identify(other, scope=ALWAYS, account="default").intent != identity.intent
+
+
+def test_what_is_left_out_of_a_record_still_tells_two_files_apart() -> None:
+    one, other = (VideoRequest(prompt="x", first_image=f"https://example.com/get?token={each}") for each in ("aa", "b"))
+    assert intent_of(one, scope=ALWAYS, account="default") != intent_of(other, scope=ALWAYS, account="default")

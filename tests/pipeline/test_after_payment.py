@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 from prefect.exceptions import TerminationSignal
 
+from prefect_seedance.cli.arguments import parser
 from prefect_seedance.client.errors import AuthenticationFailed, ConfigurationError, SeedanceError, TaskError
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.errors import JournalError
@@ -175,6 +178,11 @@ def told(error: SeedanceError, task_id: str) -> None:
     """The error names the task, says that it is paid for, and how to go on."""
     assert getattr(error, "task_id", "") == task_id
     assert task_id in str(error) and "paid for" in str(error) and ADVICE in str(error)
+    brings_in = re.findall(r"^prefect-seedance (resolve .* --(?:file|link) .*)$", str(error), re.MULTILINE)
+    assert [option for line in brings_in for option in ("--file", "--link") if option in line] == ["--file", "--link"]
+    for line in brings_in:
+        given = parser().parse_args(shlex.split(line))
+        assert re.fullmatch(r"[0-9a-f]{32}", given.intent) and re.fullmatch(r"[12]-[0-9a-f]{8}", given.attempt)
     assert error.__cause__ is not None
 
 

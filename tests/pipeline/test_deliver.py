@@ -19,6 +19,7 @@ import pytest
 
 from prefect_seedance.client.errors import AuthenticationFailed, VideoFailed
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Run
@@ -207,6 +208,35 @@ def test_provenance_and_record_hold_neither_the_key_nor_the_signature_of_the_lin
         assert blob is not None
         text = blob.data.decode()
         assert "sk_simulator" not in text and token not in text
+
+
+def test_nothing_that_is_kept_of_a_request_grants_access(vendor: Vendor, destination: Destination) -> None:
+    secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
+    sas = f"https://acc.blob.core.windows.net/c/a.png?sv=2022-11-02&ss=bfqt&srt=sco&sp=rwdlacupx&sig={secret}%3D"
+    request = VideoRequest(prompt="A boat", images=[sas, f"https://example.com/get?id=3&api_key={secret}"])
+    task, submitted = vendor.completed(destination, order_of(request))
+    followed = Followed()
+    stored = deliver(task, submitted, vendor.account, destination, observer=followed.observer)
+    texts = [json.dumps(submitted), stored.model_dump_json(), *followed.lines, *map(str, followed.events)]
+    for key in destination.store.list_keys(""):
+        blob = destination.store.get(key)
+        texts += [blob.data.decode("utf-8", "replace")] if blob and key.endswith(".json") else []
+    assert [text for text in texts if secret in text] == []
+    shown = ["https://acc.blob.core.windows.net/c/a.png", "https://example.com/get?id=3"]
+    assert provenance_of(destination, stored.key)["request"] == {
+        **record_of(destination, stored.intent).request,
+        "images": shown,
+    }
+
+
+def test_a_record_of_an_earlier_version_is_not_written_on_as_it_is(vendor: Vendor, destination: Destination) -> None:
+    task, submitted = vendor.completed(destination)
+    kept = {"prompt": "A boat", "model": "seedance2.0-std", "images": ["https://example.com/get?api_key=abc&id=3"]}
+    destination.journal.update(
+        submitted["intent"], lambda record: record.model_copy(update={"request": kept}), step="evidence"
+    )
+    stored = deliver(task, submitted, vendor.account, destination)
+    assert provenance_of(destination, stored.key)["request"] == kept | {"images": ["https://example.com/get?id=3"]}
 
 
 def test_a_record_that_was_deleted_before_the_delivery_is_written_anew_with_all_that_was_known(

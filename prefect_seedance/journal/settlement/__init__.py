@@ -1,1 +1,1 @@
-"""What settling an unknown submission rests on: what the balance says of it, whose a task is, a record to be read."""
+"""What settling a submission rests on: what the balance says, whose a task is, a record to be read, a video."""

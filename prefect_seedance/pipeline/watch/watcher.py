@@ -7,21 +7,21 @@ import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from weakref import WeakKeyDictionary
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
-from prefect_seedance.journal.commands import how_to_go_on
-from prefect_seedance.journal.record import Entry
+from prefect_seedance.journal.confirmed_store import Patience
+from prefect_seedance.journal.record import Entry, Record
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import stored_video
-from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task
+from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task, ways_on
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.watch import polling
@@ -211,22 +211,30 @@ async def watch(
         SubmissionStopped: The record has the verdict already, and no further submission is allowed.
         TaskNotRecorded: The journal does not have the task, and cannot be written.
     """
-    with telling_of_the_task(WaitStopped, submitted["task_id"], submitted["scope"]):
+    option = destination.journal.store_option
+    with telling_of_the_task(WaitStopped, submitted, option):
         followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions, limit_seconds)
         record, task_id = followed.record, followed.task_id
         if await threads.run(threads.RECORDS, stored_video, destination, record):
             return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
     # The record may know of a later task than the caller.
-    with telling_of_the_task(WaitStopped, task_id, record.scope):
-        return await _watched(
-            followed,
-            submitted,
-            account,
-            destination,
-            limit_seconds=limit_seconds,
-            observer=observer,
-            on_answer=on_answer,
-        )
+    with telling_of_the_task(WaitStopped, submitted, option, task_id):
+        try:
+            return await _watched(
+                followed,
+                submitted,
+                account,
+                destination,
+                limit_seconds=limit_seconds,
+                observer=observer,
+                on_answer=on_answer,
+            )
+        except Exception:
+            # Somebody else may have brought the video meanwhile, a person by hand for example.
+            record = await threads.run(threads.RECORDS, _record_now, destination, followed)
+            if not await threads.run(threads.RECORDS, stored_video, destination, record):
+                raise
+            return VideoTask(task_id=record.task_id, status="completed", progress=100, model=record.model)
 
 
 async def _watched(
@@ -240,8 +248,10 @@ async def _watched(
     on_answer: OnAnswer | None,
 ) -> VideoTask:
     """Watch a task to its end, and write the end into the record."""
-    journal, task_id = destination.journal, followed.task_id
-    intent, advice = followed.record.intent, how_to_go_on(followed.record.scope)
+    journal, task_id, record = destination.journal, followed.task_id, followed.record
+    intent = record.intent
+    attempt = next((each.name for each in record.attempts if each.task_id == task_id), "")
+    advice = ways_on(record.scope, intent, journal.store_option, attempt)
     try:
         async with open_watcher(account) as watcher:
             completed = await watcher.wait(
@@ -265,6 +275,14 @@ async def _watched(
     )
     observer.tell(Event("completed", intent, task_id, facts={"model": completed.model}))
     return completed
+
+
+def _record_now(destination: Destination, followed: FollowedTask) -> Record:
+    """Read the record again; as it was if it cannot be read just now: something else stopped the wait."""
+    with suppress(Exception):
+        if entry := destination.journal.read(followed.record.intent, Patience(seconds=3.0)):
+            return entry.record
+    return followed.record
 
 
 def _followed(

@@ -2,6 +2,7 @@
 
 relay           from the one into the other, whole and checked
 source          the video behind a link, through drops and expired links
+local_file      a video in a file of this machine
 resumption      what an answer means for a download that has come so far
 transport       one request under the policy
 policy          which links may be followed

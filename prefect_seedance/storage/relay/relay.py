@@ -30,11 +30,10 @@ from prefect_seedance.storage.errors import (
     SourceError,
     TruncatedSource,
 )
-from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES
+from prefect_seedance.storage.keys import LONGEST_SEGMENT_BYTES, QUARANTINE
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Store, Upload
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
 
-QUARANTINE = "quarantine/"
 MAXIMUM_RESTARTS = 3
 #: A video up to this size is handed back with its bytes, so that its poster and facts cost no request. It is what goes
 #: into S3 as one request; nearly all clips are smaller. Dozens of relays at once hold this much each.
@@ -46,16 +45,11 @@ _CHUNKS_AT_ONCE, _BATCHES_WAITING = 4, 2
 
 
 class Source(Protocol):
-    """What a relay reads from, such as `MediaSource`. Size and type are known with the first chunk."""
+    """What a relay reads from, such as `MediaSource`. Its size is known with the first chunk."""
 
     @property
     def size(self) -> int | None:
         """Size of the whole, if known."""
-        ...
-
-    @property
-    def content_type(self) -> str:
-        """What the host says it is."""
         ...
 
     def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
@@ -99,6 +93,7 @@ def relay(
     filename: str = "",
     cancelled: threading.Event | None = None,
     ours: bool = False,
+    compared: bool = False,
 ) -> RelayedObject:
     """Copy a video into the store under this key.
 
@@ -111,6 +106,8 @@ def relay(
         cancelled: stops the relay between two chunks.
         ours: it is known from elsewhere that this very video was stored under the key before: if only a beginning of it
             is left there, that is written over.
+        compared: the source may be of another video than what is there, although both are called the same: what is
+            there and whole counts as this video only if it has the same bytes.
 
     Raises:
         KeyTaken: the key holds something else.
@@ -129,9 +126,9 @@ def relay(
             raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
         if _task_id(metadata):
             found = destination.read_whole(there)
-            if found is not None:  # the link may be dead by now
+            if found is not None and not compared:  # the link may be dead by now
                 return found.relayed(there)
-            damaged = there
+            damaged = there if found is None else None
     restarts_left = MAXIMUM_RESTARTS
     while True:
         try:
@@ -357,7 +354,7 @@ def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: 
     # AlreadyExists: the key holds a hash of the beginning, so the same thing came before and is kept.
     with (
         suppress(AlreadyExists),
-        destination.begin_upload(key, source, source.content_type or "application/octet-stream") as upload,
+        destination.begin_upload(key, source, "application/octet-stream") as upload,
     ):
         for chunk in chunks:
             upload.write(chunk)

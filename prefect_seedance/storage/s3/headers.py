@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict, cast
 from urllib.parse import quote, unquote, urlencode
 
+from prefect_seedance.storage.keys import QUARANTINE
 from prefect_seedance.storage.s3.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ _SIZE, _CRC32 = "expected-size", "expected-crc32"
 _TYPES = {".json": "application/json", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
 # What a header may hold as it is. "%" is not among them, so that decoding is exact.
 _PLAIN = "!#$&'()*+,/:;=?@[]^`{|}~<>"
-_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\x20-\x7e]{0,100})?", re.ASCII)
+#: What may be shown to whomever the videos are shown to: they and their posters, which are pictures of our own making.
+_SHOWN = (".mp4", ".jpg")
+#: A type that no browser runs or shows, whatever it thinks of the first bytes.
+_INERT = "application/octet-stream"
 
 
 class StorageOptions(TypedDict, total=False):
@@ -57,12 +61,16 @@ class ObjectHeaders(TypedDict):
     Metadata: dict[str, str]
 
 
-def object_headers(content_type: str, metadata: Mapping[str, str], filename: str) -> ObjectHeaders:
-    """Return what a video says of itself."""
+def object_headers(key: str, content_type: str, metadata: Mapping[str, str], filename: str) -> ObjectHeaders:
+    """Return what an object says of itself.
+
+    What lies in quarantine may be a page with a script of anybody's. It is data that a browser only saves, or the
+    script would run as one of the bucket's own.
+    """
+    held = key.startswith(QUARANTINE)
     return {
-        # What lies in quarantine has the type that a media host named, which may be anything.
-        "ContentType": content_type if _MEDIA_TYPE.fullmatch(content_type) else "application/octet-stream",
-        "ContentDisposition": content_disposition(filename),
+        "ContentType": _INERT if held else content_type or _INERT,
+        "ContentDisposition": content_disposition(filename, kind="attachment" if held else "inline"),
         "Metadata": encode_metadata(metadata),
     }
 
@@ -100,7 +108,11 @@ def whole_crc32(head: HeadObjectOutputTypeDef) -> str:
 
 
 def storage_options(settings: S3Settings, key: str) -> StorageOptions:
-    """Return how an object under this key is stored: encryption for all, the rest not for the journal."""
+    """Return how an object under this key is stored: encryption for all, the rest not for the journal.
+
+    An ACL is for whoever looks at videos. A provenance tells prompts, and what is in quarantine may be anything, so it
+    is of neither; nor do tags, by which a bucket's policy may open objects, go to the quarantine.
+    """
     options: StorageOptions = {}
     if settings.encryption:
         options["ServerSideEncryption"] = settings.encryption
@@ -110,16 +122,16 @@ def storage_options(settings: S3Settings, key: str) -> StorageOptions:
         return options
     if settings.storage_class:
         options["StorageClass"] = settings.storage_class  # pyright: ignore[reportGeneralTypeIssues]
-    if settings.tags:
+    if settings.tags and not key.startswith(QUARANTINE):
         options["Tagging"] = urlencode(dict(settings.tags), quote_via=quote)
-    if settings.acl:
+    if settings.acl and key.endswith(_SHOWN) and not key.startswith(QUARANTINE):
         options["ACL"] = settings.acl  # pyright: ignore[reportGeneralTypeIssues]
     return options
 
 
 def content_type_of(key: str) -> str:
     """Return the media type of what is written beside a video, by its name."""
-    return _TYPES.get(key[key.rfind(".") :], "application/octet-stream")
+    return _TYPES.get(key[key.rfind(".") :], _INERT)
 
 
 def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -137,19 +149,19 @@ def decode_metadata(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): unquote(value) for name, value in headers.items()}
 
 
-def content_disposition(filename: str) -> str:
-    r"""Return the header that lets a browser play it, and save it under this name.
+def content_disposition(filename: str, *, kind: str = "inline") -> str:
+    r"""Return the header that lets a browser play it, or only save it (``attachment``), and under which name.
 
     Example:
         >>> content_disposition("Hüte.mp4")
         'inline; filename="H_te.mp4"; filename*=UTF-8\'\'H%C3%BCte.mp4'
     """
     if not filename:
-        return "inline"
+        return kind
     plain = "".join(letter if letter.isascii() and letter.isprintable() else "_" for letter in filename)
     plain = plain.replace("\\", "_").replace('"', "_")
     extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
-    return f'inline; filename="{plain}"{extended}'
+    return f'{kind}; filename="{plain}"{extended}'
 
 
 def payload_of(data: bytearray) -> bytes:

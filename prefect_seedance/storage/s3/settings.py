@@ -83,8 +83,8 @@ class S3Settings:
         encryption: On the server: `AES256` or `aws:kms`; the bucket's default without.
         kms_key_id: With `aws:kms`: key id, alias or ARN.
         storage_class: Of all objects but the journal's.
-        tags: Of all objects but the journal's.
-        acl: Of all objects but the journal's; a canned one.
+        tags: Of all objects but the journal's and those in quarantine.
+        acl: Of videos and posters; a canned one.
         single_writer: Only one process at a time writes here: needed, to submit at all, where the store ignores the
             conditions of a write. Threads and runs of that process are kept apart without them.
 

@@ -121,7 +121,7 @@ class S3Store:
         replaces: ObjectInfo | None = None,
     ) -> Upload:
         """See `Store.begin_upload`. Nothing is sent before there are more than 8 MiB, or the commit."""
-        headers = object_headers(content_type, metadata, filename)
+        headers = object_headers(key, content_type, metadata, filename)
         return S3Upload(self.bucket, key, size=size, headers=headers, replaces=replaces)
 
     def open_read(self, key: str, start: int = 0) -> BinaryIO:

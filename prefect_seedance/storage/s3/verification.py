@@ -50,7 +50,12 @@ class _Check:
         self.missing: list[str] = []
         self._store, self._bucket = store, store.bucket
         name = uuid4().hex
-        self._record, self._video, self._large = f"{PROBE}{name}", f"{_OUTSIDE}{name}", f"{_OUTSIDE}{name}-large"
+        # Named like videos, or they would not be written like videos.
+        self._record, self._video, self._large = (
+            f"{PROBE}{name}",
+            f"{_OUTSIDE}{name}.mp4",
+            f"{_OUTSIDE}{name}-large.mp4",
+        )
 
     def tried(self, what: str, step: Callable[[], str | None]) -> bool:
         """Do a step and return whether it succeeded."""
@@ -114,4 +119,4 @@ class _Check:
 
     def _begin_parts(self) -> PartsUpload:
         options = storage_options(self._bucket.settings, self._large)
-        return PartsUpload(self._bucket, self._large, object_headers("text/plain", {}, ""), options)
+        return PartsUpload(self._bucket, self._large, object_headers(self._large, "text/plain", {}, ""), options)

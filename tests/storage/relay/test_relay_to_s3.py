@@ -11,9 +11,11 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,10 +179,54 @@ def test_whatever_a_host_calls_it_what_is_not_a_video_is_kept(
 
 def test_no_text_breaks_the_headers_of_an_object() -> None:
     odd = "half \ud800 a pair\r\nX: 1 模型"
-    headers = object_headers(odd, {"model": odd}, f"{odd}.mp4")
-    for value in (headers["ContentType"], headers["ContentDisposition"], *headers["Metadata"].values()):
-        assert value.isascii() and value.isprintable()
-    assert object_headers("text/html; charset=utf-8", {}, "")["ContentType"] == "text/html; charset=utf-8"
+    for key in ("videos/a.mp4", "quarantine/a.mp4-1"):
+        headers = object_headers(key, "video/mp4", {"model": odd}, f"{odd}.mp4")
+        for value in (headers["ContentType"], headers["ContentDisposition"], *headers["Metadata"].values()):
+            assert value.isascii() and value.isprintable()
+
+
+def of_bucket(store: S3Store, key: str) -> dict[str, Any]:
+    whole = {"Bucket": store.bucket.name, "Key": store.bucket.key_of(key)}
+    try:
+        grants = store.client.get_object_acl(**whole)["Grants"]
+    except ClientError:  # moto, of what was sent in parts and without an ACL
+        grants = []
+    return {
+        **store.client.head_object(**whole),
+        "public": any("AllUsers" in grant["Grantee"].get("URI", "") for grant in grants),
+        "tags": store.client.get_object_tagging(**whole)["TagSet"],
+    }
+
+
+@pytest.mark.parametrize("size", [100, 9_000_000], ids=["one request", "parts"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/html; charset=utf-8", "image/svg+xml", "video/mp4", "application/javascript", "vidéo/ü", "x" * 5000, ""],
+)
+def test_what_is_in_quarantine_is_data_that_nobody_else_sees(
+    content_type: str, size: int, server: MediaServer, moto: S3Server
+) -> None:
+    server.content, server.content_type = b"<svg onload='" + bytes(size), content_type
+    store = moto.store(acl="public-read", tags={"public": "yes"})
+    with pytest.raises(NotAVideo):
+        run(server, store)
+    (kept,) = store.list_keys("")
+    there = of_bucket(store, kept)
+    assert there["ContentType"] == "application/octet-stream"
+    assert there["ContentDisposition"] == "attachment"
+    assert not there["public"] and there["tags"] == []
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "application/octet-stream"])
+def test_a_video_is_called_one_by_its_bytes_whatever_its_host_says(
+    content_type: str, server: MediaServer, moto: S3Server
+) -> None:
+    server.content_type = content_type
+    store = moto.store(acl="public-read")
+    relayed = run(server, store)
+    there = of_bucket(store, relayed.key)
+    assert (there["ContentType"], there["public"]) == ("video/mp4", True)
+    assert there["ContentDisposition"].startswith("inline")
 
 
 def test_a_relay_that_ends_early_leaves_nothing(server: MediaServer, moto: S3Server) -> None:
