@@ -27,10 +27,8 @@ def canonical_text(text: str) -> str:
     return _LINE_END.sub("\n", unicodedata.normalize("NFC", text)).strip(_AROUND)
 
 
-#: What the control characters of ASCII are called.
-_CONTROLS = (
-    "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
-).split()
+#: The control characters that people know by a name: what is met in texts that were copied out of files.
+_NAMES = {"\0": "NUL", "\a": "BEL", "\b": "BS", "\x1b": "ESC", "\x7f": "DEL"}
 
 
 def unprintable(text: str, allowed: str = "") -> str:
@@ -47,9 +45,8 @@ def unprintable(text: str, allowed: str = "") -> str:
     for position, letter in enumerate(text):
         category = unicodedata.category(letter)
         if category in ("Cc", "Cs") and letter not in allowed:
-            number = ord(letter)
-            name = "DEL" if number == 0x7F else _CONTROLS[number] if number < len(_CONTROLS) else ""
-            named = f"U+{number:04X}{f' ({name})' if name else ''} at position {position}"
+            name = f" ({_NAMES[letter]})" if letter in _NAMES else ""
+            named = f"U+{ord(letter):04X}{name} at position {position}"
             kind = "a control character" if category == "Cc" else "half a character (a lone surrogate)"
             return f"character {named} is {kind}"
     return ""
@@ -57,8 +54,9 @@ def unprintable(text: str, allowed: str = "") -> str:
 
 #: Names by which a prompt calls one of its references, by kind of media.
 _MENTION = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[@\uff20]\s?(?:(?P<image>images?|img|pictures?|pic|photo|图片|图像|图|照片|首帧图|参考图)"
-    r"|(?P<video>videos?|视频|影片|参考视频)|(?P<audio>audios?|音频|声音|参考音频))[ _-]?(?P<number>\d{1,3})(?![A-Za-z0-9_])",
+    r"(?<![A-Za-z0-9._%+-])[@\uff20]\s?(?:(?P<image>images?|img|pictures?|pic|photo|图片|图像|图|照片|参考图)"
+    r"|(?P<video>videos?|视频|影片|参考视频)|(?P<audio>audios?|音频|声音|参考音频))"
+    r"[ _-]?(?P<number>\d{1,3})(?![A-Za-z0-9_])",
     re.IGNORECASE,
 )
 
