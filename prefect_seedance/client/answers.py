@@ -34,6 +34,8 @@ from prefect_seedance.client.exchange import (
 )
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import clean_text
+from prefect_seedance.client.task.links import video_link
+from prefect_seedance.client.task.status import STATUS_FIELDS, status_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -103,17 +105,28 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     """
     envelope = _opened(exchange, task_id)
     data = dict(envelope.task)
-    if not envelope.code and "status" in envelope.document and task_id_of(envelope.document):
-        data = dict(envelope.document)
-    elif not envelope.is_success:
-        raise _error(exchange, envelope, task_id)
-    if not data.keys() & {"task_id", "id", "status"}:
+    if not envelope.is_success:
+        if envelope.code or not (data := _without_envelope(envelope)):
+            raise _error(exchange, envelope, task_id)
+    elif not data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS} and not video_link(envelope.document).address:
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():
         shown = exchange.hide(answered)[:MAX_MESSAGE_CHARACTERS]
         raise WrongTask(task_id, shown, **_answer(exchange, envelope))
-    return VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
+    task = VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
+    if task.video_url or task.rival_links:
+        return task
+    beside = video_link(envelope.document)
+    return task.model_copy(update={"video_url": beside.address, "rival_links": beside.rivals})
+
+
+def _without_envelope(envelope: Envelope) -> dict[str, JsonValue]:
+    """Return a task that came without an envelope, whole or as the payload of another service; else nothing."""
+    for data in (envelope.document, envelope.task):
+        if task_id_of(data) and status_of(data) and "error" not in envelope.document.keys() - data.keys():
+            return dict(data)
+    return {}
 
 
 def _opened(exchange: Exchange, task_id: str = "") -> Envelope:

@@ -285,14 +285,16 @@ class WaitTimedOut(TaskError):
     Attributes:
         waited: Seconds waited.
         advice: How to go on.
+        unknown_status: The vendor's last word on the task, if nobody knows what it means.
     """
 
-    def __init__(self, task_id: str, waited: float, advice: str = _SAME_TASK) -> None:
-        self.waited, self.advice = waited, advice
+    def __init__(self, task_id: str, waited: float, advice: str = _SAME_TASK, unknown_status: str = "") -> None:
+        self.waited, self.advice, self.unknown_status = waited, advice, unknown_status
+        word = f" Its last status was {unknown_status!r}, which is not known here." if unknown_status else ""
         super().__init__(
             task_id,
             f"not finished after {waited:.0f} s. That is not a failure: the task goes on at the vendor and "
-            f"is paid for. {advice}",
+            f"is paid for.{word} {advice}",
         )
 
 

@@ -122,7 +122,32 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "success with a list for data": (answered(200, envelope(20000, [TASK])), Accepted),
     "refusal with a task id": (answered(200, envelope(20002, TASK)), Unknown),
     "success without an id under HTTP 400": (answered(400, envelope(20000)), Unknown),
-    "code true": (answered(200, envelope(True, TASK)), Unknown),
+    "code true": (answered(200, envelope(True, TASK)), Accepted),
+    "code true without a task": (answered(200, envelope(True)), Unknown),
+    "code false": (answered(200, envelope(False, TASK)), Unknown),
+    "code 200": (answered(200, envelope(200, TASK)), Accepted),
+    "code 200 as text, under HTTP 201": (answered(201, envelope("200", TASK)), Accepted),
+    "code 200 under HTTP 400": (answered(400, envelope(200, TASK)), Unknown),
+    "code 200 under HTTP 502": (answered(502, envelope(200, TASK)), Unknown),
+    "code 200 beside an error": (answered(200, {**envelope(200, TASK), "error": {"code": 5}}), Unknown),
+    "code 200 and no success": (answered(200, {**envelope(200, TASK), "success": False}), Unknown),
+    "code success": (answered(200, {"code": "success", "message": "", "data": TASK}), Accepted),
+    "code OK": (answered(200, envelope("OK", TASK)), Accepted),
+    "code success under HTTP 429": (answered(429, {"code": "success", "data": None}), TooManyRequests),
+    "success instead of a code": (answered(200, {"success": True, "data": TASK}), Accepted),
+    "success beside the code of a refusal": (answered(200, {**envelope(20002), "success": True}), Refused),
+    "a task under another name": (answered(200, {"code": 0, "msg": "ok", "result": TASK}), Accepted),
+    "a task in the response": (answered(200, {"code": 0, "data": None, "response": TASK}), Accepted),
+    "a task in the output": (answered(200, {"code": "200", "output": {"task_id": "videos_1"}}), Accepted),
+    "a task within the data": (answered(200, envelope(0, {"data": {"task_id": "videos_1"}})), Accepted),
+    "a task and its id within the data": (answered(200, envelope(0, {"task": {"id": "videos_1"}})), Accepted),
+    "a task beside the code": (answered(200, {"code": 0, "msg": "ok", "task_id": "videos_1"}), Accepted),
+    "the id in another spelling": (answered(200, envelope(0, {"taskId": "videos_1"})), Accepted),
+    "a file's id within the data": (answered(200, envelope(0, {"result": {"id": "videos_1"}})), Unknown),
+    "the id of an envelope": (answered(200, {"code": 0, "msg": "ok", "id": "videos_1"}), Unknown),
+    "refusal with the id of an envelope": (answered(200, {**envelope(20002), "id": "request_1"}), Refused),
+    "refusal with a task beside the code": (answered(200, {**envelope(20002), "task_id": "videos_1"}), Unknown),
+    "refusal with a task within the data": (answered(200, envelope(20002, {"data": TASK})), Unknown),
     "code null": (answered(200, envelope(None, TASK)), Unknown),
     "code a list": (answered(200, envelope([20000], TASK)), Unknown),
     "code a fraction": (answered(200, envelope(20000.0, TASK)), Accepted),
@@ -326,7 +351,7 @@ ENVELOPES = st.fixed_dictionaries(
 ).map(lambda document: json.dumps(document).encode())
 BODIES = st.binary() | JSON.map(lambda document: json.dumps(document).encode()) | ENVELOPES
 STATUSES = st.sampled_from([200, 201, 301, 303, 400, 401, 404, 408, 429, 499, 500, 502, 504, 524])
-SUCCESSES = ("20000", "0")
+SUCCESSES = ("20000", "0", "200", "success", "ok", "True")
 
 
 @given(status=STATUSES | st.integers(100, 599), body=BODIES, cut=st.integers(0, 400))

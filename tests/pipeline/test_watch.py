@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from prefect_seedance.client.errors import VideoFailed, WaitTimedOut
+from prefect_seedance.client.errors import TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.changes import STORING_SECONDS
 from prefect_seedance.journal.errors import SubmissionsUsedUp
@@ -456,3 +456,43 @@ async def test_many_videos_are_watched_at_once(vendor: Vendor, destination: Dest
     tasks = await asyncio.gather(*(watch(each, vendor.account, destination, limit_seconds=60) for each in many))
     assert [task.task_id for task in tasks] == [each["task_id"] for each in many]
     assert all(record_of(destination, each["intent"]).state is State.COMPLETED for each in many)
+
+
+# Words of kindred gateways.
+
+
+@pytest.mark.parametrize("document", ["succeeded", "SUCCESS", "Done"])
+async def test_a_kindred_word_for_success_ends_the_wait(vendor: Vendor, document: str) -> None:
+    link = "https://media.example.com/a.mp4"
+    vendor.counter.answer(QUERY, lambda: envelope({"status": document, "data": {"url": link}}))
+    assert (await wait(vendor.account, limit_seconds=SLOWEST_SECONDS)).video_url == link
+
+
+@pytest.mark.parametrize("status", ["FAILURE", "expired", "rejected"])
+async def test_a_kindred_word_for_failure_is_the_vendors_verdict(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo, status: str
+) -> None:
+    vendor.counter.answer(QUERY, lambda: envelope({"status": status, "fail_reason": "no face"}))
+    with pytest.raises(VideoFailed, match="no face"):
+        await watch(bought, vendor.account, destination, limit_seconds=SLOWEST_SECONDS)
+    assert record_of(destination, bought["intent"]).state is State.FAILED
+
+
+async def test_a_word_that_may_be_a_failure_writes_no_verdict(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    vendor.counter.answer(QUERY, lambda: envelope({"status": "error", "error_message": "PROVIDER_TIMEOUT"}))
+    with pytest.raises(TaskError, match="'error'"):
+        await watch(bought, vendor.account, destination, limit_seconds=1.0, max_submissions=3)
+    assert record_of(destination, bought["intent"]).state is State.SUBMITTED
+
+
+async def test_an_unknown_word_is_named_once_in_the_log_and_in_the_time_out(vendor: Vendor, followed: Followed) -> None:
+    vendor.counter.answer(QUERY, lambda: envelope({"status": "reviewing"}))
+    with pytest.raises(WaitTimedOut, match=r"'reviewing'.*not known") as caught:
+        await wait(vendor.account, limit_seconds=1.2, followed=followed)
+    assert caught.value.unknown_status == "reviewing"
+    assert vendor.counter.count(QUERY) > 2
+    assert [line for line in followed.lines if "'reviewing'" in line] == [
+        f"Task {TASK}: the vendor's status 'reviewing' is not known here."
+    ]
