@@ -16,6 +16,7 @@ from prefect_seedance.client.errors import (
     ApiError,
     AuthenticationFailed,
     ConnectionFailed,
+    InsufficientBalance,
     InvalidParameters,
     RateLimited,
     SeedanceError,
@@ -25,9 +26,11 @@ from prefect_seedance.client.errors import (
     WrongTask,
 )
 from prefect_seedance.client.exchange import (
+    A_PAGE,
     MAX_MESSAGE_CHARACTERS,
     Envelope,
     Exchange,
+    amount,
     open_envelope,
     retry_after_seconds,
     task_id_of,
@@ -49,10 +52,14 @@ ERROR_BY_CODE: Mapping[str, type[ApiError]] = {
 }
 ERROR_BY_STATUS: Mapping[int, type[ApiError]] = {
     400: InvalidParameters,
-    401: AuthenticationFailed,
+    402: InsufficientBalance,
     422: InvalidParameters,
     429: RateLimited,
 }
+_FROM_BETWEEN = (
+    "It came from something on the way, such as a proxy, a firewall or the sign-in page of a network, and does not say "
+    "that the API key is wrong"
+)
 
 
 def read_data(exchange: Exchange) -> JsonValue:
@@ -143,16 +150,34 @@ def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
 def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable: str = "") -> SeedanceError:
     status_code = exchange.status_code or 0
     answer = _answer(exchange, envelope)
-    gone = NOT_FOUND_WORDS in envelope.message or (status_code == 404 and envelope.error_code not in ERROR_BY_CODE)
-    if task_id and gone:
+    is_page = unreadable.startswith(A_PAGE)
+    unknown_there = status_code == 404 and not is_page and envelope.error_code not in ERROR_BY_CODE
+    if task_id and (NOT_FOUND_WORDS in envelope.message or unknown_there):
         return TaskNotFound(task_id, **answer)
-    kind = ERROR_BY_CODE.get(envelope.error_code) or ERROR_BY_STATUS.get(status_code)
+    kind = ERROR_BY_CODE.get(envelope.error_code)
+    if kind is None and envelope.lacks_money:
+        shortage = envelope.task
+        return InsufficientBalance(
+            required=amount(shortage.get("required")), available=amount(shortage.get("available")), **answer
+        )
+    if kind is None and status_code == 401 and envelope.is_vendors:
+        kind = AuthenticationFailed
+    # A page is never the vendor's, so it is not the vendor that finds fault with the request.
+    if kind is None and (not is_page or status_code == 429):
+        kind = ERROR_BY_STATUS.get(status_code)
     if kind is not None:
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.error_code)
     if 300 <= status_code < 400:
         target = clean_text(exchange.hide(exchange.headers.get("location", "nowhere")))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
+    elif is_page:
+        details = f"{unreadable}. {_FROM_BETWEEN}"
+        return UnexpectedAnswer(A_PAGE, transient=transient, details=details, **answer)
+    elif status_code == 401:
+        reason = (
+            "HTTP 401 without the vendor's envelope: the API key may be wrong, or something on the way wants a login"
+        )
     else:
         reason = unreadable or _unknown_code(envelope)
     return UnexpectedAnswer(reason, transient=transient, **answer)

@@ -10,10 +10,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from prefect_seedance.client.failures import is_about_money, is_money_code
 from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.headers import retry_after_seconds as retry_after_seconds
 
@@ -39,6 +41,8 @@ FIRST_MOMENT_OUT_OF_RANGE = 1e11
 SUCCESS_CODES = frozenset({"20000", "0"})
 # Those of kindred gateways. They count where the HTTP status agrees: some repeat it as their code.
 KINDRED_SUCCESS_CODES = frozenset({"200", "success", "succeeded", "ok", "true"})
+#: How a web page in place of an answer is worded; more may follow.
+A_PAGE = "the answer is a web page"
 # What an envelope's payload is called, the vendor's own name first.
 _PAYLOADS = ("data", "result", "response", "output", "task")
 # Some servers label what nobody labelled as plain text. A page is none of the vendor's answers, whatever is in it.
@@ -146,6 +150,8 @@ class Envelope:
         is_vendors: Whether it has the vendor's form: not sent as a page, with a code and the text ``msg``. A proxy or a
             firewall may answer with JSON too, after the vendor has accepted.
         is_success: Whether the code is one of the two that the vendor uses for success, or a kindred gateway's.
+        lacks_money: Whether it says for certain that the account has too little: the vendor in its own envelope, or a
+            gateway by a code that means nothing else.
     """
 
     code: str
@@ -154,6 +160,7 @@ class Envelope:
     document: Mapping[str, JsonValue]
     is_vendors: bool
     is_success: bool = False
+    lacks_money: bool = False
 
     @property
     def error_code(self) -> str:
@@ -310,21 +317,38 @@ def open_envelope(exchange: Exchange) -> Envelope:
     try:
         document = _parsed(text)
     except (ValueError, RecursionError) as error:
-        kind = "a web page" if text.startswith("<") else "not valid JSON"
-        raise ValueError(f"the answer is {kind}") from error
+        what = _page_in_words(exchange, text) if text.startswith("<") else "the answer is not valid JSON"
+        raise ValueError(what) from error
     if not isinstance(document, dict):
         raise ValueError("the answer is JSON, but not an object")
     message = text_of(document.get("msg")) or text_of(document.get("message"))
     error_part = document.get("error")
-    if not message and isinstance(error_part, dict):
-        message = text_of(error_part.get("message"))
+    named = ""
+    if isinstance(error_part, dict):
+        named = text_of(error_part.get("code")) or text_of(error_part.get("type"))
+        message = message or text_of(error_part.get("message")) or named
     message = clean_text(exchange.hide(message), MAX_MESSAGE_CHARACTERS)
     code = _code_of(document.get("code"))
     is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
     agreed = exchange.status_code is None or 200 <= exchange.status_code < 300
     is_success = code in SUCCESS_CODES or (agreed and _is_kindred_success(document, code))
     payload = next((found for name in _PAYLOADS if (found := document.get(name)) is not None), None)
-    return Envelope(code, message, payload, document, is_vendors, is_success)
+    certain = is_vendors or exchange.status_code == 402
+    lacks_money = is_money_code(named) or is_money_code(code) or (certain and is_about_money(message))
+    lacks_money = lacks_money and not is_success and _is_json(exchange.headers)
+    return Envelope(code, message, payload, document, is_vendors, is_success, lacks_money)
+
+
+def _page_in_words(exchange: Exchange, text: str) -> str:
+    """Say what a page calls itself, and who sent it: that shows whose it is, of a firewall or a network's sign-in."""
+    title = re.search(r"<title[^>]*>([^<]{1,500})", text[:65_536], re.IGNORECASE)
+    server = next((value for name, value in exchange.headers.items() if name.lower() == "server"), "")
+    words = A_PAGE
+    if title and (shown := " ".join(clean_text(exchange.hide(unescape(title[1]))).split())[:80]):
+        words += f", titled {shown!r}"
+    if shown := clean_text(exchange.hide(server), 40):
+        words += f", from the server {shown!r}"
+    return words
 
 
 def _is_kindred_success(document: Mapping[str, JsonValue], code: str) -> bool:

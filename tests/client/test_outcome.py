@@ -19,6 +19,7 @@ from prefect_seedance.client.outcome import (
     NeverSent,
     Outcome,
     Refused,
+    Shortage,
     TooManyRequests,
     Unknown,
     read_submission,
@@ -152,6 +153,41 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "code a list": (answered(200, envelope([20000], TASK)), Unknown),
     "code a fraction": (answered(200, envelope(20000.0, TASK)), Accepted),
     "no code": (answered(200, TASK), Unknown),
+    "no money, in the vendor's words": (answered(200, envelope(50007, msg="余额不足，请充值")), Refused),
+    "no money, in the vendor's words and with a status": (
+        answered(402, envelope(402, msg="Credits insufficient")),
+        Refused,
+    ),
+    "no money under code -1": (answered(200, envelope(-1, msg="用户额度不足, 剩余额度: ＄-0.000002")), Refused),
+    "no money, and too many requests": (answered(200, envelope(40000, msg="余额不足")), TooManyRequests),
+    "no money, but a task": (answered(200, envelope(50007, TASK, "余额不足")), Unknown),
+    "no money, under HTTP 500": (answered(500, envelope(50007, msg="余额不足")), Unknown),
+    "no money, under HTTP 408": (answered(408, envelope(50007, msg="余额不足")), Unknown),
+    "no money, but only in a prompt that is repeated": (
+        answered(200, envelope(50007, msg="failed: a shop sign that says 余额不足")),
+        Unknown,
+    ),
+    "no money in new-api's code": (
+        answered(403, {"error": {"code": "insufficient_user_quota", "message": "x", "type": "new_api_error"}}),
+        Refused,
+    ),
+    "no money in OpenAI's code": (answered(429, {"error": {"code": "insufficient_quota", "message": "x"}}), Refused),
+    "no money in new-api's code, but a task": (
+        answered(403, {"error": {"code": "insufficient_user_quota"}, "data": {"task_id": "videos_1"}}),
+        Unknown,
+    ),
+    "no money in new-api's code, under HTTP 502": (
+        answered(502, {"error": {"code": "insufficient_user_quota", "message": "x"}}),
+        Unknown,
+    ),
+    "no money in new-api's code, sent as a page": (
+        answered(403, {"error": {"code": "insufficient_user_quota"}}, content_type="text/html"),
+        Unknown,
+    ),
+    "no money in words alone, under HTTP 402": (answered(402, {"error": {"message": "Insufficient credits"}}), Refused),
+    "no money in words alone, under HTTP 403": (answered(403, {"error": {"message": "余额不足"}}), Unknown),
+    "HTTP 402 alone": (answered(402, {"message": "pay"}), Unknown),
+    "a page that asks for money": (answered(402, b"<html>Insufficient credits</html>"), Unknown),
     "a page": (answered(200, b"<!doctype html><html>"), Unknown),
     "a gateway's page": (answered(502, b"<html>"), Unknown),
     "a gateway's time-out": (answered(504, b"error code: 504"), Unknown),
@@ -254,6 +290,35 @@ def test_an_unknown_outcome_is_kept_as_evidence() -> None:
     assert outcome.reason == "HTTP 502: the answer is a web page"
     assert 2000 < len(outcome.excerpt.encode()) <= 2048
     assert "\x1b" not in outcome.excerpt
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "余额不足",
+            "您的账户余额不足，请充值",
+            "用户额度不足, 剩余额度: 0",
+            "当前令牌额度不足",
+            "积分不足",
+            "账户已欠费",
+        ),
+        *("user quota is not enough (request id: 1)", "Insufficient balance", "Your credits are insufficient."),
+        *("The current credits are insufficient. Please top up.", "not enough credits", "Insufficient user quota"),
+    ],
+)
+def test_a_lack_of_money_is_known_by_how_gateways_word_it(text: str) -> None:
+    outcome = read_submission(answered(200, envelope(50007, {"required": 2, "available": "0.5"}, text)))
+    assert outcome == Refused("50007", text, 200, Shortage(2.0, 0.5))
+
+
+def test_a_page_says_what_it_calls_itself_and_who_sent_it() -> None:
+    page = b"<!DOCTYPE html><title>\n Sign in &amp; accept sk_secret\x1b[2J</title>"
+    headers = {"Server": "cloudflare\x1b", "content-type": "text/html"}
+    outcome = read_submission(Exchange(status_code=511, body=page, headers=headers, secret="sk_secret"))
+    assert isinstance(outcome, Unknown)
+    words = "the answer is a web page, titled 'Sign in & accept ***\ufffd[2J', from the server 'cloudflare\ufffd'"
+    assert outcome.reason == f"HTTP 511: {words}"
 
 
 @pytest.mark.parametrize("cut", range(2030, 2050))

@@ -442,7 +442,7 @@ def test_a_loop_that_is_cancelled_leaves_nothing_to_the_next(vendor: Vendor) -> 
 
 
 def test_the_gate_counts_no_task_any_longer_whose_wait_has_ended(vendor: Vendor) -> None:
-    vendor.counter.answer(QUERY, lambda: Made(401, b""))
+    vendor.counter.answer(QUERY, lambda: envelope(code=20001))
     for _ in range(3):
         with pytest.raises(WaitStopped):
             asyncio.run(wait(vendor.account))
@@ -496,3 +496,26 @@ async def test_an_unknown_word_is_named_once_in_the_log_and_in_the_time_out(vend
     assert [line for line in followed.lines if "'reviewing'" in line] == [
         f"Task {TASK}: the vendor's status 'reviewing' is not known here."
     ]
+
+
+# Pages of what stands between.
+
+PAGES: dict[str, Made] = {
+    **{
+        f"HTTP {status}": Made(status, b"<html>Access denied</html>", {"Content-Type": "text/html"})
+        for status in (200, 400, 401, 402, 403, 404, 407, 422, 451, 511)
+    },
+    "nothing under 401": Made(401, b""),
+    "JSON of a firewall under 401": Made(401, b'{"message": "login"}'),
+    "JSON of a firewall under 403": Made(403, b'{"success": false, "errors": [{"code": 1020}]}'),
+    "a key's code without the vendor's envelope": Made(401, b'{"code": 20001, "data": null}'),
+    "a sign-in": Made(302, b"", {"Location": "https://login.example.com/"}),
+    "no money": Made(403, b'{"error": {"code": "insufficient_user_quota"}}'),
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
+async def test_what_something_in_between_sent_is_waited_out(vendor: Vendor, page: Made) -> None:
+    vendor.counter.answer(QUERY, lambda: page, times=2)
+    vendor.counter.answer(QUERY, completed)
+    assert (await wait(vendor.account, limit_seconds=SLOWEST_SECONDS)).state == "completed"

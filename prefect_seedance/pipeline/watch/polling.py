@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from prefect_seedance.client.errors import (
+    AuthenticationFailed,
     ConfigurationError,
     InvalidRequest,
     MediaUnavailable,
@@ -24,7 +25,7 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.task.links import is_whole_link
 from prefect_seedance.client.task.status import may_be_failed
-from prefect_seedance.pipeline.errors import WaitStopped, is_refused_key
+from prefect_seedance.pipeline.errors import WaitStopped
 
 #: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
 POLL_SECONDS = 10.0
@@ -120,7 +121,7 @@ def after_fault(error: SeedanceError, task_id: str, tolerated: Tolerated, gap_se
     Raises:
         WaitStopped: Asking again cannot help; carries the task id.
     """
-    if is_refused_key(error) or isinstance(error, ConfigurationError | InvalidRequest):
+    if isinstance(error, AuthenticationFailed | ConfigurationError | InvalidRequest):
         raise WaitStopped(task_id, error, advice) from error
     if isinstance(error, TaskNotFound):
         count = tolerated.not_found + 1
