@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.references import check_references, require_valid
-from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.client.request.wire import request_body
 from tests.client import route_oracle as oracle
 from tests.client.pages import LATER, PAGES, SECRET, Fields, address, addresses, asked, page_of
@@ -47,7 +47,9 @@ def refusal_of(fields: Fields) -> ValidationError | None:
 
 def problems_of(fields: Fields) -> list[Problem]:
     """Ask for the problems of a request that may be one that cannot be made."""
-    return check(VideoRequest.model_construct(**fields))
+    prompt = fields.get("prompt", "")
+    cleaned = canonical_text(prompt) or prompt if isinstance(prompt, str) else prompt
+    return check(VideoRequest.model_construct(**fields | {"prompt": cleaned}))
 
 
 def warned(fields: Fields) -> set[str]:

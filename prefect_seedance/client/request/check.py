@@ -24,7 +24,7 @@ from prefect_seedance.client.request.routes import (
     orientation_of,
     route_for,
 )
-from prefect_seedance.client.request.text import canonical_text, mentions, unprintable
+from prefect_seedance.client.request.text import IN_A_PROMPT, canonical_text, mentions, unprintable
 
 # What the field can say; a route may make more.
 _RESOLUTIONS = get_args(ResolutionChoice)
@@ -128,7 +128,7 @@ def _always(request: RequestFields) -> Iterator[Problem]:
         yield Problem("prompt", "not empty", "the prompt is empty", "Describe what the video shows", "refuse")
     texts = {"prompt": request.prompt, "take": request.take, "other_model": request.other_model}
     for field, text in texts.items():
-        if message := unprintable(canonical_text(text), allowed="\n\t" if field == "prompt" else ""):
+        if message := unprintable(text, allowed=IN_A_PROMPT if field == "prompt" else ""):
             yield Problem(field, "printable text", message, "Remove it", "refuse")
     yield from _mentions(request)
     if not canonical_text(request.take):

@@ -21,7 +21,8 @@ What the two do not have in common:
                                                UTF-16 units would refuse every emoji with it.
 the schema refuses, ``check`` does not         An unlisted ``model`` beside an ``other_model``: the list of the select
                                                is closed, and the name that is not used may as well be a listed one.
-                                               A prompt that is too long only by the blanks around it.
+                                               A prompt that is too long only by the blanks around it, or since its
+                                               lines end in two characters.
 neither                                        The form of addresses (`references`): sources are turned into what a
                                                route needs first. Warnings: no form can show one.
 =============================================  ======================================================================

@@ -11,6 +11,8 @@ _AROUND = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff"
 )
+#: Control characters that a prompt may have: tabs, and the ends of lines, which are brought into one form.
+IN_A_PROMPT = "\t\n\v\f\r\x85"
 #: How a line ends in the text boxes of Windows, in spreadsheets, word processors and web forms.
 _LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 
