@@ -113,7 +113,7 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     envelope = _opened(exchange, task_id)
     data = dict(envelope.task)
     if not envelope.is_success:
-        if envelope.code or not (data := _without_envelope(envelope)):
+        if not (data := _without_envelope(exchange, envelope)):
             raise _error(exchange, envelope, task_id)
     elif not data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS} and not video_link(envelope.document).address:
         raise _unexpected(exchange, "success, but without a task", transient=True)
@@ -128,10 +128,16 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     return task.model_copy(update={"video_url": beside.address, "rival_links": beside.rivals})
 
 
-def _without_envelope(envelope: Envelope) -> dict[str, JsonValue]:
-    """Return a task that came without an envelope, whole or as the payload of another service; else nothing."""
-    for data in (envelope.document, envelope.task):
-        if task_id_of(data) and status_of(data) and "error" not in envelope.document.keys() - data.keys():
+def _without_envelope(exchange: Exchange, envelope: Envelope) -> dict[str, JsonValue]:
+    """Return a task that came without an envelope, whole or as the payload of another service; else nothing.
+
+    Whatever says that the answer is no success leaves nothing: what it tells of a task could be a failure for good.
+    """
+    document, status_code = envelope.document, exchange.status_code or 0
+    if document.get("code") is not None or document.get("success") is False or not 200 <= status_code < 300:
+        return {}
+    for data in (document, envelope.task):
+        if task_id_of(data) and status_of(data) and not (data is not document and document.get("error")):
             return dict(data)
     return {}
 

@@ -218,8 +218,8 @@ class SubmissionRefused(ApiError):
 #: Of a create that was refused otherwise than in the vendor's envelope.
 REFUSED_ON_THE_WAY = (
     "The video was refused, and not in the vendor's own form: by a gateway, a proxy or a firewall on the way. No task "
-    "exists and nothing should be billed. This does not say that the API key is wrong. Look at the message, the "
-    "network and base_url, then submit again."
+    "exists and nothing should be billed. By itself this does not say that the API key is wrong. Look at the message, "
+    "the network and base_url, then submit again."
 )
 
 

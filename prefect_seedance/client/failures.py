@@ -75,11 +75,11 @@ _MONEY_CODES = frozenset(
 )
 # At the beginning of a message: further on may stand the prompt, which a vendor repeats.
 _MONEY_WORDS = re.compile(
-    r"\W*((sorry|your|the|user|account|current|key|token|api|available|您的|你的|抱歉|对不起|当前|可用|用户|账户|账号|帐户|钱包|令牌|密钥)\W*){0,4}"
-    r"(余额不足|额度不足|额度已用尽|配额不足|积分不足|点数不足|欠费|已欠费"
-    r"|insufficient (account |user )?(balance|quota|credits?|funds|coins?)"
-    r"|(balance|quota|credits?|funds|coins?) (is |are )?(not enough|insufficient|used up)"
-    r"|not enough (balance|quota|credits?|funds|coins?))",
+    r"\W*((sorry|your|the|user|account|current|key|token|api|available|您的|你的|抱歉|对不起|当前|可用|jimicoins?|用户|账户|账号|帐户|钱包|令牌|密钥)\W*){0,4}"
+    r"(余额不足|额度不足|额度已用尽|配额不足|积分不足|点数不足|金币不足|余额不够|额度不够|已?欠费"
+    r"|insufficient (\w+ )?(balance|quota|credits?|funds|(jimi)?coins?)\b"
+    r"|(balance|quota|credits?|funds|coins?) (is |are )?(not enough|insufficient|used up)\b"
+    r"|not enough (balance|quota|credits?|funds|(jimi)?coins?)\b)",
     re.IGNORECASE,
 )
 

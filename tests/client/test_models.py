@@ -128,6 +128,8 @@ def test_every_moment_of_a_model_is_in_every_calendar(value: object) -> None:
         ("HTTPS://Media.example.com/A.mp4?Sign=X%2f", "https://Media.example.com/A.mp4?Sign=X%2f"),
         (" \t\n https://media.example.com/a.mp4 \r\n", "https://media.example.com/a.mp4"),
         ("\ufeffhttps://media.example.com/a.mp4\u200b", "https://media.example.com/a.mp4"),
+        (' "https://media.example.com/a.mp4" ', "https://media.example.com/a.mp4"),
+        ("<https://media.example.com/a.mp4>", "https://media.example.com/a.mp4"),
         ("https://media.example.com/a\n.mp4\x00", "https://media.example.com/a.mp4"),
         ("//media.example.com/a.mp4", "https://media.example.com/a.mp4"),
         ("Http://media.example.com/a.mp4", "http://media.example.com/a.mp4"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from prefect_seedance.client.errors import UnexpectedAnswer
 from prefect_seedance.client.exchange import Exchange
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Refused, Unknown, read_submission
@@ -305,6 +306,29 @@ def test_why_a_task_failed_is_read_from_whichever_field_has_it(data: dict[str, A
 )
 def test_the_outer_word_decides_since_a_failure_behind_it_may_be_made_good(document: object) -> None:
     assert asked(document).state == "running"
+
+
+FAILED = {"task_id": "videos_1", "status": "failed"}
+NO_VERDICT: dict[str, tuple[int, object]] = {
+    "a code of no success": (200, {"code": 50007, "msg": "x", "data": FAILED}),
+    "a flag for a code": (200, {"code": False, "data": FAILED}),
+    "a fraction for a code": (200, {"code": 7.5, "data": FAILED}),
+    "no success": (200, {"success": False, "data": FAILED}),
+    "an error beside it": (200, {"error": {"code": "x"}, "data": FAILED}),
+    "a kindred success beside an error": (200, {"code": 200, "error": "x", "data": FAILED}),
+    "a kindred success under another status": (502, {"code": "success", "data": FAILED}),
+    "a bare task under another status": (502, FAILED),
+}
+
+
+@pytest.mark.parametrize(("status", "document"), NO_VERDICT.values(), ids=NO_VERDICT.keys())
+def test_an_answer_that_is_no_success_is_no_verdict_on_a_task(status: int, document: object) -> None:
+    with (
+        WireServer([answer(status, document)]) as server,
+        SeedanceClient(KEY, server.url, max_retries=0) as client,
+        pytest.raises(UnexpectedAnswer),
+    ):
+        client.get_video("videos_1")
 
 
 def test_a_status_that_says_it_runs_is_believed_whatever_stands_beside_it() -> None:

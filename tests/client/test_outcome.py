@@ -302,9 +302,15 @@ def test_an_unknown_outcome_is_kept_as_evidence() -> None:
             "当前令牌额度不足",
             "积分不足",
             "账户已欠费",
+            "JimiCoin余额不足",
         ),
         *("user quota is not enough (request id: 1)", "Insufficient balance", "Your credits are insufficient."),
-        *("The current credits are insufficient. Please top up.", "not enough credits", "Insufficient user quota"),
+        *(
+            "The current credits are insufficient. Please top up.",
+            "not enough credits",
+            "Insufficient user quota",
+            "Insufficient JimiCoin",
+        ),
     ],
 )
 def test_a_lack_of_money_is_known_by_how_gateways_word_it(text: str) -> None:

@@ -41,7 +41,7 @@ _STATES: Mapping[str, VideoState] = {word: state for state, words in _WORDS.item
 #: Words of a failure that some gateways also use for a fault that passes: they end no task.
 _DOUBTFUL = frozenset(
     {
-        *("error", "errored", "exception", "timeout", "timedout", "unknown"),
+        *("error", "errored", "exception", "timeout", "timedout"),
         *("interrupted", "stopped", "terminated", "lost", "错误", "异常", "超时"),
     }
 )
