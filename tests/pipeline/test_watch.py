@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from concurrent.futures import Future
@@ -466,6 +467,19 @@ async def test_a_kindred_word_for_success_ends_the_wait(vendor: Vendor, document
     link = "https://media.example.com/a.mp4"
     vendor.counter.answer(QUERY, lambda: envelope({"status": document, "data": {"url": link}}))
     assert (await wait(vendor.account, limit_seconds=SLOWEST_SECONDS)).video_url == link
+
+
+async def test_a_video_whose_link_is_elsewhere_comes_into_the_store(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    vendor.simulator.elapse(3600)
+    link = vendor.task(bought["task_id"]).video_url
+    task = {"taskId": bought["task_id"], "state": "success", "resultJson": json.dumps({"resultUrls": [link]})}
+    document = json.dumps({"code": 200, "msg": "success", "data": task}).encode()
+    vendor.counter.answer(QUERY, lambda: Made(200, document))
+    completed = await watch(bought, vendor.account, destination, limit_seconds=SLOWEST_SECONDS)
+    await asyncio.to_thread(deliver, completed, bought, vendor.account, destination)
+    assert record_of(destination, bought["intent"]).state is State.STORED
 
 
 @pytest.mark.parametrize("status", ["FAILURE", "expired", "rejected"])
