@@ -7,6 +7,7 @@
     ├── ApiError                      the vendor answered, and the answer is not a success
     │   ├── AuthenticationFailed      the key is missing, wrong or blocked
     │   ├── InvalidParameters         the vendor calls a parameter wrong
+    │   ├── InsufficientBalance       too little money, or too little quota of the key
     │   ├── RateLimited               too many requests
     │   ├── VendorBusy                the vendor asks to try later
     │   ├── TaskNotFound              the vendor does not know the task id (yet)
@@ -76,6 +77,7 @@ from prefect_seedance.client.errors import (
     AuthenticationFailed,
     ConfigurationError,
     ConnectionFailed,
+    InsufficientBalance,
     InvalidParameters,
     InvalidRequest,
     MediaUnavailable,
@@ -158,6 +160,7 @@ __all__ = [
     "ForbiddenSource",
     "HeldByAnother",
     "IllegalTransition",
+    "InsufficientBalance",
     "InvalidParameters",
     "InvalidRequest",
     "JournalError",

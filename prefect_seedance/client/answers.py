@@ -16,6 +16,7 @@ from prefect_seedance.client.errors import (
     ApiError,
     AuthenticationFailed,
     ConnectionFailed,
+    InsufficientBalance,
     InvalidParameters,
     RateLimited,
     SeedanceError,
@@ -25,15 +26,19 @@ from prefect_seedance.client.errors import (
     WrongTask,
 )
 from prefect_seedance.client.exchange import (
+    A_PAGE,
     MAX_MESSAGE_CHARACTERS,
     Envelope,
     Exchange,
+    amount,
     open_envelope,
     retry_after_seconds,
     task_id_of,
 )
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import clean_text
+from prefect_seedance.client.task.links import video_link
+from prefect_seedance.client.task.status import STATUS_FIELDS, status_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,10 +52,14 @@ ERROR_BY_CODE: Mapping[str, type[ApiError]] = {
 }
 ERROR_BY_STATUS: Mapping[int, type[ApiError]] = {
     400: InvalidParameters,
-    401: AuthenticationFailed,
+    402: InsufficientBalance,
     422: InvalidParameters,
     429: RateLimited,
 }
+_FROM_BETWEEN = (
+    "It came from something on the way, such as a proxy, a firewall or the sign-in page of a network, and does not say "
+    "that the API key is wrong"
+)
 
 
 def read_data(exchange: Exchange) -> JsonValue:
@@ -103,17 +112,34 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     """
     envelope = _opened(exchange, task_id)
     data = dict(envelope.task)
-    if not envelope.code and "status" in envelope.document and task_id_of(envelope.document):
-        data = dict(envelope.document)
-    elif not envelope.is_success:
-        raise _error(exchange, envelope, task_id)
-    if not data.keys() & {"task_id", "id", "status"}:
+    if not envelope.is_success:
+        if not (data := _without_envelope(exchange, envelope)):
+            raise _error(exchange, envelope, task_id)
+    elif not data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS} and not video_link(envelope.document).address:
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():
         shown = exchange.hide(answered)[:MAX_MESSAGE_CHARACTERS]
         raise WrongTask(task_id, shown, **_answer(exchange, envelope))
-    return VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
+    task = VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
+    if task.video_url or task.rival_links:
+        return task
+    beside = video_link(envelope.document)
+    return task.model_copy(update={"video_url": beside.address, "rival_links": beside.rivals})
+
+
+def _without_envelope(exchange: Exchange, envelope: Envelope) -> dict[str, JsonValue]:
+    """Return a task that came without an envelope, whole or as the payload of another service; else nothing.
+
+    Whatever says that the answer is no success leaves nothing: what it tells of a task could be a failure for good.
+    """
+    document, status_code = envelope.document, exchange.status_code or 0
+    if document.get("code") is not None or document.get("success") is False or not 200 <= status_code < 300:
+        return {}
+    for data in (document, envelope.task):
+        if task_id_of(data) and status_of(data) and not (data is not document and document.get("error")):
+            return dict(data)
+    return {}
 
 
 def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
@@ -130,16 +156,34 @@ def _opened(exchange: Exchange, task_id: str = "") -> Envelope:
 def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable: str = "") -> SeedanceError:
     status_code = exchange.status_code or 0
     answer = _answer(exchange, envelope)
-    gone = NOT_FOUND_WORDS in envelope.message or (status_code == 404 and envelope.error_code not in ERROR_BY_CODE)
-    if task_id and gone:
+    is_page = unreadable.startswith(A_PAGE)
+    unknown_there = status_code == 404 and not is_page and envelope.error_code not in ERROR_BY_CODE
+    if task_id and (NOT_FOUND_WORDS in envelope.message or unknown_there):
         return TaskNotFound(task_id, **answer)
-    kind = ERROR_BY_CODE.get(envelope.error_code) or ERROR_BY_STATUS.get(status_code)
+    kind = ERROR_BY_CODE.get(envelope.error_code)
+    if kind is None and envelope.lacks_money:
+        shortage = envelope.task
+        return InsufficientBalance(
+            required=amount(shortage.get("required")), available=amount(shortage.get("available")), **answer
+        )
+    if kind is None and status_code == 401 and envelope.is_vendors:
+        kind = AuthenticationFailed
+    # A page is never the vendor's, so it is not the vendor that finds fault with the request.
+    if kind is None and (not is_page or status_code == 429):
+        kind = ERROR_BY_STATUS.get(status_code)
     if kind is not None:
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.error_code)
     if 300 <= status_code < 400:
         target = clean_text(exchange.hide(exchange.headers.get("location", "nowhere")))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
+    elif is_page:
+        details = f"{unreadable}. {_FROM_BETWEEN}"
+        return UnexpectedAnswer(A_PAGE, transient=transient, details=details, **answer)
+    elif status_code == 401:
+        reason = (
+            "HTTP 401 without the vendor's envelope: the API key may be wrong, or something on the way wants a login"
+        )
     else:
         reason = unreadable or _unknown_code(envelope)
     return UnexpectedAnswer(reason, transient=transient, **answer)

@@ -5,8 +5,9 @@
     ├── InvalidRequest            refused by us before anything was sent          (also a ValueError)
     ├── ConnectionFailed          the network failed, and no video was bought by the call
     ├── ApiError                  the vendor answered, and the answer is not a success
-    │   ├── AuthenticationFailed  code 20001, bare HTTP 401
+    │   ├── AuthenticationFailed  code 20001, HTTP 401 in the vendor's envelope
     │   ├── InvalidParameters     code 20002, bare HTTP 400 or 422
+    │   ├── InsufficientBalance   the account has too little money, or the key too little quota
     │   ├── RateLimited           code 40000, HTTP 429
     │   ├── VendorBusy            code -1
     │   ├── TaskNotFound          the vendor does not know the task id (yet)
@@ -130,7 +131,10 @@ class ApiError(SeedanceError):
 
 
 class AuthenticationFailed(ApiError):
-    """The key is missing, wrong or blocked (20001, bare HTTP 401). The vendor's own text may be empty."""
+    """The key is missing, wrong or blocked (20001). The vendor's own text may be empty.
+
+    Only the vendor's own envelope says so: a page, also one under HTTP 401 or 403, comes from something on the way.
+    """
 
     explanation = (
         "The vendor did not accept the API key. The call had no effect and cost nothing; tasks that were "
@@ -145,6 +149,29 @@ class InvalidParameters(ApiError):
         "The vendor refused a parameter. The call had no effect and cost nothing. Change what its message "
         "names, then send again."
     )
+
+
+class InsufficientBalance(ApiError):
+    """The account has too little money for the call, or its key too little quota.
+
+    Attributes:
+        required: What the video would cost in JimiCoin, None if that is not known.
+        available: What there is, None if that is not known.
+    """
+
+    explanation = (
+        "The account has too little balance, or the key too little quota. The call bought nothing; tasks that were "
+        "submitted before go on."
+    )
+
+    def __init__(
+        self, *, required: float | None = None, available: float | None = None, **answer: Unpack[Answer]
+    ) -> None:
+        self.required, self.available = required, available
+        needed = f" It needs about {required:g} JimiCoin." if required is not None else ""
+        left = f" {available:g} JimiCoin were available." if available is not None else ""
+        advice = " Top up in the vendor's console, or raise the key's quota there; then run it again."
+        super().__init__(f"{self.explanation}{needed}{left}{advice}", **answer)
 
 
 class RateLimited(ApiError):
@@ -188,19 +215,27 @@ class SubmissionRefused(ApiError):
     )
 
 
+#: Of a create that was refused otherwise than in the vendor's envelope.
+REFUSED_ON_THE_WAY = (
+    "The video was refused, and not in the vendor's own form: by a gateway, a proxy or a firewall on the way. No task "
+    "exists and nothing should be billed. By itself this does not say that the API key is wrong. Look at the message, "
+    "the network and base_url, then submit again."
+)
+
+
 class UnexpectedAnswer(ApiError):
     """An answer that cannot be read: a web page, half a JSON, no envelope, an unknown code.
 
     Attributes:
-        reason: What is wrong with it.
+        reason: What is wrong with it, in a few words of ours.
         transient: Whether the same question may well get a proper answer a little later.
     """
 
-    def __init__(self, reason: str, *, transient: bool, **answer: Unpack[Answer]) -> None:
+    def __init__(self, reason: str, *, transient: bool, details: str = "", **answer: Unpack[Answer]) -> None:
         self.reason = reason
         self.transient = transient
         super().__init__(
-            f"The vendor's answer cannot be used: {reason}. This call bought no video; tasks that were "
+            f"The vendor's answer cannot be used: {details or reason}. This call bought no video; tasks that were "
             "submitted before go on. Call again later; if it stays so, check base_url.",
             **answer,
         )
@@ -286,14 +321,16 @@ class WaitTimedOut(TaskError):
     Attributes:
         waited: Seconds waited.
         advice: How to go on.
+        unknown_status: The vendor's last word on the task, if nobody knows what it means.
     """
 
-    def __init__(self, task_id: str, waited: float, advice: str = _SAME_TASK) -> None:
-        self.waited, self.advice = waited, advice
+    def __init__(self, task_id: str, waited: float, advice: str = _SAME_TASK, unknown_status: str = "") -> None:
+        self.waited, self.advice, self.unknown_status = waited, advice, unknown_status
+        word = f" Its last status was {unknown_status!r}, which is not known here." if unknown_status else ""
         super().__init__(
             task_id,
             f"not finished after {waited:.0f} s. That is not a failure: the task goes on at the vendor and "
-            f"is paid for. {advice}",
+            f"is paid for.{word} {advice}",
         )
 
 

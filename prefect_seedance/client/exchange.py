@@ -10,10 +10,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from prefect_seedance.client.failures import is_about_money, is_money_code
 from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.headers import retry_after_seconds as retry_after_seconds
 
@@ -37,6 +39,12 @@ LARGEST_AMOUNT = 1e15
 # Unix seconds of the year 5138; the same number of milliseconds is in 1973, before any task.
 FIRST_MOMENT_OUT_OF_RANGE = 1e11
 SUCCESS_CODES = frozenset({"20000", "0"})
+# Those of kindred gateways. They count where the HTTP status agrees: some repeat it as their code.
+KINDRED_SUCCESS_CODES = frozenset({"200", "success", "succeeded", "ok", "true"})
+#: How a web page in place of an answer is worded; more may follow.
+A_PAGE = "the answer is a web page"
+# What an envelope's payload is called, the vendor's own name first.
+_PAYLOADS = ("data", "result", "response", "output", "task")
 # Some servers label what nobody labelled as plain text. A page is none of the vendor's answers, whatever is in it.
 _JSON_TYPES = frozenset({"application/json", "text/json", "text/plain"})
 
@@ -141,6 +149,9 @@ class Envelope:
         document: The whole JSON object.
         is_vendors: Whether it has the vendor's form: not sent as a page, with a code and the text ``msg``. A proxy or a
             firewall may answer with JSON too, after the vendor has accepted.
+        is_success: Whether the code is one of the two that the vendor uses for success, or a kindred gateway's.
+        lacks_money: Whether it says for certain that the account has too little: the vendor in its own envelope, or a
+            gateway by a code that means nothing else.
     """
 
     code: str
@@ -148,6 +159,8 @@ class Envelope:
     data: JsonValue
     document: Mapping[str, JsonValue]
     is_vendors: bool
+    is_success: bool = False
+    lacks_money: bool = False
 
     @property
     def error_code(self) -> str:
@@ -156,19 +169,15 @@ class Envelope:
 
     @property
     def task(self) -> Mapping[str, JsonValue]:
-        """The payload as an object, also where it came as the one entry of a list; empty if it is neither."""
-        alone = self.data[0] if isinstance(self.data, list) and len(self.data) == 1 else self.data
-        return alone if isinstance(alone, dict) else {}
+        """What the answer says about a task: its payload, also where that lies deeper or is not wrapped; else empty."""
+        if found := _task_in(self.document):
+            return found
+        return self.document if _documented_id(self.document) else _alone(self.data)
 
     @property
     def task_id(self) -> str:
         """The id of the task that the payload is about, "" if it names none."""
         return task_id_of(self.task)
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the code is one of the two that the vendor uses for success."""
-        return self.code in SUCCESS_CODES
 
 
 def text_of(value: JsonValue) -> str:
@@ -187,8 +196,36 @@ def task_id_of(data: Mapping[str, JsonValue]) -> str:
     The vendor's own command line reads both. Where both stand there the documented one is meant: the other may be that
     of a row in somebody's table. 0 is what some servers write for no task.
     """
-    found = [text_of(data.get(name)) for name in ("task_id", "id")]
-    return next((each for each in found if each not in ("", "0")), "")
+    return _documented_id(data) or _id_in(data, "id")
+
+
+def _documented_id(data: Mapping[str, JsonValue]) -> str:
+    return _id_in(data, "task_id") or _id_in(data, "taskId")
+
+
+def _id_in(data: Mapping[str, JsonValue], name: str) -> str:
+    found = text_of(data.get(name))
+    return "" if found == "0" else found
+
+
+def _alone(value: JsonValue) -> Mapping[str, JsonValue]:
+    """Return an object, also where it came as the one entry of a list; an empty one for anything else."""
+    alone = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return alone if isinstance(alone, dict) else {}
+
+
+def _task_in(document: Mapping[str, JsonValue], levels: int = 2) -> Mapping[str, JsonValue]:
+    """Find the payload that names a task, with what stands round it filled in; empty if none does.
+
+    An ``id`` alone is that of a task only in ``task``, or in the envelope's own ``data``: elsewhere it may be a file's.
+    """
+    for name in _PAYLOADS:
+        inside = _alone(document.get(name))
+        if _documented_id(inside) or (_id_in(inside, "id") and (name == "task" or (name == "data" and levels == 2))):
+            return inside
+        if levels and (deeper := _task_in(inside, levels - 1)):
+            return {**deeper, **{field: value for field, value in inside.items() if value is not None}}
+    return {}
 
 
 def amount(value: JsonValue) -> float | None:
@@ -202,8 +239,8 @@ def price(value: JsonValue) -> float | None:
 
 
 def percentage(value: JsonValue) -> int | None:
-    """Read a progress from 0 to 100 as a whole number; anything else counts as missing."""
-    return _whole(_number(value, 0.0, 100.0))
+    """Read a progress from 0 to 100 as a whole number, also where it is written ``40%``; else it counts as missing."""
+    return _whole(_number(value.strip().removesuffix("%") if isinstance(value, str) else value, 0.0, 100.0))
 
 
 def byte_count(value: JsonValue) -> int | None:
@@ -280,18 +317,47 @@ def open_envelope(exchange: Exchange) -> Envelope:
     try:
         document = _parsed(text)
     except (ValueError, RecursionError) as error:
-        kind = "a web page" if text.startswith("<") else "not valid JSON"
-        raise ValueError(f"the answer is {kind}") from error
+        what = _page_in_words(exchange, text) if text.startswith("<") else "the answer is not valid JSON"
+        raise ValueError(what) from error
     if not isinstance(document, dict):
         raise ValueError("the answer is JSON, but not an object")
     message = text_of(document.get("msg")) or text_of(document.get("message"))
     error_part = document.get("error")
-    if not message and isinstance(error_part, dict):
-        message = text_of(error_part.get("message"))
+    named = ""
+    if isinstance(error_part, dict):
+        named = text_of(error_part.get("code")) or text_of(error_part.get("type"))
+        message = message or text_of(error_part.get("message")) or named
     message = clean_text(exchange.hide(message), MAX_MESSAGE_CHARACTERS)
     code = _code_of(document.get("code"))
     is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
-    return Envelope(code, message, document.get("data"), document, is_vendors)
+    agreed = exchange.status_code is None or 200 <= exchange.status_code < 300
+    is_success = code in SUCCESS_CODES or (agreed and _is_kindred_success(document, code))
+    payload = next((found for name in _PAYLOADS if (found := document.get(name)) is not None), None)
+    certain = is_vendors or exchange.status_code == 402
+    lacks_money = is_money_code(named) or is_money_code(code) or (certain and is_about_money(message))
+    lacks_money = lacks_money and not is_success and _is_json(exchange.headers)
+    return Envelope(code, message, payload, document, is_vendors, is_success, lacks_money)
+
+
+def _page_in_words(exchange: Exchange, text: str) -> str:
+    """Say what a page calls itself, and who sent it: that shows whose it is, of a firewall or a network's sign-in."""
+    title = re.search(r"<title[^>]*>([^<]{1,500})", text[:65_536], re.IGNORECASE)
+    server = next((value for name, value in exchange.headers.items() if name.lower() == "server"), "")
+    words = A_PAGE
+    if title and (shown := " ".join(clean_text(exchange.hide(unescape(title[1]))).split())[:80]):
+        words += f", titled {shown!r}"
+    if shown := clean_text(exchange.hide(server), 40):
+        words += f", from the server {shown!r}"
+    return words
+
+
+def _is_kindred_success(document: Mapping[str, JsonValue], code: str) -> bool:
+    """Tell whether an envelope is a success in the words of a kindred gateway, and nothing in it says otherwise."""
+    said = document.get("success")
+    if document.get("error") or said is False:
+        return False
+    is_named = code.lower() in KINDRED_SUCCESS_CODES or document.get("code") is True
+    return is_named or (said is True and document.get("code") is None)
 
 
 def _code_of(value: JsonValue) -> str:

@@ -3,6 +3,8 @@
 The vendor documents no failure codes; the texts below were met by other people's clients. The first row
 that matches decides, so the order is from the surest cause to the vaguest. Only ``media`` and ``transient``
 failures may be worth another attempt with the same request.
+
+Beside it, how gateways say that an account has too little money: the vendor documents no code for that either.
 """
 
 from __future__ import annotations
@@ -62,3 +64,41 @@ def classify_failure(error_message: str) -> FailureClass:
         if row.matches(error_message):
             return row.failure
     return "unknown"
+
+
+# As codes of an error, without case and separators: new-api and one-api, OpenAI's form, Ark, DashScope.
+_MONEY_CODES = frozenset(
+    {
+        *("insufficientuserquota", "insufficientquota", "insufficientbalance", "insufficientcredits"),
+        *("insufficientcredit", "insufficientfunds", "preconsumetokenquotafailed", "accountoverdueerror", "arrearage"),
+    }
+)
+# At the beginning of a message: further on may stand the prompt, which a vendor repeats.
+_MONEY_WORDS = re.compile(
+    r"\W*((sorry|your|the|user|account|current|key|token|api|available|您的|你的|抱歉|对不起|当前|可用|jimicoins?|用户|账户|账号|帐户|钱包|令牌|密钥)\W*){0,4}"
+    r"(余额不足|额度不足|额度已用尽|配额不足|积分不足|点数不足|金币不足|余额不够|额度不够|已?欠费"
+    r"|insufficient (\w+ )?(balance|quota|credits?|funds|(jimi)?coins?)\b"
+    r"|(balance|quota|credits?|funds|coins?) (is |are )?(not enough|insufficient|used up)\b"
+    r"|not enough (balance|quota|credits?|funds|(jimi)?coins?)\b)",
+    re.IGNORECASE,
+)
+
+
+def is_money_code(code: str) -> bool:
+    """Tell whether the code of an error says that there is too little money.
+
+    Example:
+        >>> is_money_code("insufficient_user_quota"), is_money_code("20002")
+        (True, False)
+    """
+    return re.sub(r"[^a-z]", "", code.lower()) in _MONEY_CODES
+
+
+def is_about_money(message: str) -> bool:
+    """Tell whether a message begins by saying that there is too little money.
+
+    Example:
+        >>> [is_about_money(text) for text in ("用户额度不足, 剩余额度: 0", "Not safe: a shop sign that says 余额不足")]
+        [True, False]
+    """
+    return _MONEY_WORDS.match(message) is not None

@@ -7,34 +7,17 @@ out. So whoever has a model has clean values: nothing behind it asks again wheth
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
 
 from prefect_seedance.client.exchange import amount, byte_count, percentage, price, text_of, unix_seconds
-from prefect_seedance.client.redaction import clean_address, clean_json, clean_text
+from prefect_seedance.client.redaction import clean_json, clean_text
+from prefect_seedance.client.task.links import as_link, is_whole_link, video_link
+from prefect_seedance.client.task.status import VideoState, state_of, status_of
 
-VideoState = Literal["running", "completed", "failed", "canceled"]
 AssetState = Literal["active", "processing", "failed"]
 
-# "success" is not on the vendor's query page, but in older answers; others are other gateways' words. What nobody has
-# seen yet is still running: taking an unknown word for the end would lose a paid video.
-_VIDEO_STATES: dict[str, VideoState] = {
-    "queued": "running",
-    "pending": "running",
-    "submitted": "running",
-    "processing": "running",
-    "running": "running",
-    "completed": "completed",
-    "success": "completed",
-    "succeeded": "completed",
-    "failed": "failed",
-    "failure": "failed",
-    "expired": "failed",
-    "canceled": "canceled",
-    "cancelled": "canceled",
-}
 _ASSET_STATES: dict[str, AssetState] = {
     "active": "active",
     "failed": "failed",
@@ -52,28 +35,18 @@ def _flag(value: JsonValue) -> bool:
     return value is True
 
 
-def _link(value: JsonValue) -> str:
-    """Read a link as browsers do: without blanks round it and control characters in it, the scheme in any case."""
-    text = "".join(letter for letter in text_of(value) if letter.isprintable() or _is_half_a_pair(letter)).strip()
-    if text.startswith("//"):
-        text = f"https:{text}"
-    return clean_address(re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text))
+def _words_of_failure(data: dict[str, JsonValue]) -> str:
+    """Read why a task failed, in whichever field; some put the link to the video there when it did not."""
+    for name in ("error_message", "fail_reason", "error_msg", "failMsg", "reason", "error"):
+        value = data.get(name)
+        text = text_of(value.get("message") if isinstance(value, dict) else value)
+        if text and not is_whole_link(as_link(text)):
+            return text
+    return ""
 
 
-def _is_whole_link(text: str) -> bool:
-    return text.startswith(("https://", "http://"))
-
-
-def _first_text(value: JsonValue, levels: int = 4) -> str:
-    """Return the first address in what should be one: a text, or a list or an object round it."""
-    if isinstance(value, list | dict) and levels:
-        inside = value if isinstance(value, list) else [value.get("video_url"), value.get("url")]
-        return next((text for each in inside if (text := _first_text(each, levels - 1))), "")
-    return text_of(value)
-
-
-def _is_half_a_pair(letter: str) -> bool:
-    return "\ud800" <= letter <= "\udfff"
+def _listed(value: object) -> list[object]:
+    return cast("list[object]", [*value]) if isinstance(value, list | tuple) else []
 
 
 def _objects(value: object) -> list[object]:
@@ -86,13 +59,14 @@ def _clean_objects(value: object) -> list[object]:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
-Link = Annotated[str, BeforeValidator(_link)]
+Link = Annotated[str, BeforeValidator(as_link)]
 Amount = Annotated[float | None, BeforeValidator(amount)]
 Price = Annotated[float | None, BeforeValidator(price)]
 Percentage = Annotated[int | None, BeforeValidator(percentage)]
 ByteCount = Annotated[int | None, BeforeValidator(byte_count)]
 Moment = Annotated[int | None, BeforeValidator(unix_seconds)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_clean_objects)]
 
 
@@ -112,6 +86,7 @@ class VideoTask(_Answer):
         completed_at: Unix seconds, None while it runs.
         video_url: A link good for about 3 days, "" until there is one, which may be a moment after `state` is
             completed. Older answers gave a path without a host.
+        rival_links: Where the answer has several links that may be meant: all of them, without what grants access.
         error_message: The vendor's words on a failure.
         cost: JimiCoin, None if not answered.
         names_itself: Whether the answer named the task. Without that `task_id` is the one that was asked for.
@@ -124,29 +99,40 @@ class VideoTask(_Answer):
     created_at: Moment = None
     completed_at: Moment = None
     video_url: Link = ""
+    rival_links: Texts = ()
     error_message: Text = ""
     cost: Price = None
     names_itself: Flag = True
 
     @model_validator(mode="before")
     @classmethod
-    def _lift_the_link(cls, data: JsonValue) -> JsonValue:
+    def _gather(cls, data: JsonValue) -> JsonValue:
         if not isinstance(data, dict):
             return data
-        result = data.get("result")
-        links = (text for place in (result, data.get("video_url")) if _is_whole_link(_link(text := _first_text(place))))
+        result, found = data.get("result"), video_link(data)
         relative = text_of(result.get("video_url")) if isinstance(result, dict) else ""
-        return {**data, "video_url": next(links, relative or data.get("video_url"))}
+        return {
+            **data,
+            "status": status_of(data),
+            "video_url": found.address or relative or data.get("video_url"),
+            "rival_links": [*found.rivals] or data.get("rival_links"),
+            "error_message": _words_of_failure(data),
+        }
 
     @property
     def state(self) -> VideoState:
         """What the status means: running, completed, failed or canceled.
 
-        A status that is missing or unknown means completed only with a progress of 100 and a link to the video.
+        A status that is not known means completed only with a progress of 100 and a link to the video, one that is
+        missing also where nothing is said of a progress.
         """
-        word = re.sub(r"[^a-z]", "", self.status.lower())
-        made = self.progress == 100 and _is_whole_link(self.video_url)
-        return _VIDEO_STATES.get(word, "completed" if made else "running")
+        made = is_whole_link(self.video_url) and (self.progress == 100 or (not self.status and self.progress is None))
+        return state_of(self.status) or ("completed" if made else "running")
+
+    @property
+    def unknown_status(self) -> str:
+        """The status if its meaning is not known, fit to be shown; else ""."""
+        return "" if not self.status or state_of(self.status) else self.status[:80]
 
 
 class Asset(_Answer):

@@ -5,7 +5,8 @@
     NeverSent        no                yes                      no connection; no byte of ours left
     TooManyRequests  no                yes, after a wait        HTTP 429, code 40000
     Busy             no                yes, after 5, 10, 20 s   code -1 in the vendor's own words for it
-    Refused          no                no, change something     codes 20001, 20002; REFUSING_STATUSES without a code
+    Refused          no                no, change something     codes 20001, 20002; REFUSING_STATUSES without a code;
+                                                                too little money, in words that are certain
     Unknown          perhaps           never                    everything else once bytes have left
 
 The last row is the point: a repeated create may be billed twice and there is no key to prevent it, so only
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from prefect_seedance.client.exchange import (
     Envelope,
     Exchange,
+    amount,
     is_vendor_id,
     open_envelope,
     price,
@@ -41,7 +43,7 @@ SERVER_ERROR_CODE = "-1"
 # from something in between, perhaps after the vendor accepted.
 REFUSING_STATUSES = frozenset({400, 401, 404, 405, 413, 414, 415, 422})
 # All of 4xx but the two that are about time, not about the request: it may have been carried out.
-BUSY_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
+CERTAIN_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
 # A task id anywhere in what came back, even in half a JSON, in any of the spellings that clients have met.
 _NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*(?!0")[^"\s]|[1-9])|"id"\s*:\s*"(?:videos|vid)_', re.IGNORECASE)
 # The success of an answer that was cut before its task id.
@@ -68,12 +70,26 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortage:
+    """That the account has too little money.
+
+    Attributes:
+        required: What the video would cost in JimiCoin, None if that is not known.
+        available: What there is, None if that is not known.
+    """
+
+    required: float | None = None
+    available: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Certainly not accepted, and not worth repeating unchanged."""
 
     code: str
     message: str
     status_code: int | None
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +161,9 @@ def read_submission(exchange: Exchange) -> Outcome:
         return _unknown(exchange, f"a task id came without a success: {_said(envelope)}")
     if not envelope.document and _BEGINS_AS_SUCCESS.match(exchange.body):
         return _unknown(exchange, "it begins as a success, and ends before the task id")
+    if envelope.lacks_money and envelope.code != RATE_LIMIT_CODE and exchange.status_code in CERTAIN_STATUSES:
+        shortage = Shortage(amount(envelope.task.get("required")), amount(envelope.task.get("available")))
+        return Refused(envelope.error_code, envelope.message, exchange.status_code, shortage)
     if exchange.status_code == 429:
         return TooManyRequests(retry_after_seconds(exchange.headers))
     # A gateway's own envelope often repeats the status as the code, which says no more than the status does.
@@ -172,7 +191,11 @@ def _by_code(exchange: Exchange, envelope: Envelope) -> NotAccepted:
         return TooManyRequests(retry_after_seconds(exchange.headers))
     if envelope.code in REFUSING_CODES:
         return Refused(envelope.code, envelope.message, exchange.status_code)
-    if envelope.code == SERVER_ERROR_CODE and BUSY_WORDS in envelope.message and exchange.status_code in BUSY_STATUSES:
+    if (
+        envelope.code == SERVER_ERROR_CODE
+        and BUSY_WORDS in envelope.message
+        and exchange.status_code in CERTAIN_STATUSES
+    ):
         return Busy(envelope.message)
     return _unknown(exchange, _said(envelope))
 

@@ -32,6 +32,7 @@ from prefect_seedance.client.outcome import (
     NotAccepted,
     Outcome,
     Refused,
+    Shortage,
     TooManyRequests,
     Unknown,
 )
@@ -136,13 +137,16 @@ def error_of(outcome: NotAccepted) -> errors.SeedanceError:
             return errors.VendorBusy(code="-1", vendor_message=message)
         case Unknown(reason, excerpt, status_code):
             return errors.OutcomeUnknown(reason, excerpt=excerpt, status_code=status_code)
+        case Refused(code, message, status_code, Shortage(required, available)):
+            return errors.InsufficientBalance(
+                required=required, available=available, code=code, vendor_message=message, status_code=status_code
+            )
         case Refused(code, message, status_code):
-            kind = errors.SubmissionRefused
-            if code == "20002":
-                kind = errors.InvalidParameters
-            elif code == "20001" or (not code and status_code == 401):
-                kind = errors.AuthenticationFailed
-            return kind(code=code, vendor_message=message, status_code=status_code)
+            kind = {"20001": errors.AuthenticationFailed, "20002": errors.InvalidParameters}.get(
+                code, errors.SubmissionRefused
+            )
+            explanation = "" if code else errors.REFUSED_ON_THE_WAY
+            return kind(explanation, code=code, vendor_message=message, status_code=status_code)
 
 
 class SubmissionRetries:

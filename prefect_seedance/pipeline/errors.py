@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prefect_seedance.client.errors import AuthenticationFailed, SeedanceError, TaskError, VideoFailed
+from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed
 from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped, TaskNotRecorded
@@ -18,14 +18,6 @@ from prefect_seedance.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
-
-
-def is_refused_key(error: object) -> bool:
-    """Tell whether the vendor itself refused the key, which asking again does not cure.
-
-    A bare 403, without the vendor's envelope, is the page of a firewall or a proxy in between, and may pass.
-    """
-    return isinstance(error, AuthenticationFailed) and (bool(error.code) or error.status_code != 403)
 
 
 class WaitStopped(TaskError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
-from prefect_seedance.client.outcome import Outcome, TooManyRequests
+from prefect_seedance.client.outcome import Outcome, Refused, Shortage, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.record import Run
@@ -25,6 +26,13 @@ from prefect_seedance.storage.templates import render
 
 def _never() -> bool:
     return False
+
+
+def _with_what_is_known(shortage: Shortage, evidence: Evidence) -> Shortage:
+    """Fill in what the vendor's refusal leaves out."""
+    required = evidence.price if shortage.required is None else shortage.required
+    available = evidence.balance_before if shortage.available is None else shortage.available
+    return Shortage(required, available)
 
 
 def submit(
@@ -65,8 +73,10 @@ def submit(
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
+    evidence = Evidence()
 
     def before_claim(nonce: str) -> Evidence:
+        nonlocal evidence
         require_valid(order.prepared)
         destination.store.require_conditions()
         with suppress(ValueError):  # a template that renders no key: whoever delivers names the video by the store's
@@ -75,8 +85,10 @@ def submit(
         balance = shared.balance(account, order.intent, cancelled) if preflight else None
         price = shared.price(order.prepared, account, order.intent, cancelled, observer)
         if price is None:
-            return Evidence(balance_before=balance)
-        return Evidence(price=price.coins, price_source=price.source, balance_before=balance)
+            evidence = Evidence(balance_before=balance)
+        else:
+            evidence = Evidence(price=price.coins, price_source=price.source, balance_before=balance)
+        return evidence
 
     def post(seconds: float, may_send: Callable[[], bool]) -> Outcome:
         gate = gate_for(account)
@@ -85,6 +97,8 @@ def submit(
             outcome = client.submit_video(order.prepared, timeout=seconds, may_send=may_send)
         if isinstance(outcome, TooManyRequests):
             gate.limited(outcome.retry_after or polling.POLL_SECONDS)
+        if isinstance(outcome, Refused) and outcome.shortage is not None:
+            return replace(outcome, shortage=_with_what_is_known(outcome.shortage, evidence))
         return outcome
 
     def balance_now() -> float | None:

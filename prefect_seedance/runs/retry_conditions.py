@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from prefect.client.schemas.objects import State
 
-from prefect_seedance.client.errors import ConfigurationError, InvalidRequest, TaskError, TaskNotFound
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidRequest,
+    TaskError,
+    TaskNotFound,
+)
 from prefect_seedance.journal.errors import RecordDamaged, RecordTooNew, SubmissionStopped
-from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped, is_refused_key
+from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     BadKey,
@@ -22,6 +28,7 @@ from prefect_seedance.storage.errors import (
 #: Faults that a retry within seconds does not cure; what is not listed may pass, and repeating costs nothing.
 _LASTING = (
     AlreadyExists,
+    AuthenticationFailed,
     BadKey,
     BadLocation,
     ConfigurationError,
@@ -56,4 +63,4 @@ def may_pass(state: State[object]) -> bool:
     failure = failure_of(state)
     if isinstance(failure, WaitStopped | VideoNotStored) and failure.__cause__ is not None:
         failure = failure.__cause__
-    return not (isinstance(failure, _LASTING) or is_refused_key(failure))
+    return not isinstance(failure, _LASTING)

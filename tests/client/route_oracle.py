@@ -66,10 +66,11 @@ def refused_everywhere(request: Mapping[str, Any]) -> set[str]:
     """Name the fields that no model at all could take."""
     fields: set[str] = set()
     prompt = request.get("prompt", "")
-    if not prompt.strip():
+    if all(character.isspace() or character in "\u200b\u2060\ufeff" for character in prompt):
         fields.add("prompt")
-    for character in prompt:
-        if unicodedata.category(character) == "Cc" and character not in "\n\t":
+    for character in prompt.strip():
+        # Each of these ends a line somewhere, but for the tab.
+        if unicodedata.category(character) == "Cc" and character not in "\n\t\r\v\f\x85":
             fields.add("prompt")
     if request.get("duration", 5) < 1:
         fields.add("duration")

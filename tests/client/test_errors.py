@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from prefect_seedance.client import errors
-from prefect_seedance.client.outcome import Busy, NeverSent, Refused, TooManyRequests, Unknown
+from prefect_seedance.client.outcome import Busy, NeverSent, Refused, Shortage, TooManyRequests, Unknown
 from prefect_seedance.client.retry import error_of
 
 
@@ -34,6 +34,7 @@ EXAMPLES: list[errors.SeedanceError] = [
     errors.RateLimited(status_code=429, retry_after=300.0),
     errors.VendorBusy(code="-1", vendor_message="系统繁忙，请稍后重试"),
     errors.TaskNotFound("videos_1", status_code=404, excerpt="<html>"),
+    errors.InsufficientBalance(required=2.0, available=0.5, status_code=200, code="40201", vendor_message="余额不足"),
     errors.SubmissionRefused(status_code=402, code="40201", vendor_message="余额不足"),
     errors.UnexpectedAnswer("a web page", transient=True, status_code=502, excerpt="<html>"),
     errors.WrongTask("videos_1", "videos_2", status_code=200, code="20000"),
@@ -96,6 +97,17 @@ def test_an_authentication_error_says_enough_without_a_text_of_the_vendor() -> N
     assert "did not accept the API key" in str(errors.AuthenticationFailed(code="20001"))
 
 
+def test_a_lack_of_money_says_what_is_needed_and_what_is_there() -> None:
+    error = error_of(Refused("", "余额不足", 403, Shortage(2.5, 0.5)))
+    assert "needs about 2.5 JimiCoin. 0.5 JimiCoin were available. Top up" in str(error)
+    assert "API key" not in str(error)
+
+
+def test_a_page_under_401_is_not_said_to_be_the_vendors_word_on_the_key() -> None:
+    error = str(error_of(Refused("", "the answer is a web page, titled 'Sign in'", 401)))
+    assert "titled 'Sign in'" in error and "does not say that the API key is wrong" in error
+
+
 def test_problems_are_listed_and_kept() -> None:
     error = EXAMPLES[1]
     assert isinstance(error, errors.InvalidRequest)
@@ -112,7 +124,9 @@ def test_problems_are_listed_and_kept() -> None:
         (Busy("系统繁忙"), errors.VendorBusy),
         (Unknown("ReadTimeout"), errors.OutcomeUnknown),
         (Refused("20001", "", 200), errors.AuthenticationFailed),
-        (Refused("", "", 401), errors.AuthenticationFailed),
+        (Refused("", "the answer is a web page", 401), errors.SubmissionRefused),
+        (Refused("", "用户额度不足", 403, Shortage()), errors.InsufficientBalance),
+        (Refused("20002", "余额不足", 200, Shortage(2.0, 0.5)), errors.InsufficientBalance),
         (Refused("20002", "duration", 200), errors.InvalidParameters),
         (Refused("", "the answer is a web page", 404), errors.SubmissionRefused),
     ],

@@ -72,6 +72,8 @@ def test_a_number_out_of_every_range_is_not_answered(model: type[BaseModel], nam
     [
         (VideoTask, "progress", 100, 100),
         (VideoTask, "progress", "40.7", 40),
+        (VideoTask, "progress", " 100% ", 100),
+        (VideoTask, "progress", "101%", None),
         (VideoTask, "progress", 101, None),
         (VideoTask, "progress", -1, None),
         (VideoTask, "cost", 0, 0.0),
@@ -126,6 +128,8 @@ def test_every_moment_of_a_model_is_in_every_calendar(value: object) -> None:
         ("HTTPS://Media.example.com/A.mp4?Sign=X%2f", "https://Media.example.com/A.mp4?Sign=X%2f"),
         (" \t\n https://media.example.com/a.mp4 \r\n", "https://media.example.com/a.mp4"),
         ("\ufeffhttps://media.example.com/a.mp4\u200b", "https://media.example.com/a.mp4"),
+        (' "https://media.example.com/a.mp4" ', "https://media.example.com/a.mp4"),
+        ("<https://media.example.com/a.mp4>", "https://media.example.com/a.mp4"),
         ("https://media.example.com/a\n.mp4\x00", "https://media.example.com/a.mp4"),
         ("//media.example.com/a.mp4", "https://media.example.com/a.mp4"),
         ("Http://media.example.com/a.mp4", "http://media.example.com/a.mp4"),
@@ -159,12 +163,40 @@ def test_odd_entries_of_a_list_are_left_out() -> None:
         ("FAILED", "failed"),
         ("canceled", "canceled"),
         ("Cancelled", "canceled"),
+        ("done", "completed"),
+        ("Finished", "completed"),
+        ("SUCCEEDED", "completed"),
+        ("ＳＵＣＣＥＳＳ", "completed"),
+        ("TASK_STATUS_SUCCEED", "completed"),
+        ("已完成", "completed"),
+        ("FAILURE", "failed"),
+        ("fail", "failed"),
+        ("expired", "failed"),
+        ("Rejected", "failed"),
+        ("aborted", "canceled"),
+        ("IN-PROGRESS", "running"),
+        (" in progress ", "running"),
+        ("NOT_START", "running"),
+        ("generating", "running"),
+        ("error", "running"),
+        ("TIMEOUT", "running"),
+        ("3", "running"),
         ("reticulating", "running"),
         ("", "running"),
     ],
 )
 def test_a_status_has_one_meaning_and_an_unknown_one_means_running(status: str, state: str) -> None:
     assert VideoTask(task_id="videos_1", status=status).state == state
+
+
+@pytest.mark.parametrize("known", ["completed", "IN_QUEUE", "Failure", "cancelled", ""])
+def test_a_known_status_is_not_named(known: str) -> None:
+    assert VideoTask(task_id="videos_1", status=known).unknown_status == ""
+
+
+@pytest.mark.parametrize("status", ["reviewing", "error", "2", "x" * 500])
+def test_a_status_that_is_not_known_is_named_and_cut(status: str) -> None:
+    assert VideoTask(task_id="videos_1", status=status).unknown_status == status[:80]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from prefect_seedance.client.errors import UnexpectedAnswer
 from prefect_seedance.client.exchange import Exchange
+from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Refused, Unknown, read_submission
 from prefect_seedance.client.sync_client import SeedanceClient
 from tests.client.wire_server import WireServer, answer
@@ -89,7 +91,22 @@ def test_where_no_link_is_the_one_beside_it_counts(result: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "status", [None, 3, 2.0, True, [], {}, "done", "finished", "completed\u200b", "Succeeded"], ids=repr
+    "status",
+    [
+        None,
+        3,
+        2.0,
+        True,
+        [],
+        {},
+        {"phase": "done"},
+        {"failed": ""},
+        ["done"],
+        "reviewing",
+        "completed\u200b",
+        "Succeeded",
+    ],
+    ids=repr,
 )
 def test_an_odd_status_is_the_end_only_with_the_whole_progress_and_a_link(status: object) -> None:
     made = with_task(status=status)
@@ -102,6 +119,216 @@ def test_an_odd_status_is_the_end_only_with_the_whole_progress_and_a_link(status
     ):
         with WireServer([answer(body=body)]) as server, SeedanceClient(KEY, server.url) as client:
             assert client.get_video("videos_1").state == state
+
+
+def asked(document: object) -> VideoTask:
+    """Ask a server that answers with a document about a task."""
+    with WireServer([answer(document=document)]) as server, SeedanceClient(KEY, server.url, max_retries=0) as client:
+        return client.get_video("videos_1")
+
+
+MADE: dict[str, object] = {
+    "new-api": {
+        "code": "success",
+        "message": "",
+        "data": {
+            "task_id": "videos_1",
+            "action": "referenceGenerate",
+            "status": "SUCCESS",
+            "fail_reason": LINK,
+            "progress": "100%",
+            "result_url": LINK,
+            "original_result_url": "https://media.example.com/small.mp4",
+            "data": {"id": "upstream", "status": "succeeded", "content": {"video_url": LINK}},
+        },
+    },
+    "one-api, with the link in no other place": {
+        "code": "success",
+        "data": {"task_id": "videos_1", "status": "SUCCESS", "fail_reason": LINK},
+    },
+    "Ark": {
+        "id": "videos_1",
+        "model": "m",
+        "status": "succeeded",
+        "content": {"video_url": LINK, "last_frame_url": "https://media.example.com/last"},
+    },
+    "Kie": {
+        "code": 200,
+        "msg": "success",
+        "data": {
+            "taskId": "videos_1",
+            "state": "success",
+            "param": json.dumps({"input": {"image_urls": ["https://a.example.com/in.mp4"]}}),
+            "resultJson": json.dumps({"resultUrls": [LINK]}),
+        },
+    },
+    "DashScope": {
+        "request_id": "r",
+        "output": {"task_id": "videos_1", "task_status": "SUCCEEDED", "video_url": LINK},
+    },
+    "Kling": {
+        "code": 0,
+        "message": "ok",
+        "data": {
+            "task_id": "videos_1",
+            "task_status": "succeed",
+            "task_result": {"videos": [{"id": "v", "url": LINK, "cover_url": "https://a.example.com/c.mp4"}]},
+        },
+    },
+    "fal": {"success": True, "data": {"video": {"url": LINK, "content_type": "video/mp4"}}},
+    "the task in the result": {"code": 0, "msg": "ok", "result": TASK},
+    "the task without an envelope's payload": {"code": 0, "msg": "ok", **TASK},
+    "the task two levels down": {"code": "200", "data": {"data": {**TASK, "result": None, "url": LINK}}},
+    "the status round the task": {"code": 0, "data": {"status": "done", "task": {"id": "videos_1"}, "url": LINK}},
+    "the link beside the task": {"code": 0, "data": {"task_id": "videos_1", "status": "done"}, "video": [LINK]},
+    "a number for the outer status": {"code": 0, "data": {**TASK, "status": 200, "task": {"status": "finished"}}},
+    "a status that says nothing, and no progress": {"code": 0, "data": {"task_id": "videos_1", "video_url": LINK}},
+}
+
+
+@pytest.mark.parametrize("document", MADE.values(), ids=MADE.keys())
+def test_a_finished_task_of_a_kindred_gateway_is_finished(document: object) -> None:
+    task = asked(document)
+    assert (task.task_id, task.state, task.video_url, task.rival_links) == ("videos_1", "completed", LINK, ())
+
+
+ELSEWHERE: dict[str, dict[str, Any]] = {
+    "url": {"url": LINK},
+    "url of the result": {"result": {"url": LINK, "image_url": ""}},
+    "no documented one": {"result": {"video_url": "", "url": LINK}},
+    "content": {"content": {"video_url": LINK}},
+    "far in": {"data": {"output": {"video_url": LINK}}},
+    "videos": {"videos": [{"url": LINK}]},
+    "outputs": {"outputs": [LINK]},
+    "the same in several places": {"url": LINK, "mediaUrl": LINK, "video": {"url": LINK}},
+    "one file under two signatures": {"url": LINK, "download_url": "https://media.example.com/a.mp4?sign=2"},
+    "JSON in a text": {"result": json.dumps({"videos": [{"url": LINK}]})},
+    "JSON in JSON in a text": {"result": json.dumps({"raw": json.dumps({"video_url": LINK})})},
+    "blanks and quotes": {"url": f' "{LINK}"\n'},
+    "quotes in JSON in a text": {"output": json.dumps(LINK)},
+    "beside pictures": {
+        "video_url": {"url": LINK, "cover": "https://a.example.com/c.mp4"},
+        "thumbnail_url": "https://a.example.com/t",
+        "poster": "https://a.example.com/p.mp4",
+        "last_frame_url": "https://a.example.com/l",
+        "links": ["https://a.example.com/x.png", "https://a.example.com/y.mp3"],
+    },
+    "beside what was asked for": {
+        "url": LINK,
+        "reference_videos": ["https://a.example.com/1.mp4"],
+        "images": ["https://a.example.com/2"],
+        "input": {"video_url": "https://a.example.com/3.mp4"},
+        "request": {"video": "https://a.example.com/4.mp4"},
+        "firstImage": "https://a.example.com/5",
+        "content": [
+            {"role": "reference_video", "video_url": {"url": "https://a.example.com/6.mp4"}},
+            {"type": "image_url", "url": "https://a.example.com/7"},
+        ],
+        "callback_url": "https://a.example.com/8",
+    },
+    "beside a link to a page": {"url": LINK, "link": "https://console.example.com/tasks/1"},
+    "beside one that is not safe": {"url": LINK, "video": "http://media.example.com/b.mp4"},
+    "a result that is a resource": {"resource": {"url": LINK}},
+    "an image made into a video": {"type": "image_to_video", "url": LINK},
+}
+
+
+@pytest.mark.parametrize("fields", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_the_only_link_to_a_video_is_taken_wherever_it_is(fields: dict[str, Any]) -> None:
+    assert asked({**DOCUMENT, "data": {**TASK, "result": None, **fields}}).video_url == LINK
+
+
+@pytest.mark.parametrize("name", ["url", "video_url", "result_url", "videoUrl", "videos", "resultUrls", "output"])
+def test_a_link_whose_path_names_no_file_is_known_by_its_field(name: str) -> None:
+    link = "https://media.example.com/v/1?sign=2"
+    assert asked({**DOCUMENT, "data": {**TASK, "result": None, name: link}}).video_url == link
+
+
+def test_the_documented_field_wins_over_every_other() -> None:
+    other = {"url": "https://a.example.com/b.mp4", "videos": ["https://a.example.com/c.mp4"]}
+    task = asked({**DOCUMENT, "data": {**TASK, **other}})
+    assert (task.video_url, task.rival_links) == (LINK, ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"videos": [LINK, "https://media.example.com/b.mp4?sign=2"]},
+        {"url": LINK, "content": {"video_url": "https://media.example.com/b.mp4?sign=2"}},
+        {"result": {"video_url": [LINK, "https://media.example.com/b.mp4?sign=2"]}},
+    ],
+    ids=repr,
+)
+def test_of_two_links_none_is_taken_and_both_are_shown_without_signatures(fields: dict[str, Any]) -> None:
+    task = asked({**DOCUMENT, "data": {**TASK, "result": None, **fields}})
+    assert task.video_url == "" and task.state == "completed"
+    assert task.rival_links == ("https://media.example.com/a.mp4", "https://media.example.com/b.mp4")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"poster": "https://a.example.com/p.mp4", "url": "https://a.example.com/p.png"},
+        {"images": ["https://a.example.com/i.mp4"], "reference_videos": [LINK], "input": {"url": LINK}},
+        {"help": "https://a.example.com/docs", "message": f"see {LINK}"},
+        {"url": "javascript:alert(1)", "video": "a.mp4", "videos": [[], None, 7]},
+    ],
+    ids=repr,
+)
+def test_what_is_no_result_is_not_taken_for_the_video(fields: dict[str, Any]) -> None:
+    task = asked({**DOCUMENT, "data": {**TASK, "result": None, **fields}})
+    assert not task.video_url.startswith("http") and task.rival_links == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"fail_reason": "no face"}, "no face"),
+        ({"error": {"code": "x", "message": "no face"}}, "no face"),
+        ({"error_message": "no face", "reason": "other"}, "no face"),
+        ({"fail_reason": LINK, "error": "no face"}, "no face"),
+        ({"error_message": LINK}, ""),
+    ],
+)
+def test_why_a_task_failed_is_read_from_whichever_field_has_it(data: dict[str, Any], words: str) -> None:
+    task = asked({**DOCUMENT, "data": {"task_id": "videos_1", "status": "FAILURE", **data}})
+    assert (task.state, task.error_message) == ("failed", words)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"code": 0, "data": {"task_id": "videos_1", "status": "retrying", "data": {"status": "failed"}}},
+        {"code": 0, "data": {"task_id": "videos_1", "status": "IN_PROGRESS", "output": {"task_status": "FAILED"}}},
+        {"code": 0, "data": {"task_id": "videos_1", "status": 2}},
+    ],
+    ids=repr,
+)
+def test_the_outer_word_decides_since_a_failure_behind_it_may_be_made_good(document: object) -> None:
+    assert asked(document).state == "running"
+
+
+FAILED = {"task_id": "videos_1", "status": "failed"}
+NO_VERDICT: dict[str, tuple[int, object]] = {
+    "a code of no success": (200, {"code": 50007, "msg": "x", "data": FAILED}),
+    "a flag for a code": (200, {"code": False, "data": FAILED}),
+    "a fraction for a code": (200, {"code": 7.5, "data": FAILED}),
+    "no success": (200, {"success": False, "data": FAILED}),
+    "an error beside it": (200, {"error": {"code": "x"}, "data": FAILED}),
+    "a kindred success beside an error": (200, {"code": 200, "error": "x", "data": FAILED}),
+    "a kindred success under another status": (502, {"code": "success", "data": FAILED}),
+    "a bare task under another status": (502, FAILED),
+}
+
+
+@pytest.mark.parametrize(("status", "document"), NO_VERDICT.values(), ids=NO_VERDICT.keys())
+def test_an_answer_that_is_no_success_is_no_verdict_on_a_task(status: int, document: object) -> None:
+    with (
+        WireServer([answer(status, document)]) as server,
+        SeedanceClient(KEY, server.url, max_retries=0) as client,
+        pytest.raises(UnexpectedAnswer),
+    ):
+        client.get_video("videos_1")
 
 
 def test_a_status_that_says_it_runs_is_believed_whatever_stands_beside_it() -> None:

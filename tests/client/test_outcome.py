@@ -19,6 +19,7 @@ from prefect_seedance.client.outcome import (
     NeverSent,
     Outcome,
     Refused,
+    Shortage,
     TooManyRequests,
     Unknown,
     read_submission,
@@ -122,11 +123,71 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "success with a list for data": (answered(200, envelope(20000, [TASK])), Accepted),
     "refusal with a task id": (answered(200, envelope(20002, TASK)), Unknown),
     "success without an id under HTTP 400": (answered(400, envelope(20000)), Unknown),
-    "code true": (answered(200, envelope(True, TASK)), Unknown),
+    "code true": (answered(200, envelope(True, TASK)), Accepted),
+    "code true without a task": (answered(200, envelope(True)), Unknown),
+    "code false": (answered(200, envelope(False, TASK)), Unknown),
+    "code 200": (answered(200, envelope(200, TASK)), Accepted),
+    "code 200 as text, under HTTP 201": (answered(201, envelope("200", TASK)), Accepted),
+    "code 200 under HTTP 400": (answered(400, envelope(200, TASK)), Unknown),
+    "code 200 under HTTP 502": (answered(502, envelope(200, TASK)), Unknown),
+    "code 200 beside an error": (answered(200, {**envelope(200, TASK), "error": {"code": 5}}), Unknown),
+    "code 200 and no success": (answered(200, {**envelope(200, TASK), "success": False}), Unknown),
+    "code success": (answered(200, {"code": "success", "message": "", "data": TASK}), Accepted),
+    "code OK": (answered(200, envelope("OK", TASK)), Accepted),
+    "code success under HTTP 429": (answered(429, {"code": "success", "data": None}), TooManyRequests),
+    "success instead of a code": (answered(200, {"success": True, "data": TASK}), Accepted),
+    "success beside the code of a refusal": (answered(200, {**envelope(20002), "success": True}), Refused),
+    "a task under another name": (answered(200, {"code": 0, "msg": "ok", "result": TASK}), Accepted),
+    "a task in the response": (answered(200, {"code": 0, "data": None, "response": TASK}), Accepted),
+    "a task in the output": (answered(200, {"code": "200", "output": {"task_id": "videos_1"}}), Accepted),
+    "a task within the data": (answered(200, envelope(0, {"data": {"task_id": "videos_1"}})), Accepted),
+    "a task and its id within the data": (answered(200, envelope(0, {"task": {"id": "videos_1"}})), Accepted),
+    "a task beside the code": (answered(200, {"code": 0, "msg": "ok", "task_id": "videos_1"}), Accepted),
+    "the id in another spelling": (answered(200, envelope(0, {"taskId": "videos_1"})), Accepted),
+    "a file's id within the data": (answered(200, envelope(0, {"result": {"id": "videos_1"}})), Unknown),
+    "the id of an envelope": (answered(200, {"code": 0, "msg": "ok", "id": "videos_1"}), Unknown),
+    "refusal with the id of an envelope": (answered(200, {**envelope(20002), "id": "request_1"}), Refused),
+    "refusal with a task beside the code": (answered(200, {**envelope(20002), "task_id": "videos_1"}), Unknown),
+    "refusal with a task within the data": (answered(200, envelope(20002, {"data": TASK})), Unknown),
     "code null": (answered(200, envelope(None, TASK)), Unknown),
     "code a list": (answered(200, envelope([20000], TASK)), Unknown),
     "code a fraction": (answered(200, envelope(20000.0, TASK)), Accepted),
     "no code": (answered(200, TASK), Unknown),
+    "no money, in the vendor's words": (answered(200, envelope(50007, msg="余额不足，请充值")), Refused),
+    "no money, in the vendor's words and with a status": (
+        answered(402, envelope(402, msg="Credits insufficient")),
+        Refused,
+    ),
+    "no money under code -1": (answered(200, envelope(-1, msg="用户额度不足, 剩余额度: ＄-0.000002")), Refused),
+    "no money, and too many requests": (answered(200, envelope(40000, msg="余额不足")), TooManyRequests),
+    "no money, but a task": (answered(200, envelope(50007, TASK, "余额不足")), Unknown),
+    "no money, under HTTP 500": (answered(500, envelope(50007, msg="余额不足")), Unknown),
+    "no money, under HTTP 408": (answered(408, envelope(50007, msg="余额不足")), Unknown),
+    "no money, but only in a prompt that is repeated": (
+        answered(200, envelope(50007, msg="failed: a shop sign that says 余额不足")),
+        Unknown,
+    ),
+    "no money in new-api's code": (
+        answered(403, {"error": {"code": "insufficient_user_quota", "message": "x", "type": "new_api_error"}}),
+        Refused,
+    ),
+    "no money in OpenAI's code": (answered(429, {"error": {"code": "insufficient_quota", "message": "x"}}), Refused),
+    "no money in new-api's code, but a task": (
+        answered(403, {"error": {"code": "insufficient_user_quota"}, "data": {"task_id": "videos_1"}}),
+        Unknown,
+    ),
+    "no money in new-api's code, under HTTP 502": (
+        answered(502, {"error": {"code": "insufficient_user_quota", "message": "x"}}),
+        Unknown,
+    ),
+    "no money in new-api's code, sent as a page": (
+        answered(403, {"error": {"code": "insufficient_user_quota"}}, content_type="text/html"),
+        Unknown,
+    ),
+    "no money in words alone, under HTTP 402": (answered(402, {"error": {"message": "Insufficient credits"}}), Refused),
+    "no money in words alone, under HTTP 403": (answered(403, {"error": {"message": "余额不足"}}), Unknown),
+    "HTTP 402 alone": (answered(402, {"message": "pay"}), Unknown),
+    "a page that asks for money": (answered(402, b"<html>Insufficient credits</html>"), Unknown),
     "a page": (answered(200, b"<!doctype html><html>"), Unknown),
     "a gateway's page": (answered(502, b"<html>"), Unknown),
     "a gateway's time-out": (answered(504, b"error code: 504"), Unknown),
@@ -231,6 +292,41 @@ def test_an_unknown_outcome_is_kept_as_evidence() -> None:
     assert "\x1b" not in outcome.excerpt
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "余额不足",
+            "您的账户余额不足，请充值",
+            "用户额度不足, 剩余额度: 0",
+            "当前令牌额度不足",
+            "积分不足",
+            "账户已欠费",
+            "JimiCoin余额不足",
+        ),
+        *("user quota is not enough (request id: 1)", "Insufficient balance", "Your credits are insufficient."),
+        *(
+            "The current credits are insufficient. Please top up.",
+            "not enough credits",
+            "Insufficient user quota",
+            "Insufficient JimiCoin",
+        ),
+    ],
+)
+def test_a_lack_of_money_is_known_by_how_gateways_word_it(text: str) -> None:
+    outcome = read_submission(answered(200, envelope(50007, {"required": 2, "available": "0.5"}, text)))
+    assert outcome == Refused("50007", text, 200, Shortage(2.0, 0.5))
+
+
+def test_a_page_says_what_it_calls_itself_and_who_sent_it() -> None:
+    page = b"<!DOCTYPE html><title>\n Sign in &amp; accept sk_secret\x1b[2J</title>"
+    headers = {"Server": "cloudflare\x1b", "content-type": "text/html"}
+    outcome = read_submission(Exchange(status_code=511, body=page, headers=headers, secret="sk_secret"))
+    assert isinstance(outcome, Unknown)
+    words = "the answer is a web page, titled 'Sign in & accept ***\ufffd[2J', from the server 'cloudflare\ufffd'"
+    assert outcome.reason == f"HTTP 511: {words}"
+
+
 @pytest.mark.parametrize("cut", range(2030, 2050))
 def test_no_half_of_the_key_is_kept_where_the_excerpt_ends(cut: int) -> None:
     page = b"<" + b"x" * cut + b" sk_abcdefgh" + b"x" * 50
@@ -326,7 +422,7 @@ ENVELOPES = st.fixed_dictionaries(
 ).map(lambda document: json.dumps(document).encode())
 BODIES = st.binary() | JSON.map(lambda document: json.dumps(document).encode()) | ENVELOPES
 STATUSES = st.sampled_from([200, 201, 301, 303, 400, 401, 404, 408, 429, 499, 500, 502, 504, 524])
-SUCCESSES = ("20000", "0")
+SUCCESSES = ("20000", "0", "200", "success", "ok", "True")
 
 
 @given(status=STATUSES | st.integers(100, 599), body=BODIES, cut=st.integers(0, 400))

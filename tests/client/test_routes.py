@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.problems import Problem
-from prefect_seedance.client.request.references import check_references
-from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.references import check_references, require_valid
+from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.client.request.wire import request_body
 from tests.client import route_oracle as oracle
 from tests.client.pages import LATER, PAGES, SECRET, Fields, address, addresses, asked, page_of
@@ -47,7 +47,9 @@ def refusal_of(fields: Fields) -> ValidationError | None:
 
 def problems_of(fields: Fields) -> list[Problem]:
     """Ask for the problems of a request that may be one that cannot be made."""
-    return check(VideoRequest.model_construct(**fields))
+    prompt = fields.get("prompt", "")
+    cleaned = canonical_text(prompt) or prompt if isinstance(prompt, str) else prompt
+    return check(VideoRequest.model_construct(**fields | {"prompt": cleaned}))
 
 
 def warned(fields: Fields) -> set[str]:
@@ -138,7 +140,7 @@ frame = mostly(
 )
 prompts = mostly(
     st.sampled_from(["A paper boat", "一只纸船", "line\nline\ttab", "x" * 5000]),
-    st.one_of(st.text(max_size=8), st.sampled_from(["", " \n", "x" * 5001, "a\x00b", "a\rb", "船" * 5001])),
+    st.one_of(st.text(max_size=8), st.sampled_from(["", " \n", "x" * 5001, "a\x00b", "a\r\vb", "\ufeff", "船" * 5001])),
 )
 requests = st.fixed_dictionaries(
     {
@@ -196,7 +198,9 @@ def expected_body(fields: Fields) -> Fields:
     model = fields["other_model"] or fields["model"]
     body = {
         "model": model,
-        "prompt": unicodedata.normalize("NFC", fields["prompt"]).strip(),
+        "prompt": "\n".join(
+            re.split("\r\n|[\r\v\f\x85\u2028\u2029]", unicodedata.normalize("NFC", fields["prompt"]))
+        ).strip(),
         "duration": fields["duration"],
     }
     if fields["resolution"] != "auto" and not oracle.ignores_resolution(model):
@@ -686,17 +690,97 @@ def test_a_prompt_is_sent_as_it_was_written(prompt: str) -> None:
         assert not [problem for problem in check(request) if problem.field == "prompt"], model
 
 
-@pytest.mark.parametrize("prompt", ["", " ", "\n\t \n", "\u3000"], ids=ascii)
+LINE_ENDS = ["\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+def test_the_lines_of_a_prompt_end_in_one_way_however_they_were_typed(end: str) -> None:
+    request = VideoRequest(prompt=f"{end}first{end}{end}\tsecond{end}")
+    assert request.prompt == request_body(request)["prompt"] == "first\n\n\tsecond"
+
+
+def test_what_an_editor_counts_as_one_character_is_one_in_the_limit() -> None:
+    assert VideoRequest(prompt="x" * 2499 + "\r\n" * 2 + "x" * 2499, model="seedance2.0-md")
+
+
+@pytest.mark.parametrize(
+    "around", ["\ufeff", "\u200b", "\u2060", "\xa0", "\u202f", "\u3000", "\t", "\ufeff\r\n\xa0"], ids=ascii
+)
+def test_what_comes_along_with_pasted_text_is_left_out(around: str) -> None:
+    assert VideoRequest(prompt=f"{around}A paper boat{around}").prompt == "A paper boat"
+
+
+IMAGE, VIDEO, AUDIO = (address(f"0.{ending}") for ending in ("png", "mp4", "mp3"))
+MISSING: dict[str, tuple[Fields, str]] = {
+    "the third of two images": (
+        {"prompt": "The boat of @image3", "images": [IMAGE] * 2},
+        "it names @image3, but there are 2 images. Name image 1 to 2, or add what is missing.",
+    ),
+    "in Chinese": ({"prompt": "让@图片3中的人走过", "images": [IMAGE] * 2}, "names @图片3, but there are 2 images"),
+    "with a full-width at": ({"prompt": "＠图２", "images": [IMAGE]}, "names ＠图２, but there is 1 image."),
+    "capital, with a space": ({"prompt": "@Image 2 walks"}, "names @Image 2, but there are no images"),
+    "after another word": ({"prompt": "boat,@img_9."}, "names @img_9"),
+    "several": ({"prompt": "@image1 @image4, @image7 @image4", "images": [IMAGE]}, "@image4 and @image7, but"),
+    "number 0": ({"prompt": "@image0", "images": [IMAGE]}, "names @image0, but there is 1 image"),
+    "beside a frame": ({"prompt": "@image2", "first_image": IMAGE}, "names @image2, but there is 1 image"),
+    "a video": ({"prompt": "as in @video2", "reference_videos": [VIDEO]}, "@video2, but there is 1 video."),
+    "a video in Chinese": ({"prompt": "如@视频1", "images": [IMAGE]}, "names @视频1, but there are no videos"),
+    "an audio": ({"prompt": "@audio1", "images": [IMAGE]}, "names @audio1, but there are no audios"),
+    "an audio in Chinese": (
+        {"prompt": "@音频2", "images": [IMAGE], "reference_audios": [AUDIO]},
+        "names @音频2, but there is 1 audio.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "words"), MISSING.values(), ids=MISSING.keys())
+@pytest.mark.parametrize("other_model", ["", "seedance9-new"])
+def test_a_reference_that_the_prompt_names_and_nobody_gave_is_warned_of(
+    fields: Fields, words: str, other_model: str
+) -> None:
+    request = VideoRequest(**fields, other_model=other_model)
+    (found,) = (problem for problem in require_valid(request) if problem.rule == "named references")
+    assert (found.field, found.level) == ("prompt", "warn")
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt": "The boats of @image1, @图片2 and @Image 2", "images": [IMAGE] * 2},
+        {"prompt": "From @image1 to @image2", "first_image": IMAGE, "last_image": IMAGE},
+        {"prompt": "@视频1 @音频1", "reference_videos": [VIDEO], "reference_audios": [AUDIO]},
+        {"prompt": "It names none", "images": [IMAGE] * 2},
+        {"prompt": "Write me@image3.example.com, image 7, @imagery3, @image3d, @images, 图3, @someone 4"},
+    ],
+    ids=lambda fields: fields["prompt"][:20],
+)
+def test_what_is_there_or_names_no_reference_is_not_warned_of(fields: Fields) -> None:
+    request = VideoRequest(**fields)
+    assert not [problem for problem in check(request) if problem.rule == "named references"]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " ", "\n\t \n", "\u3000", "\r\n", "\ufeff", "\u200b \u2060", "\x85\u2028"], ids=ascii
+)
 def test_a_blank_prompt_is_refused(prompt: str) -> None:
     error = refusal_of({"prompt": prompt})
     assert error and fields_named(error) == {"prompt"}
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x07", "\x08", "\r", "\x1b", "\x7f", "\x85", "\x9f"], ids=ascii)
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\x08", "\x1b", "\x1c", "\x7f", "\x9f"], ids=ascii)
 def test_a_control_character_is_refused_and_not_repeated(character: str) -> None:
     error = refusal_of({"prompt": f"A paper{character} boat"})
     assert error and fields_named(error) == {"prompt"}
     assert character not in error.errors()[0]["msg"]
+    assert f"U+{ord(character):04X}" in error.errors()[0]["msg"] and "position 7" in error.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize("field", ["take", "other_model"])
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+def test_what_is_one_line_by_nature_has_no_line_end(field: str, end: str) -> None:
+    error = refusal_of({"prompt": "A paper boat", field: f"two{end}lines"})
+    assert error and fields_named(error) == {field}
 
 
 def test_all_problems_are_reported_at_once() -> None:

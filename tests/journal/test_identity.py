@@ -87,6 +87,11 @@ def test_every_field_makes_another_intent(field: str) -> None:
     assert first != second
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_how_the_lines_of_a_prompt_end_makes_no_other_intent(end: str) -> None:
+    assert intent(prompt=f"one{end}two{end}") == intent(prompt="one\ntwo") != intent(prompt="one two")
+
+
 def test_scope_and_account_make_another_intent() -> None:
     request = VideoRequest(prompt="x")
     intents = {

@@ -3,9 +3,11 @@ from collections.abc import Callable
 import pytest
 
 from prefect_seedance.client import errors
+from prefect_seedance.client.failures import WORTH_RESUBMITTING
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.pipeline.errors import WaitStopped
 from prefect_seedance.pipeline.watch.polling import (
+    MAXIMUM_DOUBTFUL,
     MAXIMUM_FAULTS,
     MAXIMUM_GAP_SECONDS,
     MAXIMUM_NOT_FOUND,
@@ -55,6 +57,37 @@ def test_a_failed_task_gives_the_vendors_own_words() -> None:
     with pytest.raises(errors.VideoFailed, match="TRADEMARK") as caught:
         after_answer(answer("failed", error_message=words), Tolerated(), 10, ADVICE)
     assert (caught.value.failure, caught.value.task_id) == ("moderation", TASK)
+
+
+@pytest.mark.parametrize("words", ["", "PROVIDER_TIMEOUT", "s3 upload failed"])
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
+def test_a_failure_with_a_link_is_no_reason_to_pay_again(status: str, words: str) -> None:
+    contradiction = answer(status, error_message=words, result={"video_url": "https://example.com/a.mp4?sign=1f0c"})
+    with pytest.raises(errors.VideoFailed, match="links to a video") as caught:
+        after_answer(contradiction, Tolerated(), 10, ADVICE)
+    assert caught.value.failure not in WORTH_RESUBMITTING
+    assert words in str(caught.value) and "1f0c" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", ["error", "TIMEOUT", "timed_out", "Exception"])
+def test_a_word_that_may_mean_a_failure_is_asked_about_again_and_then_left_to_a_person(status: str) -> None:
+    doubtful = answer(status, error_message="PROVIDER_TIMEOUT")
+    patience = Tolerated()
+    for _ in range(MAXIMUM_DOUBTFUL - 1):
+        following = after_answer(doubtful, patience, 10, ADVICE)
+        assert following.kind == "wait"
+        patience = following.tolerated
+    assert after_answer(answer("processing"), patience, 10, ADVICE).tolerated == Tolerated()
+    with pytest.raises(WaitStopped, match=f"{status!r}.*PROVIDER_TIMEOUT.*{ADVICE}") as caught:
+        after_answer(doubtful, patience, 10, ADVICE)
+    assert caught.value.task_id == TASK
+
+
+def test_several_links_are_told_where_none_is_the_documented_one() -> None:
+    videos = ["https://example.com/a.mp4?sign=1f0c", "https://example.com/b.mp4"]
+    with pytest.raises(errors.MediaUnavailable, match=r"2 links.*a\.mp4, https://example\.com/b\.mp4") as caught:
+        after_answer(answer("done", videos=videos), Tolerated(without_link=MAXIMUM_WITHOUT_LINK - 1), 10, ADVICE)
+    assert "1f0c" not in str(caught.value)
 
 
 def test_a_canceled_task_is_a_failed_one() -> None:

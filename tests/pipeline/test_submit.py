@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from prefect_seedance.client.errors import AuthenticationFailed, InvalidParameters, InvalidRequest
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    InsufficientBalance,
+    InvalidParameters,
+    InvalidRequest,
+    UnexpectedAnswer,
+)
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline import run_state
@@ -310,13 +316,62 @@ def test_a_question_that_failed_is_asked_again_by_the_next(vendor: Vendor, desti
     vendor.counter.answer(kind, lambda: Made(401, b""), times=1)
     state, (first, second, third) = RunState(), takes(3)
     if kind == BALANCE:
-        with pytest.raises(AuthenticationFailed):
+        with pytest.raises(UnexpectedAnswer):
             submit(first, vendor.account, destination, state=state)
     else:
         assert submit(first, vendor.account, destination, state=state)["price"] is None
     for order in (second, third):
         assert submit(order, vendor.account, destination, state=state)["price"] is not None
     assert vendor.counter.count(kind) == 2
+
+
+# Too little money.
+
+NO_MONEY: dict[str, Made] = {
+    "new-api": Made(403, b'{"error": {"code": "insufficient_user_quota", "message": "user quota is not enough"}}'),
+    "OpenAI's form": Made(429, b'{"error": {"code": "insufficient_quota", "message": "x"}}'),
+    "the vendor": envelope(code=50007, message="余额不足"),
+    "the vendor, with a status": Made(402, b'{"code": 402, "msg": "Credits insufficient", "data": null}'),
+}
+
+
+@pytest.mark.parametrize("refusal", NO_MONEY.values(), ids=NO_MONEY.keys())
+def test_too_little_money_is_told_with_what_is_known_and_the_same_request_can_be_sent_later(
+    vendor: Vendor, destination: Destination, refusal: Made
+) -> None:
+    vendor.counter.answer(CREATE, lambda: refusal, times=1)
+    with pytest.raises(InsufficientBalance, match="Top up") as caught:
+        submit(order_of(), vendor.account, destination)
+    assert caught.value.available == 1000.0 and caught.value.required is not None
+    assert vendor.counter.count(CREATE) == 1
+    assert record_of(destination, order_of().identity.intent).state is State.REFUSED
+    assert submit(order_of(), vendor.account, destination)["task_id"] in vendor.billed()
+
+
+def test_too_little_money_before_anything_is_sent_is_told_as_that(vendor: Vendor, destination: Destination) -> None:
+    vendor.counter.answer(BALANCE, lambda: NO_MONEY["new-api"])
+    with pytest.raises(InsufficientBalance):
+        submit(order_of(), vendor.account, destination)
+    assert vendor.counter.count(CREATE) == 0
+
+
+def test_words_about_money_that_anybody_may_have_sent_leave_it_unknown(
+    vendor: Vendor, destination: Destination
+) -> None:
+    vendor.counter.answer(CREATE, lambda: Made(403, '{"message": "余额不足"}'.encode()))
+    with pytest.raises(SubmissionUnknown):
+        submit(order_of(), vendor.account, destination)
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 407, 451, 511])
+def test_a_page_before_the_payment_is_told_as_one_and_does_not_blame_the_key(
+    vendor: Vendor, destination: Destination, status: int
+) -> None:
+    page = Made(status, b"<html><title>Sign in to Guest Wi-Fi</title></html>", {"Content-Type": "text/html"})
+    vendor.counter.answer(BALANCE, lambda: page)
+    with pytest.raises(UnexpectedAnswer, match=r"titled 'Sign in to Guest Wi-Fi'.*something on the way"):
+        submit(order_of(), vendor.account, destination)
+    assert vendor.counter.count(CREATE) == 0
 
 
 # A rival.

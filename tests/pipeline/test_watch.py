@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from concurrent.futures import Future
@@ -10,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from prefect_seedance.client.errors import VideoFailed, WaitTimedOut
+from prefect_seedance.client.errors import TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.changes import STORING_SECONDS
 from prefect_seedance.journal.errors import SubmissionsUsedUp
@@ -442,7 +443,7 @@ def test_a_loop_that_is_cancelled_leaves_nothing_to_the_next(vendor: Vendor) -> 
 
 
 def test_the_gate_counts_no_task_any_longer_whose_wait_has_ended(vendor: Vendor) -> None:
-    vendor.counter.answer(QUERY, lambda: Made(401, b""))
+    vendor.counter.answer(QUERY, lambda: envelope(code=20001))
     for _ in range(3):
         with pytest.raises(WaitStopped):
             asyncio.run(wait(vendor.account))
@@ -456,3 +457,79 @@ async def test_many_videos_are_watched_at_once(vendor: Vendor, destination: Dest
     tasks = await asyncio.gather(*(watch(each, vendor.account, destination, limit_seconds=60) for each in many))
     assert [task.task_id for task in tasks] == [each["task_id"] for each in many]
     assert all(record_of(destination, each["intent"]).state is State.COMPLETED for each in many)
+
+
+# Words of kindred gateways.
+
+
+@pytest.mark.parametrize("document", ["succeeded", "SUCCESS", "Done"])
+async def test_a_kindred_word_for_success_ends_the_wait(vendor: Vendor, document: str) -> None:
+    link = "https://media.example.com/a.mp4"
+    vendor.counter.answer(QUERY, lambda: envelope({"status": document, "data": {"url": link}}))
+    assert (await wait(vendor.account, limit_seconds=SLOWEST_SECONDS)).video_url == link
+
+
+async def test_a_video_whose_link_is_elsewhere_comes_into_the_store(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    vendor.simulator.elapse(3600)
+    link = vendor.task(bought["task_id"]).video_url
+    task = {"taskId": bought["task_id"], "state": "success", "resultJson": json.dumps({"resultUrls": [link]})}
+    document = json.dumps({"code": 200, "msg": "success", "data": task}).encode()
+    vendor.counter.answer(QUERY, lambda: Made(200, document))
+    completed = await watch(bought, vendor.account, destination, limit_seconds=SLOWEST_SECONDS)
+    await asyncio.to_thread(deliver, completed, bought, vendor.account, destination)
+    assert record_of(destination, bought["intent"]).state is State.STORED
+
+
+@pytest.mark.parametrize("status", ["FAILURE", "expired", "rejected"])
+async def test_a_kindred_word_for_failure_is_the_vendors_verdict(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo, status: str
+) -> None:
+    vendor.counter.answer(QUERY, lambda: envelope({"status": status, "fail_reason": "no face"}))
+    with pytest.raises(VideoFailed, match="no face"):
+        await watch(bought, vendor.account, destination, limit_seconds=SLOWEST_SECONDS)
+    assert record_of(destination, bought["intent"]).state is State.FAILED
+
+
+async def test_a_word_that_may_be_a_failure_writes_no_verdict(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    vendor.counter.answer(QUERY, lambda: envelope({"status": "error", "error_message": "PROVIDER_TIMEOUT"}))
+    with pytest.raises(TaskError, match="'error'"):
+        await watch(bought, vendor.account, destination, limit_seconds=1.0, max_submissions=3)
+    assert record_of(destination, bought["intent"]).state is State.SUBMITTED
+
+
+async def test_an_unknown_word_is_named_once_in_the_log_and_in_the_time_out(vendor: Vendor, followed: Followed) -> None:
+    vendor.counter.answer(QUERY, lambda: envelope({"status": "reviewing"}))
+    with pytest.raises(WaitTimedOut, match=r"'reviewing'.*not known") as caught:
+        await wait(vendor.account, limit_seconds=1.2, followed=followed)
+    assert caught.value.unknown_status == "reviewing"
+    assert vendor.counter.count(QUERY) > 2
+    assert [line for line in followed.lines if "'reviewing'" in line] == [
+        f"Task {TASK}: the vendor's status 'reviewing' is not known here."
+    ]
+
+
+# Pages of what stands between.
+
+PAGES: dict[str, Made] = {
+    **{
+        f"HTTP {status}": Made(status, b"<html>Access denied</html>", {"Content-Type": "text/html"})
+        for status in (200, 400, 401, 402, 403, 404, 407, 422, 451, 511)
+    },
+    "nothing under 401": Made(401, b""),
+    "JSON of a firewall under 401": Made(401, b'{"message": "login"}'),
+    "JSON of a firewall under 403": Made(403, b'{"success": false, "errors": [{"code": 1020}]}'),
+    "a key's code without the vendor's envelope": Made(401, b'{"code": 20001, "data": null}'),
+    "a sign-in": Made(302, b"", {"Location": "https://login.example.com/"}),
+    "no money": Made(403, b'{"error": {"code": "insufficient_user_quota"}}'),
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
+async def test_what_something_in_between_sent_is_waited_out(vendor: Vendor, page: Made) -> None:
+    vendor.counter.answer(QUERY, lambda: page, times=2)
+    vendor.counter.answer(QUERY, completed)
+    assert (await wait(vendor.account, limit_seconds=SLOWEST_SECONDS)).state == "completed"

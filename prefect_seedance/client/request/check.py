@@ -15,7 +15,7 @@ from typing import get_args
 
 from prefect_seedance.client.request import describe
 from prefect_seedance.client.request.fields import RequestFields, ResolutionChoice
-from prefect_seedance.client.request.problems import Problem, either, shown
+from prefect_seedance.client.request.problems import Problem, both, either, shown
 from prefect_seedance.client.request.routes import (
     ROUTES,
     ListRule,
@@ -24,6 +24,7 @@ from prefect_seedance.client.request.routes import (
     orientation_of,
     route_for,
 )
+from prefect_seedance.client.request.text import IN_A_PROMPT, canonical_text, mentions, unprintable
 
 # What the field can say; a route may make more.
 _RESOLUTIONS = get_args(ResolutionChoice)
@@ -123,21 +124,16 @@ def all_the_same(newer: str, route: Route) -> str:
 
 def _always(request: RequestFields) -> Iterator[Problem]:
     """Rules of the API itself, which no route can lift."""
-    if not request.prompt.strip():
+    if not canonical_text(request.prompt):
         yield Problem("prompt", "not empty", "the prompt is empty", "Describe what the video shows", "refuse")
     texts = {"prompt": request.prompt, "take": request.take, "other_model": request.other_model}
     for field, text in texts.items():
-        allowed = "\n\t" if field == "prompt" else ""
-        bad = next(
-            (each for each in text if unicodedata.category(each) in ("Cc", "Cs") and each not in allowed),
-            None,
-        )
-        if bad is not None:
-            message = f"character U+{ord(bad):04X} at position {text.index(bad)} is a control character"
+        if message := unprintable(text, allowed=IN_A_PROMPT if field == "prompt" else ""):
             yield Problem(field, "printable text", message, "Remove it", "refuse")
-    if not request.take.strip():
+    yield from _mentions(request)
+    if not canonical_text(request.take):
         yield Problem("take", "not empty", "the take is empty", 'Use any text, "1" for the first take', "refuse")
-    if request.other_model and not request.other_model.strip():
+    if request.other_model and not canonical_text(request.other_model):
         yield Problem("other_model", "a name", "it holds only white space", "Clear it, or write a name", "refuse")
     if request.duration < 1:
         yield Problem(
@@ -151,6 +147,25 @@ def _always(request: RequestFields) -> Iterator[Problem]:
         if not text.strip() or any(each.isspace() or unicodedata.category(each) == "Cc" for each in text):
             message = f"{shown(text)} is empty or holds white space"
             yield Problem(field, "an address", message, "Write one address without white space, or remove it", "refuse")
+
+
+def _mentions(request: RequestFields) -> Iterator[Problem]:
+    """Warn of a reference that the prompt names and that is not there: the video would show something else.
+
+    Frames count as images. Numbers begin at 1.
+    """
+    counts = {
+        "image": len(request.images) + len(request.frames()),
+        "video": len(request.reference_videos),
+        "audio": len(request.reference_audios),
+    }
+    for kind, named in mentions(request.prompt).items():
+        count = counts[kind]
+        if missing := [text for text, number in named.items() if not 1 <= number <= count]:
+            there = f"there is {count} {kind}" if count == 1 else f"there are {count or 'no'} {kind}s"
+            message = f"it names {both(missing)}, but {there}"
+            fix = f"Name {kind} 1 to {count}, or add what is missing" if count else "Add it, or change the prompt"
+            yield Problem("prompt", "named references", message, fix, "warn", "seen with Seedance by other clients")
 
 
 def _unknown_model(request: RequestFields) -> Iterator[Problem]:

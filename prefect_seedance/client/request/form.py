@@ -21,7 +21,8 @@ What the two do not have in common:
                                                UTF-16 units would refuse every emoji with it.
 the schema refuses, ``check`` does not         An unlisted ``model`` beside an ``other_model``: the list of the select
                                                is closed, and the name that is not used may as well be a listed one.
-                                               A prompt that is too long only by the blanks around it.
+                                               A prompt that is too long only by the blanks around it, or since its
+                                               lines end in two characters.
 neither                                        The form of addresses (`references`): sources are turned into what a
                                                route needs first. Warnings: no form can show one.
 =============================================  ======================================================================
@@ -41,9 +42,11 @@ from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES, Route,
 #: Holds for what an absent field, "" or [] means, and for what is of neither type: that is another rule's business.
 _EMPTY: JsonDict = {"maxLength": 0, "maxItems": 0}
 
-_BLANK = r"^\s*$"
+# Also what takes no room at all: see `text`.
+_BLANK = r"^[\s\u200b\u2060\ufeff]*$"
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
-_CONTROL_BUT_NEW_LINE_AND_TAB = r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+# All of them but tabs and the ends of lines, which are brought into one form.
+_CONTROL_IN_A_LINE = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
 _NO_ADDRESS = r"[\s\x00-\x1f\x7f-\x9f]"
 _GIF = r"^[^?#]*\.[gG][iI][fF](?![^?#])"
 
@@ -94,7 +97,7 @@ def _always() -> JsonDict:
         "prompt": {
             "allOf": [
                 _refused(_text(_BLANK), "a text that says what the video shows"),
-                _refused(_text(_CONTROL_BUT_NEW_LINE_AND_TAB), printable),
+                _refused(_text(_CONTROL_IN_A_LINE), printable),
             ]
         },
         "take": {
@@ -105,7 +108,7 @@ def _always() -> JsonDict:
         },
         "other_model": {
             "allOf": [
-                _refused(_text(r"^\s+$"), "a name, or nothing"),
+                _refused(_text(r"^[\s\u200b\u2060\ufeff]+$"), "a name, or nothing"),
                 _refused(_text(_CONTROL), printable),
             ]
         },

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from prefect_seedance.client.request import form
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.fields import RequestFields
-
-#: White space of every script, and what takes no room at all: it comes with pasted text, and no reader sees it.
-#: Joiners and direction marks stay, as emoji and scripts end with them.
-_AROUND = (
-    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff"
-)
-
-
-def canonical_text(text: str) -> str:
-    r"""Bring a text into the form in which it is sent and compared: composed (NFC), with nothing blank around it.
-
-    Example:
-        >>> canonical_text("\ufeff Cafe\u0301\n") == "Caf\xe9"
-        True
-    """
-    return unicodedata.normalize("NFC", text).strip(_AROUND)
+from prefect_seedance.client.request.text import canonical_text as canonical_text
 
 
 class VideoRequest(RequestFields):
     """One video to generate: the prompt, the route and what it may use.
 
-    Texts are cleaned first: brought to NFC, without white space or zero-width spaces around them. So what is checked,
-    sent and compared is one text, however it was typed.
+    Texts are cleaned first: brought to NFC, with LF at the end of each line, and without white space or zero-width
+    spaces around them. So what is checked, sent and compared is one text, however it was typed.
 
     Every rule of every route is checked when the request is made, so a request that exists can be submitted.
     The form of media addresses is checked by the flow.

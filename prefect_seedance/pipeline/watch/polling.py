@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from prefect_seedance.client.errors import (
+    AuthenticationFailed,
     ConfigurationError,
     InvalidRequest,
     MediaUnavailable,
@@ -22,7 +23,9 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.redaction import without_signatures
-from prefect_seedance.pipeline.errors import WaitStopped, is_refused_key
+from prefect_seedance.client.task.links import is_whole_link
+from prefect_seedance.client.task.status import may_be_failed
+from prefect_seedance.pipeline.errors import WaitStopped
 
 #: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
 POLL_SECONDS = 10.0
@@ -36,10 +39,14 @@ MAXIMUM_NOT_FOUND = 12
 MAXIMUM_FAULTS = 60
 #: Answers in a row that say "completed" and give no link that can be used.
 MAXIMUM_WITHOUT_LINK = 30
+#: Answers in a row with a word that may mean a failure, or a fault that passes.
+MAXIMUM_DOUBTFUL = 30
 #: Longest that one answer may take, and the least that the last one before the limit is given.
 ANSWER_SECONDS, LAST_ANSWER_SECONDS = 60.0, 10.0
 #: Longest gap after rate limits.
 MAXIMUM_GAP_SECONDS = 120.0
+
+_WITH_LINK = "yet the answer links to a video: look at the task in the vendor's console"
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Tolerated:
     faults: int = 0
     not_found: int = 0
     without_link: int = 0
+    doubtful: int = 0
     rate_limits: int = 0
 
 
@@ -68,6 +76,7 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
     Raises:
         VideoFailed: The vendor ended the task without a video.
         MediaUnavailable: It says "completed" again and again without a link that can be used.
+        WaitStopped: It says again and again what may be a failure; no verdict, since that may cost another payment.
 
     Example:
         >>> running = VideoTask(task_id="videos_1", status="processing", progress=40)
@@ -76,16 +85,34 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
     """
     if task.state in ("failed", "canceled"):
         words = without_signatures(task.error_message) or ("it was canceled" if task.state == "canceled" else "")
+        if is_whole_link(task.video_url):
+            # It contradicts itself: no reason to pay again by itself.
+            raise VideoFailed(task.task_id, f"{words or 'no reason given'} ({_WITH_LINK})", "unknown")
         raise VideoFailed(task.task_id, words, classify_failure(words))
     if task.state == "running":
-        return Next("wait", Tolerated(), gap_seconds)
-    if task.video_url.startswith(("https://", "http://")):
+        count = tolerated.doubtful + 1 if may_be_failed(task.status) else 0
+        if count >= MAXIMUM_DOUBTFUL:
+            raise WaitStopped(task.task_id, _doubt(task), advice)
+        return Next("wait", Tolerated(doubtful=count), gap_seconds)
+    if is_whole_link(task.video_url):
         return Next("done", Tolerated(), 0.0)
     count = tolerated.without_link + 1
     what = f"a relative link, {task.video_url.partition('?')[0][:80]!r}" if task.video_url else "no link"
+    if task.rival_links:
+        what = f"{len(task.rival_links)} links, of which none is in its documented place: {', '.join(task.rival_links)}"
     if count >= MAXIMUM_WITHOUT_LINK:
         raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}", advice)
     return Next("wait", Tolerated(without_link=count), gap_seconds, f"completed, but with {what} yet")
+
+
+def _doubt(task: VideoTask) -> str:
+    """Word that a task has perhaps failed."""
+    words = without_signatures(task.error_message)
+    said = f"{task.unknown_status!r}{f' ({words})' if words else ''}"
+    return (
+        f"the vendor says {said} again and again, a word for a failure as well as for a fault that passes. Look at the "
+        "task in the vendor's console."
+    )
 
 
 def after_fault(error: SeedanceError, task_id: str, tolerated: Tolerated, gap_seconds: float, advice: str) -> Next:
@@ -94,7 +121,7 @@ def after_fault(error: SeedanceError, task_id: str, tolerated: Tolerated, gap_se
     Raises:
         WaitStopped: Asking again cannot help; carries the task id.
     """
-    if is_refused_key(error) or isinstance(error, ConfigurationError | InvalidRequest):
+    if isinstance(error, AuthenticationFailed | ConfigurationError | InvalidRequest):
         raise WaitStopped(task_id, error, advice) from error
     if isinstance(error, TaskNotFound):
         count = tolerated.not_found + 1

@@ -31,6 +31,8 @@ from prefect_seedance.pipeline.watch.gate import gate_for
 OnAnswer = Callable[[VideoTask, float], Awaitable[None]]
 #: Longest that a caller's progress may hold up the watching.
 _PROGRESS_SECONDS = 15.0
+#: Words for a status that a wait names in the log: a vendor may write a new one into each answer.
+_MOST_UNKNOWN_WORDS = 10
 
 
 class Watcher:
@@ -83,12 +85,14 @@ class Watcher:
         local = self._account.settings.is_local
         gap = polling.LOCAL_POLL_SECONDS if local else polling.POLL_SECONDS
         tolerated = polling.Tolerated()
+        unknown, named = "", set[str]()
         self._gate.joined()
         try:
             if is_new:
                 await asyncio.sleep(min(self._gate.gap(gap), limit_seconds))
             while True:
-                await self._turn(task_id, started, limit_seconds, advice)
+                if not await self._turn(started, limit_seconds):
+                    raise WaitTimedOut(task_id, time.monotonic() - started, advice, unknown)
                 left = limit_seconds - (time.monotonic() - started)
                 try:
                     reached("poll.before")
@@ -103,6 +107,11 @@ class Watcher:
                         self._gate.limited(following.gap_seconds)
                 else:
                     self._gate.answered()
+                    unknown = answer.unknown_status
+                    if unknown and unknown not in named and len(named) < _MOST_UNKNOWN_WORDS:
+                        named.add(unknown)
+                        text = f"Task {task_id}: the vendor's status {unknown!r} is not known here."
+                        observer.log(text, task_id=task_id)
                     following = polling.after_answer(answer, tolerated, gap, advice)
                     if on_answer is not None:
                         await _told(on_answer, answer, time.monotonic() - started, observer)
@@ -113,25 +122,26 @@ class Watcher:
                 tolerated = following.tolerated
                 waited = time.monotonic() - started
                 if waited >= limit_seconds:
-                    raise WaitTimedOut(task_id, waited, advice)
+                    raise WaitTimedOut(task_id, waited, advice, unknown)
                 await asyncio.sleep(min(self._gate.gap(following.gap_seconds), limit_seconds - waited))
         finally:
             self._gate.left()
 
-    async def _turn(self, task_id: str, started: float, limit_seconds: float, advice: str) -> None:
+    async def _turn(self, started: float, limit_seconds: float) -> bool:
         """Sleep until it is this task's turn to be asked about, and through every pause that begins meanwhile.
 
-        Raises:
-            WaitTimedOut: The limit of the wait comes first.
+        Returns:
+            Whether it is; False when the limit of the wait comes first.
         """
         pause = self._gate.reserve()
         while pause > 0:
             waited = time.monotonic() - started
             if waited + pause > limit_seconds:
                 await asyncio.sleep(max(0.0, limit_seconds - waited))
-                raise WaitTimedOut(task_id, time.monotonic() - started, advice)
+                return False
             await asyncio.sleep(pause)
             pause = self._gate.pause_left()
+        return True
 
 
 async def _told(on_answer: OnAnswer, answer: VideoTask, waited_seconds: float, observer: Observer) -> None:

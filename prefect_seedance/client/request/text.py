@@ -1,0 +1,77 @@
+"""Texts as people write and paste them, brought into the one form that is checked, sent and compared."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: White space of every script, and what takes no room at all: it comes with pasted text, and no reader sees it.
+#: Joiners and direction marks stay, as emoji and scripts end with them.
+_AROUND = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff"
+)
+#: Control characters that a prompt may have: tabs, and the ends of lines, which are brought into one form.
+IN_A_PROMPT = "\t\n\v\f\r\x85"
+#: How a line ends in the text boxes of Windows, in spreadsheets, word processors and web forms.
+_LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+
+
+def canonical_text(text: str) -> str:
+    r"""Bring a text into the form in which it is sent and compared.
+
+    It is composed (NFC), its lines end in LF, and nothing blank is around it.
+
+    Example:
+        >>> canonical_text("\ufeff Cafe\u0301\r\nat noon\n") == "Caf\xe9\nat noon"
+        True
+    """
+    return _LINE_END.sub("\n", unicodedata.normalize("NFC", text)).strip(_AROUND)
+
+
+#: The control characters that people know by a name: what is met in texts that were copied out of files.
+_NAMES = {"\0": "NUL", "\a": "BEL", "\b": "BS", "\x1b": "ESC", "\x7f": "DEL"}
+
+
+def unprintable(text: str, allowed: str = "") -> str:
+    r"""Name the first character of a text that no vendor can print, and where it stands; "" if there is none.
+
+    Args:
+        text: The text.
+        allowed: Control characters that may stand in it.
+
+    Example:
+        >>> unprintable("A paper\x1b boat"), unprintable("A paper boat\n", allowed="\n")
+        ('character U+001B (ESC) at position 7 is a control character', '')
+    """
+    for position, letter in enumerate(text):
+        category = unicodedata.category(letter)
+        if category in ("Cc", "Cs") and letter not in allowed:
+            name = f" ({_NAMES[letter]})" if letter in _NAMES else ""
+            named = f"U+{ord(letter):04X}{name} at position {position}"
+            kind = "a control character" if category == "Cc" else "half a character (a lone surrogate)"
+            return f"character {named} is {kind}"
+    return ""
+
+
+#: Names by which a prompt calls one of its references, by kind of media.
+_MENTION = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[@\uff20]\s?(?:(?P<image>images?|img|pictures?|pic|photo|图片|图像|图|照片|参考图)"
+    r"|(?P<video>videos?|视频|影片|参考视频)|(?P<audio>audios?|音频|声音|参考音频))"
+    r"[ _-]?(?P<number>\d{1,3})(?![A-Za-z0-9_])",
+    re.IGNORECASE,
+)
+
+
+def mentions(prompt: str) -> dict[str, dict[str, int]]:
+    """List the references that a prompt names by number: by kind of media, as written and the number.
+
+    Example:
+        >>> mentions("The boat of @image1 drifts as in @视频 2, not as in me@image3.example.com")
+        {'image': {'@image1': 1}, 'video': {'@视频 2': 2}}
+    """
+    found: dict[str, dict[str, int]] = {}
+    for each in _MENTION.finditer(prompt):
+        kind = next(name for name in ("image", "video", "audio") if each[name])
+        found.setdefault(kind, {})[each[0]] = int(each["number"])
+    return found
