@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import httpx
 
@@ -24,6 +24,7 @@ from prefect_seedance.storage.errors import (
     TruncatedSource,
 )
 from prefect_seedance.storage.relay.file_type import is_page
+from prefect_seedance.storage.relay.network import NetworkLimits
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, MediaPolicy
 from prefect_seedance.storage.relay.resumption import DownloadProgress, Judgement, ResumeVerdict, judge, request_headers
 from prefect_seedance.storage.relay.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
@@ -41,6 +42,9 @@ class SourceLimits:
         fresh_links: how often a refused link is replaced, over all readings.
         longest_retry_after_seconds: a host that asks for more than this is given up.
         real_progress_bytes: what must have come between two faults for patience to begin anew.
+        longest_seconds: all readings together; no attempt is begun, and no body read on, after this. At 20 KB/s more
+            than 800 MB come in that time, far above any clip, and links live three days.
+        network: how long one answer may take, and how fast its body has to come.
     """
 
     faults_in_a_row: int = 6
@@ -50,6 +54,8 @@ class SourceLimits:
     longest_wait_seconds: float = 30.0
     longest_retry_after_seconds: float = 120.0
     real_progress_bytes: int = 64 * 1024
+    longest_seconds: float = 12 * 3600.0
+    network: NetworkLimits = field(default_factory=NetworkLimits)
 
     def wait(self, number: int) -> float:
         """Return the seconds to wait before try number 1, 2, 3 ..."""
@@ -94,6 +100,7 @@ class MediaSource:
         self._fresh_links = 0
         self._advice = ""
         self._progress = DownloadProgress()
+        self._end = 0.0
 
     @property
     def size(self) -> int | None:
@@ -117,9 +124,16 @@ class MediaSource:
             RelayCancelled: the event was set.
         """
         faults = _FaultCount(self._limits)
+        self._end = self._end or time.monotonic() + self._limits.longest_seconds
         self._progress = DownloadProgress()
         buffer = bytearray()
-        with MediaHTTP(self._policy, transport=self._transport, timeout=self._timeout) as http:
+        with MediaHTTP(
+            self._policy,
+            transport=self._transport,
+            timeout=self._timeout,
+            limits=self._limits.network,
+            cancelled=cancelled,
+        ) as http:
             while True:
                 judgement = yield from self._read_once(http, buffer, cancelled)
                 self._advice = http.advice
@@ -134,6 +148,7 @@ class MediaSource:
     ) -> Generator[bytes, None, Judgement]:
         """Ask once and yield what comes; READ in the end means that the body was closed in good order."""
         _stop_if(cancelled)
+        self._stop_if_late()
         self._link = self._link or self._ask_link(self._fresh_links > 0)
         if "://" not in self._link:  # none, or the path without a host that the vendor gives now and then for a moment
             self._link = ""
@@ -143,9 +158,9 @@ class MediaSource:
                 judgement = judge(response.status_code, response.headers, self._progress)
                 self._progress = judgement.progress
                 if judgement.verdict is ResumeVerdict.READ:
-                    # Pieces as they come from the network: what came before a drop counts.
-                    for piece in response.iter_raw():
+                    for piece in http.body(response):
                         _stop_if(cancelled)
+                        self._stop_if_late()
                         if http.upgraded and not self._progress.position and is_page(piece):
                             return self._of_another_site(http, "a page")
                         self._advance(len(piece))
@@ -221,6 +236,10 @@ class MediaSource:
             return TruncatedSource(self._progress.position, self._progress.size)
         host = host_of(self._link) if self._link else ""
         return SourceUnavailable(host, f"{reason}. {self._advice}" if self._advice else reason)
+
+    def _stop_if_late(self) -> None:
+        if time.monotonic() >= self._end:
+            raise self._given_up(f"it has not come within {self._limits.longest_seconds:g} s")
 
     def _pause(self, seconds: float, cancelled: threading.Event | None) -> None:
         if self._sleep is not None:
