@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import httpx
 
@@ -28,6 +29,7 @@ from prefect_seedance.storage.relay.network import NetworkLimits
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, MediaPolicy
 from prefect_seedance.storage.relay.resumption import DownloadProgress, Judgement, ResumeVerdict, judge, request_headers
 from prefect_seedance.storage.relay.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
+from prefect_seedance.storage.relay.wrapping import Unwrap, unwrapped, unwrapping_of
 
 CHUNK_BYTES = 256 * 1024
 
@@ -39,7 +41,7 @@ class SourceLimits:
     Attributes:
         faults_in_a_row: drops or busy answers without real progress in between; by default 31 s of waiting.
         faults: drops and busy answers in one reading altogether, even with progress.
-        fresh_links: how often a refused link is replaced, over all readings.
+        fresh_links: how often a refused link is replaced, over all readings; by default within 30 s of waiting.
         longest_retry_after_seconds: a host that asks for more than this is given up.
         real_progress_bytes: what must have come between two faults for patience to begin anew.
         longest_seconds: all readings together; no attempt is begun, and no body read on, after this. At 20 KB/s more
@@ -101,11 +103,12 @@ class MediaSource:
         self._advice = ""
         self._progress = DownloadProgress()
         self._end = 0.0
+        self._unwrapping: tuple[Unwrap, ...] = ()
 
     @property
     def size(self) -> int | None:
-        """Size of the whole, known once the first chunk is there and if the host told."""
-        return self._progress.size
+        """Size of the whole, known once the first chunk is there and if the host told; of what is wrapped it is not."""
+        return None if self._unwrapping else self._progress.size
 
     @property
     def content_type(self) -> str:
@@ -123,6 +126,14 @@ class MediaSource:
             SourceError: any other fault of the download, when the limits are reached.
             RelayCancelled: the event was set.
         """
+        chunks = self._received(cancelled)
+        head = next(chunks, b"")
+        self._unwrapping = unwrapping_of(head, self._progress.coding, self._policy.maximum_bytes)
+        chunks = chain((head,) if head else (), chunks)
+        yield from _even(unwrapped(chunks, self._unwrapping)) if self._unwrapping else chunks
+
+    def _received(self, cancelled: threading.Event | None) -> Iterator[bytes]:
+        """Yield what the host sends in even chunks."""
         faults = _FaultCount(self._limits)
         self._end = self._end or time.monotonic() + self._limits.longest_seconds
         self._progress = DownloadProgress()
@@ -227,7 +238,7 @@ class MediaSource:
         if self._fresh_links >= self._limits.fresh_links:
             raise LinkExpired(judgement.status, host_of(self._link), self._advice)
         if self._fresh_links:  # the first time at once: links do expire
-            self._pause(self._limits.wait(self._fresh_links), cancelled)
+            self._pause(self._limits.wait(self._fresh_links + 1), cancelled)
         self._fresh_links += 1
         self._link = self._ask_link(True)
 
@@ -249,6 +260,23 @@ class MediaSource:
         else:
             time.sleep(seconds)
         _stop_if(cancelled)
+
+
+def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pieces of any size in even chunks; what came before they end too early, too."""
+    buffer = bytearray()
+    try:
+        for piece in pieces:
+            buffer += piece
+            while len(buffer) >= CHUNK_BYTES:
+                yield bytes(memoryview(buffer)[:CHUNK_BYTES])
+                del buffer[:CHUNK_BYTES]
+    except TruncatedSource:
+        if buffer:
+            yield bytes(buffer)
+        raise
+    if buffer:
+        yield bytes(buffer)
 
 
 class _FaultCount:
