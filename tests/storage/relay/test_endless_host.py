@@ -196,6 +196,15 @@ def test_a_line_that_becomes_too_slow_is_left_for_a_new_one_that_continues() -> 
         assert len(server.received) == 2
 
 
+def test_a_video_whose_end_is_never_said_is_whole_once_the_host_has_no_more() -> None:
+    head = OK + b'ETag: "a"\r\nTransfer-Encoding: chunked\r\n\r\n'
+    endless = again_and_again(head + b"%x\r\n%s\r\n0\r\n" % (len(VIDEO), VIDEO), b"X: y\r\n")
+    no_more = b"HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\nContent-Length: 0\r\n\r\n"
+    with WireServer([endless, lambda wire: wire.send(no_more % len(VIDEO))]) as server:
+        assert b"".join(source(f"{server.url}/a.mp4", IMPATIENT).iter_bytes()) == VIDEO
+        assert len(server.received) == 2
+
+
 def test_a_store_that_is_slow_is_not_the_hosts_fault() -> None:
     def whole(wire: Wire) -> None:
         wire.send(OK + b"Content-Length: 300000\r\n\r\n" + VIDEO)
