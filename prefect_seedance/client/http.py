@@ -179,7 +179,8 @@ class Carrier(_Carrier):
             except IndexError:
                 line = _Line(self._open(self._limits))
             try:
-                deadline.keep(line.connection)
+                if self._own_transport:  # another one has a pool of its own
+                    deadline.keep(line.connection)
                 return self._carry(line.client, call, deadline)
             finally:
                 line.connection = deadline.connection

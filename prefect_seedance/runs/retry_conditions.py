@@ -17,6 +17,7 @@ from prefect_seedance.storage.errors import (
     NotAVideo,
     NotWritable,
     RelayCancelled,
+    SourceChanged,
     SourceTooLarge,
 )
 
@@ -35,6 +36,7 @@ _LASTING = (
     RecordDamaged,
     RecordTooNew,
     RelayCancelled,
+    SourceChanged,  # by then it was started over three times
     SourceTooLarge,
     SubmissionStopped,
     TaskError,

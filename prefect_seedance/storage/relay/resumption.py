@@ -4,7 +4,7 @@
 |---|---|
 | 200 or a proxy's 203 at the start, or a 206 of the first part that nobody asked for | read the body |
 | 206 that fits what we have | read the body |
-| 416 that gives the size of what we have | that is the whole |
+| 416 that gives the size of what we have, where none was known | that is the whole |
 | 200 or 416 when asked to continue, 206 that does not fit | other content, or a host that cannot: start over |
 | 206 without the strong validator that the start had | perhaps other content: start over |
 | 408, 425, 429, 5xx | wait and ask again |
@@ -112,7 +112,7 @@ def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -
     if status in _WHOLE:
         return Judgement(ResumeVerdict.START_OVER, "the host sends it from the start again", progress)
     if status == 416 and progress.position > 0:
-        if headers.get("content-range", "").strip() == f"bytes */{progress.position}":
+        if progress.size is None and headers.get("content-range", "").strip() == f"bytes */{progress.position}":
             # All of it is there already: only its end was never said, such as by trailers that never end.
             return Judgement(ResumeVerdict.WAIT, "the end was not said", replace(progress, size=progress.position))
         return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)

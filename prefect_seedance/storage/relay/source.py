@@ -36,7 +36,7 @@ CHUNK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """How patient a source is. Waits double from `first_wait_seconds` to `longest_wait_seconds`.
+    """How patient a source is. Waits double from `first_wait_seconds` to `longest_wait_seconds`, also between readings.
 
     Attributes:
         faults_in_a_row: drops or busy answers without real progress in between; by default 31 s of waiting.
@@ -103,6 +103,7 @@ class MediaSource:
         self._advice = ""
         self._progress = DownloadProgress()
         self._end = 0.0
+        self._readings = 0
         self._unwrapping: tuple[Unwrap, ...] = ()
 
     @property
@@ -134,6 +135,9 @@ class MediaSource:
 
     def _received(self, cancelled: threading.Event | None) -> Iterator[bytes]:
         """Yield what the host sends in even chunks."""
+        if self._readings:  # it is started over; at once would be the same moment of the same host
+            self._pause(self._limits.wait(self._readings), cancelled)
+        self._readings += 1
         faults = _FaultCount(self._limits)
         self._end = self._end or time.monotonic() + self._limits.longest_seconds
         self._progress = DownloadProgress()

@@ -78,7 +78,7 @@ REST = "bytes 50-99/100"
         (200, {"content-length": "100"}, HALF, ResumeVerdict.START_OVER),
         (416, {}, HALF, ResumeVerdict.START_OVER),
         (416, {"content-range": "bytes */49"}, HALF, ResumeVerdict.START_OVER),
-        (416, {"content-range": "bytes */100"}, HALF, ResumeVerdict.START_OVER),
+        (416, {"content-range": "bytes */50"}, HALF, ResumeVerdict.START_OVER),
         *(
             (status, {}, at, ResumeVerdict.FRESH_LINK)
             for status in (400, 401, 403, 404, 410)

@@ -234,7 +234,7 @@ def test_fresh_links_are_bounded_over_all_readings(server: MediaServer) -> None:
             list(source.iter_bytes())
         assert "secret" not in str(caught.value)
     assert links.asked == [False] + [True] * 5
-    assert links.waits == [2, 4, 8, 16]
+    assert links.waits == [2, 4, 8, 16, 1], "and a moment before it is read anew"
 
 
 def test_a_link_that_is_not_there_yet_is_waited_for(server: MediaServer) -> None:
