@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "headers": frozenset(),
     "stopwatch": frozenset(),
     "tls": frozenset(),
+    "unpacking": frozenset(),
     "versions": frozenset(),
     "client": frozenset(),
     "storage": frozenset(),
@@ -42,8 +43,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
 # Saying something on the side, loading a name when it is asked for, saying where the code is, numbers in headers, time
-# that no sleep stops, the one TLS context of the process: of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
+# that no sleep stops, the one TLS context of the process, bodies that come compressed: of use everywhere, and short.
+FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "unpacking", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -56,6 +57,7 @@ MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "headers": PREFECT | AWS | SERVER,
     "stopwatch": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
+    "unpacking": PREFECT | AWS | SERVER,
     "versions": PREFECT | AWS | SERVER,
     "client": PREFECT | AWS | SERVER,
     "storage": PREFECT | SERVER,
@@ -70,6 +72,7 @@ HTTP_LIBRARY = "httpx"
 MAY_SPEAK_HTTP = frozenset(
     {
         "client.http",
+        "storage.relay.network",
         "storage.relay.policy",
         "storage.relay.source",
         "storage.relay.transport",

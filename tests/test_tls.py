@@ -32,6 +32,7 @@ EVERY_CLIENT = """
 import asyncio
 from prefect_seedance import AsyncSeedanceClient, SeedanceClient, VideoRequest
 from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.network import NetworkLimits, Watch
 from prefect_seedance.storage.relay.transport import MediaHTTP, open_transport
 
 url = sys.argv[1]
@@ -51,7 +52,7 @@ async def awaited():
                 await client.get_video("videos_1")
 
 asyncio.run(awaited())
-open_transport().close()
+open_transport(Watch(NetworkLimits())).close()
 with MediaHTTP(MediaPolicy()):
     pass
 print(len(builds))

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from prefect_seedance.client.failures import is_about_money, is_money_code
 from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.headers import retry_after_seconds as retry_after_seconds
+from prefect_seedance.unpacking import DamagedPacking, UnpackedTooLong, Unpacker
 
 # Answers are a few hundred bytes, the price catalogue some hundred kilobytes. More is not an answer.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -100,6 +101,8 @@ class AnswerTooLong(Exception):
 class Incoming:
     """Gathers an answer piece by piece, up to a limit, so that what arrived before a fault is not lost.
 
+    An answer that comes compressed is unpacked, up to the same limit: a task id may be in it.
+
     Args:
         secret: The key, which the answer may repeat.
     """
@@ -109,25 +112,47 @@ class Incoming:
         self._status_code: int | None = None
         self._headers: Mapping[str, str] = {}
         self._body = bytearray()
+        self._received = 0
+        self._unpacker = Unpacker("", MAX_ANSWER_BYTES)
 
     def begin(self, status_code: int, headers: Mapping[str, str]) -> None:
         """Take over status and headers."""
         self._status_code = status_code
         self._headers = dict(headers)
+        label = ",".join(value for name, value in headers.items() if name.lower() == "content-encoding")
+        self._unpacker = Unpacker(label, MAX_ANSWER_BYTES)
 
     def add(self, chunk: bytes) -> None:
-        """Take over a piece of the body.
+        """Take over a piece of the body, as it came from the network.
 
         Raises:
             AnswerTooLong: There is more than an answer can have; what came before is kept.
+            DamagedPacking: It is compressed and cannot be unpacked; what came before is kept.
         """
-        room = MAX_ANSWER_BYTES - len(self._body)
-        self._body += chunk[:room]
+        room = MAX_ANSWER_BYTES - self._received
+        self._received += len(chunk)
+        try:
+            for piece in self._unpacker.feed(chunk[:room]):
+                self._keep(piece)
+        except UnpackedTooLong as error:
+            raise _too_long() from error
+        except DamagedPacking:
+            if not self._body:  # evidence of what it was
+                self._keep(chunk)
+            raise
         if len(chunk) > room:
-            raise AnswerTooLong(f"cut after {MAX_ANSWER_BYTES} bytes")
+            raise _too_long()
+
+    def _keep(self, piece: bytes) -> None:
+        room = MAX_ANSWER_BYTES - len(self._body)
+        self._body += piece[:room]
+        if len(piece) > room:
+            raise _too_long()
 
     def exchange(self, *, sent: bool | None, fault: Exception | None = None) -> Exchange:
         """Return what was gathered, at the end of the exchange."""
+        for piece in self._unpacker.finish():
+            self._body += piece
         return Exchange(
             status_code=self._status_code,
             headers=self._headers,
@@ -136,6 +161,10 @@ class Incoming:
             sent=sent,
             secret=self._secret,
         )
+
+
+def _too_long() -> AnswerTooLong:
+    return AnswerTooLong(f"cut after {MAX_ANSWER_BYTES} bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import anyio
@@ -50,8 +51,13 @@ NEVER_SENT_FAULTS = (
 
 
 def shared_connections(keepalive_seconds: float) -> httpx.Limits:
-    """Return the limits of the pool that all calls but creates share."""
+    """Return the limits of the pool that all awaited calls but creates share."""
     return httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=keepalive_seconds)
+
+
+def one_connection(keepalive_seconds: float) -> httpx.Limits:
+    """Return the limits of a client that has one connection and keeps it."""
+    return httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keepalive_seconds)
 
 
 def user_agent() -> str:
@@ -141,11 +147,15 @@ class Carrier(_Carrier):
     def __init__(self, settings: ClientSettings, keepalive_seconds: float, transport: Transport | None = None) -> None:
         super().__init__(settings, own_transport=transport is None)
         self._transport = None if transport is None else _Borrowed(transport)
-        self._pool = self._open(shared_connections(keepalive_seconds))
+        self._limits = one_connection(keepalive_seconds)
+        # Each has one connection at most, so that it is known which one a call goes out on, and which to cut: httpx
+        # tells of a connection when it is made, and not when it is taken from a pool.
+        self._idle = [_Line(self._open(self._limits))]  # now, so that settings that cannot work show at once
 
     def close(self) -> None:
-        """Close the pooled connections."""
-        self._pool.close()
+        """Close the connections that are kept."""
+        while self._idle:
+            self._idle.pop().client.close()
 
     def carry(self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None) -> Exchange:
         """Send a call once. Whatever the network does is in the exchange, not raised.
@@ -160,10 +170,21 @@ class Carrier(_Carrier):
             OSError: The file to upload cannot be read.
         """
         with http_lines_are_asides():
-            if not call.fresh:
-                return self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
-            with self._open(FRESH_CONNECTION) as alone:
-                return self._carry(alone, call, self._deadline_of(call, timeout, may_send))
+            deadline = self._deadline_of(call, timeout, may_send)
+            if call.fresh:
+                with self._open(FRESH_CONNECTION) as alone:
+                    return self._carry(alone, call, deadline)
+            try:
+                line = self._idle.pop()  # the one used last
+            except IndexError:
+                line = _Line(self._open(self._limits))
+            try:
+                if self._own_transport:  # another one has a pool of its own
+                    deadline.keep(line.connection)
+                return self._carry(line.client, call, deadline)
+            finally:
+                line.connection = deadline.connection
+                self._idle.append(line)
 
     def _carry(self, client: httpx.Client, call: ApiRequest[T], deadline: Deadline) -> Exchange:
         incoming = self._incoming()
@@ -176,7 +197,7 @@ class Carrier(_Carrier):
                 response = client.send(request, stream=True)
                 try:
                     incoming.begin(response.status_code, response.headers)
-                    for chunk in response.iter_bytes():
+                    for chunk in response.iter_raw():
                         incoming.add(chunk)
                         deadline.check()
                 finally:
@@ -193,6 +214,14 @@ class Carrier(_Carrier):
 
     def _open(self, limits: httpx.Limits) -> httpx.Client:
         return httpx.Client(transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits)
+
+
+@dataclass
+class _Line:
+    """A client of one connection, and that connection, if it has had one."""
+
+    client: httpx.Client
+    connection: socket.socket | None = None
 
 
 class AsyncCarrier(_Carrier):
@@ -228,7 +257,7 @@ class AsyncCarrier(_Carrier):
                     response = await client.send(request, stream=True)
                     try:
                         incoming.begin(response.status_code, response.headers)
-                        async for chunk in response.aiter_bytes():
+                        async for chunk in response.aiter_raw():
                             incoming.add(chunk)
                     finally:
                         await response.aclose()
@@ -292,7 +321,8 @@ class Deadline:
         self._deadline = time.monotonic() + total_seconds
         self._method = method.encode()
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        #: What the exchange goes over, as far as the transport tells.
+        self.connection: socket.socket | None = None
         self._finished = False
         self.sent = sent
 
@@ -330,7 +360,8 @@ class Deadline:
         if event.endswith(("connect_tcp.started", "connect_tcp.complete", "start_tls.complete")):
             if self.sent is None:
                 self.sent = False
-            self._keep(info.get("return_value"))
+            stream = info.get("return_value")
+            self.keep(stream.get_extra_info("socket") if isinstance(stream, _Stream) else None)
         elif event.endswith("send_request_headers.started"):
             # A proxy is sent a CONNECT first; that is not our request yet.
             if getattr(info.get("request"), "method", self._method) != self._method:
@@ -355,20 +386,20 @@ class Deadline:
     def cut(self) -> None:
         """Shut the connection down, unless the exchange is over."""
         with self._lock:
-            if self._socket is not None and not self._finished:
+            if self.connection is not None and not self._finished:
                 with suppress(OSError):  # already closed, or replaced by its encrypted successor
                     # Not SSLSocket.shutdown: it drops the encryption state under the thread that reads.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                    socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
 
     def finish(self) -> None:
         """Note that the answer is complete: from here on `cut` leaves the connection alone."""
         with self._lock:
             self._finished = True
 
-    def _keep(self, stream: object) -> None:
-        connection = stream.get_extra_info("socket") if isinstance(stream, _Stream) else None
+    def keep(self, connection: object) -> None:
+        """Take note of the connection that the exchange goes over."""
         if isinstance(connection, socket.socket):
             with self._lock:
-                self._socket = connection
+                self.connection = connection
             if self.expired:
                 self.cut()

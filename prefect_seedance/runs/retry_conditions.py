@@ -18,10 +18,12 @@ from prefect_seedance.storage.errors import (
     BadKey,
     BadLocation,
     ForbiddenSource,
+    LinkExpired,
     NoSpace,
     NotAVideo,
     NotWritable,
     RelayCancelled,
+    SourceChanged,
     SourceTooLarge,
 )
 
@@ -34,12 +36,14 @@ _LASTING = (
     ConfigurationError,
     ForbiddenSource,
     InvalidRequest,
+    LinkExpired,
     NoSpace,
     NotAVideo,
     NotWritable,
     RecordDamaged,
     RecordTooNew,
     RelayCancelled,
+    SourceChanged,  # by then it was started over three times
     SourceTooLarge,
     SubmissionStopped,
     TaskError,

@@ -266,7 +266,7 @@ class SourceTooLarge(SourceError):
 
 
 class NotAVideo(SourceError):
-    """What came is neither MP4 nor MOV; it is kept in quarantine."""
+    """What came is neither MP4 nor MOV, or not all of one; it is kept in quarantine."""
 
     def __init__(self, uri: str, looks_like: str) -> None:
         super().__init__(uri, looks_like)
@@ -274,7 +274,7 @@ class NotAVideo(SourceError):
 
     def __str__(self) -> str:
         return (
-            f"The link did not lead to an MP4 or MOV video but to {self.looks_like}. It is kept at {self.uri}: "
+            f"The link did not lead to a whole MP4 or MOV video but to {self.looks_like}. It is kept at {self.uri}: "
             f"look at it there. {_NOT_LOST}"
         )
 

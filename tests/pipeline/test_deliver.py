@@ -402,14 +402,13 @@ def unknown_codec(path: Path) -> bytes:
     return content.replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC")
 
 
-@pytest.mark.parametrize("damage", ["no frames", "unknown codec", "cut short"])
+@pytest.mark.parametrize("damage", ["no frames", "unknown codec"])
 def test_a_video_that_cannot_be_decoded_costs_only_its_poster_and_facts(
     vendor: Vendor, destination: Destination, tmp_path: Path, damage: str
 ) -> None:
     content = {
         "no frames": lambda: lookalike(5000),
         "unknown codec": lambda: unknown_codec(tmp_path / "clip.mp4"),
-        "cut short": lambda: make_clip(tmp_path / "clip.mp4").read_bytes()[:4000],
     }[damage]()
     submitted = vendor.bought(destination)
     stored = deliver(served(vendor, content, submitted), submitted, vendor.account, destination)
@@ -417,6 +416,20 @@ def test_a_video_that_cannot_be_decoded_costs_only_its_poster_and_facts(
     record = record_of(destination, stored.intent)
     assert record.state is State.STORED and record.stored is not None and record.stored.sha256 == stored.sha256
     assert provenance_of(destination, stored.key)["request"] == record.request
+
+
+def test_a_video_of_which_the_vendor_has_only_a_part_is_kept_apart_and_told_with_its_task(
+    vendor: Vendor, destination: Destination, tmp_path: Path
+) -> None:
+    part = make_clip(tmp_path / "clip.mp4").read_bytes()[:4000]
+    submitted = vendor.bought(destination)
+    with pytest.raises(VideoNotStored, match="the end is missing") as caught:
+        deliver(served(vendor, part, submitted), submitted, vendor.account, destination)
+    assert submitted["task_id"] in str(caught.value)
+    (kept,) = destination.store.list_keys("quarantine/")
+    with destination.store.open_read(kept) as file:
+        assert file.read() == part
+    assert record_of(destination, submitted["intent"]).state is State.SUBMITTED
 
 
 def test_a_store_that_fails_from_the_record_on_costs_only_poster_and_facts(

@@ -21,7 +21,17 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.journal.errors import FailedBefore, JournalUnavailable, RecordDamaged, TaskNotRecorded
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
-from prefect_seedance.storage.errors import BadLocation, NoSpace, NotWritable, StoreUnavailable
+from prefect_seedance.storage.errors import (
+    BadLocation,
+    LinkExpired,
+    NoSpace,
+    NotAVideo,
+    NotWritable,
+    SourceChanged,
+    SourceUnavailable,
+    StoreUnavailable,
+    TruncatedSource,
+)
 from prefect_seedance.tasks import store, wait
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.wait import wait_for_video
@@ -76,6 +86,11 @@ def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) 
         (StoreUnavailable("s3://b", "no answer"), True),
         (NotWritable("/videos", "read only"), False),
         (NoSpace("/videos", "full"), False),
+        (SourceUnavailable("media.example.com", "HTTP 503"), True),
+        (TruncatedSource(5, 10), True),
+        (LinkExpired(403, "media.example.com"), False),
+        (SourceChanged("its size was 5 and is 6"), False),
+        (NotAVideo("s3://b/quarantine/a", "an HTML page"), False),
         (AuthenticationFailed(code="20001", status_code=200), False),
         (UnexpectedAnswer("a page", transient=False, status_code=403), True),
         (ConnectionFailed("refused", sent=False), True),

@@ -12,6 +12,8 @@ _LOOKS = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
+    (b"\x28\xb5\x2f\xfd", "a file that is compressed as zstd"),
+    (b"\x1f\x8b", "a file that is compressed as gzip, and no video in it"),
     (b"<?xml", "an XML text, such as a storage service's error"),
     (b"<!doctype html", "an HTML page"),
     (b"<html", "an HTML page"),
@@ -57,17 +59,23 @@ def is_page(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
 
+# What stands at the top of an MP4 or MOV file, and matters. Anything else there may be junk.
+_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"free", b"skip", b"wide", b"uuid", b"meta"})
+
+
 class BoxWalk:
     """Follows the top-level boxes of an MP4 as its bytes pass by, in constant memory.
 
-    A host that tells no size and closes the connection cannot be told from one that broke off. The file can:
-    its boxes carry their sizes, and one of them is the index (`moov`).
+    A host that tells no size and closes the connection cannot be told from one that broke off, and one that tells a
+    size may itself have only the beginning. The file can: its boxes carry their sizes, and among them have to be the
+    index (`moov`) and the pictures (`mdat`). What stands behind them and is no box does no harm.
     """
 
     def __init__(self) -> None:
         self._header = bytearray()
-        self._skip: int | None = 0  # bytes to the next header; None: the last box runs to the end
-        self._has_index = False
+        self._skip: int | None = 0  # bytes to the next header; None: the last box, or junk, runs to the end
+        self._kind = b""
+        self._kinds: set[bytes] = set()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -85,8 +93,12 @@ class BoxWalk:
 
     @property
     def whole(self) -> bool:
-        """Whether the bytes ended where a box ends, with the index among the boxes."""
-        return self._has_index and not self._skip and not self._header
+        """Whether index and pictures are there, and no box that matters says that more should have come."""
+        if not {b"moov", b"mdat"} <= self._kinds:
+            return False
+        # Of a video in fragments, what begins here would be the next one.
+        cut_off = bool(self._header) and b"moof" in self._kinds
+        return not cut_off and not (self._skip and self._kind in _BOXES)
 
     def _wanted(self) -> int:
         # A size of 1 means that the real one follows, in eight bytes.
@@ -97,6 +109,8 @@ class BoxWalk:
         header_bytes = len(self._header)
         if size == 1:
             size = int.from_bytes(self._header[8:16], "big")
-        self._has_index = self._has_index or bytes(self._header[4:8]) == b"moov"
+        self._kind = bytes(self._header[4:8])
+        self._kinds |= {self._kind} & _BOXES
         self._header.clear()
-        self._skip = None if size == 0 else max(0, size - header_bytes)
+        # Smaller than its own header is no box.
+        self._skip = size - header_bytes if size >= header_bytes else None

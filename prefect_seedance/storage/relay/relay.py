@@ -130,6 +130,7 @@ def relay(
                 return found.relayed(there)
             damaged = there if found is None else None
     restarts_left = MAXIMUM_RESTARTS
+    sizes: set[int] = set()
     while True:
         try:
             return _attempt(source, destination, there, damaged)
@@ -142,7 +143,12 @@ def relay(
                 raise
         except TruncatedSource as error:
             # With a known size the source has continued it with all its patience; without, it could not.
-            if not restarts_left or error.expected is not None:
+            if error.expected is not None:
+                raise
+            sizes.add(error.received)
+            if not restarts_left and len(sizes) == 1:  # not the network's fault: the host has no more of it
+                _keep_what_comes(source, destination)
+            if not restarts_left:
                 raise
         restarts_left -= 1
         there = store.stat(key)
@@ -236,11 +242,11 @@ class _Measurement:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    def check_against(self, source: Source) -> None:
-        """Check that all of it came."""
+    def check_against(self, source: Source, *, by_structure: bool) -> None:
+        """Check that all of it came, by its size if that is known, and by its structure if asked to, or if not."""
         if source.size is not None and self.size != source.size:
             raise TruncatedSource(self.size, source.size)
-        if source.size is None and video_type(self.head) and not self.boxes.whole:
+        if (by_structure or source.size is None) and video_type(self.head) and not self.boxes.whole:
             raise TruncatedSource(self.size, None)
 
     def relayed(self, info: ObjectInfo) -> RelayedObject:
@@ -290,13 +296,13 @@ def _attempt(
         head = next(chunks, b"")
         chunks = chain((head,), chunks)
         if not video_type(head):
-            _quarantine(source, destination, head, chunks)
+            _quarantine(source, destination, head, chunks, looks_like(head))
         if there is None or damaged is not None:
             return _upload_video(source, destination, chunks, damaged)
         if source.size not in (None, there.size) and not destination.begins_like(there, head, source.size):
             raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
         measure = _measure(chunks, prefix_size=there.size)
-        measure.check_against(source)
+        measure.check_against(source, by_structure=False)
     except SourceError as error:
         if there is not None:
             error.add_note(f"An object is at {there.uri} already, but could not be compared with the source.")
@@ -320,7 +326,7 @@ def _upload_video(
                 measuring.take(chunk)
                 upload.write(chunk)
             measuring.finish()
-            measure.check_against(source)
+            measure.check_against(source, by_structure=True)
             info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
@@ -347,7 +353,23 @@ def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measu
     raise KeyTaken(there.uri, "other bytes")
 
 
-def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: Iterator[bytes]) -> NoReturn:
+def _keep_what_comes(source: Source, destination: _Destination) -> NoReturn:
+    """Read a video that always ends too early once more, and keep that."""
+    chunks = source.iter_bytes(destination.cancelled)
+    head = next(chunks, b"")
+    what = "one of which the end is missing, however often it is read"
+    _quarantine(source, destination, head, _until_it_ends_early(chain((head,), chunks)), what)
+
+
+def _until_it_ends_early(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except TruncatedSource as error:
+        if error.expected is not None:
+            raise
+
+
+def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: Iterator[bytes], what: str) -> NoReturn:
     """Keep what is not a video rather than refuse it while its link dies, but not under the video's key."""
     key = _quarantine_key(destination.key, head)
     measure = _Measurement()
@@ -360,7 +382,7 @@ def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: 
             upload.write(chunk)
             measure.take(chunk)
         upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
-    raise NotAVideo(destination.store.uri_of(key), looks_like(head))
+    raise NotAVideo(destination.store.uri_of(key), what)
 
 
 def _task_id(metadata: Mapping[str, str]) -> str:

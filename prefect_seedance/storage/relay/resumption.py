@@ -4,11 +4,14 @@
 |---|---|
 | 200 or a proxy's 203 at the start, or a 206 of the first part that nobody asked for | read the body |
 | 206 that fits what we have | read the body |
-| 200 when asked to continue, 206 that does not fit, 416 | other content, or a host that cannot: start over |
+| 416 that gives the size of what we have, where none was known | that is the whole |
+| 200 or 416 when asked to continue, 206 that does not fit | other content, or a host that cannot: start over |
 | 206 without the strong validator that the start had | perhaps other content: start over |
-| 400, 401, 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
 | 408, 425, 429, 5xx | wait and ask again |
-| anything else | wait and ask again too, for a while: whatever it is, the video is paid for |
+| anything else, such as 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
+
+What the link itself is to blame for does not change by waiting, so it is asked for anew, a few times and no more. A
+Content-Encoding is no reason to refuse an answer: whether the bytes are packed they show themselves (`wrapping`).
 
 What came of two answers may be put together only if both carry the same strong validator (RFC 9110, 15.3.7.3). That a
 host was asked with `If-Range` proves nothing: there are hosts and caches that ignore it.
@@ -23,9 +26,9 @@ from enum import Enum
 
 from prefect_seedance.headers import http_date, retry_after_seconds, whole_number
 
-# How signed links of S3, OSS, COS and TOS say that they have expired or are wrong; a missing object may be a
-# link whose object was moved.
-_REFRESH = frozenset({400, 401, 403, 404, 410})
+# What a host says that is busy. How signed links of S3, OSS, COS and TOS say that they have expired or are wrong are
+# other words: 400, 401, 403, 404 and 410; a missing object may be a link whose object was moved.
+_BUSY = frozenset({408, 425, 429, *range(500, 600)})
 
 # What changes the bytes on the way. Stores keep other words there that change nothing, such as "aws-chunked".
 _PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "compress", "x-compress", "zstd"})
@@ -63,6 +66,7 @@ class DownloadProgress:
     last_modified: str = ""
     content_type: str = ""
     date: str = ""
+    coding: str = ""
 
     @property
     def validator(self) -> str:
@@ -107,16 +111,17 @@ def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -
         return _judge_continuation(headers, progress)
     if status in _WHOLE:
         return Judgement(ResumeVerdict.START_OVER, "the host sends it from the start again", progress)
-    if status == 416:
+    if status == 416 and progress.position > 0:
+        if progress.size is None and headers.get("content-range", "").strip() == f"bytes */{progress.position}":
+            # All of it is there already: only its end was never said, such as by trailers that never end.
+            return Judgement(ResumeVerdict.WAIT, "the end was not said", replace(progress, size=progress.position))
         return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)
-    if status in _REFRESH:
-        return Judgement(ResumeVerdict.FRESH_LINK, f"HTTP {status}", progress, status)
-    return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, retry_after_seconds(headers))
+    if status in _BUSY:
+        return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, retry_after_seconds(headers))
+    return Judgement(ResumeVerdict.FRESH_LINK, f"HTTP {status}", progress, status)
 
 
 def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
-    if _is_packed(headers):
-        return Judgement(ResumeVerdict.WAIT, "it is sent compressed, which was not asked for", DownloadProgress())
     etag = headers.get("etag", "")
     return Judgement(
         ResumeVerdict.READ,
@@ -127,6 +132,7 @@ def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
             last_modified=_plain(headers.get("last-modified", "")),
             content_type=_plain(headers.get("content-type", "")),
             date=headers.get("date", ""),
+            coding=_coding_of(headers),
         ),
     )
 
@@ -137,8 +143,8 @@ def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) 
         return Judgement(ResumeVerdict.START_OVER, "the host does not continue where it was asked to", progress)
     if size is not None and progress.size is not None and size != progress.size:
         return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
-    if _is_packed(headers):
-        return Judgement(ResumeVerdict.START_OVER, "the rest is sent compressed", progress)
+    if _coding_of(headers) != progress.coding:
+        return Judgement(ResumeVerdict.START_OVER, "the rest is sent compressed in another way", progress)
     if not progress.is_continued_by(headers.get("etag", ""), _plain(headers.get("last-modified", ""))):
         reason = "nothing proves that the rest is of the same content: its ETag or date is missing, weak or another"
         return Judgement(ResumeVerdict.START_OVER, reason, progress)
@@ -164,8 +170,9 @@ def _length_of(headers: Mapping[str, str]) -> int | None:
     return None if "transfer-encoding" in headers else whole_number(headers.get("content-length", ""))
 
 
-def _is_packed(headers: Mapping[str, str]) -> bool:
-    return not _PACKED.isdisjoint(re.split(r"[\s,]+", headers.get("content-encoding", "").lower()))
+def _coding_of(headers: Mapping[str, str]) -> str:
+    words = re.split(r"[\s,]+", headers.get("content-encoding", "").lower())
+    return ",".join(word for word in words if word in _PACKED)[:_LONGEST_SENT_ON]
 
 
 def _plain(text: str) -> str:

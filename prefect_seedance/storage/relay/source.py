@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import httpx
 
@@ -24,23 +25,28 @@ from prefect_seedance.storage.errors import (
     TruncatedSource,
 )
 from prefect_seedance.storage.relay.file_type import is_page
+from prefect_seedance.storage.relay.network import NetworkLimits
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, MediaPolicy
 from prefect_seedance.storage.relay.resumption import DownloadProgress, Judgement, ResumeVerdict, judge, request_headers
 from prefect_seedance.storage.relay.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
+from prefect_seedance.storage.relay.wrapping import Unwrap, unwrapped, unwrapping_of
 
 CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLimits:
-    """How patient a source is. Waits double from `first_wait_seconds` to `longest_wait_seconds`.
+    """How patient a source is. Waits double from `first_wait_seconds` to `longest_wait_seconds`, also between readings.
 
     Attributes:
         faults_in_a_row: drops or busy answers without real progress in between; by default 31 s of waiting.
         faults: drops and busy answers in one reading altogether, even with progress.
-        fresh_links: how often a refused link is replaced, over all readings.
+        fresh_links: how often a refused link is replaced, over all readings; by default within 30 s of waiting.
         longest_retry_after_seconds: a host that asks for more than this is given up.
         real_progress_bytes: what must have come between two faults for patience to begin anew.
+        longest_seconds: all readings together; no attempt is begun, and no body read on, after this. At 20 KB/s more
+            than 800 MB come in that time, far above any clip, and links live three days.
+        network: how long one answer may take, and how fast its body has to come.
     """
 
     faults_in_a_row: int = 6
@@ -50,6 +56,8 @@ class SourceLimits:
     longest_wait_seconds: float = 30.0
     longest_retry_after_seconds: float = 120.0
     real_progress_bytes: int = 64 * 1024
+    longest_seconds: float = 12 * 3600.0
+    network: NetworkLimits = field(default_factory=NetworkLimits)
 
     def wait(self, number: int) -> float:
         """Return the seconds to wait before try number 1, 2, 3 ..."""
@@ -94,11 +102,14 @@ class MediaSource:
         self._fresh_links = 0
         self._advice = ""
         self._progress = DownloadProgress()
+        self._end = 0.0
+        self._readings = 0
+        self._unwrapping: tuple[Unwrap, ...] = ()
 
     @property
     def size(self) -> int | None:
-        """Size of the whole, known once the first chunk is there and if the host told."""
-        return self._progress.size
+        """Size of the whole, known once the first chunk is there and if the host told; of what is wrapped it is not."""
+        return None if self._unwrapping else self._progress.size
 
     @property
     def content_type(self) -> str:
@@ -116,10 +127,28 @@ class MediaSource:
             SourceError: any other fault of the download, when the limits are reached.
             RelayCancelled: the event was set.
         """
+        chunks = self._received(cancelled)
+        head = next(chunks, b"")
+        self._unwrapping = unwrapping_of(head, self._progress.coding, self._policy.maximum_bytes)
+        chunks = chain((head,) if head else (), chunks)
+        yield from _even(unwrapped(chunks, self._unwrapping)) if self._unwrapping else chunks
+
+    def _received(self, cancelled: threading.Event | None) -> Iterator[bytes]:
+        """Yield what the host sends in even chunks."""
+        if self._readings:  # it is started over; at once would be the same moment of the same host
+            self._pause(self._limits.wait(self._readings), cancelled)
+        self._readings += 1
         faults = _FaultCount(self._limits)
+        self._end = self._end or time.monotonic() + self._limits.longest_seconds
         self._progress = DownloadProgress()
         buffer = bytearray()
-        with MediaHTTP(self._policy, transport=self._transport, timeout=self._timeout) as http:
+        with MediaHTTP(
+            self._policy,
+            transport=self._transport,
+            timeout=self._timeout,
+            limits=self._limits.network,
+            cancelled=cancelled,
+        ) as http:
             while True:
                 judgement = yield from self._read_once(http, buffer, cancelled)
                 self._advice = http.advice
@@ -134,6 +163,7 @@ class MediaSource:
     ) -> Generator[bytes, None, Judgement]:
         """Ask once and yield what comes; READ in the end means that the body was closed in good order."""
         _stop_if(cancelled)
+        self._stop_if_late()
         self._link = self._link or self._ask_link(self._fresh_links > 0)
         if "://" not in self._link:  # none, or the path without a host that the vendor gives now and then for a moment
             self._link = ""
@@ -143,9 +173,9 @@ class MediaSource:
                 judgement = judge(response.status_code, response.headers, self._progress)
                 self._progress = judgement.progress
                 if judgement.verdict is ResumeVerdict.READ:
-                    # Pieces as they come from the network: what came before a drop counts.
-                    for piece in response.iter_raw():
+                    for piece in http.body(response):
                         _stop_if(cancelled)
+                        self._stop_if_late()
                         if http.upgraded and not self._progress.position and is_page(piece):
                             return self._of_another_site(http, "a page")
                         self._advance(len(piece))
@@ -212,7 +242,7 @@ class MediaSource:
         if self._fresh_links >= self._limits.fresh_links:
             raise LinkExpired(judgement.status, host_of(self._link), self._advice)
         if self._fresh_links:  # the first time at once: links do expire
-            self._pause(self._limits.wait(self._fresh_links), cancelled)
+            self._pause(self._limits.wait(self._fresh_links + 1), cancelled)
         self._fresh_links += 1
         self._link = self._ask_link(True)
 
@@ -222,6 +252,10 @@ class MediaSource:
         host = host_of(self._link) if self._link else ""
         return SourceUnavailable(host, f"{reason}. {self._advice}" if self._advice else reason)
 
+    def _stop_if_late(self) -> None:
+        if time.monotonic() >= self._end:
+            raise self._given_up(f"it has not come within {self._limits.longest_seconds:g} s")
+
     def _pause(self, seconds: float, cancelled: threading.Event | None) -> None:
         if self._sleep is not None:
             self._sleep(seconds)
@@ -230,6 +264,23 @@ class MediaSource:
         else:
             time.sleep(seconds)
         _stop_if(cancelled)
+
+
+def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pieces of any size in even chunks; what came before they end too early, too."""
+    buffer = bytearray()
+    try:
+        for piece in pieces:
+            buffer += piece
+            while len(buffer) >= CHUNK_BYTES:
+                yield bytes(memoryview(buffer)[:CHUNK_BYTES])
+                del buffer[:CHUNK_BYTES]
+    except TruncatedSource:
+        if buffer:
+            yield bytes(buffer)
+        raise
+    if buffer:
+        yield bytes(buffer)
 
 
 class _FaultCount:

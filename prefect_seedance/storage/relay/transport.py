@@ -7,7 +7,8 @@ header and in TLS, where the certificate is verified against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Self
@@ -16,37 +17,35 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
+from prefect_seedance.storage.relay.network import NetworkLimits, Watch, WatchedTransport
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
 from prefect_seedance.tls import tls_context
 from prefect_seedance.versions import version_of
 
 MAXIMUM_REDIRECTS = 3
-# A read that brings no byte for this long counts as a drop. Below the 30 seconds that Prefect gives a
-# cancelled run, so that a thread which waits for bytes still notices.
+# A read that brings no byte for this long counts as a drop.
 TIMEOUT = httpx.Timeout(connect=10.0, read=20.0, write=10.0, pool=10.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What shows that a host serves a link by https as well.
 _SERVED = _REDIRECTS | {200, 203, 206, 416}
-# No connection is kept: a pool knows connections by address, and behind one address of a CDN are many hosts,
-# each with a certificate of its own.
-_LIMITS = httpx.Limits(max_keepalive_connections=0)
 
 TransportFactory = Callable[[], httpx.BaseTransport]
 
 
-def open_transport(proxy: str = "") -> httpx.BaseTransport:
+def open_transport(watch: Watch, proxy: str = "") -> httpx.BaseTransport:
     """Return the transport that connects for real, through a proxy if one is named.
 
     Raises:
         httpx.ProxyError: the proxy cannot be used.
     """
     try:
-        return httpx.HTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy or None)
-    except (
-        ImportError,
-        ValueError,
-        httpx.InvalidURL,
-    ) as error:  # such as SOCKS without its extra
+        if proxy.startswith("https:"):
+            # TLS inside of TLS is more than one socket can do. What is watched then is the body, and each read.
+            return httpx.HTTPTransport(
+                verify=tls_context(), proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0)
+            )
+        return WatchedTransport(watch, tls_context(), proxy)
+    except (ImportError, RuntimeError, ValueError, httpx.InvalidURL) as error:  # such as SOCKS without its extra
         # The proxy's address may hold a password.
         raise httpx.ProxyError("the proxy that the environment names cannot be used") from error
 
@@ -61,6 +60,8 @@ class MediaHTTP:
         policy: which links may be followed.
         transport: makes what connects; for tests and special networks.
         timeout: of each step.
+        limits: of all steps together, and how fast a body has to come.
+        cancelled: ends every wait at once.
     """
 
     def __init__(
@@ -69,8 +70,11 @@ class MediaHTTP:
         *,
         transport: TransportFactory | None = None,
         timeout: httpx.Timeout = TIMEOUT,
+        limits: NetworkLimits | None = None,
+        cancelled: threading.Event | None = None,
     ) -> None:
         self._policy = policy
+        self._watch = Watch(limits or NetworkLimits(), cancelled)
         self._factory = transport
         self._timeout = timeout.as_dict()
         self._transports: dict[str, httpx.BaseTransport] = {}
@@ -102,8 +106,10 @@ class MediaHTTP:
         Raises:
             ForbiddenSource: the link, or a redirect, leads where the policy forbids, or nowhere.
             SourceUnavailable: it is of plain http, which is not allowed, and its host cannot be reached by https.
-            httpx.TransportError: no whole answer head came.
+            httpx.TransportError: no whole answer head came, or not in time.
+            RelayCancelled: the event was set.
         """
+        self._watch.begin_head()
         before = self.upgraded = ""
         for _ in range(MAXIMUM_REDIRECTS + 1):
             before, response = self._ask(link, headers, before)
@@ -114,6 +120,15 @@ class MediaHTTP:
                     return
             link = _joined(before, location)
         raise ForbiddenSource(host_of(link), f"it was redirected more than {MAXIMUM_REDIRECTS} times.")
+
+    def body(self, response: httpx.Response) -> Iterator[bytes]:
+        """Yield the body of an answer as it comes from the network: what came before a drop counts.
+
+        Raises:
+            httpx.TransportError: it broke off, or comes too slowly.
+            RelayCancelled: the event was set.
+        """
+        return self._watch.body(response.iter_raw())
 
     def go_by_plain_http(self, host: str) -> None:
         """Take what a host serves by https for another site's, from the next question on."""
@@ -129,7 +144,7 @@ class MediaHTTP:
         if not ways:
             raise ForbiddenSource(host, f"its https leads back to plain http, and {ONLY_HTTPS}")
         for way in ways[:-1]:
-            with suppress(httpx.TransportError):
+            with suppress(httpx.TransportError), self._watch.leaving_time():
                 response = self._send(way, headers)
                 if response.status_code in _SERVED:
                     self._serves_https[host] = True
@@ -155,14 +170,14 @@ class MediaHTTP:
 
     def _ways(self, link: str) -> tuple[str, ...]:
         try:
-            return self._policy.ways(link)
+            return self._watch.call(self._policy.ways, link)
         except OSError as error:
             raise _unresolved(error) from error
 
     def _send(self, link: str, headers: Mapping[str, str]) -> httpx.Response:
         """Send to the first of the host's addresses that can be connected to."""
         try:
-            target = self._policy.check(link)
+            target = self._watch.call(self._policy.check, link)
         except OSError as error:
             raise _unresolved(error) from error
         try:
@@ -198,7 +213,7 @@ class MediaHTTP:
     def _transport(self, proxy: str) -> httpx.BaseTransport:
         # Made only when needed: a proxy that cannot be used does not disturb hosts that go round it.
         if proxy not in self._transports:
-            self._transports[proxy] = self._factory() if self._factory else open_transport(proxy)
+            self._transports[proxy] = self._factory() if self._factory else open_transport(self._watch, proxy)
         return self._transports[proxy]
 
 

@@ -30,7 +30,7 @@ from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Uplo
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.relay import LARGEST_CONTENT_BYTES, RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
-from tests.storage.clips import lookalike
+from tests.storage.clips import box, lookalike
 from tests.storage.media_server import Fault, MediaServer, serving
 
 VIDEO = lookalike(600_000)
@@ -157,12 +157,58 @@ def test_a_body_of_unknown_size_that_breaks_off_is_known_by_its_boxes(host: Medi
         assert is_whole(run(host, store), store)
 
 
-def test_a_body_of_unknown_size_that_always_breaks_off_is_not_stored(server: MediaServer, store: FolderStore) -> None:
-    server.plan(*(Fault(no_length=True, cut_after=300_000) for _ in range(50)))
+def test_a_body_of_unknown_size_that_breaks_off_anywhere_is_not_stored(server: MediaServer, store: FolderStore) -> None:
+    server.plan(*(Fault(no_length=True, cut_after=300_000 + number) for number in range(50)))
     with pytest.raises(TruncatedSource):
         run(server, store)
     assert len(server.seen) == 4
     assert keys(store) == [] and nothing_partial(store)
+
+
+FRAGMENTS = b"".join(box(kind, bytes(50)) for kind in (b"ftyp", b"moov", b"moof", b"mdat", b"moof", b"mdat")).replace(
+    b"ftyp" + bytes(4), b"ftypisom"
+)
+CUT_SHORT = {
+    "the host has a part and says it is all": Fault(content=VIDEO[:300_000]),
+    "nothing behind the index": Fault(content=box(b"ftyp", b"isom" + bytes(8)) + box(b"moov", b"index")),
+    "the same part, of unknown size": Fault(no_length=True, cut_after=300_000),
+    "the same part, in chunks": Fault(content=VIDEO[:300_000], chunked=True),
+    "in the last fragment": Fault(content=FRAGMENTS[:-3], chunked=True),
+    "in the head of the last fragment": Fault(content=FRAGMENTS[: -2 * 58 + 5]),
+}
+
+
+@pytest.mark.parametrize("fault", CUT_SHORT.values(), ids=CUT_SHORT.keys())
+def test_a_video_of_which_the_host_has_no_more_is_kept_in_quarantine(
+    server: MediaServer, store: FolderStore, fault: Fault
+) -> None:
+    server.plan(*(replace(fault) for _ in range(50)))
+    with pytest.raises(NotAVideo, match="the end is missing"):
+        run(server, store)
+    assert len(server.seen) == 5
+    (kept,) = keys(store)
+    assert kept.startswith("quarantine/") and nothing_partial(store)
+    content = server.content if fault.content is None else fault.content
+    assert (store.root / kept).read_bytes() == content[: fault.cut_after]
+
+
+JUNK = {
+    "a page": b"\r\n<html><!-- served from cache --></html>",
+    "zeros": bytes(50),
+    "three bytes": b"\r\n\0",
+    "a box of nobody": (1000).to_bytes(4, "big") + b"junk" + bytes(20),
+    "half of an empty box": b"\0\0\0\x08fr",
+}
+
+
+@pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK.keys())
+@pytest.mark.parametrize("ending", [{}, {"chunked": True}, {"no_length": True}])
+def test_what_stands_behind_a_whole_video_does_not_make_it_truncated(
+    server: MediaServer, store: FolderStore, junk: bytes, ending: dict[str, bool]
+) -> None:
+    server.plan(Fault(content=VIDEO + junk, **ending))
+    assert run(server, store).size == len(VIDEO + junk)
+    assert len(server.seen) == 1
 
 
 def test_a_dead_link_is_said_and_leaves_nothing(server: MediaServer, store: FolderStore) -> None:

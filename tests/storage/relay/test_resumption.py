@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from prefect_seedance.storage.relay.resumption import DownloadProgress, ResumeVerdict, judge, request_headers
@@ -26,23 +28,29 @@ REST = "bytes 50-99/100"
         (200, {"content-length": "100"}, AT_START, ResumeVerdict.READ),
         (200, {}, AT_START, ResumeVerdict.READ),
         (200, {"content-encoding": "identity"}, AT_START, ResumeVerdict.READ),
-        (200, {"content-encoding": "gzip"}, AT_START, ResumeVerdict.WAIT),
         (206, ranged("bytes 0-99/100"), AT_START, ResumeVerdict.READ),
         (206, ranged("bytes 0-49/100"), AT_START, ResumeVerdict.READ),
-        (206, ranged("bytes 0-49/*"), AT_START, ResumeVerdict.WAIT),
-        (206, ranged("bytes 50-99/100"), AT_START, ResumeVerdict.WAIT),
-        (206, {}, AT_START, ResumeVerdict.WAIT),
-        (206, ranged("bytes 0-99/100", **{"content-type": "Multipart/ByteRanges"}), AT_START, ResumeVerdict.WAIT),
+        (206, ranged("bytes 0-49/*"), AT_START, ResumeVerdict.FRESH_LINK),
+        (206, ranged("bytes 50-99/100"), AT_START, ResumeVerdict.FRESH_LINK),
+        (206, {}, AT_START, ResumeVerdict.FRESH_LINK),
+        (206, ranged("bytes 0-99/100", **{"content-type": "Multipart/ByteRanges"}), AT_START, ResumeVerdict.FRESH_LINK),
         (206, ranged("bytes 50-99/100", **{"content-type": "multipart/byteranges"}), HALF, ResumeVerdict.START_OVER),
         (203, {"content-length": "100"}, AT_START, ResumeVerdict.READ),
         (203, {"content-length": "100"}, HALF, ResumeVerdict.START_OVER),
         *(
-            (200, {"content-encoding": coding}, AT_START, verdict)
-            for verdict, codings in (
-                (ResumeVerdict.READ, ("", "none", "binary", "aws-chunked", "utf-8", "identity, identity", "Identity")),
-                (ResumeVerdict.WAIT, ("gzip", "GZIP", "br", "deflate", "zstd", "aws-chunked,gzip", "identity, x-gzip")),
+            (200, {"content-encoding": coding}, AT_START, ResumeVerdict.READ)
+            for coding in (
+                "",
+                "none",
+                "binary",
+                "aws-chunked",
+                "utf-8",
+                "identity, identity",
+                "gzip",
+                "GZIP",
+                "br",
+                "7bit",
             )
-            for coding in codings
         ),
         (206, ranged("bytes 50-99/100"), HALF, ResumeVerdict.READ),
         (206, ranged("bytes 50-99/*"), HALF, ResumeVerdict.READ),
@@ -52,6 +60,10 @@ REST = "bytes 50-99/100"
         (206, ranged(REST, etag='W/"a"'), HALF, ResumeVerdict.START_OVER),
         (206, ranged(REST, last_modified=LATER), HALF, ResumeVerdict.START_OVER),
         (206, ranged(REST, **{"content-encoding": "gzip"}), HALF, ResumeVerdict.START_OVER),
+        (206, ranged(REST, **{"content-encoding": "aws-chunked, utf-8"}), HALF, ResumeVerdict.READ),
+        (206, ranged(REST, **{"content-encoding": "identity, GZIP"}), replace(HALF, coding="gzip"), ResumeVerdict.READ),
+        (206, ranged(REST, **{"content-encoding": "br"}), replace(HALF, coding="gzip"), ResumeVerdict.START_OVER),
+        (206, ranged(REST), replace(HALF, coding="gzip"), ResumeVerdict.START_OVER),
         (206, ranged(REST, etag="", last_modified=MODIFIED), DATED, ResumeVerdict.READ),
         (206, ranged(REST, etag=""), DATED, ResumeVerdict.START_OVER),
         (206, ranged(REST, etag="", last_modified=LATER), DATED, ResumeVerdict.START_OVER),
@@ -65,13 +77,16 @@ REST = "bytes 50-99/100"
         (206, {}, HALF, ResumeVerdict.START_OVER),
         (200, {"content-length": "100"}, HALF, ResumeVerdict.START_OVER),
         (416, {}, HALF, ResumeVerdict.START_OVER),
+        (416, {"content-range": "bytes */49"}, HALF, ResumeVerdict.START_OVER),
+        (416, {"content-range": "bytes */50"}, HALF, ResumeVerdict.START_OVER),
         *(
             (status, {}, at, ResumeVerdict.FRESH_LINK)
             for status in (400, 401, 403, 404, 410)
             for at in (AT_START, HALF)
         ),
         *((status, {}, HALF, ResumeVerdict.WAIT) for status in (408, 425, 429, 500, 502, 503, 504, 599)),
-        *((status, {}, HALF, ResumeVerdict.WAIT) for status in (204, 304, 302, 402, 418)),
+        *((status, {}, HALF, ResumeVerdict.FRESH_LINK) for status in (204, 304, 302, 402, 418, 451)),
+        (416, {}, AT_START, ResumeVerdict.FRESH_LINK),
     ],
 )
 def test_what_an_answer_means(
