@@ -23,6 +23,7 @@ PACKAGE = "prefect_seedance"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "asides": frozenset(),
     "lazy_names": frozenset(),
+    "plain_text": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
     "stopwatch": frozenset(),
@@ -41,9 +42,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Saying something on the side, loading a name when it is asked for, saying where the code is, numbers in headers, time
-# that no sleep stops, the one TLS context of the process: of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
+# Saying something on the side, texts made plain, loading a name when it is asked for, saying where the code is, numbers
+# in headers, time that no sleep stops, the one TLS context of the process: of use everywhere, and a few lines each.
+FOR_ALL = frozenset({"asides", "plain_text", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -52,6 +53,7 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "asides": PREFECT | AWS | SERVER,
     "lazy_names": PREFECT | AWS | SERVER,
+    "plain_text": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
     "stopwatch": PREFECT | AWS | SERVER,

@@ -8,14 +8,16 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
+from prefect_seedance.cli.terminal import ask, complain, say, say_row
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.redaction import clean_text
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
+from prefect_seedance.plain_text import one_line
 
 #: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
 _WIDTH = 1000
@@ -32,17 +34,16 @@ def list_records(options: argparse.Namespace) -> int:
     else:
         entries = journal.records()
     rows = [_row(entry) for entry in entries]
-    # A prompt is shown as it is: what looks like rich's markup in it is none.
-    console = Console(width=_WIDTH, markup=False, emoji=False)
+    console = Console(width=_WIDTH)
     if console.is_terminal:
         table = Table(*_COLUMNS, box=None)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # plain: what looks like rich's markup in a prompt is none
         console.print(table)
     else:
         for row in (_COLUMNS, *rows):
-            print("\t".join(row))
-    print(f"{len(rows)} record{'s' if len(rows) != 1 else ''} in {journal.location}", file=sys.stderr)
+            say_row(row)
+    complain(f"{len(rows)} record{'s' if len(rows) != 1 else ''} in {journal.location}")
     return 0
 
 
@@ -81,33 +82,32 @@ def resolve(options: argparse.Namespace) -> int:
     except BalanceContradicts as doubt:
         if not sys.stdin.isatty():
             raise
-        print(doubt.balance, file=sys.stderr)
+        complain(doubt.balance)
         if not _said_yes(f"Settle attempt {doubt.attempt_name} as not billed all the same? [y/N] "):
-            print("Nothing was changed.", file=sys.stderr)
+            complain("Nothing was changed.")
             return 1
         entry = settle(doubt.attempt_name, despite_evidence=True)
-    print(f"Intent {entry.record.intent} is now {entry.state}.")
+    say(f"Intent {entry.record.intent} is now {entry.state}.")
     for remark in remarks(entry, kind, journal.store_option):
-        print(remark)
+        say(remark)
     return 0
 
 
 def _said_yes(question: str) -> bool:
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return ask(question).strip().lower() in ("y", "yes")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
     record = entry.record
     attempt = record.current_attempt
     cost = "" if attempt is None or attempt.cost is None else f"{attempt.cost:g}"
-    prompt = " ".join(clean_text(str(record.request.get("prompt", ""))).split())
+    prompt = " ".join(one_line(str(record.request.get("prompt", ""))).split())
     return (
         record.intent,
         str(entry.state),
         " ".join(each.name for each in record.unsettled()) or (attempt.name if attempt else ""),
-        clean_text(record.model),
-        clean_text(record.task_id),
+        one_line(record.model),
+        one_line(record.task_id),
         str(record.submissions),
         cost,
         f"{record.updated_at:%Y-%m-%d %H:%M}",

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 
 from prefect_seedance.asides import aside, words_of
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
 from prefect_seedance.runs.logs import Step, log, note
+
+#: Label of every event about a video: who tells people of it, the run that it belongs to or an automation.
+TOLD_BY = "seedance.told-by"
+_run_tells: ContextVar[bool] = ContextVar("run_tells", default=False)
+
+
+@asynccontextmanager
+async def run_tells() -> AsyncGenerator[None]:
+    """Mark the events of an ``async with`` block as those of a run that tells people itself how it has ended."""
+    before = _run_tells.set(True)
+    try:
+        yield
+    finally:
+        _run_tells.reset(before)
 
 
 def emit(event: Event) -> None:
@@ -35,10 +52,32 @@ def _emit(event: Event) -> None:
     name = event.task_id or event.intent
     emit_event(
         event=f"seedance.video.{event.kind}",
-        resource={"prefect.resource.id": f"seedance.video.{event.intent}", "prefect.resource.name": name},
+        resource={
+            "prefect.resource.id": f"seedance.video.{event.intent}",
+            "prefect.resource.name": name,
+            TOLD_BY: "run" if _run_tells.get() else "automation",
+        },
         related=related,
         payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
     )
+
+
+def emit_no_video(run_url: str, headline: str, words: str, paid: str, prompt: str) -> None:
+    """Emit ``seedance.run.no-video``: the run has no video, and could not tell anybody. Failure is as with `emit`."""
+    run_id: str | None = flow_run.get_id()
+    failure = aside(
+        emit_event,
+        event="seedance.run.no-video",
+        resource={
+            "prefect.resource.id": f"prefect.flow-run.{run_id}",
+            "prefect.resource.name": flow_run.get_name() or "",
+            # The label by which automations tell runs that speak for themselves from those that cannot.
+            "prefect.state-message": headline,
+        },
+        payload={"headline": headline, "words": words, "paid": paid, "prompt": prompt, "run_url": run_url},
+    )
+    if failure is not None:
+        note(f"The event seedance.run.no-video was not emitted: {words_of(failure)}", level=logging.WARNING)
 
 
 def emit_journal_replaced(place: str, journal_id: str, last: str) -> None:

@@ -57,7 +57,7 @@ def test_the_command_line_is_told_the_saved_block_where_the_location_does_not_le
 
 FOR_FOLDERS_TOO = {
     *("location", "key_template", "allow_media_hosts", "allow_http_media", "ignored_link_parameters"),
-    *("single_writer", "maximum_gigabytes", "assets"),
+    *("single_writer", "maximum_gigabytes", "link_hours", "assets"),
 }
 OF_BUCKETS = {
     "aws_credentials": "aws-credentials/studio",
