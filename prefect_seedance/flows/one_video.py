@@ -27,7 +27,7 @@ from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.messages import NoVideo, beginning, failure_message, reuse_message, success_message
+from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.runs.play_link import play_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
@@ -181,7 +181,7 @@ async def _tell_of_none(notify: list[str], end: NoVideo, request: VideoRequest) 
     """Tell people that there is no video; if nobody can be told, an automation may do it."""
     address = run_url()
     if not await _tell(notify, failure_message(end, request, run_url=address)):
-        emit_no_video(address, end.headline, end.words, end.paid, beginning(request))
+        emit_no_video(address, end.headline, end.words, end.paid)
 
 
 async def _tell(notify: list[str], message: tuple[str, str]) -> bool:

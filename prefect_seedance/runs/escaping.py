@@ -98,8 +98,7 @@ def guarded(text: str) -> str:
         >>> guarded("@everyone <!here> [x](https://y)").replace("\u200b", "·")
         '@·everyone <·!here> [x]·(https://y)'
     """
-    text = _GROUP.sub(f"@{_BREAK}", lines(text))
-    return _HIDDEN_LINK.sub(f"]{_BREAK}", _TAG.sub(f"<{_BREAK}", text))
+    return _TAG.sub(f"<{_BREAK}", _uncalled(text))
 
 
 def slack(text: str) -> str:
@@ -109,8 +108,7 @@ def slack(text: str) -> str:
         >>> slack("<!channel> & co.")
         '&lt;!channel&gt; &amp; co.'
     """
-    text = _GROUP.sub(f"@{_BREAK}", lines(text))
-    return _unfenced(html.escape(text, quote=False))
+    return _unfenced(html.escape(_uncalled(text), quote=False))
 
 
 def slack_by_apprise(text: str) -> str:
@@ -122,8 +120,7 @@ def slack_by_apprise(text: str) -> str:
         >>> slack_by_apprise("A > B"), slack_by_apprise("!here> <https://evil|click>")
         ('A > B', '!here› <https://evil|click›')
     """
-    text = _GROUP.sub(f"@{_BREAK}", lines(text))
-    return _unfenced(_SLACK_TAG.sub(lambda found: found[0].replace(">", "›"), text))
+    return _unfenced(_SLACK_TAG.sub(lambda found: found[0].replace(">", "›"), _uncalled(text)))
 
 
 def discord(text: str) -> str:
@@ -155,6 +152,11 @@ def mail(text: str) -> str:
         'A &amp; B<br/>\n&lt;b&gt;'
     """
     return html.escape(lines(text), quote=False).replace("\n", "<br/>\n")
+
+
+def _uncalled(text: str) -> str:
+    """Break the names of groups, and links under other words, which chats have in common."""
+    return _HIDDEN_LINK.sub(f"]{_BREAK}", _GROUP.sub(f"@{_BREAK}", lines(text)))
 
 
 def _marks(text: str) -> str:

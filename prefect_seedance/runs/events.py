@@ -62,7 +62,7 @@ def _emit(event: Event) -> None:
     )
 
 
-def emit_no_video(run_url: str, headline: str, words: str, paid: str, prompt: str) -> None:
+def emit_no_video(run_url: str, headline: str, words: str, paid: str) -> None:
     """Emit ``seedance.run.no-video``: the run has no video, and could not tell anybody. Failure is as with `emit`."""
     run_id: str | None = flow_run.get_id()
     failure = aside(
@@ -74,7 +74,7 @@ def emit_no_video(run_url: str, headline: str, words: str, paid: str, prompt: st
             # The label by which automations tell runs that speak for themselves from those that cannot.
             "prefect.state-message": headline,
         },
-        payload={"headline": headline, "words": words, "paid": paid, "prompt": prompt, "run_url": run_url},
+        payload={"headline": headline, "words": words, "paid": paid, "run_url": run_url},
     )
     if failure is not None:
         note(f"The event seedance.run.no-video was not emitted: {words_of(failure)}", level=logging.WARNING)

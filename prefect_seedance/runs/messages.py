@@ -44,7 +44,7 @@ def success_message(
         run_url: Address of the run's page, "" where there is none.
         play: A link by which anybody can watch the video, where the store allows one.
     """
-    lines = [beginning(request), stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
+    lines = [_beginning(request), stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
     if stored.reused:
         lines.append(reuse_message(stored.task_id))
     if play:
@@ -131,7 +131,7 @@ def failure_message(end: NoVideo, request: VideoRequest, *, run_url: str = "") -
         return end.headline, "\n".join([_unknown_body(end.error, request), *_place(run_url)])
     words = end.words if len(end.words) <= _LENGTH else end.words[: _LENGTH - 1] + "…"
     paid = "" if isinstance(end.error, SeedanceError) else f"\nPaid: {end.paid}."
-    return end.headline, "\n".join([f"{beginning(request)}\n{words}{paid}", *_place(run_url)])
+    return end.headline, "\n".join([f"{_beginning(request)}\n{words}{paid}", *_place(run_url)])
 
 
 def cost_words(stored: StoredVideo) -> str:
@@ -151,8 +151,7 @@ def cost_words(stored: StoredVideo) -> str:
             return f"{cost}. {earlier} submissions before failed; the vendor's console shows whether they were charged."
 
 
-def beginning(request: VideoRequest) -> str:
-    """Return the beginning of a prompt, by which a person knows the video."""
+def _beginning(request: VideoRequest) -> str:
     # An address in it is no link of ours, and none to be clicked.
     return unlinked(without_signatures(" ".join(request.prompt.split())[:200]))
 
@@ -164,7 +163,7 @@ def _place(run_url: str) -> list[str]:
 def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
     sent = error.sent or f"It was sent at {error.started_at}, or was about to be."
     lines = [
-        beginning(request),
+        _beginning(request),
         f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:150]}",
         f"{sent} Nothing is sent again before a person has looked into the vendor's console for a task of "
         f"{request.model_name} made then.",

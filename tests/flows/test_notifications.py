@@ -355,14 +355,14 @@ def provoked(scene: Scene) -> None:
     assert asyncio.run(telling()) == [*GOOD, "slack-webhook/mail"]
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", [name for name in GOOD if "mail" not in name])
 @pytest.mark.usefixtures("provoked")
 def test_no_words_in_a_message_call_anybody_or_hide_a_link(name: str, scene: Scene) -> None:
     host, path = GOOD[name]
     (message,) = (each for each in scene.got(path, "Provoked") if each.host == host)
     said = unquote(message.body)
     said = json.dumps(json.loads(said), ensure_ascii=False) if said.startswith("{") else said
-    for call in ("@everyone", "@here", "<!channel>", "<@U123>", "<@&42>", "](https", "evil.example|click>", "<b>"):
+    for call in ("@everyone", "@here", "<!channel>", "<@U123>", "<@&42>", "](https", "<https", "<b>"):
         assert call not in said
     assert "\u202e" not in said and "\x1b" not in said and "u001b" not in said
     for word in ("everyone", "channel", "U123", "evil.example/a", "click", "bold"):
@@ -371,6 +371,9 @@ def test_no_words_in_a_message_call_anybody_or_hide_a_link(name: str, scene: Sce
 
 @pytest.mark.usefixtures("provoked")
 def test_no_words_in_a_mail_add_a_header_or_an_element(scene: Scene) -> None:
+    (sent,) = (each for each in scene.got("/v3/mail/send", "Provoked"))
+    content = json.loads(sent.body)["content"][0]
+    assert content["type"] == "text/html" and "&lt;b&gt;bold&lt;/b&gt; &amp;" in content["value"]
     (message,) = (each for each in scene.mailbox.messages if "Provoked" in str(each["Subject"]))
     assert message["Bcc"] is None
     assert "Bcc: a@evil.example" in str(message["Subject"])
@@ -394,11 +397,11 @@ def test_a_message_holds_the_way_to_its_run(told: State[StoredVideo], scene: Sce
 
 def test_an_address_that_cannot_be_one_is_found_before_anything_is_paid(scene: Scene) -> None:
     names = ["slack-webhook/private", "slack-webhook/proxy", "slack-webhook/masked", "custom-webhook/short"]
-    state = scene.run(small("", images=["https://127.0.0.1/first.png"]), *names, "custom-webhook/odd")
+    state = scene.run(small("A refused boat", images=["https://127.0.0.1/first.png"]), *names, "custom-webhook/odd")
     error = state.result(raise_on_failure=False)
     assert isinstance(error, InvalidRequest)
     said = [str(problem) for problem in error.problems]
-    assert "prompt" in said[0] and "images[0]" in "".join(said[:2]), "everything is told at once"
+    assert "images[0]" in said[0], "everything is told at once"
     for name, words in zip(
         names, ("private network", "class cannot read", "asterisks in its url", "without the path"), strict=True
     ):
