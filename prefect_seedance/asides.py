@@ -25,7 +25,7 @@ P = ParamSpec("P")
 #: is rich's, and it is silent from then on: the worker that started this run has died, and what is under way (an answer
 #: to be written down, a paid video) is worth more than the line.
 BROKEN_PIPE = 1
-_LONGEST = 500
+_LONGEST = 1000
 #: The loggers of the HTTP library, which writes a line between an answer's head and its body.
 _HTTP_LOGGERS = (
     "httpx",

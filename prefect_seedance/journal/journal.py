@@ -29,7 +29,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from prefect_seedance.asides import AsideLog
+from prefect_seedance.asides import AsideLog, words_of
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.failpoints import reached
@@ -205,7 +205,7 @@ class Journal:
             yield from self.confirmed.store.list_keys(prefix)
         except (StorageError, OSError) as error:
             raise JournalUnavailable(
-                self.confirmed.store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)
+                self.confirmed.store.uri_of(f"{prefix}x").removesuffix("/x"), words_of(error)
             ) from error
 
     def _readable(self, intent: str) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.asides import aside, words_of
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
+from prefect_seedance.plain_text import lines, one_line
 from prefect_seedance.runs.logs import Step, log, note
 
 #: Label of every event about a video: who tells people of it, the run that it belongs to or an automation.
@@ -43,13 +44,15 @@ def emit(event: Event) -> None:
 
 
 def _emit(event: Event) -> None:
-    facts = {name: without_signatures(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
+    facts = {name: _said(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
     related: list[dict[str, str]] = []
     if event.task_id:
-        related.append({"prefect.resource.id": f"seedance.task.{event.task_id}", "prefect.resource.role": "task"})
+        related.append(
+            {"prefect.resource.id": f"seedance.task.{one_line(event.task_id)}", "prefect.resource.role": "task"}
+        )
     if event.uri:
         related.append({"prefect.resource.id": event.uri, "prefect.resource.role": "video"})
-    name = event.task_id or event.intent
+    name = one_line(event.task_id) or event.intent
     emit_event(
         event=f"seedance.video.{event.kind}",
         resource={
@@ -62,6 +65,10 @@ def _emit(event: Event) -> None:
     )
 
 
+def _said(text: str) -> str:
+    return lines(without_signatures(text))
+
+
 def emit_no_video(run_url: str, headline: str, words: str, paid: str) -> None:
     """Emit ``seedance.run.no-video``: the run has no video, and could not tell anybody. Failure is as with `emit`."""
     run_id: str | None = flow_run.get_id()
@@ -72,9 +79,9 @@ def emit_no_video(run_url: str, headline: str, words: str, paid: str) -> None:
             "prefect.resource.id": f"prefect.flow-run.{run_id}",
             "prefect.resource.name": flow_run.get_name() or "",
             # The label by which automations tell runs that speak for themselves from those that cannot.
-            "prefect.state-message": headline,
+            "prefect.state-message": one_line(headline),
         },
-        payload={"headline": headline, "words": words, "paid": paid, "run_url": run_url},
+        payload={"headline": _said(headline), "words": _said(words), "paid": _said(paid), "run_url": run_url},
     )
     if failure is not None:
         note(f"The event seedance.run.no-video was not emitted: {words_of(failure)}", level=logging.WARNING)

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import NoSpace, NotReadable, NotWritable, StorageError, StoreUnavailable
 
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
@@ -38,14 +39,14 @@ def reading(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        cause = error.strerror or str(error)
+        cause = error.strerror or words_of(error)
         if error.errno in _DENIED:
             raise NotReadable(str(path), cause) from error
         raise StoreUnavailable(str(path), cause) from error
 
 
 def _for_write(path: Path, error: OSError) -> StorageError:
-    cause = error.strerror or str(error)
+    cause = error.strerror or words_of(error)
     if error.errno in _FULL:
         return NoSpace(str(path), cause)
     if error.errno in _DENIED or error.errno in _NO_SUCH_PLACE:
