@@ -22,6 +22,7 @@ from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
 from prefect_seedance.pipeline.steps import place_order
+from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
@@ -202,4 +203,4 @@ async def _tell(notify: list[str], message: tuple[str, str]) -> bool:
 
 def _announced(stored: StoredVideo) -> StoredVideo:
     # A state with data: Prefect shows the message on the run and hands the data to the caller.
-    return cast("StoredVideo", Completed(data=stored, message=reuse_message(stored.task_id)))
+    return cast("StoredVideo", Completed(data=stored, message=one_line(reuse_message(stored.task_id))))

@@ -118,7 +118,7 @@ def _of_address(address: str, *, any_scheme: bool, private: bool) -> Iterator[tu
         yield "refuse", "has an address without a host"
         return
     if not private and _is_private(host):
-        yield "refuse", "has an address of a private network, and its setting allow_private_urls is off"
+        yield "refuse", "has an address of a private network, which its settings do not allow"
         return
     yield from _of_known_host(parts, host)
     if parts.scheme == "http" and not _is_here(host):
