@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
@@ -184,3 +185,12 @@ def inside_an_escape(part: ast.AST, maker: ast.AST) -> bool:
         if (isinstance(call, ast.Call) and ast.unparse(call.func) in MARKDOWN)
         or (isinstance(call, ast.Assign) and ast.unparse(call.targets[0]) == "said")
     )
+
+
+def test_every_message_goes_through_the_language_of_its_block() -> None:
+    package = Path(run_page.__file__).parents[1]
+    sending = {path.name for path in package.rglob("*.py") if re.search(r"\.a?notify\(", path.read_text("utf-8"))}
+    assert sending == {"notifiers.py"}
+    source = (package / "runs" / "notifiers.py").read_text("utf-8")
+    assert source.count(".notify(") == 1
+    assert source.index("message_for(block, subject, body)") < source.index(".notify(body, subject)")
