@@ -2,7 +2,8 @@
 
 A file is what ``prefect automation create --from-file`` takes, but names stand where that wants ids: ``block:
 TYPE/NAME`` and ``deployment: FLOW/NAME``. The names ``{notify}`` and ``{downstream}`` are the command line's; a file
-whose name is not given there is left out, and said so.
+whose name is not given there is left out, and said so. In a template ``| plain`` stands for filters by which the words
+of others (a prompt, the vendor's) call nobody in a chat, and hide no link.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 HERE = Path(__file__).parent / "automations"
+
+#: The server sends these messages and knows of no chat's language: what all of them obey is broken or replaced.
+PLAIN = (
+    '| default("", true) | string | replace("@", "@\\u200b") | replace("<", "\\u2039") | replace(">", "\\u203a")'
+    ' | replace("](", "]\\u200b(")'
+)
 
 
 class WrongName(ValueError):
@@ -49,6 +56,7 @@ def apply(client: SyncPrefectClient, automation: dict[str, Any], names: dict[str
         WrongName: It cannot be there, by its name.
     """
     for action in automation["actions"]:
+        action.update({key: action[key].replace("| plain", PLAIN) for key in {"subject", "body"} & set(action)})
         for key in {"block", "deployment"} & set(action):
             name = names.get(action[key], action[key])
             if name is None:

@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ParamSpec
 
+from prefect_seedance.plain_text import one_line
+
 P = ParamSpec("P")
 
 #: How rich exits when its output is no longer read (``Console.on_broken_pipe``), in whatever thread. Prefect's console
 #: is rich's, and it is silent from then on: the worker that started this run has died, and what is under way (an answer
 #: to be written down, a paid video) is worth more than the line.
 BROKEN_PIPE = 1
-_LONGEST = 500
+_LONGEST = 1000
 #: The loggers of the HTTP library, which writes a line between an answer's head and its body.
 _HTTP_LOGGERS = (
     "httpx",
@@ -57,20 +59,20 @@ def aside(tell: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseE
 
 
 def words_of(error: BaseException) -> str:
-    """Return what an exception says, cut to size; its class if it says nothing, or cannot say it.
+    """Return what an exception says, on one line and cut to size; its class if it says nothing, or cannot say it.
 
     Example:
         >>> words_of(RuntimeError("the event server is gone")), words_of(TimeoutError())
         ('the event server is gone', 'TimeoutError')
     """
     try:
-        return str(error)[:_LONGEST] or type(error).__name__
+        return one_line(str(error)[:_LONGEST]).strip() or type(error).__name__
     except Exception:
         return type(error).__name__
 
 
 class AsideLog:
-    """A logger of the standard library's whose handlers and filters cannot stop the caller.
+    """A logger of the standard library's whose handlers and filters cannot stop the caller. A line stays one line.
 
     Args:
         name: Of the logger.
@@ -81,15 +83,25 @@ class AsideLog:
 
     def log(self, level: int, message: str, *args: object) -> None:
         """Write a line."""
-        aside(self._logger.log, level, message, *args, stacklevel=3)
+        aside(self._write, level, message, args)
 
     def info(self, message: str, *args: object) -> None:
         """Write a line for whoever follows the work."""
-        aside(self._logger.info, message, *args, stacklevel=3)
+        aside(self._write, logging.INFO, message, args)
 
     def warning(self, message: str, *args: object) -> None:
         """Write a line that somebody should read."""
-        aside(self._logger.warning, message, *args, stacklevel=3)
+        aside(self._write, logging.WARNING, message, args)
+
+    def _write(self, level: int, message: str, args: tuple[object, ...]) -> None:
+        # The caller's place is the fourth from here: this, `aside`, and the method that was called.
+        self._logger.log(level, one_line(message), *map(_on_one_line, args), stacklevel=4)
+
+
+def _on_one_line(value: object) -> object:
+    if isinstance(value, BaseException):
+        return one_line(str(value)) or type(value).__name__
+    return one_line(value) if isinstance(value, str) else value
 
 
 class _BeforeAllFilters(logging.Filter):

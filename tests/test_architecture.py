@@ -23,6 +23,7 @@ PACKAGE = "prefect_seedance"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "asides": frozenset(),
     "lazy_names": frozenset(),
+    "plain_text": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
     "stopwatch": frozenset(),
@@ -42,9 +43,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Saying something on the side, loading a name when it is asked for, saying where the code is, numbers in headers, time
-# that no sleep stops, the one TLS context of the process, bodies that come compressed: of use everywhere, and short.
-FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "unpacking", "versions"})
+# Saying something on the side, texts made plain and free of secrets, loading a name when it is asked for, saying where
+# the code is, numbers in headers, time that no sleep stops, the one TLS context of the process, bodies that come
+# compressed: of use everywhere, and short.
+FOR_ALL = frozenset(
+    {"asides", "lazy_names", "failpoints", "headers", "plain_text", "stopwatch", "tls", "unpacking", "versions"}
+)
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -53,6 +57,7 @@ SERVER = frozenset({"fastapi", "starlette", "uvicorn"})
 MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "asides": PREFECT | AWS | SERVER,
     "lazy_names": PREFECT | AWS | SERVER,
+    "plain_text": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
     "stopwatch": PREFECT | AWS | SERVER,

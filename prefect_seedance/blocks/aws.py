@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from prefect.blocks.core import Block
 from pydantic import SecretStr
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import BadLocation
 from prefect_seedance.storage.s3.settings import S3Options
 
@@ -85,7 +86,7 @@ def _loaded(name: str) -> S3Options:
     except (ValueError, RuntimeError, ImportError) as error:
         raise BadLocation(
             name,
-            f"the saved block cannot be loaded ({error}). Save it first; it needs prefect-seedance[aws].",
+            f"the saved block cannot be loaded ({words_of(error)}). Save it first; it needs prefect-seedance[aws].",
         ) from error
     session = block.get_boto3_session()
     found = session.get_credentials()

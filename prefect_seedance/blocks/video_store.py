@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from prefect_seedance.storage.protocol import Store
     from prefect_seedance.storage.relay.policy import MediaPolicy
 
+#: S3 signs links for a week at most.
+_MOST_LINK_HOURS = 168
+
 #: What this process has opened, by place and settings.
 _destinations: dict[str, Destination] = {}
 _journal_ids: dict[str, str] = {}
@@ -64,6 +67,7 @@ class VideoStore(KnownFieldsBlock):
         acl: Of videos and posters, a canned one; "" for none.
         single_writer: Only one process at a time writes here; needed where the store ignores conditional writes.
         maximum_gigabytes: Largest video that is taken, in GiB.
+        link_hours: How long the link lives that plays a new video, on the run's page and in its notification; 0: none.
         assets: Each new video materializes the store as a Prefect asset.
         allow_http_endpoint: Let the endpoint of another machine be plain http.
 
@@ -166,6 +170,13 @@ class VideoStore(KnownFieldsBlock):
     maximum_gigabytes: float = Field(
         default=2.0, gt=0, title="Largest video (GiB)", description="Larger media are not taken."
     )
+    link_hours: float = Field(
+        default=0.0,
+        title="Link lives (hours)",
+        description="From 0 to 168. Above 0, the run's page and its notification hold a link by which whoever has it "
+        "can watch the video for so long; temporary credentials end it sooner. For s3:// only. 0: no link.",
+        json_schema_extra={"minimum": 0, "maximum": _MOST_LINK_HOURS},
+    )
     assets: bool = Field(
         default=False,
         title="Prefect asset",
@@ -196,6 +207,16 @@ class VideoStore(KnownFieldsBlock):
         if bad is not None:
             raise ValueError(f"{bad!r} is not the name of a parameter; write the name alone, such as token")
         return names
+
+    @field_validator("link_hours")
+    @classmethod
+    def _signable(cls, value: float) -> float:
+        if 0 <= value <= _MOST_LINK_HOURS:
+            return value
+        raise ValueError(
+            f"{value:g} is not a number of hours that S3 signs a link for: set from 0 (no link) to {_MOST_LINK_HOURS} "
+            "(seven days)"
+        )
 
     @field_validator("aws_credentials")
     @classmethod

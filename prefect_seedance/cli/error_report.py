@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from prefect_seedance.cli.terminal import complain
+
 INTERRUPTED = 130
 
 #: Titles of what a person fills in, which is checked before anything is sent. Prefect's own models may fail at any
@@ -25,12 +27,12 @@ def report(command: Callable[[], int], *, debug: bool) -> int:
         _print_any_text()
         return command()
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        complain("Stopped.")
         return INTERRUPTED
     except Exception as error:
         if debug:
             raise
-        print(paragraph(error), file=sys.stderr)
+        complain(paragraph(error))
         return 1
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
 from prefect_seedance.cli.error_report import INTERRUPTED, report
 from prefect_seedance.cli.progress import RunProgress
+from prefect_seedance.cli.terminal import complain, say
 from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.runs.messages import cost_words, reuse_message
 
@@ -57,19 +58,19 @@ def make(
             progress.done("server")
             stored = generate_video(request, credentials, store, options=options)
         except KeyboardInterrupt:
-            print(interrupted(progress.task_id), file=sys.stderr)
+            complain(interrupted(progress.task_id))
             return INTERRUPTED
-    print(f"Video       {_place(stored.uri)}")
-    print(f"            {stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes")
-    print(f"            sha256 {stored.sha256}")
-    print(f"Provenance  {_place(stored.provenance_uri)}")
-    print(f"Poster      {_place(stored.poster_uri) or 'none: install prefect-seedance[media]'}")
-    print(f"Cost        {cost(stored)}")
-    print("Took        " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in progress.seconds.items()))
+    say(f"Video       {_place(stored.uri)}")
+    say(f"            {stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes")
+    say(f"            sha256 {stored.sha256}")
+    say(f"Provenance  {_place(stored.provenance_uri)}")
+    say(f"Poster      {_place(stored.poster_uri) or 'none: install prefect-seedance[media]'}")
+    say(f"Cost        {cost(stored)}")
+    say("Took        " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in progress.seconds.items()))
     if stored.reused:
-        print(f"Note        {reuse_message(stored.task_id)}")
+        say(f"Note        {reuse_message(stored.task_id)}")
     for warning in progress.warnings:
-        print(f"Warning     {warning}")
+        say(f"Warning     {warning}")
     return 0
 
 

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
+from prefect_seedance.cli.terminal import ask, complain, say, say_row
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.redaction import clean_text
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Settlement, remarks, resolve_unknown
+from prefect_seedance.plain_text import one_line
 
 if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Destination
@@ -47,23 +49,22 @@ def list_records(options: argparse.Namespace) -> int:
     if options.since is not None:
         entries = (entry for entry in entries if entry.record.updated_at >= options.since)
     rows = (_row(entry) for entry in islice(_counted(entries), options.limit))
-    # A prompt is shown as it is: what looks like rich's markup in it is none.
-    console = Console(width=_WIDTH, markup=False, emoji=False)
+    console = Console(width=_WIDTH)
     number = 0
     while True:
         page = [*islice(rows, _PAGE)]
         if console.is_terminal:
             table = Table(*_COLUMNS, box=None)
             for row in page:
-                table.add_row(*row)
+                table.add_row(*map(Text, row))  # plain: what looks like rich's markup in a prompt is none
             console.print(table)
         else:
             for row in page if number else (_COLUMNS, *page):
-                print("\t".join(row))
+                say_row(row)
         number += len(page)
         if len(page) < _PAGE:
             break
-    print(f"{number} record{'s' if number != 1 else ''} in {journal.location}", file=sys.stderr)
+    complain(f"{number} record{'s' if number != 1 else ''} in {journal.location}")
     return 0
 
 
@@ -75,7 +76,7 @@ def _counted(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Say now and then how far the reading has come, where a person is looking."""
     for number, entry in enumerate(entries):
         if number and number % _PAGE == 0 and sys.stderr.isatty():
-            print(f"{number} records read ...", file=sys.stderr)
+            complain(f"{number} records read ...")
         yield entry
 
 
@@ -116,14 +117,14 @@ def resolve(options: argparse.Namespace) -> int:
     except BalanceContradicts as doubt:
         if not sys.stdin.isatty():
             raise
-        print(doubt.balance, file=sys.stderr)
+        complain(doubt.balance)
         if not _said_yes(f"Settle attempt {doubt.attempt_name} as not billed all the same? [y/N] "):
-            print("Nothing was changed.", file=sys.stderr)
+            complain("Nothing was changed.")
             return 1
         entry = settle(doubt.attempt_name, despite_evidence=True)
-    print(f"Intent {entry.record.intent} is now {entry.state}.")
+    say(f"Intent {entry.record.intent} is now {entry.state}.")
     for remark in remarks(entry, kind, journal.store_option):
-        print(remark)
+        say(remark)
     return 0
 
 
@@ -143,8 +144,8 @@ def _bring_in(options: argparse.Namespace) -> int:
         policy=_media_policy(destination),
         despite_evidence=options.yes,
     )
-    print(f"Intent {stored.intent} is now stored: {stored.uri}")
-    print("It counts as paid for. Run the same request again to have it as its video; nothing is paid then.")
+    say(f"Intent {stored.intent} is now stored: {stored.uri}")
+    say("It counts as paid for. Run the same request again to have it as its video; nothing is paid then.")
     return 0
 
 
@@ -156,21 +157,20 @@ def _media_policy(destination: Destination) -> MediaPolicy:
 
 
 def _said_yes(question: str) -> bool:
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return ask(question).strip().lower() in ("y", "yes")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
     record = entry.record
     attempt = record.current_attempt
     cost = "" if attempt is None or attempt.cost is None else f"{attempt.cost:g}"
-    prompt = " ".join(clean_text(str(record.request.get("prompt", ""))).split())
+    prompt = " ".join(one_line(str(record.request.get("prompt", ""))).split())
     return (
         record.intent,
         str(entry.state),
         " ".join(each.name for each in record.unsettled()) or (attempt.name if attempt else ""),
-        clean_text(record.model),
-        clean_text(record.task_id),
+        one_line(record.model),
+        one_line(record.task_id),
         str(record.submissions),
         cost,
         f"{record.updated_at:%Y-%m-%d %H:%M}",

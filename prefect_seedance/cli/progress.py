@@ -14,6 +14,7 @@ from typing import Any, Self, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.logs import FACTS
 
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
@@ -88,9 +89,11 @@ class RunProgress(logging.Handler):
         if step is None:
             return
         if record.levelno >= logging.WARNING:
-            self.warnings.append(record.getMessage())
-        self.task_id = str(facts.get("task_id", self.task_id))
+            self.warnings.append(one_line(record.getMessage()))
+        self.task_id = one_line(str(facts.get("task_id", self.task_id)))
         if step == "wait":
-            self._bar.update(self._line, completed=facts.get("progress", 0), note=str(facts.get("status", "")))
+            self._bar.update(
+                self._line, completed=facts.get("progress", 0), note=one_line(str(facts.get("status", "")))
+            )
         if record.levelno == logging.INFO:
             self.done(str(step), ended=step != "wait" or facts.get("progress") == 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from prefect_seedance.cli.terminal import say
 from prefect_seedance.simulator import run_simulator
 
 
@@ -11,9 +12,9 @@ def simulator(options: argparse.Namespace) -> int:
     """Run the simulator until Ctrl-C."""
 
     def ready(url: str) -> None:
-        print(f"The simulator answers at {url} and accepts the key {options.key}.", flush=True)
-        print(f"  export JIMMYAI_BASE_URL={url} JIMMYAI_API_KEY={options.key}", flush=True)
-        print(f"  bills: {url}/_simulator/bills   faults: POST {url}/_simulator/faults", flush=True)
+        say(f"The simulator answers at {url} and accepts the key {options.key}.")
+        say(f"  export JIMMYAI_BASE_URL={url} JIMMYAI_API_KEY={options.key}")
+        say(f"  bills: {url}/_simulator/bills   faults: POST {url}/_simulator/faults")
 
     run_simulator(options.port, options.seconds, options.key, ready)
     return 0

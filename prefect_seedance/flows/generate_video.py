@@ -12,6 +12,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
+from prefect_seedance.plain_text import one_line
 
 
 def run_name() -> str:
@@ -20,7 +21,7 @@ def run_name() -> str:
     asked = parameters.get("request")
     if not isinstance(asked, VideoRequest):
         return "generate-video"
-    prompt = " ".join(asked.prompt.split())
+    prompt = " ".join(one_line(asked.prompt).split())
     short = prompt if len(prompt) <= 40 else prompt[:39] + "…"
     ratio = "" if asked.ratio == "auto" else f" {asked.ratio}"
     return f'generate-video: {asked.model_name} {asked.duration}s{ratio} "{short}"'

@@ -22,12 +22,14 @@ from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
 from prefect_seedance.pipeline.steps import place_order
+from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
-from prefect_seedance.runs.current_run import CurrentRun, current_run
-from prefect_seedance.runs.events import emit, run_observer
+from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
+from prefect_seedance.runs.play_link import play_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.runs.scope import scope_of_only_video
@@ -56,7 +58,7 @@ async def generate(
 ) -> StoredVideo:
     """Generate one video and store it: the body of both flows."""
     # One client of Prefect's for all steps, which would otherwise each make their own.
-    async with RunClientContext.get_or_create():
+    async with run_tells(), RunClientContext.get_or_create():
         await tag_run(request)
         progress = Progress()
         try:
@@ -79,21 +81,22 @@ async def generate(
             now = await _standing(progress, store)
             await show_cancelled(request, now)
             if now.unknown:
-                await _tell(notify, failure_message(NoVideo(now.unknown), request))
+                await _tell_of_none(notify, NoVideo(now.unknown), request)
             raise
         except Exception as error:
             told = isinstance(error, OutcomeUnknown) or bool(getattr(error, "task_id", ""))
             now = Standing() if told else await _standing(progress, store)
             end = NoVideo(error, now.task_id, progress.may_have_paid, now.advice)
             await show_failure(end, request)
-            await _tell(notify, failure_message(end, request))
+            await _tell_of_none(notify, end, request)
             raise
-        await show_stored(stored, request, store)
+        play = await play_link(stored, store)
+        await show_stored(stored, request, store, play)
         if store.assets:
             from prefect_seedance.runs.assets import materialize_asset
 
             await materialize_asset(stored, store)
-        await _tell(notify, success_message(stored, request))
+        await _tell(notify, success_message(stored, request, run_url=run_url(), play=play))
     return _announced(stored) if stored.reused else stored
 
 
@@ -175,18 +178,29 @@ async def _standing(progress: Progress, store: VideoStore) -> Standing:
     return found if found.task_id or found.unknown else known
 
 
-async def _tell(notify: list[str], message: tuple[str, str]) -> None:
-    """Notify; a failure does not change how the run ends, even if Prefect's server is gone."""
+async def _tell_of_none(notify: list[str], end: NoVideo, request: VideoRequest) -> None:
+    """Tell people that there is no video; if nobody can be told, an automation may do it."""
+    address = run_url()
+    if not await _tell(notify, failure_message(end, request, run_url=address)):
+        emit_no_video(address, end.headline, end.words, end.paid)
+
+
+async def _tell(notify: list[str], message: tuple[str, str]) -> bool:
+    """Notify, and return whether anybody was told.
+
+    A failure does not change how the run ends, even if Prefect's server is gone.
+    """
     if not notify:
-        return
+        return False
     from prefect_seedance.tasks.notify import send_notifications
 
     try:
-        await send_notifications(notify, *message)
+        return bool(await send_notifications(notify, *message))
     except Exception as error:
         log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
+        return False
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:
     # A state with data: Prefect shows the message on the run and hands the data to the caller.
-    return cast("StoredVideo", Completed(data=stored, message=reuse_message(stored.task_id)))
+    return cast("StoredVideo", Completed(data=stored, message=one_line(reuse_message(stored.task_id))))

@@ -31,7 +31,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from prefect_seedance.asides import AsideLog
+from prefect_seedance.asides import AsideLog, words_of
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.failpoints import reached
@@ -249,7 +249,7 @@ class Journal:
             else:
                 yield from store.list_keys(prefix)
         except (StorageError, OSError) as error:
-            raise JournalUnavailable(store.uri_of(f"{prefix}x").removesuffix("/x"), str(error)) from error
+            raise JournalUnavailable(store.uri_of(f"{prefix}x").removesuffix("/x"), words_of(error)) from error
 
     def _look(self, intent: str) -> Entry | JournalError | None:
         """Read one record among many; return the error if it is the record that cannot be read, not the store."""

@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
+from prefect.utilities.urls import url_for
 
 from prefect_seedance.runs.run_labels import RunLabels
 
@@ -98,11 +99,9 @@ async def current_run() -> CurrentRun:
     told = next((each.known for each in lineage if ROOT in each.known), nothing)
     root_id = told.get(ROOT, str(root.id))
     deployed = next((index for index, each in enumerate(runs) if each.deployment_id), len(runs))
-    url = str(flow_run.ui_url or "")
     found = CurrentRun(
         id=run_id,
-        # Without a configured UI, Prefect words the address "None/...".
-        run=Run(id=root_id, name=this.name, url=url if url.startswith("http") else ""),
+        run=Run(id=root_id, name=this.name, url=run_url()),
         made_by_schedule=told[SCHEDULED] == str(True) if SCHEDULED in told else root.auto_scheduled,
         lineage=lineage,
         one_deployment=lineage[: deployed + 1],
@@ -110,6 +109,15 @@ async def current_run() -> CurrentRun:
         state=_kept(_states, root_id, _new_state()),
     )
     return _kept(_runs, run_id, found)
+
+
+def run_url() -> str:
+    """Return the address of this run's page; "" outside of a flow, and where Prefect knows no UI."""
+    run_id: str | None = flow_run.get_id()
+    try:
+        return (url_for("flow-run", run_id) or "") if run_id else ""
+    except ValueError:  # the address of the UI is not one
+        return ""
 
 
 async def _lineage(run_id: UUID) -> list[FlowRun]:

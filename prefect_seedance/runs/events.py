@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 
 from prefect_seedance.asides import aside, words_of
 from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
+from prefect_seedance.plain_text import lines, one_line
 from prefect_seedance.runs.logs import Step, log, note
+
+#: Label of every event about a video: who tells people of it, the run that it belongs to or an automation.
+TOLD_BY = "seedance.told-by"
+_run_tells: ContextVar[bool] = ContextVar("run_tells", default=False)
+
+
+@asynccontextmanager
+async def run_tells() -> AsyncGenerator[None]:
+    """Mark the events of an ``async with`` block as those of a run that tells people itself how it has ended."""
+    before = _run_tells.set(True)
+    try:
+        yield
+    finally:
+        _run_tells.reset(before)
 
 
 def emit(event: Event) -> None:
@@ -26,19 +44,47 @@ def emit(event: Event) -> None:
 
 
 def _emit(event: Event) -> None:
-    facts = {name: without_signatures(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
+    facts = {name: _said(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
     related: list[dict[str, str]] = []
     if event.task_id:
-        related.append({"prefect.resource.id": f"seedance.task.{event.task_id}", "prefect.resource.role": "task"})
+        related.append(
+            {"prefect.resource.id": f"seedance.task.{one_line(event.task_id)}", "prefect.resource.role": "task"}
+        )
     if event.uri:
         related.append({"prefect.resource.id": event.uri, "prefect.resource.role": "video"})
-    name = event.task_id or event.intent
+    name = one_line(event.task_id) or event.intent
     emit_event(
         event=f"seedance.video.{event.kind}",
-        resource={"prefect.resource.id": f"seedance.video.{event.intent}", "prefect.resource.name": name},
+        resource={
+            "prefect.resource.id": f"seedance.video.{event.intent}",
+            "prefect.resource.name": name,
+            TOLD_BY: "run" if _run_tells.get() else "automation",
+        },
         related=related,
         payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
     )
+
+
+def _said(text: str) -> str:
+    return lines(without_signatures(text))
+
+
+def emit_no_video(run_url: str, headline: str, words: str, paid: str) -> None:
+    """Emit ``seedance.run.no-video``: the run has no video, and could not tell anybody. Failure is as with `emit`."""
+    run_id: str | None = flow_run.get_id()
+    failure = aside(
+        emit_event,
+        event="seedance.run.no-video",
+        resource={
+            "prefect.resource.id": f"prefect.flow-run.{run_id}",
+            "prefect.resource.name": flow_run.get_name() or "",
+            # The label by which automations tell runs that speak for themselves from those that cannot.
+            "prefect.state-message": one_line(headline),
+        },
+        payload={"headline": _said(headline), "words": _said(words), "paid": _said(paid), "run_url": run_url},
+    )
+    if failure is not None:
+        note(f"The event seedance.run.no-video was not emitted: {words_of(failure)}", level=logging.WARNING)
 
 
 def emit_journal_replaced(place: str, journal_id: str, last: str) -> None:

@@ -10,6 +10,7 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 
 from prefect_seedance.asides import AsideLog, aside
+from prefect_seedance.plain_text import one_line
 
 Step = Literal["validate", "create", "wait", "store", "notify"]
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -31,6 +32,7 @@ def note(message: str, *, level: int = logging.INFO) -> None:
 
 
 def _write(level: int, message: str, extra: Mapping[str, object]) -> None:
+    message = one_line(message)  # the words of others in it could write lines of their own
     # Prefect's own lines can still end the run, but none of them comes between the vendor's answer and its record, or
     # while a video is waited for.
     if aside(_run_log, level, message, extra) is not None:

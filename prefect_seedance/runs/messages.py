@@ -1,8 +1,13 @@
-"""What people are told: in short what happened, what was paid and what to do next."""
+"""What people are told: in short what happened, what was paid and what to do next.
+
+All of it is plain text. It is put into the language of a chat where it is sent (`notifiers`), and into that of the
+run's page there (`run_page`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.redaction import without_signatures
@@ -10,7 +15,11 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.runs.escaping import unlinked
 from prefect_seedance.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from prefect_seedance.runs.play_link import PlayLink
 
 #: Longest body of a failure: more is read on the run's page. The words of an unknown submission are never cut.
 _LENGTH = 1500
@@ -24,11 +33,23 @@ def reuse_message(task_id: str) -> str:
     )
 
 
-def success_message(stored: StoredVideo, request: VideoRequest) -> tuple[str, str]:
-    """Return subject and body for a stored video."""
-    lines = [_begin(request), stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
+def success_message(
+    stored: StoredVideo, request: VideoRequest, *, run_url: str = "", play: PlayLink | None = None
+) -> tuple[str, str]:
+    """Return subject and body for a stored video.
+
+    Args:
+        stored: The video.
+        request: What was asked for.
+        run_url: Address of the run's page, "" where there is none.
+        play: A link by which anybody can watch the video, where the store allows one.
+    """
+    lines = [_beginning(request), stored.uri, f"{stored.model}, task {stored.task_id}. {cost_words(stored)}"]
     if stored.reused:
         lines.append(reuse_message(stored.task_id))
+    if play:
+        lines += [play.life, play.url]
+    lines += _place(run_url)
     return f"Video {'reused' if stored.reused else 'stored'}: {stored.task_id}", "\n".join(lines)
 
 
@@ -98,13 +119,19 @@ class NoVideo:
                 return "no further video; a task that was accepted before goes on and stays paid"
 
 
-def failure_message(end: NoVideo, request: VideoRequest) -> tuple[str, str]:
-    """Return subject and body for a run that ended without a video."""
+def failure_message(end: NoVideo, request: VideoRequest, *, run_url: str = "") -> tuple[str, str]:
+    """Return subject and body for a run that ended without a video.
+
+    Args:
+        end: How it ended.
+        request: What was asked for.
+        run_url: Address of the run's page, "" where there is none.
+    """
     if isinstance(end.error, SubmissionUnknown):
-        return end.headline, _unknown_body(end.error, request)
+        return end.headline, "\n".join([_unknown_body(end.error, request), *_place(run_url)])
     words = end.words if len(end.words) <= _LENGTH else end.words[: _LENGTH - 1] + "…"
     paid = "" if isinstance(end.error, SeedanceError) else f"\nPaid: {end.paid}."
-    return end.headline, f"{_begin(request)}\n{words}{paid}"
+    return end.headline, "\n".join([f"{_beginning(request)}\n{words}{paid}", *_place(run_url)])
 
 
 def cost_words(stored: StoredVideo) -> str:
@@ -124,14 +151,19 @@ def cost_words(stored: StoredVideo) -> str:
             return f"{cost}. {earlier} submissions before failed; the vendor's console shows whether they were charged."
 
 
-def _begin(request: VideoRequest) -> str:
-    return without_signatures(" ".join(request.prompt.split())[:200])
+def _beginning(request: VideoRequest) -> str:
+    # An address in it is no link of ours, and none to be clicked.
+    return unlinked(without_signatures(" ".join(request.prompt.split())[:200]))
+
+
+def _place(run_url: str) -> list[str]:
+    return [f"The run: {run_url}"] if run_url else []
 
 
 def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
     sent = error.sent or f"It was sent at {error.started_at}, or was about to be."
     lines = [
-        _begin(request),
+        _beginning(request),
         f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:150]}",
         f"{sent} Nothing is sent again before a person has looked into the vendor's console for a task of "
         f"{request.model_name} made then.",

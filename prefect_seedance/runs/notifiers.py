@@ -18,6 +18,9 @@ from pydantic import Secret, SecretStr, ValidationError
 
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.runs.block_languages import message_for
+from prefect_seedance.runs.webhook_addresses import address_problems
 
 _FIX = "Save the block first, or correct the name: type and name, for example slack-webhook/team"
 _ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*")
@@ -29,7 +32,8 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
     """Load saved notification blocks by name, for example ``slack-webhook/team``.
 
     Raises:
-        InvalidRequest: Naming each block that does not exist, cannot be loaded or cannot notify.
+        InvalidRequest: Naming each block that does not exist, cannot be loaded, cannot notify, or whose address
+            cannot be one.
     """
     found: dict[str, NotificationBlock] = {}
     problems: list[Problem] = []
@@ -46,6 +50,7 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
             continue
         if isinstance(block, NotificationBlock):
             found[name] = block
+            problems += [each for each in address_problems(name, block) if each.level == "refuse"]
         else:
             what = f"{name!r} is a {type(block).__name__}"
             problems.append(Problem("notify", "a notification block", what, "Name a notification block", "refuse"))
@@ -54,8 +59,13 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
     return found
 
 
+def doubts(notifiers: Mapping[str, NotificationBlock]) -> list[Problem]:
+    """Return what is unusual about the addresses of notification blocks, and may work all the same."""
+    return [each for name, block in notifiers.items() for each in address_problems(name, block) if each.level == "warn"]
+
+
 async def send_through(block: NotificationBlock, subject: str, body: str) -> None:
-    """Send a message through a block, in a thread that is left alone once the caller gives up.
+    """Send a message, which is plain text, through a block, in a thread that is left alone once the caller gives up.
 
     Raises:
         Exception: Whatever the block raises; word it with `why_not_sent`.
@@ -64,6 +74,8 @@ async def send_through(block: NotificationBlock, subject: str, body: str) -> Non
 
 
 def _sending(block: NotificationBlock, subject: str, body: str) -> Callable[[], None]:
+    subject, body = message_for(block, subject, body)
+
     def send() -> None:
         # Without this, most classes only log a failure.
         with block.raise_on_failure():
@@ -115,7 +127,7 @@ def why_not_sent(error: Exception, block: NotificationBlock | None = None) -> st
     for secret in _secrets_of(block):
         words = words.replace(secret, "***")
     # The path of a webhook's address is its key.
-    words = _ADDRESS.sub(r"\1\2/...", words)
+    words = one_line(_ADDRESS.sub(r"\1\2/...", words)).strip()
     return words[:500] or type(error).__name__
 
 

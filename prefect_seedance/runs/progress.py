@@ -14,6 +14,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run, task_run
 
 from prefect_seedance.asides import words_of
+from prefect_seedance.runs.escaping import markdown
 from prefect_seedance.runs.logs import log, note
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class ProgressArtifact:
             return
         self._drawn, self._drawn_at = (progress, answer.status), time.monotonic()
         try:
-            await self._draw(answer.task_id, progress, f"{answer.status}, task {answer.task_id}")
+            await self._draw(answer.task_id, progress, markdown(f"{answer.status}, task {answer.task_id}"))
         except Exception as error:
             note(f"The progress artifact was not written: {words_of(error)}", level=logging.DEBUG)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import PurePosixPath
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
 
 from prefect_seedance.asides import words_of
@@ -24,39 +26,57 @@ from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.runs.escaping import code, fenced, link, markdown
 from prefect_seedance.runs.logs import log, note
 from prefect_seedance.runs.messages import NoVideo, cost_words, reuse_message
+from prefect_seedance.runs.play_link import PlayLink
 from prefect_seedance.storage.templates import beside
 
-#: Longest that showing something may take; a cancelled run has 30 s in all.
+#: Longest that one try of showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
-#: Characters of a prompt that markdown would interpret: an image in it would be fetched by the reader's browser.
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
+#: Pauses before Prefect's API is asked again. The video is recorded by then: nothing but the run waits for its page.
+_PAUSES = (2.0, 5.0)
+#: Answers of an API that is busy, which Prefect's client has repeated a few times already.
+_BUSY = frozenset({408, 409, 425, 429})
 
 
-async def show_stored(stored: StoredVideo, request: VideoRequest, store: VideoStore) -> None:
+async def show_stored(
+    stored: StoredVideo, request: VideoRequest, store: VideoStore, play: PlayLink | None = None
+) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
 
-    async def show() -> None:
-        poster = await threads.run(threads.RECORDS, _poster, stored, store)
-        await _drawn(stored_markdown(stored, request, poster), f"seedance-video-{stored.intent[:12]}", stored.uri)
+    async def page() -> str:
+        return stored_markdown(stored, request, await threads.run(threads.RECORDS, _poster, stored, store), play)
 
-    await _shown(show)
+    await _shown(_Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=_PAUSES)
 
 
 async def show_failure(end: NoVideo, request: VideoRequest) -> None:
     """Put on the run's page why there is no video, what was paid and what to do."""
-    await _shown(lambda: _drawn(failure_markdown(end, request), "seedance-no-video"))
+
+    async def page() -> str:
+        return failure_markdown(end, request)
+
+    await _shown(_Page(page, "seedance-no-video").draw, pauses=_PAUSES)
 
 
 async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     """Put on the run's page what goes on at the vendor although the run was cancelled."""
-    await _shown(lambda: _drawn(cancelled_markdown(request, now), "seedance-cancelled"))
+
+    async def page() -> str:
+        return cancelled_markdown(request, now)
+
+    await _shown(_Page(page, "seedance-cancelled").draw)
 
 
 async def show_warning(headline: str, words: str) -> None:
     """Put on the run's page what a person should look into."""
-    await _shown(lambda: _drawn(f"# {headline}\n\n{_fenced(words)}", "seedance-warning"))
+
+    async def page() -> str:
+        return f"# {markdown(headline)}\n\n{fenced(words)}"
+
+    await _shown(_Page(page, "seedance-warning").draw)
 
 
 async def tag_run(request: VideoRequest) -> None:
@@ -64,55 +84,65 @@ async def tag_run(request: VideoRequest) -> None:
     await _shown(lambda: _tagged(f"seedance:{request.model_name}"))
 
 
-def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str) -> str:
+def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str, play: PlayLink | None = None) -> str:
     """Word the result as markdown.
 
     Args:
         stored: The video.
         request: What was asked for.
         poster: The poster as a ``data:`` address, "" for none.
+        play: A link by which anybody can watch it, where the store allows one.
     """
     rows = {
-        "Provenance": f"`{PurePosixPath(stored.provenance_uri).name}`, beside the video",
-        "Task": f"`{stored.task_id}`",
-        "Cost": cost_words(stored),
-        "Size": f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes",
-        "SHA-256": f"`{stored.sha256}`",
-        "Asked": _time(stored.created_at),
-        "Finished": _time(stored.completed_at),
-        "Stored": _time(stored.stored_at),
+        "Provenance": f"{code(PurePosixPath(stored.provenance_uri).name)}, beside the video",
+        "Task": code(stored.task_id),
+        "Cost": markdown(cost_words(stored)),
+        "Size": markdown(f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes"),
+        "SHA-256": code(stored.sha256),
+        "Asked": markdown(_time(stored.created_at)),
+        "Finished": markdown(_time(stored.completed_at)),
+        "Stored": markdown(_time(stored.stored_at)),
     }
-    picture = f"![First frame]({poster})\n\n" if poster else ""
-    reused = f"> {reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}.\n\n" if stored.reused else ""
-    return f"# Video stored\n\n{reused}{picture}{_fenced(stored.uri)}\n{_table(rows)}\n{_asked(request)}"
+    parts = ["# Video stored\n"]
+    if stored.reused:
+        said = f"{reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}."
+        parts.append(f"> {markdown(said)}\n")
+    if poster:
+        parts.append(f"{_image('First frame', poster)}\n")
+    parts.append(fenced(stored.uri))
+    if play:
+        parts.append(f"{link('Play the video', play.url)}. {markdown(play.life)}\n")
+    return "\n".join([*parts, _table(rows), _asked(request)])
 
 
 def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
     """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
-    return f"# {end.headline}\n\n**Paid:** {end.paid}.\n\n{_fenced(end.words)}\n{_asked(request)}"
+    return f"# {markdown(end.headline)}\n\n**Paid:** {markdown(end.paid)}.\n\n{fenced(end.words)}\n{_asked(request)}"
 
 
 def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     """Word a cancelled run as markdown."""
-    if now.unknown:
-        words = without_signatures(str(now.unknown))
-        state = f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{_fenced(words)}"
-    elif now.task_id:
-        state = (
-            f"Task `{now.task_id}` **goes on at the vendor and is paid for**; nothing can cancel it there. "
-            f"{now.advice} Its link lives about 3 days after it is finished."
-        )
-    elif now.scope is not None:
-        state = (
-            f"Nothing was known to be accepted when it stopped. {how_to_repeat(now.scope)}: it submits only if nothing "
-            "was accepted, and says so if that is not known."
-        )
-    else:
-        state = "This try was stopped before it sent anything."
     return (
-        f"# The run was cancelled\n\n{state}\n\nPrefect may show a cancelled step as Crashed. That is not a failure: "
-        f"the journal knows what was submitted.\n\n{_asked(request)}"
+        f"# The run was cancelled\n\n{_standing(now)}\n\nPrefect may show a cancelled step as Crashed. That is not a "
+        f"failure: the journal knows what was submitted.\n\n{_asked(request)}"
     )
+
+
+def _standing(now: Standing) -> str:
+    if now.unknown:
+        words = fenced(without_signatures(str(now.unknown)))
+        return f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{words}"
+    if now.task_id:
+        return (
+            f"Task {code(now.task_id)} **goes on at the vendor and is paid for**; nothing can cancel it there. "
+            f"{markdown(now.advice)} Its link lives about 3 days after it is finished."
+        )
+    if now.scope is not None:
+        return (
+            f"Nothing was known to be accepted when it stopped. {markdown(how_to_repeat(now.scope))}: it submits only "
+            "if nothing was accepted, and says so if that is not known."
+        )
+    return "This try was stopped before it sent anything."
 
 
 def _asked(request: VideoRequest) -> str:
@@ -120,7 +150,7 @@ def _asked(request: VideoRequest) -> str:
     addresses = dict(request.references())
     fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
     rows = {
-        name: _MARKUP.sub(r"\\\g<0>", without_signatures(str(value)))
+        name: markdown(without_signatures(str(value)))
         for name, value in fields.items()
         if value not in ("", "auto", [])
     }
@@ -129,27 +159,18 @@ def _asked(request: VideoRequest) -> str:
         return asked
     from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing
 
-    lines = [f"{place}: {_line(shown_address(address))}" for place, address in addresses.items()]
-    return asked + "\n" + _fenced("\n".join(lines))
-
-
-def _fenced(text: str) -> str:
-    """Put a text into a block, which scrolls in itself; a table would grow over what is beside it on the page."""
-    quoted = text.replace("```", "'''")
-    return f"```text\n{quoted}\n```\n"
+    listed = [f"{place}: {one_line(shown_address(address))}" for place, address in addresses.items()]
+    return f"{asked}\n{fenced(chr(10).join(listed))}"
 
 
 def _table(rows: dict[str, str]) -> str:
-    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items() if value]
-    return "\n".join(["| | |", "| --- | --- |", *lines]) + "\n"
+    """Draw a table of rows whose cells are Markdown already."""
+    drawn = [f"| {markdown(name)} | {cell} |" for name, cell in rows.items() if cell]
+    return "\n".join(["| | |", "| --- | --- |", *drawn]) + "\n"
 
 
-def _cell(text: str) -> str:
-    return re.sub(r"(?<!\\)\|", r"\\|", _line(text))
-
-
-def _line(text: str) -> str:
-    return " ".join(text[:2000].split())
+def _image(words: str, address: str) -> str:
+    return f"![{markdown(words)}]({address})"
 
 
 def _time(moment: object) -> str:
@@ -172,10 +193,38 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
 
 
-async def _drawn(page: str, key: str, description: str | None = None) -> None:
-    from prefect.artifacts import acreate_markdown_artifact  # here, as an import of the flow draws nothing
+class _Page:
+    """A page that is drawn once, however often it is tried.
 
-    await acreate_markdown_artifact(page, key=key, description=description)
+    Args:
+        word: Words it.
+        key: Of the artifact.
+        description: Of the artifact, as Markdown.
+    """
+
+    def __init__(self, word: Callable[[], Awaitable[str]], key: str, description: str | None = None) -> None:
+        self._word, self._key, self._description = word, key, description
+        self._page = ""
+
+    async def draw(self) -> None:
+        from prefect.artifacts import acreate_markdown_artifact  # here, as an import of the flow draws nothing
+
+        if self._page and await self._is_there():
+            return
+        self._page = self._page or await self._word()
+        await acreate_markdown_artifact(self._page, key=self._key, description=self._description)
+
+    async def _is_there(self) -> bool:
+        """Tell whether the try before drew it all the same: only the answer was lost."""
+        run_id: str | None = flow_run.get_id()
+        if run_id is None:
+            return False
+        ours = ArtifactFilter(
+            key=ArtifactFilterKey(any_=[self._key]), flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(run_id)])
+        )
+        async with get_client() as client:
+            found = await client.read_artifacts(artifact_filter=ours, sort=ArtifactSort.UPDATED_DESC, limit=1)
+        return any(each.data == self._page for each in found)
 
 
 async def _tagged(tag: str) -> None:
@@ -185,10 +234,33 @@ async def _tagged(tag: str) -> None:
             await client.update_flow_run(UUID(run_id), tags=sorted({*flow_run.get_tags(), tag}))
 
 
-async def _shown(show: Callable[[], Awaitable[object]]) -> None:
-    """Show something; neither its wording nor its writing can fail the run."""
-    try:
-        async with asyncio.timeout(_SECONDS):
-            await show()
-    except Exception as error:
-        log("notify", f"The run's page was not written: {words_of(error)}", level=logging.WARNING)
+async def _shown(show: Callable[[], Awaitable[object]], *, pauses: Sequence[float] = ()) -> None:
+    """Show something; neither its wording nor its writing can fail the run.
+
+    Args:
+        show: Words and writes it.
+        pauses: Seconds to wait before each further try, while Prefect's API is too busy to take it.
+    """
+    tries = [*pauses, None]
+    for pause in tries:
+        limit = asyncio.timeout(_SECONDS)
+        try:
+            async with limit:
+                await show()
+            return
+        except Exception as error:
+            why = f"Prefect's API did not take it within {_SECONDS:g} s" if limit.expired() else words_of(error)
+            busy = limit.expired() or _is_busy(error)
+        if pause is None or not busy:
+            log("notify", f"The run's page was not written: {why}", level=logging.WARNING)
+            return
+        note(f"The run's page was not written yet, and is tried again: {why}")
+        await asyncio.sleep(pause)
+
+
+def _is_busy(error: Exception) -> bool:
+    """Tell whether Prefect's API may take the same in a moment: it is busy, or could not be reached."""
+    if isinstance(error, PrefectHTTPStatusError):
+        return error.response.status_code in _BUSY or error.response.status_code >= 500
+    # By the name of its package: only a few modules may import the HTTP library.
+    return isinstance(error, OSError) or any(each.__module__.startswith("httpx") for each in type(error).__mro__)

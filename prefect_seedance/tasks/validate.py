@@ -8,12 +8,14 @@ from prefect import task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.notifiers import load_notifiers
+from prefect_seedance.runs.notifiers import doubts, load_notifiers
 
 
 @task(name="validate-request", task_run_name="validate-request: {request.model_name}", persist_result=False)
@@ -32,11 +34,24 @@ async def validate_request(
         InvalidRequest: With every rule that is broken.
         StorageError: The store cannot be written.
     """
-    problems = require_valid(request)
-    await load_notifiers(notify)
+    problems, refused = _checked(request)
+    try:
+        problems += doubts(await load_notifiers(notify))
+    except InvalidRequest as error:
+        refused += error.problems
+    if refused:
+        raise InvalidRequest(refused)
     for notice in await threads.run(threads.RECORDS, store.check):
         log("validate", notice, level=logging.WARNING)
     for problem in problems:
         log("validate", str(problem), level=logging.WARNING)
     tell_of_links("validate", request, store)
     log("validate", f"The request fits {request.model_name}; {store.location} can be written.")
+
+
+def _checked(request: VideoRequest) -> tuple[list[Problem], list[Problem | str]]:
+    """Return what is doubtful about a request, and what is refused: a person is told everything at once."""
+    try:
+        return require_valid(request), []
+    except InvalidRequest as error:
+        return [], [*error.problems]

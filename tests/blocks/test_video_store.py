@@ -57,7 +57,7 @@ def test_the_command_line_is_told_the_saved_block_where_the_location_does_not_le
 
 FOR_FOLDERS_TOO = {
     *("location", "key_template", "allow_media_hosts", "allow_http_media", "ignored_link_parameters"),
-    *("single_writer", "maximum_gigabytes", "assets"),
+    *("single_writer", "maximum_gigabytes", "link_hours", "assets"),
 }
 OF_BUCKETS = {
     "aws_credentials": "aws-credentials/studio",
@@ -135,3 +135,15 @@ def test_a_place_is_the_location_and_where_it_is_looked_for(tmp_path: Path) -> N
     ]
     assert len({each.place for each in stores}) == len(stores)
     assert [each.place for each in stores[:2]] == [each.location for each in stores[:2]]
+
+
+@pytest.mark.parametrize("hours", [-1, 168.5, 10_000, float("nan"), float("inf")])
+def test_a_link_lives_no_longer_than_s3_signs_one_for(hours: float) -> None:
+    with pytest.raises(ValidationError, match="set from 0 \\(no link\\) to 168"):
+        VideoStore(location="s3://bucket", link_hours=hours)
+
+
+@pytest.mark.parametrize("hours", [0, 0.5, 24, 168])
+def test_a_link_may_live_up_to_a_week(hours: float) -> None:
+    assert VideoStore(location="s3://bucket", link_hours=hours).link_hours == hours
+    assert VideoStore(location="s3://bucket").link_hours == 0

@@ -17,6 +17,7 @@ from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
 from prefect_seedance.cli import journal as cli_journal
 from prefect_seedance.cli import main
 from prefect_seedance.cli.arguments import parser
+from prefect_seedance.cli.error_report import report
 from prefect_seedance.client.outcome import Unknown
 from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.errors import RecordDamaged, ResolutionRefused, SubmissionUnknown, TooManyUnknowns
@@ -224,6 +225,36 @@ def test_an_output_that_has_no_letters_for_a_prompt_gets_it_escaped(unknown: Wor
         check=True,
     )
     assert INTENT.encode() in listed.stdout and b"\\u7eb8\\u8239" in listed.stdout
+
+
+def test_a_piped_listing_holds_no_formula_and_obeys_no_prompt(
+    unknown: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {
+        **unknown.record().request,
+        "prompt": '=HYPERLINK("http://evil.example")\t[/b]\r\n\x1b]8;;x\x1b\\ \u202eend',
+    }
+    unknown.journal.update(INTENT, lambda found: found.model_copy(update={"request": asked}), step="evidence")
+    assert main(["journal", "--store", unknown.journal.location]) == 0
+    _, line = capsys.readouterr().out.splitlines()
+    *_, prompt = line.split("\t")
+    assert len(line.split("\t")) == 9
+    assert prompt.startswith("'=HYPERLINK(") and prompt.isprintable()
+
+
+def test_an_error_is_printed_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails() -> int:
+        raise ValueError("the vendor said\x1b[2J\r\n\u202enothing\x07")
+
+    assert report(fails, debug=False) == 1
+    assert capsys.readouterr().err == "Error: the vendor said\ufffd[2J\nnothing\ufffd\n"
+
+
+def test_nothing_is_printed_but_through_the_terminal() -> None:
+    folder = Path(__file__).parents[2] / "prefect_seedance" / "cli"
+    printing = {path.name for path in folder.glob("*.py") if re.search(r"\bprint\(", path.read_text())}
+    assert printing == {"journal.py", "terminal.py"}
+    assert re.findall(r"\bprint\(.*", (folder / "journal.py").read_text()) == ["print(table)"], "of plain texts"
 
 
 def on_a_terminal(arguments: list[str], columns: int) -> str:

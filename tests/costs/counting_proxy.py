@@ -11,12 +11,13 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,18 +43,19 @@ class CountedLine:
 
 
 @contextmanager
-def counted_line(upstream: str, log: Path, *, refused: str = "") -> Iterator[CountedLine]:
+def counted_line(upstream: str, log: Path, *, refused: str = "", times: int = 0) -> Iterator[CountedLine]:
     """Run a proxy in front of a server for the length of a ``with`` block.
 
     Args:
         upstream: URL of the server.
         log: Where the requests are written down.
         refused: Expression for the lines that are answered 503.
+        times: How often, before they are passed on; 0 for always.
     """
     address = urlsplit(upstream)
     log.touch()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.costs.counting_proxy", address.netloc, str(log), refused],
+        [sys.executable, "-m", "tests.costs.counting_proxy", address.netloc, str(log), refused, str(times)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -72,7 +74,7 @@ async def pass_requests(
     to_client: asyncio.StreamWriter,
     server: asyncio.StreamWriter,
     log: TextIO,
-    refused: str,
+    refuses: Callable[[str], bool],
 ) -> None:
     """Pass one connection's requests on, each written down first."""
     while True:
@@ -86,7 +88,7 @@ async def pass_requests(
             return
         log.write(f"{method} {path}\n")
         log.flush()
-        if refused and re.match(refused, f"{method} {path}"):
+        if refuses(f"{method} {path}"):
             await client.readexactly(int(headers.get("content-length") or 0))
             to_client.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
             continue
@@ -136,14 +138,19 @@ async def pass_bytes(source: asyncio.StreamReader, target: asyncio.StreamWriter)
         await target.drain()
 
 
-async def serve(upstream: str, log: TextIO, refused: str) -> None:
+async def serve(upstream: str, log: TextIO, refused: str, times: int) -> None:
     """Take connections until the process is ended."""
+    left = itertools.repeat(True) if times == 0 else iter([True] * times)
+
+    def refuses(line: str) -> bool:
+        return bool(refused) and re.match(refused, line) is not None and next(left, False)
+
     host, _, port = upstream.partition(":")
 
     async def connected(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(host, int(port))
         ways = [
-            asyncio.ensure_future(pass_requests(client, to_client, to_server, log, refused)),
+            asyncio.ensure_future(pass_requests(client, to_client, to_server, log, refuses)),
             asyncio.ensure_future(pass_answers(server, to_client, log)),
         ]
         # Where one side is gone, the other is not waited for.
@@ -163,9 +170,9 @@ async def serve(upstream: str, log: TextIO, refused: str) -> None:
 def main() -> None:
     """Serve until the standard input is closed."""
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-    _, upstream, log, refused = sys.argv
+    _, upstream, log, refused, times = sys.argv
     with open(log, "a") as lines:
-        asyncio.run(serve(upstream, lines, refused))
+        asyncio.run(serve(upstream, lines, refused, int(times)))
 
 
 if __name__ == "__main__":

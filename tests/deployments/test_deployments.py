@@ -416,9 +416,11 @@ def test_a_failed_video_and_an_unknown_submission_are_told(vendor: Simulator, bl
         generate_video(small("told of an unknown"), *blocks)
     (task_id,) = tasks(vendor, "told of a failure")
     intent = record(blocks[1], "told of an unknown").record.intent
-    until(lambda: inbox.having(task_id, "failed", "TRADEMARK"), "the message about the failure", seconds=PATIENCE)
+    until(lambda: inbox.having(task_id, "VideoFailed", "TRADEMARK"), "the message about the failure", seconds=PATIENCE)
     until(
-        lambda: inbox.having(intent, "unknown", "resolve-submission"), "the message about the unknown", seconds=PATIENCE
+        lambda: inbox.having(intent, "Perhaps paid", "resolve-submission"),
+        "the message about the unknown",
+        seconds=PATIENCE,
     )
     begins, *_ = str(unknown.value).partition(" (")
     for prompt, said in (("told of a failure", task_id), ("told of an unknown", begins)):

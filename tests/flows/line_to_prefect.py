@@ -13,10 +13,10 @@ from tests.prefect_server import end_senders
 
 
 @contextmanager
-def line_to_prefect(api_url: str, folder: Path, *, refused: str = "") -> Iterator[Path]:
+def line_to_prefect(api_url: str, folder: Path, *, refused: str = "", times: int = 0) -> Iterator[Path]:
     """Have all that is said to Prefect in a ``with`` block go over the line; gives its log."""
     with (
-        counted_line(api_url, folder / "line.log", refused=refused) as line,
+        counted_line(api_url, folder / "line.log", refused=refused, times=times) as line,
         # What is refused is refused for good, and not asked again for minutes.
         temporary_settings({PREFECT_API_URL: line.url, PREFECT_CLIENT_MAX_RETRIES: 1}),
     ):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from prefect import flow
@@ -123,6 +124,14 @@ def blocks(services: Services, mailbox: Mailbox) -> dict[str, Block]:
         "custom-webhook/broken": webhook("broken", f"500/{SECRET}", params={"token": SECRET}),
         "slack-webhook/down": SlackWebhook(url=f"json://user:{SECRET}@127.0.0.1:{free_port()}/{SECRET}"),
         "slack-webhook/private": SlackWebhook(url=f"{services.url}/{SECRET}", allow_private_urls=False),
+        "slack-webhook/proxy": SlackWebhook(url=f"https://chat.example.com/{SECRET}"),
+        "slack-webhook/masked": SlackWebhook(url="https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/**********"),
+        "custom-webhook/short": CustomWebhookNotificationBlock(
+            name="short", url="https://hooks.slack.com", json_data=as_json
+        ),
+        "custom-webhook/odd": CustomWebhookNotificationBlock(
+            name="odd", url=f"https://discord.com/webhooks/{SECRET}", json_data=as_json
+        ),
         "custom-webhook/hanging": webhook("hanging", "hang", timeout=3600),
     }
 
@@ -142,7 +151,6 @@ GOOD = {
 BROKEN = {
     "custom-webhook/broken": "500 Internal Server Error",
     "slack-webhook/down": "127.0.0.1",
-    "slack-webhook/private": "not a valid URL",
 }
 
 
@@ -326,6 +334,88 @@ def test_every_name_that_cannot_be_told_is_found_at_once(scene: Scene) -> None:
     assert "type and a name" in said[1]
     assert "is a SeedanceCredentials" in said[2]
     assert SECRET not in str(caught.value)
+
+
+#: What each of these services would obey, and what a chat shows of it.
+HOSTILE = (
+    "@everyone @here <!channel> <@U123> <@&42> <!subteam^S1|@all> [x](https://evil.example/a) <b>bold</b> & "
+    "<https://evil.example|click> ||spoiler|| *y* \u202eright \x1b[2J"
+)
+
+
+@pytest.fixture(scope="module")
+def provoked(scene: Scene) -> None:
+    """Hostile words in the subject and in the body, sent to everybody."""
+
+    @flow
+    async def telling() -> list[str]:
+        names = [*GOOD, "slack-webhook/mail"]
+        return await send_notifications(names, f"Provoked\r\nBcc: a@evil.example {HOSTILE}", f"Provoked: {HOSTILE}")
+
+    assert asyncio.run(telling()) == [*GOOD, "slack-webhook/mail"]
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if "mail" not in name])
+@pytest.mark.usefixtures("provoked")
+def test_no_words_in_a_message_call_anybody_or_hide_a_link(name: str, scene: Scene) -> None:
+    host, path = GOOD[name]
+    (message,) = (each for each in scene.got(path, "Provoked") if each.host == host)
+    said = unquote(message.body)
+    said = json.dumps(json.loads(said), ensure_ascii=False) if said.startswith("{") else said
+    for call in ("@everyone", "@here", "<!channel>", "<@U123>", "<@&42>", "](https", "<https", "<b>"):
+        assert call not in said
+    assert "\u202e" not in said and "\x1b" not in said and "u001b" not in said
+    for word in ("everyone", "channel", "U123", "evil.example/a", "click", "bold"):
+        assert word in said, "it can still be read"
+
+
+@pytest.mark.usefixtures("provoked")
+def test_no_words_in_a_mail_add_a_header_or_an_element(scene: Scene) -> None:
+    (sent,) = (each for each in scene.got("/v3/mail/send", "Provoked"))
+    content = json.loads(sent.body)["content"][0]
+    assert content["type"] == "text/html" and "&lt;b&gt;bold&lt;/b&gt; &amp;" in content["value"]
+    (message,) = (each for each in scene.mailbox.messages if "Provoked" in str(each["Subject"]))
+    assert message["Bcc"] is None
+    assert "Bcc: a@evil.example" in str(message["Subject"])
+    page = message.get_body(("html",))
+    assert page is not None
+    assert "&lt;b&gt;bold&lt;/b&gt; &amp;" in page.get_content()
+    assert "<b>" not in page.get_content()
+
+
+def test_a_message_holds_the_way_to_its_run(told: State[StoredVideo], scene: Scene, prefect_server: str) -> None:
+    page = f"{prefect_server.removesuffix('/api')}/runs/flow-run/{shown.run_of(told)}"
+    for name in ("slack-webhook/team", "discord-webhook/team", "ms-teams-webhook/team", "custom-webhook/team"):
+        (message,) = (
+            each
+            for each in scene.got(GOOD[name][1], result(told).task_id)
+            if each.host == GOOD[name][0] and "stored" in each.body
+        )
+        assert f"The run: {page}" in message.body
+    assert page in scene.mailbox.text()
+
+
+def test_an_address_that_cannot_be_one_is_found_before_anything_is_paid(scene: Scene) -> None:
+    names = ["slack-webhook/private", "slack-webhook/proxy", "slack-webhook/masked", "custom-webhook/short"]
+    state = scene.run(small("A refused boat", images=["https://127.0.0.1/first.png"]), *names, "custom-webhook/odd")
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, InvalidRequest)
+    said = [str(problem) for problem in error.problems]
+    assert "images[0]" in said[0], "everything is told at once"
+    for name, words in zip(
+        names, ("private network", "class cannot read", "asterisks in its url", "without the path"), strict=True
+    ):
+        (problem,) = (each for each in said if name in each)
+        assert words in problem
+    assert not any("custom-webhook/odd" in each for each in said), "what is only unusual is not refused"
+    assert SECRET not in str(error)
+
+
+def test_an_unusual_address_is_warned_about(scene: Scene) -> None:
+    state = scene.run(small("A warned boat"), "custom-webhook/odd")
+    assert state.is_completed()
+    warning = shown.logged(shown.run_of(state), "custom-webhook/odd", "unlike /api/webhooks/NUMBER/... of Discord")
+    assert SECRET not in warning
 
 
 def saved_without_its_class() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.logging import get_logger
 
-from prefect_seedance.asides import BROKEN_PIPE
+from prefect_seedance.asides import BROKEN_PIPE, AsideLog
 from prefect_seedance.runs.logs import log, note
 
 
@@ -43,3 +43,17 @@ def test_a_console_that_nobody_reads_any_longer_does_not_end_what_is_under_way()
 def test_who_ends_the_process_while_a_line_is_written_ends_it() -> None:
     with pytest.raises(SystemExit):
         log("wait", "50 %")
+
+
+HOSTILE = "Task videos_1\r\n12:00:00 | ERROR | forged \x1b[2J\u202e is done"
+
+
+def test_a_line_stays_one_line_whatever_the_words_of_others_hold(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        log("wait", HOSTILE)
+        note(HOSTILE)
+        AsideLog("prefect_seedance.tests").warning("%s and %s", HOSTILE, RuntimeError(HOSTILE))
+    assert len(caplog.records) == 3
+    for record in caplog.records:
+        assert record.getMessage().isprintable()
+        assert "forged" in record.getMessage()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
+import httpx
 import pytest
+from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_seedance.runs.run_page import _shown
 
@@ -29,3 +32,52 @@ async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_ru
     assert not pending
     with pytest.raises(asyncio.CancelledError):
         running.result()
+
+
+class Flaky:
+    """Something that is shown at the third try, or another."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = [*failures]
+        self.tries = 0
+
+    async def show(self) -> None:
+        self.tries += 1
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+def busy(status: int) -> PrefectHTTPStatusError:
+    request = httpx.Request("POST", "http://127.0.0.1/api/artifacts/")
+    return PrefectHTTPStatusError("", request=request, response=httpx.Response(status, request=request))
+
+
+@pytest.mark.parametrize(
+    ("failures", "tries"),
+    [
+        ([busy(503)], 2),
+        ([httpx.ReadTimeout(""), TimeoutError()], 3),
+        ([busy(503)] * 9, 3),
+        ([busy(422)], 1),
+        ([ValueError("a page of ours")], 1),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else str(value),
+)
+async def test_a_page_is_tried_again_while_prefect_is_busy_and_not_for_ever(
+    failures: list[Exception], tries: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    flaky = Flaky(*failures)
+    with caplog.at_level(logging.INFO):
+        await _shown(flaky.show, pauses=(0.0, 0.0))
+    assert flaky.tries == tries
+    for record in caplog.records:
+        assert not record.getMessage().endswith(": "), "the reason is never empty"
+
+
+async def test_a_page_whose_try_is_over_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("prefect_seedance.runs.run_page._SECONDS", 0.01)
+    with caplog.at_level(logging.WARNING):
+        await _shown(asyncio.Event().wait)
+    assert "not written: Prefect's API did not take it within 0.01 s" in caplog.text

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.journal.codec import decode, encode
 from prefect_seedance.journal.commands import how_to_list_unknown
 from prefect_seedance.journal.errors import (
@@ -109,7 +110,7 @@ def _newest_version(journal: Journal, intent: str) -> Record | None:
                 return record
     except (StorageError, OSError) as error:
         raise JournalUnavailable(
-            where, f"its earlier versions cannot be looked at, {_NEEDS}: {error}", intent
+            where, f"its earlier versions cannot be looked at, {_NEEDS}: {words_of(error)}", intent
         ) from error
     return None
 
@@ -168,7 +169,9 @@ def _provenances(journal: Journal, intent: str) -> Iterator[dict[str, Any]]:
                     )
                     yield values
     except (StorageError, OSError) as error:
-        raise JournalUnavailable(journal.location, f"its videos cannot be looked at: {error}", intent) from error
+        raise JournalUnavailable(
+            journal.location, f"its videos cannot be looked at: {words_of(error)}", intent
+        ) from error
 
 
 def _stored(video: dict[str, Any]) -> Stored:
@@ -189,7 +192,7 @@ def _openings(journal: Journal, intent: str) -> tuple[int, ...]:
     try:
         ends = [key.removeprefix(start) for key in journal.confirmed.store.list_keys(start)]
     except (StorageError, OSError) as error:
-        raise JournalUnavailable(journal.location, str(error), intent) from error
+        raise JournalUnavailable(journal.location, words_of(error), intent) from error
     return tuple(int(end) for end in ends if end.isdecimal())
 
 

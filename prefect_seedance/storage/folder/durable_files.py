@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import NoSpace, NotReadable, NotWritable, StorageError, StoreUnavailable
 from prefect_seedance.storage.folder.places import LinkInside, listed, open_file
 
@@ -58,7 +59,7 @@ def reading(path: Path) -> Generator[None, None, None]:
 
 
 def _cause(error: OSError) -> str:
-    return error.strerror or str(error)
+    return error.strerror or words_of(error)
 
 
 def _for_write(path: Path, error: OSError) -> StorageError:

@@ -16,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
 from prefect_seedance.storage.relay.network import NetworkLimits, Watch, WatchedTransport
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
@@ -165,7 +166,7 @@ class MediaHTTP:
             if not upgraded or serves_https:
                 raise
             # Waiting does not help where there is no https; who repeats the whole step bridges an outage as well.
-            reason = f"the link is plain http, and https to its host failed: {error}. {HOW_TO_ALLOW_HTTP}"
+            reason = f"the link is plain http, and https to its host failed: {words_of(error)}. {HOW_TO_ALLOW_HTTP}"
             raise SourceUnavailable(host, reason) from error
 
     def _ways(self, link: str) -> tuple[str, ...]:
@@ -203,7 +204,7 @@ class MediaHTTP:
             try:
                 return self._transport("").handle_request(vetted)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = httpx.ConnectError(str(error))
+                failure = httpx.ConnectError(words_of(error))
         raise failure
 
     def _request(self, link: str, headers: Mapping[str, str]) -> httpx.Request:
@@ -238,7 +239,7 @@ def _joined(link: str, location: str) -> str:
 
 
 def _unresolved(error: OSError) -> httpx.ConnectError:
-    return httpx.ConnectError(f"the host's name cannot be resolved: {error}")
+    return httpx.ConnectError(f"the host's name cannot be resolved: {words_of(error)}")
 
 
 def _proxy_for(scheme: str, host: str) -> str:

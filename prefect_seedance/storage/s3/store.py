@@ -6,8 +6,9 @@ import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
 
 #: What S3 allows. Links that are signed with temporary credentials die with these, however long they were asked for.
 LONGEST_LINK_SECONDS = 7 * 24 * 3600
+
+
+class CredentialsEnd(NamedTuple):
+    """When the credentials of a store end, and with them whatever they have signed.
+
+    Attributes:
+        at: None for never, and where it is not known.
+        is_known: False for temporary credentials that do not say when they end.
+    """
+
+    at: datetime | None
+    is_known: bool
 
 
 class S3Store:
@@ -147,6 +160,15 @@ class S3Store:
                 Params={"Bucket": self.bucket.name, "Key": self.bucket.key_of(key)},
                 ExpiresIn=expires_seconds,
             )
+
+    def credentials_end(self) -> CredentialsEnd:
+        """Return when the credentials in use end. Nothing is asked of anybody; sign first, which renews them."""
+        # botocore keeps them private, and offers no other way to their end.
+        credentials: object = getattr(getattr(self.client, "_request_signer", None), "_credentials", None)
+        end: object = getattr(credentials, "_expiry_time", None)
+        if isinstance(end, datetime) and end.tzinfo is not None:
+            return CredentialsEnd(end, is_known=True)
+        return CredentialsEnd(None, is_known=credentials is not None and not getattr(credentials, "token", None))
 
     # The bucket itself.
 

@@ -1,0 +1,43 @@
+"""What the command line prints: the words of others are shown on the terminal, and never obeyed by it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from prefect_seedance.plain_text import lines, one_line
+
+#: What a spreadsheet that opens the lines takes for the beginning of a formula.
+_FORMULA = frozenset("=+-@")
+
+
+def say(text: str) -> None:
+    """Print a text, on the lines that it has."""
+    print(lines(text), flush=True)
+
+
+def complain(text: str) -> None:
+    """Print a text to the standard error stream."""
+    print(lines(text), file=sys.stderr, flush=True)
+
+
+def ask(question: str) -> str:
+    """Ask a question and read the answer, which is one line."""
+    print(one_line(question), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def say_row(cells: Iterable[str]) -> None:
+    """Print a row for another program: the cells with tabs between them, none of which a spreadsheet computes."""
+    print("\t".join(map(cell, cells)))
+
+
+def cell(text: str) -> str:
+    r"""Return a text that is one cell: on one line, and a text also where it begins as a formula does.
+
+    Example:
+        >>> cell("=1+1"), cell("@image1 turns\tround"), cell("a-b")
+        ("'=1+1", "'@image1 turns round", 'a-b')
+    """
+    text = one_line(text)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() else text
