@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ParamSpec
 
+from prefect_seedance.redaction import hide, keeping_secret
+
 P = ParamSpec("P")
 
 #: How rich exits when its output is no longer read (``Console.on_broken_pipe``), in whatever thread. Prefect's console
@@ -57,14 +59,14 @@ def aside(tell: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseE
 
 
 def words_of(error: BaseException) -> str:
-    """Return what an exception says, cut to size; its class if it says nothing, or cannot say it.
+    """Return what an exception says, without secrets, cut to size; its class if it says nothing, or cannot say it.
 
     Example:
         >>> words_of(RuntimeError("the event server is gone")), words_of(TimeoutError())
         ('the event server is gone', 'TimeoutError')
     """
     try:
-        return str(error)[:_LONGEST] or type(error).__name__
+        return hide(str(error), longest=_LONGEST) or type(error).__name__
     except Exception:
         return type(error).__name__
 
@@ -93,25 +95,37 @@ class AsideLog:
 
 
 class _BeforeAllFilters(logging.Filter):
-    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides."""
+    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides, without secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not _guards_http.get():
             return True
         _guards_http.set(False)  # the same record comes by once more, on its way to the other filters and the handlers
         try:
-            aside(logging.getLogger(record.name).handle, record)
+            aside(_hand_on, record)
         finally:
             _guards_http.set(True)
         return False
+
+
+def _hand_on(record: logging.LogRecord) -> None:
+    """Pass a line on that holds addresses and headers of ours: whole links, and where one is redirected to."""
+    record.msg, record.args = hide(record.getMessage()), ()
+    logging.getLogger(record.name).handle(record)
 
 
 _FIRST = _BeforeAllFilters()
 
 
 @contextmanager
-def http_lines_are_asides() -> Generator[None]:
-    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id."""
+def http_lines_are_asides(secret: str = "") -> Generator[None]:
+    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id.
+
+    Those lines show no secret either.
+
+    Args:
+        secret: The API key that answers may repeat; by default that of the block around this one.
+    """
     for name in _HTTP_LOGGERS:
         filters = logging.getLogger(name).filters
         if _FIRST not in filters:
@@ -119,6 +133,7 @@ def http_lines_are_asides() -> Generator[None]:
     before = _guards_http.get()
     _guards_http.set(True)
     try:
-        yield
+        with keeping_secret(secret):
+            yield
     finally:
         _guards_http.set(before)

@@ -12,10 +12,10 @@ from rich.table import Table
 from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.redaction import clean_text
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
+from prefect_seedance.redaction import clean_text
 
 #: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
 _WIDTH = 1000

@@ -80,7 +80,8 @@ def deliver(
     """
     stop = cancelled or threading.Event()
     task_id = completed.task_id or submitted["task_id"]
-    with telling_of_the_task(VideoNotStored, task_id, submitted["scope"]), http_lines_are_asides():
+    key = account.settings.api_key.get_secret_value()
+    with http_lines_are_asides(key), telling_of_the_task(VideoNotStored, task_id, submitted["scope"]):
         return _Handover(completed, submitted, account, destination, run, observer, stop).run()
 
 

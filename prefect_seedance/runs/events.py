@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from prefect.events import emit_event
 
 from prefect_seedance.asides import aside, words_of
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.logs import Step, log, note
 
 

@@ -18,12 +18,12 @@ from prefect.runtime import flow_run
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.logs import log, note
 from prefect_seedance.runs.messages import NoVideo, cost_words, reuse_message
 from prefect_seedance.storage.templates import beside
@@ -95,8 +95,8 @@ def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
 def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     """Word a cancelled run as markdown."""
     if now.unknown:
-        words = without_signatures(str(now.unknown))
-        state = f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{_fenced(words)}"
+        words = _fenced(str(now.unknown))
+        state = f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{words}"
     elif now.task_id:
         state = (
             f"Task `{now.task_id}` **goes on at the vendor and is paid for**; nothing can cancel it there. "

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_seedance.client.redaction import (
+from prefect_seedance.redaction import (
     LONGEST_TEXT,
     clean_address,
-    clean_json,
     clean_text,
+    shown_json,
     without_signatures,
 )
 
@@ -48,7 +48,7 @@ def test_what_can_be_printed_stays_as_it_is() -> None:
 
 
 def test_json_of_any_shape_is_cleaned_to_its_leaves() -> None:
-    assert clean_json({"a\ud800": ["\x00", 1, None, {"b": "x" * 3000}]}) == {
+    assert shown_json({"a\ud800": ["\x00", 1, None, {"b": "x" * 3000}]}) == {
         "a\ufffd": ["\ufffd", 1, None, {"b": "x" * LONGEST_TEXT}]
     }
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from prefect_seedance.client.errors import VideoFailed
-from prefect_seedance.client.redaction import LONGEST_TEXT
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.pipeline.watch.watcher import watch
+from prefect_seedance.redaction import LONGEST_TEXT
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.pipeline.counter import QUERY, Made
 from tests.pipeline.harness import REQUEST, TEMPLATE, Followed, Vendor, order_of, record_of

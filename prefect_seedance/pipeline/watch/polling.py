@@ -21,7 +21,6 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.errors import WaitStopped, is_refused_key
 
 #: Seconds between two questions. Others were rate-limited at 3 to 5 s; the vendor's own client asks every 10 s.
@@ -75,14 +74,14 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
         0
     """
     if task.state in ("failed", "canceled"):
-        words = without_signatures(task.error_message) or ("it was canceled" if task.state == "canceled" else "")
+        words = task.error_message or ("it was canceled" if task.state == "canceled" else "")
         raise VideoFailed(task.task_id, words, classify_failure(words))
     if task.state == "running":
         return Next("wait", Tolerated(), gap_seconds)
     if task.video_url.startswith(("https://", "http://")):
         return Next("done", Tolerated(), 0.0)
     count = tolerated.without_link + 1
-    what = f"a relative link, {task.video_url.partition('?')[0][:80]!r}" if task.video_url else "no link"
+    what = "a link without a host" if task.video_url else "no link"
     if count >= MAXIMUM_WITHOUT_LINK:
         raise MediaUnavailable(task.task_id, f"the vendor says completed and gives {what}", advice)
     return Next("wait", Tolerated(without_link=count), gap_seconds, f"completed, but with {what} yet")

@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from prefect_seedance.asides import http_lines_are_asides, words_of
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
 from prefect_seedance.tls import tls_context
@@ -150,7 +151,7 @@ class MediaHTTP:
             if not upgraded or serves_https:
                 raise
             # Waiting does not help where there is no https; who repeats the whole step bridges an outage as well.
-            reason = f"the link is plain http, and https to its host failed: {error}. {HOW_TO_ALLOW_HTTP}"
+            reason = f"the link is plain http, and https to its host failed: {words_of(error)}. {HOW_TO_ALLOW_HTTP}"
             raise SourceUnavailable(host, reason) from error
 
     def _ways(self, link: str) -> tuple[str, ...]:
@@ -166,14 +167,18 @@ class MediaHTTP:
         except OSError as error:
             raise _unresolved(error) from error
         try:
-            request = self._request(link, headers)
-            if not target.addresses:
-                # Hosts named in allow_hosts are reached as the environment says, proxy included.
-                return self._transport(_proxy_for(request.url.scheme, target.host)).handle_request(request)
-            return self._send_to(target, request)
+            with http_lines_are_asides():
+                return self._send_vetted(target, link, headers)
         except (httpx.InvalidURL, ValueError, OverflowError) as error:
             # What only shows when it is written to the wire, such as a name that is none for a certificate.
             raise ForbiddenSource(target.host, "its host or path is not a valid one.") from error
+
+    def _send_vetted(self, target: VettedLink, link: str, headers: Mapping[str, str]) -> httpx.Response:
+        request = self._request(link, headers)
+        if not target.addresses:
+            # Hosts named in allow_hosts are reached as the environment says, proxy included.
+            return self._transport(_proxy_for(request.url.scheme, target.host)).handle_request(request)
+        return self._send_to(target, request)
 
     def _send_to(self, target: VettedLink, request: httpx.Request) -> httpx.Response:
         failure = httpx.ConnectError("no address")
@@ -223,7 +228,7 @@ def _joined(link: str, location: str) -> str:
 
 
 def _unresolved(error: OSError) -> httpx.ConnectError:
-    return httpx.ConnectError(f"the host's name cannot be resolved: {error}")
+    return httpx.ConnectError(f"the host's name cannot be resolved: {words_of(error)}")
 
 
 def _proxy_for(scheme: str, host: str) -> str:
