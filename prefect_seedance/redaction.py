@@ -91,7 +91,7 @@ def hide(text: str, secret: str = "", longest: int = LONGEST_LINE, *, torn: bool
     for _ in range(2):  # what stood on both sides of what was taken out may belong together now
         if not changed:
             break
-        hidden, changed = _hidden_once(hidden, secret, longest, torn=False)
+        hidden, changed = _hidden_once(hidden, secret, len(hidden), torn=False)
     return hidden
 
 
@@ -341,7 +341,7 @@ def _needles(secret: str) -> tuple[_Needle, ...]:
     key = secret.encode()
     # The key itself may look encoded.
     decoded = {layer.text for layer in _layers(secret) or ()} | {secret}
-    plain = {_Needle(_squeezed(_Layer(text, range(len(text) + 1)))[0], "plain") for text in decoded}
+    plain = {_Needle(_squeezed(text), "plain") for text in decoded}
     base64 = {_Needle(_base64_core(key, shift), "base64") for shift in range(3)}
     found = plain | base64 | {_Needle(key.hex(), "hexadecimal")}
     return tuple(sorted((each for each in found if each.text), key=lambda each: each.text))
@@ -357,15 +357,15 @@ _TO_SMALL_DIGITS = str.maketrans("ABCDEF", "abcdef")
 _BASE64_END = re.compile(r"[A-Za-z0-9+/_-]{0,2}={0,2}")
 _BASE64_LETTER = re.compile(r"[A-Za-z0-9+/_-]")
 #: An escape that a cut has left half.
-_HALF_ESCAPE = re.compile(r"(?:[%&\\][#{]?[#{]?[0-9a-zA-Z]{0,9})+\Z")
+_HALF_ESCAPE = re.compile(r"(?:[%&\\][#;{0-9a-zA-Z]{0,12})+\Z")
 _LONGEST_HALF = 64
 
 
-def _squeezed(layer: _Layer) -> tuple[str, Sequence[int]]:
-    """Return a text without what may be put between two characters unseen, and where each one stood."""
-    text = layer.text
-    positions: Sequence[int] = [index for index, letter in enumerate(text) if not _is_filler(letter)]
-    return "".join([text[index] for index in positions]), positions
+def _squeezed(text: str) -> str:
+    """Return a text without what may be put between two characters unseen."""
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text.replace(" ", "")
+    return "".join([letter for letter in text if not _is_filler(letter)])
 
 
 def _is_filler(letter: str) -> bool:
@@ -375,12 +375,15 @@ def _is_filler(letter: str) -> bool:
 
 
 def _keys_in(layer: _Layer, secret: str, torn: bool) -> Iterator[_Span]:
-    squeezed, positions = _squeezed(layer)
+    squeezed = _squeezed(layer.text)
     views = {
         "plain": squeezed,
         "base64": squeezed.translate(_TO_STANDARD_BASE64),
         "hexadecimal": squeezed.translate(_TO_SMALL_DIGITS),
     }
+    if not torn and not any(needle.text in views[needle.kind] for needle in _needles(secret)):
+        return
+    positions = [index for index, letter in enumerate(layer.text) if not _is_filler(letter)]
     short = len(secret) < SHORTEST_UNMISTAKABLE_KEY
     for needle in _needles(secret):
         view, index = views[needle.kind], 0
@@ -394,8 +397,8 @@ def _keys_in(layer: _Layer, secret: str, torn: bool) -> Iterator[_Span]:
             yield layer.span(start, end)
             index = bisect_left(positions, end)
         if torn and (index := _torn_from(view, needle)) < len(view):
-            start = positions[index]
-            if not _continues_a_word(layer.text, start):
+            start, is_long = positions[index], len(view) - index >= _TELLING_ENCODED_START and not short
+            if is_long or not _continues_a_word(layer.text, start):
                 yield layer.span(start, len(layer.text))
 
 
@@ -447,12 +450,14 @@ def _signatures_in(layer: _Layer) -> Iterator[_Span]:
         for found in _PARAMETERS.finditer(text):
             if any(map(names_a_signature, _PARAMETER_NAME.findall(found[0]))):
                 yield layer.span(*found.span())
-    for found in _QUOTED.finditer(text):
-        if found[2] and (says_signature_alone(found[1]) or (names_a_signature(found[1]) and _is_opaque(found[2]))):
-            yield layer.span(*found.span(2))
-    for found in _AFTER_A_COLON.finditer(text):
-        if names_a_signature(found[1]) and (found[1].lower().startswith("x-") or _is_opaque(found[2])):
-            yield layer.span(*found.span(2))
+    if '"' in text or "'" in text:
+        for found in _QUOTED.finditer(text):
+            if found[2] and (says_signature_alone(found[1]) or (names_a_signature(found[1]) and _is_opaque(found[2]))):
+                yield layer.span(*found.span(2))
+    if ":" in text:
+        for found in _AFTER_A_COLON.finditer(text):
+            if names_a_signature(found[1]) and (found[1].lower().startswith("x-") or _is_opaque(found[2])):
+                yield layer.span(*found.span(2))
     for found in _AUTHORIZATION.finditer(text):
         yield layer.span(*found.span(1))
     for found in _BEARER.finditer(text):

@@ -33,6 +33,7 @@ from prefect_seedance.client.exchange import (
     task_id_of,
 )
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.redaction import hide
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -110,7 +111,7 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():
-        raise WrongTask(task_id, exchange.shown(answered, MAX_MESSAGE_CHARACTERS), **_answer(exchange, envelope))
+        raise WrongTask(task_id, hide(answered, exchange.secret, MAX_MESSAGE_CHARACTERS), **_answer(exchange, envelope))
     return VideoTask.model_validate(
         {**data, "task_id": task_id, "names_itself": bool(answered)}, context=exchange.shown
     )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
 from prefect_seedance.client.exchange import amount, byte_count, percentage, price, text_of, unix_seconds
 from prefect_seedance.redaction import clean_address, clean_text, shown_json, shown_text
@@ -46,7 +46,7 @@ _ASSET_STATES: dict[str, AssetState] = {
 
 
 def _text(value: JsonValue, info: ValidationInfo) -> str:
-    return _shown(info)(text_of(value))
+    return _shown(info)(text_of(value)).strip()
 
 
 def _identifier(value: JsonValue) -> str:
@@ -136,7 +136,7 @@ class VideoTask(_Answer):
     model: Text = ""
     created_at: Moment = None
     completed_at: Moment = None
-    video_url: Link = ""
+    video_url: Link = Field(default="", repr=False)  # it opens the video
     error_message: Text = ""
     cost: Price = None
     names_itself: Flag = True

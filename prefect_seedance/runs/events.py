@@ -9,15 +9,13 @@ from prefect.events import emit_event
 
 from prefect_seedance.asides import aside, words_of
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
-from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.logs import Step, log, note
 
 
 def emit(event: Event) -> None:
     """Emit an event about a video to Prefect. One that cannot be emitted is logged and changes nothing.
 
-    The video's intent is the event's resource; the task id and the address of the video are related ones. Addresses in
-    the facts are stripped of what may be a signature.
+    The video's intent is the event's resource; the task id and the address of the video are related ones.
     """
     failure = aside(_emit, event)
     if failure is not None:
@@ -26,7 +24,6 @@ def emit(event: Event) -> None:
 
 
 def _emit(event: Event) -> None:
-    facts = {name: without_signatures(fact) if isinstance(fact, str) else fact for name, fact in event.facts.items()}
     related: list[dict[str, str]] = []
     if event.task_id:
         related.append({"prefect.resource.id": f"seedance.task.{event.task_id}", "prefect.resource.role": "task"})
@@ -37,7 +34,7 @@ def _emit(event: Event) -> None:
         event=f"seedance.video.{event.kind}",
         resource={"prefect.resource.id": f"seedance.video.{event.intent}", "prefect.resource.name": name},
         related=related,
-        payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **facts},
+        payload={"intent": event.intent, "task_id": event.task_id, "uri": event.uri, **event.facts},
     )
 
 
