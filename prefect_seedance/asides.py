@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import ParamSpec
 
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import hide, keeping_secret
 
 P = ParamSpec("P")
 
@@ -59,14 +60,14 @@ def aside(tell: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseE
 
 
 def words_of(error: BaseException) -> str:
-    """Return what an exception says, on one line and cut to size; its class if it says nothing, or cannot say it.
+    """Return what an exception says, without secrets, on one line and cut to size; its class if it says nothing.
 
     Example:
         >>> words_of(RuntimeError("the event server is gone")), words_of(TimeoutError())
         ('the event server is gone', 'TimeoutError')
     """
     try:
-        return one_line(str(error)[:_LONGEST]).strip() or type(error).__name__
+        return one_line(hide(str(error), longest=_LONGEST)).strip() or type(error).__name__
     except Exception:
         return type(error).__name__
 
@@ -105,25 +106,37 @@ def _on_one_line(value: object) -> object:
 
 
 class _BeforeAllFilters(logging.Filter):
-    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides."""
+    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides, without secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not _guards_http.get():
             return True
         _guards_http.set(False)  # the same record comes by once more, on its way to the other filters and the handlers
         try:
-            aside(logging.getLogger(record.name).handle, record)
+            aside(_hand_on, record)
         finally:
             _guards_http.set(True)
         return False
+
+
+def _hand_on(record: logging.LogRecord) -> None:
+    """Pass a line on that holds addresses and headers of ours: whole links, and where one is redirected to."""
+    record.msg, record.args = hide(record.getMessage()), ()
+    logging.getLogger(record.name).handle(record)
 
 
 _FIRST = _BeforeAllFilters()
 
 
 @contextmanager
-def http_lines_are_asides() -> Generator[None]:
-    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id."""
+def http_lines_are_asides(secret: str = "") -> Generator[None]:
+    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id.
+
+    Those lines show no secret either.
+
+    Args:
+        secret: The API key that answers may repeat; by default that of the block around this one.
+    """
     for name in _HTTP_LOGGERS:
         filters = logging.getLogger(name).filters
         if _FIRST not in filters:
@@ -131,6 +144,7 @@ def http_lines_are_asides() -> Generator[None]:
     before = _guards_http.get()
     _guards_http.set(True)
     try:
-        yield
+        with keeping_secret(secret):
+            yield
     finally:
         _guards_http.set(before)

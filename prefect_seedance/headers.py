@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 #: What a larger number is read as: above every size and every pause, and far below what an `int` or a clock takes.
 LARGEST_NUMBER = 10**15
 _LONGEST_PAUSE_SECONDS = 1e9
+_LONGEST_DATE = 100
 
 
 def whole_number(text: str) -> int | None:
@@ -67,6 +68,8 @@ def _plain_number(text: str) -> float | None:
 
 def http_date(text: str) -> datetime | None:
     """Read a moment as ``Date`` and ``Last-Modified`` write it; None for any other text."""
+    if len(text) > _LONGEST_DATE:
+        return None
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError, LookupError, AttributeError):  # by the parts that are missing

@@ -37,7 +37,7 @@ from prefect_seedance.storage.templates import NAMES
 ROOT = Path(__file__).parent.parent
 INTENT = "0123456789abcdef0123456789abcdef"
 #: Texts that advise no user: those of the stand-in for the vendor, and the names of other services' parameters.
-NOT_ADVICE = ("simulator/", "journal/signing_schemes.py")
+NOT_ADVICE = ("simulator/", "signing_schemes.py")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "plain_text": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
+    "redaction": frozenset(),
+    "signing_schemes": frozenset(),
     "stopwatch": frozenset(),
     "tls": frozenset(),
     "unpacking": frozenset(),
@@ -43,11 +45,23 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
-# Saying something on the side, texts made plain and free of secrets, loading a name when it is asked for, saying where
-# the code is, numbers in headers, time that no sleep stops, the one TLS context of the process, bodies that come
-# compressed: of use everywhere, and short.
+# Saying something on the side, texts made plain, words from outside and the names of signatures in them, loading a name
+# when it is asked for, saying where the code is, numbers in headers, time that no sleep stops, the one TLS context of
+# the process, bodies that come compressed: of use everywhere.
 FOR_ALL = frozenset(
-    {"asides", "lazy_names", "failpoints", "headers", "plain_text", "stopwatch", "tls", "unpacking", "versions"}
+    {
+        "asides",
+        "failpoints",
+        "headers",
+        "lazy_names",
+        "plain_text",
+        "redaction",
+        "signing_schemes",
+        "stopwatch",
+        "tls",
+        "unpacking",
+        "versions",
+    }
 )
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
@@ -60,6 +74,8 @@ MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "plain_text": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
+    "redaction": PREFECT | AWS | SERVER,
+    "signing_schemes": PREFECT | AWS | SERVER,
     "stopwatch": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
     "unpacking": PREFECT | AWS | SERVER,

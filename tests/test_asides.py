@@ -15,6 +15,8 @@ from prefect_seedance.asides import BROKEN_PIPE, AsideLog, aside, http_lines_are
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.sync_client import SeedanceClient
+from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.source import MediaSource
 from tests.client.wire_server import WireServer, answer
 
 ACCEPTED = {"code": 20000, "msg": "ok", "data": {"task_id": "videos_1"}}
@@ -119,6 +121,39 @@ def test_lines_of_the_http_library_are_heard_as_before(caplog: pytest.LogCapture
             logging.getLogger("httpx").info("ours")
         logging.getLogger("httpx").info("a user's own")
     assert [record.getMessage() for record in caplog.records] == ["ours", "a user's own"]
+
+
+LINK = "https://cdn.example.com/a.mp4?X-Amz-Signature=1f0cf1ed"
+SECRETS = ("sk_secret_1234567890", "1f0cf1ed")
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+def test_lines_of_the_http_library_about_our_calls_show_no_key_and_no_signature(
+    level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = {"Location": LINK, "X-Echo": f"Bearer {SECRETS[0]}", "Set-Cookie": f"token={SECRETS[0]}"}
+    with (
+        caplog.at_level(level),
+        WireServer([answer(302, {}, headers=head), answer(200, ACCEPTED, headers=head)]) as server,
+        SeedanceClient(SECRETS[0], f"{server.url}/{SECRETS[0]}") as client,
+    ):
+        client.submit_video(VideoRequest(prompt="A paper boat"))
+        client.submit_video(VideoRequest(prompt="A paper boat"))
+    lines = [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+    assert any(f"{server.url}/***/" in record.getMessage() for record in lines)
+    assert level > logging.DEBUG or any("https://cdn.example.com/a.mp4'" in record.getMessage() for record in lines)
+    assert not [record for record in lines for secret in SECRETS if secret in f"{record.getMessage()} {vars(record)}"]
+
+
+def test_lines_about_media_show_no_signature(caplog: pytest.LogCaptureFixture) -> None:
+    moved = answer(302, {}, headers={"Location": "/b.mp4?X-Amz-Signature=1f0cf1ed"})
+    with caplog.at_level(logging.DEBUG), WireServer([moved, answer(200, {})]) as server:
+        source = MediaSource(
+            lambda refresh: f"{server.url}/a.mp4?X-Amz-Signature=1f0cf1ed", policy=MediaPolicy(allow_loopback=True)
+        )
+        assert b"".join(source.iter_bytes())
+    assert any("b'/b.mp4'" in record.getMessage() for record in caplog.records)
+    assert "1f0cf1ed" not in caplog.text
 
 
 def test_the_lines_of_a_users_own_calls_are_theirs(deaf: Raising) -> None:

@@ -36,9 +36,9 @@ from prefect_seedance.client.exchange import (
     task_id_of,
 )
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.redaction import clean_text
 from prefect_seedance.client.task.links import video_link
 from prefect_seedance.client.task.status import STATUS_FIELDS, status_of
+from prefect_seedance.redaction import hide
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -83,7 +83,7 @@ def read_object(exchange: Exchange, model: type[Model]) -> Model:
     data = read_data(exchange)
     if not isinstance(data, dict):
         raise _unexpected(exchange, "success, but without the object that should come with it", transient=True)
-    return model.model_validate(data)
+    return model.model_validate(data, context=exchange.shown)
 
 
 def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, ...]:
@@ -96,7 +96,7 @@ def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, 
     items = data.get(key) if isinstance(data, dict) else data
     if not isinstance(items, list):
         raise _unexpected(exchange, f"success, but without the list {key!r}", transient=True)
-    return tuple(model.model_validate(item) for item in items if isinstance(item, dict))
+    return tuple(model.model_validate(item, context=exchange.shown) for item in items if isinstance(item, dict))
 
 
 def read_video(exchange: Exchange, task_id: str) -> VideoTask:
@@ -119,9 +119,9 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():
-        shown = exchange.hide(answered)[:MAX_MESSAGE_CHARACTERS]
-        raise WrongTask(task_id, shown, **_answer(exchange, envelope))
-    task = VideoTask.model_validate({**data, "task_id": task_id, "names_itself": bool(answered)})
+        raise WrongTask(task_id, hide(answered, exchange.secret, MAX_MESSAGE_CHARACTERS), **_answer(exchange, envelope))
+    named = {**data, "task_id": task_id, "names_itself": bool(answered)}
+    task = VideoTask.model_validate(named, context=exchange.shown)
     if task.video_url or task.rival_links:
         return task
     beside = video_link(envelope.document)
@@ -175,7 +175,7 @@ def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable
         return kind(**answer)
     transient = status_code >= 500 or status_code == 408 or (status_code < 300 and not envelope.error_code)
     if 300 <= status_code < 400:
-        target = clean_text(exchange.hide(exchange.headers.get("location", "nowhere")))
+        target = exchange.shown(exchange.headers.get("location", "nowhere"))
         reason = f"it redirects to {target}, which is not followed, since the key would go along"
     elif is_page:
         details = f"{unreadable}. {_FROM_BETWEEN}"

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from prefect_seedance.client.failures import is_about_money, is_money_code
-from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.headers import retry_after_seconds as retry_after_seconds
+from prefect_seedance.redaction import LONGEST_ADDRESS, LONGEST_TEXT, hide, hide_in_error, shown_text
 from prefect_seedance.unpacking import DamagedPacking, UnpackedTooLong, Unpacker
 
 # Answers are a few hundred bytes, the price catalogue some hundred kilobytes. More is not an answer.
@@ -60,7 +60,7 @@ class Exchange:
         body: What arrived of the body, perhaps not all of it.
         fault: What ended the exchange early, if something did.
         sent: Whether the request's bytes began to leave; None if nobody can tell. False is certain.
-        secret: The key, for `hide`.
+        secret: The key, for `shown`.
     """
 
     status_code: int | None = None
@@ -75,23 +75,23 @@ class Exchange:
         """The fault in a few words, "" without one."""
         if self.fault is None:
             return ""
-        return clean_text(self.hide(f"{type(self.fault).__name__}: {self.fault}".rstrip(": ")))
+        return self.shown(f"{type(self.fault).__name__}: {self.fault}".rstrip(": "))
 
     @property
     def excerpt(self) -> str:
         """The first 2048 bytes of the body or a little less, as text that is safe to print and to keep."""
-        # Hidden before it is cut, so that no half of the key is left at the end.
-        text = self.hide(self.body[: EXCERPT_BYTES + len(self.secret)].decode("utf-8", "replace"))
+        text = self.body[: 8 * EXCERPT_BYTES].decode("utf-8", "replace")
+        # Hidden before it is cut, so that no half of the key is left at the end; nor where the body broke off.
+        text = hide(text, self.secret, EXCERPT_BYTES, torn=self.fault is not None or len(self.body) > 8 * EXCERPT_BYTES)
         text = "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text)
         return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
-    def hide(self, text: str) -> str:
-        """Remove the key, and what may grant access to an address, from a text: an error may repeat the whole request.
+    def shown(self, text: str, longest: int = LONGEST_TEXT) -> str:
+        """Return words of this answer as they may be shown and kept: without secrets, on one line, cut to size.
 
-        For texts that people read only: "sk_1" is also part of the task id "task_1", which must stay whole.
+        Not for ids and links: "sk_1" is also part of the task id "task_1", which must stay whole.
         """
-        hidden = re.sub(rf"(?<![A-Za-z0-9]){re.escape(self.secret)}", "***", text) if self.secret else text
-        return without_signatures(hidden)
+        return shown_text(text, self.secret, longest)
 
 
 class AnswerTooLong(Exception):
@@ -118,8 +118,8 @@ class Incoming:
     def begin(self, status_code: int, headers: Mapping[str, str]) -> None:
         """Take over status and headers."""
         self._status_code = status_code
-        self._headers = dict(headers)
-        label = ",".join(value for name, value in headers.items() if name.lower() == "content-encoding")
+        self._headers = {name: value[:LONGEST_ADDRESS] for name, value in headers.items()}
+        label = ",".join(value for name, value in self._headers.items() if name.lower() == "content-encoding")
         self._unpacker = Unpacker(label, MAX_ANSWER_BYTES)
 
     def add(self, chunk: bytes) -> None:
@@ -150,9 +150,11 @@ class Incoming:
             raise _too_long()
 
     def exchange(self, *, sent: bool | None, fault: Exception | None = None) -> Exchange:
-        """Return what was gathered, at the end of the exchange."""
+        """Return what was gathered, at the end of the exchange. The words of a fault may repeat the request."""
         for piece in self._unpacker.finish():
             self._body += piece
+        if fault is not None:
+            hide_in_error(fault, self._secret)
         return Exchange(
             status_code=self._status_code,
             headers=self._headers,
@@ -345,9 +347,10 @@ def open_envelope(exchange: Exchange) -> Envelope:
         raise ValueError("the answer is empty")
     try:
         document = _parsed(text)
-    except (ValueError, RecursionError) as error:
-        what = _page_in_words(exchange, text) if text.startswith("<") else "the answer is not valid JSON"
-        raise ValueError(what) from error
+    except (ValueError, RecursionError):  # Python's error has the whole text, which is repeated to nobody
+        document = _UNREADABLE
+    if document is _UNREADABLE:
+        raise ValueError(_page_in_words(exchange, text) if text.startswith("<") else "the answer is not valid JSON")
     if not isinstance(document, dict):
         raise ValueError("the answer is JSON, but not an object")
     message = text_of(document.get("msg")) or text_of(document.get("message"))
@@ -356,8 +359,8 @@ def open_envelope(exchange: Exchange) -> Envelope:
     if isinstance(error_part, dict):
         named = text_of(error_part.get("code")) or text_of(error_part.get("type"))
         message = message or text_of(error_part.get("message")) or named
-    message = clean_text(exchange.hide(message), MAX_MESSAGE_CHARACTERS)
-    code = _code_of(document.get("code"))
+    message = exchange.shown(message, MAX_MESSAGE_CHARACTERS)
+    code = exchange.shown(_code_of(document.get("code")), MAX_CODE_CHARACTERS)
     is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
     agreed = exchange.status_code is None or 200 <= exchange.status_code < 300
     is_success = code in SUCCESS_CODES or (agreed and _is_kindred_success(document, code))
@@ -373,9 +376,9 @@ def _page_in_words(exchange: Exchange, text: str) -> str:
     title = re.search(r"<title[^>]*>([^<]{1,500})", text[:65_536], re.IGNORECASE)
     server = next((value for name, value in exchange.headers.items() if name.lower() == "server"), "")
     words = A_PAGE
-    if title and (shown := " ".join(clean_text(exchange.hide(unescape(title[1]))).split())[:80]):
+    if title and (shown := " ".join(exchange.shown(unescape(title[1])).split())[:80]):
         words += f", titled {shown!r}"
-    if shown := clean_text(exchange.hide(server), 40):
+    if shown := exchange.shown(server, 40):
         words += f", from the server {shown!r}"
     return words
 
@@ -395,7 +398,7 @@ def _code_of(value: JsonValue) -> str:
         whole = re.sub(r"\.0+\Z", "", str(value).strip())
         if whole in SUCCESS_CODES or isinstance(value, float):
             return whole if whole in SUCCESS_CODES else ""
-    return clean_text(text_of(value), MAX_CODE_CHARACTERS)
+    return text_of(value)
 
 
 def _decoded(body: bytes) -> str:
@@ -452,6 +455,7 @@ def _no_number(word: str) -> None:
     """Read ``NaN`` and ``Infinity``, which Python's reader takes and no JSON knows, as not answered."""
 
 
+_UNREADABLE: JsonValue = {}
 # A text that never ends is one up to the end: were it none, it would be looked for anew behind each of its quotes.
 _TEXT_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 

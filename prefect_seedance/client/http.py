@@ -169,7 +169,7 @@ class Carrier(_Carrier):
             InvalidRequest: The call cannot be written.
             OSError: The file to upload cannot be read.
         """
-        with http_lines_are_asides():
+        with http_lines_are_asides(self._settings.api_key.get_secret_value()):
             deadline = self._deadline_of(call, timeout, may_send)
             if call.fresh:
                 with self._open(FRESH_CONNECTION) as alone:
@@ -242,7 +242,7 @@ class AsyncCarrier(_Carrier):
         self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None
     ) -> Exchange:
         """Send a call once; see `Carrier.carry`."""
-        with http_lines_are_asides():
+        with http_lines_are_asides(self._settings.api_key.get_secret_value()):
             if not call.fresh:
                 return await self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
             async with self._open(FRESH_CONNECTION) as alone:

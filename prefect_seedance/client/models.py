@@ -7,14 +7,15 @@ out. So whoever has a model has clean values: nothing behind it asks again wheth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
 from prefect_seedance.client.exchange import amount, byte_count, percentage, price, text_of, unix_seconds
-from prefect_seedance.client.redaction import clean_json, clean_text
 from prefect_seedance.client.task.links import as_link, is_whole_link, video_link
 from prefect_seedance.client.task.status import VideoState, state_of, status_of
+from prefect_seedance.redaction import clean_text, shown_json, shown_text
 
 AssetState = Literal["active", "processing", "failed"]
 
@@ -27,8 +28,18 @@ _ASSET_STATES: dict[str, AssetState] = {
 }
 
 
-def _text(value: JsonValue) -> str:
+def _text(value: JsonValue, info: ValidationInfo) -> str:
+    return _shown(info)(text_of(value)).strip()
+
+
+def _identifier(value: JsonValue) -> str:
     return clean_text(text_of(value))
+
+
+def _shown(info: ValidationInfo) -> Callable[[str], str]:
+    """Return what makes words fit to be shown: that of the answer, which knows the key."""
+    context = cast("Callable[[str], str] | None", info.context)
+    return context or shown_text
 
 
 def _flag(value: JsonValue) -> bool:
@@ -54,11 +65,13 @@ def _objects(value: object) -> list[object]:
     return [entry for entry in entries if isinstance(entry, dict | BaseModel)]
 
 
-def _clean_objects(value: object) -> list[object]:
-    return [clean_json(cast("JsonValue", entry)) for entry in _objects(value)]
+def _shown_objects(value: object, info: ValidationInfo) -> list[object]:
+    return [shown_json(cast("JsonValue", entry), _shown(info)) for entry in _objects(value)]
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+#: Stays whole: it is what the vendor is asked by.
+Identifier = Annotated[str, BeforeValidator(_identifier)]
 Link = Annotated[str, BeforeValidator(as_link)]
 Amount = Annotated[float | None, BeforeValidator(amount)]
 Price = Annotated[float | None, BeforeValidator(price)]
@@ -67,7 +80,7 @@ ByteCount = Annotated[int | None, BeforeValidator(byte_count)]
 Moment = Annotated[int | None, BeforeValidator(unix_seconds)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
-Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_clean_objects)]
+Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_shown_objects)]
 
 
 class _Answer(BaseModel):
@@ -92,13 +105,13 @@ class VideoTask(_Answer):
         names_itself: Whether the answer named the task. Without that `task_id` is the one that was asked for.
     """
 
-    task_id: Text = ""
+    task_id: Identifier = ""
     status: Text = ""
     progress: Percentage = None
     model: Text = ""
     created_at: Moment = None
     completed_at: Moment = None
-    video_url: Link = ""
+    video_url: Link = Field(default="", repr=False)  # it opens the video
     rival_links: Texts = ()
     error_message: Text = ""
     cost: Price = None
@@ -141,11 +154,11 @@ class Asset(_Answer):
     Fields that a call does not answer are empty.
     """
 
-    asset_id: Text = ""
+    asset_id: Identifier = ""
     status: Text = ""
     asset_type: Text = ""
     original_url: Link = ""
-    official_id: Text = ""
+    official_id: Identifier = ""
     name: Text = ""
     image_url: Link = ""
     created_at: Text = ""

@@ -32,7 +32,7 @@ from prefect_seedance.client.exchange import (
     text_of,
     unix_seconds,
 )
-from prefect_seedance.client.redaction import clean_text
+from prefect_seedance.redaction import holds_secret
 
 BUSY_WORDS = "系统繁忙"
 REFUSING_CODES = frozenset({"20001", "20002"})
@@ -177,10 +177,12 @@ def _success(exchange: Exchange, envelope: Envelope) -> Outcome:
         return _unknown(exchange, "the vendor reports success, but without a task id")
     if not is_vendor_id(task_id):
         return _unknown(exchange, "the task id is too long, or holds characters that no id has")
+    if holds_secret(task_id, exchange.secret):
+        return _unknown(exchange, "what should be the task id holds the API key")
     return Accepted(
         task_id,
-        clean_text(text_of(data.get("status"))),
-        clean_text(text_of(data.get("model"))),
+        exchange.shown(text_of(data.get("status"))),
+        exchange.shown(text_of(data.get("model"))),
         unix_seconds(data.get("created_at")),
         price(data.get("cost")),
     )
@@ -205,7 +207,7 @@ def _bare(exchange: Exchange, envelope: Envelope) -> NotAccepted:
     status_code = exchange.status_code
     if status_code in REFUSING_STATUSES:
         return Refused("", envelope.message, status_code)
-    target = clean_text(exchange.hide(exchange.headers.get("location", "")))
+    target = exchange.shown(exchange.headers.get("location", ""))
     if target and status_code is not None and 300 <= status_code < 400:
         return _unknown(exchange, f"it redirects to {target}, which is not followed")
     return _unknown(exchange, _said(envelope))

@@ -1,7 +1,6 @@
 """What was intended, submitted and stored: one small record per intent. No Prefect here.
 
 identity    what makes two requests the same     media_identity   ... and two media addresses
-                                                 signing_schemes  ... and how services sign them
 states      the table of states                  record           the record; codec: as bytes
 changes     every change, as pure functions      confirmed_store  one write, pursued until it is known
 journal     the records of a store               store_identity   which journal this is

@@ -30,8 +30,8 @@ key. All survive pickling with their attributes (`SeedanceError`).
 from __future__ import annotations
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.journal.commands import how_to_attach, how_to_list_unknown, how_to_restore
+from prefect_seedance.redaction import without_signatures
 
 #: Why nobody puts an older file in the place of a record.
 _NEVER_BY_HAND = (

@@ -21,9 +21,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.journal.media_identity import MediaIdentity, media_identity, shown_address
+from prefect_seedance.redaction import without_signatures
 
 #: The scope of ``reuse="always"``: whichever run asks.
 ALWAYS = ""

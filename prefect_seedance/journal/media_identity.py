@@ -23,11 +23,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import MediaNotIdentified
-from prefect_seedance.journal.signing_schemes import (
+from prefect_seedance.redaction import without_signatures
+from prefect_seedance.signing_schemes import (
     AMBIGUOUS_NAMES,
     CALENDAR_NAMES,
     CERTAIN_FOLDERS,

@@ -83,8 +83,9 @@ def deliver(
         VideoNotStored: Anything else; carries the task id, what stood in the way as its cause, and how to go on.
     """
     stop = cancelled or threading.Event()
+    key = account.settings.api_key.get_secret_value()
     option = destination.journal.store_option
-    with telling_of_the_task(VideoNotStored, submitted, option, completed.task_id), http_lines_are_asides():
+    with telling_of_the_task(VideoNotStored, submitted, option, completed.task_id), http_lines_are_asides(key):
         handover = _Handover(completed, submitted, account, destination, run, observer, stop)
         try:
             return handover.run()

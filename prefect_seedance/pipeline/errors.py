@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed
-from prefect_seedance.client.redaction import clean_text, without_signatures
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped, TaskNotRecorded
+from prefect_seedance.redaction import clean_text, hide_in_error
 from prefect_seedance.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def telling_of_the_task(
     try:
         yield
     except Exception as error:
+        hide_in_error(error)  # what a media host or a library said, in it or in what led to it
         if isinstance(error, _TELLING[kind]):
             raise
         other = task_id not in ("", submitted["task_id"])
@@ -104,7 +105,7 @@ def telling_of_the_task(
 def _reason(error: Exception) -> str:
     """Word what stood in the way. Of an error that is not ours only what is known to hold no secret is repeated."""
     if isinstance(error, SeedanceError | StorageError):
-        return without_signatures(str(error))
+        return str(error)
     words = ""
     if isinstance(error, OSError) and error.strerror:
         where = f" ({clean_text(str(error.filename))})" if error.filename else ""

@@ -11,7 +11,6 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from prefect_seedance.asides import aside, words_of
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
 from prefect_seedance.plain_text import lines, one_line
 from prefect_seedance.runs.logs import Step, log, note
@@ -34,8 +33,7 @@ async def run_tells() -> AsyncGenerator[None]:
 def emit(event: Event) -> None:
     """Emit an event about a video to Prefect. One that cannot be emitted is logged and changes nothing.
 
-    The video's intent is the event's resource; the task id and the address of the video are related ones. Addresses in
-    the facts are stripped of what may be a signature.
+    The video's intent is the event's resource; the task id and the address of the video are related ones.
     """
     failure = aside(_emit, event)
     if failure is not None:
@@ -66,7 +64,7 @@ def _emit(event: Event) -> None:
 
 
 def _said(text: str) -> str:
-    return lines(without_signatures(text))
+    return lines(text)
 
 
 def emit_no_video(run_url: str, headline: str, words: str, paid: str) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, VideoFailed, WaitTimedOut
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import unlinked
 from prefect_seedance.storage.errors import StorageError
 
@@ -164,7 +164,7 @@ def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
     sent = error.sent or f"It was sent at {error.started_at}, or was about to be."
     lines = [
         _beginning(request),
-        f"Perhaps the vendor accepted this video and bills it: {without_signatures(error.reason)[:150]}",
+        f"Perhaps the vendor accepted this video and bills it: {error.reason[:150]}",
         f"{sent} Nothing is sent again before a person has looked into the vendor's console for a task of "
         f"{request.model_name} made then.",
         error.balance,

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from prefect_seedance.asides import words_of
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.pipeline import threads
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.logs import log
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.journal.errors import RunNotLabelled
+from prefect_seedance.redaction import without_signatures
 
 
 class RunLabels:

@@ -20,13 +20,13 @@ from prefect.runtime import flow_run
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import code, fenced, link, markdown
 from prefect_seedance.runs.logs import log, note
 from prefect_seedance.runs.messages import NoVideo, cost_words, reuse_message

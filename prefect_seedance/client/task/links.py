@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import JsonValue
 
 from prefect_seedance.client.exchange import text_of
-from prefect_seedance.client.redaction import clean_address, clean_text, without_signatures
+from prefect_seedance.redaction import clean_address, clean_text, without_signatures
 
 #: What is left out wherever it stands: pictures, sounds, what was asked for, and what is not finished.
 _NOT_THE_RESULT = re.compile(

@@ -22,7 +22,6 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.redaction import without_signatures
 from prefect_seedance.client.task.links import is_whole_link
 from prefect_seedance.client.task.status import may_be_failed
 from prefect_seedance.pipeline.errors import WaitStopped
@@ -84,7 +83,7 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
         0
     """
     if task.state in ("failed", "canceled"):
-        words = without_signatures(task.error_message) or ("it was canceled" if task.state == "canceled" else "")
+        words = task.error_message or ("it was canceled" if task.state == "canceled" else "")
         if is_whole_link(task.video_url):
             # It contradicts itself: no reason to pay again by itself.
             raise VideoFailed(task.task_id, f"{words or 'no reason given'} ({_WITH_LINK})", "unknown")
@@ -97,7 +96,7 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
     if is_whole_link(task.video_url):
         return Next("done", Tolerated(), 0.0)
     count = tolerated.without_link + 1
-    what = f"a relative link, {task.video_url.partition('?')[0][:80]!r}" if task.video_url else "no link"
+    what = "a link without a host" if task.video_url else "no link"
     if task.rival_links:
         what = f"{len(task.rival_links)} links, of which none is in its documented place: {', '.join(task.rival_links)}"
     if count >= MAXIMUM_WITHOUT_LINK:
@@ -107,7 +106,7 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
 
 def _doubt(task: VideoTask) -> str:
     """Word that a task has perhaps failed."""
-    words = without_signatures(task.error_message)
+    words = task.error_message
     said = f"{task.unknown_status!r}{f' ({words})' if words else ''}"
     return (
         f"the vendor says {said} again and again, a word for a failure as well as for a fault that passes. Look at the "

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from prefect_seedance.headers import http_date, retry_after_seconds, whole_number
+from prefect_seedance.redaction import hide
 
 # What a host says that is busy. How signed links of S3, OSS, COS and TOS say that they have expired or are wrong are
 # other words: 400, 401, 403, 404 and 410; a missing object may be a link whose object was moved.
@@ -130,7 +131,7 @@ def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
             size=_part_of(headers)[1] if status == 206 else _length_of(headers),
             etag=etag,
             last_modified=_plain(headers.get("last-modified", "")),
-            content_type=_plain(headers.get("content-type", "")),
+            content_type=_plain(hide(headers.get("content-type", ""), longest=_LONGEST_SENT_ON + 1)),
             date=headers.get("date", ""),
             coding=_coding_of(headers),
         ),

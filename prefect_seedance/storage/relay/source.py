@@ -15,6 +15,7 @@ from itertools import chain
 
 import httpx
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import (
     LinkExpired,
     RelayCancelled,
@@ -187,7 +188,7 @@ class MediaSource:
                     return self._of_another_site(http, judgement.reason)
                 return judgement
         except httpx.TransportError as error:
-            return Judgement(ResumeVerdict.WAIT, str(error) or type(error).__name__, self._progress)
+            return Judgement(ResumeVerdict.WAIT, words_of(error), self._progress)
 
     def _may_be_of_another_site(self, http: MediaHTTP, judgement: Judgement) -> bool:
         """Return whether plain http is still to be tried; not half way, where https has given the beginning."""

@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from prefect_seedance.asides import words_of
+from prefect_seedance.asides import http_lines_are_asides, words_of
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
 from prefect_seedance.storage.relay.network import NetworkLimits, Watch, WatchedTransport
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
@@ -182,14 +182,18 @@ class MediaHTTP:
         except OSError as error:
             raise _unresolved(error) from error
         try:
-            request = self._request(link, headers)
-            if not target.addresses:
-                # Hosts named in allow_hosts are reached as the environment says, proxy included.
-                return self._transport(_proxy_for(request.url.scheme, target.host)).handle_request(request)
-            return self._send_to(target, request)
+            with http_lines_are_asides():
+                return self._send_vetted(target, link, headers)
         except (httpx.InvalidURL, ValueError, OverflowError) as error:
             # What only shows when it is written to the wire, such as a name that is none for a certificate.
             raise ForbiddenSource(target.host, "its host or path is not a valid one.") from error
+
+    def _send_vetted(self, target: VettedLink, link: str, headers: Mapping[str, str]) -> httpx.Response:
+        request = self._request(link, headers)
+        if not target.addresses:
+            # Hosts named in allow_hosts are reached as the environment says, proxy included.
+            return self._transport(_proxy_for(request.url.scheme, target.host)).handle_request(request)
+        return self._send_to(target, request)
 
     def _send_to(self, target: VettedLink, request: httpx.Request) -> httpx.Response:
         failure = httpx.ConnectError("no address")

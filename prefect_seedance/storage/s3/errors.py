@@ -13,6 +13,7 @@ from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prefect_seedance.redaction import hide
 from prefect_seedance.storage.errors import NoSpace, NotReadable, NotWritable, StorageError, StoreUnavailable
 
 FaultKind = Literal["refused", "passing", "full"]
@@ -257,7 +258,7 @@ def _details(error: ClientError | BotoCoreError, code: str) -> str:
     parts = (
         code if code in _MEANING_OF or not code.isdecimal() else f"HTTP {code}",
         f"the bucket is in {region}" if region and _MEANING_OF.get(code) is _MEANING_OF["301"] else "",
-        " ".join(said.get("Message", "").split()).rstrip(".")[:_LONGEST_MESSAGE],
+        hide(" ".join(said.get("Message", "").split()), longest=_LONGEST_MESSAGE).rstrip("."),
     )
     return ": ".join(part for part in parts if part)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 from urllib.parse import unquote
@@ -273,6 +274,36 @@ def says_content(name: str) -> bool:
 def says_signature(name: str) -> bool:
     """Tell whether a name, made `plain`, says that the parameter is a signature."""
     return name in SIGNATURE_NAMES or (name.endswith(_SIGNATURE_ENDINGS) and not name.endswith(_CONTENT_TOKENS))
+
+
+#: Of the names that say "signature", those that are also what a sentence is about: ``policy: violence``.
+_SENTENCE_NAMES = _set("policy secure verify credential credentials auth")
+#: Names with fewer letters sign nothing by themselves.
+_LEAST_LETTERS = 3
+
+
+@lru_cache(maxsize=4096)
+def names_a_signature(name: str) -> bool:
+    """Tell whether a parameter or header of this name may grant access, so that its value is not shown to anybody.
+
+    Wider than what `media_identity` leaves out: a value that is not shown costs nobody a second video.
+
+    Example:
+        >>> [names_a_signature(name) for name in ("X-Amz-Credential", "OSSAccessKeyId", "sig", "width")]
+        [True, True, True, False]
+    """
+    lower, letters = name.lower(), plain(name)
+    if says_signature(letters) or letters in EXPIRY_NAMES:
+        return True
+    return len(letters) >= _LEAST_LETTERS and any(scheme.owns(lower) for scheme in SIGNING_SCHEMES)
+
+
+def says_signature_alone(name: str) -> bool:
+    """Tell whether a name can hardly be anything but that of a signature, whatever its value looks like."""
+    letters = plain(name)
+    return (says_signature(letters) and letters not in _SENTENCE_NAMES) or (
+        name.lower().startswith("x-") and names_a_signature(name)
+    )
 
 
 # What the path says.
