@@ -24,7 +24,7 @@ CALLS: Mapping[str, str] = {
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",
 }
 
-#: Where the store deletes: markers and probes of the journal, and the objects with which `verify` tries an upload.
+#: Where the store deletes: markers and probes of the journal, and the objects with which an upload is tried.
 DELETED_UNDER = ("journal/", "probe/")
 
 _ON_OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
