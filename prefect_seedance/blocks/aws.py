@@ -56,8 +56,7 @@ def check_name(name: str) -> str:
     slug, _, document = name.partition("/")
     if name and (slug not in SLUGS or not document):
         raise ValueError(
-            f"aws_credentials {name!r} is not the name of a saved block: write aws-credentials/NAME or "
-            "minio-credentials/NAME"
+            "aws_credentials is not the name of a saved block: write aws-credentials/NAME or minio-credentials/NAME"
         )
     return name
 

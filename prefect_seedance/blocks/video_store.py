@@ -106,7 +106,8 @@ class VideoStore(KnownFieldsBlock):
     allow_media_hosts: list[str] = Field(
         default=[],
         title="Allowed media hosts",
-        description="Hosts of video links that may resolve to private addresses, for split DNS and proxies.",
+        description="Hosts of video links that may resolve to private addresses, for split DNS and proxies: the host "
+        "alone, such as cdn.example.com, or .example.com for all hosts below it.",
     )
     ignored_link_parameters: list[str] = Field(
         default=[],
@@ -184,13 +185,29 @@ class VideoStore(KnownFieldsBlock):
     def _sound_template(cls, value: str) -> str:
         return check_template(value)
 
+    @field_validator("allow_media_hosts")
+    @classmethod
+    def _matching_hosts(cls, value: list[str]) -> list[str]:
+        if not value:
+            return value
+        from prefect_seedance.storage.relay.policy import allowed_host
+
+        hosts: list[str] = []
+        for number, name in enumerate(value, 1):
+            try:
+                hosts.append(allowed_host(name))
+            except ValueError as error:
+                raise ValueError(f"entry {number} of allow_media_hosts {error}") from None
+        return list(dict.fromkeys(hosts))
+
     @field_validator("ignored_link_parameters")
     @classmethod
     def _bare_names(cls, value: list[str]) -> list[str]:
         names = [name.strip() for name in value]
         bad = next((name for name in names if not name or set(name) & set("?&=#/*")), None)
         if bad is not None:
-            raise ValueError(f"{bad!r} is not the name of a parameter; write the name alone, such as token")
+            shown = bad.partition("=")[0]  # behind it may stand a signature
+            raise ValueError(f"{shown!r} is not the name of a parameter; write the name alone, such as token")
         return names
 
     @field_validator("aws_credentials")

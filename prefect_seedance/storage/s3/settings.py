@@ -38,6 +38,14 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # Archives: a video is read again for its poster and to be compared, and from these it cannot be.
 _UNREADABLE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 _WORD = re.compile(r"[A-Z0-9_]*")
+# No star or question mark: the key's name goes into an IAM policy, where they stand for others.
+_KMS_NAME = re.compile(r"[\w:/.+=@-]*", re.ASCII)
+_KMS_KEY = re.compile(
+    r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?"
+    r"(?(1)key/)(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"|(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias/[\w/-]+",
+    re.ASCII | re.IGNORECASE,
+)
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
 
@@ -137,6 +145,12 @@ class S3Settings:
         if not location.startswith(SCHEME):
             raise BadLocation(location, "it does not begin with s3://. Write s3://bucket/prefix.")
         bucket, _, prefix = location.removeprefix(SCHEME).partition("/")
+        if "@" in bucket or ":" in bucket:
+            raise BadLocation(
+                location,
+                "it has a user name, a password or a port in it. Write s3://bucket/prefix; keys and endpoint have "
+                "settings of their own.",
+            )
         return cls(bucket, prefix.removesuffix("/"), **options)
 
     @property
@@ -158,7 +172,7 @@ class S3Settings:
         bucket = self.bucket
         if not _BUCKET.fullmatch(bucket) or ".." in bucket or _is_address(bucket):
             return (
-                f"the bucket's name {bucket!r} is not valid. It must be 3 to 63 characters: lower-case letters, "
+                "the bucket's name is not valid. It must be 3 to 63 characters: lower-case letters, "
                 "digits, dots and hyphens, with a letter or a digit at both ends, and not an IP address."
             )
         if bucket.endswith("--x-s3"):
@@ -205,6 +219,10 @@ class S3Settings:
             return "encryption must be empty, AES256 or aws:kms."
         if self.kms_key_id and self.encryption != "aws:kms":
             return "kms_key_id needs encryption aws:kms."
+        if not _KMS_NAME.fullmatch(self.kms_key_id):
+            return "kms_key_id has a character that no key has. Write its id, alias/NAME or its ARN."
+        if self.kms_key_id and not self.endpoint_url and not _KMS_KEY.fullmatch(self.kms_key_id):
+            return "kms_key_id is neither a key's id, nor alias/NAME, nor the ARN of one of them."
         if self.storage_class in _UNREADABLE_CLASSES:
             return (
                 f"what is stored as {self.storage_class} cannot be read again for its poster. Store it otherwise "

@@ -220,11 +220,52 @@ def test_the_policy_names_the_permissions_of_the_calls_and_no_other() -> None:
     assert actions(plain) == set(CALLS.values())
     assert actions(replace(plain, tags={"a": "b"})) - actions(plain) == {"s3:PutObjectTagging"}
     assert actions(replace(plain, acl="private")) - actions(plain) == {"s3:PutObjectAcl"}
-    keyed = replace(plain, encryption="aws:kms", kms_key_id="arn:aws:kms:eu-north-1:1:key/2")
+    keyed = replace(plain, encryption="aws:kms", kms_key_id=f"arn:aws:kms:eu-north-1:123456789012:key/{KEY_ID}")
     assert actions(keyed) - actions(plain) == {"kms:GenerateDataKey", "kms:Decrypt"}
     assert "arn:aws-cn:s3:::my-bucket/videos/*" in json.dumps(iam_policy(plain, partition="aws-cn"))
     assert "arn:aws:s3:::my-bucket/*" in json.dumps(iam_policy(S3Settings("my-bucket")))
     assert all(place.endswith("/") for place in DELETED_UNDER)
+
+
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+BY_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/studio"}}
+BY_OWN_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/aws/s3"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "resource", "condition"),
+    [
+        ("alias/studio", "", "arn:aws:kms:*:*:key/*", BY_ALIAS),
+        ("alias/studio", "eu-north-1", "arn:aws:kms:eu-north-1:*:key/*", BY_ALIAS),
+        ("arn:aws:kms:eu-north-1:123456789012:alias/studio", "", "arn:aws:kms:eu-north-1:123456789012:key/*", BY_ALIAS),
+        (
+            "arn:aws-cn:kms:cn-north-1:123456789012:alias/studio",
+            "",
+            "arn:aws-cn:kms:cn-north-1:123456789012:key/*",
+            BY_ALIAS,
+        ),
+        (KEY_ID, "", f"arn:aws:kms:*:*:key/{KEY_ID}", None),
+        (KEY_ID, "cn-northwest-1", f"arn:aws-cn:kms:cn-northwest-1:*:key/{KEY_ID}", None),
+        (KEY_ID, "us-gov-west-1", f"arn:aws-us-gov:kms:us-gov-west-1:*:key/{KEY_ID}", None),
+        ("mrk-" + "0" * 32, "", "arn:aws:kms:*:*:key/mrk-" + "0" * 32, None),
+        (
+            f"arn:aws:kms:eu-north-1:123456789012:key/{KEY_ID}",
+            "",
+            f"arn:aws:kms:eu-north-1:123456789012:key/{KEY_ID}",
+            None,
+        ),
+        ("", "", "arn:aws:kms:*:*:key/*", BY_OWN_ALIAS),
+    ],
+)
+def test_the_policy_lets_use_the_one_key_alone(name: str, region: str, resource: str, condition: object) -> None:
+    policy: Any = iam_policy(S3Settings("my-bucket", region=region, encryption="aws:kms", kms_key_id=name))
+    (statement,) = (each for each in policy["Statement"] if "kms:Decrypt" in each["Action"])
+    assert statement["Resource"] == resource and statement.get("Condition") == condition
+    assert all(each["Resource"] != "*" for each in policy["Statement"])
+    partition = resource.split(":")[1]
+    assert all(
+        f"arn:{partition}:s3:::my-bucket" in json.dumps(each) for each in policy["Statement"] if each != statement
+    )
 
 
 @pytest.fixture(scope="module")

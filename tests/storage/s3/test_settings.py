@@ -80,6 +80,10 @@ def test_a_location_that_cannot_be_is_refused_with_the_reason(location: str, wor
         ({"encryption": "aes"}, "AES256 or aws:kms"),
         ({"kms_key_id": "alias/k"}, "needs encryption aws:kms"),
         ({"encryption": "AES256", "kms_key_id": "alias/k"}, "needs encryption aws:kms"),
+        *(
+            ({"encryption": "aws:kms", "kms_key_id": name}, "kms_key_id")
+            for name in ("*", "alias/*", "my-key", "arn:aws:kms:*:*:key/*", "arn:aws:s3:::bucket", "key/1", "a b")
+        ),
         ({"storage_class": "GLACIER"}, "lifecycle rule"),
         ({"storage_class": "DEEP_ARCHIVE"}, "lifecycle rule"),
         ({"storage_class": "standard"}, "in capitals"),
@@ -105,6 +109,7 @@ def test_a_setting_that_cannot_be_is_refused_with_the_reason(options: dict[str, 
         {"endpoint_url": "https://project.example.com/storage/v1/s3"},
         {"endpoint_url": "http://minio:9000", "allow_http_endpoint": True},
         {"encryption": "aws:kms", "kms_key_id": "alias/videos"},
+        {"encryption": "aws:kms", "kms_key_id": "my-minio-key", "endpoint_url": "https://minio.example.com"},
         {"storage_class": "STANDARD_IA", "acl": "bucket-owner-full-control", "tags": {"team": "ML ops: é"}},
     ],
 )
