@@ -36,6 +36,13 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?")
 _NOT_LOST = "The video is paid for and is still with the vendor: relay it again, do not generate it again."
 
 
+#: Beside advice that may lead to another store.
+ANOTHER_STORE = (
+    "Another store knows nothing of what was paid for in this one, and pays again, unless its tasks are attached there "
+    "with resolve_submission."
+)
+
+
 class StorageError(Exception):
     """Root of all errors of `prefect_seedance.storage`."""
 
@@ -118,21 +125,21 @@ class ConditionsIgnored(StorageError):
     def __str__(self) -> str:
         return (
             f"{self.where} does not keep writers apart: {self.missing}. Two runs at once could both pay for one "
-            "video, so nothing is submitted. Use a store with conditional writes (If-None-Match and If-Match), or "
-            "set single_writer if it is certain that only one process at a time uses this store."
+            "video, so nothing is submitted. Set single_writer if it is certain that only one process at a time uses "
+            f"this store, or use one with conditional writes (If-None-Match and If-Match). {ANOTHER_STORE}"
         )
 
 
 class NotWritable(_PlaceError):
     """The store refuses to be written."""
 
-    advice = "Give the account that runs the worker write access there, or choose another location."
+    advice = f"Let the account that runs the worker write there. {ANOTHER_STORE}"
 
 
 class NotReadable(_PlaceError):
     """The store refuses to be read. This never means that the key is absent."""
 
-    advice = "Give the account that runs the worker read access there, or choose another location."
+    advice = f"Let the account that runs the worker read there. {ANOTHER_STORE}"
 
 
 class NoSpace(_PlaceError):

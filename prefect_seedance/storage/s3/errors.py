@@ -13,7 +13,14 @@ from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from prefect_seedance.storage.errors import NoSpace, NotReadable, NotWritable, StorageError, StoreUnavailable
+from prefect_seedance.storage.errors import (
+    ANOTHER_STORE,
+    NoSpace,
+    NotReadable,
+    NotWritable,
+    StorageError,
+    StoreUnavailable,
+)
 
 FaultKind = Literal["refused", "passing", "full"]
 
@@ -141,7 +148,7 @@ TABLE: tuple[ErrorMeaning, ...] = (
         "refused",
         "the endpoint cannot do this",
         "`verify` says what is missing. Storage class, tags, ACL and encryption may be left out of the settings. "
-        "Another store knows nothing of what was paid for in this one, and pays for it again.",
+        + ANOTHER_STORE,
     ),
     ErrorMeaning(
         ("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "507"),
@@ -170,7 +177,7 @@ TABLE: tuple[ErrorMeaning, ...] = (
         ("NoSuchUpload",),
         "passing",
         "the upload was ended by somebody else, or by a lifecycle rule",
-        "Run again: it begins anew.",
+        "Run again: the upload begins from its first byte.",
     ),
     ErrorMeaning(
         ("BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest", "IncompleteBody"),
