@@ -105,10 +105,19 @@ ENVIRONMENT = {
     "JIMMYAI_BASE_URL": "prefect_seedance/blocks/credentials.py",
     "PREFECT_API_URL": "Prefect",
     "AWS_CA_BUNDLE": "boto3",
+    "AWS_CONFIG_FILE": "boto3",
+    "AWS_PROFILE": "boto3",
+    "NO_PROXY": "httpx and boto3",
+    "HTTPS_PROXY": "httpx and boto3",
+    "SSL_CERT_FILE": "httpx",
+    "SSL_CERT_DIR": "httpx",
+    "REQUESTS_CA_BUNDLE": "boto3",
 }
 #: Words with an underscore that are no names of ours, with whose they are.
 FOREIGN = {
     "run_deployment": "Prefect",
+    # Client parameters of blocks of prefect-aws.
+    **dict.fromkeys(("verify_cert_path", "use_ssl", "api_version", "signature_version"), "prefect-aws"),
 }
 
 

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "lazy_names": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
+    "network": frozenset(),
     "stopwatch": frozenset(),
     "tls": frozenset(),
     "versions": frozenset(),
@@ -42,8 +43,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # The public names and the command line stand above everything.
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
 # Saying something on the side, loading a name when it is asked for, saying where the code is, numbers in headers, time
-# that no sleep stops, the one TLS context of the process: of use everywhere, and a few lines each.
-FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "stopwatch", "tls", "versions"})
+# that no sleep stops, what the environment says of the network, the one TLS context of the process: of use everywhere,
+# and a few lines each.
+FOR_ALL = frozenset({"asides", "lazy_names", "failpoints", "headers", "network", "stopwatch", "tls", "versions"})
 
 PREFECT = frozenset({"prefect", "prefect_aws"})
 AWS = frozenset({"boto3", "botocore", "s3transfer"})
@@ -54,6 +56,7 @@ MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "lazy_names": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
+    "network": PREFECT | AWS | SERVER,
     "stopwatch": PREFECT | AWS | SERVER,
     "tls": PREFECT | AWS | SERVER,
     "versions": PREFECT | AWS | SERVER,

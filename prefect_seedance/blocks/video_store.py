@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
-from prefect_seedance.blocks.aws import check_name, options_of
+from prefect_seedance.blocks.aws import check_name, notices_of, options_of
 from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
-from prefect_seedance.storage.s3.settings import SCHEME, Encryption, S3Options, S3Settings
+from prefect_seedance.storage.s3.settings import SCHEME, Encryption, LoadedOptions, S3Options, S3Settings
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template
 
 # Prefect imports the blocks whenever a server or a worker starts. What only a run needs is loaded when it is asked for.
@@ -226,7 +226,11 @@ class VideoStore(KnownFieldsBlock):
             return self
         if self.aws_credentials and (self.profile or self.access_key_id):
             raise ValueError("aws_credentials and keys or a profile exclude each other: keep one")
-        S3Settings.from_location(self.location, **self._options())
+        # Without an endpoint of its own, the saved block may bring one: nothing is known yet of what a region may be.
+        own = self._options()
+        if self.aws_credentials and "endpoint_url" not in own:
+            own.pop("region", "")
+        S3Settings.from_location(self.location, **own)
         return self
 
     @property
@@ -262,7 +266,7 @@ class VideoStore(KnownFieldsBlock):
         """Return the settings of the bucket, with the keys of the saved block if one is named."""
         if not self.is_s3:
             raise BadLocation(self.location, "it is a folder, not a bucket.")
-        loaded: S3Options = options_of(self.aws_credentials) if self.aws_credentials else {}
+        loaded: LoadedOptions = options_of(self.aws_credentials) if self.aws_credentials else {}
         return S3Settings.from_location(self.location, **{**loaded, **self._options()})
 
     def destination(self) -> Destination:
@@ -326,7 +330,9 @@ class VideoStore(KnownFieldsBlock):
         store = self.open()
         store.check_writable()
         store.require_conditions()
-        return [] if self.is_s3 else folder_notices(Path(self.location))
+        if self.is_s3:
+            return notices_of(self.aws_credentials) if self.aws_credentials else []
+        return folder_notices(Path(self.location))
 
     def verify(self) -> str:
         """Try everything that the store will be asked to do, with probes that are deleted again.

@@ -66,6 +66,7 @@ def submit(
 
     def before_claim(nonce: str) -> Evidence:
         require_valid(order.prepared)
+        account.check_environment()
         destination.store.require_conditions()
         balance = shared.balance(account, order.intent, cancelled) if preflight else None
         price = shared.price(order.prepared, account, order.intent, cancelled, observer)

@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from prefect_seedance.network import UnusableEnvironment, check_proxies
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
 from prefect_seedance.tls import tls_context
@@ -41,7 +42,11 @@ def open_transport(proxy: str = "") -> httpx.BaseTransport:
         httpx.ProxyError: the proxy cannot be used.
     """
     try:
+        if proxy:
+            check_proxies()
         return httpx.HTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy or None)
+    except UnusableEnvironment as error:
+        raise httpx.ProxyError(f"{error}") from error
     except (
         ImportError,
         ValueError,

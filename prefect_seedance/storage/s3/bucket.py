@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from prefect_seedance.headers import http_date
-from prefect_seedance.storage.errors import StoreUnavailable
+from prefect_seedance.network import UnusableEnvironment, check_certificates, check_proxies
+from prefect_seedance.storage.errors import NotReadable, StoreUnavailable
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import ObjectInfo
 from prefect_seedance.storage.s3.errors import code_of, knows_no_header, status_of, storage_error, translated
 from prefect_seedance.storage.s3.headers import decode_metadata, whole_crc32, without_measures
 from prefect_seedance.storage.s3.line import repeat_throttled, send_patiently
-from prefect_seedance.storage.s3.settings import S3Settings
+from prefect_seedance.storage.s3.settings import S3Settings, is_loopback
 from prefect_seedance.versions import version_of
 
 if TYPE_CHECKING:
@@ -96,39 +100,68 @@ def make_client(settings: S3Settings) -> S3Client:
     Raises:
         NotReadable: The profile does not exist, or something else in the settings cannot be used.
     """
+    # An endpoint on this machine is never asked through a proxy.
+    more: dict[str, Any] = json.loads(settings.client_config or "{}")
+    addressing: Any = {**more.get("s3", {}), "addressing_style": "path" if settings.uses_path_style else "auto"}
+    here = is_loopback(urlsplit(settings.endpoint_url).hostname or "")
     config = Config(
         region_name=settings.region or None,
         signature_version="s3v4",
-        s3={"addressing_style": "path" if settings.uses_path_style else "auto"},
+        s3=addressing,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
         max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
         user_agent=f"prefect-seedance/{version_of()} boto3/{boto3.__version__}",
+        proxies={} if here else more.get("proxies"),
         # Checksums are sent by us, explicitly: the ones that boto3 adds of its own accord travel in a form that
         # several S3-compatible stores refuse. And some send the whole object's checksum with a part of it.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    with translated(settings.location, writing=False):
-        # A session of its own: boto3's default session is shared with the whole program, and not thread-safe.
-        session = boto3.Session(profile_name=settings.profile or None)
-        # An endpoint needs some region for the signature; most do not care which.
-        region = settings.region or session.region_name or ("us-east-1" if settings.endpoint_url else None)
-        client: S3Client = session.client(
-            "s3",
-            region_name=region,
-            endpoint_url=settings.endpoint_url or None,
-            aws_access_key_id=settings.access_key_id or None,
-            aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
-            aws_session_token=settings.session_token.get_secret_value() or None,
-            config=config,
-        )
+    try:
+        with translated(settings.location, writing=False):
+            client = _make(settings, Config(**more).merge(config))
+        if not (here or more.get("proxies")):
+            check_proxies(client.meta.endpoint_url, takes_socks=False)
+    except UnusableEnvironment as error:
+        raise NotReadable(settings.location, f"{error.variable} {error.rule.rstrip('.')}", error.fix) from error
+    except (ValueError, OSError) as error:
+        # boto3 words these for whoever wrote the code, and may repeat an address with a password in it.
+        named = [name for name in sorted(os.environ) if name.startswith("AWS_")]
+        cause = "a setting of AWS in the environment or in its configuration files cannot be used"
+        advice = f"Look at {', '.join(named)} and ~/.aws/config." if named else "Look at ~/.aws/config."
+        raise NotReadable(settings.location, cause, advice) from error
     client.meta.events.register_first("needs-retry.s3.HeadBucket", _stop_at_redirect)
     # Its types know of no handler that returns something.
     client.meta.events.register_first("needs-retry.s3", repeat_throttled)  # pyright: ignore[reportArgumentType]
     send_patiently(client)
+    return client
+
+
+def _make(settings: S3Settings, config: Config) -> S3Client:
+    # A session of its own: boto3's default session is shared with the whole program, and not thread-safe.
+    core = Session(profile=settings.profile or None)
+    session = boto3.Session(botocore_session=core)
+    # An endpoint needs some region for the signature; most do not care which.
+    region = settings.region or session.region_name or ("us-east-1" if settings.endpoint_url else None)
+    client: S3Client = session.client(
+        "s3",
+        region_name=region,
+        endpoint_url=settings.endpoint_url or None,
+        aws_access_key_id=settings.access_key_id or None,
+        aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
+        aws_session_token=settings.session_token.get_secret_value() or None,
+        verify=settings.verify,
+        config=config,
+    )
+    if settings.verify is None and client.meta.endpoint_url.startswith("https:"):
+        check_certificates("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+        bundle = core.get_config_variable("ca_bundle")
+        if bundle and not os.path.exists(bundle):
+            rule = "of the AWS configuration file names a file that is not there."
+            raise UnusableEnvironment("ca_bundle", rule, "Correct it, or remove it.")
     return client
 
 

@@ -123,10 +123,17 @@ TABLE: tuple[ErrorMeaning, ...] = (
         "Log in again on the worker's machine, or set keys in the store's settings.",
     ),
     ErrorMeaning(
-        ("ProfileNotFound", "ConfigNotFound", "ConfigParseError"),
+        ("ConfigParseError",),
+        "refused",
+        "an AWS configuration file of this machine cannot be read",
+        "Correct ~/.aws/config, ~/.aws/credentials, or the file that AWS_CONFIG_FILE names.",
+    ),
+    ErrorMeaning(
+        ("ProfileNotFound", "ConfigNotFound"),
         "refused",
         "the AWS profile was not found on this machine",
-        "Correct the profile's name, or put it into the AWS configuration of the worker.",
+        "Correct the profile's name, in the store's settings or in AWS_PROFILE, or put it into the AWS configuration of "
+        "the worker.",
     ),
     ErrorMeaning(
         ("InvalidObjectState",),

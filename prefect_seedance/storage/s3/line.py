@@ -43,7 +43,7 @@ LEAST_BYTES, LEAST_SECONDS = 256 * 1024, 60.0
 #: How long the answer to an upload may take. S3 keeps the line alive while it puts parts together, others do not.
 ANSWER_SECONDS = 150.0
 _BODY_SECONDS = 25.0  # the rest of an answer that has begun
-_PIECE_BYTES = 64 * 1024
+_PIECE_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.2
 #: What is asked after a cancellation, such as that the parts be removed, may take this long.
 _FAREWELL_SECONDS = 3.0
