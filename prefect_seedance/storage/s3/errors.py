@@ -132,7 +132,7 @@ TABLE: tuple[ErrorMeaning, ...] = (
         ("ProfileNotFound", "ConfigNotFound"),
         "refused",
         "the AWS profile was not found on this machine",
-        "Correct the profile's name, in the store's settings or in AWS_PROFILE, or put it into the AWS configuration of "
+        "Correct the profile's name, in the store's settings or AWS_PROFILE, or put it into the AWS configuration of "
         "the worker.",
     ),
     ErrorMeaning(
