@@ -1,6 +1,7 @@
 """A video from its link into S3: our relay beside boto3's own ways, on one machine and in one run.
 
     python benchmarks/relay.py --megabytes 200 --rounds 3
+    python benchmarks/relay.py --megabytes 12 --rounds 3 --uplink 300
 
 Each contender runs in a process of its own, in an order that turns from round to round, against one server that
 gives the video and takes it over S3 without keeping it (`sink.py`). Counted are the seconds of the transfer and how
@@ -9,6 +10,9 @@ one's ratio to `upload_fileobj`. The wall clock of a shared machine says as much
 trust the fastest transfer and the processor time. The targets for our relay: a ratio of the seconds of at most 1,
 one of the memory of at most 0.5. What our relay does beside the transfer, and the others do not: SHA-256 of the whole,
 a look at the kind of file, refusal to overwrite, and a comparison of what arrived with what was sent.
+
+With `--uplink` the server takes no more than so many kilobytes a second, over all connections together: 300 are
+2.4 Mbit/s. A second table then follows the first, of the same run; without it there is the first alone.
 """
 
 from __future__ import annotations
@@ -118,11 +122,14 @@ def measure(name: str, port: str, size: int, round_number: int) -> Transfer:
     return Transfer(*map(float, output.stdout.split()))
 
 
-def measure_all(size: int, rounds: int) -> dict[str, list[Transfer]]:
-    """Every contender `rounds` times, interleaved."""
+def measure_all(size: int, rounds: int, uplink: int) -> dict[str, list[Transfer]]:
+    """Every contender `rounds` times, interleaved; over an uplink of so many kilobytes a second, 0 for any number."""
     results: dict[str, list[Transfer]] = {name: [] for name in CONTENDERS}
     server = subprocess.Popen(
-        [sys.executable, str(HERE / "sink.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(HERE / "sink.py"), *([str(uplink)] if uplink else [])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert server.stdout is not None
@@ -155,10 +162,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--megabytes", type=int, default=200, help="size of the video (default 200)")
     parser.add_argument("--rounds", type=int, default=3, help="transfers by each (default 3)")
+    parser.add_argument("--uplink", type=int, default=0, help="kilobytes per second of a second table (default: none)")
     arguments = parser.parse_args()
-    size: int = arguments.megabytes * 1_000_000
+    for uplink in (0, arguments.uplink) if arguments.uplink else (0,):
+        if uplink:
+            print(f"\nover an uplink of {uplink} KB/s")
+        show(measure_all(arguments.megabytes * 1_000_000, arguments.rounds, uplink), arguments.megabytes)
 
-    results = measure_all(size, arguments.rounds)
+
+def show(results: dict[str, list[Transfer]], megabytes: int) -> None:
+    """Print the table of one line."""
     print(
         f"{'what':<16}{'seconds':>9}{'MB/s':>7}{'ratio':>7}{'fastest':>9}{'ratio':>7}{'cpu s':>7}{'ratio':>7}"
         f"{'grew MiB':>10}{'ratio':>7}"
@@ -167,12 +180,12 @@ def main() -> None:
     for name, each in results.items():
         it = median(each)
         print(
-            f"{name:<16}{it.seconds:>9.2f}{size / 1e6 / it.seconds:>7.0f}{it.seconds / base.seconds:>7.2f}"
+            f"{name:<16}{it.seconds:>9.2f}{megabytes / it.seconds:>7.1f}{it.seconds / base.seconds:>7.2f}"
             f"{fastest(each):>9.2f}{fastest(each) / quickest:>7.2f}"
             f"{it.processor_seconds:>7.2f}{it.processor_seconds / base.processor_seconds:>7.2f}"
             f"{it.mebibytes:>10.1f}{it.mebibytes / base.mebibytes:>7.2f}"
         )
-    print(f"{arguments.megabytes} MB, medians of {arguments.rounds}; ratios to {BASELINE}")
+    print(f"{megabytes} MB, medians of {len(results[BASELINE])}; ratios to {BASELINE}")
 
 
 if __name__ == "__main__":

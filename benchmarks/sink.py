@@ -1,7 +1,8 @@
 """A server for measurements: gives videos of any size over HTTP, and takes them over S3 without keeping them.
 
-    python benchmarks/sink.py
+    python benchmarks/sink.py [KILOBYTES_PER_SECOND]
 
+With a number, what comes in over S3 comes in no faster than that, over all connections together, as over an uplink.
 It prints its port, and ends when its standard input is closed. `GET /video/<bytes>` gives a video of that size;
 everything under `/bucket/` speaks as much S3 as an upload needs. Of what it takes it keeps the sizes.
 """
@@ -9,8 +10,10 @@ everything under `/bucket/` speaks as much S3 as an upload needs. Of what it tak
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,11 +27,27 @@ class Sink(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 32
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_second: float) -> None:
+        self.bytes_per_second = bytes_per_second
         super().__init__(("127.0.0.1", 0), Handler)
+        self.free_from = 0.0
         self.objects: dict[str, int] = {}
         self.parts: dict[str, dict[str, int]] = {}
         self.lock = threading.Lock()
+
+    def server_bind(self) -> None:
+        """Bind; a slow line holds less on its way than this machine would."""
+        if self.bytes_per_second < float("inf"):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        super().server_bind()
+
+    def pace(self, count: int) -> None:
+        """Wait until so many bytes can have come."""
+        with self.lock:
+            now = time.monotonic()
+            self.free_from = max(now, self.free_from) + count / self.bytes_per_second
+            pause = self.free_from - now
+        time.sleep(pause)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients may hang up."""
@@ -110,12 +129,15 @@ class Handler(BaseHTTPRequestHandler):
         """Read the body and forget it; give the number of bytes that it stands for."""
         left = int(self.headers.get("content-length") or 0)
         size = int(self.headers.get("x-amz-decoded-content-length") or left)
-        buffer = memoryview(bytearray(1024 * 1024))
+        shaped = self.server.bytes_per_second < float("inf")
+        buffer = memoryview(bytearray(16 * 1024 if shaped else 1024 * 1024))
         while left:
             read = self.rfile.readinto(buffer[: min(left, len(buffer))])  # type: ignore[attr-defined]
             if not read:
                 raise ConnectionError("the client is gone")
             left -= read
+            if shaped:
+                self.server.pace(read)
         return size
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -128,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    sink = Sink()
+    sink = Sink(float(sys.argv[1]) * 1000 if len(sys.argv) > 1 else float("inf"))
     print(sink.server_address[1], flush=True)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     sys.stdin.read()

@@ -12,6 +12,8 @@ import threading
 
 import httpx
 
+from prefect_seedance.network import UnusableEnvironment, check_certificates
+
 # Not functools.cache: two threads that ask at the same time would both build one.
 _lock = threading.Lock()
 _context: ssl.SSLContext | None = None
@@ -22,11 +24,22 @@ def tls_context() -> ssl.SSLContext:
 
     It trusts what ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` names at that moment, otherwise the certificates that httpx
     brings.
+
+    Raises:
+        UnusableEnvironment: What they name cannot be read.
     """
     global _context
     with _lock:
         if _context is None:
-            _context = httpx.create_ssl_context()
+            check_certificates("SSL_CERT_FILE", "SSL_CERT_DIR")
+            try:
+                _context = httpx.create_ssl_context()
+            except (OSError, ssl.SSLError) as error:
+                raise UnusableEnvironment(
+                    "SSL_CERT_FILE",
+                    "names a file that holds no certificates.",
+                    "Correct it, or remove it to trust the usual certificates.",
+                ) from error
         return _context
 
 

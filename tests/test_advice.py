@@ -32,6 +32,7 @@ from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TaskNotRecorded, TooManyUnknowns
 from prefect_seedance.journal.resolution import Resolution
+from prefect_seedance.storage.errors import ANOTHER_STORE, ConditionsIgnored, NotReadable, NotWritable
 from prefect_seedance.storage.templates import NAMES
 
 ROOT = Path(__file__).parent.parent
@@ -106,10 +107,19 @@ ENVIRONMENT = {
     "JIMMYAI_BASE_URL": "prefect_seedance/blocks/credentials.py",
     "PREFECT_API_URL": "Prefect",
     "AWS_CA_BUNDLE": "boto3",
+    "AWS_CONFIG_FILE": "boto3",
+    "AWS_PROFILE": "boto3",
+    "NO_PROXY": "httpx and boto3",
+    "HTTPS_PROXY": "httpx and boto3",
+    "SSL_CERT_FILE": "httpx",
+    "SSL_CERT_DIR": "httpx",
+    "REQUESTS_CA_BUNDLE": "boto3",
 }
 #: Words with an underscore that are no names of ours, with whose they are.
 FOREIGN = {
     "run_deployment": "Prefect",
+    # Client parameters of blocks of prefect-aws.
+    **dict.fromkeys(("verify_cert_path", "use_ssl", "api_version", "signature_version"), "prefect-aws"),
 }
 
 
@@ -242,3 +252,53 @@ def test_a_limit_in_an_error_is_the_run_s_own_and_no_default() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("SubmissionPolicy"):
                 assert "max_submissions" in {each.arg for each in node.keywords}, f"{path.name}:{node.lineno}"
+
+
+#: Words of advice that lead to a second payment. Whoever follows them has to know.
+COSTS_MONEY = re.compile(
+    r"(?i:ask for another take|set another take|for another take)|another take makes|raise max_submissions"
+    r"|(?i:start) (a new run|that one anew)|(choose|use|take) (a|another) (location|store|journal)\b|[Aa]nother store\b"
+    r"|(?i:another attempt)(?! of)|[Dd]elete the (record|journal)|(?<!not )\b(submit|send) (it |the request )?again\b"
+    r"|submitted( and paid for)? anew|generate (it )?(again|anew)"
+)
+SAYS_SO = re.compile(r"\b(pays?|paid|paying|costs?|cost nothing|to pay)\b")
+#: What is not to be done costs nothing.
+WARNS = re.compile(r"\bdo not\b|\bnot worth\b|\bonly failures\b|^It is not submitted again\b(?!.*take)|\bno effect\b")
+
+
+def unsaid(words: str) -> Iterator[str]:
+    """The sentences that advise to pay and do not say so."""
+    if "had no effect and cost nothing" in words:  # what is sent then is paid for the first time
+        return
+    for sentence in re.split(r"(?<=[.:])\s+(?=[A-Z`{…])", words):
+        if COSTS_MONEY.search(sentence) and not SAYS_SO.search(sentence) and not WARNS.search(sentence):
+            yield sentence
+
+
+def test_advice_that_costs_money_says_so() -> None:
+    found = {text.place: sentences for text in PROSE if (sentences := [*unsaid(text.words)])}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The endpoint cannot do this. Choose another store.",
+        "Grant access, or choose another location.",
+        "Ask for another take.",
+        "It failed: ask for another attempt.",
+        "Start a new run.",
+        "To go on raise max_submissions.",
+        "Delete the record and run again.",
+        "If nothing is there, submit it again.",
+        "It was paid for. Set another take to go on.",
+    ],
+)
+def test_advice_that_hides_its_price_would_be_found(words: str) -> None:
+    assert [*unsaid(words)]
+
+
+def test_the_way_to_another_store_names_how_to_take_a_paid_task_along() -> None:
+    assert "resolve_submission" in ANOTHER_STORE and "pays again" in ANOTHER_STORE
+    for error in (NotWritable("/data", "x"), NotReadable("/data", "x"), ConditionsIgnored("s3://bucket", "x")):
+        assert ANOTHER_STORE in str(error)

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "plain_text": frozenset(),
     "failpoints": frozenset(),
     "headers": frozenset(),
+    "network": frozenset(),
     "redaction": frozenset(),
     "signing_schemes": frozenset(),
     "stopwatch": frozenset(),
@@ -47,13 +48,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 UNBOUND = frozenset({"__init__", "__main__", "cli"})
 # Saying something on the side, texts made plain, words from outside and the names of signatures in them, loading a name
 # when it is asked for, saying where the code is, numbers in headers, time that no sleep stops, the one TLS context of
-# the process, bodies that come compressed: of use everywhere.
+# the process, bodies that come compressed, what the environment says of the network: of use everywhere.
 FOR_ALL = frozenset(
     {
         "asides",
         "failpoints",
         "headers",
         "lazy_names",
+        "network",
         "plain_text",
         "redaction",
         "signing_schemes",
@@ -74,6 +76,7 @@ MUST_DO_WITHOUT: dict[str, frozenset[str]] = {
     "plain_text": PREFECT | AWS | SERVER,
     "failpoints": PREFECT | AWS | SERVER,
     "headers": PREFECT | AWS | SERVER,
+    "network": PREFECT | AWS | SERVER,
     "redaction": PREFECT | AWS | SERVER,
     "signing_schemes": PREFECT | AWS | SERVER,
     "stopwatch": PREFECT | AWS | SERVER,

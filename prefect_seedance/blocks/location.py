@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect.assets import Asset
 
+from prefect_seedance.storage.errors import shown_location
 from prefect_seedance.storage.s3.settings import SCHEME, S3Settings
 
 
@@ -25,13 +26,14 @@ def sound_location(value: str) -> str:
     """
     if value.startswith(SCHEME):
         return S3Settings.from_location(value).location
+    shown = shown_location(value)
     if "://" in value and not value.startswith("file://"):
-        raise ValueError(f"location {value!r} is not a valid location; write s3://bucket/prefix or a folder")
+        raise ValueError(f"location {shown!r} is not a valid location; write s3://bucket/prefix or a folder")
     path = Path(value.removeprefix("file://")).expanduser()
     if not path.is_absolute() or ".." in path.parts:
         raise ValueError(
-            f"location {value!r} is not an absolute path: a worker's own folder is temporary and vanishes; "
-            f"write the whole path, such as {Path('/data') / path.name}"
+            f"location {shown!r} is not an absolute path: a worker's own folder is temporary and vanishes; "
+            f"write the whole path, such as {Path('/data') / Path(shown).name}"
         )
     return str(path)
 

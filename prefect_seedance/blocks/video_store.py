@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
-from prefect_seedance.blocks.aws import check_name, options_of
+from prefect_seedance.blocks.aws import check_name, notices_of, options_of
 from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.blocks.location import asset_of, folder_notices, sound_location
 from prefect_seedance.storage.errors import BadLocation, StorageIncomplete
-from prefect_seedance.storage.s3.settings import SCHEME, Encryption, S3Options, S3Settings
+from prefect_seedance.storage.s3.settings import SCHEME, Encryption, LoadedOptions, S3Options, S3Settings
 from prefect_seedance.storage.templates import DEFAULT_TEMPLATE, check_template, example_key
 
 # Prefect imports the blocks whenever a server or a worker starts. What only a run needs is loaded when it is asked for.
@@ -110,7 +110,8 @@ class VideoStore(KnownFieldsBlock):
     allow_media_hosts: list[str] = Field(
         default=[],
         title="Allowed media hosts",
-        description="Hosts of video links that may resolve to private addresses, for split DNS and proxies.",
+        description="Hosts of video links that may resolve to private addresses, for split DNS and proxies: the host "
+        "alone, such as cdn.example.com, or .example.com for all hosts below it.",
     )
     ignored_link_parameters: list[str] = Field(
         default=[],
@@ -199,13 +200,29 @@ class VideoStore(KnownFieldsBlock):
     def _sound_template(cls, value: str) -> str:
         return check_template(value)
 
+    @field_validator("allow_media_hosts")
+    @classmethod
+    def _matching_hosts(cls, value: list[str]) -> list[str]:
+        if not value:
+            return value
+        from prefect_seedance.storage.relay.policy import allowed_host
+
+        hosts: list[str] = []
+        for number, name in enumerate(value, 1):
+            try:
+                hosts.append(allowed_host(name))
+            except ValueError as error:
+                raise ValueError(f"entry {number} of allow_media_hosts {error}") from None
+        return list(dict.fromkeys(hosts))
+
     @field_validator("ignored_link_parameters")
     @classmethod
     def _bare_names(cls, value: list[str]) -> list[str]:
         names = [name.strip() for name in value]
         bad = next((name for name in names if not name or set(name) & set("?&=#/*")), None)
         if bad is not None:
-            raise ValueError(f"{bad!r} is not the name of a parameter; write the name alone, such as token")
+            shown = bad.partition("=")[0]  # behind it may stand a signature
+            raise ValueError(f"{shown!r} is not the name of a parameter; write the name alone, such as token")
         return names
 
     @field_validator("link_hours")
@@ -234,7 +251,11 @@ class VideoStore(KnownFieldsBlock):
             return self
         if self.aws_credentials and (self.profile or self.access_key_id):
             raise ValueError("aws_credentials and keys or a profile exclude each other: keep one")
-        S3Settings.from_location(self.location, **self._options())
+        # Without an endpoint of its own, the saved block may bring one: nothing is known yet of what a region may be.
+        own = self._options()
+        if self.aws_credentials and "endpoint_url" not in own:
+            own.pop("region", "")
+        S3Settings.from_location(self.location, **own)
         return self
 
     @property
@@ -270,7 +291,7 @@ class VideoStore(KnownFieldsBlock):
         """Return the settings of the bucket, with the keys of the saved block if one is named."""
         if not self.is_s3:
             raise BadLocation(self.location, "it is a folder, not a bucket.")
-        loaded: S3Options = options_of(self.aws_credentials) if self.aws_credentials else {}
+        loaded: LoadedOptions = options_of(self.aws_credentials) if self.aws_credentials else {}
         return S3Settings.from_location(self.location, **{**loaded, **self._options()})
 
     def destination(self) -> Destination:
@@ -335,7 +356,9 @@ class VideoStore(KnownFieldsBlock):
         store.check_writable()
         store.require_conditions()
         store.check_place(example_key(self.key_template))
-        return [] if self.is_s3 else folder_notices(Path(self.location))
+        if self.is_s3:
+            return notices_of(self.aws_credentials) if self.aws_credentials else []
+        return folder_notices(Path(self.location))
 
     def verify(self) -> str:
         """Try everything that the store will be asked to do, with probes that are deleted again.

@@ -58,7 +58,9 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate.add_argument("--last-image", default="", help="last frame")
     generate.add_argument("--video", action="append", default=[], dest="reference_videos", help="reference video")
     generate.add_argument("--audio", action="append", default=[], dest="reference_audios", help="reference audio")
-    generate.add_argument("--take", default="1", help="another take is another video (default: %(default)s)")
+    generate.add_argument(
+        "--take", default="1", help="another take is another video, which is paid for (default: %(default)s)"
+    )
     generate.add_argument("--max-submissions", type=int, default=1, help="most times to pay (default: %(default)s)")
     generate.add_argument(
         "--no-preflight",

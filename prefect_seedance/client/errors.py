@@ -211,7 +211,7 @@ class SubmissionRefused(ApiError):
 
     explanation = (
         "The vendor refused the video. No task exists and nothing should be billed. Its message gives the "
-        "reason (an empty balance, a used-up key, an unknown model); remove it, then submit again."
+        "reason (an empty balance, a used-up key, an unknown model); remove it, then submit again to pay once."
     )
 
 
@@ -219,7 +219,7 @@ class SubmissionRefused(ApiError):
 REFUSED_ON_THE_WAY = (
     "The video was refused, and not in the vendor's own form: by a gateway, a proxy or a firewall on the way. No task "
     "exists and nothing should be billed. By itself this does not say that the API key is wrong. Look at the message, "
-    "the network and base_url, then submit again."
+    "the network and base_url, then submit again to pay once."
 )
 
 
@@ -268,7 +268,7 @@ class OutcomeUnknown(SeedanceError):
         super().__init__(
             f"It is not known whether the vendor accepted this video: {reason}. It may be running, and it may "
             "be billed. Do not submit it again by hand before looking in the vendor's console: if the task "
-            "is there, go on with its id; only if it is not, submit again."
+            "is there, go on with its id; only if it is not, submit again, which is paid for."
             + (f" What came back begins: {excerpt[:200]}" if excerpt else "")
         )
 
@@ -287,9 +287,9 @@ class TaskError(SeedanceError):
 
 _AFTER_FAILURE: dict[FailureClass, str] = {
     "moderation": "The moderation refused it: change the prompt or the media; the same request fails again.",
-    "media": "The vendor could not fetch an input: make sure it is public, then ask for another attempt.",
-    "invalid": "The vendor found an input out of its limits: change it, then ask for another attempt.",
-    "transient": "The fault was on the vendor's side: another attempt may well succeed.",
+    "media": "The vendor could not fetch an input: make sure it is public; another attempt is paid for again.",
+    "invalid": "The vendor found an input out of its limits: change it; another attempt is paid for again.",
+    "transient": "The fault was on the vendor's side: another attempt, which is paid for again, may well succeed.",
     "unknown": "The reason is not one we know: read it before paying for another attempt.",
 }
 

@@ -10,8 +10,8 @@ import mimetypes
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
@@ -19,9 +19,11 @@ import anyio
 import httpx
 
 from prefect_seedance.asides import http_lines_are_asides
+from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.protocol import ApiRequest, T
 from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
+from prefect_seedance.network import UnusableEnvironment, check_proxies
 from prefect_seedance.stopwatch import start_stopwatch
 from prefect_seedance.tls import tls_context
 from prefect_seedance.versions import version_of
@@ -77,6 +79,23 @@ def began_to_leave(fault: Exception, noted: bool | None) -> bool | None:
     return False if isinstance(fault, NEVER_SENT_FAULTS) else noted
 
 
+def check_environment(*, uses_proxies: bool) -> None:
+    """Check that the proxies and certificates that the environment names can be used. Nothing is sent.
+
+    Args:
+        uses_proxies: Whether they are asked at all.
+
+    Raises:
+        ConfigurationError: One cannot; it is named, without its value.
+    """
+    try:
+        if uses_proxies:
+            check_proxies()
+        tls_context()
+    except UnusableEnvironment as error:
+        raise ConfigurationError(error.variable, error.rule, error.fix) from error
+
+
 class _Carrier:
     """What the two carriers share: the writing of requests, and what became of them; no I/O."""
 
@@ -89,6 +108,19 @@ class _Carrier:
         self._own_transport = own_transport
         # A simulator on this machine is never asked through a proxy, which would see the key in clear text.
         self._trust_env = not settings.is_local
+
+    @contextmanager
+    def _usable_environment(self) -> Generator[None, None, None]:
+        """Say in words what the environment names and cannot be used, instead of what httpx raises."""
+        check_environment(uses_proxies=self._trust_env and self._own_transport)
+        try:
+            yield
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise ConfigurationError(
+                "HTTPS_PROXY",
+                "or another setting of a proxy in the environment cannot be used.",
+                "Correct or remove it.",
+            ) from error
 
     def _deadline_of(self, call: ApiRequest[T], timeout: float | None, may_send: MaySend | None) -> Deadline:
         usual = self._settings.timeout.total if call.total_seconds is None else call.total_seconds
@@ -213,7 +245,10 @@ class Carrier(_Carrier):
         return incoming.exchange(sent=deadline.sent)
 
     def _open(self, limits: httpx.Limits) -> httpx.Client:
-        return httpx.Client(transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits)
+        with self._usable_environment():
+            return httpx.Client(
+                transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits
+            )
 
 
 @dataclass
@@ -268,9 +303,10 @@ class AsyncCarrier(_Carrier):
         return incoming.exchange(sent=deadline.sent)
 
     def _open(self, limits: httpx.Limits) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits
-        )
+        with self._usable_environment():
+            return httpx.AsyncClient(
+                transport=self._transport, verify=tls_context(), trust_env=self._trust_env, limits=limits
+            )
 
 
 class _Borrowed(httpx.BaseTransport):

@@ -222,9 +222,9 @@ def _next_step(entry: Entry) -> str:
     scope = entry.record.scope
     match entry.state:
         case State.READY:
-            return f"{how_to_repeat(scope)}: it is submitted anew."
+            return f"{how_to_repeat(scope)}: it is submitted and paid for anew."
         case State.LOST:
-            return "It is not submitted again; another take makes another video."
+            return "It is not submitted again; another take makes and pays for another video."
         case State.UNKNOWN:
             return ""
         case _:

@@ -92,14 +92,15 @@ class RecordDamaged(JournalError):
             super().__init__(
                 f"{where} cannot be read: {cause}. The file only names the journal, the records in it are whole, but "
                 "without it nothing is submitted. Rename the file, to keep it for whoever looks into this; the next "
-                "run writes a new one. A run that began before stops when it is retried: start that one anew."
+                "run writes a new one. A run that began before stops when it is retried: start that one "
+                "anew, which pays again for what it shares with no other run."
             )
             return
         super().__init__(
             f"The record at {where} cannot be read: {cause}. A video may have been paid for under it, so nothing is "
             f"submitted for this intent. {_NEVER_BY_HAND} This keeps the damaged file aside and restores what can be "
             "read, as unknown, so that nothing is sent before a person has settled it:\n"
-            f"{how_to_restore(intent, store_option)}.\nOr ask for another take."
+            f"{how_to_restore(intent, store_option)}.\nOr ask for another take, which pays again."
         )
 
 
@@ -215,7 +216,7 @@ class SubmissionsUsedUp(SubmissionStopped):
         super().__init__(
             f"Nothing was sent: intent {intent} has been submitted {submissions} time(s), and max_submissions is "
             f"{maximum} per intent, whichever run asks. {last} To pay for one more attempt raise max_submissions, or "
-            "ask for another take."
+            "ask for another take, which pays again as well."
         )
 
 
@@ -233,8 +234,9 @@ class FailedBefore(SubmissionStopped):
         super().__init__(
             f"Nothing was sent: the vendor made no video of this request before (task {task_id}, class {failure}: "
             f"{error_message or 'no reason given'}), and only failures of class media or transient are worth another "
-            "attempt. Change the prompt or the media, or ask for another take to have it tried again all the same. If "
-            "the vendor's console shows a video of it, resolve_submission brings that in (take_file, take_link)."
+            "attempt. Change the prompt or the media, or ask for another take to pay for one more attempt all the "
+            "same. If the vendor's console shows a video of it, resolve_submission brings that in (take_file or "
+            "take_link)."
         )
 
 
@@ -245,8 +247,8 @@ class AbandonedBefore(SubmissionStopped):
         self.intent, self.record_uri = intent, record_uri
         super().__init__(
             f"Nothing was sent: intent {intent} was abandoned by a person after an unknown submission (record: "
-            f"{record_uri}). For a new video ask for another take; if the vendor's console shows by now what became of "
-            "it, settle it once more with resolve_submission."
+            f"{record_uri}). To pay for a new video ask for another take; if the vendor's console shows by now what "
+            "became of it, settle it once more with resolve_submission."
         )
 
 
@@ -295,7 +297,7 @@ class OrderChanged(SubmissionStopped):
             f"Nothing was sent: this run began with intent {began_with}..., and what its retry asks for is intent "
             f"{intent}, another video, which would be paid for as well. Between the two tries the account label of the "
             "credentials, ignored_link_parameters of the store or what the request names was changed. Change it back, "
-            "which costs nothing, and retry. If the other video is what you want, start a new run."
+            "which costs nothing, and retry. If the other video is what you want, start a new run, which pays for it."
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from prefect_seedance.client.async_client import AsyncSeedanceClient
+from prefect_seedance.client.http import check_environment
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.client.sync_client import SeedanceClient
 from prefect_seedance.journal.journal import Journal
@@ -30,6 +31,14 @@ class Account:
     def fingerprint(self) -> str:
         """Short hash of key and host: the only thing of them that may reach a log or a record."""
         return self.settings.fingerprint
+
+    def check_environment(self) -> None:
+        """Check, for free, that the environment's proxies and certificates can be used to reach the vendor.
+
+        Raises:
+            ConfigurationError: One cannot; it is named.
+        """
+        check_environment(uses_proxies=not self.settings.is_local)
 
     def client(self, sleep: Callable[[float], object] = time.sleep) -> SeedanceClient:
         """Build a client for synchronous code; use it as a context manager.

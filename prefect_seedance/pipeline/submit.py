@@ -78,6 +78,7 @@ def submit(
     def before_claim(nonce: str) -> Evidence:
         nonlocal evidence
         require_valid(order.prepared)
+        account.check_environment()
         destination.store.require_conditions()
         with suppress(ValueError):  # a template that renders no key: whoever delivers names the video by the store's
             key = render(order.delivery.key_template, order.intent, journal.now())

@@ -29,7 +29,7 @@ def reuse_message(task_id: str) -> str:
     """Return the sentence that a video was paid for before, and how to get another one."""
     return (
         f"Reused: task {task_id} was submitted and paid for by an earlier run of the same request; nothing was paid "
-        "now. For another video of it set another take."
+        "now. To pay for another video of it set another take."
     )
 
 

@@ -30,17 +30,47 @@ Each error keeps its arguments as `args` and words its message in `__str__`, so 
 
 from __future__ import annotations
 
+import re
+
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?")
 _NOT_LOST = "The video is paid for and is still with the vendor: relay it again, do not generate it again."
+
+
+#: Beside advice that may lead to another store.
+ANOTHER_STORE = (
+    "Another store knows nothing of what was paid for in this one, and pays again, unless its tasks are attached there "
+    "with resolve_submission."
+)
 
 
 class StorageError(Exception):
     """Root of all errors of `prefect_seedance.storage`."""
 
 
+def shown_location(location: str) -> str:
+    """Return a location without what may be a secret: what stands before an @, and what follows a ? or #.
+
+    Example:
+        >>> shown_location("s3://AKIA:abc/def@bucket/videos"), shown_location("s3://bucket/team@work")
+        ('s3://***@bucket/videos', 's3://bucket/team@work')
+    """
+    scheme, mark, rest = location.partition("://") if "://" in location else ("", "", location)
+    if mark:
+        rest = re.sub(r"([?#]).*", r"\1***", rest, flags=re.DOTALL)
+    first = rest.partition("/")[0]
+    if "@" in first:
+        rest = f"***@{first.rpartition('@')[2]}{rest[len(first) :]}"
+    elif mark and ":" in first and ("@" in rest or not _HOST_AND_PORT.fullmatch(first)):
+        # A secret key of AWS may have a slash in it.
+        rest = f"***@{rest.rpartition('@')[2]}" if "@" in rest else "***"
+    return f"{scheme}{mark}{rest}"
+
+
 class BadLocation(StorageError, ValueError):
-    """The store's own address cannot be used."""
+    """The store's own address cannot be used. It is kept without a secret that may stand in it."""
 
     def __init__(self, location: str, reason: str) -> None:
+        location = shown_location(location)
         super().__init__(location, reason)
         self.location, self.reason = location, reason
 
@@ -95,21 +125,21 @@ class ConditionsIgnored(StorageError):
     def __str__(self) -> str:
         return (
             f"{self.where} does not keep writers apart: {self.missing}. Two runs at once could both pay for one "
-            "video, so nothing is submitted. Use a store with conditional writes (If-None-Match and If-Match), or "
-            "set single_writer if it is certain that only one process at a time uses this store."
+            "video, so nothing is submitted. Set single_writer if it is certain that only one process at a time uses "
+            f"this store, or use one with conditional writes (If-None-Match and If-Match). {ANOTHER_STORE}"
         )
 
 
 class NotWritable(_PlaceError):
     """The store refuses to be written."""
 
-    advice = "Give the account that runs the worker write access there, or choose another location."
+    advice = f"Let the account that runs the worker write there. {ANOTHER_STORE}"
 
 
 class NotReadable(_PlaceError):
     """The store refuses to be read. This never means that the key is absent."""
 
-    advice = "Give the account that runs the worker read access there, or choose another location."
+    advice = f"Let the account that runs the worker read there. {ANOTHER_STORE}"
 
 
 class NoSpace(_PlaceError):

@@ -10,6 +10,7 @@ record carries a fresh nonce. The one in `ObjectInfo` only tells versions of an 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -196,6 +197,7 @@ class Store(Protocol):
         metadata: Mapping[str, str],
         filename: str = "",
         replaces: ObjectInfo | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Upload:
         """Begin an object of any size, to be written in pieces.
 
@@ -206,6 +208,7 @@ class Store(Protocol):
             metadata: short values under short ASCII names, kept where the store can.
             filename: what a browser calls it when it is saved, kept where the store can.
             replaces: a damaged object under this key, which is overwritten if it is still the same.
+            cancelled: ends what the upload waits for, with `RelayCancelled`, when it is set.
         """
         ...
 

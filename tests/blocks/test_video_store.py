@@ -147,3 +147,49 @@ def test_a_link_lives_no_longer_than_s3_signs_one_for(hours: float) -> None:
 def test_a_link_may_live_up_to_a_week(hours: float) -> None:
     assert VideoStore(location="s3://bucket", link_hours=hours).link_hours == hours
     assert VideoStore(location="s3://bucket").link_hours == 0
+
+
+def test_allowed_hosts_are_kept_as_links_name_them_and_what_matches_nothing_is_refused() -> None:
+    names = ["https://CDN.example.com/", "cdn.example.com", "*.example.net"]
+    assert VideoStore(location="/data", allow_media_hosts=names).allow_media_hosts == [
+        "cdn.example.com",
+        ".example.net",
+    ]
+    with pytest.raises(ValidationError, match="entry 2 of allow_media_hosts has a path"):
+        VideoStore(location="/data", allow_media_hosts=["a.example.com", "a/b"])
+
+
+SECRETS = [
+    {"location": "s3://AKIAEXAMPLE:hunter2@bucket/videos"},
+    {"location": "s3://AKIAEXAMPLE:hunt/hunter2@bucket"},
+    {"location": "s3://AKIAEXAMPLE:hunter2"},
+    {"location": "s3://hunter2@bucket"},
+    {"location": "s3://bucket/videos?X-Amz-Signature=hunter2"},
+    {"location": "s3://bucket/videos#hunter2"},
+    {"location": "https://me:hunter2@minio.example.com/bucket"},
+    {"location": "gs://me:hunter2@bucket"},
+    {"location": "me:hunter2@bucket"},
+    {"location": "s3://bucket", "endpoint_url": "https://me:hunter2@minio.example.com"},
+    {"location": "s3://bucket", "endpoint_url": "https://minio.example.com/?token=hunter2"},
+    {"location": "s3://bucket", "aws_credentials": "AKIAEXAMPLE:hunter2"},
+    {"location": "s3://bucket", "access_key_id": "hunter2"},
+    {"location": "s3://bucket", "secret_access_key": "hunter2"},
+    {"location": "s3://bucket", "session_token": "hunter2"},
+    {"location": "s3://bucket", "profile": "p", "access_key_id": "AKIAEXAMPLE", "secret_access_key": "hunter2"},
+    {"location": "/data", "allow_media_hosts": ["https://me:hunter2@cdn.example.com"]},
+    {"location": "/data", "ignored_link_parameters": ["sig=hunter2"]},
+    {"location": "/data", "secret_access_key": "hunter2"},
+    {"location": "/data", "secret_acess_key": "hunter2"},
+]
+
+
+@pytest.mark.parametrize("settings", SECRETS)
+def test_no_refusal_repeats_a_secret(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        VideoStore(**settings)
+    everything = [
+        caught.value,
+        caught.value.__cause__,
+        *(each.get("ctx") for each in caught.value.errors(include_input=False)),
+    ]
+    assert "hunter2" not in f"{everything} {everything!r} {[getattr(each, 'args', '') for each in everything]}"

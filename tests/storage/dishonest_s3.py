@@ -114,3 +114,60 @@ class Truncating:
         is_video = request.method == "PUT" and ".mp4" in request.path
         status, headers, body = forward(without=without, edit=self.edit if is_video else bytes)
         return status, {name: value for name, value in headers.items() if name not in CHECKSUMS}, body
+
+
+@dataclass
+class Refusing:
+    """A store that refuses headers which it does not know: Backblaze B2 says 501, others 400, 405 or 403.
+
+    Attributes:
+        names: Beginnings of the names of the headers that it does not know.
+        status: Of its answer.
+        code: In its answer; without one it is an HTML page.
+        calls: Which of S3's calls it refuses so; all if empty.
+    """
+
+    names: tuple[str, ...]
+    status: int = 501
+    code: str = "NotImplemented"
+    calls: tuple[str, ...] = ()
+
+    def __call__(self, request: Request, forward: Forward) -> Answer:
+        known = not any(header.startswith(self.names) for header in request.headers)
+        if known or (self.calls and request.call not in self.calls):
+            return forward()
+        page = error_xml(self.code) if self.code else b"<html>no</html>"
+        return self.status, {"content-type": "application/xml" if self.code else "text/html"}, page
+
+
+@dataclass
+class OneWriteAtATime:
+    """A store that lets through one write of a key at a time, and in each while, and throttles all others.
+
+    Attributes:
+        seconds: How long after a write of a key the next one is throttled.
+        status: Of that answer: Cloudflare R2 says 429, S3 itself 503, and 409 where another write is under way.
+        code: In that answer.
+        retry_after: Header of that answer, if any.
+    """
+
+    seconds: float = 0.5
+    status: int = 429
+    code: str = "TooManyRequests"
+    retry_after: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _free_from: dict[str, float] = field(default_factory=dict[str, float])
+
+    def __call__(self, request: Request, forward: Forward) -> Answer:
+        if request.call != "PutObject":
+            return forward()
+        key = request.path.partition("?")[0]
+        with self._lock:
+            now = time.monotonic()
+            if now < self._free_from.get(key, 0.0):
+                headers = {"content-type": "application/xml"}
+                if self.retry_after:
+                    headers["retry-after"] = self.retry_after
+                return self.status, headers, error_xml(self.code)
+            self._free_from[key] = now + self.seconds
+        return forward()

@@ -15,6 +15,7 @@ import os
 import shutil
 import stat
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -227,8 +228,11 @@ class FolderStore:
         metadata: Mapping[str, str],
         filename: str = "",
         replaces: ObjectInfo | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Upload:
         """See `Store.begin_upload`. A folder keeps neither content type nor metadata nor another file name.
+
+        Nothing here waits, so that nothing has to be cut short.
 
         Raises:
             NoSpace: a known size is more than is free, before any byte is fetched.

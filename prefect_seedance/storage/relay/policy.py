@@ -22,6 +22,7 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 # Names, and the addresses of both families. httpx lets other characters through, quoted.
 _HOST = re.compile(r"[a-z0-9._:-]*")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 #: What a person can do about a link of plain http.
 HOW_TO_ALLOW_HTTP = (
     "If the host has no https, set allow_http_media of the store; nothing on the way proves then that the bytes are "
@@ -29,6 +30,22 @@ HOW_TO_ALLOW_HTTP = (
 )
 ONLY_HTTPS = f"only https is allowed. {HOW_TO_ALLOW_HTTP}"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# What `ipaddress` takes for public, and is not a place that videos come from: it may be the machine's own provider.
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "168.63.129.16/32",  # Azure's own services, in each of its networks
+            "192.0.0.0/24",  # of protocols; Oracle's metadata at 192.0.0.192
+            "100.64.0.0/10",  # between carriers; Alibaba's metadata at 100.100.100.200
+            "192.88.99.0/24",  # once the way from IPv4 to IPv6
+            "64:ff9b:1::/48",  # the same the other way round, within a network
+            "100::/64",
+            "3fff::/20",
+            "5f00::/16",
+        ),
+    )
+)
 
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -157,6 +174,50 @@ class MediaPolicy:
             )
 
 
+def allowed_host(name: str) -> str:
+    """Bring a name for `MediaPolicy.allow_hosts` into the form in which the hosts of links are compared with it.
+
+    Args:
+        name: A host, `.example.com` or `*.example.com` for all hosts below it, or an IP address. The address of a host
+            is taken as well, as long as it says no more than the host.
+
+    Raises:
+        ValueError: No host would ever match it, or not as it looks. The name is not repeated: it may hold a password.
+
+    Example:
+        >>> allowed_host("https://CDN.example.com/"), allowed_host("*.Example.com.")
+        ('cdn.example.com', '.example.com')
+    """
+    text = name.strip()
+    if "://" in text:
+        scheme, _, text = text.partition("://")
+        if scheme.lower() not in ("http", "https"):
+            raise ValueError("is an address of another kind than https; write the host alone, such as cdn.example.com")
+    if "@" in text:
+        raise ValueError("has a user name or password in it; write the host alone, such as cdn.example.com")
+    text = text.removesuffix("/")
+    if any(character in text for character in "/?#\\"):
+        if re.fullmatch(r"[0-9a-fA-F:.]+/\d+", text):
+            raise ValueError("is a range of addresses, and links name hosts; write the hosts, or .example.com for all")
+        raise ValueError("has a path, and all of a host is allowed or nothing; write the host alone")
+    if _is_address(text.strip("[]")):
+        return str(ipaddress.ip_address(text.strip("[]")))
+    below = text.startswith(("*.", "."))
+    host, _, port = (text[text.index(".") + 1 :] if below else text).partition(":")
+    if port not in ("", "443"):
+        raise ValueError("has a port, and a host is allowed at all of them; write the host alone")
+    host = host.removesuffix(".")
+    if "*" in host:
+        raise ValueError("has a star in it that matches nothing; write .example.com for all hosts below example.com")
+    try:
+        host = httpx.URL(f"https://{host}/").raw_host.decode("ascii").lower()
+    except (httpx.InvalidURL, ValueError):
+        host = ""
+    if not _NAME.fullmatch(host) or len(host) > 253:
+        raise ValueError("is not the name of a host; write it as in a link, such as cdn.example.com")
+    return f".{host}" if below else host
+
+
 def parsed(link: str) -> httpx.URL:
     """Take a link apart.
 
@@ -185,7 +246,7 @@ def _is_address(host: str) -> bool:
 def address_kind(address: Address) -> Literal["public", "loopback", "private"]:
     """Return whether an address is public, also where an IPv6 address wraps an IPv4 one."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
@@ -194,6 +255,8 @@ def address_kind(address: Address) -> Literal["public", "loopback", "private"]:
             return "private"
     if address.is_loopback:
         return "loopback"
+    if any(address in network for network in _SPECIAL if network.version == address.version):
+        return "private"
     # `is_global` alone is true for some multicast and reserved addresses.
     if address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified):
         return "public"

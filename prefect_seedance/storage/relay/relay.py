@@ -179,6 +179,8 @@ class _Destination:
         self, key: str, source: Source, content_type: str, filename: str = "", replaces: ObjectInfo | None = None
     ) -> Upload:
         begin = self.store.begin_upload if replaces is None else partial(self.store.begin_upload, replaces=replaces)
+        if self.cancelled is not None:
+            begin = partial(begin, cancelled=self.cancelled)
         return begin(key, size=source.size, content_type=content_type, metadata=self.metadata, filename=filename)
 
     def read_whole(self, there: ObjectInfo) -> _Measurement | None:

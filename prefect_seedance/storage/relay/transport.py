@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from prefect_seedance.asides import http_lines_are_asides, words_of
+from prefect_seedance.network import UnusableEnvironment, check_proxies
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
 from prefect_seedance.storage.relay.network import NetworkLimits, Watch, WatchedTransport
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
@@ -40,12 +41,16 @@ def open_transport(watch: Watch, proxy: str = "") -> httpx.BaseTransport:
         httpx.ProxyError: the proxy cannot be used.
     """
     try:
+        if proxy:
+            check_proxies()
         if proxy.startswith("https:"):
             # TLS inside of TLS is more than one socket can do. What is watched then is the body, and each read.
             return httpx.HTTPTransport(
                 verify=tls_context(), proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0)
             )
         return WatchedTransport(watch, tls_context(), proxy)
+    except UnusableEnvironment as error:
+        raise httpx.ProxyError(f"{error}") from error
     except (ImportError, RuntimeError, ValueError, httpx.InvalidURL) as error:  # such as SOCKS without its extra
         # The proxy's address may hold a password.
         raise httpx.ProxyError("the proxy that the environment names cannot be used") from error

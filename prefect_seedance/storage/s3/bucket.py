@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from prefect_seedance.headers import http_date
-from prefect_seedance.storage.errors import StoreUnavailable
+from prefect_seedance.network import UnusableEnvironment, check_certificates, check_proxies
+from prefect_seedance.storage.errors import NotReadable, StoreUnavailable
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import ObjectInfo
-from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error, translated
+from prefect_seedance.storage.s3.errors import code_of, knows_no_header, status_of, storage_error, translated
 from prefect_seedance.storage.s3.headers import decode_metadata, whole_crc32, without_measures
-from prefect_seedance.storage.s3.settings import S3Settings
+from prefect_seedance.storage.s3.line import repeat_throttled, send_patiently
+from prefect_seedance.storage.s3.settings import S3Settings, is_loopback
 from prefect_seedance.versions import version_of
 
 if TYPE_CHECKING:
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 # The first try and three more, with boto3's growing pauses in between: 15 seconds at most for what fails at once.
 ATTEMPTS = 4
 CONNECT_TIMEOUT_SECONDS = 10.0
-# Below the 30 seconds that a cancelled run is given. S3 keeps the line alive while it puts parts together.
+# Below the 30 seconds that a cancelled run is given. An upload, which can be cut short, waits longer: see `line`.
 READ_TIMEOUT_SECONDS = 25.0
 # The probe sends eight requests at once; the parts of a few relays share the rest.
 _CONNECTIONS = 16
@@ -95,36 +100,68 @@ def make_client(settings: S3Settings) -> S3Client:
     Raises:
         NotReadable: The profile does not exist, or something else in the settings cannot be used.
     """
+    # An endpoint on this machine is never asked through a proxy.
+    more: dict[str, Any] = json.loads(settings.client_config or "{}")
+    addressing: Any = {**more.get("s3", {}), "addressing_style": "path" if settings.uses_path_style else "auto"}
+    here = is_loopback(urlsplit(settings.endpoint_url).hostname or "")
     config = Config(
         region_name=settings.region or None,
         signature_version="s3v4",
-        s3={"addressing_style": "path" if settings.uses_path_style else "auto"},
+        s3=addressing,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=READ_TIMEOUT_SECONDS,
         max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
         user_agent=f"prefect-seedance/{version_of()} boto3/{boto3.__version__}",
+        proxies={} if here else more.get("proxies"),
         # Checksums are sent by us, explicitly: the ones that boto3 adds of its own accord travel in a form that
         # several S3-compatible stores refuse. And some send the whole object's checksum with a part of it.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    with translated(settings.location, writing=False):
-        # A session of its own: boto3's default session is shared with the whole program, and not thread-safe.
-        session = boto3.Session(profile_name=settings.profile or None)
-        # An endpoint needs some region for the signature; most do not care which.
-        region = settings.region or session.region_name or ("us-east-1" if settings.endpoint_url else None)
-        client: S3Client = session.client(
-            "s3",
-            region_name=region,
-            endpoint_url=settings.endpoint_url or None,
-            aws_access_key_id=settings.access_key_id or None,
-            aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
-            aws_session_token=settings.session_token.get_secret_value() or None,
-            config=config,
-        )
+    try:
+        with translated(settings.location, writing=False):
+            client = _make(settings, Config(**more).merge(config))
+        if not (here or more.get("proxies")):
+            check_proxies(client.meta.endpoint_url, takes_socks=False)
+    except UnusableEnvironment as error:
+        raise NotReadable(settings.location, f"{error.variable} {error.rule.rstrip('.')}", error.fix) from error
+    except (ValueError, OSError) as error:
+        # boto3 words these for whoever wrote the code, and may repeat an address with a password in it.
+        named = [name for name in sorted(os.environ) if name.startswith("AWS_")]
+        cause = "a setting of AWS in the environment or in its configuration files cannot be used"
+        advice = f"Look at {', '.join(named)} and ~/.aws/config." if named else "Look at ~/.aws/config."
+        raise NotReadable(settings.location, cause, advice) from error
     client.meta.events.register_first("needs-retry.s3.HeadBucket", _stop_at_redirect)
+    # Its types know of no handler that returns something.
+    client.meta.events.register_first("needs-retry.s3", repeat_throttled)  # pyright: ignore[reportArgumentType]
+    send_patiently(client)
+    return client
+
+
+def _make(settings: S3Settings, config: Config) -> S3Client:
+    # A session of its own: boto3's default session is shared with the whole program, and not thread-safe.
+    core = Session(profile=settings.profile or None)
+    session = boto3.Session(botocore_session=core)
+    # An endpoint needs some region for the signature; most do not care which.
+    region = settings.region or session.region_name or ("us-east-1" if settings.endpoint_url else None)
+    client: S3Client = session.client(
+        "s3",
+        region_name=region,
+        endpoint_url=settings.endpoint_url or None,
+        aws_access_key_id=settings.access_key_id or None,
+        aws_secret_access_key=settings.secret_access_key.get_secret_value() or None,
+        aws_session_token=settings.session_token.get_secret_value() or None,
+        verify=settings.verify,
+        config=config,
+    )
+    if settings.verify is None and client.meta.endpoint_url.startswith("https:"):
+        check_certificates("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+        bundle = core.get_config_variable("ca_bundle")
+        if bundle and not os.path.exists(bundle):
+            rule = "of the AWS configuration file names a file that is not there."
+            raise UnusableEnvironment("ca_bundle", rule, "Correct it, or remove it.")
     return client
 
 
@@ -142,15 +179,20 @@ class Bucket:
         settings: Where it is, and how objects are kept there.
         takes_checksums: False once the endpoint has refused a request because of them.
         is_there: True once an answer has shown that the bucket exists: a 404 then is about the key.
+        tells_checksums: False once it has refused a question because it asked for one.
         refuses_overwrites: True once the store was probed in this process and `If-None-Match` was found to be
             honoured, also of several writers at once.
+        line_is_bad: True once the connection broke, or stood still, while a large piece was sent.
     """
 
     def __init__(self, settings: S3Settings, make_client: ClientMaker = make_client) -> None:
         self.settings = settings
-        self.takes_checksums = True
+        self.takes_checksums = self.tells_checksums = True
         self.is_there = False
         self.refuses_overwrites = False
+        self.line_is_bad = False
+        self._without_conditions: set[str] = set()
+        self._without_checks: set[str] = set()
         self._client = OncePerProcess(lambda: make_client(settings))
 
     @property
@@ -165,6 +207,52 @@ class Bucket:
         One that was made before a fork is left alone: two processes that share its connections mix up answers.
         """
         return self._client()
+
+    def offer(
+        self,
+        call: str,
+        send: Callable[[bool, bool], _Answer],
+        *,
+        may_drop_condition: bool = False,
+        has_checks: bool = True,
+    ) -> _Answer:
+        """Make a call with all that S3 knows, or with as much of it as the endpoint takes, which is remembered.
+
+        Args:
+            call: Its name.
+            send: Makes it; told whether to send checksums, and whether to send its condition.
+            may_drop_condition: Nothing depends on the condition, since it is looked at besides.
+            has_checks: It has checksums.
+
+        Raises:
+            ClientError: The first refusal, if it takes the call in no form; or what is no such refusal.
+        """
+        first: ClientError | None = None
+        for condition in (True, False):
+            if condition and may_drop_condition and call in self._without_conditions:
+                continue
+            if not condition and not may_drop_condition:
+                break
+            for checks in (True, False):
+                if checks and not (has_checks and self.takes_checksums and call not in self._without_checks):
+                    continue
+                try:
+                    answer = send(checks, condition)
+                except ClientError as error:
+                    # Some deny what they do not know, and some policies do.
+                    denied = may_drop_condition and condition and status_of(error) == 403
+                    if not knows_no_header(error) and not denied:
+                        raise
+                    first = first or error
+                else:
+                    if not condition:
+                        self._without_conditions.add(call)
+                    if not checks and has_checks:
+                        self._without_checks.add(call)
+                        self.takes_checksums = self.takes_checksums and call == "CompleteMultipartUpload"
+                    return answer
+        assert first is not None
+        raise first
 
     def key_of(self, key: str) -> str:
         """Check a key of the store and return its whole key in the bucket."""
@@ -188,19 +276,21 @@ class Bucket:
         Raises:
             NotReadable, StoreUnavailable: It could not be found out.
         """
-        whole, where = self.key_of(key), self.uri_of(key)
+        whole, where, refused = self.key_of(key), self.uri_of(key), False
         for _ in range(3):
             try:
-                if checksum and self.takes_checksums:
+                if checksum and self.takes_checksums and self.tells_checksums:
                     return self.client.head_object(Bucket=self.name, Key=whole, ChecksumMode="ENABLED")
-                return self.client.head_object(Bucket=self.name, Key=whole)
+                answer = self.client.head_object(Bucket=self.name, Key=whole)
+                self.tells_checksums = self.tells_checksums and not refused
+                return answer
             except ClientError as error:
                 if self.is_there and status_of(error) == 404:
                     return None
                 # The answer to a HEAD has no body to say why. "404" may be the bucket, "400" an expired token,
                 # and none of them means that the key is absent. So a GET of one byte is asked why. Perhaps it is
                 # the question for a checksum that is not understood.
-                checksum = False
+                checksum, refused = False, checksum and knows_no_header(error)
             except BotoCoreError as error:
                 raise storage_error(error, where, writing=False) from error
             try:
@@ -208,6 +298,7 @@ class Bucket:
             except (ClientError, BotoCoreError) as error:
                 if code_of(error) == "NoSuchKey":
                     self.is_there = True  # the bucket, which is not asked for again
+                    self.tells_checksums = self.tells_checksums and not refused
                     return None
                 if code_of(error) != "InvalidRange":  # an empty object: it is there by now
                     raise storage_error(error, where, writing=False) from error

@@ -14,7 +14,14 @@ from typing import Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from prefect_seedance.redaction import hide
-from prefect_seedance.storage.errors import NoSpace, NotReadable, NotWritable, StorageError, StoreUnavailable
+from prefect_seedance.storage.errors import (
+    ANOTHER_STORE,
+    NoSpace,
+    NotReadable,
+    NotWritable,
+    StorageError,
+    StoreUnavailable,
+)
 
 FaultKind = Literal["refused", "passing", "full"]
 
@@ -117,10 +124,17 @@ TABLE: tuple[ErrorMeaning, ...] = (
         "Log in again on the worker's machine, or set keys in the store's settings.",
     ),
     ErrorMeaning(
-        ("ProfileNotFound", "ConfigNotFound", "ConfigParseError"),
+        ("ConfigParseError",),
+        "refused",
+        "an AWS configuration file of this machine cannot be read",
+        "Correct ~/.aws/config, ~/.aws/credentials, or the file that AWS_CONFIG_FILE names.",
+    ),
+    ErrorMeaning(
+        ("ProfileNotFound", "ConfigNotFound"),
         "refused",
         "the AWS profile was not found on this machine",
-        "Correct the profile's name, or put it into the AWS configuration of the worker.",
+        "Correct the profile's name, in the store's settings or AWS_PROFILE, or put it into the AWS configuration of "
+        "the worker.",
     ),
     ErrorMeaning(
         ("InvalidObjectState",),
@@ -141,7 +155,8 @@ TABLE: tuple[ErrorMeaning, ...] = (
         ("NotImplemented", "MethodNotAllowed"),
         "refused",
         "the endpoint cannot do this",
-        "Choose a store that can; `verify` says what is missing.",
+        "`verify` says what is missing. Storage class, tags, ACL and encryption may be left out of the settings. "
+        + ANOTHER_STORE,
     ),
     ErrorMeaning(
         ("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage", "507"),
@@ -149,11 +164,12 @@ TABLE: tuple[ErrorMeaning, ...] = (
         "the store is full, or its quota is used up",
         "Make room or raise the quota, then run again: what was stored before is untouched.",
     ),
-    ErrorMeaning(("EntityTooLarge",), "full", "the object is larger than the store takes", "Use another store for it."),
+    ErrorMeaning(("EntityTooLarge",), "full", "the object is larger than the store takes", "Raise the store's limit."),
     ErrorMeaning(
         (
             *("SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded"),
-            *("TooManyRequests", "BandwidthLimitExceeded", "503", "429"),
+            *("TooManyRequests", "TooManyRequestsException", "RequestThrottled", "PriorRequestNotComplete"),
+            *("BandwidthLimitExceeded", "503", "429"),
         ),
         "passing",
         "the store asks to slow down",
@@ -169,7 +185,7 @@ TABLE: tuple[ErrorMeaning, ...] = (
         ("NoSuchUpload",),
         "passing",
         "the upload was ended by somebody else, or by a lifecycle rule",
-        "Run again: it begins anew.",
+        "Run again: the upload begins from its first byte.",
     ),
     ErrorMeaning(
         ("BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest", "IncompleteBody"),
@@ -219,6 +235,31 @@ def status_of(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
+#: By which an endpoint says that it does not know a header or a call, whatever its status.
+_UNKNOWN_CODES = ("NotImplemented", "MethodNotAllowed")
+_UNKNOWN_STATUSES = (400, 405, 501)
+#: A write at the same moment was under way. Nothing was done, and nothing is decided.
+_CROSSED_CODES = ("OperationAborted",)
+
+
+def knows_no_header(error: ClientError) -> bool:
+    """Return whether this may be a refusal of a header that the endpoint does not know.
+
+    There is no word for it that all agree on: 501 with a code, 400 with another, 405 with a page. A code that has a
+    meaning of its own is taken at its word.
+    """
+    code = code_of(error)
+    return code in _UNKNOWN_CODES or (status_of(error) in _UNKNOWN_STATUSES and code not in _MEANING_OF)
+
+
+def is_throttled(error: ClientError | BotoCoreError) -> bool:
+    """Return whether it was not done since too much was asked at once, of the store or of one key."""
+    if not isinstance(error, ClientError):
+        return False
+    slowed = _MEANING_OF.get(code_of(error)) is _MEANING_OF["SlowDown"]
+    return slowed or status_of(error) == 429 or code_of(error) in _CROSSED_CODES
+
+
 def storage_error(error: ClientError | BotoCoreError, where: str, *, writing: bool) -> StorageError:
     """Return what an error of boto3 means for the store.
 
@@ -241,7 +282,9 @@ def _meaning_by_status(error: ClientError | BotoCoreError) -> ErrorMeaning:
     if not isinstance(error, ClientError):
         return ErrorMeaning((), "refused", "the request could not be made", _ADDRESS)
     status = status_of(error)
-    if status >= 500 or status in (0, 408, 429):
+    if status == 429:
+        return _MEANING_OF["SlowDown"]
+    if status >= 500 or status in (0, 408):
         return ErrorMeaning((), "passing", "the store failed", _LATER)
     return ErrorMeaning(
         (), "refused", "the store refuses the request", "Correct what it names, and run `verify` on the store."

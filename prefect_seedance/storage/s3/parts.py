@@ -13,11 +13,11 @@ import threading
 import time
 import zlib
 from collections import deque
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from prefect_seedance.asides import AsideLog
 from prefect_seedance.storage.errors import StorageError
@@ -31,18 +31,17 @@ from prefect_seedance.storage.s3.headers import (
     crc32_header,
     payload_of,
 )
+from prefect_seedance.storage.s3.line import Line
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import ChecksumAlgorithmType, ChecksumTypeType
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, CreateMultipartUploadOutputTypeDef
 
 _LOG = AsideLog(__name__)
 
 WORKERS = 2
 MOST_PARTS = 10_000
 _ABORT_PAUSES_SECONDS = (0.0, 0.5, 1.5)
-# How an endpoint says that it does not know the checksums that it is asked for.
-_UNKNOWN_TO_IT = frozenset({"NotImplemented", "InvalidRequest", "InvalidArgument", "UnsupportedArgument"})
 
 
 class _AskedChecksums(TypedDict, total=False):
@@ -64,6 +63,7 @@ class PartsUpload:
         key: What it will be called.
         headers: Its content type and the like.
         options: How it is to be kept.
+        line: What carries the parts; its threads are `WORKERS` or more.
 
     Attributes:
         checks_whole: Whether the endpoint compares the whole with the CRC32 that `complete` is given.
@@ -72,10 +72,10 @@ class PartsUpload:
         StorageError: It could not be begun.
     """
 
-    def __init__(self, bucket: Bucket, key: str, headers: ObjectHeaders, options: StorageOptions) -> None:
+    def __init__(self, bucket: Bucket, key: str, headers: ObjectHeaders, options: StorageOptions, line: Line) -> None:
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
         self._whole_key = bucket.key_of(key)
-        self._stopped = threading.Event()
+        self._line, self._stopped = line, threading.Event()
         self._done = False
         self._sent = 0
         self._parts: list[CompletedPartTypeDef] = []
@@ -83,7 +83,6 @@ class PartsUpload:
         self.checks_whole = False
         with translated(self._where, writing=True):
             self._id = self._begin(headers, options)
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3-part")
 
     def send(self, data: bytearray) -> bytearray:
         """Send the next part, and return a buffer to fill next. Waits while all workers are busy.
@@ -93,7 +92,7 @@ class PartsUpload:
         """
         self._sent += 1
         number = self._sent
-        self._pending.append((self._workers.submit(self._upload, number, data), data))
+        self._pending.append((self._line.start(self._upload, number, data), data))
         return self._collect() if len(self._pending) > WORKERS else bytearray(len(data))
 
     def wait(self) -> None:
@@ -119,12 +118,11 @@ class PartsUpload:
         checks: _WholeChecks = {"MpuObjectSize": size}
         if self.checks_whole:
             checks |= {"ChecksumCRC32": crc32_header(crc32), "ChecksumType": "FULL_OBJECT"}
-        try:
-            etag = self._complete(checks, condition)
-        except ClientError as error:
-            if code_of(error) != "NotImplemented":
-                raise
-            etag = self._complete({}, condition)
+
+        def send(with_checks: bool, with_condition: bool) -> str:
+            return self._complete(checks if with_checks else {}, condition if with_condition else {})
+
+        etag = self._bucket.offer("CompleteMultipartUpload", send, may_drop_condition=True)
         self._done = True
         return etag
 
@@ -134,12 +132,13 @@ class PartsUpload:
         for future, _ in self._pending:
             future.cancel()
         if not self._done:
+            self._line.cut()
             # First at once, so that parts on their way are refused; then again for those that came through.
             with suppress(StorageError):
-                self.abort()
-        self._workers.shutdown(wait=True, cancel_futures=True)
+                self._line.farewell(self.abort)
+        self._line.close()
         self._pending.clear()
-        if self._done:
+        if self._done or self._line.cancelled.is_set():
             return
         for pause in _ABORT_PAUSES_SECONDS:
             time.sleep(pause)
@@ -157,46 +156,48 @@ class PartsUpload:
         _abort(self._bucket, self._key, self._id)
 
     def _begin(self, headers: ObjectHeaders, options: StorageOptions) -> str:
-        asked: list[_AskedChecksums] = [{}]
-        if self._bucket.takes_checksums:
-            asked = [{"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}, {}]
-        while True:
-            checksums = asked.pop(0)
-            try:
-                answer = self._bucket.client.create_multipart_upload(
-                    Bucket=self._bucket.name, Key=self._whole_key, **headers, **options, **checksums
-                )
-            except ClientError as error:
-                if not asked or code_of(error) not in _UNKNOWN_TO_IT:
-                    raise
-                continue
-            # An endpoint that does not repeat it has not understood it: one that puts the checksums of the parts
-            # together would find the checksum of the whole to be wrong.
-            self.checks_whole = answer.get("ChecksumType") == "FULL_OBJECT"
-            self._bucket.takes_checksums = self._bucket.takes_checksums and bool(checksums)
-            return answer["UploadId"]
+        def send(with_checks: bool, _: bool) -> CreateMultipartUploadOutputTypeDef:
+            asked: _AskedChecksums = {}
+            if with_checks:
+                asked = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+            return self._bucket.client.create_multipart_upload(
+                Bucket=self._bucket.name, Key=self._whole_key, **headers, **options, **asked
+            )
+
+        answer = self._bucket.offer("CreateMultipartUpload", send)
+        # An endpoint that does not repeat it has not understood it: one that puts the checksums of the parts
+        # together would find the checksum of the whole to be wrong.
+        self.checks_whole = answer.get("ChecksumType") == "FULL_OBJECT"
+        return answer["UploadId"]
 
     def _upload(self, number: int, data: bytearray) -> CompletedPartTypeDef:
         if self._stopped.is_set():
             raise CancelledError
-        checksum: Checksum = {}
-        if self._bucket.takes_checksums:
-            checksum["ChecksumCRC32"] = crc32_header(zlib.crc32(data))
-        with translated(self._where, writing=True):
+        checksum: Checksum = {"ChecksumCRC32": crc32_header(zlib.crc32(data))} if self._bucket.takes_checksums else {}
+
+        def send(with_checks: bool, _: bool) -> CompletedPartTypeDef:
+            checks: Checksum = checksum if with_checks else {}
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.name,
                 Key=self._whole_key,
                 UploadId=self._id,
                 PartNumber=number,
                 Body=payload_of(data),
-                **checksum,
+                **checks,
             )
-        return {"PartNumber": number, "ETag": answer["ETag"], **checksum}
+            return {"PartNumber": number, "ETag": answer["ETag"], **checks}
+
+        with translated(self._where, writing=True):
+            try:
+                return self._bucket.offer("UploadPart", send)
+            except HTTPClientError:
+                self._bucket.line_is_bad = True  # who repeats the upload sends smaller parts
+                raise
 
     def _collect(self) -> bytearray:
         """Wait for the oldest part, and return its buffer."""
         future, buffer = self._pending.popleft()
-        self._parts.append(future.result())
+        self._parts.append(self._line.result(future))
         return buffer
 
     def _complete(self, checks: _WholeChecks, condition: WriteCondition) -> str:

@@ -126,9 +126,15 @@ class _Reader(io.RawIOBase):
         """Return the answer to a GET of a range; None if the object ends before it."""
         client, name, whole = self._bucket.client, self._bucket.name, self._bucket.key_of(self._key)
         span = f"bytes={start}-{last}"
-        try:
-            if self._etag:
+
+        def pinned(_: bool, with_condition: bool) -> GetObjectOutputTypeDef:
+            if with_condition:
                 return client.get_object(Bucket=name, Key=whole, Range=span, IfMatch=self._etag)
+            return client.get_object(Bucket=name, Key=whole, Range=span)
+
+        try:
+            if self._etag:  # which is compared with that of the answer as well
+                return self._bucket.offer("GetObject", pinned, may_drop_condition=True, has_checks=False)
             return client.get_object(Bucket=name, Key=whole, Range=span)
         except (ClientError, BotoCoreError) as error:
             if code_of(error) == "NoSuchKey":

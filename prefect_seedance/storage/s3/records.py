@@ -48,8 +48,15 @@ _NO_VERSIONS = ("NotImplemented", "MethodNotAllowed")
 _NOT_READABLE = ("NoSuchKey", "NoSuchVersion", "InvalidObjectState")
 
 
-def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
+def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition, *, may_drop_condition: bool = False) -> str:
     """Write a small object.
+
+    Args:
+        bucket: Where.
+        key: Under which name.
+        data: Its bytes.
+        condition: Under which it is written.
+        may_drop_condition: Nothing depends on the condition; see `Bucket.offer`.
 
     Returns:
         The etag.
@@ -57,26 +64,22 @@ def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str
     Raises:
         ClientError, BotoCoreError: as boto3 does.
     """
-    checksum: Checksum = {}
-    if bucket.takes_checksums:
-        checksum["ChecksumCRC32"] = crc32_header(zlib.crc32(data))
-    try:
-        answer = bucket.client.put_object(
+    checksum: Checksum = {"ChecksumCRC32": crc32_header(zlib.crc32(data))} if bucket.takes_checksums else {}
+
+    def send(with_checks: bool, with_condition: bool) -> str:
+        return bucket.client.put_object(
             Bucket=bucket.name,
             Key=bucket.key_of(key),
             Body=payload_of(bytearray(data)),
             ContentType=content_type_of(key),
             **storage_options(bucket.settings, key),
-            **checksum,
-            **condition,
-        )
-    except ClientError as error:
-        if not checksum or code_of(error) != "NotImplemented":
-            raise
-        bucket.takes_checksums = False
-        return put(bucket, key, data, condition)
+            **(checksum if with_checks else Checksum()),
+            **(condition if with_condition else WriteCondition()),
+        )["ETag"]
+
+    etag = bucket.offer("PutObject", send, may_drop_condition=may_drop_condition)
     bucket.is_there = True
-    return answer["ETag"]
+    return etag
 
 
 def create(bucket: Bucket, key: str, data: bytes) -> str:
@@ -174,7 +177,8 @@ def _version(bucket: Bucket, whole: str, version: str) -> bytes | None:
 def refused_by_condition(error: ClientError | BotoCoreError) -> bool:
     """Return whether it was refused because of its condition, or of a write at the same moment."""
     return isinstance(error, ClientError) and (
-        status_of(error) == 412 or code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict")
+        status_of(error) == 412
+        or code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "OperationAborted")
     )
 
 
@@ -183,12 +187,7 @@ def _alone(bucket: Bucket, where: str) -> AbstractContextManager[object]:
 
 
 def _put_on_condition(bucket: Bucket, key: str, data: bytes, condition: WriteCondition) -> str:
-    try:
-        return put(bucket, key, data, condition)
-    except ClientError as error:
-        if not bucket.settings.single_writer or code_of(error) != "NotImplemented":
-            raise
-    return put(bucket, key, data, {})
+    return put(bucket, key, data, condition, may_drop_condition=bucket.settings.single_writer)
 
 
 def _ours(there: Blob, data: bytes, where: str) -> str:

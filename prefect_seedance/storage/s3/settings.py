@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
@@ -35,9 +36,19 @@ CANNED_ACLS = (
 )
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}|aws-global")
 # Archives: a video is read again for its poster and to be compared, and from these it cannot be.
 _UNREADABLE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 _WORD = re.compile(r"[A-Z0-9_]*")
+# No star or question mark: the key's name goes into an IAM policy, where they stand for others.
+_KMS_NAME = re.compile(r"[\w:/.+=@-]*", re.ASCII)
+_KMS_KEY = re.compile(
+    r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?"
+    r"(?(1)key/)(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"|(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias/[\w/-]+",
+    re.ASCII | re.IGNORECASE,
+)
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
 
@@ -58,6 +69,13 @@ class S3Options(TypedDict, total=False):
     tags: Mapping[str, str]
     acl: str
     single_writer: bool
+
+
+class LoadedOptions(S3Options, total=False):
+    """What a saved block of prefect-aws brings besides."""
+
+    verify: bool | str | None
+    client_config: str
 
 
 def _no_tags() -> Mapping[str, str]:
@@ -87,6 +105,8 @@ class S3Settings:
         acl: Of videos and posters; a canned one.
         single_writer: Only one process at a time writes here: needed, to submit at all, where the store ignores the
             conditions of a write. Threads and runs of that process are kept apart without them.
+        verify: Whether the endpoint's certificate is verified, or by which file of certificates; None as boto3 does.
+        client_config: More of botocore's `Config`, as JSON; what this package depends on is not taken from it.
 
     Raises:
         BadLocation: Saying which setting is wrong, and what to write instead.
@@ -112,15 +132,19 @@ class S3Settings:
     tags: Mapping[str, str] = field(default_factory=_no_tags, hash=False)
     acl: str = ""
     single_writer: bool = False
+    verify: bool | str | None = None
+    client_config: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint_url", _plain_address(self.endpoint_url))
+        object.__setattr__(self, "region", self.region.strip())
         # Settings stand for an open store: what the caller does to the tags later must not make them equal to others.
         object.__setattr__(self, "tags", dict(self.tags))
         for reason in self._faults():
             raise BadLocation(self.location, reason)
 
     @classmethod
-    def from_location(cls, location: str, **options: Unpack[S3Options]) -> S3Settings:
+    def from_location(cls, location: str, **options: Unpack[LoadedOptions]) -> S3Settings:
         """Read `s3://bucket/prefix`.
 
         Args:
@@ -137,6 +161,12 @@ class S3Settings:
         if not location.startswith(SCHEME):
             raise BadLocation(location, "it does not begin with s3://. Write s3://bucket/prefix.")
         bucket, _, prefix = location.removeprefix(SCHEME).partition("/")
+        if "@" in bucket or ":" in bucket:
+            raise BadLocation(
+                location,
+                "it has a user name, a password or a port in it. Write s3://bucket/prefix; keys and endpoint have "
+                "settings of their own.",
+            )
         return cls(bucket, prefix.removesuffix("/"), **options)
 
     @property
@@ -151,14 +181,20 @@ class S3Settings:
         return self.path_style or (bool(host) and ("." not in host or _is_address(host)))
 
     def _faults(self) -> list[str]:
-        checks = (self._place_fault, self._endpoint_fault, self._credentials_fault, self._keeping_fault)
+        checks = (
+            self._place_fault,
+            self._endpoint_fault,
+            self._region_fault,
+            self._credentials_fault,
+            self._keeping_fault,
+        )
         return [fault for fault in (check() for check in checks) if fault]
 
     def _place_fault(self) -> str:
         bucket = self.bucket
         if not _BUCKET.fullmatch(bucket) or ".." in bucket or _is_address(bucket):
             return (
-                f"the bucket's name {bucket!r} is not valid. It must be 3 to 63 characters: lower-case letters, "
+                "the bucket's name is not valid. It must be 3 to 63 characters: lower-case letters, "
                 "digits, dots and hyphens, with a letter or a digit at both ends, and not an IP address."
             )
         if bucket.endswith("--x-s3"):
@@ -176,17 +212,43 @@ class S3Settings:
     def _endpoint_fault(self) -> str:
         if not self.endpoint_url:
             return ""
-        url = urlsplit(self.endpoint_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            return "endpoint_url is not a complete https:// address."
-        if url.username or url.password or url.query or url.fragment:
-            return "endpoint_url has more in it than host, port and path."
-        if url.scheme == "http" and not self.allow_http_endpoint and not _is_loopback(url.hostname):
+        complete = "Write it as https://host or https://host:port."
+        try:
+            url = urlsplit(self.endpoint_url)
+            host, port = url.hostname or "", url.port
+        except ValueError:
+            return f"endpoint_url has a port or an address that cannot be. {complete}"
+        if url.scheme not in ("http", "https") or not host:
+            return f"endpoint_url is not a complete https:// address. {complete}"
+        if "@" in url.netloc or any(mark in self.endpoint_url for mark in "?#"):
+            return f"endpoint_url has more in it than host, port and path. {complete}"
+        if port == 0:
+            return f"endpoint_url has a port that cannot be. {complete}"
+        if "_" in host:
+            return (
+                "endpoint_url has an underscore in its host, which is no valid name, and boto3 refuses it. Give the "
+                "host a name with a hyphen instead (in Docker Compose a network alias), or write its IP address."
+            )
+        if "%" in host or (not _is_address(host) and not _HOST.fullmatch(host)):
+            return f"endpoint_url has a host that is not a valid name. {complete}"
+        if re.search(r"[^\x21-\x7e]", self.endpoint_url):
+            return f"endpoint_url has a blank or another character in it that no address has. {complete}"
+        if host.startswith(f"{self.bucket}.") or url.path.rstrip("/").rpartition("/")[2] == self.bucket:
+            return "endpoint_url has the bucket in it, which stands in the location already. Leave it out there."
+        if url.scheme == "http" and not self.allow_http_endpoint and not is_loopback(host):
             return (
                 "endpoint_url is plain http to another machine: everybody on the way can read the videos. Use "
                 "https, or set allow_http_endpoint if the network is private."
             )
         return ""
+
+    def _region_fault(self) -> str:
+        if not self.region:
+            return ""
+        if self.endpoint_url:
+            valid = re.fullmatch(r"(?![0-9]+$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", self.region)
+            return "" if valid else "region must be letters, digits and hyphens, such as us-east-1 or auto."
+        return "" if _REGION.fullmatch(self.region) else "region is not a region of AWS; write it as eu-central-1."
 
     def _credentials_fault(self) -> str:
         secret, token = self.secret_access_key.get_secret_value(), self.session_token.get_secret_value()
@@ -205,6 +267,10 @@ class S3Settings:
             return "encryption must be empty, AES256 or aws:kms."
         if self.kms_key_id and self.encryption != "aws:kms":
             return "kms_key_id needs encryption aws:kms."
+        if not _KMS_NAME.fullmatch(self.kms_key_id):
+            return "kms_key_id has a character that no key has. Write its id, alias/NAME or its ARN."
+        if self.kms_key_id and not self.endpoint_url and not _KMS_KEY.fullmatch(self.kms_key_id):
+            return "kms_key_id is neither a key's id, nor alias/NAME, nor the ARN of one of them."
         if self.storage_class in _UNREADABLE_CLASSES:
             return (
                 f"what is stored as {self.storage_class} cannot be read again for its poster. Store it otherwise "
@@ -222,6 +288,21 @@ class S3Settings:
         return ""
 
 
+def _plain_address(endpoint_url: str) -> str:
+    """Return an address as botocore takes it: host in small letters and ASCII, no dot or slash at its end."""
+    text = endpoint_url.strip()
+    scheme, mark, rest = text.partition("://")
+    netloc, slash, path = rest.partition("/")
+    host, colon, port = netloc.partition(":") if netloc.count(":") < 2 else (netloc, "", "")
+    if not mark or not host or "@" in netloc:
+        return text
+    if not host.isascii():
+        with suppress(UnicodeError):
+            host = host.encode("idna").decode("ascii")
+    path = f"{slash}{path}".rstrip("/")
+    return f"{scheme.lower()}://{host.lower().removesuffix('.')}{colon}{port}{path}"
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -230,5 +311,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this very machine, without asking a name server."""
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)

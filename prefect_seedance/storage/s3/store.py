@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -13,14 +16,14 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from prefect_seedance.storage.errors import BadKey, ConditionsIgnored, NotWritable
+from prefect_seedance.storage.errors import BadKey, ConditionsIgnored, NotWritable, StorageError
 from prefect_seedance.storage.keys import check_key, check_prefix
-from prefect_seedance.storage.protocol import Blob, ObjectInfo, Upload
+from prefect_seedance.storage.protocol import TASK_ID_METADATA, Blob, ObjectInfo, Upload
 from prefect_seedance.storage.s3 import records
 from prefect_seedance.storage.s3.bucket import Bucket, ClientMaker, OncePerProcess, age_seconds, make_client
 from prefect_seedance.storage.s3.errors import code_of, storage_error, translated
 from prefect_seedance.storage.s3.headers import object_headers
-from prefect_seedance.storage.s3.probe import PROBE, Conditions, probe_conditions
+from prefect_seedance.storage.s3.probe import PROBE, VIDEO_PROBE, Conditions, probe_conditions
 from prefect_seedance.storage.s3.reader import open_read
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.storage.s3.upload import S3Upload
@@ -132,10 +135,11 @@ class S3Store:
         metadata: Mapping[str, str],
         filename: str = "",
         replaces: ObjectInfo | None = None,
+        cancelled: threading.Event | None = None,
     ) -> Upload:
         """See `Store.begin_upload`. Nothing is sent before there are more than 8 MiB, or the commit."""
         headers = object_headers(key, content_type, metadata, filename)
-        return S3Upload(self.bucket, key, size=size, headers=headers, replaces=replaces)
+        return S3Upload(self.bucket, key, size=size, headers=headers, replaces=replaces, cancelled=cancelled)
 
     def open_read(self, key: str, start: int = 0) -> BinaryIO:
         """See `Store.open_read`. The object can be sought in, and is never whole in memory."""
@@ -186,12 +190,11 @@ class S3Store:
         return found
 
     def require_conditions(self) -> None:
-        """See `Store.require_conditions`. With `single_writer` nothing is required."""
-        if self.settings.single_writer:
-            return
-        missing = self.conditions().missing
+        """See `Store.require_conditions`. With `single_writer` no condition is required, but the rest is."""
+        missing = "" if self.settings.single_writer else self.conditions().missing
         if missing:
             raise ConditionsIgnored(self.settings.location, missing)
+        self._writable()
 
     def check_place(self, key: str) -> None:
         """See `Store.check_place`. A bucket has no folders that could lead elsewhere."""
@@ -201,15 +204,35 @@ class S3Store:
         self._writable()
 
     def _probe_writing(self) -> None:
-        """Write, read and delete a probe beside the journal's records."""
-        key, data = f"{PROBE}{uuid4().hex}", uuid4().hex.encode()
-        self.create(key, data)
+        """Do with small objects what later steps will do with a record and with a video, in the very same calls.
+
+        What the endpoint refuses of them is found out before anything is paid, or left out from now on.
+        """
+        name, nonce = uuid4().hex, uuid4().hex.encode()
+        record, data = f"{PROBE}{name}", nonce
+        etag = self.create(record, data)
         try:
-            there = self.get(key)
+            data += b" swapped"
+            self.swap(record, data, etag=etag)
+            there = self.get(record)
             if there is None or there.data != data:
-                raise NotWritable(self.uri_of(key), "a probe that was written reads back differently")
+                raise NotWritable(self.uri_of(record), "a probe that was written reads back differently")
         finally:
-            self.delete(key)
+            self.delete(record)
+        for in_parts in (False, True):
+            self._probe_upload(f"{VIDEO_PROBE}{name}{'-large' if in_parts else ''}.mp4", nonce, in_parts=in_parts)
+
+    def _probe_upload(self, key: str, data: bytes, *, in_parts: bool) -> None:
+        metadata = {TASK_ID_METADATA: "probe", "intent": "probe", "model": "probe"}
+        headers = object_headers(key, "video/mp4", metadata, "probe é.mp4")
+        upload = S3Upload(self.bucket, key, size=len(data), headers=headers, in_parts=in_parts)
+        try:
+            with upload:
+                upload.write(data)
+                upload.commit(sha256=hashlib.sha256(data).hexdigest(), crc32=zlib.crc32(data), size=len(data))
+        finally:
+            with suppress(StorageError):  # it is small and harmless, and a video is never deleted
+                self.delete(key)
 
 
 _opened = lru_cache(maxsize=32)(S3Store)

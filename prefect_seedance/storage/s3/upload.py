@@ -6,6 +6,7 @@ finds the object there, takes the rest of its bytes without sending them, and en
 
 from __future__ import annotations
 
+import threading
 import time
 import zlib
 from collections.abc import Generator
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from prefect_seedance.failpoints import reached
 from prefect_seedance.storage.errors import (
@@ -21,6 +22,7 @@ from prefect_seedance.storage.errors import (
     DamagedUpload,
     NoSpace,
     NotWritable,
+    RelayCancelled,
     StorageError,
     StoreUnavailable,
 )
@@ -38,15 +40,19 @@ from prefect_seedance.storage.s3.headers import (
     with_measures,
     without_measures,
 )
-from prefect_seedance.storage.s3.parts import MOST_PARTS, PartsUpload, abort_unfinished_uploads
+from prefect_seedance.storage.s3.line import Line
+from prefect_seedance.storage.s3.parts import MOST_PARTS, WORKERS, PartsUpload, abort_unfinished_uploads
 
 #: Up to this size an object is sent in one request; above it in parts of this size.
 PART_BYTES = 8 * 1024 * 1024
+#: The same where the line has shown to be bad: the least that S3 takes for any part but the last. All parts but that
+#: one are of one size, as some stores demand.
+SMALL_PART_BYTES = 5 * 1024 * 1024
 _MEBIBYTE = 1024 * 1024
 _CONFLICT_PAUSES_SECONDS = (0.3, 1.0, 2.0)
 
 
-def part_bytes_for(size: int | None) -> int:
+def part_bytes_for(size: int | None, least: int = PART_BYTES) -> int:
     """Return how large parts must be so that 10,000 of them are enough.
 
     Example:
@@ -54,7 +60,7 @@ def part_bytes_for(size: int | None) -> int:
         (8, 21)
     """
     needed = -(-(size or 0) // MOST_PARTS)
-    return max(PART_BYTES, -(-needed // _MEBIBYTE) * _MEBIBYTE)
+    return max(least, -(-needed // _MEBIBYTE) * _MEBIBYTE)
 
 
 class S3Upload:
@@ -66,6 +72,8 @@ class S3Upload:
         size: If known.
         headers: Its content type and the like.
         replaces: A damaged object that has the key, and is overwritten if it is still the same.
+        cancelled: Set when the run is cancelled: the upload ends at once, whatever it waits for.
+        in_parts: Send it in parts however small it is.
     """
 
     def __init__(
@@ -76,11 +84,15 @@ class S3Upload:
         size: int | None,
         headers: ObjectHeaders,
         replaces: ObjectInfo | None = None,
+        cancelled: threading.Event | None = None,
+        in_parts: bool = False,
     ) -> None:
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
         self._headers, self._announced, self._replaces = headers, size, replaces
         self._options = storage_options(bucket.settings, key)
-        self._part_bytes = part_bytes_for(size)
+        self._line = Line(cancelled, WORKERS + 1)
+        self._in_parts = in_parts
+        self._part_bytes = part_bytes_for(size, SMALL_PART_BYTES if bucket.line_is_bad else PART_BYTES)
         # Where the size is not known: memory that was never written to costs little.
         self._buffer: bytearray = bytearray(min(self._part_bytes, size or self._part_bytes))
         self._filled = 0
@@ -98,6 +110,7 @@ class S3Upload:
         """See `Upload`."""
         if self._parts is not None:
             self._parts.close()
+        self._line.close()
 
     def write(self, data: bytes) -> None:
         """See `Upload.write`."""
@@ -116,6 +129,11 @@ class S3Upload:
 
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
         """See `Upload.commit`. Size and CRC32 are compared before, by S3 where it can, and once more afterwards."""
+        return self._line.run(self._commit, crc32, size)
+
+    def _commit(self, crc32: int, size: int) -> ObjectInfo:
+        if self._in_parts and self._filled:
+            self._send_part()
         if self._parts is None:
             del self._buffer[self._filled :]
             self._crc32 = zlib.crc32(self._buffer)
@@ -159,20 +177,16 @@ class S3Upload:
         return self._replaces is not None and there is not None and there.etag == self._replaces.etag
 
     def _put(self) -> ObjectInfo:
-        condition = self._condition
         for pause in _CONFLICT_PAUSES_SECONDS:
             try:
-                if self._parts is None:
-                    etag = self._put_whole(condition)
-                else:
-                    etag = self._parts.complete(crc32=self._crc32, size=self._size, condition=condition)
+                etag = self._put_whole() if self._parts is None else self._complete(self._parts)
             except (ClientError, BotoCoreError, StorageError) as error:
-                if condition and self._knows_no_conditions(error):
-                    condition = WriteCondition()  # it was looked whether the key is free, and nobody else writes
-                    continue
                 found = self._ours_or_none(error)
                 if found is not None:
                     return found
+                if self._parts is None and self._broke(error) and len(self._buffer) > SMALL_PART_BYTES:
+                    self._send_in_smaller_parts()
+                    continue
                 if not (isinstance(error, ClientError) and code_of(error) == "ConditionalRequestConflict"):
                     raise self._storage_error(error) from error
                 time.sleep(pause)  # another upload commits at this moment, and may fail yet
@@ -180,30 +194,45 @@ class S3Upload:
                 return self._checked(etag)
         raise StoreUnavailable(self._where, "others write there at the same moment, again and again")
 
-    def _knows_no_conditions(self, error: Exception) -> bool:
-        """Return whether to write without a condition, as the journal's records do, or a paid video is never stored."""
-        alone = self._bucket.settings.single_writer
-        return alone and isinstance(error, ClientError) and code_of(error) == "NotImplemented"
+    def _complete(self, parts: PartsUpload) -> str:
+        return parts.complete(crc32=self._crc32, size=self._size, condition=self._condition)
 
-    def _put_whole(self, condition: WriteCondition) -> str:
-        checksum: Checksum = {}
-        if self._bucket.takes_checksums:
-            checksum["ChecksumCRC32"] = crc32_header(self._crc32)
-        try:
+    def _broke(self, error: Exception) -> bool:
+        """Return whether the connection failed, and remember that the line is bad: what is sent next is smaller."""
+        broke = isinstance(error, HTTPClientError)
+        self._bucket.line_is_bad = self._bucket.line_is_bad or broke
+        return broke
+
+    def _send_in_smaller_parts(self) -> None:
+        """Send in parts what did not pass in one piece."""
+        whole, crc32 = self._buffer, self._crc32
+        self._part_bytes, self._crc32 = SMALL_PART_BYTES, 0
+        view = memoryview(whole)
+        for start in range(0, len(whole), SMALL_PART_BYTES):
+            self._buffer = bytearray(view[start : start + SMALL_PART_BYTES])
+            self._filled = len(self._buffer)
+            self._send_part()
+        if self._parts is not None:
+            self._finish_parts(self._parts)
+        self._crc32 = crc32
+
+    def _put_whole(self) -> str:
+        checksum: Checksum = {"ChecksumCRC32": crc32_header(self._crc32)}
+        condition = self._condition
+
+        def send(with_checks: bool, with_condition: bool) -> str:
             return self._bucket.client.put_object(
                 Bucket=self._bucket.name,
                 Key=self._bucket.key_of(self._key),
                 Body=payload_of(self._buffer),
-                **condition,
                 **self._headers,
                 **self._options,
-                **checksum,
+                **(checksum if with_checks else Checksum()),
+                **(condition if with_condition else WriteCondition()),
             )["ETag"]
-        except ClientError as error:
-            if not checksum or code_of(error) != "NotImplemented":
-                raise
-            self._bucket.takes_checksums = False
-        return self._put_whole(condition)
+
+        # It was looked whether the key is free, which holds a name that the vendor gave to this video alone.
+        return self._bucket.offer("PutObject", send, may_drop_condition=self._looks_first)
 
     def _ours_or_none(self, error: Exception) -> ObjectInfo | None:
         """Return what is there after a failure, if it is ours.
@@ -263,7 +292,8 @@ class S3Upload:
         with self._rivals_noticed():
             if self._parts is None:
                 self._headers = with_measures(self._headers, size=self._announced)
-                self._parts = PartsUpload(self._bucket, self._key, self._headers, self._options)
+                arguments = (self._bucket, self._key, self._headers, self._options, self._line)
+                self._parts = self._line.run(PartsUpload, *arguments)
             del self._buffer[self._filled :]
             if not self._parts.checks_whole:
                 self._crc32 = zlib.crc32(self._buffer, self._crc32)
@@ -281,6 +311,8 @@ class S3Upload:
         """Pass over a failure if the object is there by now: somebody else brought it, and ended our upload."""
         try:
             yield
+        except RelayCancelled:
+            raise
         except StorageError:
             there = None
             with suppress(StorageError):  # the first error says more

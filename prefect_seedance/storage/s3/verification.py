@@ -8,14 +8,14 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from prefect_seedance.storage.errors import StorageError
-from prefect_seedance.storage.s3.errors import translated
 from prefect_seedance.storage.s3.headers import object_headers, storage_options
+from prefect_seedance.storage.s3.line import Line
 from prefect_seedance.storage.s3.parts import PartsUpload, unfinished_uploads
-from prefect_seedance.storage.s3.probe import PROBE
+from prefect_seedance.storage.s3.probe import PROBE, VIDEO_PROBE
 from prefect_seedance.storage.s3.store import S3Store
+from prefect_seedance.storage.s3.upload import S3Upload
 
 _DATA = b"A probe of prefect-seedance, to be deleted.\n"
-_OUTSIDE = "probe/"
 
 
 def verify_store(store: S3Store) -> list[str]:
@@ -53,8 +53,8 @@ class _Check:
         # Named like videos, or they would not be written like videos.
         self._record, self._video, self._large = (
             f"{PROBE}{name}",
-            f"{_OUTSIDE}{name}.mp4",
-            f"{_OUTSIDE}{name}-large.mp4",
+            f"{VIDEO_PROBE}{name}.mp4",
+            f"{VIDEO_PROBE}{name}-large.mp4",
         )
 
     def tried(self, what: str, step: Callable[[], str | None]) -> bool:
@@ -83,28 +83,26 @@ class _Check:
         return None if found else "A probe that was written is not listed."
 
     def conditions(self) -> str | None:
-        missing = self._store.conditions().missing
-        if not missing or self._store.settings.single_writer:
+        if self._store.settings.single_writer:
             return None
-        return f"It was found that {missing}: nothing is submitted unless single_writer is set."
+        missing = self._store.conditions().missing
+        return f"It was found that {missing}: nothing is submitted unless single_writer is set." if missing else None
 
     def write_video(self) -> None:
-        with self._store.begin_upload(self._video, size=len(_DATA), content_type="text/plain", metadata={}) as upload:
+        self._upload(self._video, in_parts=False)
+
+    def write_parts(self) -> None:
+        self._upload(self._large, in_parts=True)
+
+    def _upload(self, key: str, *, in_parts: bool) -> None:
+        headers = object_headers(key, "text/plain", {}, "")
+        with S3Upload(self._bucket, key, size=len(_DATA), headers=headers, in_parts=in_parts) as upload:
             upload.write(_DATA)
             upload.commit(sha256=hashlib.sha256(_DATA).hexdigest(), crc32=zlib.crc32(_DATA), size=len(_DATA))
 
-    def write_parts(self) -> None:
-        with translated(self._store.uri_of(self._large), writing=True):
-            parts = self._begin_parts()
-            try:
-                parts.send(bytearray(_DATA))
-                parts.wait()
-                parts.complete(crc32=zlib.crc32(_DATA), size=len(_DATA), condition={"IfNoneMatch": "*"})
-            finally:
-                parts.close()
-
     def abort_parts(self) -> None:
-        parts = self._begin_parts()
+        options, line = storage_options(self._bucket.settings, self._large), Line(None, 1)
+        parts = PartsUpload(self._bucket, self._large, object_headers(self._large, "text/plain", {}, ""), options, line)
         try:
             parts.abort()
         finally:
@@ -116,7 +114,3 @@ class _Check:
     def delete(self) -> None:
         for key in (self._record, self._video, self._large):
             self._store.delete(key)
-
-    def _begin_parts(self) -> PartsUpload:
-        options = storage_options(self._bucket.settings, self._large)
-        return PartsUpload(self._bucket, self._large, object_headers(self._large, "text/plain", {}, ""), options)

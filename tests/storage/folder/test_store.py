@@ -236,7 +236,7 @@ def test_a_place_that_cannot_be_written_is_named(place: str, tmp_path: Path) -> 
         lambda: store.begin_upload("a", size=1, content_type="", metadata={}),
         store.check_writable,
     ):
-        with pytest.raises(NotWritable, match="write access") as caught:
+        with pytest.raises(NotWritable, match="Let the account that runs the worker write there") as caught:
             attempt()
         assert str(store.root) in str(caught.value)
     assert store.get("a") is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_seedance.storage.errors import ForbiddenSource
-from prefect_seedance.storage.relay.policy import MediaPolicy, address_kind
+from prefect_seedance.storage.relay.policy import MediaPolicy, address_kind, allowed_host
 
 PUBLIC = "93.184.216.34"
 
@@ -45,6 +45,11 @@ def test_a_public_https_host_may_be_followed_to_the_addresses_that_were_checked(
             "::ffff:127.0.0.1",
         ),
         *("64:ff9b::a00:1", "64:ff9b::7f00:1", "2002:a00:1::", "fec0::1", "2001:db8::1"),
+        # The providers' own: Azure, Oracle, Amazon, Tencent; and the first of these in each disguise.
+        *("168.63.129.16", "192.0.0.192", "fd00:ec2::254", "169.254.0.23", "fe80::a9fe:a9fe"),
+        *("::ffff:168.63.129.16", "64:ff9b::a83f:8110", "2002:a83f:8110::1", "::a83f:8110", "64:ff9b:1::a83f:8110"),
+        *("64:ff9b::192.0.0.192", "2002:6464:64c8::", "2001:0:4136:e378:8000:63bf:f5ff:fffe", "192.88.99.1"),
+        *("3fff::1", "5f00::1", "100::1"),
     ],
 )
 def test_an_address_that_is_not_public_is_refused_even_beside_a_public_one(address: str) -> None:
@@ -122,3 +127,61 @@ def test_a_host_without_an_address_is_a_fault_of_the_moment_not_forbidden() -> N
 def test_an_ipv4_address_wrapped_in_ipv6_is_what_it_wraps(address: ipaddress.IPv4Address) -> None:
     for wrapped in (f"::ffff:{address}", f"64:ff9b::{address}"):
         assert address_kind(ipaddress.ip_address(wrapped)) == address_kind(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("cdn.example.com", "cdn.example.com"),
+        (" CDN.Example.com. ", "cdn.example.com"),
+        ("https://cdn.example.com", "cdn.example.com"),
+        ("HTTPS://cdn.example.com/", "cdn.example.com"),
+        ("cdn.example.com:443", "cdn.example.com"),
+        (".example.com", ".example.com"),
+        ("*.Example.com", ".example.com"),
+        ("münchen.example", "xn--mnchen-3ya.example"),
+        ("minio", "minio"),
+        ("my_cdn.internal", "my_cdn.internal"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("[FD00:0::1]", "fd00::1"),
+        ("http://[fd00::1]/", "fd00::1"),
+    ],
+)
+def test_a_name_of_a_host_is_brought_into_the_form_of_links(name: str, host: str) -> None:
+    assert allowed_host(name) == host == allowed_host(host)
+    shown = f"[{host}]" if ":" in host else f"below{host}" if host.startswith(".") else host
+    assert MediaPolicy(allow_hosts=frozenset({host})).check(f"https://{shown}/a.mp4").addresses == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("https://cdn.example.com/videos", "path"),
+        ("cdn.example.com/videos/", "path"),
+        ("https://cdn.example.com?x=1", "path"),
+        ("cdn.example.com:8443", "port"),
+        ("https://cdn.example.com:80/", "port"),
+        ("*", "star"),
+        ("**", "star"),
+        ("*example.com", "star"),
+        ("**.example.com", "star"),
+        ("a.*.com", "star"),
+        ("10.0.0.0/8", "range"),
+        ("fd00::/8", "range"),
+        ("ftp://cdn.example.com", "another kind"),
+        ("https://me:hunter2@cdn.example.com", "password"),
+        ("me:hunter2@cdn.example.com", "password"),
+        ("", "not the name"),
+        (".", "not the name"),
+        ("*.", "not the name"),
+        ("..example.com", "not the name"),
+        ("a b.example.com", "not the name"),
+        ("a,b.example.com", "not the name"),
+        ("-a.example.com", "not the name"),
+        ("a" * 64 + ".example.com", "not the name"),
+    ],
+)
+def test_a_name_that_no_host_would_match_as_it_looks_is_refused(name: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        allowed_host(name)
+    assert "hunter2" not in str(caught.value)

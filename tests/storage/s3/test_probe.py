@@ -28,6 +28,8 @@ from tests.storage.test_store_contract import content, upload
 ALL = Conditions(create=True, one_winner=True, swap=True)
 #: The rounds; and one write that must be refused by each condition, and one that must be taken.
 PROBE_WRITES = WRITERS * (CREATE_ROUNDS + SWAP_ROUNDS) + 3
+#: A record created and swapped, and a video of one request; another goes in parts.
+TRIAL_WRITES = 3
 
 
 @pytest.fixture
@@ -38,7 +40,8 @@ def store(moto: S3Server, proxy: S3Proxy) -> S3Store:
 def test_a_store_that_honours_conditions_is_found_to(store: S3Store, proxy: S3Proxy) -> None:
     assert store.conditions() == ALL
     store.require_conditions()
-    assert proxy.calls().count("PutObject") == PROBE_WRITES  # probed once
+    assert proxy.calls().count("PutObject") == PROBE_WRITES + TRIAL_WRITES  # probed once
+    assert proxy.calls().count("CompleteMultipartUpload") == 1
     assert list(store.list_keys("")) == []
 
 
@@ -52,9 +55,9 @@ def test_fifty_threads_probe_a_store_once(store: S3Store, proxy: S3Proxy) -> Non
 
     with ThreadPoolExecutor(50) as threads:
         list(threads.map(begin, range(50)))
-    assert proxy.calls().count("PutObject") == 1 + PROBE_WRITES
+    assert proxy.calls().count("PutObject") == TRIAL_WRITES + PROBE_WRITES
     store.check_writable()
-    assert proxy.calls().count("PutObject") == 1 + PROBE_WRITES and list(store.list_keys("")) == []
+    assert proxy.calls().count("PutObject") == TRIAL_WRITES + PROBE_WRITES and list(store.list_keys("")) == []
 
 
 def test_a_probe_that_failed_is_tried_again(store: S3Store, proxy: S3Proxy) -> None:
@@ -62,7 +65,7 @@ def test_a_probe_that_failed_is_tried_again(store: S3Store, proxy: S3Proxy) -> N
     with pytest.raises(NotWritable):
         store.check_writable()
     store.check_writable()
-    assert proxy.calls().count("PutObject") == 2
+    assert proxy.calls().count("PutObject") == 1 + TRIAL_WRITES
 
 
 def test_many_may_probe_at_once(moto: S3Server) -> None:
@@ -217,11 +220,52 @@ def test_the_policy_names_the_permissions_of_the_calls_and_no_other() -> None:
     assert actions(plain) == set(CALLS.values())
     assert actions(replace(plain, tags={"a": "b"})) - actions(plain) == {"s3:PutObjectTagging"}
     assert actions(replace(plain, acl="private")) - actions(plain) == {"s3:PutObjectAcl"}
-    keyed = replace(plain, encryption="aws:kms", kms_key_id="arn:aws:kms:eu-north-1:1:key/2")
+    keyed = replace(plain, encryption="aws:kms", kms_key_id=f"arn:aws:kms:eu-north-1:123456789012:key/{KEY_ID}")
     assert actions(keyed) - actions(plain) == {"kms:GenerateDataKey", "kms:Decrypt"}
     assert "arn:aws-cn:s3:::my-bucket/videos/*" in json.dumps(iam_policy(plain, partition="aws-cn"))
     assert "arn:aws:s3:::my-bucket/*" in json.dumps(iam_policy(S3Settings("my-bucket")))
     assert all(place.endswith("/") for place in DELETED_UNDER)
+
+
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+BY_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/studio"}}
+BY_OWN_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/aws/s3"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "resource", "condition"),
+    [
+        ("alias/studio", "", "arn:aws:kms:*:*:key/*", BY_ALIAS),
+        ("alias/studio", "eu-north-1", "arn:aws:kms:eu-north-1:*:key/*", BY_ALIAS),
+        ("arn:aws:kms:eu-north-1:123456789012:alias/studio", "", "arn:aws:kms:eu-north-1:123456789012:key/*", BY_ALIAS),
+        (
+            "arn:aws-cn:kms:cn-north-1:123456789012:alias/studio",
+            "",
+            "arn:aws-cn:kms:cn-north-1:123456789012:key/*",
+            BY_ALIAS,
+        ),
+        (KEY_ID, "", f"arn:aws:kms:*:*:key/{KEY_ID}", None),
+        (KEY_ID, "cn-northwest-1", f"arn:aws-cn:kms:cn-northwest-1:*:key/{KEY_ID}", None),
+        (KEY_ID, "us-gov-west-1", f"arn:aws-us-gov:kms:us-gov-west-1:*:key/{KEY_ID}", None),
+        ("mrk-" + "0" * 32, "", "arn:aws:kms:*:*:key/mrk-" + "0" * 32, None),
+        (
+            f"arn:aws:kms:eu-north-1:123456789012:key/{KEY_ID}",
+            "",
+            f"arn:aws:kms:eu-north-1:123456789012:key/{KEY_ID}",
+            None,
+        ),
+        ("", "", "arn:aws:kms:*:*:key/*", BY_OWN_ALIAS),
+    ],
+)
+def test_the_policy_lets_use_the_one_key_alone(name: str, region: str, resource: str, condition: object) -> None:
+    policy: Any = iam_policy(S3Settings("my-bucket", region=region, encryption="aws:kms", kms_key_id=name))
+    (statement,) = (each for each in policy["Statement"] if "kms:Decrypt" in each["Action"])
+    assert statement["Resource"] == resource and statement.get("Condition") == condition
+    assert all(each["Resource"] != "*" for each in policy["Statement"])
+    partition = resource.split(":")[1]
+    assert all(
+        f"arn:{partition}:s3:::my-bucket" in json.dumps(each) for each in policy["Statement"] if each != statement
+    )
 
 
 @pytest.fixture(scope="module")

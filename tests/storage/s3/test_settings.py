@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from prefect_seedance.storage.errors import BadLocation
+from prefect_seedance.storage.s3.bucket import make_client
 from prefect_seedance.storage.s3.settings import S3Settings
 
 SECRET, TOKEN = "wJalrXUtnFEMI/K7MDENG", "FwoGZXIvYXdzEBYaD"
@@ -70,6 +71,28 @@ def test_a_location_that_cannot_be_is_refused_with_the_reason(location: str, wor
         ({"endpoint_url": "https://me:pass@minio"}, "more in it"),
         ({"endpoint_url": "https://minio?x=1"}, "more in it"),
         ({"endpoint_url": "http://minio:9000"}, "allow_http_endpoint"),
+        ({"endpoint_url": "https://minio_1:9000"}, "underscore"),
+        ({"endpoint_url": "http://my_minio.local:9000", "allow_http_endpoint": True}, "underscore"),
+        ({"endpoint_url": "https://minio:0"}, "port"),
+        ({"endpoint_url": "https://minio:99999"}, "port"),
+        ({"endpoint_url": "https://minio:port"}, "port"),
+        ({"endpoint_url": "https://[::1"}, "address that cannot be"),
+        ({"endpoint_url": "https://[::1%25eth0]"}, "endpoint_url"),
+        ({"endpoint_url": "https://my minio"}, "not a valid name"),
+        ({"endpoint_url": "https://minio/a b"}, "blank"),
+        ({"endpoint_url": "https://-minio.example.com"}, "not a valid name"),
+        ({"endpoint_url": "https://minio..example.com"}, "not a valid name"),
+        ({"endpoint_url": "https://minio?"}, "more in it"),
+        ({"endpoint_url": "https://minio#a"}, "more in it"),
+        ({"endpoint_url": "https://@minio"}, "more in it"),
+        ({"endpoint_url": "https://my-bucket.s3.eu-north-1.amazonaws.com"}, "bucket in it"),
+        ({"endpoint_url": "https://account.r2.cloudflarestorage.com/my-bucket/"}, "bucket in it"),
+        ({"region": "eu central 1"}, "region"),
+        ({"region": "EU-Central-1"}, "region"),
+        ({"region": "eu-central-1a"}, "region"),
+        ({"region": "Frankfurt"}, "region"),
+        ({"region": "eu-central-1, us-east-1"}, "region"),
+        ({"region": "re gion", "endpoint_url": "https://minio"}, "region"),
         ({"endpoint_url": "http://10.0.0.7:9000"}, "allow_http_endpoint"),
         ({"endpoint_url": "http://localhost.example.com"}, "allow_http_endpoint"),
         ({"access_key_id": "AKIA"}, "go together"),
@@ -80,6 +103,10 @@ def test_a_location_that_cannot_be_is_refused_with_the_reason(location: str, wor
         ({"encryption": "aes"}, "AES256 or aws:kms"),
         ({"kms_key_id": "alias/k"}, "needs encryption aws:kms"),
         ({"encryption": "AES256", "kms_key_id": "alias/k"}, "needs encryption aws:kms"),
+        *(
+            ({"encryption": "aws:kms", "kms_key_id": name}, "kms_key_id")
+            for name in ("*", "alias/*", "my-key", "arn:aws:kms:*:*:key/*", "arn:aws:s3:::bucket", "key/1", "a b")
+        ),
         ({"storage_class": "GLACIER"}, "lifecycle rule"),
         ({"storage_class": "DEEP_ARCHIVE"}, "lifecycle rule"),
         ({"storage_class": "standard"}, "in capitals"),
@@ -105,11 +132,35 @@ def test_a_setting_that_cannot_be_is_refused_with_the_reason(options: dict[str, 
         {"endpoint_url": "https://project.example.com/storage/v1/s3"},
         {"endpoint_url": "http://minio:9000", "allow_http_endpoint": True},
         {"encryption": "aws:kms", "kms_key_id": "alias/videos"},
+        {"encryption": "aws:kms", "kms_key_id": "my-minio-key", "endpoint_url": "https://minio.example.com"},
         {"storage_class": "STANDARD_IA", "acl": "bucket-owner-full-control", "tags": {"team": "ML ops: é"}},
     ],
 )
 def test_what_can_be_is_taken(options: dict[str, Any]) -> None:
     assert made(**options) == made(**options)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (" HTTPS://Minio.Example.com/ ", "https://minio.example.com"),
+        ("https://minio.example.com.:9000", "https://minio.example.com:9000"),
+        ("https://münchen.example:9000/Storage/V1/", "https://xn--mnchen-3ya.example:9000/Storage/V1"),
+        ("https://[FD00::1]:9000/", "https://[fd00::1]:9000"),
+    ],
+)
+def test_an_endpoint_is_brought_into_the_form_that_botocore_takes(given: str, kept: str) -> None:
+    assert made(endpoint_url=given).endpoint_url == kept
+    assert make_client(made(endpoint_url=given, access_key_id="a", secret_access_key=SecretStr("b"))).meta.endpoint_url
+
+
+@pytest.mark.parametrize(
+    ("region", "endpoint"),
+    [("eu-central-1", ""), (" us-gov-west-1\n", ""), ("cn-north-1", ""), ("eusc-de-east-1", ""), ("aws-global", "")]
+    + [(region, "https://minio") for region in ("auto", "RegionOne", "us-east-1", "default")],
+)
+def test_a_region_that_can_be_is_taken(region: str, endpoint: str) -> None:
+    assert made(region=region, endpoint_url=endpoint).region == region.strip()
 
 
 @pytest.mark.parametrize(
