@@ -269,7 +269,7 @@ def test_without_the_time_of_the_task_every_record_is_read(world: World, countin
     assert counting.records_read() > MANY
 
 
-@pytest.mark.parametrize("modified", [time.time(), NOUGHT, DOS_EPOCH])
+@pytest.mark.parametrize("modified", [time.time(), NOUGHT, DOS_EPOCH], ids=["now", "nought", "the first day of DOS"])
 def test_an_owner_is_found_whatever_its_file_says_of_its_age(
     world: World, counting: CountingStore, modified: float
 ) -> None:
