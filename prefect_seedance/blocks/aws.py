@@ -11,7 +11,6 @@ from typing import Any, Protocol, cast
 from prefect.blocks.core import Block
 from pydantic import SecretStr
 
-from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import BadLocation
 from prefect_seedance.storage.s3.settings import LoadedOptions
 
@@ -118,6 +117,8 @@ def _loaded(name: str) -> LoadedOptions:
         load = cast("Callable[..., _AwsBlock]", Block.load)
         block = load(name, _sync=True)
     except (ValueError, RuntimeError, ImportError) as error:
+        from prefect_seedance.asides import words_of  # here, as a server that loads the blocks needs none of it
+
         raise BadLocation(
             name,
             f"the saved block cannot be loaded ({words_of(error)}). Save it first; it needs prefect-seedance[aws].",

@@ -74,13 +74,12 @@ _MONEY_CODES = frozenset(
     }
 )
 # At the beginning of a message: further on may stand the prompt, which a vendor repeats.
-_MONEY_WORDS = re.compile(
+_MONEY_WORDS = (
     r"\W*((sorry|your|the|user|account|current|key|token|api|available|您的|你的|抱歉|对不起|当前|可用|jimicoins?|用户|账户|账号|帐户|钱包|令牌|密钥)\W*){0,4}"
     r"(余额不足|额度不足|额度已用尽|配额不足|积分不足|点数不足|金币不足|余额不够|额度不够|已?欠费"
     r"|insufficient (\w+ )?(balance|quota|credits?|funds|(jimi)?coins?)\b"
     r"|(balance|quota|credits?|funds|coins?) (is |are )?(not enough|insufficient|used up)\b"
-    r"|not enough (balance|quota|credits?|funds|(jimi)?coins?)\b)",
-    re.IGNORECASE,
+    r"|not enough (balance|quota|credits?|funds|(jimi)?coins?)\b)"
 )
 
 
@@ -101,4 +100,4 @@ def is_about_money(message: str) -> bool:
         >>> [is_about_money(text) for text in ("用户额度不足, 剩余额度: 0", "Not safe: a shop sign that says 余额不足")]
         [True, False]
     """
-    return _MONEY_WORDS.match(message) is not None
+    return re.match(_MONEY_WORDS, message, re.IGNORECASE) is not None  # compiled when first needed
