@@ -22,31 +22,34 @@ def how_to_list_unknown(store_option: str) -> str:
     return f"prefect-seedance journal --unknown --store {shlex.quote(store_option)}"
 
 
-def how_to_resolve(intent: str, store_option: str, attempt: str = "") -> str:
+#: What a person may find in the vendor's console, with what settles it in Python and on the command line.
+_WAYS = (
+    ("the task is there:", 'resolution="attach", task_id="..."', ("--task-id ...",), f"({NEEDS_KEY})"),
+    ("there is none, no bill:", 'resolution="not_billed"', ("--not-billed",), ""),
+    ("give it up:", 'resolution="abandon"', ("--abandon",), ""),
+    ("you have the video:", 'resolution="take_file", path="..."', ("--file ...", "--link ..."), ""),
+)
+
+
+def how_to_resolve(intent: str, store_option: str, attempt: str = "", *, briefly: bool = False) -> str:
     """Return the calls that settle an unknown submission, and no other.
 
     Args:
         intent: Identity of the video.
         store_option: What ``--store`` takes for it, see `Journal.store_option`.
         attempt: The attempt that they are for, see `Attempt.name`; "" where that is not known.
+        briefly: Without those in Python, for a message that may be cut.
     """
     named, option = (f", attempt={json.dumps(attempt)}", f" --attempt {shlex.quote(attempt)}") if attempt else ("", "")
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
     line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
     form = f", attempt {attempt}" if attempt else ""
-    return (
-        f"Settle it in the Prefect UI (flow resolve-submission{form}) or by one of these:\n"
-        f'- the task is there:       {call}, resolution="attach", task_id="..."{named})\n'
-        f"                           {line} --task-id ...{option}\n"
-        f"                           ({NEEDS_KEY})\n"
-        f'- there is none, no bill:  {call}, resolution="not_billed"{named})\n'
-        f"                           {line} --not-billed{option}\n"
-        f'- give it up:              {call}, resolution="abandon"{named})\n'
-        f"                           {line} --abandon{option}\n"
-        f'- you have the video:      {call}, resolution="take_file", path="..."{named})\n'
-        f"                           {line} --file ...{option}\n"
-        f"                           {line} --link ...{option}"
-    )
+    lines = [f"Settle it in the Prefect UI (flow resolve-submission{form}) or by one of these:"]
+    for found, arguments, options, note in _WAYS:
+        commands = [f"{line} {each}{option}" for each in options] + ([note] if note else [])
+        lines += [f"- {found}"] if briefly else [f"- {found:<24} {call}, {arguments}{named})"]
+        lines += commands if briefly else [f"{'':<27}{each}" for each in commands]
+    return "\n".join(lines)
 
 
 def how_to_bring_in(intent: str, store_option: str, attempt: str = "") -> str:

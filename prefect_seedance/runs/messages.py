@@ -168,6 +168,6 @@ def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
         f"{sent} Nothing is sent again before a person has looked into the vendor's console for a task of "
         f"{request.model_name} made then.",
         error.balance,
-        how_to_resolve(error.intent, error.store_option, error.attempt_name),
+        how_to_resolve(error.intent, error.store_option, error.attempt_name, briefly=True),
     ]
     return "\n".join(filter(None, lines))

@@ -243,7 +243,7 @@ def test_an_unknown_submission_calls_a_person_with_the_commands_that_settle_it(
     assert state.is_failed()
     (message,) = scene.got("/custom", "A lost answer")
     (discord,) = scene.got("/api/webhooks", "A lost answer")
-    assert "resolve_submission" in discord.body
+    assert "prefect-seedance resolve" in discord.body
     subject, _, body = json.loads(message.body)["text"].partition("\n")
     assert subject.startswith("Perhaps paid, a person has to settle it")
     assert len(body) < 2000, "more is cut into two messages by Discord"
