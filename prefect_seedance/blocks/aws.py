@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from prefect.blocks.core import Block
 from pydantic import SecretStr
 
-from prefect_seedance.asides import words_of
+from prefect_seedance.blocks.saved_blocks import why_not_loaded
 from prefect_seedance.storage.errors import BadLocation
 from prefect_seedance.storage.s3.settings import LoadedOptions
 
@@ -120,7 +120,8 @@ def _loaded(name: str) -> LoadedOptions:
     except (ValueError, RuntimeError, ImportError) as error:
         raise BadLocation(
             name,
-            f"the saved block cannot be loaded ({words_of(error)}). Save it first; it needs prefect-seedance[aws].",
+            f"the saved block cannot be loaded ({why_not_loaded(error)}). Save it first; it needs "
+            "prefect-seedance[aws].",
         ) from error
     session = block.get_boto3_session()
     found = session.get_credentials()
@@ -147,7 +148,7 @@ def _client_options(name: str, parameters: _Parameters) -> LoadedOptions:
     elif not parameters.use_ssl:
         raise BadLocation(name, "its use_ssl is off without an endpoint_url. Turn it on, or name an http:// endpoint.")
     if parameters.api_version not in (None, "", _API_VERSION):
-        raise BadLocation(name, f"its api_version is not the one of S3. Empty it, or write {_API_VERSION}.")
+        raise BadLocation(name, f"its api_version is not that of S3. Clear it, or write {_API_VERSION}.")
     bundle = parameters.verify_cert_path or (parameters.verify if isinstance(parameters.verify, Path) else None)
     if bundle is not None:
         if not bundle.is_file():
@@ -173,7 +174,7 @@ def _config_options(name: str, config: dict[str, Any]) -> LoadedOptions:
         if s3.get("addressing_style") == "path":
             options["path_style"] = True
     except Exception as error:  # whatever botocore thinks of it; its words may repeat a secret
-        raise BadLocation(name, "its config is not one that botocore takes. Correct it.") from error
+        raise BadLocation(name, "botocore does not accept its config. Correct it.") from error
     if config.get("region_name"):
         options["region"] = config["region_name"]
     return options
