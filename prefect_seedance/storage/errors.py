@@ -168,16 +168,17 @@ class AlreadyExists(StorageError):
 class KeyTaken(AlreadyExists):
     """The video's key holds something else; it was not touched."""
 
-    def __init__(self, uri: str, reason: str) -> None:
+    advice = f"Move that object away, or use a key template with {{task_id}}. {_NOT_LOST}"
+
+    def __init__(self, uri: str, reason: str, advice: str = "") -> None:
         super().__init__(uri)
-        self.args = (uri, reason)
+        self.args = (uri, reason, *([advice] if advice else []))
         self.reason = reason
+        if advice:
+            self.advice = advice
 
     def __str__(self) -> str:
-        return (
-            f"{self.uri} already holds something else ({self.reason}) and was left as it is. "
-            "Move that object away, or use a key template with {task_id}. " + _NOT_LOST
-        )
+        return f"{self.uri} already holds something else ({self.reason}) and was left as it is. {self.advice}"
 
 
 class Conflict(StorageError):
