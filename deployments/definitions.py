@@ -117,7 +117,7 @@ def keep_what_is_there(deployment: RunnerDeployment, schedules: Switch) -> None:
         schedules: Whether its schedules run. With "keep" a new deployment rests: applied without a word on it, Prefect
             would start it.
     """
-    existing = applied(f"{deployment.flow_name}/{deployment.name}")
+    existing = existing_deployment(f"{deployment.flow_name}/{deployment.name}")
     if schedules == "keep":
         deployment.paused = existing.paused if existing else bool(deployment.schedules)
     if existing is None:
@@ -141,7 +141,7 @@ def keep_what_is_there(deployment: RunnerDeployment, schedules: Switch) -> None:
     deployment.schedules = [*defined.values(), *added]
 
 
-def applied(name: str) -> DeploymentResponse | None:
+def existing_deployment(name: str) -> DeploymentResponse | None:
     """Return a deployment as the server has it, None if it has none of that name."""
     with get_client(sync_client=True) as client:
         try:

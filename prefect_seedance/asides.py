@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ParamSpec
 
-from prefect_seedance.plain_text import one_line
+from pydantic import ValidationError
+
+from prefect_seedance.plain_text import faults, one_line
 from prefect_seedance.redaction import hide, keeping_secret
 
 P = ParamSpec("P")
@@ -67,7 +69,8 @@ def words_of(error: BaseException) -> str:
         ('the event server is gone', 'TimeoutError')
     """
     try:
-        return one_line(hide(str(error), longest=_LONGEST)).strip() or type(error).__name__
+        said = "; ".join(faults(error)) if isinstance(error, ValidationError) else str(error)
+        return one_line(hide(said, longest=_LONGEST)).strip() or type(error).__name__
     except Exception:
         return type(error).__name__
 

@@ -64,6 +64,13 @@ def check_proxies(url: str = "", *, takes_socks: bool = True) -> None:
             _check_proxy(_variable(kind), proxy, takes_socks=takes_socks)
 
 
+def proxy_for(scheme: str, host: str) -> str:
+    """Return the proxy that the environment names for a host, "" for none."""
+    named = getproxies()
+    proxy = named.get(scheme) or named.get("all") or ""
+    return "" if not proxy or proxy_bypass(host) else _complete(proxy)
+
+
 def check_certificates(*variables: str) -> None:
     """Check that files of trusted certificates are there.
 
@@ -86,7 +93,7 @@ def check_certificates(*variables: str) -> None:
 def _check_proxy(variable: str, proxy: str, *, takes_socks: bool) -> None:
     fix = "Write it as http://host:port, or remove it."
     try:
-        url = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        url = urlsplit(_complete(proxy))
         host, port = url.hostname or "", url.port
     except ValueError:
         raise UnusableEnvironment(variable, "is not the address of a proxy.", fix) from None
@@ -107,6 +114,10 @@ def _check_proxy(variable: str, proxy: str, *, takes_socks: bool) -> None:
         raise UnusableEnvironment(variable, "names a proxy of a kind that cannot be used.", fix)
     if not _HOST.fullmatch(host) or port == 0:
         raise UnusableEnvironment(variable, "is not the address of a proxy.", fix)
+
+
+def _complete(proxy: str) -> str:
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _variable(kind: str) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 #: Invisible, and part of ordinary words: they join what is written together (emoji of several people, Persian).
 _JOINERS = frozenset("\u200c\u200d")
@@ -34,6 +38,26 @@ def lines(text: str) -> str:
     if text.isprintable():
         return text
     return "\n".join(map(_shown, text.splitlines()))
+
+
+def faults(error: ValidationError) -> list[str]:
+    """Return what is wrong with each field of a model, a line each, without any value: one may be a secret.
+
+    Example:
+        >>> from pydantic import TypeAdapter, ValidationError
+        >>> try:
+        ...     TypeAdapter(list[int]).validate_python(["sk_secret"])
+        ... except ValidationError as error:
+        ...     print(*faults(error))
+        0: Input should be a valid integer, unable to parse string as an integer
+    """
+    listed = error.errors(include_input=False, include_url=False, include_context=False)
+    return [_fault(".".join(map(str, each["loc"])), each["msg"]) for each in listed]
+
+
+def _fault(field: str, message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text if not field or text.startswith(field.split(".")[0]) else f"{field}: {text}"
 
 
 def _shown(line: str) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prefect.exceptions import TerminationSignal
+from pydantic import TypeAdapter, ValidationError
 
 from prefect_seedance.asides import BROKEN_PIPE, AsideLog, aside, http_lines_are_asides, words_of
 from prefect_seedance.client.outcome import Accepted
@@ -162,3 +163,9 @@ def test_the_lines_of_a_users_own_calls_are_theirs(deaf: Raising) -> None:
     with pytest.raises(RuntimeError):
         logging.getLogger("httpx").info("a user's own")
         logging.getLogger("httpcore.http11").info("a user's own")
+
+
+def test_what_a_model_refuses_is_worded_without_its_values() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(dict[str, int]).validate_python({"seconds": "hunter2-hunter2"})
+    assert words_of(caught.value) == ("seconds: Input should be a valid integer, unable to parse string as an integer")

@@ -59,6 +59,16 @@ def test_every_room_of_the_package_has_its_line_in_the_layout() -> None:
     assert {folder for folder in FOLDERS if folder.count("/") > 1} == rooms - {"prefect_seedance/"}
 
 
+@pytest.mark.parametrize("room", sorted(path.parent for path in (ROOT / "prefect_seedance").rglob("__init__.py")))
+def test_a_room_that_lists_its_modules_lists_them_all(room: Path) -> None:
+    names = {path.name.removesuffix(".py") for path in room.iterdir() if path.suffix == ".py" or path.is_dir()}
+    names -= {"__init__", "__pycache__"}
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    listed = {name for name in names if re.search(rf"(^|\s){name}(/|,|:)?(\s|$)", said, re.MULTILINE)}
+    first = re.findall(r"^ {0,4}(\w+)/?,? ", said.partition("\n\n")[2], re.MULTILINE)
+    assert not {*first} & names or listed == names, names - listed
+
+
 def test_the_arrows_of_the_layout_are_the_ones_that_are_held() -> None:
     shown = re.search(r"Imports run one way: (.*?)\.", LAYOUT, re.DOTALL)
     assert shown is not None

@@ -117,11 +117,14 @@ def _loaded(name: str) -> LoadedOptions:
         load = cast("Callable[..., _AwsBlock]", Block.load)
         block = load(name, _sync=True)
     except (ValueError, RuntimeError, ImportError) as error:
-        from prefect_seedance.asides import words_of  # here, as a server that loads the blocks needs none of it
+        from prefect_seedance.blocks.saved_blocks import (
+            why_not_loaded,  # here, as a server that loads the blocks needs none of it
+        )
 
         raise BadLocation(
             name,
-            f"the saved block cannot be loaded ({words_of(error)}). Save it first; it needs prefect-seedance[aws].",
+            f"the saved block cannot be loaded ({why_not_loaded(error)}). Save it first; it needs "
+            "prefect-seedance[aws].",
         ) from error
     session = block.get_boto3_session()
     found = session.get_credentials()
@@ -148,7 +151,7 @@ def _client_options(name: str, parameters: _Parameters) -> LoadedOptions:
     elif not parameters.use_ssl:
         raise BadLocation(name, "its use_ssl is off without an endpoint_url. Turn it on, or name an http:// endpoint.")
     if parameters.api_version not in (None, "", _API_VERSION):
-        raise BadLocation(name, f"its api_version is not the one of S3. Empty it, or write {_API_VERSION}.")
+        raise BadLocation(name, f"its api_version is not that of S3. Clear it, or write {_API_VERSION}.")
     bundle = parameters.verify_cert_path or (parameters.verify if isinstance(parameters.verify, Path) else None)
     if bundle is not None:
         if not bundle.is_file():
@@ -174,7 +177,7 @@ def _config_options(name: str, config: dict[str, Any]) -> LoadedOptions:
         if s3.get("addressing_style") == "path":
             options["path_style"] = True
     except Exception as error:  # whatever botocore thinks of it; its words may repeat a secret
-        raise BadLocation(name, "its config is not one that botocore takes. Correct it.") from error
+        raise BadLocation(name, "botocore does not accept its config. Correct it.") from error
     if config.get("region_name"):
         options["region"] = config["region_name"]
     return options

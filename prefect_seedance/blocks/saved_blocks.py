@@ -10,7 +10,15 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 from pydantic import ValidationError
 
+from prefect_seedance.asides import words_of
+
 _NOT_SAVED = "Unable to find block document"
+
+
+def why_not_loaded(error: Exception) -> str:
+    """Return why a saved block cannot be loaded, without any of its values: one may be a secret."""
+    invalid = error if isinstance(error, ValidationError) else error.__cause__
+    return words_of(invalid if isinstance(invalid, ValidationError) else error).rstrip(".")
 
 
 async def require(blocks: Sequence[str], notify: Sequence[str] = ()) -> dict[str, str]:
@@ -65,16 +73,7 @@ async def _fault(name: str, kind: type[Block] = Block) -> str:
     except (ValueError, TypeError, LookupError, RuntimeError, ImportError) as error:
         if str(error).startswith(_NOT_SAVED):
             return f"{name} is not saved. Save it first, in the Prefect UI under Blocks or in Python."
-        return f"{name} is saved, and cannot be used: {_words(error)}. Correct it, and save it again."
+        return f"{name} is saved, and cannot be used: {why_not_loaded(error)}. Correct it, and save it again."
     if not isinstance(block, kind):
         return f"{name} is a {type(block).__name__}, and cannot notify. Name a notification block."
     return ""
-
-
-def _words(error: Exception) -> str:
-    """Return why a block cannot be loaded, without any of its values: one may be a secret."""
-    invalid = error if isinstance(error, ValidationError) else error.__cause__
-    if not isinstance(invalid, ValidationError):
-        return str(error).rstrip(".") or type(error).__name__
-    faults = invalid.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(": ".join(filter(None, [".".join(map(str, each["loc"])), each["msg"]])) for each in faults)

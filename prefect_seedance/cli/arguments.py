@@ -85,7 +85,7 @@ def _add_journal(add: AddParser) -> argparse.ArgumentParser:
         metavar="DAY",
         help="only what has changed since the beginning of this day (UTC), such as 2026-11-22",
     )
-    journal.add_argument("--limit", type=_count, metavar="NUMBER", help="no more than so many records")
+    journal.add_argument("--limit", type=_count, metavar="NUMBER", help="list this many records at most")
     _add_store(journal)
     return journal
 
@@ -93,10 +93,10 @@ def _add_journal(add: AddParser) -> argparse.ArgumentParser:
 def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
     resolve = add(
         "resolve",
-        help="settle an unknown submission, after a look into the vendor's console",
-        description="Settle an unknown submission, after a look into the vendor's console. With --task-id the vendor "
-        "is asked for the task, with the key in JIMMYAI_API_KEY; the others need no key. With --file or --link the "
-        "video itself is brought in, whatever the record says of it: the last way on, where no repeat helps.",
+        help="settle an unknown submission, or bring in a video by hand",
+        description="Settle an unknown submission, after a look into the vendor's console, or bring in a paid video "
+        "that no repeat can fetch. --task-id asks the vendor for the task, with the key in JIMMYAI_API_KEY; the others "
+        "need no key. --file and --link store the video itself, whatever its record says; nothing is paid.",
     )
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
@@ -111,12 +111,12 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         action="store_true",
         help="the record is damaged or gone: write what can still be read of it as unknown, to be settled then",
     )
-    how.add_argument("--file", metavar="PATH", help="the video is here: store it as the video of this intent")
+    how.add_argument("--file", metavar="PATH", help="store this MP4 or MOV file as the video of this intent")
     how.add_argument(
         "--link",
         metavar="URL",
-        help="the video is there: store it as the video of this intent; - reads the link from standard input, which "
-        "keeps it out of the shell's history",
+        help="store what is behind this link as the video of this intent; with - the link is read from standard input, "
+        "which keeps it out of the shell's history",
     )
     resolve.add_argument(
         "--attempt",
@@ -172,7 +172,7 @@ def _day(text: str) -> datetime:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 9 or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 999999999")
     return int(text)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from prefect_seedance.cli.terminal import complain
+from prefect_seedance.plain_text import faults
 
 INTERRUPTED = 130
 
@@ -51,14 +52,7 @@ def paragraph(error: BaseException) -> str:
         'Error: location: not a folder'
     """
     if isinstance(error, ValidationError):
-        lines = [_line(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
         free = error.title in _ASKED
         said = "nothing was sent and nothing is paid." if free else f"this is not a valid {error.title}:"
-        return "\n".join([f"Error: {said}", *(f"  {line}" for line in lines)])
+        return "\n".join([f"Error: {said}", *(f"  {line}" for line in faults(error))])
     return "\n".join([f"Error: {str(error) or type(error).__name__}", *getattr(error, "__notes__", [])])
-
-
-def _line(location: tuple[int | str, ...], message: str) -> str:
-    field = ".".join(map(str, location))
-    text = message.removeprefix("Value error, ")
-    return text if not field or text.startswith(field.split(".")[0]) else f"{field}: {text}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from prefect_seedance import VideoStore
-from prefect_seedance.asides import words_of
+from prefect_seedance.blocks.saved_blocks import why_not_loaded
 from prefect_seedance.storage.errors import BadLocation
 
 _SAVED = "seedance-video-store/"
@@ -28,8 +28,8 @@ def chosen_store(option: str) -> VideoStore:
     except Exception as error:  # not there, of another type, or the server does not answer
         raise BadLocation(
             option,
-            f"the saved store cannot be loaded ({words_of(error)}). Write the name under which a Seedance Video Store "
-            f"is saved on the Prefect server of this shell (PREFECT_API_URL); for a folder write ./{option}.",
+            f"the saved store cannot be loaded ({why_not_loaded(error)}). Write the name under which a Seedance Video "
+            f"Store is saved on the Prefect server of this shell (PREFECT_API_URL); for a folder write ./{option}.",
         ) from error
 
 

@@ -118,7 +118,7 @@ class _Carrier:
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             raise ConfigurationError(
                 "HTTPS_PROXY",
-                "or another setting of a proxy in the environment cannot be used.",
+                "or another proxy setting of the environment cannot be used.",
                 "Correct or remove it.",
             ) from error
 

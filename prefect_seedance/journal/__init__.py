@@ -4,6 +4,7 @@ identity    what makes two requests the same     media_identity   ... and two me
 states      the table of states                  record           the record; codec: as bytes
 changes     every change, as pure functions      confirmed_store  one write, pursued until it is known
 journal     the records of a store               store_identity   which journal this is
-resolution  settling what is unknown             submit/          resume or submit, and what decides about it
-commands    what a person is told to run         errors           everything that can stop the journal
+resolution  settling what is unknown             settlement/      ... and what that rests on
+commands    what a person is told to run         submit/          resume or submit, and what decides about it
+errors      everything that can stop the journal
 """

@@ -124,7 +124,7 @@ def resolve_unknown(
             return journal.write(intent, entry, after, step="resolve")
         except RecordChanged:
             continue
-    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
+    raise ResolutionRefused(intent, "Other runs keep changing the record.", "Try again when no run is working on it.")
 
 
 def remarks(entry: Entry, resolution: Settlement, store_option: str) -> list[str]:
@@ -205,16 +205,16 @@ def _found_at_vendor(intent: str, task_id: str, fetch: Callable[[str], VideoTask
         fix = "Check the id, and that the credentials are those of the account that submitted it."
         raise ResolutionRefused(intent, f"The vendor does not know task {task_id}.", fix) from error
     except WrongTask as error:
-        raise _aboutrefused_for_another(intent, task_id, error.answered) from error
+        raise _another_task(intent, task_id, error.answered) from error
     if task.task_id and task.task_id != task_id:
-        raise _aboutrefused_for_another(intent, task_id, task.task_id)
+        raise _another_task(intent, task_id, task.task_id)
     if not task.names_itself:
         fix = "Try again in a few minutes: what answered may not be the vendor."
         raise ResolutionRefused(intent, f"The vendor's answer about task {task_id} does not name it.", fix)
     return Accepted(task_id, task.status, task.model, task.created_at, task.cost)
 
 
-def _aboutrefused_for_another(intent: str, task_id: str, answered: str) -> ResolutionRefused:
+def _another_task(intent: str, task_id: str, answered: str) -> ResolutionRefused:
     fix = "Pass the whole id, as the console shows it; if it is whole, try again in a few minutes."
     return ResolutionRefused(intent, f"The vendor answers with task {answered}, not {task_id}.", fix)
 

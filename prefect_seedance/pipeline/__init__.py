@@ -8,5 +8,5 @@ deliver    from there into the store            record_lookup  what goes on when
 options    how a run behaves                    run_state      what the submissions of one run share
 models     what a stored video is               observer       how a caller follows it: log lines and events
 threads    pools for blocking work              errors         what can stop a video that is paid for
-by_hand    a video that a person brings into its place, where no repeat helps
+by_hand    a video that a person brings in       steps          the steps that the tasks call
 """

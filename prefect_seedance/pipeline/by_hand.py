@@ -57,6 +57,8 @@ from prefect_seedance.storage.templates import beside
 
 _SAVE_IT = "Save the video in the vendor's console and bring in the file (on the command line: --file)."
 
+_OTHER_VIDEO = "If the one that you bring is right, move that object away and call again. Nothing is paid either way."
+
 
 @dataclass(frozen=True)
 class Brought:
@@ -170,7 +172,9 @@ class _Bringing:
         facts = Stored.model_validate(stored.model_dump(mode="json"))
         now = record_brought(destination.journal, self.completion, facts, self.by)
         if now.stored is None or now.stored.sha256 != stored.sha256:
-            raise KeyTaken(now.stored.uri if now.stored else stored.uri, "another video, which came meanwhile")
+            raise KeyTaken(
+                now.stored.uri if now.stored else stored.uri, "another video, which came meanwhile", _OTHER_VIDEO
+            )
         told = {"bytes": stored.bytes, "cost": stored.cost}
         self.observer.tell(Event("stored", record.intent, task_id, stored.uri, told))
         return Extras(destination, self.observer, self.cancelled).added_to(stored, record, relayed)
@@ -188,6 +192,8 @@ class _Bringing:
                 ours=record.stored is not None and record.stored.key == key,
                 compared=True,
             )
+        except KeyTaken as taken:
+            raise KeyTaken(taken.uri, taken.reason, _OTHER_VIDEO) from taken
         except _NotWhole:
             reason = "The video is not whole: by its structure it ends in the middle, or has no index."
             fix = "Save it once more. If it plays to its end: set despite_evidence (on the command line: --yes)."
@@ -250,7 +256,7 @@ def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> Source:
         return MediaSource(lambda refused: _link(brought.link, refused, intent), policy=policy)
     if not brought.path or brought.link:
         fix = "Pass the link of the video, or the path of its file."
-        raise ResolutionRefused(intent, "There has to be a link or a file, and not both.", fix)
+        raise ResolutionRefused(intent, "One of the two is needed: a link or a file.", fix)
     try:
         source = FileSource(brought.path)
         head = next(source.iter_bytes(), b"")

@@ -14,7 +14,7 @@ from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped, TaskNotRecorded
 from prefect_seedance.redaction import clean_text, hide_in_error
-from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.errors import NOT_LOST, StorageError
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
@@ -105,7 +105,7 @@ def telling_of_the_task(
 def _reason(error: Exception) -> str:
     """Word what stood in the way. Of an error that is not ours only what is known to hold no secret is repeated."""
     if isinstance(error, SeedanceError | StorageError):
-        return str(error)
+        return str(error).removesuffix(NOT_LOST).rstrip()
     words = ""
     if isinstance(error, OSError) and error.strerror:
         where = f" ({clean_text(str(error.filename))})" if error.filename else ""

@@ -18,7 +18,7 @@ from pydantic import Secret, SecretStr, ValidationError
 
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.problems import Problem
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.plain_text import faults, one_line
 from prefect_seedance.runs.block_languages import message_for
 from prefect_seedance.runs.webhook_addresses import address_problems
 
@@ -117,9 +117,7 @@ async def _in_a_thread(work: Callable[[], None]) -> None:
 def why_not_sent(error: Exception, block: NotificationBlock | None = None) -> str:
     """Return why a notification failed, without the secrets that such errors often repeat."""
     if isinstance(error, ValidationError):
-        words = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False)
-        )
+        words = "; ".join(faults(error))
     else:
         # Prefect's NotificationError has its words in an attribute, one line for each thing that its library logged.
         lines = (str(error) or str(getattr(error, "log", ""))).splitlines()

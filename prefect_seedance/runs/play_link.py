@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.pipeline import threads
-from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.logs import log
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ async def play_link(stored: StoredVideo, store: VideoStore) -> PlayLink | None:
     try:
         return await threads.run(threads.RECORDS, _signed, stored, store)
     except Exception as error:
-        why = without_signatures(words_of(error))
-        log("notify", f"No link that plays the video was made: {why}", level=logging.WARNING)
+        log("notify", f"No link that plays the video was made: {words_of(error)}", level=logging.WARNING)
         return None
 
 

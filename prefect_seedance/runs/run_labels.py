@@ -14,8 +14,8 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.journal.errors import RunNotLabelled
-from prefect_seedance.redaction import without_signatures
 
 
 class RunLabels:
@@ -77,14 +77,10 @@ class RunLabels:
                 await client.update_flow_run_labels(UUID(self.run_id), {**labels})
         except Exception as error:
             if not _is_deleted(error):
-                raise RunNotLabelled(self.run_id, f"{type(error).__name__}: {_in_short(error)}") from error
+                raise RunNotLabelled(self.run_id, f"{type(error).__name__}: {words_of(error)[:300]}") from error
 
 
 def _is_deleted(error: Exception) -> bool:
     if isinstance(error, PrefectHTTPStatusError):
         return error.response.status_code == 404
     return isinstance(error, ObjectNotFound)
-
-
-def _in_short(error: Exception) -> str:
-    return without_signatures(" ".join(str(error).split())[:300])

@@ -130,7 +130,7 @@ def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
 
 def _standing(now: Standing) -> str:
     if now.unknown:
-        words = fenced(without_signatures(str(now.unknown)))
+        words = fenced(NoVideo(now.unknown).words)
         return f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{words}"
     if now.task_id:
         return (

@@ -6,6 +6,7 @@ costs neither httpx nor PyAV nor boto3.
     protocol    what a store can do
     keys        which names may stand in it
     templates   the key of a video
+    key_locks   one writer at a time per key, in this process
     parallel    several reads at once, in order
     errors      everything that can go wrong
     folder/     the store in a folder

@@ -33,7 +33,8 @@ from __future__ import annotations
 import re
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?")
-_NOT_LOST = "The video is paid for and is still with the vendor: relay it again, do not generate it again."
+#: What an error says that is told alone; whoever tells of the task says it better.
+NOT_LOST = "The video is paid for and is still with the vendor: relay it again, do not generate it again."
 
 
 #: Beside advice that may lead to another store.
@@ -168,16 +169,17 @@ class AlreadyExists(StorageError):
 class KeyTaken(AlreadyExists):
     """The video's key holds something else; it was not touched."""
 
-    def __init__(self, uri: str, reason: str) -> None:
+    advice = f"Move that object away, or use a key template with {{task_id}}. {NOT_LOST}"
+
+    def __init__(self, uri: str, reason: str, advice: str = "") -> None:
         super().__init__(uri)
-        self.args = (uri, reason)
+        self.args = (uri, reason, *([advice] if advice else []))
         self.reason = reason
+        if advice:
+            self.advice = advice
 
     def __str__(self) -> str:
-        return (
-            f"{self.uri} already holds something else ({self.reason}) and was left as it is. "
-            "Move that object away, or use a key template with {task_id}. " + _NOT_LOST
-        )
+        return f"{self.uri} already holds something else ({self.reason}) and was left as it is. {self.advice}"
 
 
 class Conflict(StorageError):
@@ -214,7 +216,7 @@ class DamagedUpload(StorageError):
             return (
                 f"The upload to {self.uri} was damaged on the way ({self.detail}), and what arrived could not be "
                 f"removed ({self.not_removed}). It does not count as stored; the next run writes over it. If "
-                f"that fails too, delete it by hand and look at the store itself. {_NOT_LOST}"
+                f"that fails too, delete it by hand and look at the store itself. {NOT_LOST}"
             )
         return f"The upload to {self.uri} was damaged on the way ({self.detail}); nothing was kept. Run again."
 
@@ -223,7 +225,7 @@ class RelayCancelled(StorageError):
     """The run was cancelled while the video was being relayed; nothing partial is kept."""
 
     def __str__(self) -> str:
-        return f"The relay was cancelled; nothing partial was kept. {_NOT_LOST}"
+        return f"The relay was cancelled; nothing partial was kept. {NOT_LOST}"
 
 
 class SourceError(StorageError):
@@ -239,7 +241,7 @@ class SourceUnavailable(SourceError):
 
     def __str__(self) -> str:
         host = f"The media host {self.host}" if self.host else "The vendor"
-        return f"{host} does not serve the video: {self.cause.rstrip('.')}. {_NOT_LOST}"
+        return f"{host} does not serve the video: {self.cause.rstrip('.')}. {NOT_LOST}"
 
 
 class LinkExpired(SourceError):
@@ -267,7 +269,7 @@ class TruncatedSource(SourceError):
 
     def __str__(self) -> str:
         of = "" if self.expected is None else f" of {self.expected}"
-        return f"The download stopped after {self.received}{of} bytes, again and again. {_NOT_LOST}"
+        return f"The download stopped after {self.received}{of} bytes, again and again. {NOT_LOST}"
 
 
 class SourceChanged(SourceError):
@@ -278,7 +280,7 @@ class SourceChanged(SourceError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The download cannot be continued where it broke ({self.reason}). {_NOT_LOST}"
+        return f"The download cannot be continued where it broke ({self.reason}). {NOT_LOST}"
 
 
 class SourceTooLarge(SourceError):
@@ -291,7 +293,7 @@ class SourceTooLarge(SourceError):
     def __str__(self) -> str:
         return (
             f"The source has at least {self.size} bytes; {self.maximum} are allowed. "
-            f"Raise the limit if this is right. {_NOT_LOST}"
+            f"Raise the limit if this is right. {NOT_LOST}"
         )
 
 
@@ -305,7 +307,7 @@ class NotAVideo(SourceError):
     def __str__(self) -> str:
         return (
             f"The link did not lead to a whole MP4 or MOV video but to {self.looks_like}. It is kept at {self.uri}: "
-            f"look at it there. {_NOT_LOST}"
+            f"look at it there. {NOT_LOST}"
         )
 
 
@@ -317,4 +319,4 @@ class ForbiddenSource(SourceError):
         self.host, self.reason = host, reason
 
     def __str__(self) -> str:
-        return f"The link to {self.host or 'no host'} is not followed: {self.reason} {_NOT_LOST}"
+        return f"The link to {self.host or 'no host'} is not followed: {self.reason} {NOT_LOST}"

@@ -100,7 +100,8 @@ def check_template(template: str) -> str:
             raise ValueError(f"key template: {error}") from None
     for part in _kept_names(_filled(prefill(template, _EXAMPLE), "videos_0", _EXAMPLE_CREATED)):
         raise ValueError(
-            f"key template: {part!r} is kept for other things, or is no name on some systems; use a folder like videos/"
+            f"key template: {part!r} is a name that the store itself uses, or that some systems do not allow; use "
+            "another, such as videos/"
         )
     return template
 

@@ -18,7 +18,9 @@ from prefect.blocks.core import Block
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_seedance.blocks import SeedanceCredentials, VideoStore, saved_blocks
+from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.simulator import Simulator, running_simulator
+from prefect_seedance.storage.errors import BadLocation
 from tests.prefect_server import ask
 from tests.processes import free_port
 from tests.test_packaging import installed
@@ -184,11 +186,13 @@ def test_every_block_that_a_deployment_lacks_is_named_at_once_and_without_its_va
     lines = said.splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("seedance-credentials/nobody is not saved.")
-    assert lines[1].startswith("seedance-video-store/example is saved, and cannot be used: location: ")
+    assert lines[1].startswith("seedance-video-store/example is saved, and cannot be used: location 'relative' is not")
     assert "single_writer: " in lines[1]
     assert lines[2].startswith("'words' is not a type and a name")
     assert lines[3].startswith("no-such/type is not saved.")
-    assert AWS_SECRET not in said
+    with pytest.raises(BadLocation, match=r"cannot be loaded .location 'relative' is not") as caught:
+        chosen_store("seedance-video-store/example")
+    assert AWS_SECRET not in said + str(caught.value)
     assert "is a SeedanceCredentials, and cannot notify" in required(notify=("seedance-credentials/example",))
 
 

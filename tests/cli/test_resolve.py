@@ -413,7 +413,7 @@ def test_a_video_in_a_file_is_brought_in_without_a_key_and_without_the_vendor(
     assert main([*settle, str(tmp_path / "nothing.mp4")]) == 1
     assert "No such file or directory" in capsys.readouterr().err
     assert main([*settle, ""]) == 1
-    assert "There has to be a link or a file" in capsys.readouterr().err
+    assert "One of the two is needed: a link or a file" in capsys.readouterr().err
     for _ in range(2):
         assert main([*settle, str(clip)]) == 0
         said = capsys.readouterr().out

@@ -295,7 +295,7 @@ def test_what_is_refused_for_free_is_told_to_those_who_can_be_told(scene: Scene)
     refused = small("A private picture", images=["https://127.0.0.1/first.png"])
     assert scene.run(refused, "custom-webhook/team").is_failed()
     (message,) = scene.got("/custom", "A private picture")
-    for said in ("No video: InvalidRequest", "nothing is billed", "Give a publicly reachable https URL"):
+    for said in ("No video: InvalidRequest", "nothing is billed", "Use a publicly reachable https URL"):
         assert said in message.body
     assert scene.run(small("To nobody"), "slack-webhook/nobody", "custom-webhook/team").is_failed()
     (message,) = scene.got("/custom", "To nobody")

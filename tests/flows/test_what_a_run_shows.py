@@ -237,7 +237,7 @@ def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene
     assert page.startswith("# No video: InvalidRequest")
     assert "**Paid:** nothing; it was found before anything was sent." in page
     assert "images[0]" in page
-    assert "Give a publicly reachable https URL" in page
+    assert "Use a publicly reachable https URL" in page
 
 
 def test_an_error_that_nobody_foresaw_is_named_and_not_repeated(scene: Scene) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import pickle
 import re
 import shlex
 import threading
@@ -369,8 +370,9 @@ def test_the_same_again_is_a_success_and_another_is_refused(
     assert from_file(destination, clip) == stored
     other = tmp_path / "other.mp4"
     other.write_bytes(OTHER)
-    with pytest.raises(KeyTaken):
+    with pytest.raises(KeyTaken, match=r"move that object away and call again\. Nothing is paid either way") as caught:
         from_file(destination, str(other))
+    assert "vendor" not in str(caught.value) and str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert record_of(destination, INTENT) == record and content(destination, stored) == VIDEO
 
 

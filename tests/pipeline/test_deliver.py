@@ -714,6 +714,7 @@ def test_a_link_of_plain_http_that_no_setting_admits_names_the_setting_the_task_
     assert "1f0c" not in str(caught.value)
     lenient = replace(strict, media=replace(strict.media, allow_http=True))
     assert deliver(task, submitted, beyond(vendor), lenient).bytes == 5000
+    assert str(caught.value).count("paid for") == 1, "the money is told once"
 
 
 def test_a_head_that_cannot_be_read_is_an_error_with_the_task_and_how_to_go_on(

@@ -66,11 +66,11 @@ def _reference(field: str, text: str, route: Route | None) -> Iterator[Problem]:
     try:
         parts = urlsplit(text)
     except ValueError:
-        yield Problem(field, "address", f"{shown(text)} is not an address", f"Give {wanted}", "refuse", source)
+        yield Problem(field, "address", f"{shown(text)} is not an address", f"Use {wanted}", "refuse", source)
         return
     form: UrlForm | None = "https" if parts.scheme == "https" else "asset" if _ASSET.match(text) else None
     if form is None or form not in forms:
-        fix = f"Give {wanted}"
+        fix = f"Use {wanted}"
         if parts.scheme != "asset" and "asset" in forms and "https" not in forms:
             fix += " (audit it first: SeedanceClient.submit_assets)"
         elif parts.scheme not in ("http", "https", "asset"):
@@ -80,7 +80,7 @@ def _reference(field: str, text: str, route: Route | None) -> Iterator[Problem]:
         yield Problem(field, "address form", message, fix, "refuse", source, newer)
         return
     if rule and form in rule.unknown:
-        yield Problem(field, "address form", f"{form} is not documented for {title}", f"Give {wanted}", "warn", source)
+        yield Problem(field, "address form", f"{form} is not documented for {title}", f"Use {wanted}", "warn", source)
     if form == "https":
         yield from _public(field, parts)
 
@@ -89,7 +89,7 @@ def _public(field: str, parts: SplitResult) -> Iterator[Problem]:
     host = parts.hostname or ""
     if not host or parts.username is not None or _private(host):
         message = f"the vendor cannot reach {host or 'an address without a host'} or would need a login"
-        yield Problem(field, "public address", message, "Give a publicly reachable https URL", "refuse", "every page")
+        yield Problem(field, "public address", message, "Use a publicly reachable https URL", "refuse", "every page")
     elif not parts.geturl().isascii():
         message = "the address holds characters outside ASCII"
         yield Problem(field, "address form", message, "Percent-encode it", "warn", "seen to fail at clients")

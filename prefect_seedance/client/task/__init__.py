@@ -1,1 +1,5 @@
-"""What an answer says about a task: the meaning of its status, and where its video is. Tables, and what reads them."""
+"""What an answer says about a task. Tables, and what reads them.
+
+status   what the word for its status means
+links    where its video is
+"""

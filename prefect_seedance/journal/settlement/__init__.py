@@ -1,1 +1,5 @@
-"""What settling a submission rests on: what the balance says, whose a task is, a record to be read, a video."""
+"""What settling a submission rests on.
+
+billing         what the balance says            task_owner     which intent a task belongs to
+restoration     a record that can be read again  brought_video  the video that a person brings in
+"""

@@ -69,7 +69,7 @@ def hold_for_video(journal: Journal, intent: str, name: str) -> Completion:
         with suppress(RecordChanged):  # exactly over what was judged
             journal.write(intent, entry, changes.perhaps_billed(record, attempt.nonce, _HELD), step="resolve")
             before = None if lapsed else record
-    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
+    raise ResolutionRefused(intent, "Other runs keep changing the record.", "Try again when no run is working on it.")
 
 
 def let_go(journal: Journal, completion: Completion) -> None:

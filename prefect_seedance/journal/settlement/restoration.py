@@ -95,7 +95,7 @@ def restore_record(journal: Journal, intent: str) -> Entry:
             entry = journal.read(intent)
             if entry is not None:
                 return entry
-    raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
+    raise ResolutionRefused(intent, "Other runs keep changing the record.", "Try again when no run is working on it.")
 
 
 def _newest_version(journal: Journal, intent: str) -> Record | None:

@@ -25,7 +25,7 @@ class LinkInside(OSError):
     """A step below the root is a link."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(errno.ELOOP, "it is a link, and inside a store none is followed", str(path))
+        super().__init__(errno.ELOOP, "it is a link, and links inside a store are not followed", str(path))
         self.path = path
 
 

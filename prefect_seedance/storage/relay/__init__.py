@@ -5,7 +5,9 @@ source          the video behind a link, through drops and expired links
 local_file      a video in a file of this machine
 resumption      what an answer means for a download that has come so far
 transport       one request under the policy
+network         connections to the host, none of which waits without an end
 policy          which links may be followed
+wrapping        what stands round a video, such as gzip or signed chunks
 file_type       whether it is a video at all, and all of it
 poster          a still and the facts of it
 decoder_process the children that decode it, their limits and what is believed of them

@@ -63,7 +63,7 @@ class NoDecoder(Exception):
 
 
 class _Ended(Exception):
-    """The child is gone, or is of no more use for what it did."""
+    """The child is gone, or is of no more use after what it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class _Child:
         while len(taken) < count:
             piece = self._output.read(count - len(taken))
             if not piece:
-                raise _Ended("the decoder has ended over it")
+                raise _Ended("the decoder ended in the middle of it")
             taken += piece
         return bytes(taken)
 
@@ -319,9 +319,9 @@ class _Children:
         if found is None or not found.origin:
             raise PyAVMissing
         if time.monotonic() < self._next_start:
-            raise NoDecoder("none could be started a while ago")
+            raise NoDecoder("the decoder failed to start a few minutes ago")
         if getattr(sys, "frozen", False) or not _INTERPRETER.fullmatch(Path(sys.executable or "").name):
-            raise NoDecoder("there is no Python interpreter by itself")
+            raise NoDecoder("this application has no Python interpreter of its own to start")
         # The interpreter, the one file that it runs, and the folder of PyAV, which only the child imports.
         command = [sys.executable, "-I", "-S", decoder.__file__, str(Path(found.origin).parent.parent)]
         try:
@@ -389,7 +389,7 @@ def _checked_facts(body: bytes) -> MediaFacts:
 
 def _checked_jpeg(body: bytes) -> bytes:
     if not (body.startswith(b"\xff\xd8\xff") and body.endswith(b"\xff\xd9")):
-        raise _Ended("the decoder's picture is no JPEG")
+        raise _Ended("the decoder's picture is not a JPEG")
     return body
 
 

@@ -169,7 +169,7 @@ class MediaPolicy:
         if kind != "public":
             raise ForbiddenSource(
                 host,
-                f"its address {text} is not public. If your network is so on purpose (split DNS, a proxy), "
+                f"its address {text} is not public. If that is intended (split DNS, a proxy), "
                 "add the host to allow_media_hosts of the store.",
             )
 

@@ -75,7 +75,9 @@ def _read(file: BinaryIO | Path, longest_side: int, cancelled: threading.Event) 
         _LOG.warning("This video cannot be read: %s", words_of(error))
         return Decoded()
     if decoded.facts is None:
-        _LOG.warning("This video cannot be read by PyAV: %s", decoded.problem or "it has no facts")
+        why = decoded.problem or "it has no facts"
+        _LOG.warning("PyAV cannot read this video, so it has no poster and no media facts: %s", why)
     elif longest_side and decoded.jpeg is None:
-        _LOG.warning("No poster can be made of this video: %s", decoded.problem or "it has no frame")
+        why = decoded.problem or "it has no frame"
+        _LOG.warning("No poster can be made of this video, which is left as it is: %s", why)
     return decoded

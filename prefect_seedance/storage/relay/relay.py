@@ -136,7 +136,7 @@ def relay(
             return _attempt(source, destination, there, damaged)
         except _Damaged as error:
             if not restarts_left:
-                raise KeyTaken(error.there.uri, "a piece of this video, which changes all the time") from None
+                raise KeyTaken(error.there.uri, "a piece of this video, which somebody keeps changing") from None
             damaged = error.there
         except SourceChanged:
             if not restarts_left:
@@ -359,7 +359,7 @@ def _keep_what_comes(source: Source, destination: _Destination) -> NoReturn:
     """Read a video that always ends too early once more, and keep that."""
     chunks = source.iter_bytes(destination.cancelled)
     head = next(chunks, b"")
-    what = "one of which the end is missing, however often it is read"
+    what = "a video of which the end is missing, however often it is read"
     _quarantine(source, destination, head, _until_it_ends_early(chain((head,), chunks)), what)
 
 

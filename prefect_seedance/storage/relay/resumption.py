@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from prefect_seedance.headers import http_date, retry_after_seconds, whole_number
-from prefect_seedance.redaction import hide
 
 # What a host says that is busy. How signed links of S3, OSS, COS and TOS say that they have expired or are wrong are
 # other words: 400, 401, 403, 404 and 410; a missing object may be a link whose object was moved.
@@ -58,14 +57,12 @@ class DownloadProgress:
         etag: the host's ETag as it came, or empty.
         last_modified: the host's Last-Modified, or empty.
         date: the host's Date of the first answer, or empty.
-        content_type: as the host says, or empty.
     """
 
     position: int = 0
     size: int | None = None
     etag: str = ""
     last_modified: str = ""
-    content_type: str = ""
     date: str = ""
     coding: str = ""
 
@@ -115,7 +112,7 @@ def judge(status: int, headers: Mapping[str, str], progress: DownloadProgress) -
     if status == 416 and progress.position > 0:
         if progress.size is None and headers.get("content-range", "").strip() == f"bytes */{progress.position}":
             # All of it is there already: only its end was never said, such as by trailers that never end.
-            return Judgement(ResumeVerdict.WAIT, "the end was not said", replace(progress, size=progress.position))
+            return Judgement(ResumeVerdict.WAIT, "the answer did not end", replace(progress, size=progress.position))
         return Judgement(ResumeVerdict.START_OVER, "the host says that it is shorter than what came", progress)
     if status in _BUSY:
         return Judgement(ResumeVerdict.WAIT, f"HTTP {status}", progress, status, retry_after_seconds(headers))
@@ -131,7 +128,6 @@ def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
             size=_part_of(headers)[1] if status == 206 else _length_of(headers),
             etag=etag,
             last_modified=_plain(headers.get("last-modified", "")),
-            content_type=_plain(hide(headers.get("content-type", ""), longest=_LONGEST_SENT_ON + 1)),
             date=headers.get("date", ""),
             coding=_coding_of(headers),
         ),

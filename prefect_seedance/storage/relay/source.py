@@ -112,11 +112,6 @@ class MediaSource:
         """Size of the whole, known once the first chunk is there and if the host told; of what is wrapped it is not."""
         return None if self._unwrapping else self._progress.size
 
-    @property
-    def content_type(self) -> str:
-        """What the host says it is, known once the first chunk is there."""
-        return self._progress.content_type
-
     def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
         """Yield the whole content in chunks of 256 KiB, the last one smaller.
 

@@ -12,12 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Self
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from prefect_seedance.asides import http_lines_are_asides, words_of
-from prefect_seedance.network import UnusableEnvironment, check_proxies
+from prefect_seedance.network import UnusableEnvironment, check_proxies, proxy_for
 from prefect_seedance.storage.errors import ForbiddenSource, SourceUnavailable
 from prefect_seedance.storage.relay.network import NetworkLimits, Watch, WatchedTransport
 from prefect_seedance.storage.relay.policy import HOW_TO_ALLOW_HTTP, ONLY_HTTPS, MediaPolicy, VettedLink, parsed
@@ -197,7 +196,7 @@ class MediaHTTP:
         request = self._request(link, headers)
         if not target.addresses:
             # Hosts named in allow_hosts are reached as the environment says, proxy included.
-            return self._transport(_proxy_for(request.url.scheme, target.host)).handle_request(request)
+            return self._transport(proxy_for(request.url.scheme, target.host)).handle_request(request)
         return self._send_to(target, request)
 
     def _send_to(self, target: VettedLink, request: httpx.Request) -> httpx.Response:
@@ -249,12 +248,3 @@ def _joined(link: str, location: str) -> str:
 
 def _unresolved(error: OSError) -> httpx.ConnectError:
     return httpx.ConnectError(f"the host's name cannot be resolved: {words_of(error)}")
-
-
-def _proxy_for(scheme: str, host: str) -> str:
-    """Return the proxy that the environment names for a host, "" for none."""
-    named = getproxies()
-    proxy = named.get(scheme) or named.get("all") or ""
-    if not proxy or proxy_bypass(host):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"

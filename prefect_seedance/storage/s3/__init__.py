@@ -6,6 +6,7 @@ bucket          the client, and the names of things
 records         the journal's: created and swapped under conditions
 upload, parts   a video on its way in: in one request, or in parts
 reader          a video on its way out, sought in freely
+line            how it is sent: patiently, and cut short when a run is cancelled
 headers         what goes into the headers of an object
 errors          what S3 says, in words
 probe           whether conditions are honoured

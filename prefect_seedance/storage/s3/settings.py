@@ -217,22 +217,22 @@ class S3Settings:
             url = urlsplit(self.endpoint_url)
             host, port = url.hostname or "", url.port
         except ValueError:
-            return f"endpoint_url has a port or an address that cannot be. {complete}"
+            return f"endpoint_url has an invalid port or address. {complete}"
         if url.scheme not in ("http", "https") or not host:
             return f"endpoint_url is not a complete https:// address. {complete}"
         if "@" in url.netloc or any(mark in self.endpoint_url for mark in "?#"):
             return f"endpoint_url has more in it than host, port and path. {complete}"
         if port == 0:
-            return f"endpoint_url has a port that cannot be. {complete}"
+            return f"endpoint_url has an invalid port. {complete}"
         if "_" in host:
             return (
-                "endpoint_url has an underscore in its host, which is no valid name, and boto3 refuses it. Give the "
-                "host a name with a hyphen instead (in Docker Compose a network alias), or write its IP address."
+                "endpoint_url has an underscore in its host, which is not a valid name, and boto3 refuses it. Name "
+                "the host with a hyphen instead (in Docker Compose by a network alias), or write its IP address."
             )
         if "%" in host or (not _is_address(host) and not _HOST.fullmatch(host)):
             return f"endpoint_url has a host that is not a valid name. {complete}"
         if re.search(r"[^\x21-\x7e]", self.endpoint_url):
-            return f"endpoint_url has a blank or another character in it that no address has. {complete}"
+            return f"endpoint_url has a blank or another character that an address cannot have. {complete}"
         if host.startswith(f"{self.bucket}.") or url.path.rstrip("/").rpartition("/")[2] == self.bucket:
             return "endpoint_url has the bucket in it, which stands in the location already. Leave it out there."
         if url.scheme == "http" and not self.allow_http_endpoint and not is_loopback(host):
@@ -268,7 +268,7 @@ class S3Settings:
         if self.kms_key_id and self.encryption != "aws:kms":
             return "kms_key_id needs encryption aws:kms."
         if not _KMS_NAME.fullmatch(self.kms_key_id):
-            return "kms_key_id has a character that no key has. Write its id, alias/NAME or its ARN."
+            return "kms_key_id has a character that a key cannot have. Write its id, alias/NAME or its ARN."
         if self.kms_key_id and not self.endpoint_url and not _KMS_KEY.fullmatch(self.kms_key_id):
             return "kms_key_id is neither a key's id, nor alias/NAME, nor the ARN of one of them."
         if self.storage_class in _UNREADABLE_CLASSES:

@@ -76,7 +76,7 @@ def test_a_location_that_cannot_be_is_refused_with_the_reason(location: str, wor
         ({"endpoint_url": "https://minio:0"}, "port"),
         ({"endpoint_url": "https://minio:99999"}, "port"),
         ({"endpoint_url": "https://minio:port"}, "port"),
-        ({"endpoint_url": "https://[::1"}, "address that cannot be"),
+        ({"endpoint_url": "https://[::1"}, "invalid port or address"),
         ({"endpoint_url": "https://[::1%25eth0]"}, "endpoint_url"),
         ({"endpoint_url": "https://my minio"}, "not a valid name"),
         ({"endpoint_url": "https://minio/a b"}, "blank"),
