@@ -13,8 +13,8 @@ _AROUND = (
 )
 #: Control characters that a prompt may have: tabs, and the ends of lines, which are brought into one form.
 IN_A_PROMPT = "\t\n\v\f\r\x85"
-#: How a line ends in the text boxes of Windows, in spreadsheets, word processors and web forms. Not the separators U+2028
-#: and U+2029: prompts with them were sent, and are part of intents, before line ends were brought into one form.
+#: How a line ends in the text boxes of Windows, in spreadsheets, word processors and web forms. Not the separators
+#: U+2028 and U+2029: prompts with them were sent, and are in intents, before line ends were brought into one form.
 _LINE_END = re.compile("\r\n|[\r\v\f\x85]")
 
 
