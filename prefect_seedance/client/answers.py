@@ -118,7 +118,10 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     if not envelope.is_success:
         if not (data := _without_envelope(exchange, envelope)):
             raise _error(exchange, envelope, task_id)
-    elif not (data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS} or video_link(envelope.document, task_id).address):
+    elif (
+        not data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS}
+        and not video_link(envelope.document, task_id).address
+    ):
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():

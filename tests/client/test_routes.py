@@ -198,9 +198,7 @@ def expected_body(fields: Fields) -> Fields:
     model = fields["other_model"] or fields["model"]
     body = {
         "model": model,
-        "prompt": "\n".join(
-            re.split("\r\n|[\r\v\f\x85]", unicodedata.normalize("NFC", fields["prompt"]))
-        ).strip(),
+        "prompt": "\n".join(re.split("\r\n|[\r\v\f\x85]", unicodedata.normalize("NFC", fields["prompt"]))).strip(),
         "duration": fields["duration"],
     }
     if fields["resolution"] != "auto" and not oracle.ignores_resolution(model):
