@@ -209,7 +209,7 @@ class _Bringing:
         intent, option = self.completion.record.intent, self.destination.journal.store_option
         name = self.completion.attempt.name
         text = (
-            f"The video of intent {intent} was not brought in. It may be there, so nothing is sent until it is settled:"
+            f"The video of intent {intent} was not brought in. It may be there, so nothing is sent till it is settled:"
         )
         self.observer.log(f"{text}\n{how_to_resolve(intent, option, name)}", level=logging.WARNING)
 
