@@ -81,7 +81,12 @@ def is_whole_link(text: str) -> bool:
 
 def names_video(text: str) -> bool:
     """Tell whether a text can be fetched, or is at least the name of a video, as in answers that leave out the host."""
-    return is_whole_link(text) or _suffix(text) in _VIDEO
+    return is_whole_link(text) or path_is_video(text)
+
+
+def path_is_video(text: str) -> bool:
+    """Tell whether the path of a link ends as the names of videos do."""
+    return _suffix(text) in _VIDEO
 
 
 def video_link(task: Mapping[str, JsonValue], task_id: str = "") -> VideoLink:
