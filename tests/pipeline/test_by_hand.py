@@ -26,6 +26,7 @@ from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.errors import JournalError, ResolutionRefused, SubmissionUnknown
 from prefect_seedance.journal.record import Attempt, Holder, is_stand_in
 from prefect_seedance.journal.resolution import resolve_unknown
+from prefect_seedance.journal.settlement.brought_video import hold_for_video, let_go
 from prefect_seedance.journal.settlement.restoration import restore_record
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
@@ -626,6 +627,19 @@ def test_a_fault_on_the_way_says_nothing_of_the_video_so_nothing_is_sent_until_a
     else:
         assert resolve_unknown(other_process.journal, INTENT, "not_billed", attempt=name).state is State.READY
     assert content(other_process, from_file(other_process, clip)) == VIDEO
+
+
+@pytest.mark.parametrize("state", [failed_in_passing, refused, ready])
+def test_who_finds_no_video_lets_nothing_go_that_another_person_is_bringing_in(
+    state: Callable[[Vendor, Destination], None], vendor: Vendor, destination: Destination, other_process: Destination
+) -> None:
+    state(vendor, destination)
+    one = hold_for_video(destination.journal, INTENT, "")
+    hold_for_video(other_process.journal, INTENT, "")
+    let_go(destination.journal, one)
+    assert record_of(destination, INTENT).state is State.UNKNOWN
+    with pytest.raises(SubmissionUnknown):
+        submit(order_of(), vendor.account, other_process, preflight=False, max_submissions=9)
 
 
 def test_a_run_that_waits_meanwhile_uses_it_when_its_wait_ends(

@@ -57,18 +57,25 @@ def hold_for_video(journal: Journal, intent: str, name: str) -> Completion:
         JournalError: The journal cannot be used.
     """
     before: Record | None = None
+    ours = False
     for _ in range(_RACES):
         entry = read_record(journal, intent)
         attempt = _named(entry, name)
         name, record = attempt.name, entry.record
         lapsed = record.state is not entry.state
+        if record.state is State.UNKNOWN and not ours:
+            # Whoever holds it for another video may let it go. Not any longer, once it is written anew.
+            with suppress(RecordChanged):
+                journal.write(intent, entry, record, step="resolve")
+                ours = True
+            continue
         if not lapsed and record.state not in _CLAIMABLE:
             if not attempt.task_id:
                 attempt = attempt.model_copy(update={"task_id": stand_in_for(intent, attempt)})
             return Completion(record, attempt, entry if before else None, before)
         with suppress(RecordChanged):  # exactly over what was judged
             journal.write(intent, entry, changes.perhaps_billed(record, attempt.nonce, _HELD), step="resolve")
-            before = None if lapsed else record
+            before, ours = None if lapsed else record, True
     raise ResolutionRefused(intent, "The record changes all the time.", "Try again when no run is working on it.")
 
 
