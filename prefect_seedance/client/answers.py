@@ -28,16 +28,19 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.client.exchange import (
     A_PAGE,
     MAX_MESSAGE_CHARACTERS,
+    SUCCESS_CODES,
     Envelope,
     Exchange,
     amount,
+    documented_id,
     open_envelope,
     retry_after_seconds,
     task_id_of,
+    text_of,
 )
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.task.links import video_link
-from prefect_seedance.client.task.status import STATUS_FIELDS, status_of
+from prefect_seedance.client.task.status import STATUS_FIELDS, state_of, status_of
 from prefect_seedance.redaction import hide
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -115,16 +118,21 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
     if not envelope.is_success:
         if not (data := _without_envelope(exchange, envelope)):
             raise _error(exchange, envelope, task_id)
-    elif not data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS} and not video_link(envelope.document).address:
+    elif (
+        not data.keys() & {"task_id", "taskId", "id", *STATUS_FIELDS}
+        and not video_link(envelope.document, task_id).address
+    ):
         raise _unexpected(exchange, "success, but without a task", transient=True)
     answered = task_id_of(data)
     if answered and answered != task_id.strip():
         raise WrongTask(task_id, hide(answered, exchange.secret, MAX_MESSAGE_CHARACTERS), **_answer(exchange, envelope))
-    named = {**data, "task_id": task_id, "names_itself": bool(answered)}
+    is_documented = bool(documented_id(data)) and state_of(text_of(data.get("status"))) is not None
+    by_vendor = is_documented and envelope.is_vendors and envelope.code in SUCCESS_CODES
+    named = {**data, "task_id": task_id, "names_itself": bool(answered), "by_vendor": by_vendor}
     task = VideoTask.model_validate(named, context=exchange.shown)
     if task.video_url or task.rival_links:
         return task
-    beside = video_link(envelope.document)
+    beside = video_link(envelope.document, task_id)
     return task.model_copy(update={"video_url": beside.address, "rival_links": beside.rivals})
 
 

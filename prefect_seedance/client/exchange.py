@@ -44,8 +44,8 @@ SUCCESS_CODES = frozenset({"20000", "0"})
 KINDRED_SUCCESS_CODES = frozenset({"200", "success", "succeeded", "ok", "true"})
 #: How a web page in place of an answer is worded; more may follow.
 A_PAGE = "the answer is a web page"
-# What an envelope's payload is called, the vendor's own name first.
-_PAYLOADS = ("data", "result", "response", "output", "task")
+#: What an envelope's payload is called, the vendor's own name first.
+PAYLOADS = ("data", "result", "response", "output", "task")
 # Some servers label what nobody labelled as plain text. A page is none of the vendor's answers, whatever is in it.
 _JSON_TYPES = frozenset({"application/json", "text/json", "text/plain"})
 
@@ -203,7 +203,7 @@ class Envelope:
         """What the answer says about a task: its payload, also where that lies deeper or is not wrapped; else empty."""
         if found := _task_in(self.document):
             return found
-        return self.document if _documented_id(self.document) else _alone(self.data)
+        return self.document if documented_id(self.document) else _alone(self.data)
 
     @property
     def task_id(self) -> str:
@@ -227,10 +227,11 @@ def task_id_of(data: Mapping[str, JsonValue]) -> str:
     The vendor's own command line reads both. Where both stand there the documented one is meant: the other may be that
     of a row in somebody's table. 0 is what some servers write for no task.
     """
-    return _documented_id(data) or _id_in(data, "id")
+    return documented_id(data) or _id_in(data, "id")
 
 
-def _documented_id(data: Mapping[str, JsonValue]) -> str:
+def documented_id(data: Mapping[str, JsonValue]) -> str:
+    """Read ``task_id``, also as it is written in Java; "" if there is none."""
     return _id_in(data, "task_id") or _id_in(data, "taskId")
 
 
@@ -249,13 +250,19 @@ def _task_in(document: Mapping[str, JsonValue], levels: int = 2) -> Mapping[str,
     """Find the payload that names a task, with what stands round it filled in; empty if none does.
 
     An ``id`` alone is that of a task only in ``task``, or in the envelope's own ``data``: elsewhere it may be a file's.
+    A number there gives way to a task further in, since it may be that of a row in somebody's table.
     """
-    for name in _PAYLOADS:
+    for name in PAYLOADS:
         inside = _alone(document.get(name))
-        if _documented_id(inside) or (_id_in(inside, "id") and (name == "task" or (name == "data" and levels == 2))):
+        may_be_row = not isinstance(inside.get("id"), str)
+        has_id = bool(_id_in(inside, "id")) and (name == "task" or (name == "data" and levels == 2))
+        if documented_id(inside) or (has_id and not may_be_row):
             return inside
         if levels and (deeper := _task_in(inside, levels - 1)):
-            return {**deeper, **{field: value for field, value in inside.items() if value is not None}}
+            outer = {field: value for field, value in inside.items() if value is not None}
+            return {**deeper, **outer, "id": deeper.get("id")} if has_id else {**deeper, **outer}
+        if has_id:
+            return inside
     return {}
 
 
@@ -364,7 +371,7 @@ def open_envelope(exchange: Exchange) -> Envelope:
     is_vendors = bool(code) and isinstance(document.get("msg"), str) and _is_json(exchange.headers)
     agreed = exchange.status_code is None or 200 <= exchange.status_code < 300
     is_success = code in SUCCESS_CODES or (agreed and _is_kindred_success(document, code))
-    payload = next((found for name in _PAYLOADS if (found := document.get(name)) is not None), None)
+    payload = next((found for name in PAYLOADS if (found := document.get(name)) is not None), None)
     certain = is_vendors or exchange.status_code == 402
     lacks_money = is_money_code(named) or is_money_code(code) or (certain and is_about_money(message))
     lacks_money = lacks_money and not is_success and _is_json(exchange.headers)

@@ -81,6 +81,12 @@ _MONEY_WORDS = (
     r"|(balance|quota|credits?|funds|coins?) (is |are )?(not enough|insufficient|used up)\b"
     r"|not enough (balance|quota|credits?|funds|(jimi)?coins?)\b)"
 )
+# What follows where it is no refusal but a warning beside one ("less than 100 left"), or where a task is told of.
+_ONLY_A_WARNING = (
+    r"\A\s*[\d一二三四五六七八九十百千]|提醒|预警|警告|warning|reminder|notice"
+    r"|已(经)?(提交|创建|接受|受理|入队|排队)|(提交|创建|受理)成功"
+    r"|(?<!not )(?<!not been )(?<!not be )\b(submitted|created|accepted|queued|started)\b"
+)
 
 
 def is_money_code(code: str) -> bool:
@@ -94,10 +100,12 @@ def is_money_code(code: str) -> bool:
 
 
 def is_about_money(message: str) -> bool:
-    """Tell whether a message begins by saying that there is too little money.
+    """Tell whether a message begins by saying that there is too little money, and says nothing of a task all the same.
 
     Example:
         >>> [is_about_money(text) for text in ("用户额度不足, 剩余额度: 0", "Not safe: a shop sign that says 余额不足")]
         [True, False]
     """
-    return re.match(_MONEY_WORDS, message, re.IGNORECASE) is not None  # compiled when first needed
+    # Compiled when first needed: this module is imported with the flow.
+    found = re.match(_MONEY_WORDS, message, re.IGNORECASE)
+    return found is not None and re.search(_ONLY_A_WARNING, message[found.end() :], re.IGNORECASE) is None

@@ -103,6 +103,8 @@ class VideoTask(_Answer):
         error_message: The vendor's words on a failure.
         cost: JimiCoin, None if not answered.
         names_itself: Whether the answer named the task. Without that `task_id` is the one that was asked for.
+        by_vendor: Whether all of it is as the vendor documents it: the envelope, the id, the place of the status. Only
+            then may a failure lead to another payment by itself.
     """
 
     task_id: Identifier = ""
@@ -116,6 +118,7 @@ class VideoTask(_Answer):
     error_message: Text = ""
     cost: Price = None
     names_itself: Flag = True
+    by_vendor: Flag = True
 
     @model_validator(mode="before")
     @classmethod

@@ -44,8 +44,13 @@ SERVER_ERROR_CODE = "-1"
 REFUSING_STATUSES = frozenset({400, 401, 404, 405, 413, 414, 415, 422})
 # All of 4xx but the two that are about time, not about the request: it may have been carried out.
 CERTAIN_STATUSES = frozenset({200, *range(400, 500)}) - {408, 499}
-# A task id anywhere in what came back, even in half a JSON, in any of the spellings that clients have met.
-_NAMES_A_TASK = re.compile(rb'"task_?id"\s*:\s*("\s*(?!0")[^"\s]|[1-9])|"id"\s*:\s*"(?:videos|vid)_', re.IGNORECASE)
+# A task id anywhere in what came back, even in half a JSON or in a JSON text within it, in any of the spellings that
+# clients have met; and the vendor's own ids, which also stand in messages. Behind a slash it may be an input's.
+_NAMES_A_TASK = re.compile(
+    rb'(?:(?<!\\)"|[{,]\s*\\+")(?:task|video|job|generation|prediction)_?id\\*"\s*:\s*(?:\\*"\s*(?!0\\*")[^"\\\s]|[1-9])'
+    rb'|"id\\*"\s*:\s*\\*"(?:videos|vid)_|(?<![/\w])videos_[0-9a-f]{32}(?![\w.])',
+    re.IGNORECASE,
+)
 # The success of an answer that was cut before its task id.
 _BEGINS_AS_SUCCESS = re.compile(rb'\s*\{\s*"code"\s*:\s*(?:"\s*)?(?:20000|0)\s*[",}]')
 

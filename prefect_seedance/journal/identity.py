@@ -22,6 +22,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
+from prefect_seedance.client.task.links import path_is_video
 from prefect_seedance.journal.media_identity import MediaIdentity, media_identity, shown_address
 from prefect_seedance.redaction import without_signatures
 
@@ -209,6 +210,26 @@ def shown(asked: Mapping[str, JsonValue], ignored_parameters: Collection[str] = 
             case _:
                 written[field] = without_signatures(value) if isinstance(value, str) else value
     return written
+
+
+def is_input(link: str, asked: Mapping[str, JsonValue]) -> bool:
+    """Tell whether a link is to one of the files that a request names: an answer may repeat these, and means no result.
+
+    Where the path names no file, only a signature may tell one from another: then it is not taken for the same.
+
+    Args:
+        link: As answered.
+        asked: The canonical request, also as a record says it.
+
+    Example:
+        >>> is_input("https://a.example.com/b.mp4?sign=1", {"reference_videos": ["https://a.example.com/b.mp4"]})
+        True
+    """
+    if not path_is_video(link):
+        return False
+    media = [asked.get(field) for field, row in PROJECTION.items() if row.kind.startswith("media")]
+    addresses = [address for value in media for address in (value if isinstance(value, list) else [value])]
+    return shown_address(link) in {shown_address(address) for address in addresses if isinstance(address, str)}
 
 
 def intent_of(

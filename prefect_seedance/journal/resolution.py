@@ -236,6 +236,8 @@ def _target(entry: Entry, resolution: Settlement, name: str) -> Attempt | None:
         return named  # called not billed by mistake
     if _is_settled(entry):
         raise _not_unknown(entry)
+    if _is_held(record) and resolution != "attach":
+        return named
     if not named.is_unsettled:
         became = "not billed" if cleared else f"{named.outcome}{f', task {named.task_id}' if named.task_id else ''}"
         raise refused_for_another(record, state, f"Attempt {named.name} is settled already ({became}).")
@@ -292,7 +294,14 @@ def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journa
     return _marked(record, target.number, {"resolved_by": by or "a person"})
 
 
+def _is_held(record: Record) -> bool:
+    """Tell whether it is unknown only since a person said that a task which the vendor failed has a video."""
+    return record.state is State.UNKNOWN and not record.unsettled()
+
+
 def _not_billed(record: Record, target: Attempt, by: str) -> Record:
+    if _is_held(record) and target.failure:  # then the vendor's verdict stands again
+        return record.model_copy(update={"state": State.FAILED, "current": target.number, "holder": None})
     marks = {"outcome": "not_billed", "resolved_by": by or "a person"}
     record = _marked(record, target.number, marks)
     if record.unsettled():

@@ -11,6 +11,7 @@ person can overrule; what is another video than the one that is there is not tak
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,6 +24,7 @@ from pydantic import JsonValue
 from prefect_seedance.asides import http_lines_are_asides
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
+from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import ResolutionRefused
 from prefect_seedance.journal.media_identity import shown_address
 from prefect_seedance.journal.record import Run, Stored, is_stand_in
@@ -46,7 +48,7 @@ from prefect_seedance.pipeline.deliver import (
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.storage.errors import Conflict, KeyTaken, Missing, SourceError
+from prefect_seedance.storage.errors import Conflict, ForbiddenSource, KeyTaken, Missing, NotAVideo, SourceError
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
 from prefect_seedance.storage.relay.local_file import FileSource
@@ -150,8 +152,14 @@ class _Bringing:
         reached("relay.before")
         try:
             relayed = self._relayed(key, despite_evidence)
-        except Exception:
+        except _LinkRefused:
+            self._held()
+            raise
+        except (ResolutionRefused, NotAVideo, ForbiddenSource):
             let_go(destination.journal, self.completion)
+            raise
+        except Exception:
+            self._held()
             raise
         reached("relay.after")
         stored = describe(VideoTask(task_id=task_id), record, attempt, relayed, destination)
@@ -191,6 +199,7 @@ class _Bringing:
                 cancelled=self.cancelled,
                 ours=record.stored is not None and record.stored.key == key,
                 compared=True,
+                any_structure=despite_evidence,
             )
         except KeyTaken as taken:
             raise KeyTaken(taken.uri, taken.reason, _OTHER_VIDEO) from taken
@@ -198,6 +207,17 @@ class _Bringing:
             reason = "The video is not whole: by its structure it ends in the middle, or has no index."
             fix = "Save it once more. If it plays to its end: set despite_evidence (on the command line: --yes)."
             raise ResolutionRefused(record.intent, reason, fix) from None
+
+    def _held(self) -> None:
+        """Tell that a record which was held for the video stays so: what failed says nothing against the video."""
+        if self.completion.held is None:
+            return
+        intent, option = self.completion.record.intent, self.destination.journal.store_option
+        name = self.completion.attempt.name
+        text = (
+            f"The video of intent {intent} was not brought in. It may be there, so nothing is sent till it is settled:"
+        )
+        self.observer.log(f"{text}\n{how_to_resolve(intent, option, name)}", level=logging.WARNING)
 
     def _submissions(self) -> int:
         """Count the submissions, with the attempt, which is one from now on."""
@@ -213,6 +233,10 @@ class _Bringing:
         if (had.key, had.sha256, had.etag) != (stored.key, stored.sha256, stored.etag):
             return None
         return StoredVideo.model_validate(had.model_dump())
+
+
+class _LinkRefused(ResolutionRefused):
+    """A link that once was: the video is perhaps there, and only this way to it is not."""
 
 
 class _NotWhole(Exception):
@@ -274,7 +298,7 @@ def _link(link: str, refused: bool, intent: str) -> str:
     """Return the link; there is no other, as only a person can get one."""
     if refused:
         fix = f"Copy a fresh link in the vendor's console. {_SAVE_IT}"
-        raise ResolutionRefused(intent, "The media host refuses the link; it may have expired.", fix)
+        raise _LinkRefused(intent, "The media host refuses the link; it may have expired.", fix)
     return link
 
 

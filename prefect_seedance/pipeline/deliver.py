@@ -28,7 +28,7 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.changes import key_of
 from prefect_seedance.journal.confirmed_store import Patience
-from prefect_seedance.journal.identity import Identity, shown
+from prefect_seedance.journal.identity import Identity, is_input, shown
 from prefect_seedance.journal.record import Attempt, Entry, Record, Run, Stored, is_stand_in
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
@@ -143,7 +143,9 @@ class _Handover:
         key = key_for(self.destination, record, attempt, self.submitted["run_name"])
         reached("relay.before")
         relayed = relay(
-            MediaSource(lambda refresh: self._link(task_id, refresh), policy=self.destination.media_for(self.account)),
+            MediaSource(
+                lambda refresh: self._link(record, task_id, refresh), policy=self.destination.media_for(self.account)
+            ),
             store,
             key,
             metadata=metadata_of(record, task_id),
@@ -175,11 +177,12 @@ class _Handover:
     def _warn(self, message: str) -> None:
         self.observer.log(message, level=logging.WARNING)
 
-    def _link(self, task_id: str, refresh: bool) -> str:
+    def _link(self, record: Record, task_id: str, refresh: bool) -> str:
         if self.completed.video_url and self.completed.task_id == task_id and not refresh:
             return self.completed.video_url
         with self.account.client(sleep=self._pause) as client:
-            return client.get_video(task_id).video_url
+            link = client.get_video(task_id).video_url
+        return "" if is_input(link, record.request) else link
 
     def _pause(self, seconds: float) -> None:
         if self.cancelled.wait(seconds):

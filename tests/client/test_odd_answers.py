@@ -280,6 +280,70 @@ def test_what_is_no_result_is_not_taken_for_the_video(fields: dict[str, Any]) ->
     assert not task.video_url.startswith("http") and task.rival_links == ()
 
 
+OTHER: dict[str, Any] = {"task_id": "videos_2", "status": "completed", "video_url": "https://a.example.com/other.mp4"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [OTHER, {"task_id": "videos_1", "status": "processing"}],
+        [OTHER, {"id": "videos_1", "status": "processing"}],
+        {"items": [OTHER, {"task_id": "videos_1", "status": "processing"}]},
+        {"items": [{"id": "videos_2", "url": LINK}, {"id": "videos_1"}]},
+        {"list": [OTHER]},
+        {"tasks": {"videos_2": OTHER}},
+    ],
+    ids=repr,
+)
+def test_the_video_of_another_task_in_a_list_is_not_taken(data: object) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        asked({**DOCUMENT, "data": data})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"related": [{"url": LINK}]},
+        {"history": [{"id": "videos_2", "url": LINK}]},
+        {"next": OTHER},
+        {"queue": [OTHER, {**OTHER, "task_id": "videos_3"}]},
+        {"examples": {"video": LINK}},
+        {"ad": {"video": LINK}},
+    ],
+    ids=repr,
+)
+def test_a_video_beside_the_task_that_is_not_its_own_is_not_taken(fields: dict[str, Any]) -> None:
+    task = asked({**DOCUMENT, "data": {**TASK, "result": None, **fields}})
+    assert (task.video_url, task.rival_links) == ("", ())
+    task = asked({**DOCUMENT, "data": {**TASK, "result": None}, **fields})
+    assert (task.video_url, task.rival_links) == ("", ())
+
+
+def test_of_a_list_of_tasks_the_link_of_the_one_that_was_asked_for_is_taken() -> None:
+    mine = {"task_id": "videos_1", "status": "completed", "video_url": LINK}
+    assert asked({**DOCUMENT, "data": [OTHER, mine]}).video_url == LINK
+    # What a service behind calls the task is its own affair.
+    assert asked({**DOCUMENT, "data": {**TASK, "result": None, "data": {**OTHER, "video_url": LINK}}}).video_url == LINK
+
+
+@pytest.mark.parametrize(
+    ("document", "by_vendor"),
+    [
+        ({**DOCUMENT, "data": {"task_id": "videos_1", "status": "failed"}}, True),
+        ({**DOCUMENT, "code": "0", "data": {"task_id": "videos_1", "status": "canceled"}}, True),
+        ({"task_id": "videos_1", "status": "failed"}, False),
+        ({"code": "success", "data": {"task_id": "videos_1", "status": "failed"}}, False),
+        ({**DOCUMENT, "data": {"status": "failed"}}, False),
+        ({**DOCUMENT, "data": {"task_id": "videos_1", "progress": 3, "result": {"status": "failed"}}}, False),
+        ({**DOCUMENT, "data": {"task_id": "videos_1", "status": 200, "state": "failed"}}, False),
+    ],
+    ids=repr,
+)
+def test_whose_word_a_failure_is_is_known(document: object, by_vendor: bool) -> None:
+    task = asked(document)
+    assert task.state in ("failed", "canceled") and task.by_vendor is by_vendor
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

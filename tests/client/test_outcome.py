@@ -81,6 +81,34 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
     "HTTP 404 with a task in another spelling": (answered(404, {"data": {"taskId": "videos_1"}}), Unknown),
     "HTTP 429 with a task": (answered(429, {"data": {"task_id": "videos_1"}}), Unknown),
     "HTTP 400 that asks for a task id": (answered(400, {"error": {"message": 'no "task_id": "x"'}}), Refused),
+    "HTTP 400 that repeats what came from behind it": (
+        answered(400, {"error": {"message": f"bad body: {json.dumps(envelope(20000, TASK))}"}}),
+        Unknown,
+    ),
+    "refusal with a task in a text": (answered(200, envelope(20002, json.dumps({"task_id": "videos_1"}))), Unknown),
+    "refusal that names an earlier task": (
+        answered(200, envelope(20002, msg=f"duplicate of videos_{'0f' * 16}")),
+        Unknown,
+    ),
+    "refusal of an input that was a result": (
+        answered(200, envelope(20002, msg=f"not a video: https://a.example.com/videos_{'0f' * 16}.mp4")),
+        Refused,
+    ),
+    "HTTP 400 with the id of a job": (answered(400, {"error": {"message": "slow"}, "job_id": "j1"}), Unknown),
+    "no money in new-api's code, but a video": (
+        answered(403, {"error": {"code": "insufficient_user_quota"}, "data": {"video_id": "v"}}),
+        Unknown,
+    ),
+    "little money, and a task that was made": (answered(200, envelope(50007, msg="余额不足预警：任务已提交")), Unknown),
+    "little money, in figures": (answered(200, envelope(50007, msg="您的余额不足100元，请及时充值")), Unknown),
+    "little money, and a task, in English": (
+        answered(200, envelope(50007, msg="Insufficient balance for another one; the task was created")),
+        Unknown,
+    ),
+    "no money, and so no task": (
+        answered(200, envelope(50007, msg="Insufficient balance, the task was not created")),
+        Refused,
+    ),
     "HTTP 400 with no task": (answered(400, {"task_id": None, "message": "bad"}), Refused),
     "HTTP 400 with a task that has no envelope": (answered(400, {"id": "videos_1", "status": "queued"}), Unknown),
     "HTTP 400 with half a success": (answered(400, b'{"code": 20000, "msg": "ok", "da'), Unknown),
@@ -222,6 +250,12 @@ CASES: dict[str, tuple[Exchange, type[Outcome]]] = {
 @pytest.mark.parametrize(("exchange", "expected"), CASES.values(), ids=CASES.keys())
 def test_an_answer_to_a_create_has_one_meaning(exchange: Exchange, expected: type[Outcome]) -> None:
     assert type(read_submission(exchange)) is expected
+
+
+def test_the_number_of_a_row_is_not_taken_for_the_id_of_the_task_in_it() -> None:
+    for data, named in (({"id": 17, "task": TASK}, TASK["task_id"]), ({"id": 17, "task": {"name": "x"}}, "17")):
+        outcome = read_submission(answered(200, envelope(0, data)))
+        assert isinstance(outcome, Accepted) and outcome.task_id == named
 
 
 def test_an_accepted_task_keeps_what_was_answered() -> None:

@@ -87,9 +87,17 @@ def test_every_field_makes_another_intent(field: str) -> None:
     assert first != second
 
 
-@pytest.mark.parametrize("end", ["\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"], ids=ascii)
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\v", "\f", "\x85"], ids=ascii)
 def test_how_the_lines_of_a_prompt_end_makes_no_other_intent(end: str) -> None:
     assert intent(prompt=f"one{end}two{end}") == intent(prompt="one\ntwo") != intent(prompt="one two")
+
+
+def test_what_could_be_asked_for_before_line_ends_counted_as_one_keeps_its_intent() -> None:
+    # As the versions computed it that knew no line ends: an upgrade buys nothing again.
+    assert intent(prompt="one\u2028two") == "7be36359685e4459bb169d0e327581ba"
+    assert intent(prompt="one\u2029two", take="a\u2028b") == "f754620a2722fdc1890f921e78b3e211"
+    request = VideoRequest(prompt="x")
+    assert intent_of(request, scope=named_scope("a\r\nb"), account="c\x85d") == "81270f1bf60efad40836bd0c84aa1fb4"
 
 
 def test_scope_and_account_make_another_intent() -> None:

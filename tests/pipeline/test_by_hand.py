@@ -27,6 +27,7 @@ from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.errors import JournalError, ResolutionRefused, SubmissionUnknown
 from prefect_seedance.journal.record import Attempt, Holder, is_stand_in
 from prefect_seedance.journal.resolution import resolve_unknown
+from prefect_seedance.journal.settlement.brought_video import hold_for_video, let_go
 from prefect_seedance.journal.settlement.restoration import restore_record
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
@@ -38,7 +39,7 @@ from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
-from prefect_seedance.storage.errors import ForbiddenSource, KeyTaken, NotAVideo, SourceError
+from prefect_seedance.storage.errors import ForbiddenSource, KeyTaken, NotAVideo, SourceError, StoreUnavailable
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.pipeline.counter import CREATE, QUERY, Rule, envelope
 from tests.pipeline.harness import Followed, Vendor, delete_record, destination_in, order_of, record_of
@@ -88,6 +89,11 @@ def completed(vendor: Vendor, destination: Destination) -> None:
 def failed(vendor: Vendor, destination: Destination) -> None:
     task = vendor.bought(destination)["task_id"]
     destination.journal.record_failed(INTENT, task, "moderation", "TRADEMARK")
+
+
+def failed_in_passing(vendor: Vendor, destination: Destination) -> None:
+    task = vendor.bought(destination)["task_id"]
+    destination.journal.record_failed(INTENT, task, "transient", "PROVIDER_TIMEOUT")
 
 
 def lost(vendor: Vendor, destination: Destination) -> None:
@@ -551,6 +557,91 @@ def test_while_a_video_is_brought_in_no_run_pays_for_another(
     from_file(destination, clip)
     assert heard == ["relay.before"]
     assert vendor.counter.count(CREATE) == created
+
+
+@pytest.mark.parametrize("state", [failed_in_passing, refused, ready])
+def test_while_a_video_is_brought_in_no_run_with_submissions_left_pays_for_another(
+    state: Callable[[Vendor, Destination], None],
+    vendor: Vendor,
+    destination: Destination,
+    other_process: Destination,
+    clip: str,
+    listen: Callable[[Callable[[str], None]], None],
+) -> None:
+    state(vendor, destination)
+    heard: list[str] = []
+
+    def at(point: str) -> None:
+        if point == "relay.before":
+            with pytest.raises(SubmissionUnknown):
+                submit(order_of(), vendor.account, other_process, preflight=False, max_submissions=9)
+            heard.append(point)
+
+    listen(at)
+    created = vendor.counter.count(CREATE)
+    stored = from_file(destination, clip)
+    assert (heard, vendor.counter.count(CREATE)) == (["relay.before"], created)
+    record = record_of(destination, INTENT)
+    assert (record.state, record.task_id, record.submissions) == (State.STORED, stored.task_id, 1)
+
+
+def test_a_failure_stands_again_once_there_turns_out_to_be_no_video(
+    vendor: Vendor, destination: Destination, media: MediaServer
+) -> None:
+    failed(vendor, destination)
+    before = record_of(destination, INTENT)
+    media.content = b"<html>sign in</html>"
+    with pytest.raises(NotAVideo):
+        from_link(destination, f"{media.url}/a.mp4")
+    after = record_of(destination, INTENT)
+    assert (after.state, after.attempts, after.current) == (State.FAILED, before.attempts, before.current)
+
+
+@pytest.mark.parametrize("state", [failed_in_passing, refused, ready])
+def test_a_fault_on_the_way_says_nothing_of_the_video_so_nothing_is_sent_until_a_person_has_settled_it(
+    state: Callable[[Vendor, Destination], None],
+    vendor: Vendor,
+    destination: Destination,
+    other_process: Destination,
+    clip: str,
+    listen: Callable[[Callable[[str], None]], None],
+) -> None:
+    state(vendor, destination)
+    (name,) = (each.name for each in record_of(destination, INTENT).attempts)
+
+    def breaks(point: str) -> None:
+        if point == "commit.before":
+            raise OSError("the disk is gone")
+
+    listen(breaks)
+    followed = Followed()
+    with pytest.raises(StoreUnavailable, match="gone"):
+        from_file(destination, clip, observer=followed.observer)
+    listen(lambda point: None)
+    assert "so nothing is sent" in followed.warnings()[0] and f"--attempt {name}" in followed.warnings()[0]
+    billed = vendor.billed()
+    with pytest.raises(SubmissionUnknown, match=rf"--attempt {name}"):
+        submit(order_of(), vendor.account, other_process, preflight=False, max_submissions=9)
+    assert vendor.billed() == billed
+    if state is failed_in_passing:
+        entry = resolve_unknown(other_process.journal, INTENT, "not_billed", attempt=name)
+        assert (entry.state, entry.record.submissions) == (State.FAILED, 1), "the vendor's verdict stands again"
+    else:
+        assert resolve_unknown(other_process.journal, INTENT, "not_billed", attempt=name).state is State.READY
+    assert content(other_process, from_file(other_process, clip)) == VIDEO
+
+
+@pytest.mark.parametrize("state", [failed_in_passing, refused, ready])
+def test_who_finds_no_video_lets_nothing_go_that_another_person_is_bringing_in(
+    state: Callable[[Vendor, Destination], None], vendor: Vendor, destination: Destination, other_process: Destination
+) -> None:
+    state(vendor, destination)
+    one = hold_for_video(destination.journal, INTENT, "")
+    hold_for_video(other_process.journal, INTENT, "")
+    let_go(destination.journal, one)
+    assert record_of(destination, INTENT).state is State.UNKNOWN
+    with pytest.raises(SubmissionUnknown):
+        submit(order_of(), vendor.account, other_process, preflight=False, max_submissions=9)
 
 
 def test_a_run_that_waits_meanwhile_uses_it_when_its_wait_ends(

@@ -90,6 +90,26 @@ def test_several_links_are_told_where_none_is_the_documented_one() -> None:
     assert "1f0c" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"video_url": "https://example.com/a"},
+        {"video_url": "seedance/mini-sp/video/a.mp4"},
+        {"rival_links": ["https://example.com/a.mp4", "https://example.com/b.mp4"]},
+        {"by_vendor": False},
+    ],
+    ids=repr,
+)
+def test_a_failure_that_may_be_none_is_no_reason_to_pay_again(fields: dict[str, object]) -> None:
+    words = "s3 upload failed: connection reset"
+    with pytest.raises(errors.VideoFailed, match="connection reset") as caught:
+        after_answer(answer("failed", error_message=words, **fields), Tolerated(), 10, ADVICE)
+    assert caught.value.failure not in WORTH_RESUBMITTING
+    with pytest.raises(errors.VideoFailed) as caught:
+        after_answer(answer("failed", error_message=words), Tolerated(), 10, ADVICE)
+    assert caught.value.failure in WORTH_RESUBMITTING
+
+
 def test_a_canceled_task_is_a_failed_one() -> None:
     with pytest.raises(errors.VideoFailed, match="canceled"):
         after_answer(answer("cancelled"), Tolerated(), 10, ADVICE)

@@ -13,6 +13,7 @@ import pytest
 
 from prefect_seedance.client.errors import TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.changes import STORING_SECONDS
 from prefect_seedance.journal.errors import SubmissionsUsedUp
 from prefect_seedance.journal.states import State
@@ -20,6 +21,7 @@ from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import WaitStopped
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.submit import submit
 from prefect_seedance.pipeline.watch import polling, watcher
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.pipeline.watch.watcher import Watcher, open_watcher, watch
@@ -480,6 +482,22 @@ async def test_a_video_whose_link_is_elsewhere_comes_into_the_store(
     completed = await watch(bought, vendor.account, destination, limit_seconds=SLOWEST_SECONDS)
     await asyncio.to_thread(deliver, completed, bought, vendor.account, destination)
     assert record_of(destination, bought["intent"]).state is State.STORED
+
+
+async def test_a_file_of_the_request_that_an_answer_repeats_is_not_taken_for_the_video(
+    vendor: Vendor, destination: Destination
+) -> None:
+    own = "https://a.example.com/own.mp4"
+    request = VideoRequest(
+        prompt="A paper boat", model="seedance2.0-mini-video", reference_videos=[f"{own}?Signature=1f0c"]
+    )
+    pointer = await asyncio.to_thread(submit, order_of(request), vendor.account, destination, preflight=False)
+    vendor.simulator.elapse(3600)
+    link = vendor.task(pointer["task_id"]).video_url
+    answers = iter([{"videos": [f"{own}?Signature=2a1d"]}, {"result": {"video_url": own}}])
+    vendor.counter.answer(QUERY, lambda: envelope({"status": "completed", **next(answers, {"url": link})}))
+    completed = await watch(pointer, vendor.account, destination, limit_seconds=SLOWEST_SECONDS)
+    assert completed.video_url == link
 
 
 @pytest.mark.parametrize("status", ["FAILURE", "expired", "rejected"])

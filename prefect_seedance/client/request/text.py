@@ -13,20 +13,31 @@ _AROUND = (
 )
 #: Control characters that a prompt may have: tabs, and the ends of lines, which are brought into one form.
 IN_A_PROMPT = "\t\n\v\f\r\x85"
-#: How a line ends in the text boxes of Windows, in spreadsheets, word processors and web forms.
-_LINE_END = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+#: How a line ends in the text boxes of Windows, in spreadsheets, word processors and web forms. Not the separators
+#: U+2028 and U+2029: prompts with them were sent, and are in intents, before line ends were brought into one form.
+_LINE_END = re.compile("\r\n|[\r\v\f\x85]")
 
 
 def canonical_text(text: str) -> str:
-    r"""Bring a text into the form in which it is sent and compared.
+    r"""Bring a text into the form in which it is compared: composed (NFC), with nothing blank around it.
 
-    It is composed (NFC), its lines end in LF, and nothing blank is around it.
+    Labels and scopes are hashed in this form, so it is as frozen as the intents are.
 
     Example:
-        >>> canonical_text("\ufeff Cafe\u0301\r\nat noon\n") == "Caf\xe9\nat noon"
+        >>> canonical_text("\ufeff Cafe\u0301\n") == "Caf\xe9"
         True
     """
-    return _LINE_END.sub("\n", unicodedata.normalize("NFC", text)).strip(_AROUND)
+    return unicodedata.normalize("NFC", text).strip(_AROUND)
+
+
+def canonical_lines(text: str) -> str:
+    r"""Bring a text of a request into the form in which it is sent and compared: canonical, each line ended by LF.
+
+    Example:
+        >>> canonical_lines("\ufeff Cafe\u0301\r\nat noon\n") == "Caf\xe9\nat noon"
+        True
+    """
+    return _LINE_END.sub("\n", canonical_text(text))
 
 
 #: The control characters that people know by a name: what is met in texts that were copied out of files.

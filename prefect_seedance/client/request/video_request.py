@@ -8,6 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from prefect_seedance.client.request import form
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.fields import RequestFields
+from prefect_seedance.client.request.text import canonical_lines
 from prefect_seedance.client.request.text import canonical_text as canonical_text
 
 
@@ -40,7 +41,7 @@ class VideoRequest(RequestFields):
     @classmethod
     def _clean(cls, value: str) -> str:
         # What is nothing but blanks stays, to be refused: cleared, it would choose the listed model.
-        return canonical_text(value) or value
+        return canonical_lines(value) or value
 
     @model_validator(mode="wrap")
     @classmethod

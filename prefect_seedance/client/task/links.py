@@ -2,7 +2,8 @@
 
 Other gateways put it elsewhere (``data.url``, ``result_url``, ``content.video_url``, ``videos[0].url``, a JSON text in
 ``resultJson``). It is taken from there when no other link could be meant. Pictures are not, and neither is what repeats
-the request: taking a reference for the video would store the user's own file as the result.
+the request, or is about another task: taking a reference for the video would store the user's own file as the result,
+and a list of tasks somebody else's.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import JsonValue
 
-from prefect_seedance.client.exchange import text_of
+from prefect_seedance.client.exchange import PAYLOADS, documented_id, task_id_of, text_of
 from prefect_seedance.redaction import clean_address, clean_text, without_signatures
 
 #: What is left out wherever it stands: pictures, sounds, what was asked for, and what is not finished.
 _NOT_THE_RESULT = re.compile(
     "image|img|poster|cover|thumb|preview|frame|snapshot|picture|photo|avatar|audio|music|subtitle|input|request|param"
     "|reference|prompt|(?<!re)source|callback|webhook|notify|origin|rivallinks"
+    "|related|recommend|similar|history|previous|parent|example|sample|demo|template|tutorial|banner|advert|promot"
+    "|^(ads?|help|docs?|logo|user|author|others?)$"
 )
 _OTHER_KINDS = frozenset({"image", "imageurl", "audio", "audiourl", "text"})
 #: Names of fields whose link may be one to a video although its path does not say so.
@@ -76,8 +79,22 @@ def is_whole_link(text: str) -> bool:
     return text.startswith(("https://", "http://"))
 
 
-def video_link(task: Mapping[str, JsonValue]) -> VideoLink:
+def names_video(text: str) -> bool:
+    """Tell whether a text can be fetched, or is at least the name of a video, as in answers that leave out the host."""
+    return is_whole_link(text) or path_is_video(text)
+
+
+def path_is_video(text: str) -> bool:
+    """Tell whether the path of a link ends as the names of videos do."""
+    return _suffix(text) in _VIDEO
+
+
+def video_link(task: Mapping[str, JsonValue], task_id: str = "") -> VideoLink:
     """Find the link to the video in what an answer says about a task.
+
+    Args:
+        task: What the answer says.
+        task_id: The task's id, so that no link of another is taken; "" for the id that the answer has at its top.
 
     Example:
         >>> video_link({"content": {"video_url": "https://a.example.com/1", "last_frame_url": "https://a.example.com/2"}})
@@ -85,13 +102,14 @@ def video_link(task: Mapping[str, JsonValue]) -> VideoLink:
         >>> video_link({"videos": ["https://a.example.com/1.mp4?sign=1", "https://a.example.com/2.mp4?sign=2"]}).rivals
         ('https://a.example.com/1.mp4', 'https://a.example.com/2.mp4')
     """
+    own = task_id or documented_id(task)
     result = _opened(task.get("result"))
     places = (result.get("video_url") if isinstance(result, dict) else None, task.get("video_url"))
     for documented in places:
-        given = {link for _, link in _links("video_url", documented, 3)}
+        given = {link for _, link in _links("video_url", documented, own, 3)}
         if len(given) == 1:
             return VideoLink(given.pop())
-    found = [(_certainty(name, link), link) for name, value in _parts(task) for name, link in _links(name, value)]
+    found = [(_certainty(name, link), link) for name, value in _parts(task) for name, link in _links(name, value, own)]
     best = max((certainty for certainty, _ in found), default=0)
     meant = {_identity(link): link for certainty, link in reversed(found) if certainty == best > 0}
     links = [*meant.values()]
@@ -100,8 +118,8 @@ def video_link(task: Mapping[str, JsonValue]) -> VideoLink:
     return VideoLink("", tuple(sorted(clean_text(without_signatures(link)) for link in links)[:_MOST_RIVALS]))
 
 
-def _links(name: str, value: JsonValue, levels: int = _MOST_LEVELS) -> Iterator[tuple[str, str]]:
-    """List the links in a value, each with the name of the field that it stands in."""
+def _links(name: str, value: JsonValue, own: str, levels: int = _MOST_LEVELS) -> Iterator[tuple[str, str]]:
+    """List the links in a value that are not of another task, each with the name of the field that it stands in."""
     if is_whole_link(link := as_link(value)):
         yield name, link
         return
@@ -109,11 +127,26 @@ def _links(name: str, value: JsonValue, levels: int = _MOST_LEVELS) -> Iterator[
     if not levels:
         return
     if isinstance(value, list):
-        for each in value:
-            yield from _links(name, each, levels - 1)
-    elif isinstance(value, dict):
+        for each in _of_task(value, own):
+            yield from _links(name, each, own, levels - 1)
+    elif isinstance(value, dict) and not _is_of_another(name, value, own):
         for inner, each in _parts(value):
-            yield from _links(inner, each, levels - 1)
+            yield from _links(inner, each, own, levels - 1)
+
+
+def _of_task(entries: list[JsonValue], own: str) -> list[JsonValue]:
+    """Return the entries of a list that are about a task: of a list of tasks, that which names it, or none."""
+    if len(entries) < 2 or not own:
+        return entries
+    named = [(task_id_of(each) if isinstance(each, dict) else "", each) for each in entries]
+    if any(found == own for found, _ in named):
+        return [each for found, each in named if found == own]
+    return [each for each in entries if not (isinstance(each, dict) and documented_id(each))]
+
+
+def _is_of_another(name: str, value: Mapping[str, JsonValue], own: str) -> bool:
+    """Tell whether an object is about another task. In a payload it is the same, as a service behind calls it."""
+    return bool(own) and name not in PAYLOADS and documented_id(value) not in ("", own)
 
 
 def _parts(value: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:

@@ -4,8 +4,9 @@ A person may have the video of any attempt, whatever the record says of that: th
 whose answer was lost, whose link is dead, or which the vendor itself called failed. That the video exists is the proof
 that the attempt was paid for, so it counts from then on.
 
-While a record may be claimed, it says `unknown` first, or a run could pay for another video during the relay. If the
-process dies then, it stays so, and the same call goes on; if there turns out to be no video, that is taken back.
+While a record may be claimed, also after the vendor's verdict, it says `unknown` first, or a run could pay for another
+video during the relay. If the process dies then, or something on the way fails, it stays so, and the same call goes on;
+only if there turns out to be no video, that is taken back. A person takes it back with `not_billed`.
 """
 
 from __future__ import annotations
@@ -56,19 +57,25 @@ def hold_for_video(journal: Journal, intent: str, name: str) -> Completion:
         JournalError: The journal cannot be used.
     """
     before: Record | None = None
+    ours = False
     for _ in range(_RACES):
         entry = read_record(journal, intent)
         attempt = _named(entry, name)
         name, record = attempt.name, entry.record
-        if attempt.task_id:
-            return Completion(record, attempt)
         lapsed = record.state is not entry.state
+        if record.state is State.UNKNOWN and not ours:
+            # Whoever holds it for another video may let it go. Not any longer, once it is written anew.
+            with suppress(RecordChanged):
+                journal.write(intent, entry, record, step="resolve")
+                ours = True
+            continue
         if not lapsed and record.state not in _CLAIMABLE:
-            attempt = attempt.model_copy(update={"task_id": stand_in_for(intent, attempt)})
+            if not attempt.task_id:
+                attempt = attempt.model_copy(update={"task_id": stand_in_for(intent, attempt)})
             return Completion(record, attempt, entry if before else None, before)
         with suppress(RecordChanged):  # exactly over what was judged
             journal.write(intent, entry, changes.perhaps_billed(record, attempt.nonce, _HELD), step="resolve")
-            before = None if lapsed else record
+            before, ours = None if lapsed else record, True
     raise ResolutionRefused(intent, "Other runs keep changing the record.", "Try again when no run is working on it.")
 
 

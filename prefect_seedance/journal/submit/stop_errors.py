@@ -20,6 +20,8 @@ def unknown_error(record: Record, record_uri: str, store_option: str) -> Submiss
     """Word an unknown submission: who sent it when, what it may cost, where to look, how to settle it."""
     attempt = next(reversed(record.unsettled()), None) or record.attempts[-1]
     reason = attempt.message or "its process ended before the answer was written down"
+    if attempt.task_id:  # it is held, see `settlement.brought_video`
+        reason = f"a person says that task {attempt.task_id} has a video, and was bringing that in"
     run = attempt.run.name or attempt.run.id
     sender = f"by run {run!r}" if run else "outside of a flow"
     where = f" ({attempt.run.url})" if attempt.run.url else ""

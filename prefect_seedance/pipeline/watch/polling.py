@@ -22,7 +22,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.client.models import VideoTask
-from prefect_seedance.client.task.links import is_whole_link
+from prefect_seedance.client.task.links import is_whole_link, names_video
 from prefect_seedance.client.task.status import may_be_failed
 from prefect_seedance.pipeline.errors import WaitStopped
 
@@ -84,10 +84,11 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
     """
     if task.state in ("failed", "canceled"):
         words = task.error_message or ("it was canceled" if task.state == "canceled" else "")
-        if is_whole_link(task.video_url):
+        if names_video(task.video_url) or task.rival_links:
             # It contradicts itself: no reason to pay again by itself.
             raise VideoFailed(task.task_id, f"{words or 'no reason given'} ({_WITH_LINK})", "unknown")
-        raise VideoFailed(task.task_id, words, classify_failure(words))
+        # Nor is what something in between says in its own way: the task may still be running behind it.
+        raise VideoFailed(task.task_id, words, classify_failure(words) if task.by_vendor else "unknown")
     if task.state == "running":
         count = tolerated.doubtful + 1 if may_be_failed(task.status) else 0
         if count >= MAXIMUM_DOUBTFUL:

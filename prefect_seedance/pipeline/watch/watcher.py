@@ -6,15 +6,19 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 from weakref import WeakKeyDictionary
+
+from pydantic import JsonValue
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.client.errors import RateLimited, SeedanceError, TaskError, VideoFailed, WaitTimedOut
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.confirmed_store import Patience
+from prefect_seedance.journal.identity import is_input
 from prefect_seedance.journal.record import Entry, Record
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
@@ -62,6 +66,7 @@ class Watcher:
         observer: Observer,
         on_answer: OnAnswer | None = None,
         is_new: bool = False,
+        asked: Mapping[str, JsonValue] = MappingProxyType({}),
     ) -> VideoTask:
         """Wait until the vendor has made a video.
 
@@ -72,6 +77,7 @@ class Watcher:
             observer: Follows it.
             on_answer: Is told of each answer.
             is_new: Whether it was submitted just now, so that the first question can wait.
+            asked: The request, whose own files are not taken for the video.
 
         Returns:
             The completed task, with a link that can be fetched.
@@ -107,6 +113,8 @@ class Watcher:
                         self._gate.limited(following.gap_seconds)
                 else:
                     self._gate.answered()
+                    if is_input(answer.video_url, asked):
+                        answer = answer.model_copy(update={"video_url": ""})
                     unknown = answer.unknown_status
                     if unknown and unknown not in named and len(named) < _MOST_UNKNOWN_WORDS:
                         named.add(unknown)
@@ -271,6 +279,7 @@ async def _watched(
                 observer=observer,
                 on_answer=on_answer,
                 is_new=Decision(submitted["decision"]).sends and submitted["task_id"] == task_id,
+                asked=record.request,
             )
     except VideoFailed as failed:
         verdict = failed.failure, failed.error_message
