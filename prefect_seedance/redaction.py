@@ -127,7 +127,7 @@ def hide_in_error(error: BaseException, secret: str = "") -> None:
         ahead += [each.__cause__, each.__context__]
         if isinstance(each, BaseExceptionGroup):
             ahead += cast("BaseExceptionGroup[BaseException]", each).exceptions
-        _hide_in_one(each, secret)
+        _hide_in_one(cast("BaseException", each), secret)
 
 
 #: What classes of Python's own keep outside of an exception's dictionary.
