@@ -46,6 +46,7 @@ from prefect_seedance.pipeline.deliver import (
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Destination
+from prefect_seedance.redaction import shown_text
 from prefect_seedance.storage.errors import Conflict, KeyTaken, Missing, SourceError
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
@@ -55,6 +56,7 @@ from prefect_seedance.storage.relay.relay import RelayedObject, Source, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside
 
+_LONGEST_NAME = 255
 _SAVE_IT = "Save the video in the vendor's console and bring in the file (on the command line: --file)."
 
 
@@ -82,7 +84,9 @@ class Brought:
     @property
     def address(self) -> str:
         """Where it comes from, as anybody may read it: without what signs a link, and of a file only its name."""
-        return shown_address(self.link).partition("?")[0] if self.link else Path(self.path).name
+        if self.link:
+            return shown_address(self.link).partition("?")[0]
+        return shown_text(Path(self.path).name, longest=_LONGEST_NAME)
 
 
 def bring_in(
@@ -251,6 +255,9 @@ def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> Source:
     if not brought.path or brought.link:
         fix = "Pass the link of the video, or the path of its file."
         raise ResolutionRefused(intent, "There has to be a link or a file, and not both.", fix)
+    if "://" in brought.path:
+        fix = "Pass it as the link (url; on the command line: --link), or the path of a file without a scheme."
+        raise ResolutionRefused(intent, "There is an address in the place of the file's path.", fix)
     try:
         source = FileSource(brought.path)
         head = next(source.iter_bytes(), b"")
