@@ -78,7 +78,7 @@ def address_problems(name: str, block: NotificationBlock) -> Iterator[Problem]:
     if "hostname" in fields and not _HOSTNAME.fullmatch(hostname):
         yield problem("a host's name", "has a hostname that is not the name of a host alone", _HOSTNAME_FIX)
     if not re.fullmatch(r"\s*\d+\s*", fields.get("webhook_id", "1"), re.ASCII):
-        yield problem("a webhook's number", "has a webhook_id that is not a number", _DISCORD_FIX)
+        yield problem("a webhook's number", "has a webhook id that is not a number", _DISCORD_FIX)
     if services is not None and not services:
         yield problem("an address", "has an address that its class cannot read: nothing would be sent through it")
 
