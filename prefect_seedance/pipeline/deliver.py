@@ -85,7 +85,7 @@ def deliver(
     stop = cancelled or threading.Event()
     key = account.settings.api_key.get_secret_value()
     option = destination.journal.store_option
-    with telling_of_the_task(VideoNotStored, submitted, option, completed.task_id), http_lines_are_asides(key):
+    with http_lines_are_asides(key), telling_of_the_task(VideoNotStored, submitted, option, completed.task_id):
         handover = _Handover(completed, submitted, account, destination, run, observer, stop)
         try:
             return handover.run()
