@@ -94,6 +94,7 @@ def relay(
     cancelled: threading.Event | None = None,
     ours: bool = False,
     compared: bool = False,
+    by_structure: bool = True,
 ) -> RelayedObject:
     """Copy a video into the store under this key.
 
@@ -108,6 +109,8 @@ def relay(
             is left there, that is written over.
         compared: the source may be of another video than what is there, although both are called the same: what is
             there and whole counts as this video only if it has the same bytes.
+        by_structure: what came in the size that was told has to be whole by its structure too; False where a person
+            has seen that it plays.
 
     Raises:
         KeyTaken: the key holds something else.
@@ -119,7 +122,7 @@ def relay(
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
     """
-    destination = _Destination(store, key, metadata, filename, cancelled, ours)
+    destination = _Destination(store, key, metadata, filename, cancelled, ours, by_structure)
     there, damaged = store.stat(key), None
     if there is not None and _task_id(there.metadata):
         if _task_id(metadata) not in ("", _task_id(there.metadata)):
@@ -174,6 +177,7 @@ class _Destination:
     filename: str
     cancelled: threading.Event | None
     ours: bool
+    by_structure: bool = True
 
     def begin_upload(
         self, key: str, source: Source, content_type: str, filename: str = "", replaces: ObjectInfo | None = None
@@ -328,7 +332,7 @@ def _upload_video(
                 measuring.take(chunk)
                 upload.write(chunk)
             measuring.finish()
-            measure.check_against(source, by_structure=True)
+            measure.check_against(source, by_structure=destination.by_structure)
             info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
