@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 _HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
-# httpx takes no brackets there, and an IPv6 address without them.
-_NO_PROXY_ENTRY = re.compile(r"(\w+://)?(\*|[*.]?[\w*.-]*(:\d+)?(/\d+)?|[0-9a-fA-F:.]+(/\d+)?)")
+# httpx takes no brackets there, an IPv6 address without them, and no range of such.
+_NO_PROXY_ENTRY = re.compile(r"(\w+://)?(\*|[*.]?[\w*.-]*(:\d+)?(/\d+)?|[0-9a-fA-F:.]+)")
 _SOCKS = ("socks5", "socks5h")
 
 
@@ -53,7 +53,7 @@ def check_proxies(url: str = "", *, takes_socks: bool = True) -> None:
         if not _NO_PROXY_ENTRY.fullmatch(entry.strip()):
             raise UnusableEnvironment(
                 _variable("no"),
-                "has an entry that is not a host, an address or a range of addresses.",
+                "has an entry that is not a host, an address or a range of IPv4 addresses.",
                 "Write names and addresses without brackets and with commas between them: localhost,.example.com,::1.",
             )
     target = urlsplit(url)

@@ -24,7 +24,7 @@ import re
 import unicodedata
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -125,14 +125,24 @@ def hide_in_error(error: BaseException, secret: str = "") -> None:
             continue
         seen.add(id(each))
         ahead += [each.__cause__, each.__context__]
-        _hide_in_one(each, secret)
+        if isinstance(each, BaseExceptionGroup):
+            ahead += cast("BaseExceptionGroup[BaseException]", each).exceptions
+        _hide_in_one(cast("BaseException", each), secret)
+
+
+#: What classes of Python's own keep outside of an exception's dictionary.
+_KEPT: tuple[tuple[type[BaseException], tuple[str, ...]], ...] = (
+    (OSError, ("strerror", "filename", "filename2")),
+    (ImportError, ("msg", "name", "path")),
+    (SyntaxError, ("msg", "filename", "text")),
+)
 
 
 def _hide_in_one(error: BaseException, secret: str) -> None:
     args = tuple(_hidden_value(each, secret) for each in error.args)
     if args != error.args:
         error.args = args
-    kept = ("strerror", "filename", "filename2") if isinstance(error, OSError) else ()
+    kept = (name for kind, names in _KEPT if isinstance(error, kind) for name in names)
     for name in (*kept, *vars(error)):
         before: object = getattr(error, name, None)
         after = _hidden_value(before, secret)
@@ -147,8 +157,12 @@ def _hidden_value(value: object, secret: str) -> object:
     if isinstance(value, list | tuple):
         inside = [_hidden_value(each, secret) for each in cast("Sequence[object]", value)]
         return inside if isinstance(value, list) else tuple(inside)
+    if isinstance(value, set | frozenset):
+        inside = {_hidden_value(each, secret) for each in cast("Set[Hashable]", value)}
+        return inside if isinstance(value, set) else frozenset(inside)
     if isinstance(value, dict):
-        return {name: _hidden_value(each, secret) for name, each in cast("dict[object, object]", value).items()}
+        entries = cast("dict[object, object]", value).items()
+        return {_hidden_value(name, secret): _hidden_value(each, secret) for name, each in entries}
     if isinstance(value, bytes | bytearray):
         shown = hide(said := repr(value), secret)
         return value if shown == said[:LONGEST_LINE] else shown
@@ -279,7 +293,7 @@ def _merged(spans: list[_Span]) -> Iterator[_Span]:
 
 
 _ESCAPE = re.compile(
-    r"%(?:(?P<percent>[0-9a-fA-F]{2})|u(?P<percent_u>[0-9a-fA-F]{4}))"
+    r"%(?:(?P<percent>[0-9a-fA-F]{2})|u(?P<percent_u>[0-9a-fA-F]{4}))|=(?P<quoted>[0-9A-F]{2})"
     r"|\\(?:u(?P<u>[0-9a-fA-F]{4})|u\{(?P<braces>[0-9a-fA-F]{1,6})\}|U(?P<long>[0-9a-fA-F]{8})|x(?P<x>[0-9a-fA-F]{2})"
     r"|(?P<octal>[0-3][0-7]{2})|(?P<one>[/\"'\\bfnrt]))"
     r"|&(?:#0*(?P<decimal>[0-9]{1,7});?|#[xX]0*(?P<hexadecimal>[0-9a-fA-F]{1,6});?|(?P<named>[A-Za-z]{2,8});)"
@@ -325,7 +339,7 @@ def _letter_of(found: re.Match[str]) -> str:
         return letter if len(letter) == 1 else ""
     code = int(written, _BASES.get(kind, 16))
     # A byte of UTF-8 is half a letter, and none that a key has.
-    return "\ufffd" if code > 0x10FFFF or (kind in ("percent", "x", "octal") and code >= 0x80) else chr(code)
+    return "\ufffd" if code > 0x10FFFF or (kind in ("percent", "quoted", "x", "octal") and code >= 0x80) else chr(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,12 +352,13 @@ class _Needle:
 
 @lru_cache(maxsize=32)
 def _needles(secret: str) -> tuple[_Needle, ...]:
-    key = secret.encode()
+    # As bytes it may be in UTF-16 too, as Windows and Java keep texts.
+    keys = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
     # The key itself may look encoded.
     decoded = {layer.text for layer in _layers(secret) or ()} | {secret}
     plain = {_Needle(_squeezed(text), "plain") for text in decoded}
-    base64 = {_Needle(_base64_core(key, shift), "base64") for shift in range(3)}
-    found = plain | base64 | {_Needle(key.hex(), "hexadecimal")}
+    base64 = {_Needle(_base64_core(key, shift), "base64") for key in keys for shift in range(3)}
+    found = plain | base64 | {_Needle(key.hex(), "hexadecimal") for key in keys}
     return tuple(sorted((each for each in found if each.text), key=lambda each: each.text))
 
 
@@ -357,7 +372,7 @@ _TO_SMALL_DIGITS = str.maketrans("ABCDEF", "abcdef")
 _BASE64_END = re.compile(r"[A-Za-z0-9+/_-]{0,2}={0,2}")
 _BASE64_LETTER = re.compile(r"[A-Za-z0-9+/_-]")
 #: An escape that a cut has left half.
-_HALF_ESCAPE = re.compile(r"(?:[%&\\][#;{0-9a-zA-Z]{0,12})+\Z")
+_HALF_ESCAPE = re.compile(r"(?:[%&\\][#;{0-9a-zA-Z]{0,12})+\Z|=[0-9A-F]?\Z")
 _LONGEST_HALF = 64
 
 
@@ -365,7 +380,12 @@ def _squeezed(text: str) -> str:
     """Return a text without what may be put between two characters unseen."""
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text.replace(" ", "")
-    return "".join([letter for letter in text if not _is_filler(letter)])
+    return "".join([_narrow(letter) for letter in text if not _is_filler(letter)])
+
+
+def _narrow(letter: str) -> str:
+    """Return the plain letter for one of full width, as keyboards of East Asia make them."""
+    return chr(ord(letter) - 0xFEE0) if "\uff01" <= letter <= "\uff5e" else letter
 
 
 def _is_filler(letter: str) -> bool:

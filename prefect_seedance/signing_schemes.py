@@ -278,6 +278,12 @@ def says_signature(name: str) -> bool:
 
 #: Of the names that say "signature", those that are also what a sentence is about: ``policy: violence``.
 _SENTENCE_NAMES = _set("policy secure verify credential credentials auth")
+#: Names of what opens an account rather than one link. No link is told from another by them.
+_ACCOUNT_NAMES = _set(
+    "apikey accesskey secretkey accountkey accesskeysecret secretaccesskey clientsecret password passwd cookie "
+    "setcookie sessionid jsessionid phpsessid"
+)
+_ACCOUNT_ENDINGS = ("apikey", "password", "secret", "sessionid")
 #: Names with fewer letters sign nothing by themselves.
 _LEAST_LETTERS = 3
 
@@ -293,9 +299,13 @@ def names_a_signature(name: str) -> bool:
         [True, True, True, False]
     """
     lower, letters = name.lower(), plain(name)
-    if says_signature(letters) or letters in EXPIRY_NAMES:
+    if says_signature(letters) or letters in EXPIRY_NAMES or _opens_an_account(letters):
         return True
     return len(letters) >= _LEAST_LETTERS and any(scheme.owns(lower) for scheme in SIGNING_SCHEMES)
+
+
+def _opens_an_account(name: str) -> bool:
+    return name in _ACCOUNT_NAMES or name.endswith(_ACCOUNT_ENDINGS)
 
 
 def says_signature_alone(name: str) -> bool:

@@ -87,7 +87,9 @@ def test_what_works_is_taken(proxy: str, exceptions: str, monkeypatch: pytest.Mo
     SeedanceClient("sk_test").close()
 
 
-@pytest.mark.parametrize("exceptions", ["[::1", "[::1]", "a b", "localhost;example.com", "host:port"])
+@pytest.mark.parametrize(
+    "exceptions", ["[::1", "[::1]", "a b", "localhost;example.com", "host:port", "fd00::/8", "::1,10.0.0.0/8,fe80::/10"]
+)
 def test_exceptions_that_nobody_can_read_are_named(exceptions: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
     monkeypatch.setenv("NO_PROXY", exceptions)

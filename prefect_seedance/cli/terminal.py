@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from prefect_seedance.plain_text import lines, one_line
 
 #: What a spreadsheet that opens the lines takes for the beginning of a formula.
-_FORMULA = frozenset("=+-@")
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # also of full width: those of East Asia take both
 
 
 def say(text: str) -> None:

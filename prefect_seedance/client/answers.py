@@ -169,7 +169,7 @@ def _error(exchange: Exchange, envelope: Envelope, task_id: str = "", unreadable
     if task_id and (NOT_FOUND_WORDS in envelope.message or unknown_there):
         return TaskNotFound(task_id, **answer)
     kind = ERROR_BY_CODE.get(envelope.error_code)
-    if kind is None and envelope.lacks_money:
+    if envelope.lacks_money and kind is not RateLimited:  # whatever code the vendor has for it
         shortage = envelope.task
         return InsufficientBalance(
             required=amount(shortage.get("required")), available=amount(shortage.get("available")), **answer

@@ -41,7 +41,7 @@ LARGEST_AMOUNT = 1e15
 FIRST_MOMENT_OUT_OF_RANGE = 1e11
 SUCCESS_CODES = frozenset({"20000", "0"})
 # Those of kindred gateways. They count where the HTTP status agrees: some repeat it as their code.
-KINDRED_SUCCESS_CODES = frozenset({"200", "success", "succeeded", "ok", "true"})
+KINDRED_SUCCESS_CODES = frozenset({"200", "0000", "00000", "success", "succeed", "succeeded", "ok", "true"})
 #: How a web page in place of an answer is worded; more may follow.
 A_PAGE = "the answer is a web page"
 #: What an envelope's payload is called, the vendor's own name first.
@@ -403,8 +403,9 @@ def _code_of(value: JsonValue) -> str:
     """Read a code as text. A fraction such as ``20000.0`` counts for a success alone: a refusal must be certain."""
     if isinstance(value, float | str):
         whole = re.sub(r"\.0+\Z", "", str(value).strip())
-        if whole in SUCCESS_CODES or isinstance(value, float):
-            return whole if whole in SUCCESS_CODES else ""
+        is_success = whole in SUCCESS_CODES or whole in KINDRED_SUCCESS_CODES
+        if is_success or isinstance(value, float):
+            return whole if is_success else ""
     return text_of(value)
 
 

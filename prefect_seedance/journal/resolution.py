@@ -43,6 +43,7 @@ from prefect_seedance.journal.settlement.billing import Conclusion, evidence_of
 from prefect_seedance.journal.settlement.restoration import restore_record
 from prefect_seedance.journal.settlement.task_owner import owner_of
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.redaction import clean_text
 
 #: What a person may say of a submission, by the record and the vendor alone.
 Settlement = Literal["attach", "not_billed", "abandon", "restore"]
@@ -157,7 +158,7 @@ def checked_intent(journal: Journal, intent: str) -> str:
     intent = intent.strip()
     if not is_intent(intent):
         fix = f"Copy it from the error or the run's page. Those to settle: {how_to_list_unknown(journal.store_option)}"
-        raise ResolutionRefused(intent[:80], "An intent is written as 32 hex digits in small letters.", fix)
+        raise ResolutionRefused(clean_text(intent, 80), "An intent is written as 32 hex digits in small letters.", fix)
     return intent
 
 

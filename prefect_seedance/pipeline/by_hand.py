@@ -48,6 +48,7 @@ from prefect_seedance.pipeline.deliver import (
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Destination
+from prefect_seedance.redaction import shown_text
 from prefect_seedance.storage.errors import Conflict, ForbiddenSource, KeyTaken, Missing, NotAVideo, SourceError
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
@@ -57,6 +58,7 @@ from prefect_seedance.storage.relay.relay import RelayedObject, Source, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside
 
+_LONGEST_NAME = 255
 _SAVE_IT = "Save the video in the vendor's console and bring in the file (on the command line: --file)."
 
 _OTHER_VIDEO = "If the one that you bring is right, move that object away and call again. Nothing is paid either way."
@@ -86,7 +88,9 @@ class Brought:
     @property
     def address(self) -> str:
         """Where it comes from, as anybody may read it: without what signs a link, and of a file only its name."""
-        return shown_address(self.link).partition("?")[0] if self.link else Path(self.path).name
+        if self.link:
+            return shown_address(self.link).partition("?")[0]
+        return shown_text(Path(self.path).name, longest=_LONGEST_NAME)
 
 
 def bring_in(
@@ -199,7 +203,7 @@ class _Bringing:
                 cancelled=self.cancelled,
                 ours=record.stored is not None and record.stored.key == key,
                 compared=True,
-                any_structure=despite_evidence,
+                despite_structure=despite_evidence,
             )
         except KeyTaken as taken:
             raise KeyTaken(taken.uri, taken.reason, _OTHER_VIDEO) from taken
@@ -281,6 +285,9 @@ def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> Source:
     if not brought.path or brought.link:
         fix = "Pass the link of the video, or the path of its file."
         raise ResolutionRefused(intent, "One of the two is needed: a link or a file.", fix)
+    if "://" in brought.path:
+        fix = "Pass it as the link (url; on the command line: --link), or the path of a file without a scheme."
+        raise ResolutionRefused(intent, "There is an address in the place of the file's path.", fix)
     try:
         source = FileSource(brought.path)
         head = next(source.iter_bytes(), b"")

@@ -22,12 +22,12 @@ _LONGEST = 2000
 _BREAK = "\u200b"
 
 #: What Markdown would interpret. An underscore inside a word is none: names of tasks and fields have them.
-_MARKUP = re.compile(r"[\\`*{}\[\]<>|#!~&]|(?<!\w)_|_(?!\w)")
+_MARKUP = re.compile(r"[\\`*{}\[\]<>|#!~&]|(?<![^\W_])_|_(?![^\W_])")
 _UNLIKE_CODE = re.compile(r"[`|\\]")
 _LINK = re.compile(r"https?://[^\s<>|`\"'()\[\]*\\]+")
 _GROUP = re.compile(r"@(?=(?:everyone|here|channel|all|room|team)\b)", re.IGNORECASE)
 _TAG = re.compile(r"<(?=[A-Za-z/!@#:])")
-_HIDDEN_LINK = re.compile(r"\](?=[(\[])")
+_HIDDEN_LINK = re.compile(r"\](?=[(\[:])")
 _FENCE = re.compile(r"``(?=`)")
 #: What Slack, or Apprise before it, may take for a call or for a link under other words.
 _SLACK_TAG = re.compile(r"(?:[!@#]|\w:)[^| \n]+(?:[ \t]*\|[^\n]*)?>")
@@ -161,7 +161,7 @@ def _uncalled(text: str) -> str:
 
 def _marks(text: str) -> str:
     """Escape what chats take from Markdown. A list stays one: it reads as it was."""
-    text = re.sub(r"[\\`*~|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
+    text = re.sub(r"[\\`*~|]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)
     return re.sub(r"^(\s*)(?=[#>]|-#)", r"\1\\", text, flags=re.MULTILINE)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urlsplit
@@ -43,6 +44,8 @@ _KEYS = frozenset(
     {"url", "webhook_id", "webhook_token", "token", "integration_key", "api_key", "apikey", "auth_token", "secrets"}
 )
 _HOSTNAME = re.compile(r"[\w.-]+|\[?[0-9A-Fa-f:.]+\]?")
+_HOST = re.compile(r"(?!.*\.\.)[\w.-]+|[0-9A-Fa-f:.]+")
+_DISCORD_FIX = "Of /api/webhooks/NUMBER/TOKEN in its address write the number alone; the token has a field of its own"
 _HOSTNAME_FIX = "Write it without a scheme, a port or a path: these have fields of their own"
 
 
@@ -74,6 +77,8 @@ def address_problems(name: str, block: NotificationBlock) -> Iterator[Problem]:
     hostname = fields.get("hostname", "")
     if "hostname" in fields and not _HOSTNAME.fullmatch(hostname):
         yield problem("a host's name", "has a hostname that is not the name of a host alone", _HOSTNAME_FIX)
+    if not re.fullmatch(r"\s*\d+\s*", fields.get("webhook_id", "1"), re.ASCII):
+        yield problem("a webhook's number", "has a webhook id that is not a number", _DISCORD_FIX)
     if services is not None and not services:
         yield problem("an address", "has an address that its class cannot read: nothing would be sent through it")
 
@@ -101,7 +106,7 @@ def _of_address(address: str, *, any_scheme: bool, private: bool) -> Iterator[tu
         return
     try:
         parts = urlsplit(address)
-        host, _ = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         yield "refuse", "has an address that cannot be read"
         return
@@ -116,6 +121,9 @@ def _of_address(address: str, *, any_scheme: bool, private: bool) -> Iterator[tu
         return
     if not host:
         yield "refuse", "has an address without a host"
+        return
+    if not _HOST.fullmatch(host) or port == 0:
+        yield "refuse", "has an address with a host or a port that cannot be one"
         return
     if not private and _is_private(host):
         yield "refuse", "has an address of a private network, which its settings do not allow"
@@ -138,13 +146,21 @@ def _of_known_host(parts: SplitResult, host: str) -> Iterator[tuple[Level, str]]
 
 def _is_private(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_private
+        return ipaddress.ip_address(_in_full(host)).is_private
     except ValueError:  # a name: asking for its address would take the network
         return _is_here(host)
 
 
 def _is_here(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(_in_full(host)).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def _in_full(host: str) -> str:
+    """Write an address with all its numbers, also one that the system takes for one: ``127.1``, ``0x7f000001``."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host)) if re.fullmatch(r"[0-9a-fx.]+", host) else host
+    except OSError:
+        return host

@@ -31,6 +31,7 @@ Each error keeps its arguments as `args` and words its message in `__str__`, so 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?")
 #: What an error says that is told alone; whoever tells of the task says it better.
@@ -54,8 +55,10 @@ def shown_location(location: str) -> str:
     Example:
         >>> shown_location("s3://AKIA:abc/def@bucket/videos"), shown_location("s3://bucket/team@work")
         ('s3://***@bucket/videos', 's3://bucket/team@work')
+        >>> shown_location("s3:/AKIA:abc@bucket"), shown_location("s3://AKIA%3Aabc%40bucket")
+        ('s3:/***@bucket', 's3://***@bucket')
     """
-    scheme, mark, rest = location.partition("://") if "://" in location else ("", "", location)
+    scheme, mark, rest = _taken_apart(location)
     if mark:
         rest = re.sub(r"([?#]).*", r"\1***", rest, flags=re.DOTALL)
     first = rest.partition("/")[0]
@@ -65,6 +68,22 @@ def shown_location(location: str) -> str:
         # A secret key of AWS may have a slash in it.
         rest = f"***@{rest.rpartition('@')[2]}" if "@" in rest else "***"
     return f"{scheme}{mark}{rest}"
+
+
+def _taken_apart(location: str) -> tuple[str, str, str]:
+    """Split an address at what parts its scheme from the rest, also where that was mistyped, and decode it if need be.
+
+    A folder is taken apart only where what it begins with looks like a name and a password.
+    """
+    found = re.match(r"\s*([A-Za-z][\w+.-]*\s*)?(:\s*[/\\]+|//+)(?=.*(?:@|%40)|.*[?#])", location, re.DOTALL)
+    if "://" in location:
+        scheme, mark, rest = location.partition("://")
+    elif found:
+        scheme, mark, rest = found[1] or "", found[2], location[found.end() :]
+    else:
+        return "", "", location
+    plain = unquote(rest)
+    return scheme, mark, plain if "@" in plain and "@" not in rest else rest
 
 
 class BadLocation(StorageError, ValueError):

@@ -341,6 +341,8 @@ def test_a_question_is_not_asked_for_ever(serve: Serve, connect: Connect) -> Non
         (answer(401, body=b""), errors.UnexpectedAnswer),
         (answer(402, {"message": "pay"}), errors.InsufficientBalance),
         (answer(403, {"error": {"code": "insufficient_user_quota"}}), errors.InsufficientBalance),
+        (answer(200, {"code": 20001, "msg": "余额不足", "data": None}), errors.InsufficientBalance),
+        (answer(200, {"code": 20002, "msg": "Insufficient balance"}), errors.InsufficientBalance),
         *((page(status), errors.UnexpectedAnswer) for status in (400, 401, 402, 403, 404, 407, 422, 451)),
         (answer(403, body=b"<html>"), errors.UnexpectedAnswer),
         (answer(200, {"code": 20002, "msg": ""}), errors.InvalidParameters),

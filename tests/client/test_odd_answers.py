@@ -12,6 +12,7 @@ from prefect_seedance.client.exchange import Exchange
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Refused, Unknown, read_submission
 from prefect_seedance.client.sync_client import SeedanceClient
+from prefect_seedance.client.task.status import state_of
 from tests.client.wire_server import WireServer, answer
 
 KEY = "sk_secret_1234567890"
@@ -182,6 +183,9 @@ MADE: dict[str, object] = {
     "the status round the task": {"code": 0, "data": {"status": "done", "task": {"id": "videos_1"}, "url": LINK}},
     "the link beside the task": {"code": 0, "data": {"task_id": "videos_1", "status": "done"}, "video": [LINK]},
     "a number for the outer status": {"code": 0, "data": {**TASK, "status": 200, "task": {"status": "finished"}}},
+    "a status with what it is of": {"code": "0000", "data": {**TASK, "status": "JOB_SUCCEEDED", "progress": None}},
+    "the same in Chinese": {"code": "SUCCEED", "data": {**TASK, "status": "视频生成成功", "progress": None}},
+    "a code with a fraction": {"code": 200.0, "message": "", "data": {**TASK, "status": "task_completed"}},
     "a status that says nothing, and no progress": {"code": 0, "data": {"task_id": "videos_1", "video_url": LINK}},
 }
 
@@ -236,6 +240,16 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("fields", ELSEWHERE.values(), ids=ELSEWHERE.keys())
 def test_the_only_link_to_a_video_is_taken_wherever_it_is(fields: dict[str, Any]) -> None:
     assert asked({**DOCUMENT, "data": {**TASK, "result": None, **fields}}).video_url == LINK
+
+
+def test_a_link_that_is_escaped_for_a_page_is_read_as_it_was() -> None:
+    fields = {**TASK, "result": {"video_url": "https://media.example.com/a.mp4?e=1&amp;sign=2"}}
+    assert asked({**DOCUMENT, "data": fields}).video_url == "https://media.example.com/a.mp4?e=1&sign=2"
+
+
+@pytest.mark.parametrize("word", ["task", "taskforce_done", "job_error", "not_completed", "视频", "生成"])
+def test_a_word_that_only_resembles_a_status_is_not_known(word: str) -> None:
+    assert state_of(word) is None
 
 
 @pytest.mark.parametrize("name", ["url", "video_url", "result_url", "videoUrl", "videos", "resultUrls", "output"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 
 import httpx
 import pytest
@@ -64,7 +65,12 @@ KEY = "sk_secret_1234567890"
         ("Authorization: Bearer other was refused", "Authorization: Bearer *** was refused"),
         ("authorization=AWS4-HMAC-SHA256 Credential=AKIA, Signature=a", "*** *** ***"),
         ("token: eyJhbGciOiJIUzI1NiJ9.eyJhIjoxMjM0NX0.abcdefgh", "token: ***"),
+        ("X-Api-Key: 9f86d081884c was refused", "X-Api-Key: *** was refused"),
+        ("AccountName=a;AccountKey=9f86d081==;x", "***"),
+        ('{"password": "hunter22", "n": 1}', '{"password": "***", "n": 1}'),
+        ("Set-Cookie: session=9f86d081884c7d65; Path=/", "Set-Cookie: ***; Path=/"),
         # What a sentence says stays.
+        ("a cookie: chocolate, and the password: none",) * 2,
         ("Policy: violence in the prompt", "Policy: violence in the prompt"),
         ("invalid token: expired", "invalid token: expired"),
         ("the design=blue, progress=50 of task_1", "the design=blue, progress=50 of task_1"),
@@ -224,6 +230,19 @@ def test_what_an_error_says_and_those_before_it_say_is_hidden() -> None:
     told = [repr(each) + str(each) + str(each.args) + str(vars(each)) for each in (error, before, error.__context__)]
     assert not any(gives_away(each, KEY) for each in told)
     assert "illegal header b'Bearer ***'" in told[0] and "no ***" in told[1]
+
+
+def test_the_key_is_taken_out_of_whatever_an_exception_keeps() -> None:
+    inner = [ValueError({KEY, "b"}), KeyError({KEY: 1}), ImportError("no", name=KEY, path=KEY)]
+    broken = SyntaxError("bad", ("a.py", 1, 1, f"key = {KEY}"))
+    noted = OSError("no")
+    noted.add_note(f"of {KEY}")
+    group = ExceptionGroup("several", [ExceptionGroup("two", inner), broken])
+    noted.__cause__ = group
+    hide_in_error(noted, KEY)
+    assert KEY not in "".join(traceback.format_exception(noted))
+    told = [repr((each, vars(each))) for each in (*inner, broken)]
+    assert KEY not in "".join(told) + repr((inner[2].name, inner[2].path, broken.text))  # type: ignore[union-attr]
 
 
 def test_the_key_in_use_is_that_of_the_innermost_block() -> None:

@@ -56,6 +56,11 @@ WRITINGS: dict[str, Write] = {
     "in base64, percent-encoded": lambda key: quote(b64encode(b"~" + key.encode()).decode(), safe=""),
     "in hexadecimal digits": lambda key: key.encode().hex(),
     "in hexadecimal digits, capital": lambda key: key.encode().hex().upper(),
+    "in UTF-16, in base64": lambda key: b64encode(key.encode("utf-16-le")).decode(),
+    "in UTF-16, in hexadecimal digits": lambda key: key.encode("utf-16-be").hex(),
+    "in quoted-printable": _each("={0:02X}"),
+    "in quoted-printable, in part": lambda key: f"{key[:4]}={ord(key[4]):02X}{key[5:]}",
+    "in letters of full width": lambda key: "".join(chr(ord(letter) + 0xFEE0) for letter in key),
     "with blanks between": " ".join,
     "with line breaks between": "\r\n\t".join,
     "with NULs between": "\0".join,
@@ -74,13 +79,14 @@ def gives_away(text: str, key: str) -> bool:
 
 
 def _visible(text: str) -> str:
-    return "".join(letter for letter in text if unicodedata.category(letter)[0] not in "CZ" and letter != "\ufffd")
+    narrow = unicodedata.normalize("NFKC", text)
+    return "".join(letter for letter in narrow if unicodedata.category(letter)[0] not in "CZ" and letter != "\ufffd")
 
 
 def _forms(text: str) -> Iterator[str]:
     decoded = {text}
     for _ in range(4):
-        decoded |= {decode(each) for each in decoded for decode in (unquote, html.unescape, _unescaped)}
+        decoded |= {decode(each) for each in decoded for decode in (unquote, html.unescape, _unescaped, _unquoted)}
     for form in decoded:
         yield form
         for word in re.findall(r"[A-Za-z0-9+/_-]{8,}", form):
@@ -97,6 +103,10 @@ def _forms(text: str) -> Iterator[str]:
 def _unescaped(text: str) -> str:
     escape = re.compile(r"%u([0-9a-fA-F]{4})|\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})|\\([\\rntbf/])")
     return escape.sub(lambda found: " " if found[4] and found[4] in "rntbf" else _letter(found), text)
+
+
+def _unquoted(text: str) -> str:
+    return re.sub("=([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), text)
 
 
 def _letter(found: re.Match[str]) -> str:

@@ -338,6 +338,32 @@ def test_what_is_nothing_or_two_things_is_refused(brought: Brought, vendor: Vend
         bring_in(brought, INTENT, destination)
 
 
+@pytest.mark.parametrize(
+    "path", ["https://media.example.com/a.mp4?X-Amz-Signature={}", "file:///a.mp4", "S3://b/a.mp4"]
+)
+def test_an_address_in_the_place_of_a_path_is_said_and_not_repeated(
+    path: str, vendor: Vendor, destination: Destination
+) -> None:
+    unknown(vendor, destination)
+    with pytest.raises(ResolutionRefused, match="--link") as caught:
+        from_file(destination, path.format(SECRET))
+    assert SECRET not in str(caught.value)
+
+
+def test_names_of_others_in_a_refusal_are_words_and_nothing_else(
+    vendor: Vendor, destination: Destination, tmp_path: Path
+) -> None:
+    unknown(vendor, destination)
+    odd = tmp_path / f"a\x1b[2J\u202eb?sig={SECRET}"
+    odd.write_bytes(b"no video")
+    with pytest.raises(ResolutionRefused) as caught:
+        from_file(destination, str(odd))
+    assert str(caught.value).isprintable() and SECRET not in str(caught.value)
+    with pytest.raises(ResolutionRefused) as caught:
+        bring_in(Brought(path=str(odd)), "\ud800\x1b", destination)
+    assert str(caught.value).isprintable()
+
+
 def test_while_a_run_is_submitting_nothing_is_brought_in(vendor: Vendor, destination: Destination, clip: str) -> None:
     heard: list[str] = []
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from prefect_seedance import StoredVideo, VideoRequest
 from prefect_seedance.pipeline.record_lookup import Standing
@@ -58,6 +59,7 @@ def test_ordinary_words_stay_as_they_are(text: str, escape: escaping.Escape) -> 
         ("<https://evil.example|bank.example>", r"<https://evil.example\|bank.example>"),
         ("[bank](https://evil.example)", r"\]\(https"),
         ("[bank][1]", r"\]\["),
+        ("[1]: https://evil.example", r"\]:"),
         ("<at>id</at>", r"<at>.*</at>"),
         ("&lt;!channel&gt;", r"<!channel>"),
     ],
@@ -109,6 +111,13 @@ def test_a_text_in_a_page_is_one_line_that_nothing_is_made_of() -> None:
     assert re.sub(r"\\[\\`*_{}\[\]<>|#!~&]", "", said).isprintable()
     assert not re.search(r"(?<!\\)[`|<>\[\]!#*&]", said)
     assert markdown(ORDINARY[1]) == ORDINARY[1]
+
+
+@pytest.mark.parametrize("text", ["__a__", "_a_", "___a___", "a __b__ c", "(_a_)", "é_ü _ö_", "snake_case_"])
+def test_no_underscore_makes_words_bold_or_slanted(text: str) -> None:
+    shown = MarkdownIt().render(markdown(text))
+    assert shown == f"<p>{text}</p>\n"
+    assert not re.search(r"(?<![\w\\])_|(?<!\\)_(?!\w)", discord(text))
 
 
 @pytest.mark.parametrize("text", ["a`b", "`", "``x``", "a|b", "a\\|b", "x\ny", HOSTILE])

@@ -45,6 +45,8 @@ def found(block: NotificationBlock) -> list[tuple[str, str]]:
         custom("https://ntfy.sh"),
         custom(f"https://proxy.example.com/slack/{KEY}"),
         custom("http://localhost:8080/x"),
+        custom("https://münchen.example/x"),
+        custom("https://[2001:db8::1]:8443/x"),
         custom("https://{{host}}/x", secrets={"host": "chat.example.com"}),
         custom("https://hooks.slack.com/{{path}}", secrets={"path": "services/T/B/x"}),
     ],
@@ -76,6 +78,14 @@ def test_an_address_that_may_be_one_is_taken(block: NotificationBlock) -> None:
         (custom("https://x.example.com/{{t}}", secrets={"t": "**********"}), "asterisks in its secrets"),
         (DiscordWebhook(webhook_id="123", webhook_token="**********"), "asterisks in its webhook_token"),
         (MattermostWebhook(hostname="https://chat.example.com", token=KEY), "not the name of a host alone"),
+        (DiscordWebhook(webhook_id="https://discord.com/api/webhooks/1", webhook_token=KEY), "webhook id that is not"),
+        (DiscordWebhook(webhook_id="12a", webhook_token=KEY), "webhook id that is not a number"),
+        (custom(f"https://chat.example.com:0/{KEY}"), "a port that cannot be one"),
+        (custom(f"https://chat..example.com/{KEY}"), "a host or a port that cannot"),
+        (custom(f"https://chat,example.com/{KEY}"), "a host or a port that cannot"),
+        (custom(f"http://2130706433/{KEY}", allow_private_urls=False), "private network"),
+        (custom(f"http://0x7f.1/{KEY}", allow_private_urls=False), "private network"),
+        (custom(f"http://[::ffff:10.0.0.1]/{KEY}", allow_private_urls=False), "private network"),
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(block: NotificationBlock, said: str) -> None:

@@ -67,9 +67,12 @@ def unprintable(text: str, allowed: str = "") -> str:
 
 #: Names by which a prompt calls one of its references, by kind of media.
 _MENTION = re.compile(
-    r"(?<![A-Za-z0-9._%+-])[@\uff20]\s?(?:(?P<image>images?|img|pictures?|pic|photo|图片|图像|图|照片|参考图)"
-    r"|(?P<video>videos?|视频|影片|参考视频)|(?P<audio>audios?|音频|声音|参考音频))"
-    r"[ _-]?(?P<number>\d{1,3})(?![A-Za-z0-9_])",
+    r"(?<![A-Za-z0-9._%+-])[@\uff20][\s\u200b]?[\[【(（]?"
+    r"(?:(?P<image>images?|img|pictures?|pic|photo|imagen|imagem|bild|изображение|фото"
+    r"|图片|图像|图|照片|参考图|圖片|圖像|圖|參考圖|画像|写真|이미지|사진|그림)"
+    r"|(?P<video>videos?|vídeo|видео|视频|影片|参考视频|視頻|影片|參考影片|動画|비디오|동영상|영상)"
+    r"|(?P<audio>audios?|áudio|аудио|звук|音频|声音|参考音频|音訊|音頻|聲音|音声|오디오|음성))"
+    r"[ _#＃(（\[\u200b-]?(?P<number>\d{1,3})(?![A-Za-z0-9_])",
     re.IGNORECASE,
 )
 

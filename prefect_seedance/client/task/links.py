@@ -68,7 +68,7 @@ def as_link(value: JsonValue) -> str:
     The scheme may be in any case, or missing before ``//``.
     """
     text = "".join(letter for letter in text_of(value) if letter.isprintable() or "\ud800" <= letter <= "\udfff")
-    text = text.strip(_AROUND)
+    text = text.strip(_AROUND).replace("&amp;", "&")  # as in a page's source; a signature would not fit any more
     if text.startswith("//"):
         text = f"https:{text}"
     return clean_address(re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text))

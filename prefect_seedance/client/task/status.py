@@ -46,7 +46,10 @@ _DOUBTFUL = frozenset(
     }
 )
 # What some put before each of their words.
-_PREFIXES = ("taskstatus", "jobstatus", "videostatus", "taskstate", "jobstate", "status", "state")
+_PREFIXES = (
+    *("taskstatus", "jobstatus", "videostatus", "taskstate", "jobstate", "status", "state"),
+    *("videogeneration", "task", "job", "video", "任务", "视频生成", "视频", "生成"),
+)
 
 #: Names of the field, the documented one first.
 STATUS_FIELDS = ("status", "task_status", "taskStatus", "state", "job_status", "video_status")
@@ -98,5 +101,8 @@ def _plain(status: str) -> str:
     """Leave letters and digits alone: without case, separators and what stands around."""
     folded = unicodedata.normalize("NFKC", status).casefold()
     word = "".join(letter for letter in folded if letter.isalnum())
-    prefix = next((each for each in _PREFIXES if word.startswith(each) and word != each), "")
-    return word.removeprefix(prefix)
+    for prefix in _PREFIXES if word not in _STATES else ():
+        rest = word.removeprefix(prefix)
+        if rest in _STATES or rest in _DOUBTFUL:
+            return rest
+    return word

@@ -200,6 +200,8 @@ def allowed_host(name: str) -> str:
         if re.fullmatch(r"[0-9a-fA-F:.]+/\d+", text):
             raise ValueError("is a range of addresses, and links name hosts; write the hosts, or .example.com for all")
         raise ValueError("has a path, and all of a host is allowed or nothing; write the host alone")
+    if "%" in text and ":" in text:
+        raise ValueError("has the zone of an address in it, which no link has; write the address alone")
     if _is_address(text.strip("[]")):
         return str(ipaddress.ip_address(text.strip("[]")))
     below = text.startswith(("*.", "."))

@@ -294,7 +294,7 @@ class Bucket:
             except BotoCoreError as error:
                 raise storage_error(error, where, writing=False) from error
             try:
-                self.client.get_object(Bucket=self.name, Key=whole, Range="bytes=0-0")["Body"].close()
+                self._first_byte(whole)
             except (ClientError, BotoCoreError) as error:
                 if code_of(error) == "NoSuchKey":
                     self.is_there = True  # the bucket, which is not asked for again
@@ -303,6 +303,14 @@ class Bucket:
                 if code_of(error) != "InvalidRange":  # an empty object: it is there by now
                     raise storage_error(error, where, writing=False) from error
         raise StoreUnavailable(where, "it answers HEAD in one way and GET in another")
+
+    def _first_byte(self, whole: str) -> None:
+        try:
+            self.client.get_object(Bucket=self.name, Key=whole, Range="bytes=0-0")["Body"].close()
+        except ClientError as error:
+            if not knows_no_header(error):
+                raise
+            self.client.get_object(Bucket=self.name, Key=whole)["Body"].close()
 
     def stat(self, key: str) -> ObjectInfo | None:
         """See `Store.stat`."""

@@ -17,11 +17,11 @@ from urllib3.exceptions import HTTPError
 
 from prefect_seedance.storage.errors import Missing, StoreUnavailable
 from prefect_seedance.storage.s3.bucket import Bucket
-from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
+from prefect_seedance.storage.s3.errors import code_of, knows_no_header, status_of, storage_error
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
 FIRST_WINDOW_BYTES = 512 * 1024
 LARGEST_WINDOW_BYTES = 16 * 1024 * 1024
@@ -48,6 +48,7 @@ class _Reader(io.RawIOBase):
         self._body_position = self._body_end = 0
         self._etag: str = ""
         self._size = 0
+        self._knows_ranges = True
         self._open_window()
 
     def readable(self) -> bool:
@@ -125,22 +126,27 @@ class _Reader(io.RawIOBase):
     def _ask(self, start: int, last: int) -> GetObjectOutputTypeDef | None:
         """Return the answer to a GET of a range; None if the object ends before it."""
         client, name, whole = self._bucket.client, self._bucket.name, self._bucket.key_of(self._key)
-        span = f"bytes={start}-{last}"
+        span: GetObjectRequestTypeDef = {"Bucket": name, "Key": whole}
+        if self._knows_ranges:
+            span["Range"] = f"bytes={start}-{last}"
 
         def pinned(_: bool, with_condition: bool) -> GetObjectOutputTypeDef:
             if with_condition:
-                return client.get_object(Bucket=name, Key=whole, Range=span, IfMatch=self._etag)
-            return client.get_object(Bucket=name, Key=whole, Range=span)
+                return client.get_object(**{**span, "IfMatch": self._etag})
+            return client.get_object(**span)
 
         try:
             if self._etag:  # which is compared with that of the answer as well
                 return self._bucket.offer("GetObject", pinned, may_drop_condition=True, has_checks=False)
-            return client.get_object(Bucket=name, Key=whole, Range=span)
+            return client.get_object(**span)
         except (ClientError, BotoCoreError) as error:
             if code_of(error) == "NoSuchKey":
                 raise Missing(self._where) from None
             if isinstance(error, ClientError) and status_of(error) == 412:
                 raise StoreUnavailable(self._where, "it was replaced while it was read") from None
+            if self._knows_ranges and isinstance(error, ClientError) and knows_no_header(error):
+                self._knows_ranges = False
+                return self._ask(start, last)
             if code_of(error) != "InvalidRange":
                 raise storage_error(error, self._where, writing=False) from error
         head = self._bucket.head(self._key)

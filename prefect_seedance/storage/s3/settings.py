@@ -45,9 +45,9 @@ _WORD = re.compile(r"[A-Z0-9_]*")
 _KMS_NAME = re.compile(r"[\w:/.+=@-]*", re.ASCII)
 _KMS_KEY = re.compile(
     r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?"
-    r"(?(1)key/)(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?(1)key/)(mrk-[0-9a-f]{32}|(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}))"
     r"|(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias/[\w/-]+",
-    re.ASCII | re.IGNORECASE,
+    re.ASCII,
 )
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 

@@ -168,6 +168,8 @@ def test_a_name_of_a_host_is_brought_into_the_form_of_links(name: str, host: str
         ("a.*.com", "star"),
         ("10.0.0.0/8", "range"),
         ("fd00::/8", "range"),
+        ("fe80::1%eth0", "zone"),
+        ("[fe80::1%25eth0]", "zone"),
         ("ftp://cdn.example.com", "another kind"),
         ("https://me:hunter2@cdn.example.com", "password"),
         ("me:hunter2@cdn.example.com", "password"),

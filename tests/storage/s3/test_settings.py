@@ -105,7 +105,16 @@ def test_a_location_that_cannot_be_is_refused_with_the_reason(location: str, wor
         ({"encryption": "AES256", "kms_key_id": "alias/k"}, "needs encryption aws:kms"),
         *(
             ({"encryption": "aws:kms", "kms_key_id": name}, "kms_key_id")
-            for name in ("*", "alias/*", "my-key", "arn:aws:kms:*:*:key/*", "arn:aws:s3:::bucket", "key/1", "a b")
+            for name in (
+                "*",
+                "alias/*",
+                "my-key",
+                "arn:aws:kms:*:*:key/*",
+                "arn:aws:s3:::bucket",
+                "key/1",
+                "a b",
+                "ALIAS/k",
+            )
         ),
         ({"storage_class": "GLACIER"}, "lifecycle rule"),
         ({"storage_class": "DEEP_ARCHIVE"}, "lifecycle rule"),

@@ -98,6 +98,20 @@ def test_a_question_for_a_checksum_that_is_refused_is_asked_for_no_more(moto: S3
     assert not any("x-amz-checksum-mode" in seen.headers for seen in proxy.seen)
 
 
+@pytest.mark.parametrize(("status", "code"), ANSWERS)
+def test_a_range_that_is_refused_is_asked_for_no_more(status: int, code: str, moto: S3Server, proxy: S3Proxy) -> None:
+    proxy.manner = Refusing(("range",), status, code)
+    store = moto.store(endpoint_url=proxy.url)
+    upload(store, "videos/large.mp4", LARGE)
+    proxy.seen.clear()
+    with store.open_read("videos/large.mp4") as file:
+        file.seek(-1000, os.SEEK_END)
+        assert file.read() == LARGE[-1000:]
+        file.seek(0)
+        assert file.read() == LARGE
+    assert sum("range" in seen.headers for seen in proxy.seen) == 1
+
+
 SETTINGS = [
     ("x-amz-tagging", {"tags": {"team": "ml"}}),
     ("x-amz-acl", {"acl": "public-read"}),
