@@ -57,6 +57,10 @@ class SeedanceError(Exception):
         return (_restore, (type(self), str(self), dict(self.__dict__)))
 
 
+#: What an error about a setting says while that is true: not while a paid video is waited for or fetched.
+NOTHING_SENT = "Nothing was sent."
+
+
 class ConfigurationError(SeedanceError, ValueError):
     """A setting cannot work. Nothing was sent.
 
@@ -66,7 +70,7 @@ class ConfigurationError(SeedanceError, ValueError):
 
     def __init__(self, field: str, rule: str, fix: str) -> None:
         self.field = field
-        super().__init__(f"{field}: {rule} Nothing was sent. {fix}")
+        super().__init__(f"{field}: {rule} {NOTHING_SENT} {fix}")
 
 
 class InvalidRequest(SeedanceError, ValueError):

@@ -61,6 +61,8 @@ from prefect_seedance.storage.templates import beside
 _LONGEST_NAME = 255
 _SAVE_IT = "Save the video in the vendor's console and bring in the file (on the command line: --file)."
 
+#: At the end of what the relay says of a link: it is the person's own, and the vendor knows nothing of it.
+_ANOTHER_LINK = f"Copy another link in the vendor's console, or: {_SAVE_IT}"
 _OTHER_VIDEO = "If the one that you bring is right, move that object away and call again. Nothing is paid either way."
 
 
@@ -207,6 +209,9 @@ class _Bringing:
             )
         except KeyTaken as taken:
             raise KeyTaken(taken.uri, taken.reason, _OTHER_VIDEO) from taken
+        except SourceError as error:
+            error.way_on = _ANOTHER_LINK
+            raise
         except _NotWhole:
             reason = "The video is not whole: by its structure it ends in the middle, or has no index."
             fix = "Save it once more. If it plays to its end: set despite_evidence (on the command line: --yes)."

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from prefect_seedance.client.errors import SeedanceError, TaskError, VideoFailed
+from prefect_seedance.client.errors import NOTHING_SENT, SeedanceError, TaskError, VideoFailed
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped, TaskNotRecorded
 from prefect_seedance.redaction import clean_text, hide_in_error
@@ -29,10 +29,10 @@ class WaitStopped(TaskError):
     """
 
     def __init__(self, task_id: str, cause: Exception | str, advice: str) -> None:
-        self.cause, self.advice = str(cause), advice
+        self.cause, self.advice = _once_paid(str(cause)), advice
         super().__init__(
             task_id,
-            f"it could not be watched any longer: {cause} The task goes on at the vendor and is paid for. Once this is "
+            f"it could not be watched any longer: {self.cause} The task goes on at the vendor and is paid for. Once this is "
             f"settled: {advice}",
         )
 
@@ -105,9 +105,14 @@ def telling_of_the_task(
 def _reason(error: Exception) -> str:
     """Word what stood in the way. Of an error that is not ours only what is known to hold no secret is repeated."""
     if isinstance(error, SeedanceError | StorageError):
-        return str(error).removesuffix(NOT_LOST).rstrip()
+        return _once_paid(str(error))
     words = ""
     if isinstance(error, OSError) and error.strerror:
         where = f" ({clean_text(str(error.filename))})" if error.filename else ""
         words = f", {error.strerror}{where}"
     return f"an unexpected {type(error).__name__}{words}. The run's log has the details."
+
+
+def _once_paid(words: str) -> str:
+    """Leave out of an error what is not so for a paid task, and what is said of the task better."""
+    return words.replace(f" {NOTHING_SENT}", "").removesuffix(NOT_LOST).rstrip()

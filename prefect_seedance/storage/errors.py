@@ -248,7 +248,13 @@ class RelayCancelled(StorageError):
 
 
 class SourceError(StorageError):
-    """Root of all faults of the download. None of them is a reason for a new generation."""
+    """Root of all faults of the download. None of them is a reason for a new generation.
+
+    Attributes:
+        way_on: The end of most messages. Whoever knows better sets it.
+    """
+
+    way_on = NOT_LOST
 
 
 class SourceUnavailable(SourceError):
@@ -260,7 +266,7 @@ class SourceUnavailable(SourceError):
 
     def __str__(self) -> str:
         host = f"The media host {self.host}" if self.host else "The vendor"
-        return f"{host} does not serve the video: {self.cause.rstrip('.')}. {NOT_LOST}"
+        return f"{host} does not serve the video: {self.cause.rstrip('.')}. {self.way_on}"
 
 
 class LinkExpired(SourceError):
@@ -288,7 +294,7 @@ class TruncatedSource(SourceError):
 
     def __str__(self) -> str:
         of = "" if self.expected is None else f" of {self.expected}"
-        return f"The download stopped after {self.received}{of} bytes, again and again. {NOT_LOST}"
+        return f"The download stopped after {self.received}{of} bytes, again and again. {self.way_on}"
 
 
 class SourceChanged(SourceError):
@@ -299,7 +305,7 @@ class SourceChanged(SourceError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"The download cannot be continued where it broke ({self.reason}). {NOT_LOST}"
+        return f"The download cannot be continued where it broke ({self.reason}). {self.way_on}"
 
 
 class SourceTooLarge(SourceError):
@@ -312,7 +318,7 @@ class SourceTooLarge(SourceError):
     def __str__(self) -> str:
         return (
             f"The source has at least {self.size} bytes; {self.maximum} are allowed. "
-            f"Raise the limit if this is right. {NOT_LOST}"
+            f"Raise the limit if this is right. {self.way_on}"
         )
 
 
@@ -326,7 +332,7 @@ class NotAVideo(SourceError):
     def __str__(self) -> str:
         return (
             f"The link did not lead to a whole MP4 or MOV video but to {self.looks_like}. It is kept at {self.uri}: "
-            f"look at it there. {NOT_LOST}"
+            f"look at it there. {self.way_on}"
         )
 
 
@@ -338,4 +344,4 @@ class ForbiddenSource(SourceError):
         self.host, self.reason = host, reason
 
     def __str__(self) -> str:
-        return f"The link to {self.host or 'no host'} is not followed: {self.reason} {NOT_LOST}"
+        return f"The link to {self.host or 'no host'} is not followed: {self.reason} {self.way_on}"

@@ -275,6 +275,7 @@ def test_a_proxy_that_cannot_be_used_tells_of_the_task(
     with pytest.raises(TaskError) as caught:
         asyncio.run(watch(submitted, account_at("https://vendor.example.com"), destination, limit_seconds=2))
     told(caught.value, submitted["task_id"])
+    assert "Nothing was sent" not in str(caught.value)
     assert "PROXY: names a proxy of a kind that cannot be used" in str(caught.value)
 
 

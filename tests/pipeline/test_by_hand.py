@@ -324,8 +324,9 @@ def test_a_link_is_held_to_the_largest_size_and_a_file_is_not(
 ) -> None:
     unknown(vendor, destination)
     small = replace(HERE, maximum_bytes=1000)
-    with pytest.raises(SourceError, match="1000 are allowed"):
+    with pytest.raises(SourceError, match=r"1000 are allowed.* Copy another link .* --file") as refused:
         bring_in(Brought(link=f"{media.url}/a.mp4"), INTENT, destination, policy=small)
+    assert "relay" not in str(refused.value), "the vendor knows nothing of this link"
     assert content(destination, from_file(replace(destination, media=small), clip)) == VIDEO
 
 
