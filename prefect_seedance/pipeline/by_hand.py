@@ -187,6 +187,7 @@ class _Bringing:
                 cancelled=self.cancelled,
                 ours=record.stored is not None and record.stored.key == key,
                 compared=True,
+                despite_structure=despite_evidence,
             )
         except _NotWhole:
             reason = "The video is not whole: by its structure it ends in the middle, or has no index."

@@ -59,8 +59,10 @@ def is_page(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
 
+# What stands before the pictures of a fragment, and so is never the last of a video.
+_BEFORE_PICTURES = frozenset({b"moof", b"styp", b"sidx", b"ssix", b"emsg", b"prft"})
 # What stands at the top of an MP4 or MOV file, and matters. Anything else there may be junk.
-_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"free", b"skip", b"wide", b"uuid", b"meta"})
+_BOXES = _BEFORE_PICTURES | {b"ftyp", b"moov", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"meta"}
 
 
 class BoxWalk:
@@ -97,7 +99,7 @@ class BoxWalk:
         if not {b"moov", b"mdat"} <= self._kinds:
             return False
         # Of a video in fragments, what begins here would be the next one.
-        cut_off = bool(self._header) and b"moof" in self._kinds
+        cut_off = b"moof" in self._kinds and (bool(self._header) or self._kind in _BEFORE_PICTURES)
         return not cut_off and not (self._skip and self._kind in _BOXES)
 
     def _wanted(self) -> int:

@@ -94,6 +94,7 @@ def relay(
     cancelled: threading.Event | None = None,
     ours: bool = False,
     compared: bool = False,
+    despite_structure: bool = False,
 ) -> RelayedObject:
     """Copy a video into the store under this key.
 
@@ -108,6 +109,8 @@ def relay(
             is left there, that is written over.
         compared: the source may be of another video than what is there, although both are called the same: what is
             there and whole counts as this video only if it has the same bytes.
+        despite_structure: it is taken even if its boxes say that the end is missing, since a person says that it is
+            not, or wants what there is.
 
     Raises:
         KeyTaken: the key holds something else.
@@ -119,7 +122,7 @@ def relay(
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
     """
-    destination = _Destination(store, key, metadata, filename, cancelled, ours)
+    destination = _Destination(store, key, metadata, filename, cancelled, ours, despite_structure)
     there, damaged = store.stat(key), None
     if there is not None and _task_id(there.metadata):
         if _task_id(metadata) not in ("", _task_id(there.metadata)):
@@ -174,6 +177,7 @@ class _Destination:
     filename: str
     cancelled: threading.Event | None
     ours: bool
+    despite_structure: bool
 
     def begin_upload(
         self, key: str, source: Source, content_type: str, filename: str = "", replaces: ObjectInfo | None = None
@@ -245,10 +249,10 @@ class _Measurement:
         return self._sha256.hexdigest()
 
     def check_against(self, source: Source, *, by_structure: bool) -> None:
-        """Check that all of it came, by its size if that is known, and by its structure if asked to, or if not."""
+        """Check that all of it came: by its size if that is known, and by its structure if asked to."""
         if source.size is not None and self.size != source.size:
             raise TruncatedSource(self.size, source.size)
-        if (by_structure or source.size is None) and video_type(self.head) and not self.boxes.whole:
+        if by_structure and video_type(self.head) and not self.boxes.whole:
             raise TruncatedSource(self.size, None)
 
     def relayed(self, info: ObjectInfo) -> RelayedObject:
@@ -304,7 +308,7 @@ def _attempt(
         if source.size not in (None, there.size) and not destination.begins_like(there, head, source.size):
             raise KeyTaken(there.uri, f"{there.size} bytes, the video has {source.size}")
         measure = _measure(chunks, prefix_size=there.size)
-        measure.check_against(source, by_structure=False)
+        measure.check_against(source, by_structure=source.size is None and not destination.despite_structure)
     except SourceError as error:
         if there is not None:
             error.add_note(f"An object is at {there.uri} already, but could not be compared with the source.")
@@ -328,7 +332,7 @@ def _upload_video(
                 measuring.take(chunk)
                 upload.write(chunk)
             measuring.finish()
-            measure.check_against(source, by_structure=True)
+            measure.check_against(source, by_structure=not destination.despite_structure)
             info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
