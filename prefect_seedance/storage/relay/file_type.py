@@ -98,8 +98,9 @@ class BoxWalk:
         """Whether index and pictures are there, and no box that matters says that more should have come."""
         if not {b"moov", b"mdat"} <= self._kinds:
             return False
-        # Of a video in fragments, what begins here would be the next one.
-        cut_off = b"moof" in self._kinds and (bool(self._header) or self._kind in _BEFORE_PICTURES)
+        # Of a video in fragments, what begins here would be the next one, unless it is a line break.
+        begun = bool(self._header) and not self._header.isspace()
+        cut_off = b"moof" in self._kinds and (begun or self._kind in _BEFORE_PICTURES)
         return not cut_off and not (self._skip and self._kind in _BOXES)
 
     def _wanted(self) -> int:

@@ -70,5 +70,6 @@ def test_a_video_in_fragments_that_breaks_off_before_the_pictures_of_one_is_not_
     first, last = b"".join(fragment), b"".join(fragment) + box(b"moof", b"run")
     video = begun + first + box(b"moof", b"run") + box(b"mdat", b"pictures")
     assert walked(video, 7) and walked(video + last + box(b"mdat", b"more"), 7)
+    assert walked(video + b"\r\n", 7) and walked(video + b"<!-- behind -->", 7) and walked(video + bytes(4096), 7)
     longer = video + last + box(b"mdat", b"more")
     assert [length for length in range(len(video), len(longer)) if walked(longer[:length], 7)] == [len(video)]
