@@ -5,6 +5,8 @@ from __future__ import annotations
 # Brands of the same container that are pictures or sound: HEIF, AVIF, iTunes audio.
 _OTHER_BRANDS = frozenset({b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B "})
 _QUICKTIME_BRAND = b"qt  "
+# What an older MOV file begins with, which does not name its type. It is a video if its boxes say so in the end.
+_QUICKTIME_BEGINNINGS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 _LOOKS = (
     (b"\x1aE\xdf\xa3", "a WebM or Matroska file"),
@@ -31,6 +33,8 @@ def video_type(head: bytes) -> str:
         >>> video_type(b"<html>")
         ''
     """
+    if len(head) >= 12 and head[4:8] in _QUICKTIME_BEGINNINGS:
+        return "video/quicktime"
     if len(head) < 12 or head[4:8] != b"ftyp":
         return ""
     brand = head[8:12]
