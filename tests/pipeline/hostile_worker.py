@@ -15,6 +15,7 @@ from pathlib import Path
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.settings import Timeouts
 from prefect_seedance.client.sync_client import SeedanceClient
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.submit import submit
@@ -87,7 +88,7 @@ def stored(settings: Settings, name: str, link: str) -> str:
 def asked(url: str) -> str:
     """Ask for a task, and for a new one."""
     ends: list[str] = []
-    with SeedanceClient("sk_secret_1234567890", url, max_retries=0) as client:
+    with SeedanceClient("sk_secret_1234567890", url, timeout=Timeouts(total=10), max_retries=0) as client:
         for call in (
             lambda: client.get_video("videos_1"),
             lambda: client.create_video(VideoRequest(prompt="a boat", duration=4)),

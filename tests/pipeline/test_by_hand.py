@@ -305,6 +305,23 @@ def test_half_a_video_is_not_taken_unless_a_person_says_so(
     assert content(destination, from_file(destination, clip, despite_evidence=True)) == half
 
 
+@pytest.mark.parametrize(
+    "fault", [MediaFault(), MediaFault(chunked=True)], ids=["of a known size", "of an unknown size"]
+)
+def test_what_a_link_leads_to_is_taken_as_it_is_when_a_person_says_so(
+    fault: MediaFault, vendor: Vendor, destination: Destination, media: MediaServer
+) -> None:
+    """Read once: what a person has looked at is not a download that broke off."""
+    ready(vendor, destination)
+    media.content = VIDEO[:-20]
+    media.plan(fault, fault)
+    with pytest.raises(ResolutionRefused, match=r"not whole.*despite_evidence"):
+        from_link(destination, f"{media.url}/a.mp4")
+    brought = from_link(destination, f"{media.url}/a.mp4", despite_evidence=True)
+    assert content(destination, brought) == media.content and len(media.seen) == 2
+    assert from_link(destination, f"{media.url}/a.mp4", despite_evidence=True).sha256 == brought.sha256
+
+
 def test_a_link_leads_only_where_links_may_lead(vendor: Vendor, destination: Destination, media: MediaServer) -> None:
     unknown(vendor, destination)
     for link in (

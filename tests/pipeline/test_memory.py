@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import subprocess
 import sys
+import zlib
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,20 @@ def endless(head: bytes, piece: bytes) -> Reply:
 
 
 def packed(*codings: str, megabytes: int) -> Reply:
-    """A small answer that becomes a large one."""
-    body = TASK % (b"a" * (megabytes * 1024 * 1024))
+    """A small answer that becomes a large one. It is packed piece by piece, or this process would be the large one."""
+    before, after = TASK.split(b"%s")
+    pieces = chain((before,), repeat(b"a" * 1024 * 1024, megabytes), (after,))
     for _ in codings:
-        body = gzip.compress(body, 9)
+        packing = zlib.compressobj(wbits=31)
+        pieces = chain(map(packing.compress, pieces), (each() for each in (packing.flush,)))
+    body = b"".join(pieces)
     return answer(body=body, headers={"Content-Encoding": ", ".join(codings)})
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 ANSWERS: dict[str, Reply] = {
     "a packed answer of 200 MB": packed("gzip", megabytes=200),
+    "packed twice": packed("gzip", "gzip", megabytes=1000),
     "an error message of 3.9 MB": answer(body=TASK % (b"x" * 3_900_000)),
     "an error message of 3.9 MB of escapes": answer(body=TASK % (b"\\u001b" * 650_000)),
     "lists 4 MB deep": answer(body=b'{"code":0,"data":' + b"[" * (MOST // 2) + b"]" * (MOST // 2) + b"}"),
@@ -60,6 +65,7 @@ ANSWERS: dict[str, Reply] = {
     "pieces without end": endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"a" * 65536 + b"\r\n"),
     "headers without end": endless(HEAD, b"X-Header: " + b"a" * 10_000 + b"\r\n"),
     "one header without end": endless(HEAD + b"X-Header: ", b"a" * 1_000_000),
+    "100 Continue without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 500),
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 # Brands of the same container that are pictures or sound: HEIF, AVIF, iTunes audio.
 _OTHER_BRANDS = frozenset({b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"M4A ", b"M4B "})
 _QUICKTIME_BRAND = b"qt  "
+# What an older MOV file begins with, which does not name its type. It is a video if its boxes say so in the end.
+_QUICKTIME_BEGINNINGS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 _LOOKS = (
     (b"\x1aE\xdf\xa3", "a WebM or Matroska file"),
@@ -31,6 +33,8 @@ def video_type(head: bytes) -> str:
         >>> video_type(b"<html>")
         ''
     """
+    if len(head) >= 12 and head[4:8] in _QUICKTIME_BEGINNINGS:
+        return "video/quicktime"
     if len(head) < 12 or head[4:8] != b"ftyp":
         return ""
     brand = head[8:12]
@@ -59,8 +63,10 @@ def is_page(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
 
+# What stands before the pictures of a fragment, and so is never the last of a video.
+_BEFORE_PICTURES = frozenset({b"moof", b"styp", b"sidx", b"ssix", b"emsg", b"prft"})
 # What stands at the top of an MP4 or MOV file, and matters. Anything else there may be junk.
-_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"free", b"skip", b"wide", b"uuid", b"meta"})
+_BOXES = _BEFORE_PICTURES | {b"ftyp", b"moov", b"mdat", b"mfra", b"free", b"skip", b"wide", b"uuid", b"meta"}
 
 
 class BoxWalk:
@@ -96,8 +102,9 @@ class BoxWalk:
         """Whether index and pictures are there, and no box that matters says that more should have come."""
         if not {b"moov", b"mdat"} <= self._kinds:
             return False
-        # Of a video in fragments, what begins here would be the next one.
-        cut_off = bool(self._header) and b"moof" in self._kinds
+        # Of a video in fragments, what begins here would be the next one, unless it is a line break.
+        begun = bool(self._header) and not self._header.isspace()
+        cut_off = b"moof" in self._kinds and (begun or self._kind in _BEFORE_PICTURES)
         return not cut_off and not (self._skip and self._kind in _BOXES)
 
     def _wanted(self) -> int:

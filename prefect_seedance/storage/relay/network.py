@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 # How soon a cancel is noticed.
 _LOOK_SECONDS = 0.25
+_READ_BYTES = 64 * 1024
 # `select` itself knows no descriptor above 1023.
 _Selector: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
@@ -39,7 +40,7 @@ class NetworkLimits:
 
     Attributes:
         head_seconds: from a link to the head of the last answer: names, all addresses, handshakes, redirects. Two
-            addresses that never answer (10 s each) and a host that is silent for 20 s before a good answer fit in.
+            addresses that never answer (10 s each) and a host that is silent for 30 s before a good answer fit in.
         window_bytes: of the body have to come within `window_seconds` of waiting for them. By default that is about
             4 KB/s: a line of 20 KB/s is far above it, and below it a clip of 5 MB would take more than 20 minutes, so
             that a new connection is the better hope. Time in which nobody wants to read, since the store is slow, is
@@ -165,7 +166,7 @@ class WatchedTransport(httpx.BaseTransport):
     Args:
         watch: has a say in every wait.
         context: what TLS is verified by.
-        proxy: its address, "" for none; one that is spoken to by TLS itself is beyond this transport.
+        proxy: its address, "" for none.
 
     Raises:
         ImportError, RuntimeError, ValueError, httpx.InvalidURL: the proxy cannot be used.
@@ -190,7 +191,7 @@ class WatchedTransport(httpx.BaseTransport):
                 named.raw_auth,
                 named.headers.raw,
                 context,
-                named.ssl_context,
+                context if named.url.scheme == "https" else None,
                 max_keepalive_connections=0,
                 network_backend=network,
             )
@@ -317,6 +318,8 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
+        if isinstance(self._socket, ssl.SSLSocket):  # to a proxy, behind which is a host
+            return _TLSWithinTLS(self, ssl_context, server_hostname, timeout)
         try:
             with _as(httpcore.ConnectError):
                 encrypted = ssl_context.wrap_socket(
@@ -359,6 +362,60 @@ class _Stream(httpcore.NetworkStream):
             selector.register(self._socket, event)
             if not self._watch.wait(selector.select, seconds):
                 raise late(f"nothing for {seconds:.3g} s")
+
+
+class _TLSWithinTLS(httpcore.NetworkStream):
+    """To a host, through a proxy that is spoken to by TLS itself: one socket can do that once only."""
+
+    def __init__(
+        self, outer: httpcore.NetworkStream, context: ssl.SSLContext, host: str | None, timeout: float | None
+    ) -> None:
+        self._outer, self._came, self._leaves = outer, ssl.MemoryBIO(), ssl.MemoryBIO()
+        try:
+            with _as(httpcore.ConnectError):
+                self._tls = context.wrap_bio(self._came, self._leaves, server_hostname=host)
+                self._do(self._tls.do_handshake, timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _as(httpcore.ReadError):
+            try:
+                return self._do(partial(self._tls.read, max_bytes), timeout)
+            except ssl.SSLEOFError:  # closed without a word, which a socket of TLS bears as well
+                return b""
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        rest = memoryview(buffer)
+        with _as(httpcore.WriteError):
+            while rest:
+                rest = rest[self._do(partial(self._tls.write, rest), timeout) :]
+
+    def close(self) -> None:
+        self._outer.close()
+
+    def get_extra_info(self, info: str) -> object:
+        return self._tls if info == "ssl_object" else self._outer.get_extra_info(info)
+
+    def _do(self, act: Callable[[], T], timeout: float | None) -> T:
+        while True:
+            try:
+                result = act()
+            except ssl.SSLWantReadError:
+                self._send_on(timeout)
+                came = self._outer.read(_READ_BYTES, timeout)
+                if came:
+                    self._came.write(came)
+                else:
+                    self._came.write_eof()
+            else:
+                self._send_on(timeout)
+                return result
+
+    def _send_on(self, timeout: float | None) -> None:
+        if leaves := self._leaves.read():
+            self._outer.write(leaves, timeout)
 
 
 @contextmanager

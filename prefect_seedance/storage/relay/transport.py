@@ -24,8 +24,8 @@ from prefect_seedance.tls import tls_context
 from prefect_seedance.versions import version_of
 
 MAXIMUM_REDIRECTS = 3
-# A read that brings no byte for this long counts as a drop.
-TIMEOUT = httpx.Timeout(connect=10.0, read=20.0, write=10.0, pool=10.0)
+# A read that brings no byte for this long counts as a drop: no pause does that the window of a body allows.
+TIMEOUT = httpx.Timeout(connect=10.0, read=NetworkLimits().window_seconds, write=10.0, pool=10.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What shows that a host serves a link by https as well.
 _SERVED = _REDIRECTS | {200, 203, 206, 416}
@@ -42,11 +42,6 @@ def open_transport(watch: Watch, proxy: str = "") -> httpx.BaseTransport:
     try:
         if proxy:
             check_proxies()
-        if proxy.startswith("https:"):
-            # TLS inside of TLS is more than one socket can do. What is watched then is the body, and each read.
-            return httpx.HTTPTransport(
-                verify=tls_context(), proxy=proxy, limits=httpx.Limits(max_keepalive_connections=0)
-            )
         return WatchedTransport(watch, tls_context(), proxy)
     except UnusableEnvironment as error:
         raise httpx.ProxyError(f"{error}") from error

@@ -25,14 +25,14 @@ from botocore.awsrequest import (
     AWSHTTPSConnection,
     AWSHTTPSConnectionPool,
 )
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from prefect_seedance.headers import retry_after_seconds
 from prefect_seedance.storage.errors import RelayCancelled
 from prefect_seedance.storage.s3.errors import is_throttled
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
     from mypy_boto3_s3 import S3Client
 
 _Result = TypeVar("_Result")
@@ -42,7 +42,9 @@ _Result = TypeVar("_Result")
 LEAST_BYTES, LEAST_SECONDS = 256 * 1024, 60.0
 #: How long the answer to an upload may take. S3 keeps the line alive while it puts parts together, others do not.
 ANSWER_SECONDS = 150.0
-_BODY_SECONDS = 25.0  # the rest of an answer that has begun
+_BODY_SECONDS = 25.0  # until more comes of an answer that has begun
+#: How long any answer may take in all, but for what is read out of an object.
+MOST_ANSWER_SECONDS = 600.0
 _PIECE_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.2
 #: What is asked after a cancellation, such as that the parts be removed, may take this long.
@@ -102,9 +104,7 @@ class Line:
             self.is_cut = True
             sockets = list(self._sockets)
         for each in sockets:
-            # Not its own method: that of an encrypted socket ends the encryption first, while another thread sends.
-            with suppress(OSError, TypeError):
-                socket.socket.shutdown(getattr(each, "socket", each), socket.SHUT_RDWR)
+            _shut(each)
 
     def close(self) -> None:
         """Let the threads go. A cancelled run does not wait for them: they end by themselves."""
@@ -155,11 +155,13 @@ class _Here(threading.local):
 
     Attributes:
         line: Of the upload that it works for; None for all others.
+        exchange: The request that it sends, or whose answer it reads.
         in_race: It is one of several that write at once on purpose, and tell who was let through.
         stalled: The last body that it sent stood still.
     """
 
     line: Line | None = None
+    exchange: _Exchange | None = None
     in_race = False
     stalled = False
 
@@ -179,6 +181,53 @@ class InRace:
         _here.in_race = False
 
 
+class _Exchange:
+    """A request and its answer: while it lasts, its socket is in the hands of the thread's line, and a clock runs."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._line = url, _here.line
+        self._socket: Any = None
+        self._clock: threading.Timer | None = None
+        self._is_overdue = False
+
+    def __enter__(self) -> None:
+        _here.exchange = self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        _here.exchange = None
+        if self._clock is not None:
+            self._clock.cancel()
+        if self._line is not None:
+            self._line.releases(self._socket)
+            if self._line.is_cut and error is not None:
+                raise CancelledError from None
+        if self._is_overdue:
+            _here.stalled = True
+            raise ReadTimeoutError(endpoint_url=self._url) from None
+
+    def goes_over(self, each: Any) -> None:
+        """Take note of the socket.
+
+        Raises:
+            CancelledError: The line is cut.
+        """
+        if self._line is not None and each is not self._socket:
+            self._line.releases(self._socket)
+            self._line.holds(each)
+        self._socket = each
+
+    def is_sent(self) -> None:
+        """Let the clock run: each read has a time-out, and an answer of one byte a second would have no end."""
+        if self._clock is None:
+            self._clock = threading.Timer(MOST_ANSWER_SECONDS, self._give_up)
+            self._clock.daemon = True
+            self._clock.start()
+
+    def _give_up(self) -> None:
+        self._is_overdue = True
+        _shut(self._socket)
+
+
 class _PatientConnection:
     """A connection of boto3's that sends in pieces, and belongs to the line of its thread."""
 
@@ -195,35 +244,27 @@ class _PatientConnection:
                 raise CancelledError
             self.connect()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         _here.stalled = False
-        with _Held(self.sock):
-            view: memoryview[int] = memoryview(data)  # pyright: ignore[reportUnknownArgumentType]
-            _send(self.sock, view.cast("B"), self.timeout)
+        if _here.exchange is not None:
+            _here.exchange.goes_over(self.sock)
+        view: memoryview[int] = memoryview(data)  # pyright: ignore[reportUnknownArgumentType]
+        _send(self.sock, view.cast("B"), self.timeout)
 
     def getresponse(self) -> Any:
         if _here.line is not None:
             self.timeout = max(self.timeout or 0.0, ANSWER_SECONDS)
-        with _Held(self.sock):
-            answer = super().getresponse()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+        if _here.exchange is not None:
+            _here.exchange.is_sent()
+        answer = super().getresponse()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
         if _here.line is not None and self.sock is not None:
             self.sock.settimeout(_BODY_SECONDS)
         return answer  # pyright: ignore[reportUnknownVariableType]
 
 
-class _Held:
-    """Puts a socket into the hands of the thread's line."""
-
-    def __init__(self, held: Any) -> None:
-        self._held, self._line = held, _here.line
-
-    def __enter__(self) -> None:
-        if self._line is not None and self._held is not None:
-            self._line.holds(self._held)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._line is not None:
-            self._line.releases(self._held)
-            if self._line.is_cut and error is not None:
-                raise CancelledError from None
+def _shut(each: Any) -> None:
+    """Shut a socket down under whoever waits for it."""
+    # Not its own method: that of an encrypted socket ends the encryption first, while another thread sends.
+    with suppress(OSError, TypeError):
+        socket.socket.shutdown(getattr(each, "socket", each), socket.SHUT_RDWR)
 
 
 def _send(sock: Any, view: memoryview, timeout: Any) -> None:
@@ -268,6 +309,13 @@ def send_patiently(client: S3Client) -> None:
     session: Any = vars(client)["_endpoint"].http_session
     pools = {"http": _HTTPPool, "https": _HTTPSPool}
     session._pool_classes_by_scheme = session._manager.pool_classes_by_scheme = pools  # pyright: ignore
+    send: Callable[[AWSPreparedRequest], AWSResponse] = session.send
+
+    def exchange(request: AWSPreparedRequest) -> AWSResponse:
+        with _Exchange(request.url):
+            return send(request)
+
+    session.send = exchange
 
 
 def repeat_throttled(

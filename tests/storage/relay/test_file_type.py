@@ -14,6 +14,9 @@ from tests.storage.clips import box, lookalike
         (box(b"ftyp", b"isom" + bytes(8)), "video/mp4"),
         (box(b"ftyp", b"mp42" + bytes(8)), "video/mp4"),
         (box(b"ftyp", b"qt  " + bytes(8)), "video/quicktime"),
+        (box(b"wide", b"") + box(b"mdat", bytes(8)), "video/quicktime"),
+        (b"\0\0\0\1mdat" + bytes(8), "video/quicktime"),
+        (box(b"moof", bytes(8)), ""),
         (box(b"ftyp", b"avif" + bytes(8)), ""),
         (box(b"ftyp", b"M4A " + bytes(8)), ""),
         (b"\0\0\0\x18ftyp", ""),
@@ -62,3 +65,14 @@ def test_long_boxes_and_a_last_box_without_an_end_are_understood() -> None:
     assert not walked(box(b"ftyp", b"isom") + box(b"moov", b"x") + long[:-1], 7)
     assert walked(box(b"ftyp", b"isom") + box(b"moov", b"x") + b"\0\0\0\0mdat" + bytes(99), 7)
     assert not walked(box(b"ftyp", b"isom") + b"\0\0\0\0mdat" + bytes(99), 7)
+
+
+def test_a_video_in_fragments_that_breaks_off_before_the_pictures_of_one_is_not_whole() -> None:
+    begun = box(b"ftyp", b"iso6") + box(b"moov", b"x")
+    fragment = (box(b"styp", b"msdh"), box(b"prft", bytes(20)), box(b"emsg", bytes(30)), box(b"sidx", bytes(24)))
+    first, last = b"".join(fragment), b"".join(fragment) + box(b"moof", b"run")
+    video = begun + first + box(b"moof", b"run") + box(b"mdat", b"pictures")
+    assert walked(video, 7) and walked(video + last + box(b"mdat", b"more"), 7)
+    assert walked(video + b"\r\n", 7) and walked(video + b"<!-- behind -->", 7) and walked(video + bytes(4096), 7)
+    longer = video + last + box(b"mdat", b"more")
+    assert [length for length in range(len(video), len(longer)) if walked(longer[:length], 7)] == [len(video)]

@@ -28,9 +28,10 @@ from prefect_seedance.storage.errors import (
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Upload
 from prefect_seedance.storage.relay.policy import MediaPolicy
+from prefect_seedance.storage.relay.poster import MediaFacts, probe
 from prefect_seedance.storage.relay.relay import LARGEST_CONTENT_BYTES, RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
-from tests.storage.clips import box, lookalike
+from tests.storage.clips import box, lookalike, make_clip
 from tests.storage.media_server import Fault, MediaServer, serving
 
 VIDEO = lookalike(600_000)
@@ -209,6 +210,22 @@ def test_what_stands_behind_a_whole_video_does_not_make_it_truncated(
     server.plan(Fault(content=VIDEO + junk, **ending))
     assert run(server, store).size == len(VIDEO + junk)
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("length", [None, -50], ids=["whole", "cut"])
+def test_an_older_mov_file_that_does_not_name_its_type_is_a_video(
+    length: int | None, server: MediaServer, store: FolderStore, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    clip = make_clip(tmp_path_factory.mktemp("clips") / "a.mp4").read_bytes()
+    server.content = (clip[:4] + b"skip" + clip[8:])[:length]
+    if length:
+        with pytest.raises(NotAVideo):
+            run(server, store)
+        return
+    relayed = run(server, store)
+    assert is_whole(relayed, store, server.content) and relayed.content_type == "video/quicktime"
+    with store.open_read(KEY) as file:
+        assert probe(file) == MediaFacts(320, 180, 1.0, "h264")
 
 
 def test_a_dead_link_is_said_and_leaves_nothing(server: MediaServer, store: FolderStore) -> None:

@@ -7,7 +7,8 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -17,12 +18,23 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from prefect_seedance.storage.errors import ForbiddenSource, LinkExpired, SourceError, SourceUnavailable
+from prefect_seedance.storage.errors import (
+    ForbiddenSource,
+    LinkExpired,
+    RelayCancelled,
+    SourceError,
+    SourceUnavailable,
+)
+from prefect_seedance.storage.relay.network import NetworkLimits
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.relay.transport import MediaHTTP
+from tests.client.wire_server import Reply, Wire, WireServer
+from tests.client.wire_server import relay as passed_on
 from tests.storage.clips import lookalike
 from tests.storage.media_server import Fault, MediaServer, serving
+from tests.storage.relay.test_endless_host import BODIES, HEADS, IMPATIENT, cancelled_soon
+from tests.storage.relay.test_endless_host import source as source_of
 
 VIDEO = lookalike(700_000)
 
@@ -136,6 +148,69 @@ def test_a_proxy_that_cannot_be_used_does_not_disturb_hosts_that_go_round_it(
         http.get(f"{server.url}/a", {}) as response,
     ):
         assert response.read() == b"video"
+
+
+@pytest.fixture
+def behind_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Names a proxy in the environment that is spoken to by TLS itself; behind it everything leads to this port."""
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    monkeypatch.setattr("prefect_seedance.tls._context", ssl.create_default_context(cafile=str(certificate)))
+    with ExitStack() as stack:
+
+        def lead_to(port: int) -> None:
+            def tunnel(wire: Wire) -> None:
+                wire.send(b"HTTP/1.1 200 OK\r\n\r\n")
+                passed_on(wire, port)
+
+            proxy = stack.enter_context(WireServer([tunnel], tls=served))
+            monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{proxy.port}")
+
+        yield lead_to
+
+
+NAMED = MediaPolicy(allow_hosts=frozenset({"media.example.com"}))
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(), Fault(no_length=True), Fault(cut_after=400_000)], ids=["whole", "of an unknown size", "cut"]
+)
+def test_tls_within_the_tls_of_a_proxy(fault: Fault, behind_tls: Callable[[int], None], encrypted: MediaServer) -> None:
+    behind_tls(encrypted.port)
+    encrypted.plan(fault)
+    source = MediaSource(lambda refresh: "https://media.example.com/a.mp4", policy=NAMED, sleep=lambda seconds: None)
+    assert b"".join(source.iter_bytes()) == VIDEO
+    assert encrypted.seen[0].headers["host"] == "media.example.com"
+
+
+def test_the_certificate_behind_such_a_proxy_is_looked_at(
+    behind_tls: Callable[[int], None], encrypted: MediaServer
+) -> None:
+    behind_tls(encrypted.port)
+    policy = MediaPolicy(allow_hosts=frozenset({"other.example.com"}))
+    with (
+        MediaHTTP(policy) as http,
+        pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+        http.get("https://other.example.com/a", {}),
+    ):
+        pass
+    assert not encrypted.seen
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("reply", (HEADS | BODIES).values(), ids=(HEADS | BODIES).keys())
+def test_behind_such_a_proxy_no_answer_holds_a_relay_for_ever_either(
+    reply: Reply, behind_tls: Callable[[int], None], certificate: Path
+) -> None:
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    with WireServer([reply], tls=served) as host:
+        behind_tls(host.port)
+        link = "https://media.example.com/a.mp4"
+        with pytest.raises(SourceError):
+            list(source_of(link, IMPATIENT, NAMED).iter_bytes())
+        with pytest.raises(RelayCancelled):
+            list(source_of(link, NetworkLimits(), NAMED).iter_bytes(cancelled_soon()))
 
 
 # Plain http.

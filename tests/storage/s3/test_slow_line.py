@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from prefect_seedance.storage.s3 import line as s3_line
 from prefect_seedance.storage.s3.bucket import make_client
 from prefect_seedance.storage.s3.store import S3Store
 from prefect_seedance.storage.s3.upload import PART_BYTES, SMALL_PART_BYTES
+from tests.client.wire_server import CloseConnection, Reply, Wire, WireServer
 from tests.storage.s3_proxy import Fault, S3Proxy
 from tests.storage.s3_servers import S3Server
 from tests.storage.test_store_contract import content, upload
@@ -213,6 +214,71 @@ def test_a_cancelled_run_does_not_wait_for_an_answer(moto: S3Server, proxy: S3Pr
     released.set()
     relaying.join(30)
     assert not alive and [type(error) for error in errors] == [RelayCancelled]
+
+
+def dripping(head: bytes, part: bytes) -> Reply:
+    def reply(wire: Wire) -> None:
+        wire.send(b"HTTP/1.1 200 OK\r\n" + head)
+        while part and not wire.stopped.is_set():
+            wire.send(part)
+            wire.wait(0.05)
+        wire.stopped.wait()
+        raise CloseConnection
+
+    return reply
+
+
+DRIPPING = {
+    "a head": dripping(b"X: ", b"a"),
+    "a body": dripping(b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "a body that stops": dripping(b'ETag: "a"\r\nContent-Length: 9\r\n\r\nhalf', b""),
+}
+
+
+@pytest.mark.parametrize("reply", DRIPPING.values(), ids=DRIPPING)
+def test_nothing_waits_for_an_answer_of_which_the_end_never_comes_once_a_run_is_cancelled(reply: Reply) -> None:
+    """Not even a thread that nobody waits for: it would hold up the end of its process."""
+    cancelled, before = threading.Event(), set(threading.enumerate())
+
+    def answered(wire: Wire) -> None:
+        threading.Timer(0.5, cancelled.set).start()
+        reply(wire)
+
+    with WireServer([answered]) as server:
+        store = S3Store(S3Server(server.url, conditions=True).settings(), make_client=make_client)
+        store.bucket.refuses_overwrites = True
+        with (
+            pytest.raises(RelayCancelled),
+            store.begin_upload("v.mp4", size=len(SMALL), content_type="", metadata={}, cancelled=cancelled) as one,
+        ):
+            one.write(SMALL)
+            one.commit(sha256="", crc32=zlib.crc32(SMALL), size=len(SMALL))
+        uploading = [each for each in set(threading.enumerate()) - before if each.name.startswith("s3-upload")]
+        for each in uploading:
+            each.join(5)
+        assert not any(each.is_alive() for each in uploading)
+        assert [request.method for request in server.received] == ["PUT"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("ask", "reply"),
+    [
+        (lambda store: store.stat("v.mp4"), DRIPPING["a head"]),
+        (lambda store: store.create("journal/a", b"a"), DRIPPING["a head"]),
+        (lambda store: store.create("journal/a", b"a"), DRIPPING["a body"]),
+    ],
+    ids=["the head of HEAD", "the head of PUT", "the body of PUT"],
+)
+def test_an_answer_that_drips_ends_by_itself_and_is_not_asked_for_again(
+    ask: Callable[[S3Store], object], reply: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_line, "MOST_ANSWER_SECONDS", 1.0)
+    with WireServer([reply]) as server:
+        store = S3Store(S3Server(server.url, conditions=True).settings(), make_client=make_client)
+        with pytest.raises(StoreUnavailable):
+            ask(store)
+        assert len(server.received) == 1
 
 
 def test_a_store_that_takes_its_time_to_put_the_parts_together_is_waited_for(
