@@ -32,8 +32,8 @@ class WaitStopped(TaskError):
         self.cause, self.advice = _once_paid(str(cause)), advice
         super().__init__(
             task_id,
-            f"it could not be watched any longer: {self.cause} The task goes on at the vendor and is paid for. Once this is "
-            f"settled: {advice}",
+            f"it could not be watched any longer: {self.cause} The task goes on at the vendor and is paid for. Once "
+            f"this is settled: {advice}",
         )
 
 
