@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import example, given
@@ -20,7 +20,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validation as server_side
 
 from prefect_seedance.client.request.check import _ROUTE_RULES, _always, check
-from prefect_seedance.client.request.routes import ROUTES, Route
+from prefect_seedance.client.request.routes import ROUTES, Route, VerdictRule
 from prefect_seedance.client.request.video_request import VideoRequest, form
 from prefect_seedance.flows.agenerate_video import agenerate_video
 from prefect_seedance.flows.generate_video import generate_video
@@ -188,7 +188,7 @@ def test_the_form_refuses_what_check_refuses_and_nothing_else(fields: Fields) ->
 
 
 LEVELS = st.sampled_from(["allow", "warn", "refuse"])
-VERDICTS = [name for name, field in Route.model_fields.items() if "VerdictRule" in str(field.annotation)]
+VERDICTS = [name for name, kind in get_type_hints(Route).items() if kind is VerdictRule]
 
 
 @given(
@@ -199,7 +199,7 @@ VERDICTS = [name for name, field in Route.model_fields.items() if "VerdictRule" 
 def test_a_route_of_tomorrow_has_its_rules_in_the_form(fields: Fields, route: Route, verdicts: Fields) -> None:
     """A new row may combine the columns as no row does yet."""
     assert len(VERDICTS) == 7
-    route = Route.model_validate(route.model_dump() | verdicts)
+    route = route._replace(**{name: VerdictRule(**verdict) for name, verdict in verdicts.items()})
     request = VideoRequest.model_construct(**fields)
     problems = [*_always(request), *(problem for rule in _ROUTE_RULES for problem in rule(request, route))]
     choices = {name: REQUEST["properties"][name]["enum"] for name in ("resolution", "ratio")}

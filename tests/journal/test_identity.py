@@ -135,7 +135,7 @@ def test_an_edit_of_the_route_table_moves_no_intent(monkeypatch: pytest.MonkeyPa
     def flipped(route: Route) -> Route:
         sent, values = not route.resolution.sent, ("480p", "720p", "1080p")
         rule = ResolutionRule(sent=sent, fixed="720p", values=values, default="480p", source="a test")
-        return route.model_copy(update={"resolution": rule})
+        return route._replace(resolution=rule)
 
     monkeypatch.setattr(routes, "ROUTES", {model: flipped(route) for model, route in ROUTES.items()})
     asked = VideoRequest(prompt="x", resolution="720p")

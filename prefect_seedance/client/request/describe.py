@@ -160,7 +160,7 @@ def url_words(rule: UrlRule) -> str:
 def all_url_words(route: Route) -> str:
     """Word the forms of addresses of all fields of a route, apart where they differ."""
     fields: dict[str, list[str]] = {}
-    for name in type(route.urls).model_fields:
+    for name in route.urls._fields:
         fields.setdefault(url_words(getattr(route.urls, name)), []).append(name.removeprefix("reference_"))
     if len(fields) == 1:
         return "".join(fields)

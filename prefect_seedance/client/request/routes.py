@@ -11,12 +11,11 @@ named in the data file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Literal, cast
-
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from typing import Any, Literal, NamedTuple, cast
 
 from prefect_seedance.client.request.problems import Level
 
@@ -26,26 +25,21 @@ Measured = Literal["total_seconds", "total_megabytes", "pixels", "frames_per_sec
 BillingUnit = Literal["per_second", "per_task"]
 
 
-class _Row(BaseModel):
-    # Deferred: a validator of its own is built for `Route` only, which holds all others; each costs at every import.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class NewerMaximum(_Row):
+class NewerMaximum(NamedTuple):
     """The largest value that sources later than the seed allow."""
 
     maximum: int
     source: str
 
 
-class NewerValues(_Row):
+class NewerValues(NamedTuple):
     """The values that sources later than the seed allow beside the seed's."""
 
     values: tuple[str, ...]
     source: str
 
 
-class Limit(_Row):
+class Limit(NamedTuple):
     """At most ``maximum`` entries (0: the field is not supported)."""
 
     maximum: int
@@ -58,14 +52,14 @@ class Limit(_Row):
         return self.newer.source if self.newer and count <= self.newer.maximum else ""
 
 
-class SureSeconds(_Row):
+class SureSeconds(NamedTuple):
     """The only lengths in seconds that every source allows: a warning about every other."""
 
     sure: tuple[int, ...]
     source: str
 
 
-class DurationRule(_Row):
+class DurationRule(NamedTuple):
     """Lengths in seconds: refused outside ``minimum``-``maximum``."""
 
     default: int
@@ -80,16 +74,16 @@ class DurationRule(_Row):
         return self.newer.source if self.newer and self.minimum <= seconds <= self.newer.maximum else ""
 
 
-class ResolutionRule(_Row):
+class ResolutionRule(NamedTuple):
     """``sent=False``: the route ignores the field, whatever it says, and makes ``fixed``."""
 
     sent: bool
+    source: str
     fixed: str = ""
     default: str = ""
     values: tuple[str, ...] = ()
     others: Level = "refuse"
-    warn: Mapping[str, str] = Field(default_factory=dict[str, str])
-    source: str
+    warn: Mapping[str, str] = {}
 
     def made(self) -> tuple[str, ...]:
         """Return what the route makes: what may be asked of it."""
@@ -100,7 +94,7 @@ class ResolutionRule(_Row):
         return not self.sent or self.others == "refuse"
 
 
-class RatioRule(_Row):
+class RatioRule(NamedTuple):
     """Aspect ratios; ``others`` says what a ratio outside ``values`` gets. ``default`` "" is undocumented."""
 
     values: tuple[str, ...]
@@ -114,7 +108,7 @@ class RatioRule(_Row):
         return self.newer.source if self.newer and ratio in self.newer.values else ""
 
 
-class ListRule(_Row):
+class ListRule(NamedTuple):
     """Limits on the number of entries; none documented when ``limits`` is empty."""
 
     limits: tuple[Limit, ...] = ()
@@ -128,14 +122,14 @@ class ListRule(_Row):
         return min((limit.maximum for limit in self.limits if limit.level == "refuse"), default=None)
 
 
-class VerdictRule(_Row):
+class VerdictRule(NamedTuple):
     """What to do with one combination of fields."""
 
     level: Ruling = "allow"
     source: str = ""
 
 
-class PromptRule(_Row):
+class PromptRule(NamedTuple):
     """Longest prompt, in characters."""
 
     maximum: int
@@ -148,25 +142,25 @@ class PromptRule(_Row):
         return self.newer.source if self.newer and length <= self.newer.maximum else ""
 
 
-class Measure(_Row):
+class Measure(NamedTuple):
     """A limit of the media themselves, which only somebody who has the file can check.
 
     ``total_*`` is of all entries of the field together, the others of each.
     """
 
     of: Measured
-    minimum: int = 0
-    maximum: int | None = None
     level: Level
     source: str
+    minimum: int = 0
+    maximum: int | None = None
 
 
-class UrlRule(_Row):
+class UrlRule(NamedTuple):
     """Forms of addresses that one field takes; one that is ``unknown`` gets a warning."""
 
     forms: tuple[UrlForm, ...]
-    unknown: tuple[UrlForm, ...] = ()
     source: str
+    unknown: tuple[UrlForm, ...] = ()
     newer: NewerValues | None = None
 
     def newer_source(self, form: str) -> str:
@@ -174,7 +168,7 @@ class UrlRule(_Row):
         return self.newer.source if self.newer and form in self.newer.values else ""
 
 
-class UrlRules(_Row):
+class UrlRules(NamedTuple):
     """Forms of addresses, by field."""
 
     images: UrlRule
@@ -192,7 +186,7 @@ class UrlRules(_Row):
         return rules.get(place.partition("[")[0], self.frames)
 
 
-class Route(_Row):
+class Route(NamedTuple):
     """One model of the vendor, with every rule that is known of it.
 
     ``doubt`` is what later sources say against the model as a whole.
@@ -201,27 +195,27 @@ class Route(_Row):
     model: str
     family: str
     title: str
-    doubt: str = ""
     billing_unit: BillingUnit
     billing_name: str
-    bills_first_reference_video: bool = False
     duration: DurationRule
     resolution: ResolutionRule
     ratio: RatioRule
     images: ListRule
     reference_videos: ListRule
     reference_audios: ListRule
+    first_frame_alone: VerdictRule
+    last_frame_alone: VerdictRule
+    urls: UrlRules
+    prompt: PromptRule
+    doubt: str = ""
+    bills_first_reference_video: bool = False
     video_measures: tuple[Measure, ...] = ()
     audio_measures: tuple[Measure, ...] = ()
     gif_images: VerdictRule = VerdictRule()
-    first_frame_alone: VerdictRule
-    last_frame_alone: VerdictRule
     both_frames: VerdictRule = VerdictRule()
     images_with_frames: VerdictRule = VerdictRule(level="refuse", source="every page")
     audio_alone: VerdictRule = VerdictRule()
     audio_with_frames: VerdictRule = VerdictRule()
-    urls: UrlRules
-    prompt: PromptRule
 
     def output_resolution(self, asked: str) -> str:
         """Return the resolution that the route makes when ``asked`` is sent ("auto": when none is)."""
@@ -234,34 +228,68 @@ class Route(_Row):
         return self.billing_name.format(resolution=self.output_resolution(asked_resolution))
 
 
-_JsonObject = dict[str, JsonValue]
+#: Which row stands in which column. Plain tuples and no models of pydantic's: those cost 6 ms at every import, and the
+#: table is ours. A test reads it strictly.
+_PARTS: Mapping[type, Mapping[str, type]] = {
+    Limit: {"newer": NewerMaximum},
+    DurationRule: {"warn": SureSeconds, "newer": NewerMaximum},
+    RatioRule: {"newer": NewerValues},
+    ListRule: {"limits": Limit},
+    PromptRule: {"newer": NewerMaximum},
+    UrlRule: {"newer": NewerValues},
+    UrlRules: dict.fromkeys(UrlRules._fields, UrlRule),
+    Route: {
+        "duration": DurationRule,
+        "resolution": ResolutionRule,
+        "ratio": RatioRule,
+        "urls": UrlRules,
+        "prompt": PromptRule,
+        **dict.fromkeys(("images", "reference_videos", "reference_audios"), ListRule),
+        **dict.fromkeys(("video_measures", "audio_measures"), Measure),
+        **{name: VerdictRule for name, kind in Route.__annotations__.items() if "VerdictRule" in str(kind)},
+    },
+}
+
+_JsonObject = dict[str, Any]
+
+
+def _read(kind: type | None, value: Any) -> Any:
+    """Return what a part of the table says, as a row of this kind.
+
+    Raises:
+        TypeError: It has a column that the row has not, or lacks one.
+    """
+    if isinstance(value, list):
+        return tuple(_read(kind, each) for each in cast("list[object]", value))
+    if kind is None:
+        return value
+    parts = _PARTS.get(kind, {})
+    return kind(**{name: _read(parts.get(name), each) for name, each in cast("_JsonObject", value).items()})
 
 
 def _rows(table: _JsonObject) -> dict[str, Route]:
     families: dict[str, _JsonObject] = {}
     routes: dict[str, Route] = {}
     for family in cast("list[_JsonObject]", table["families"]):
-        merged = {**families.get(str(family.get("like", "")), {}), **family}
-        families[str(family["family"])] = merged
+        merged = {**families.get(family.get("like", ""), {}), **family}
+        families[family["family"]] = merged
         shared = {name: value for name, value in merged.items() if name not in ("like", "models")}
         for model in cast("list[_JsonObject]", family["models"]):
             row = {"billing_name": model["model"], **shared, **model}
             fixed = row.pop("fixed_resolution", None)
             if fixed is not None:
-                row["resolution"] = {**cast("_JsonObject", row["resolution"]), "fixed": fixed}
-            routes[str(model["model"])] = Route.model_validate(row)
+                row["resolution"] = {**row["resolution"], "fixed": fixed}
+            routes[model["model"]] = _read(Route, row)
     return routes
 
 
-_TABLE = TypeAdapter(_JsonObject).validate_json(
-    files("prefect_seedance.client.request").joinpath("routes.json").read_bytes()
-)
+_TABLE: _JsonObject = json.loads(files("prefect_seedance.client.request").joinpath("routes.json").read_bytes())
 
 #: Every known model in the vendor page's order, by the name that is sent as ``model``.
 ROUTES: Mapping[str, Route] = MappingProxyType(_rows(_TABLE))
 
 #: The model of a request that names none.
-DEFAULT_MODEL = str(_TABLE["default_model"])
+DEFAULT_MODEL: str = _TABLE["default_model"]
 
 
 def route_for(model: str) -> Route | None:
