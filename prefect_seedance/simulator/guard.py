@@ -67,10 +67,10 @@ class Guard:
             return [value.decode("latin-1").strip() for given, value in headers if given == name]
 
         hosts, origins = values(b"host"), values(b"origin")
-        # A client that is no browser may leave the port out; an Origin without one is another server's page.
-        if len(hosts) != 1 or not self._is_ours(hosts[0], self._port):
-            return _refused(403, f"Host: only 127.0.0.1:{self._port} and localhost:{self._port} are answered")
-        foreign = [each for each in origins if not (each.startswith("http://") and self._is_ours(each[7:], 80))]
+        # By any port: a tunnel has another one. A page has an Origin, and its port is part of whose page it is.
+        if len(hosts) != 1 or _LOCAL.fullmatch(hosts[0]) is None:
+            return _refused(403, "Host: only 127.0.0.1 and localhost are answered")
+        foreign = [each for each in origins if not self._is_ours(each)]
         # A page that asks without an Origin, as for an image, is told by its browser; a link that is clicked is fine.
         elsewhere = set(values(b"sec-fetch-site")) - {"same-origin", "none"}
         followed = values(b"sec-fetch-mode") == ["navigate"] and scope["method"] in ("GET", "HEAD")
@@ -81,9 +81,9 @@ class Guard:
             return _too_large(limit)
         return None
 
-    def _is_ours(self, authority: str, port_if_left_out: int) -> bool:
-        match = _LOCAL.fullmatch(authority)
-        return match is not None and int(match.group(1) or port_if_left_out) == self._port
+    def _is_ours(self, origin: str) -> bool:
+        match = _LOCAL.fullmatch(origin.removeprefix("http://"))
+        return origin.startswith("http://") and match is not None and int(match.group(1) or 80) == self._port
 
 
 class _Exchange:

@@ -89,7 +89,7 @@ class RunForm(ABC):
                 expect(self.errors()).to_have_count(0, timeout=20_000)
                 break
             self.submit()
-        for _ in range(3):
+        for _ in range(6):
             response = self._creation()
             if response is not None and response.ok:
                 return str(response.json()["id"])

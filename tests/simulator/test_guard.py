@@ -62,7 +62,7 @@ def status_of(answer: bytes) -> int:
 FOREIGN_HOSTS = [
     "evil.example.com",
     "evil.example.com:{port}",
-    "127.0.0.1:1",
+    "127.0.0.1:123456",
     "localhost.evil.example.com:{port}",
     "127.0.0.1.nip.io:{port}",
     "127.0.0.1@evil.example.com:{port}",
@@ -93,7 +93,7 @@ def test_a_refusal_has_the_vendors_shape(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "[::1]:{port}", "127.0.0.1"]
+    "host", ["127.0.0.1:{port}", "localhost:{port}", "LocalHost:{port}", "[::1]:{port}", "127.0.0.1", "127.0.0.1:1"]
 )
 def test_the_names_of_this_machine_are_answered(simulator: Simulator, host: str) -> None:
     named = host.format(port=port_of(simulator))
