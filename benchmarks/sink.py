@@ -95,6 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = parse_qs(url.query)
         self.drain()
+        headers: dict[str, str] = {}
         with self.server.lock:
             if "uploadId" in query:
                 self.server.objects[url.path] = sum(self.server.parts.pop(query["uploadId"][0]).values())
@@ -104,7 +105,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.parts[name] = {}
                 tag = "InitiateMultipartUploadResult"
                 body = f"<{tag}><UploadId>{name}</UploadId></{tag}>".encode()
-        self.answer(200, body)
+                # As S3 answers: it compares the whole itself, so nobody has to measure it twice.
+                asked = ("x-amz-checksum-algorithm", "x-amz-checksum-type")
+                headers = {header: value for header in asked if (value := self.headers.get(header))}
+        self.answer(200, body, headers)
 
     def do_DELETE(self) -> None:
         self.answer(204, b"")

@@ -30,6 +30,8 @@ T = TypeVar("T")
 # How soon a cancel is noticed.
 _LOOK_SECONDS = 0.25
 _READ_BYTES = 64 * 1024
+# httpcore asks for 64 KiB at once, and takes more: of a fast body, fewer and larger pieces.
+_BODY_BYTES = 256 * 1024
 # `select` itself knows no descriptor above 1023.
 _Selector: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
@@ -301,8 +303,9 @@ class _Stream(httpcore.NetworkStream):
                     raise OSError(fault, os.strerror(fault)) from None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        receive = partial(self._socket.recv, max(max_bytes, _BODY_BYTES))
         with _as(httpcore.ReadError):
-            return self._do(partial(self._socket.recv, max_bytes), selectors.EVENT_READ, timeout, httpcore.ReadTimeout)
+            return self._do(receive, selectors.EVENT_READ, timeout, httpcore.ReadTimeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(buffer)
