@@ -139,7 +139,7 @@ def read_video(exchange: Exchange, task_id: str) -> VideoTask:
 def _without_envelope(exchange: Exchange, envelope: Envelope) -> dict[str, JsonValue]:
     """Return a task that came without an envelope, whole or as the payload of another service; else nothing.
 
-    Whatever says that the answer is no success leaves nothing: what it tells of a task could be a failure for good.
+    Whatever says that the answer is not a success leaves nothing: what it tells of a task could be a failure for good.
     """
     document, status_code = envelope.document, exchange.status_code or 0
     if document.get("code") is not None or document.get("success") is False or not 200 <= status_code < 300:

@@ -81,7 +81,7 @@ _MONEY_WORDS = (
     r"|(balance|quota|credits?|funds|coins?) (is |are )?(not enough|insufficient|used up)\b"
     r"|not enough (balance|quota|credits?|funds|(jimi)?coins?)\b)"
 )
-# What follows where it is no refusal but a warning beside one ("less than 100 left"), or where a task is told of.
+# What follows where it is not a refusal but a warning beside one ("less than 100 left"), or where a task is told of.
 _ONLY_A_WARNING = (
     r"\A\s*[\d一二三四五六七八九十百千]|提醒|预警|警告|warning|reminder|notice"
     r"|已(经)?(提交|创建|接受|受理|入队|排队)|(提交|创建|受理)成功"

@@ -92,7 +92,7 @@ class _Parent:
     def __init__(self) -> None:
         self._output = os.dup(1)
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)  # what a library prints is no message
+        os.dup2(nowhere, 1)  # what a library prints is not a message
         os.close(nowhere)
         self._pieces: SimpleQueue[bytes] = SimpleQueue()
         self._rest = b""

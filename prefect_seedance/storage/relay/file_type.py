@@ -74,7 +74,7 @@ class BoxWalk:
 
     A host that tells no size and closes the connection cannot be told from one that broke off, and one that tells a
     size may itself have only the beginning. The file can: its boxes carry their sizes, and among them have to be the
-    index (`moov`) and the pictures (`mdat`). What stands behind them and is no box does no harm.
+    index (`moov`) and the pictures (`mdat`). What stands behind them and is not a box does no harm.
     """
 
     def __init__(self) -> None:
@@ -119,5 +119,5 @@ class BoxWalk:
         self._kind = bytes(self._header[4:8])
         self._kinds |= {self._kind} & _BOXES
         self._header.clear()
-        # Smaller than its own header is no box.
+        # What is smaller than its own header is not a box.
         self._skip = size - header_bytes if size >= header_bytes else None
