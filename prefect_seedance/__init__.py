@@ -66,6 +66,6 @@ _HOMES = {
 }
 
 #: The rooms that need Prefect. The client, the request and the results do without.
-_FOUNDATIONS = {room: "prefect.flows" for room in ("blocks", "flows", "tasks")}
+_FOUNDATIONS = {room: "prefect" for room in ("blocks", "flows", "tasks")}
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES, _FOUNDATIONS)

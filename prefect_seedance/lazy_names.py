@@ -14,9 +14,9 @@ def lazy_names(
     Args:
         package: The package's ``__name__``.
         homes: For each public name the module below the package that defines it.
-        foundations: For each room of the package that stands on a large library the module of it that is imported
-            first. The room would import it too, but from many frames deep, where CPython (seen on 3.11) maps and
-            unmaps memory for its stack ten thousand times: 5 % of an import of Prefect.
+        foundations: For each room of the package that stands on a large library, that library: it is imported first.
+            The room would import it too, but from many frames deep, where CPython (seen on 3.11) maps and unmaps memory
+            for its stack ten thousand times: 5 % of an import of Prefect.
     """
 
     def load(name: str) -> object:
@@ -24,7 +24,7 @@ def lazy_names(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         foundation = (foundations or {}).get(homes[name].partition(".")[0])
         if foundation is not None:
-            import_module(foundation)
+            __import__(foundation)  # each frame counts: import_module is two more
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
     return load, lambda: sorted(homes)

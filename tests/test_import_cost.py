@@ -69,7 +69,7 @@ def test_prefect_is_imported_before_what_stands_on_it_and_not_from_inside(name: 
         if f"prefect_seedance.{room}" in order
     ]
     assert rooms
-    assert order.index("prefect.flows") < min(rooms)
+    assert order.index("prefect") < min(rooms)
 
 
 def test_a_heavy_library_would_be_noticed() -> None:
