@@ -136,7 +136,7 @@ class Together(LoadScopeScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests with a server more time: to start and to end it counts for the first and for the last of them."""
+    """Allow tests with a server more time: to start and to end it counts for the first and for the last of them."""
     for item in items:
         if item.get_closest_marker("server") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))

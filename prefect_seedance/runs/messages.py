@@ -152,7 +152,7 @@ def cost_words(stored: StoredVideo) -> str:
 
 
 def _beginning(request: VideoRequest) -> str:
-    # An address in it is no link of ours, and none to be clicked.
+    # An address in it is not one of our links, and nobody should click it.
     return unlinked(without_signatures(" ".join(request.prompt.split())[:200]))
 
 

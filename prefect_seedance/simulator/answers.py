@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from prefect_seedance.simulator.faults import Fault
 from prefect_seedance.simulator.simulation import Simulation
-from prefect_seedance.simulator.transport import Delayed, Delivery, Drop, Hang, Streamed
+from prefect_seedance.simulator.transport import BodyPace, Delayed, Drop, Hang, Streamed
 
 SUCCESS, SP_SUCCESS = 20000, 0
 AUTH_FAILED, BAD_PARAMETERS, SERVER_ERROR, TOO_MANY_REQUESTS = 20001, 20002, -1, 40000
@@ -80,7 +80,7 @@ def create_fault(fault: Fault, request: Request, simulation: Simulation, data: D
             [whole],
             len(whole),
             simulation.stopping,
-            Delivery(stop_after=len(half)),
+            BodyPace(stop_after=len(half)),
         ),
         "slow_answer": lambda: Delayed(envelope(data), fault.seconds, simulation.stopping),
         "no_task_id": lambda: envelope({name: (data or {})[name] for name in data or {} if name != "task_id"}),

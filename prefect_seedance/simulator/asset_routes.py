@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
 
 from prefect_seedance.simulator.answers import AUTH_FAILED, SP_SUCCESS, envelope, refused
-from prefect_seedance.simulator.assets import Asset, AssetLibrary, Library
+from prefect_seedance.simulator.assets import AssetLibrary, Library, SubmittedAsset
 from prefect_seedance.simulator.incoming import authorized, json_object, strings, text
 from prefect_seedance.simulator.simulation import Simulation
 
@@ -100,7 +100,7 @@ def _sp_detail(assets: AssetLibrary, body: Body) -> Response:
     return envelope(_detail(assets, asset), SP_SUCCESS)
 
 
-def _detail(assets: AssetLibrary, asset: Asset) -> Body:
+def _detail(assets: AssetLibrary, asset: SubmittedAsset) -> Body:
     return {
         "asset_id": asset.asset_id,
         "official_id": f"official-{asset.asset_id}",

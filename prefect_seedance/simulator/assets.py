@@ -26,7 +26,7 @@ _WORDS: dict[Library, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True)
-class Asset:
+class SubmittedAsset:
     """One asset that was handed in."""
 
     asset_id: str
@@ -49,26 +49,26 @@ class AssetLibrary:
     def __init__(self, seconds: float, clock: Clock) -> None:
         self._seconds, self._clock = seconds, clock
         self._lock = threading.Lock()
-        self._assets: dict[str, Asset] = {}
+        self._assets: dict[str, SubmittedAsset] = {}
 
     def clear(self) -> None:
         """Forget every asset."""
         with self._lock:
             self._assets.clear()
 
-    def add(self, library: Library, url: str, asset_type: str, name: str = "") -> Asset:
+    def add(self, library: Library, url: str, asset_type: str, name: str = "") -> SubmittedAsset:
         """Take an asset in."""
-        asset = Asset(f"asset-{secrets.token_hex(8)}", library, name, url, asset_type, self._clock.now())
+        asset = SubmittedAsset(f"asset-{secrets.token_hex(8)}", library, name, url, asset_type, self._clock.now())
         with self._lock:
             self._assets[asset.asset_id] = asset
         return asset
 
-    def find(self, asset_id: str) -> Asset | None:
+    def find(self, asset_id: str) -> SubmittedAsset | None:
         """Return an asset, or None if none has that id."""
         with self._lock:
             return self._assets.get(asset_id)
 
-    def status(self, asset: Asset) -> str:
+    def status(self, asset: SubmittedAsset) -> str:
         """Return an asset's status in the words of its library."""
         waiting, usable, turned_down = _WORDS[asset.library]
         if self._clock.now() - asset.started < self._seconds:

@@ -22,7 +22,7 @@ from prefect_seedance.simulator.ledger import TaskView
 from prefect_seedance.simulator.media import CHUNK_BYTES, Video, frame_size, video_for
 from prefect_seedance.simulator.prices import resolution_of
 from prefect_seedance.simulator.simulation import MediaRequest, Simulation
-from prefect_seedance.simulator.transport import Delivery, Streamed
+from prefect_seedance.simulator.transport import BodyPace, Streamed
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _deliver(simulation: Simulation, video: Video, request: Request, fault: Faul
     length = stop - start
     if request.method == "HEAD":
         return Response(status_code=status, headers={**headers, "Content-Length": str(length)})
-    delivery = Delivery() if fault is None else _delivery(fault, length)
+    delivery = BodyPace() if fault is None else _delivery(fault, length)
     chunk_bytes = max(length // 20, 1) if delivery.spread_seconds else CHUNK_BYTES
     chunks = video.chunks(start, stop, min(chunk_bytes, CHUNK_BYTES))
     return Streamed(status, headers, chunks, length, simulation.stopping, delivery)
@@ -116,14 +116,14 @@ def _asked_range(header: str, size: int) -> tuple[int, int] | None:
     return int(first), min(int(last) + 1, size) if last else size
 
 
-def _delivery(fault: Fault, length: int) -> Delivery:
+def _delivery(fault: Fault, length: int) -> BodyPace:
     half = max(length // 2, 1) if fault.at < 0 else min(fault.at, length - 1)
     half = min(half, length - 1)  # a fault always costs at least the last byte
     return {
-        "truncated_media": Delivery(stop_after=half),
-        "dropped_media": Delivery(stop_after=half, ending="reset"),
-        "stalled_media": Delivery(stop_after=half, stall_seconds=fault.seconds),
-        "slow_media": Delivery(spread_seconds=fault.seconds),
+        "truncated_media": BodyPace(stop_after=half),
+        "dropped_media": BodyPace(stop_after=half, ending="reset"),
+        "stalled_media": BodyPace(stop_after=half, stall_seconds=fault.seconds),
+        "slow_media": BodyPace(spread_seconds=fault.seconds),
     }[fault.fault]
 
 

@@ -149,7 +149,7 @@ class Delayed(Response):
 
 
 @dataclass(frozen=True)
-class Delivery:
+class BodyPace:
     """How a body goes out.
 
     Attributes:
@@ -175,7 +175,7 @@ class Streamed(Response):
         chunks: Iterable[bytes],
         length: int,
         stopping: asyncio.Event,
-        delivery: Delivery = Delivery(),
+        delivery: BodyPace = BodyPace(),
     ) -> None:
         super().__init__(status_code=status, headers={**headers, "Content-Length": str(length)})
         self._chunks, self._length, self._stopping, self._delivery = chunks, length, stopping, delivery

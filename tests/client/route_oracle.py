@@ -6,7 +6,7 @@ It must stay that way: import nothing of the package here.
 
 The policy: the seed page is law, so what it refuses is refused, also where a later page allows it, and what it
 allows passes, also where a later page refuses it. Where it is silent a request is refused only if every source that
-speaks refuses it. What another vendor's page alone documents is no reason. (Warnings are not told here.)
+speaks refuses it. What only another vendor's page documents does not count. (Warnings are not told here.)
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def test_an_environment_that_somebody_else_made_is_not_removed(machine: Machine)
     mine.touch()
     ended = machine.run("demo")
     assert ended.returncode == 1 and machine.calls == [] and mine.exists()
-    assert ended.stderr == ".venv is no environment of Python 3.11: remove it, or set PYTHON\n"
+    assert ended.stderr == ".venv is not an environment of Python 3.11: remove it, or set PYTHON\n"
 
 
 def test_as_root_on_debian_the_part_of_python_that_makes_environments_is_installed(machine: Machine) -> None:

@@ -61,7 +61,7 @@ def owner_of(
         JournalUnavailable: A record could not be read, so that it is not known.
     """
     within, now = None, journal.now().timestamp()
-    if created_at is not None and created_at <= now + _CLOCKS_APART_SECONDS / 2:  # later is no time that can be told
+    if created_at is not None and created_at <= now + _CLOCKS_APART_SECONDS / 2:  # later cannot be right
         within = max(0.0, now - created_at) + _CLOCKS_APART_SECONDS
     intents = chain(
         _by_video(journal, task_id, created_at, key_template),

@@ -11,7 +11,7 @@
 | anything else, such as 403, 404, 410 | the link does not work, or not any more: ask for a fresh one |
 
 What the link itself is to blame for does not change by waiting, so it is asked for anew, a few times and no more. A
-Content-Encoding is no reason to refuse an answer: whether the bytes are packed they show themselves (`wrapping`).
+Content-Encoding does not decide whether an answer is refused: the bytes show whether they are packed (`wrapping`).
 
 What came of two answers may be put together only if both carry the same strong validator (RFC 9110, 15.3.7.3). That a
 host was asked with `If-Range` proves nothing: there are hosts and caches that ignore it.

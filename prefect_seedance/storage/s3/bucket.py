@@ -225,7 +225,7 @@ class Bucket:
             has_checks: It has checksums.
 
         Raises:
-            ClientError: The first refusal, if it takes the call in no form; or what is no such refusal.
+            ClientError: The first refusal, if the endpoint takes no form of the call; any other error as it came.
         """
         first: ClientError | None = None
         for condition in (True, False):

@@ -91,7 +91,7 @@ def again(data: bytearray, chance: random.Random) -> None:
 
 
 def resize(data: bytearray, chance: random.Random) -> None:
-    """Give a box another size: none, too small, too large, 2^32, 2^64."""
+    """Write another size into a box: none, too small, too large, 2^32, 2^64."""
     found = boxes(data)
     if not found:
         return
