@@ -195,8 +195,14 @@ def stored_at_the_second_try(scene: Scene) -> StoredVideo:
 def retried(run: UUID, scene: Scene, api_url: str, folder: Path) -> FlowRun:
     """Have the command line retry a run that has ended, and wait for its new end."""
     environment = {"PREFECT_API_URL": api_url}
-    finished("-m", "prefect", "flow-run", "retry", str(run), environment=environment, folder=folder)
-    return api.ended(run, by=scene.worker, seconds=PATIENCE)
+    for _ in range(3):
+        finished("-m", "prefect", "flow-run", "retry", str(run), environment=environment, folder=folder)
+        again = api.ended(run, by=scene.worker, seconds=PATIENCE)
+        # A worker that hears late of the end of the cancelled process takes it for a crash of the run that is to be
+        # retried, before it has begun: the user would see it, and retry once more.
+        if again.run_count > 1 or again.state is None or not again.state.is_crashed():
+            return again
+    raise AssertionError("the worker never ran it again")
 
 
 Stories = dict[str, Future[Any]]
