@@ -21,6 +21,7 @@ _LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 _WORDS = {
     "server": "Starting Prefect's embedded server",
     "validate": "Checking the request and the store",
+    "prepare": "Preparing the references",
     "create": "Submitting",
     "wait": "Waiting for the video",
     "store": "Storing",
@@ -78,7 +79,7 @@ class RunProgress(logging.Handler):
         now = time.monotonic()
         self.seconds[step] = self.seconds.get(step, 0.0) + now - self._since
         self._since = now
-        steps = list(_WORDS)
+        steps = [each for each in _WORDS if each != "prepare" or step == "prepare"]  # many videos have no references
         shown = steps[min(steps.index(step) + 1, len(steps) - 1)] if ended else step
         self._bar.update(self._line, description=_WORDS[shown])
 
@@ -96,4 +97,4 @@ class RunProgress(logging.Handler):
                 self._line, completed=facts.get("progress", 0), note=one_line(str(facts.get("status", "")))
             )
         if record.levelno == logging.INFO:
-            self.done(str(step), ended=step != "wait" or facts.get("progress") == 100)
+            self.done(str(step), ended=step not in ("wait", "prepare") or facts.get("progress") == 100)

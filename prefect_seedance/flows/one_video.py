@@ -33,7 +33,9 @@ from prefect_seedance.runs.play_link import play_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.runs.scope import scope_of_only_video
+from prefect_seedance.runs.source_identities import source_identities
 from prefect_seedance.tasks.create import create_video
+from prefect_seedance.tasks.prepare import prepare_media
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
 from prefect_seedance.tasks.wait import wait_for_video
@@ -72,9 +74,12 @@ async def generate(
                 key_template=store.key_template,
                 run_name=current.run.name,
                 notify=notify,
+                sources=await source_identities(request, credentials, store),
                 ignored_parameters=store.ignored_link_parameters,
             )
             journal_id = await hold_to_its_journal(store, current, order.identity, only_video=True)
+            if request.references():
+                await prepare_media(*as_they_are(request, credentials, store), options, order)
             progress.order = order
             stored = await _made(order, credentials, store, options, current, journal_id, progress)
         except ENDED:

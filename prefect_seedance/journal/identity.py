@@ -212,7 +212,17 @@ def shown(asked: Mapping[str, JsonValue], ignored_parameters: Collection[str] = 
     return written
 
 
-def is_input(link: str, asked: Mapping[str, JsonValue]) -> bool:
+def input_digest(address: str) -> str:
+    """Return what a record keeps of an address that is sent for a reference, which may grant access: a short hash.
+
+    Example:
+        >>> input_digest("https://files.example.com/a.mp4?sign=1") == input_digest("https://files.example.com/a.mp4")
+        True
+    """
+    return hashlib.sha256(shown_address(address).encode()).hexdigest()[:32]
+
+
+def is_input(link: str, asked: Mapping[str, JsonValue], sent: Collection[str] = ()) -> bool:
     """Tell whether a link is to one of the files that a request names: an answer may repeat these, and means no result.
 
     Where the path names no file, only a signature may tell one from another: then it is not taken for the same.
@@ -220,6 +230,7 @@ def is_input(link: str, asked: Mapping[str, JsonValue]) -> bool:
     Args:
         link: As answered.
         asked: The canonical request, also as a record says it.
+        sent: Digests of the addresses that were sent for references, see `input_digest`.
 
     Example:
         >>> is_input("https://a.example.com/b.mp4?sign=1", {"reference_videos": ["https://a.example.com/b.mp4"]})
@@ -227,6 +238,8 @@ def is_input(link: str, asked: Mapping[str, JsonValue]) -> bool:
     """
     if not path_is_video(link):
         return False
+    if input_digest(link) in sent:
+        return True
     media = [asked.get(field) for field, row in PROJECTION.items() if row.kind.startswith("media")]
     addresses = [address for value in media for address in (value if isinstance(value, list) else [value])]
     return shown_address(link) in {shown_address(address) for address in addresses if isinstance(address, str)}

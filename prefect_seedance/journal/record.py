@@ -127,6 +127,8 @@ class Attempt(Part):
         price_source: Where that came from.
         balance_before: JimiCoin before the POST, if it was read.
         balance_after: JimiCoin after an unknown outcome, if it was read.
+        inputs: Digests of the addresses that were sent for references, where these are not the user's own: an answer
+            may repeat them, and means no result.
         failure: Class of the vendor's verdict, "" if it gave none.
         message: The vendor's words, or why the outcome is what it is.
         code: Code of the answer.
@@ -154,6 +156,7 @@ class Attempt(Part):
     price_source: str = ""
     balance_before: float | None = None
     balance_after: float | None = None
+    inputs: tuple[str, ...] = ()
     failure: str = ""
     message: str = ""
     code: str = ""
@@ -275,6 +278,11 @@ class Record(Part):
     def task_ids(self) -> tuple[str, ...]:
         """Every task id that is known. More than one means that more than one was paid for, or failed."""
         return tuple(attempt.task_id for attempt in self.attempts if attempt.task_id)
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Digests of the addresses that were sent for references, by any attempt."""
+        return frozenset(digest for attempt in self.attempts for digest in attempt.inputs)
 
     @property
     def is_open(self) -> bool:

@@ -182,7 +182,7 @@ class _Handover:
             return self.completed.video_url
         with self.account.client(sleep=self._pause) as client:
             link = client.get_video(task_id).video_url
-        return "" if is_input(link, record.request) else link
+        return "" if is_input(link, record.request, record.inputs) else link
 
     def _pause(self, seconds: float) -> None:
         if self.cancelled.wait(seconds):

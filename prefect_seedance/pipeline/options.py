@@ -86,9 +86,9 @@ class RunOptions(BaseModel):
     preflight: Annotated[
         bool,
         Field(
-            title="Check the key first",
-            description="Ask for the account's balance, which is free, before the first submission of a run: a wrong "
-            "key or host is then found before anything is sent.",
+            title="Check for free first",
+            description="Before anything is paid, ask for the account's balance, which finds a wrong key or host, and "
+            "look at the references: whether they can be read, and fit what the model takes.",
             json_schema_extra={"position": 4},
         ),
     ] = True

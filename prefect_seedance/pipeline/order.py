@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import Identity, identify
-from prefect_seedance.journal.media_identity import MediaIdentity
 from prefect_seedance.journal.record import Delivery
 from prefect_seedance.storage.templates import KeyFacts, prefill
 
@@ -16,17 +16,25 @@ class Order:
 
     A plain class, since Prefect looks into every field of the dataclasses that a task is called with.
 
+    What is sent is no part of it: links and assets end, so they are made fit for the route when they are needed.
+
     Attributes:
         asked: The request as the user asked it.
-        prepared: What is sent: the same, with references that the route can read.
         identity: Of the request as asked.
         delivery: What becomes of the video, for the record.
+        sources: What its files and objects are in the identity, by their texts.
     """
 
-    __slots__ = ("asked", "delivery", "identity", "prepared")
+    __slots__ = ("asked", "delivery", "identity", "sources")
 
-    def __init__(self, asked: VideoRequest, prepared: VideoRequest, identity: Identity, delivery: Delivery) -> None:
-        self.asked, self.prepared, self.identity, self.delivery = asked, prepared, identity, delivery
+    def __init__(
+        self,
+        asked: VideoRequest,
+        identity: Identity,
+        delivery: Delivery,
+        sources: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.asked, self.identity, self.delivery, self.sources = asked, identity, delivery, sources
 
     @property
     def intent(self) -> str:
@@ -42,7 +50,7 @@ def place_order(
     key_template: str,
     run_name: str = "",
     notify: Sequence[str] = (),
-    media: MediaIdentity | None = None,
+    sources: Mapping[str, str] = MappingProxyType({}),
     ignored_parameters: Collection[str] = (),
 ) -> Order:
     """Work out everything about a request that later steps need.
@@ -54,7 +62,7 @@ def place_order(
         key_template: Of the store.
         run_name: Name of the flow run, "" outside of one.
         notify: Names of the saved notification blocks that are told.
-        media: Identifies references that an address alone cannot.
+        sources: What `identify_sources` returned: the identities of files and objects, by their texts.
         ignored_parameters: Names of parameters of links that do not count for the identity.
 
     Raises:
@@ -66,9 +74,9 @@ def place_order(
         >>> order.delivery.key_template
         '2e5b2ced3957ef68973738a4277cb3f2.mp4'
     """
-    identity = identify(request, scope=scope, account=account, media=media, ignored_parameters=ignored_parameters)
+    identity = identify(request, scope=scope, account=account, media=sources.get, ignored_parameters=ignored_parameters)
     delivery = Delivery(key_template=prefill(key_template, key_facts(identity, run_name)), notify=tuple(notify))
-    return Order(request, request, identity, delivery)
+    return Order(request, identity, delivery, sources)
 
 
 def key_facts(identity: Identity, run_name: str) -> KeyFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -56,9 +56,24 @@ class RunState:
         return self._once(name, lambda: _available(account), intent, cancelled)
 
     def price(
-        self, request: VideoRequest, account: Account, intent: str, cancelled: Callable[[], bool], observer: Observer
+        self,
+        request: VideoRequest,
+        account: Account,
+        intent: str,
+        cancelled: Callable[[], bool],
+        observer: Observer,
+        *,
+        reference_seconds: Sequence[float] = (),
     ) -> Estimate | None:
         """Return what a request is expected to cost, None if that cannot be known.
+
+        Args:
+            request: The video.
+            account: Who pays.
+            intent: Of the video.
+            cancelled: Whether the run is being cancelled.
+            observer: Follows it.
+            reference_seconds: Length of each reference video, 0 where it is not known.
 
         Raises:
             SubmissionCancelled: The run was cancelled while it waited.
@@ -70,7 +85,7 @@ class RunState:
         except SeedanceError as error:
             observer.log(f"The vendor's price catalog could not be read: {error}")
             return None
-        return estimate(request, catalog)
+        return estimate(request, catalog, reference_seconds)
 
     def _once(self, name: str, ask: Callable[[], T], intent: str, cancelled: Callable[[], bool]) -> T:
         with self._lock:

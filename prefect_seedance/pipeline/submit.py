@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -9,23 +10,24 @@ from dataclasses import replace
 from prefect_seedance.client.outcome import Outcome, Refused, Shortage, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
+from prefect_seedance.journal.errors import SubmissionCancelled
+from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.journal.submit.submission import resume_or_submit
+from prefect_seedance.media.errors import PreparationCancelled
+from prefect_seedance.media.preparation import PreparedRequest
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.preparation import follower_of, prepare_now
 from prefect_seedance.pipeline.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.storage.templates import render
-
-
-def _never() -> bool:
-    return False
 
 
 def _with_what_is_known(shortage: Shortage, evidence: Evidence) -> Shortage:
@@ -46,7 +48,7 @@ def submit(
     preflight: bool = True,
     watch_seconds: float = 0.0,
     observer: Observer = Observer(),  # noqa: B008 - frozen
-    cancelled: Callable[[], bool] = _never,
+    cancelled: threading.Event | None = None,
 ) -> SubmittedVideo:
     """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
 
@@ -60,42 +62,68 @@ def submit(
         run: Which run asks, for the record.
         state: Shared by all submissions of the run.
         max_submissions: How often the video may be paid for, over all runs.
-        preflight: Whether the balance is asked for before the first claim of the run.
+        preflight: Whether the balance is asked for before the first claim of the run, and references are measured.
         watch_seconds: How long the caller is going to watch the task.
         observer: Follows it.
-        cancelled: Whether the run is being cancelled.
+        cancelled: Set when the run is being cancelled.
 
     Raises:
-        InvalidRequest: The request breaks a rule; nothing was sent.
+        InvalidRequest: The request or one of its references breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
         SubmissionUnknown: Perhaps accepted: a person has to settle it.
         SubmissionStopped: Nothing was sent; the message says why.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
-    evidence = Evidence()
+    evidence, prepared = Evidence(), PreparedRequest(order.asked)
+    cancelled = cancelled or threading.Event()
 
     def before_claim(nonce: str) -> Evidence:
-        nonlocal evidence
-        require_valid(order.prepared)
+        nonlocal evidence, prepared
+        require_valid(order.asked)
         account.check_environment()
         destination.store.require_conditions()
         with suppress(ValueError):  # a template that renders no key: whoever delivers names the video by the store's
             key = render(order.delivery.key_template, order.intent, journal.now())
             destination.store.check_place(key)
-        balance = shared.balance(account, order.intent, cancelled) if preflight else None
-        price = shared.price(order.prepared, account, order.intent, cancelled, observer)
-        if price is None:
-            evidence = Evidence(balance_before=balance)
-        else:
-            evidence = Evidence(price=price.coins, price_source=price.source, balance_before=balance)
+        balance = shared.balance(account, order.intent, cancelled.is_set) if preflight else None
+        prepared = ready()
+        price = shared.price(
+            order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
+        )
+        asked = {address for _, address in order.asked.references()}
+        inputs = [input_digest(address) for _, address in prepared.request.references() if address not in asked]
+        evidence = Evidence(
+            price=price.coins if price else None,
+            price_source=price.source if price else "",
+            balance_before=balance,
+            inputs=tuple(inputs),
+        )
         return evidence
+
+    def ready() -> PreparedRequest:
+        """Return what is sent, with references that are good from now on. Nearly all of it was prepared ahead."""
+        if not order.asked.references():
+            return PreparedRequest(order.asked)
+        before = journal.read(order.intent) if max_submissions > 1 else None
+        try:
+            return prepare_now(
+                order,
+                account,
+                destination,
+                follower_of(observer, cancelled),
+                preflight=preflight,
+                wait_seconds=watch_seconds,
+                record=before.record if before else None,
+            )
+        except PreparationCancelled:
+            raise SubmissionCancelled(order.intent) from None
 
     def post(seconds: float, may_send: Callable[[], bool]) -> Outcome:
         gate = gate_for(account)
         gate.take_now()
         with account.client() as client:
-            outcome = client.submit_video(order.prepared, timeout=seconds, may_send=may_send)
+            outcome = client.submit_video(prepared.request, timeout=seconds, may_send=may_send)
         if isinstance(outcome, TooManyRequests):
             gate.limited(outcome.retry_after or polling.POLL_SECONDS)
         if isinstance(outcome, Refused) and outcome.shortage is not None:
@@ -107,7 +135,7 @@ def submit(
             return client.user_balance().available
 
     def tell(event: SubmissionEvent) -> None:
-        facts = {"decision": str(event.decision), "reason": event.reason, "model": order.prepared.model_name}
+        facts = {"decision": str(event.decision), "reason": event.reason, "model": order.asked.model_name}
         if event.kind == "unknown":
             facts["resolve"] = how_to_resolve(event.intent, journal.store_option, event.attempt_name)
         observer.tell(Event(event.kind, event.intent, event.task_id, facts={"attempt": event.attempt, **facts}))
@@ -125,7 +153,7 @@ def submit(
             log=lambda level, message: observer.log(message, level=level),
             emit=tell,
             balance=balance_now,
-            cancelled=cancelled,
+            cancelled=cancelled.is_set,
         ),
         storm=shared.storm,
     )

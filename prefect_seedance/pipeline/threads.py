@@ -47,6 +47,8 @@ class Pool:
 
 #: POSTs to the vendor. Each may hang for minutes, and the next one shall not wait for it.
 SUBMISSIONS = Pool(128, "seedance-submit")
+#: References that are read, uploaded and waited for. An audit may take minutes, of which next to nothing is work.
+REFERENCES = Pool(64, "seedance-references")
 #: Videos on their way into a store: as many as share a network well. Each takes some 30 MB of memory.
 RELAYS = Pool(16, "seedance-relay")
 #: Waiting for the children that decode media, and writing what they made: as many as there are children.

@@ -12,7 +12,7 @@ from prefect.logging import get_logger, get_run_logger
 from prefect_seedance.asides import AsideLog, aside
 from prefect_seedance.plain_text import one_line
 
-Step = Literal["validate", "create", "wait", "store", "notify"]
+Step = Literal["validate", "prepare", "create", "wait", "store", "notify"]
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 #: Name of the attribute of a log record that holds the facts; the command line draws its progress from it.

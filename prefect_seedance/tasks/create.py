@@ -25,6 +25,7 @@ from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.scope import resolve_scope
+from prefect_seedance.runs.source_identities import source_identities
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
@@ -117,6 +118,7 @@ async def create_video(
             account=credentials.account,
             key_template=store.key_template,
             run_name=current.run.name,
+            sources=await source_identities(request, credentials, store),
             ignored_parameters=store.ignored_link_parameters,
         )
         journal_id = await hold_to_its_journal(store, current, order.identity)
@@ -138,7 +140,7 @@ async def create_video(
             preflight=options.preflight,
             watch_seconds=options.wait_seconds(request.duration),
             observer=run_observer("create"),
-            cancelled=cancelled.is_set,
+            cancelled=cancelled,
         ),
     )
     try:

@@ -7,7 +7,6 @@ share the locks of their process, or several that each have their own, as proces
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -61,9 +60,16 @@ class Claims:
 
     def buy(self, journal: Journal, key: str = "sk_simulator") -> SubmittedVideo:
         destination = Destination(self.store, journal, TEMPLATE, MediaPolicy())
-        given_up = time.monotonic() + _PATIENCE_SECONDS  # else it would wait for a lease of minutes to run out
-        account = account_at(self.vendor.url, key)
-        return submit(self.order, account, destination, preflight=False, cancelled=lambda: time.monotonic() > given_up)
+        given_up = threading.Event()
+        clock = threading.Timer(_PATIENCE_SECONDS, given_up.set)  # else it would wait for a lease of minutes to run out
+        clock.daemon = True
+        clock.start()
+        try:
+            return submit(
+                self.order, account_at(self.vendor.url, key), destination, preflight=False, cancelled=given_up
+            )
+        finally:
+            clock.cancel()
 
     def play(self, journals: Sequence[Journal]) -> None:
         """Let a worker with each of these journals ask for the video, all at once."""

@@ -28,9 +28,9 @@ TEMPLATE = "videos/{created:%Y/%m/%d}/{task_id}.mp4"
 RUN = Run(id="id-nightly", name="nightly", url="https://prefect.example.com/runs/nightly")
 
 
-def order_of(request: VideoRequest = REQUEST, *, prepared: VideoRequest | None = None) -> Order:
+def order_of(request: VideoRequest = REQUEST, *, asked: VideoRequest | None = None) -> Order:
     order = place_order(request, scope=ALWAYS, account="default", key_template=TEMPLATE, run_name=RUN.name)
-    return Order(order.asked, prepared or order.prepared, order.identity, order.delivery)
+    return Order(asked or order.asked, order.identity, order.delivery)
 
 
 def account_at(url: str, key: str = "sk_simulator", *, timeout: Timeouts | None = None) -> Account:

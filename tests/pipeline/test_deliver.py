@@ -337,7 +337,7 @@ def test_a_video_whose_record_has_a_template_that_cannot_be_rendered_is_named_by
     vendor: Vendor, destination: Destination
 ) -> None:
     order = order_of()
-    unfit = Order(order.asked, order.prepared, order.identity, Delivery(key_template="{task_id"))
+    unfit = Order(order.asked, order.identity, Delivery(key_template="{task_id"))
     task, submitted = vendor.completed(destination, unfit)
     assert record_of(destination, submitted["intent"]).key == ""
     stored = deliver(task, submitted, vendor.account, destination)
@@ -527,7 +527,7 @@ def test_a_delivery_without_posters_makes_none_and_measures_all_the_same(
     vendor: Vendor, destination: Destination
 ) -> None:
     order = order_of()
-    plain = Order(order.asked, order.prepared, order.identity, order.delivery.model_copy(update={"posters": False}))
+    plain = Order(order.asked, order.identity, order.delivery.model_copy(update={"posters": False}))
     task, submitted = vendor.completed(destination, plain)
     stored = deliver(task, submitted, vendor.account, destination)
     assert stored.poster_uri == "" and stored.width > 0

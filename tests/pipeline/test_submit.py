@@ -119,7 +119,7 @@ def test_what_is_there_already_needs_neither_a_valid_request_nor_a_store_that_ke
     # The table of routes may have changed since, and the video is paid for.
     first = submit(order_of(), vendor.account, destination)
     unfit = destination_in(tmp_path / "store", UnfitStore(tmp_path / "store"))
-    second = submit(order_of(prepared=UNSENDABLE), vendor.account, unfit)
+    second = submit(order_of(asked=UNSENDABLE), vendor.account, unfit)
     assert second["task_id"] == first["task_id"]
 
 
@@ -136,7 +136,7 @@ def test_without_a_preflight_no_balance_is_asked_for(vendor: Vendor, destination
 def test_a_request_that_breaks_a_rule_leaves_no_bill_no_claim_and_no_question(
     vendor: Vendor, destination: Destination, preflight: bool
 ) -> None:
-    order = order_of(prepared=UNSENDABLE)
+    order = order_of(asked=UNSENDABLE)
     with pytest.raises(InvalidRequest, match="duration"):
         submit(order, vendor.account, destination, preflight=preflight)
     assert vendor.counter.asked == [] and vendor.billed() == []
@@ -239,9 +239,13 @@ def test_a_question_that_hangs_does_not_hold_up_a_cancelled_submission(
     vendor: Vendor, destination: Destination, kind: str
 ) -> None:
     vendor.counter.hang(kind)
-    order, began = order_of(), time.monotonic()
-    with pytest.raises(SubmissionCancelled):
-        submit(order, vendor.account, destination, cancelled=lambda: vendor.counter.count(kind) > 0)
+    order, began, cancelled = order_of(), time.monotonic(), threading.Event()
+    with ThreadPoolExecutor() as threads:
+        submission = threads.submit(submit, order, vendor.account, destination, cancelled=cancelled)
+        vendor.counter.until(kind)
+        cancelled.set()
+        with pytest.raises(SubmissionCancelled):
+            submission.result(60)
     assert time.monotonic() - began < SLOWEST_SECONDS  # far below the time-out of either question
     assert vendor.counter.count(CREATE) == 0
     assert destination.journal.read(order.intent) is None
@@ -262,7 +266,7 @@ def test_a_submission_that_waits_for_a_question_of_another_is_cancelled_alone(
     with ThreadPoolExecutor() as threads:
         going_on = threads.submit(submit, order_of(), vendor.account, destination, state=state)
         vendor.counter.until(BALANCE)
-        ended = threads.submit(submit, other, vendor.account, destination, state=state, cancelled=stopped.is_set)
+        ended = threads.submit(submit, other, vendor.account, destination, state=state, cancelled=stopped)
         stopped.set()
         with pytest.raises(SubmissionCancelled):
             ended.result(SLOWEST_SECONDS)
@@ -287,7 +291,7 @@ def test_fifty_submissions_at_once_ask_for_the_balance_and_the_catalog_once(
     def ask(order: Order) -> tuple[float | None, float | None]:
         ready.wait(60)
         balance = state.balance(vendor.account, order.intent, lambda: False)
-        price = state.price(order.prepared, vendor.account, order.intent, lambda: False, Followed().observer)
+        price = state.price(order.asked, vendor.account, order.intent, lambda: False, Followed().observer)
         return balance, price.coins if price else None
 
     with ThreadPoolExecutor(50) as threads:
@@ -417,7 +421,7 @@ def test_who_waits_for_a_rival_that_is_refused_may_still_be_forbidden_to_send(
 ) -> None:
     folder, go_on = tmp_path / "store", threading.Event()
     ours = destination_in(folder, UnfitStore(folder) if forbidden_by == "the store" else None)
-    order = order_of(prepared=UNSENDABLE if forbidden_by == "the request" else None)
+    order = order_of(asked=UNSENDABLE if forbidden_by == "the request" else None)
     account = account_at(vendor.counter.url, "sk_wrong") if forbidden_by == "the key" else vendor.account
     with ThreadPoolExecutor() as threads:
         rival = threads.submit(rival_is_refused, vendor, order_of(), other_process, go_on)

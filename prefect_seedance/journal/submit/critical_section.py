@@ -71,11 +71,13 @@ class Evidence:
         price: JimiCoin that we expect it to cost.
         price_source: Where that comes from.
         balance_before: JimiCoin of the account, if it was read.
+        inputs: Digests of the addresses that are sent for references, see `journal.identity.input_digest`.
     """
 
     price: float | None = None
     price_source: str = ""
     balance_before: float | None = None
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def claim(
         price=evidence.price,
         price_source=evidence.price_source,
         balance_before=evidence.balance_before,
+        inputs=evidence.inputs,
     )
     record = before.record if before else changes.new_record(identity, now)
     holder = lease(journal, nonce, sender.run, policy.lease_seconds)

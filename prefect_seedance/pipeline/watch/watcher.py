@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
@@ -67,6 +67,7 @@ class Watcher:
         on_answer: OnAnswer | None = None,
         is_new: bool = False,
         asked: Mapping[str, JsonValue] = MappingProxyType({}),
+        sent: Collection[str] = (),
     ) -> VideoTask:
         """Wait until the vendor has made a video.
 
@@ -78,6 +79,7 @@ class Watcher:
             on_answer: Is told of each answer.
             is_new: Whether it was submitted just now, so that the first question can wait.
             asked: The request, whose own files are not taken for the video.
+            sent: Digests of the addresses that were sent for them, likewise.
 
         Returns:
             The completed task, with a link that can be fetched.
@@ -113,7 +115,7 @@ class Watcher:
                         self._gate.limited(following.gap_seconds)
                 else:
                     self._gate.answered()
-                    if is_input(answer.video_url, asked):
+                    if is_input(answer.video_url, asked, sent):
                         answer = answer.model_copy(update={"video_url": ""})
                     unknown = answer.unknown_status
                     if unknown and unknown not in named and len(named) < _MOST_UNKNOWN_WORDS:
@@ -280,6 +282,7 @@ async def _watched(
                 on_answer=on_answer,
                 is_new=Decision(submitted["decision"]).sends and submitted["task_id"] == task_id,
                 asked=record.request,
+                sent=record.inputs,
             )
     except VideoFailed as failed:
         verdict = failed.failure, failed.error_message

@@ -1,0 +1,321 @@
+"""From a request as asked to the one that is sent: every reference checked, and made into what its route takes.
+
+Free, and safe to repeat: what is uploaded or audited is remembered by its content (`memos`). So it is done ahead, and
+once more right before a submission is claimed, where nearly all of it is a look into memory; what has ended meanwhile
+is made anew.
+
+What a reference becomes follows from its route's row alone:
+
+    the route takes     a link          s3://                        a file, a frame     asset://
+    https               as it is        signed, where the vendor     uploaded            refused, unless taken too
+                                        can reach it; else uploaded
+    audited assets      audited         the same, then audited       the same, audited   its state is asked
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.request.problems import Problem, shown
+from prefect_seedance.client.request.references import require_sendable
+from prefect_seedance.client.request.routes import Route, UrlForm, route_for
+from prefect_seedance.client.request.sources import Source, read_source
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.media_identity import media_identity
+from prefect_seedance.media.assets import Library, MediaKind, audited_asset, require_active
+from prefect_seedance.media.context import Follower, MediaContext
+from prefect_seedance.media.errors import ContentChanged, UnusableReference
+from prefect_seedance.media.facts import ReferenceFacts
+from prefect_seedance.media.finding import find_material
+from prefect_seedance.media.inspection import inspect
+from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
+from prefect_seedance.media.material import Material
+from prefect_seedance.media.memos import Memos
+from prefect_seedance.media.preflight import check_facts
+from prefect_seedance.media.uploads import memo_name, uploaded_link
+from prefect_seedance.storage.parallel import in_order
+
+#: What is prepared has to be good for so long when a submission is claimed; for the wait limit, if that is longer.
+GOOD_SECONDS = 2 * 3600.0
+#: A link that is signed lives for so long beyond that.
+_SIGNED_BEYOND_SECONDS = 3600.0
+
+_KINDS: Mapping[str, MediaKind] = {"reference_videos": "video", "reference_audios": "audio"}
+
+
+@dataclass(frozen=True)
+class PreparedRequest:
+    """What is sent for a request. Its links grant access: it is handed to the client, and kept nowhere.
+
+    Attributes:
+        request: The request with references that its route takes.
+        reference_seconds: Length of each reference video, 0 where it is not known.
+    """
+
+    request: VideoRequest
+    reference_seconds: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.request.model_name})"
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """One reference where it stands in the request."""
+
+    place: str
+    text: str
+    source: Source
+    kind: MediaKind
+    forms: tuple[UrlForm, ...]
+    libraries: tuple[Library, ...]
+
+    @property
+    def needs_asset(self) -> bool:
+        return "https" not in self.forms
+
+    def problem(self, error: UnusableReference) -> Problem:
+        return Problem(
+            self.place,
+            error.rule,
+            f"{shown(self.text)}: {error.message}",
+            error.fix,
+            "warn" if error.may_be_us else "refuse",
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a reference turned out to be; nothing of an asset."""
+
+    material: Material | None = None
+    link: LinkedFile | None = None
+    facts: ReferenceFacts | None = None
+
+
+def prepare(
+    asked: VideoRequest,
+    identities: Mapping[str, str],
+    context: MediaContext,
+    follower: Follower,
+    *,
+    preflight: bool = True,
+    wait_seconds: float = 0.0,
+    failed_seconds_ago: float | None = None,
+) -> PreparedRequest:
+    """Check all references of a request, and make them into what its route takes. Blocking.
+
+    Args:
+        asked: As the user asked it.
+        identities: What `identify_sources` returned when the request got its identity.
+        context: Where references come from, and for whom.
+        follower: Follows it, and may end it.
+        preflight: Whether links are looked at, and everything is measured by the rules of the route.
+        wait_seconds: How long the video will be waited for: links have to live for as long.
+        failed_seconds_ago: When the vendor last failed to use the references of this video, None for never: what was
+            made before is made anew.
+
+    Raises:
+        InvalidRequest: With everything that is wrong with any of them.
+        PreparationCancelled: The run is cancelled.
+        SeedanceError: The vendor could not be reached.
+        StorageError, JournalError: The store could not be reached.
+    """
+    references = [*_references(asked)]
+    if not references:
+        return PreparedRequest(asked)
+    memos = Memos(context.store, context.vendor.label)
+    found, problems = _find_all(references, identities, context, follower, preflight)
+    facts = {each.place: found[each.text].facts for each in references if each.text in found}
+    measured = {place: fact for place, fact in facts.items() if fact is not None}
+    if preflight:
+        problems += check_facts(asked, measured)
+    _refuse(problems)
+    for problem in problems:
+        follower.log(str(problem), level=logging.WARNING)
+    needed = max(GOOD_SECONDS, wait_seconds)
+    job = _Job(context, memos, follower, needed, failed_seconds_ago)
+    sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
+    _refuse(problems)
+    request = _with_addresses(asked, sent)
+    require_sendable(request, allow_loopback=context.policy.allow_loopback)
+    lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
+    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths))
+
+
+def _references(asked: VideoRequest) -> Iterator[_Reference]:
+    route = route_for(asked.model_name)
+    for place, text in asked.references():
+        forms: tuple[UrlForm, ...] = ("https", "asset")
+        if route is not None:
+            rule = route.urls.of(place)
+            forms = rule.forms + rule.unknown
+        kind = _KINDS.get(place.partition("[")[0], "image")
+        yield _Reference(place, text, read_source(text), kind, forms, _libraries(route, forms))
+
+
+def _libraries(route: Route | None, forms: tuple[UrlForm, ...]) -> tuple[Library, ...]:
+    """Return whose assets a route takes; where nothing says so, whichever knows the id."""
+    if route is not None and forms == ("asset",):
+        return ("manxue",)
+    if route is not None and route.family.startswith("sp-"):
+        return ("sp",)
+    return ("sp", "manxue")
+
+
+def _find_all(
+    references: list[_Reference],
+    identities: Mapping[str, str],
+    context: MediaContext,
+    follower: Follower,
+    preflight: bool,
+) -> tuple[dict[str, _Found], list[Problem]]:
+    def find(each: _Reference) -> _Found:
+        follower.check()
+        return _found(each, identities, context, follower, preflight)
+
+    # What an audit has to be told by counts for all places where the same text stands.
+    once = {each.text: each for each in sorted(references, key=lambda each: each.needs_asset)}
+    found, problems = _each([*once.values()], find)
+    return {once_text: found[each.place] for once_text, each in once.items() if each.place in found}, problems
+
+
+def _found(
+    each: _Reference, identities: Mapping[str, str], context: MediaContext, follower: Follower, preflight: bool
+) -> _Found:
+    match each.source.kind:
+        case "asset":
+            return _Found()
+        case "https":
+            if not preflight and not each.needs_asset:
+                return _Found()
+            link = look_at_link(each.source.address, context.policy, follower, measure=preflight)
+            return _Found(link=link, facts=link.facts if preflight else None)
+        case _:
+            material = find_material(each.source, context, follower)
+            if material.identity != identities.get(each.text):
+                raise ContentChanged
+            return _Found(material, facts=_facts_of(material, follower) if preflight else None)
+
+
+def _each[T](references: list[_Reference], work: Callable[[_Reference], T]) -> tuple[dict[str, T], list[Problem]]:
+    """Do something for each reference, for several at once; return the results by place, and what went wrong."""
+
+    def tried(each: _Reference) -> T | Problem:
+        try:
+            return work(each)
+        except UnusableReference as error:
+            return each.problem(error)
+
+    done: dict[str, T] = {}
+    problems: list[Problem] = []
+    for each, result in zip(references, in_order(references, tried), strict=True):
+        if isinstance(result, Problem):
+            problems.append(result)
+        else:
+            done[each.place] = result
+    return done, problems
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if refusals := [problem for problem in problems if problem.level == "refuse"]:
+        raise InvalidRequest(refusals)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Makes addresses that can be sent."""
+
+    context: MediaContext
+    memos: Memos
+    follower: Follower
+    needed_seconds: float
+    failed_seconds_ago: float | None
+
+    def address(self, each: _Reference, found: _Found) -> str:
+        """Return what is sent for a reference.
+
+        Raises:
+            UnusableReference: It cannot be made.
+        """
+        if each.source.kind == "asset":
+            asset_id = each.source.address.removeprefix("asset://")
+            require_active(each.libraries, asset_id, self.context, self.follower, place=each.place)
+            return each.source.address
+        if not each.needs_asset:
+            return self._public(each, found)
+        asset_id = audited_asset(
+            self._memo_name(each, found),
+            each.kind,
+            lambda: self._public(each, found),
+            self.context,
+            self.memos,
+            self.follower,
+            place=each.place,
+            failed_seconds_ago=self.failed_seconds_ago,
+        )
+        return f"asset://{asset_id}"
+
+    def _memo_name(self, each: _Reference, found: _Found) -> str:
+        if found.material is not None:
+            return memo_name(found.material.identity)
+        if found.link is not None:
+            return found.link.content_name
+        # It could not be read from here: nothing tells whether its content is still the same, so that a day is enough.
+        told_by = f"{media_identity(each.text)} {datetime.now(UTC):%Y-%m-%d}"
+        return hashlib.sha256(told_by.encode()).hexdigest()
+
+    def _public(self, each: _Reference, found: _Found) -> str:
+        """Return an address of it that the vendor can read."""
+        material = found.material
+        if material is None:
+            return each.source.address
+        if each.source.kind == "s3" and not each.source.last_frame:
+            link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
+            if link is not None and is_reachable(link.address, self.context.policy):
+                return link.address
+        return uploaded_link(
+            material,
+            self.context,
+            self.memos,
+            self.follower,
+            place=each.place,
+            needed_seconds=self.needed_seconds,
+            failed_seconds_ago=self.failed_seconds_ago,
+        )
+
+
+def _with_addresses(asked: VideoRequest, sent: Mapping[str, str]) -> VideoRequest:
+    fields: dict[str, object] = {name: sent[name] for name in ("first_image", "last_image") if name in sent}
+    for name in ("images", "reference_videos", "reference_audios"):
+        texts: list[str] = getattr(asked, name)
+        fields[name] = [sent[f"{name}[{index}]"] for index in range(len(texts))]
+    return asked.model_copy(update=fields)
+
+
+_REMEMBERED = 4096
+_facts: OrderedDict[str, ReferenceFacts] = OrderedDict()
+_facts_lock = threading.Lock()
+
+
+def _facts_of(material: Material, follower: Follower) -> ReferenceFacts:
+    """Measure a content; once per process, however many videos it is a reference of."""
+    with _facts_lock:
+        if (known := _facts.get(material.identity)) is not None:
+            _facts.move_to_end(material.identity)
+            return known
+    with material.open_read() as file:
+        facts = inspect(file, size=material.size, cancelled=follower.cancelled)
+    follower.check()  # a cancelled look has seen nothing
+    with _facts_lock:
+        _facts[material.identity] = facts
+        while len(_facts) > _REMEMBERED:
+            _facts.popitem(last=False)
+    return facts

@@ -1,0 +1,110 @@
+"""References of an order: told by their content, and made ready before anything is paid for. Blocking, and free."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.media.context import Follower, MediaContext
+from prefect_seedance.media.identification import identify_sources
+from prefect_seedance.media.preparation import PreparedRequest, prepare
+from prefect_seedance.pipeline.observer import Observer
+from prefect_seedance.pipeline.order import Order
+from prefect_seedance.pipeline.parties import Account, Destination
+
+if TYPE_CHECKING:
+    from prefect_seedance.journal.record import Record
+
+#: What needs no references: the video is there, on its way, or for a person to settle first.
+_PAST_PREPARATION = (*HAVE_TASK, State.UNKNOWN, State.SENDING, State.LOST)
+
+
+def media_context(account: Account, destination: Destination) -> MediaContext:
+    """Return what references are prepared with."""
+    return MediaContext(account, destination.store, destination.media_for(account))
+
+
+def follower_of(observer: Observer, cancelled: threading.Event) -> Follower:
+    """Return a follower of a preparation that writes to an observer's log."""
+    return Follower(lambda level, message: observer.log(message, level=level), cancelled)
+
+
+def identify(
+    request: VideoRequest, account: Account, destination: Destination, follower: Follower
+) -> Mapping[str, str]:
+    """Return what the files and objects of a request are in its identity, by their texts.
+
+    Raises:
+        InvalidRequest: With every one that cannot be read.
+        PreparationCancelled: The run is cancelled.
+    """
+    return identify_sources(request, media_context(account, destination), follower)
+
+
+def prepare_ahead(
+    order: Order,
+    account: Account,
+    destination: Destination,
+    follower: Follower,
+    *,
+    preflight: bool,
+    wait_seconds: float,
+    max_submissions: int = 1,
+) -> PreparedRequest | None:
+    """Prepare the references of an order, unless its video is there or has a task: then nothing is looked at.
+
+    Returns:
+        What would be sent; None where nothing will be.
+
+    Raises:
+        InvalidRequest, PreparationCancelled, SeedanceError, StorageError, JournalError: See `prepare`.
+    """
+    entry = destination.journal.read(order.intent)
+    if entry is not None and entry.state in _PAST_PREPARATION:
+        return None
+    if entry is not None and entry.state is State.FAILED and entry.record.submissions >= max_submissions:
+        return None  # the submission is refused, and says why
+    return prepare_now(
+        order,
+        account,
+        destination,
+        follower,
+        preflight=preflight,
+        wait_seconds=wait_seconds,
+        record=entry.record if entry else None,
+    )
+
+
+def prepare_now(
+    order: Order,
+    account: Account,
+    destination: Destination,
+    follower: Follower,
+    *,
+    preflight: bool,
+    wait_seconds: float,
+    record: Record | None = None,
+) -> PreparedRequest:
+    """Prepare the references of an order; see `prepare`."""
+    return prepare(
+        order.asked,
+        order.sources,
+        media_context(account, destination),
+        follower,
+        preflight=preflight,
+        wait_seconds=wait_seconds,
+        failed_seconds_ago=_failed_seconds_ago(record, destination.journal.now()),
+    )
+
+
+def _failed_seconds_ago(record: Record | None, now: datetime) -> float | None:
+    """Return when the last submission began whose references the vendor could not use, None for never.
+
+    What was made before was a part of it.
+    """
+    failures = [each.started_at for each in record.attempts if each.failure == "media"] if record else []
+    return (now - max(failures)).total_seconds() if failures else None
