@@ -21,9 +21,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.request.problems import Problem, shown
+from prefect_seedance.client.request.problems import Level, Problem, shown
 from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
@@ -41,6 +42,8 @@ from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.preflight import check_facts
 from prefect_seedance.media.uploads import memo_name, uploaded_link
 from prefect_seedance.storage.parallel import in_order
+
+T = TypeVar("T")
 
 #: What is prepared has to be good for so long when a submission is claimed; for the wait limit, if that is longer.
 GOOD_SECONDS = 2 * 3600.0
@@ -82,13 +85,8 @@ class _Reference:
         return "https" not in self.forms
 
     def problem(self, error: UnusableReference) -> Problem:
-        return Problem(
-            self.place,
-            error.rule,
-            f"{shown(self.text)}: {error.message}",
-            error.fix,
-            "warn" if error.may_be_us else "refuse",
-        )
+        level: Level = "warn" if error.may_be_us else "refuse"
+        return Problem(self.place, error.rule, f"{shown(self.text)}: {error.message}", error.fix, level)
 
 
 @dataclass(frozen=True)
@@ -205,7 +203,7 @@ def _found(
             return _Found(material, facts=_facts_of(material, follower) if preflight else None)
 
 
-def _each[T](references: list[_Reference], work: Callable[[_Reference], T]) -> tuple[dict[str, T], list[Problem]]:
+def _each(references: list[_Reference], work: Callable[[_Reference], T]) -> tuple[dict[str, T], list[Problem]]:
     """Do something for each reference, for several at once; return the results by place, and what went wrong."""
 
     def tried(each: _Reference) -> T | Problem:
