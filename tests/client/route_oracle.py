@@ -175,7 +175,9 @@ def refused_by_the_route(model: str, request: Mapping[str, Any]) -> set[str]:
 
 
 def is_gif(address: str) -> bool:
-    return address.partition("?")[0].lower().endswith(".gif")
+    """Tell whether the vendor is given a link that is named so; of a file only the content would tell."""
+    link = address.lower().partition("?")[0].partition("#")[0]
+    return link.startswith("https:") and link.endswith(".gif")
 
 
 def ignores_resolution(model: str) -> bool:

@@ -158,6 +158,7 @@ def texts(*values: str) -> st.SearchStrategy[str]:
 
 FRAME = texts(
     *("", "", address("0.png"), address("0.gif"), "a.GIF#x", "https://example.com/a.gif.png", "a.gif\n", "a b"),
+    *("HTTPS://EXAMPLE.COM/A.GIF#X", "s3://shop/a.gif", "asset://a.gif", "https://example.com/a.gif?a.png"),
     *(" ", "asset://1", "?a.gif", "/home/me/a.png", "both frames, or none", "a\x00", ".gif"),
 )
 ENTRY = st.one_of(texts(address("0.png"), address("1.png")), FRAME)

@@ -293,11 +293,6 @@ SPLITS = {
         ["1 image + 1 audio", "1 image + 3 audios"],
         "reference_audios",
     ),
-    "not measured: MD's reference videos": (
-        [*oracle.MD, *oracle.MD_FAST],
-        ["10 s + 1 video", "15 s + 3 videos"],
-        "reference_videos",
-    ),
     "4: SP economy makes 480p": (oracle.SP_ECONOMY, ["5 s + 480p"], "resolution"),
     "5: SP fast takes videos": (
         ["seedance2.0-fast-sp"],
@@ -359,7 +354,10 @@ AGREED = {
     "Mini": (oracle.MINI, ["4 s", "15 s", "480p", "1080p", "ratio 9:16", "first"]),
     "Mini video": (oracle.MINI_VIDEO, ["4 s", "15 s", "480p", "1080p", "1 video"]),
     "MD": (oracle.MD, ["5 s", "10 s", "15 s", "720p", "ratio 1:1", "4 images", "prompt of 5000"]),
-    "MD fast": (oracle.MD_FAST, ["10 s", "15 s", "10 s + ratio 9:16", "15 s + 4 images", "10 s + first + last"]),
+    "MD fast": (
+        oracle.MD_FAST,
+        ["10 s", "15 s", "10 s + ratio 9:16", "15 s + 4 images", "10 s + first + last", "15 s + 3 videos"],
+    ),
     "Fast I2V": (oracle.FAST_I2V, ["1 s", "15 s", "9 images", "first + last", "prompt of 5000"]),
     "STD": (
         oracle.STD,

@@ -7,7 +7,7 @@ address, against the flow's check. Written from the page; "warned" is what anoth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import pytest
@@ -19,6 +19,8 @@ from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.references import check_references, require_valid
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.media.facts import ReferenceFacts
+from prefect_seedance.media.preflight import check_facts
 from tests.client import route_oracle as oracle
 from tests.client.pages import Fields, addresses, asked
 from tests.client.test_form import PREPARED, PREPARED_V1, errors_of
@@ -111,7 +113,8 @@ CLAUSES = [
     Clause(
         "only for video-series models", [*oracle.VIDEO_REF, *oracle.VIDEO_REF_FAST], "reference_videos", ["1 video"]
     ),
-    Clause("MD: max 3, 15 s, 200 MB, 720-2160 px", MD, "reference_videos", [], ["1 video", "3 videos"], ["4 videos"]),
+    Clause("MD: max 3", oracle.MD, "reference_videos", [], ["1 video", "3 videos"], ["4 videos"]),
+    Clause("MD: max 3", oracle.MD_FAST, "reference_videos", ["1 video", "3 videos"], refused=["4 videos"]),
     Clause("Not supported on seedance2.0-fast-i2v", oracle.FAST_I2V, "reference_videos", refused=["1 video"]),
     Clause("Economy: https URL", ["seedance2.0-sp"], "reference_videos", ["1 video", "4 videos"]),
     Clause("Reference videos", oracle.MINI_SPECIAL, "reference_videos", ["1 video"]),
@@ -298,12 +301,41 @@ def test_what_the_flow_refuses_of_addresses_it_names_field_by_field() -> None:
 # --- What the page says of media that only a file can show ---
 
 
+#: "MD: combined duration ≤ 15 s, combined size ≤ 200 MB, each resolution 720px–2160px": within it, and beyond it, by
+#: what three videos measure. (What is only another page's may be warned about.)
+WITHIN = [
+    {"seconds": [15.0]},
+    {"seconds": [5.0, 5.0, 5.0]},
+    {"size": [200_000_000]},
+    {"size": [66_000_000, 67_000_000, 67_000_000]},
+    {"width": [720], "height": [2160]},
+    {"width": [2160], "height": [720]},
+]
+BEYOND = [
+    {"seconds": [15.5]},
+    {"seconds": [5.5, 5.5, 5.5]},
+    {"size": [210_000_000]},
+    {"size": [70_000_000, 70_000_000, 70_000_000]},
+    {"width": [719], "height": [1280]},
+    {"width": [1280], "height": [719]},
+    {"width": [2161], "height": [1080]},
+    {"width": [3840], "height": [2160]},
+]
+
+
 @pytest.mark.parametrize("model", MD)
-def test_the_limits_of_md_videos_are_told_before_paying(model: str) -> None:
-    problems = check(VideoRequest(**asked(model, "10 s + 1 video")))
-    (told,) = (each for each in problems if each.rule == "measures")
-    assert told.level == "warn" and "not measured before paying" in told.message
-    for limit in ("together at most 15 s", "at most 200 MB", "720-2160 px"):
-        assert limit in told.message
-    assert "SEED" in told.source and told.field == "reference_videos"
-    assert not [each for each in check(VideoRequest(**asked(model, "10 s"))) if each.rule == "measures"]
+@pytest.mark.parametrize(
+    ("measures", "refused"), [*((each, False) for each in WITHIN), *((each, True) for each in BEYOND)], ids=str
+)
+def test_the_videos_of_md_are_held_to_the_pages_limits(model: str, measures: Fields, refused: bool) -> None:
+    count = len(next(iter(measures.values())))
+    request = VideoRequest(**asked(model, f"10 s + {count} video{'s' * (count > 1)}"))
+    usual = ReferenceFacts("video", "mp4", 1_000_000, 1280, 720, 5.0, 24)
+    facts = {
+        f"reference_videos[{index}]": replace(usual, **{name: values[index] for name, values in measures.items()})
+        for index in range(count)
+    }
+    refusals = [each for each in check_facts(request, facts) if each.level == "refuse"]
+    assert [each.source for each in refusals] == ["SEED"] * refused
+    std = request.model_copy(update={"model": "seedance2.0-std"})
+    assert not [each for each in check_facts(std, facts) if each.level == "refuse"], "the page says it of MD only"

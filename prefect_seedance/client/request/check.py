@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import get_args
 
-from prefect_seedance.client.request import describe
 from prefect_seedance.client.request.fields import RequestFields, ResolutionChoice
 from prefect_seedance.client.request.problems import Problem, both, either, shown
 from prefect_seedance.client.request.routes import (
@@ -31,6 +30,9 @@ _RESOLUTIONS = get_args(ResolutionChoice)
 
 #: Names that belong to the 2.5 family: on this endpoint they land on another line (DOCS, August).
 _OTHER_ENDPOINT = re.compile(r"^(seedance-?2\.5|sd2\.5)")
+
+#: A link whose path ends in .gif.
+_GIF_LINK = re.compile(r"https:[^?#]*\.gif(?![^?#])", re.IGNORECASE)
 
 #: How many models a refusal names that would take what was asked for.
 _EXAMPLES = 5
@@ -286,20 +288,6 @@ def _counts(request: RequestFields, route: Route) -> Iterator[Problem]:
                 yield Problem(field, "count", message, fix, limit.level, limit.source, newer)
 
 
-def _measures(request: RequestFields, route: Route) -> Iterator[Problem]:
-    """Say of limits that nobody can check without the file that they are not checked."""
-    of_field = {
-        "reference_videos": (request.reference_videos, route.video_measures),
-        "reference_audios": (request.reference_audios, route.audio_measures),
-    }
-    for field, (given, measures) in of_field.items():
-        if given and any(measure.level == "refuse" for measure in measures):
-            words = describe.measure_words(measures)
-            message = f'{_named(route)} takes {words} ("?": by some source); this is not measured before paying'
-            sources = ", ".join(dict.fromkeys(measure.source for measure in measures))
-            yield Problem(field, "measures", message, "Measure them first", "warn", sources)
-
-
 def _frame_rules(request: RequestFields, route: Route) -> Iterator[Problem]:
     frames = request.frames()
     if request.images and frames:
@@ -331,10 +319,17 @@ def _audio(request: RequestFields, route: Route) -> Iterator[Problem]:
 
 
 def _gif(request: RequestFields, route: Route) -> Iterator[Problem]:
+    """Refuse a link that is named as a GIF: the vendor reads it by itself, and may well go by that name.
+
+    Of a file and of an object in a bucket the content decides, since they can be read before anything is paid; see
+    `media.preflight`. The id of an asset is not a name.
+    """
     for field, text in request.references():
         image = field.startswith("images") or field in ("first_image", "last_image")
-        if image and text.split("?", 1)[0].split("#", 1)[0].lower().endswith(".gif"):
-            yield from _by(route.gif_images, field, "no GIF", f"{_named(route)} takes no GIF", "Use a JPEG or PNG")
+        if image and _GIF_LINK.match(text):
+            message = f"by its name it is a GIF, and {_named(route)} takes none"
+            fix = "Use a JPEG or PNG; if it is one under this name, download it and write the path of the file"
+            yield from _by(route.gif_images, field, "no GIF", message, fix)
 
 
 _ROUTE_RULES: tuple[Rule, ...] = (
@@ -345,7 +340,6 @@ _ROUTE_RULES: tuple[Rule, ...] = (
     _ratio,
     _orientation,
     _counts,
-    _measures,
     _frame_rules,
     _audio,
     _gif,

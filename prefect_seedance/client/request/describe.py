@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from prefect_seedance.client.request.problems import both, either
-from prefect_seedance.client.request.routes import ROUTES, ListRule, Measure, Measured, Route, UrlRule, VerdictRule
+from prefect_seedance.client.request.routes import (
+    ROUTES,
+    SHARED_MEASURES,
+    ListRule,
+    Measure,
+    Measured,
+    MediaKind,
+    Route,
+    UrlRule,
+    VerdictRule,
+)
 
 #: What many models begin with; the form's limits leave it out.
 MODEL_PREFIX = "seedance2.0-"
@@ -114,42 +124,84 @@ def count_words(rule: ListRule) -> str:
     return ", ".join([*sure, *doubt]) or "yes"
 
 
-def measure_words(measures: Sequence[Measure]) -> str:
+def measure_words(measures: Iterable[Measure], *, doubts: bool = True) -> str:
     """Word the limits of the media themselves; "?" marks one that only some source gives.
 
     Example:
-        >>> measure_words(ROUTES["seedance2.0-md"].video_measures)
-        'together at most 15 s, at most 200 MB and at least 4 s?, each 720-2160 px and 24-60 fps?'
+        >>> measure_words(ROUTES["seedance2.0-md"].video_measures[:4])
+        'together at most 15 s, at most 200 MB and at least 4 s?, each 720-2160 px a side'
         >>> measure_words([])
         ''
     """
     groups: dict[str, list[str]] = {}
     for measure in measures:
-        which, unit = _MEASURED[measure.of]
-        if measure.maximum is None:
-            span = f"at least {measure.minimum}"
-        else:
-            span = f"{measure.minimum}-{measure.maximum}" if measure.minimum else f"at most {measure.maximum}"
-        groups.setdefault(which, []).append(f"{span} {unit}{'?' * (measure.level == 'warn')}")
+        which = "together" if measure.of.startswith("total_") else "each"
+        groups.setdefault(which, []).append(span_words(measure) + "?" * (doubts and measure.level == "warn"))
     return ", ".join(f"{which} {both(spans)}" for which, spans in groups.items())
 
 
-_MEASURED: Mapping[Measured, tuple[str, str]] = {
-    "total_seconds": ("together", "s"),
-    "total_megabytes": ("together", "MB"),
-    "pixels": ("each", "px"),
-    "frames_per_second": ("each", "fps"),
+def span_words(measure: Measure) -> str:
+    """Word one limit, with its unit.
+
+    Example:
+        >>> [span_words(measure) for measure in ROUTES["seedance2.0-std"].image_measures]
+        ['under 30 MB', '300-6000 px a side', '0.4-2.5 times as wide as high']
+    """
+    least, most, unit = measure.minimum, measure.maximum, UNITS[measure.of]
+    if most is None:
+        return f"at least {least:g} {unit}"
+    if least:
+        return f"{least:g}-{most:g} {unit}"
+    return f"{'under' if measure.below else 'at most'} {most:g} {unit}"
+
+
+UNITS: Mapping[Measured, str] = {
+    "total_seconds": "s",
+    "total_megabytes": "MB",
+    "seconds": "s",
+    "megabytes": "MB",
+    "pixels": "px a side",
+    "ratio": "times as wide as high",
+    "frames_per_second": "fps",
 }
 
 
 def video_words(route: Route) -> str:
-    """Word how many reference videos a route takes, and what they may measure."""
-    return ", ".join(filter(None, [count_words(route.reference_videos), measure_words(route.video_measures)]))
+    """Word how many reference videos a route takes, what they may measure, and whether their seconds are billed."""
+    return _media_words(route.reference_videos, route, "video", billed_words(route))
 
 
 def audio_words(route: Route) -> str:
     """Word how many reference audios a route takes, and what they may measure."""
-    return ", ".join(filter(None, [count_words(route.reference_audios), measure_words(route.audio_measures)]))
+    return _media_words(route.reference_audios, route, "audio")
+
+
+def _media_words(rule: ListRule, route: Route, kind: MediaKind, *more: str) -> str:
+    if not rule.supported():
+        return count_words(rule)
+    own = [measure for measure in route.measures_of(kind) if measure not in SHARED_MEASURES[kind]]
+    return ", ".join(filter(None, [count_words(rule), measure_words(own), *more]))
+
+
+def billed_words(route: Route) -> str:
+    """Word whose seconds are billed beside those of the video that is made; "" if nobody's.
+
+    Example:
+        >>> [billed_words(ROUTES[model]) for model in ("seedance2.0-mini-video", "sd2_mx_video_4k", "seedance2.0-md")]
+        ['seconds of the first one are billed too', 'their seconds may be billed too', '']
+    """
+    rule = route.reference_billing
+    whose = {"none": "", "first": "seconds of the first one", "all": "their seconds"}[rule.seconds_of]
+    return whose and f"{whose} {'are' if rule.sure else 'may be'} billed too"
+
+
+def shared_words() -> str:
+    """Word what holds of the media of every route that says nothing else: it only warns."""
+    route = next(iter(ROUTES.values()))
+    return ". ".join(
+        f"{kind.capitalize()}s: {', '.join(route.formats_of(kind).values)}, {measure_words(measures, doubts=False)}"
+        for kind, measures in SHARED_MEASURES.items()
+    )
 
 
 def url_words(rule: UrlRule) -> str:
@@ -178,7 +230,7 @@ def frame_words(route: Route) -> str:
 
 
 def markdown_table() -> str:
-    """Write the route table of the README."""
+    """Write the route table of the README, and below it what holds of media everywhere."""
     head = (
         "Route",
         "Models",
@@ -213,7 +265,8 @@ def markdown_table() -> str:
             all_url_words(route),
         )
         lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines) + "\n"
+    table = "".join(f"| {line} |\n" for line in lines)
+    return f"{table}\nWhere a row says nothing else, these limits of sister services only warn. {shared_words()}.\n"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 # All of them but tabs and the ends of lines, which are brought into one form.
 _CONTROL_IN_A_LINE = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
 _NO_ADDRESS = r"[\s\x00-\x1f\x7f-\x9f]"
-_GIF = r"^[^?#]*\.[gG][iI][fF](?![^?#])"
+# A link by that name; see `check`.
+_GIF = r"^[hH][tT][tT][pP][sS]:[^?#]*\.[gG][iI][fF](?![^?#])"
 
 # A value that is its own message would pass. An address holds no white space and the other messages do, so only
 # this one, which is about white space, must hold none.

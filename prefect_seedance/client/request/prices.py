@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefect_seedance.client.request.routes import route_for
+from prefect_seedance.client.request.routes import ReferenceBilling, route_for
 from prefect_seedance.client.request.video_request import VideoRequest
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import CatalogEntry
+
+#: Seconds. What claims to be longer was not read well.
+_LONGEST_VIDEO = 86_400
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,18 @@ class Estimate:
     source: str
 
 
-def estimate(request: VideoRequest, catalog: Sequence[CatalogEntry]) -> Estimate | None:
+def estimate(
+    request: VideoRequest, catalog: Sequence[CatalogEntry], *, video_seconds: Sequence[float] = ()
+) -> Estimate | None:
     """Estimate the price of a request, None if the catalog does not have it.
 
-    The catalog holds the platform's default prices, which need not be the user's own.
+    The catalog holds the platform's default prices, which need not be the user's own. Seconds of reference videos count
+    where the vendor says that they are billed; where that is only likely, the source says what they would add.
 
     Args:
         request: The video.
         catalog: Entries of ``SeedanceClient.catalog``.
+        video_seconds: Length of each reference video, in the order of ``reference_videos``; 0 where it is not known.
 
     Example:
         >>> from prefect_seedance.client.models import CatalogEntry
@@ -49,6 +57,27 @@ def estimate(request: VideoRequest, catalog: Sequence[CatalogEntry]) -> Estimate
     source = "estimate by the vendor's public catalog"
     if entry.price_mode == "per_task":
         return Estimate(entry.unit_price, source)
-    if route is not None and route.bills_first_reference_video and request.reference_videos:
-        source += ", without the length of the reference video"
-    return Estimate(entry.unit_price * request.duration, source)
+    rule = route.reference_billing if route and request.reference_videos else ReferenceBilling()
+    if rule.seconds_of == "none":
+        return Estimate(entry.unit_price * request.duration, source)
+    count, which = {
+        "first": (1, "the first reference video"),
+        "all": (len(request.reference_videos), "the reference videos"),
+    }[rule.seconds_of]
+    seconds = _whole_seconds(video_seconds[:count]) if len(video_seconds) >= count else 0
+    if not rule.sure:
+        more = f": {seconds} s, {entry.unit_price * seconds:g} coins more" if seconds else ""
+        source += f", without the length of {which}, which may be billed too{more} ({rule.source})"
+        seconds = 0
+    elif seconds:
+        source += f", with {seconds} s of {which}, which is billed too"
+    else:
+        source += f", without the length of {which}, which is billed too"
+    return Estimate(entry.unit_price * (request.duration + seconds), source)
+
+
+def _whole_seconds(lengths: Sequence[float]) -> int:
+    """Return the sum of some lengths, rounded half up; 0 where one of them is not known."""
+    if not all(0 < each < _LONGEST_VIDEO for each in lengths):
+        return 0
+    return math.floor(math.fsum(lengths) + 0.5)

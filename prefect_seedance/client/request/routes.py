@@ -15,13 +15,14 @@ import json
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 from prefect_seedance.client.request.problems import Level
 
 Ruling = Literal["allow", "warn", "refuse"]
 UrlForm = Literal["https", "asset"]
-Measured = Literal["total_seconds", "total_megabytes", "pixels", "frames_per_second"]
+MediaKind = Literal["image", "video", "audio"]
+Measured = Literal["total_seconds", "total_megabytes", "seconds", "megabytes", "pixels", "ratio", "frames_per_second"]
 BillingUnit = Literal["per_second", "per_task"]
 
 
@@ -142,17 +143,36 @@ class PromptRule(NamedTuple):
         return self.newer.source if self.newer and length <= self.newer.maximum else ""
 
 
-class Measure(NamedTuple):
-    """A limit of the media themselves, which only somebody who has the file can check.
+class Formats(NamedTuple):
+    """File formats that a kind of media may have; ``others`` says what any other gets."""
 
-    ``total_*`` is of all entries of the field together, the others of each.
+    values: tuple[str, ...]
+    others: Level
+    source: str
+
+
+class Measure(NamedTuple):
+    """A limit of the media themselves, which only somebody who has the file can check: see `media.preflight`.
+
+    ``total_*`` is of all entries of the field together, the others of each. ``pixels`` is of either side: the seed says
+    "each resolution 720px-2160px" of MD's videos, and services of the same upstream say "width and height". ``ratio``
+    is width to height. Both ends are inside; ``below`` puts the maximum outside.
     """
 
     of: Measured
     level: Level
     source: str
-    minimum: int = 0
-    maximum: int | None = None
+    minimum: float = 0
+    maximum: float | None = None
+    below: bool = False
+
+
+class ReferenceBilling(NamedTuple):
+    """Whose seconds are billed beside those of the video that is made. ``sure=False``: it is only inferred."""
+
+    seconds_of: Literal["none", "first", "all"] = "none"
+    sure: bool = True
+    source: str = ""
 
 
 class UrlRule(NamedTuple):
@@ -207,10 +227,14 @@ class Route(NamedTuple):
     last_frame_alone: VerdictRule
     urls: UrlRules
     prompt: PromptRule
+    image_formats: Formats
+    video_formats: Formats
+    audio_formats: Formats
+    image_measures: tuple[Measure, ...]
+    video_measures: tuple[Measure, ...]
+    audio_measures: tuple[Measure, ...]
     doubt: str = ""
-    bills_first_reference_video: bool = False
-    video_measures: tuple[Measure, ...] = ()
-    audio_measures: tuple[Measure, ...] = ()
+    reference_billing: ReferenceBilling = ReferenceBilling()
     gif_images: VerdictRule = VerdictRule()
     both_frames: VerdictRule = VerdictRule()
     images_with_frames: VerdictRule = VerdictRule(level="refuse", source="every page")
@@ -226,6 +250,14 @@ class Route(NamedTuple):
     def bills_as(self, asked_resolution: str) -> str:
         """Return the name under which the vendor's catalog prices a video of this route."""
         return self.billing_name.format(resolution=self.output_resolution(asked_resolution))
+
+    def formats_of(self, kind: MediaKind) -> Formats:
+        """Return the file formats that a kind of media may have."""
+        return {"image": self.image_formats, "video": self.video_formats, "audio": self.audio_formats}[kind]
+
+    def measures_of(self, kind: MediaKind) -> tuple[Measure, ...]:
+        """Return the limits of a kind of media."""
+        return {"image": self.image_measures, "video": self.video_measures, "audio": self.audio_measures}[kind]
 
 
 #: Which row stands in which column. Plain tuples and no models of pydantic's: those cost 6 ms at every import, and the
@@ -245,7 +277,9 @@ _PARTS: Mapping[type, Mapping[str, type]] = {
         "urls": UrlRules,
         "prompt": PromptRule,
         **dict.fromkeys(("images", "reference_videos", "reference_audios"), ListRule),
-        **dict.fromkeys(("video_measures", "audio_measures"), Measure),
+        "reference_billing": ReferenceBilling,
+        **dict.fromkeys(("image_formats", "video_formats", "audio_formats"), Formats),
+        **dict.fromkeys(("image_measures", "video_measures", "audio_measures"), Measure),
         **{name: VerdictRule for name, kind in Route.__annotations__.items() if "VerdictRule" in str(kind)},
     },
 }
@@ -267,6 +301,14 @@ def _read(kind: type | None, value: Any) -> Any:
     return kind(**{name: _read(parts.get(name), each) for name, each in cast("_JsonObject", value).items()})
 
 
+def _with_shared(own: Any, shared: Any) -> Any:
+    """Add to a row's column what holds for every route; of measures those that the row says nothing of."""
+    if own is None or not isinstance(shared, list):
+        return shared if own is None else own
+    measured = {each["of"] for each in cast("list[_JsonObject]", own)}
+    return [*own, *(each for each in cast("list[_JsonObject]", shared) if each["of"] not in measured)]
+
+
 def _rows(table: _JsonObject) -> dict[str, Route]:
     families: dict[str, _JsonObject] = {}
     routes: dict[str, Route] = {}
@@ -276,6 +318,7 @@ def _rows(table: _JsonObject) -> dict[str, Route]:
         shared = {name: value for name, value in merged.items() if name not in ("like", "models")}
         for model in cast("list[_JsonObject]", family["models"]):
             row = {"billing_name": model["model"], **shared, **model}
+            row |= {name: _with_shared(row.get(name), column) for name, column in table["every_route"].items()}
             fixed = row.pop("fixed_resolution", None)
             if fixed is not None:
                 row["resolution"] = {**row["resolution"], "fixed": fixed}
@@ -287,6 +330,11 @@ _TABLE: _JsonObject = json.loads(files("prefect_seedance.client.request").joinpa
 
 #: Every known model in the vendor page's order, by the name that is sent as ``model``.
 ROUTES: Mapping[str, Route] = MappingProxyType(_rows(_TABLE))
+
+#: What the rows say of each kind of media where a family says nothing of its own.
+SHARED_MEASURES: Mapping[MediaKind, tuple[Measure, ...]] = MappingProxyType(
+    {kind: _read(Measure, _TABLE["every_route"][f"{kind}_measures"]) for kind in get_args(MediaKind)}
+)
 
 #: The model of a request that names none.
 DEFAULT_MODEL: str = _TABLE["default_model"]
