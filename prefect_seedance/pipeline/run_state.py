@@ -85,7 +85,7 @@ class RunState:
         except SeedanceError as error:
             observer.log(f"The vendor's price catalog could not be read: {error}")
             return None
-        return estimate(request, catalog, reference_seconds)
+        return estimate(request, catalog, video_seconds=reference_seconds)
 
     def _once(self, name: str, ask: Callable[[], T], intent: str, cancelled: Callable[[], bool]) -> T:
         with self._lock:
