@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from prefect_seedance.simulator.faults import FAULTS, Fault
 from prefect_seedance.simulator.ledger import Bill
-from prefect_seedance.simulator.simulation import Asset, RequestCounts, Simulation, Upload, media_log
+from prefect_seedance.simulator.simulation import AssetRecord, RequestCounts, Simulation, UploadRecord, media_log
 
 
 def add_control_routes(app: FastAPI, simulation: Simulation) -> None:
@@ -47,10 +47,10 @@ def add_control_routes(app: FastAPI, simulation: Simulation) -> None:
     async def creates() -> list[dict[str, JsonValue]]:
         return simulation.log.bodies()
 
-    async def uploads() -> list[Upload]:
+    async def uploads() -> list[UploadRecord]:
         return simulation.uploaded()
 
-    async def assets() -> list[Asset]:
+    async def assets() -> list[AssetRecord]:
         return simulation.submitted()
 
     async def elapse(seconds: Annotated[float, Query(ge=0, allow_inf_nan=False)]) -> dict[str, JsonValue]:

@@ -23,13 +23,13 @@ from prefect_seedance.simulator.faults import Fault
 from prefect_seedance.simulator.guard import Guard
 from prefect_seedance.simulator.ledger import Bill
 from prefect_seedance.simulator.simulation import (
-    Asset,
+    AssetRecord,
     MediaRequest,
     RequestCounts,
     Settings,
     Simulation,
     UnusableAssets,
-    Upload,
+    UploadRecord,
 )
 from prefect_seedance.simulator.transport import DroppableProtocol
 
@@ -75,11 +75,11 @@ class Simulator:
         """List the bodies of all creates as they arrived, refused ones too; the references in them are as sent."""
         return self.simulation.log.bodies()
 
-    def uploads(self) -> list[Upload]:
+    def uploads(self) -> list[UploadRecord]:
         """List the files that were uploaded, oldest first."""
         return self.simulation.uploaded()
 
-    def assets(self) -> list[Asset]:
+    def assets(self) -> list[AssetRecord]:
         """List the assets that were handed in, oldest first, as they are now."""
         return self.simulation.submitted()
 

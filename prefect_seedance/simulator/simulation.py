@@ -19,6 +19,8 @@ from prefect_seedance.simulator.clock import Clock
 from prefect_seedance.simulator.faults import FaultPlan
 from prefect_seedance.simulator.ledger import Ledger
 
+#: Addresses on this machine that are read at the same time.
+READ_AT_ONCE = 16
 #: What becomes of a create with an asset that cannot be used: the real vendor was seen to bill it.
 UnusableAssets = Literal["billed", "refused"]
 
@@ -109,7 +111,7 @@ class RequestCounts(BaseModel):
     asset_requests: dict[str, int]
 
 
-class Upload(BaseModel):
+class UploadRecord(BaseModel):
     """One file that was uploaded.
 
     Attributes:
@@ -127,7 +129,7 @@ class Upload(BaseModel):
     size: int
 
 
-class Asset(BaseModel):
+class AssetRecord(BaseModel):
     """One asset that was handed in, as it is now.
 
     Attributes:
@@ -257,6 +259,7 @@ class Simulation:
         self.ledger = Ledger(settings.seconds, settings.balance, settings.quota, self.clock)
         self.assets = AssetLibrary(life, settings.asset_words, self.clock)
         self.files = UploadedFiles(settings.upload_life_seconds, settings.signed_uploads, self.clock)
+        self.reading = asyncio.Semaphore(READ_AT_ONCE)
         self._background: set[asyncio.Task[None]] = set()
 
     def reset(self) -> None:
@@ -280,18 +283,18 @@ class Simulation:
             self.assets.change(asset, fault)
         return self.assets.find(account, asset_id)
 
-    def uploaded(self) -> list[Upload]:
+    def uploaded(self) -> list[UploadRecord]:
         """List the files that were uploaded, oldest first."""
         return [
-            Upload(name=kept.path.name, filename=kept.filename, content=kept.content, size=kept.size)
+            UploadRecord(name=kept.path.name, filename=kept.filename, content=kept.content, size=kept.size)
             for kept in self.files.all()
         ]
 
-    def submitted(self) -> list[Asset]:
+    def submitted(self) -> list[AssetRecord]:
         """List the assets that were handed in, oldest first."""
         contents = {f"/files/{upload.name}": upload.content for upload in self.uploaded()}
         return [
-            Asset(
+            AssetRecord(
                 asset_id=asset.asset_id,
                 account=asset.account,
                 library=asset.library,

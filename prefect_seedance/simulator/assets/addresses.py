@@ -47,17 +47,18 @@ def is_read(address: str) -> bool:
         return False
 
 
-async def flaw_at(address: str, kind: str) -> str:
-    """Read the begin of what stands at an address and return what is wrong with it; "" if nothing is.
+async def flaw_at(address: str, kind: str, turn: asyncio.Semaphore) -> str:
+    """Read the start of what stands at an address and return what is wrong with it; "" if nothing is.
 
     Args:
         address: On this machine; any other is not looked at and has no flaw.
         kind: ``image``, ``video`` or ``audio``, for the text.
+        turn: Bounds how many are read at once.
     """
     if not is_read(address):
         return ""
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
+        async with turn, asyncio.timeout(LOOK_SECONDS):
             return await _flaw(address, kind)
     except TimeoutError:
         return "Read timed out"
@@ -86,8 +87,8 @@ def _flaw_of(found: _Found, kind: str) -> str:
         return f"{_FETCH_FAILED}: empty file"  # a range of nothing cannot be answered
     if found.status not in (200, 206):
         return f"{kind} url returned {found.status}"
-    begin = found.body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if found.content_type.lower().startswith("text/html") or begin.startswith((b"<!doctype html", b"<html")):
+    start = found.body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if found.content_type.lower().startswith("text/html") or start.startswith((b"<!doctype html", b"<html")):
         return f"{_FETCH_FAILED}: unsupported content type text/html"
     return ""
 
@@ -116,11 +117,18 @@ async def _exchange(parts: SplitResult, reader: asyncio.StreamReader, writer: as
     writer.write(connection.send(h11.EndOfMessage()) or b"")
     await writer.drain()
     head: h11.Response | None = None
-    body = b""
+    body, cut_off = b"", False
     while True:
-        event = connection.next_event()
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError:
+            if cut_off:
+                raise EOFError from None
+            raise
         if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(MOST_BYTES))
+            data = await reader.read(MOST_BYTES)
+            cut_off = not data
+            connection.receive_data(data)
         elif isinstance(event, h11.Response):
             head = event
         elif isinstance(event, h11.Data):

@@ -61,7 +61,7 @@ def examine(simulation: Simulation, account: int, task_id: str, body: Body) -> N
 
 
 async def _read_all(simulation: Simulation, task_id: str, unread: list[tuple[str, str]]) -> None:
-    flaws = await asyncio.gather(*(flaw_at(address, _named(field)[1]) for field, address in unread))
+    flaws = await asyncio.gather(*(flaw_at(address, _named(field)[1], simulation.reading) for field, address in unread))
     failures = (f"invalid {_named(field)[0]}: {flaw}" for (field, _), flaw in zip(unread, flaws, strict=True) if flaw)
     simulation.ledger.judge(task_id, next(failures, ""))
 

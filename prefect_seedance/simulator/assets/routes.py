@@ -158,7 +158,7 @@ def _submit(
 
 
 async def _read(simulation: Simulation, asset: SubmittedAsset) -> None:
-    simulation.assets.judge(asset.asset_id, await flaw_at(asset.url, asset.asset_type))
+    simulation.assets.judge(asset.asset_id, await flaw_at(asset.url, asset.asset_type, simulation.reading))
 
 
 def _normalised(url: str) -> str:
