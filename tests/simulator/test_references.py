@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,8 @@ from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from tests.simulator.places import Places, closed_port, running_places
 from tests.simulator.test_assets import SEEDANCE, ask, statuses
 from tests.simulator.vendor import Vendor, data_of, request_body
+from tests.storage.media_server import serving
+from tests.storage.relay.test_transport import certificate  # noqa: F401  # a fixture
 
 MANXUE, SP = "sd2_mx_720p", "seedance2.0-sp"
 
@@ -72,6 +77,38 @@ def test_a_reference_that_cannot_be_read_is_billed_and_fails_by_its_index(
 def test_a_place_without_a_server_fails_as_well(vendor: Vendor) -> None:
     said = failure(vendor, first_image=f"http://127.0.0.1:{closed_port()}/a.png")
     assert said == "invalid first_image: s3 upload failed: connection refused"
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/a.png", "http://localhost:x/a.png"])
+def test_an_address_that_is_none_fails_as_well(vendor: Vendor, address: str) -> None:
+    assert failure(vendor, images=[address]) == "invalid image_urls[0]: s3 upload failed: invalid url"
+
+
+def test_a_server_of_this_machine_may_have_a_certificate_of_its_own(
+    vendor: Vendor,
+    certificate: Path,  # noqa: F811
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with serving(b"video", tls=tls) as server:
+        address = f"https://127.0.0.1:{server.port}/a.mp4"
+        assert failure(vendor, reference_videos=[address]) == ""
+        assert [seen.path for seen in server.seen] == ["/a.mp4"]
+        assert failure(vendor, reference_videos=[address.replace("https", "http")]).startswith(
+            "invalid video_reference[0]: s3 upload failed: "
+        )
+
+
+def test_stopping_ends_what_is_being_read() -> None:
+    before = set(threading.enumerate())
+    with running_places() as places:
+        with running_simulator() as simulator, Vendor(simulator.url, simulator.key) as vendor:
+            vendor.made(images=[places.at("slow")])
+            audited(vendor, places.at("slow"))
+            while len(places.seen) < 2:
+                time.sleep(0.01)
+            reading = set(threading.enumerate()) - before
+        assert not [thread for thread in reading & set(threading.enumerate()) if thread.name == "seedance-simulator"]
 
 
 def test_a_place_that_takes_too_long_is_left(vendor: Vendor, places: Places) -> None:

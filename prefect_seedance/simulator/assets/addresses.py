@@ -42,7 +42,7 @@ def is_read(address: str) -> bool:
     """
     try:
         parts = urlsplit(address)
-        return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK and (parts.port or 1) > 0
+        return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK
     except ValueError:
         return False
 
@@ -66,8 +66,10 @@ async def flaw_at(address: str, kind: str, turn: asyncio.Semaphore) -> str:
         return f"{_FETCH_FAILED}: connection refused"
     except (OSError, EOFError):
         return f"{_FETCH_FAILED}: connection reset by peer"
-    except (h11.ProtocolError, ValueError):
+    except h11.ProtocolError:
         return f"{_FETCH_FAILED}: malformed HTTP response"
+    except ValueError:  # a port that is no number, blanks in a query
+        return f"{_FETCH_FAILED}: invalid url"
 
 
 async def _flaw(address: str, kind: str) -> str:

@@ -53,14 +53,12 @@ def add_asset_routes(app: FastAPI, simulation: Simulation, prefix: str) -> None:
             reason = check(body)
             if reason:
                 return refused(reason)
-            return _met(simulation, request, place, _searched(simulation, body), run(account, body))
 
-        def run(account: int, body: Body) -> Callable[[Fault | None], Response]:
             def whole(fault: Fault | None) -> Response:
                 data = answer(simulation, account, body, fault)
                 return refused(data) if isinstance(data, str) else envelope(data, success)
 
-            return whole
+            return _met(simulation, request, place, _searched(simulation, body), whole)
 
         router.add_api_route(path, endpoint, methods=["POST"])
 
