@@ -1,4 +1,4 @@
-"""What the simulated API answers: envelopes, error pages, and a broken answer per create and query fault."""
+"""What the simulated API answers: envelopes, error pages, and a broken answer per fault."""
 
 from __future__ import annotations
 
@@ -24,9 +24,15 @@ TOO_FREQUENT = "请求过于频繁，请稍后再试"
 Data = Mapping[str, JsonValue]
 
 
-def envelope(data: Data | None, code: int | str = SUCCESS, msg: str = "ok", status: int = 200) -> Response:
+def envelope(data: Data | JsonValue, code: int | str = SUCCESS, msg: str = "ok", status: int = 200) -> Response:
     """Answer ``{"code", "msg", "data"}``; business errors too go out under HTTP 200, as at the vendor."""
     return Response(_json({"code": code, "msg": msg, "data": data}), status, media_type="application/json")
+
+
+def store_error(status: int, code: str, message: str) -> Response:
+    """Answer an error as an object store words it."""
+    text = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return Response(text, status_code=status, media_type="application/xml")
 
 
 def refused(msg: str, code: int | str = BAD_PARAMETERS) -> Response:
@@ -59,17 +65,18 @@ def _dropped(_: Fault) -> Response:
     return Drop()
 
 
-def create_fault(fault: Fault, request: Request, simulation: Simulation, data: Data | None) -> Response:
-    """Answer a create request that met a fault.
+def broken_answer(fault: Fault, request: Request, simulation: Simulation, answer: Response | None) -> Response:
+    """Answer a create, an upload, an audit or a status call that met a fault on its way.
 
     Args:
         fault: The fault.
         request: The request.
         simulation: For what ends with the server.
-        data: The answer's data when the task was made, else None.
+        answer: The whole answer when what was asked for was made, else None.
     """
-    whole = _json({"code": SUCCESS, "msg": "ok", "data": data})
-    half = whole[: len(whole) // 2]
+    whole = refused("") if answer is None else answer
+    body = bytes(whole.body)
+    half = body[: len(body) // 2]
     answers: dict[str, Callable[[], Response]] = {
         "hang": lambda: Hang(fault.seconds, simulation.stopping),
         "hang_before": lambda: Hang(fault.seconds, simulation.stopping),
@@ -77,16 +84,15 @@ def create_fault(fault: Fault, request: Request, simulation: Simulation, data: D
         "cut_json": lambda: Streamed(
             200,
             {"Content-Type": "application/json"},
-            [whole],
-            len(whole),
+            [body],
+            len(body),
             simulation.stopping,
             BodyPace(stop_after=len(half)),
         ),
-        "slow_answer": lambda: Delayed(envelope(data), fault.seconds, simulation.stopping),
-        "no_task_id": lambda: envelope({name: (data or {})[name] for name in data or {} if name != "task_id"}),
+        "slow_answer": lambda: Delayed(whole, fault.seconds, simulation.stopping),
         "redirect": lambda: RedirectResponse(f"{request.url}?moved=1", fault.status),
     }
-    return answers[fault.fault]() if fault.fault in answers else _PLAIN[fault.fault](fault)
+    return answers[fault.what]() if fault.what in answers else _PLAIN[fault.what](fault)
 
 
 def query_fault(fault: Fault) -> Response | None:

@@ -10,17 +10,18 @@ from prefect_seedance.client.request.routes import ROUTES
 from prefect_seedance.simulator.answers import (
     AUTH_FAILED,
     NO_SUCH_TASK,
-    create_fault,
+    broken_answer,
     envelope,
     query_fault,
     refused,
 )
-from prefect_seedance.simulator.asset_routes import add_asset_routes
+from prefect_seedance.simulator.assets.references import examine, refused_asset
+from prefect_seedance.simulator.assets.routes import add_asset_routes
 from prefect_seedance.simulator.control import add_control_routes
 from prefect_seedance.simulator.faults import Fault
-from prefect_seedance.simulator.incoming import authorized, json_object
+from prefect_seedance.simulator.incoming import account_of, json_object
 from prefect_seedance.simulator.ledger import OutOfMoneyError, TaskView
-from prefect_seedance.simulator.limits import media_of, refusal
+from prefect_seedance.simulator.limits import refusal
 from prefect_seedance.simulator.media_routes import add_media_routes, media_url
 from prefect_seedance.simulator.prices import catalog, cost_of
 from prefect_seedance.simulator.simulation import Simulation
@@ -53,18 +54,20 @@ def _add_video_routes(app: FastAPI, simulation: Simulation) -> None:
     async def create(request: Request) -> Response:
         simulation.log.create()
         body = await json_object(request)
-        if not authorized(request, simulation.settings.key):
+        account = account_of(request, simulation.settings.keys)
+        if account is None:
             return refused("", AUTH_FAILED)
         if body is None:
             return refused("body: must be a JSON object")
-        reason = refusal(body) or _unusable_asset(simulation, body)
+        simulation.log.body(body)
+        reason = refusal(body) or refused_asset(simulation, account, body)
         if reason is not None:
             return refused(reason)
-        return _create(simulation, request, body)
+        return _create(simulation, request, account, body)
 
     async def query(task_id: str, request: Request) -> Response:
         simulation.log.poll(task_id)
-        if not authorized(request, simulation.settings.key):
+        if account_of(request, simulation.settings.keys) is None:
             return refused("", AUTH_FAILED)
         task = simulation.ledger.view(task_id)
         return refused(NO_SUCH_TASK) if task is None else _query(simulation, str(request.base_url), task)
@@ -74,20 +77,15 @@ def _add_video_routes(app: FastAPI, simulation: Simulation) -> None:
     app.include_router(router)
 
 
-def _unusable_asset(simulation: Simulation, body: dict[str, JsonValue]) -> str | None:
-    unusable = (field for field, url in media_of(body) if simulation.assets.unusable(url))
-    field = next(unusable, None)
-    return None if field is None else f"{field}: asset is not Active"
-
-
-def _create(simulation: Simulation, request: Request, body: dict[str, JsonValue]) -> Response:
+def _create(simulation: Simulation, request: Request, account: int, body: dict[str, JsonValue]) -> Response:
     fault = simulation.faults.take("create", str(body["prompt"]))
     if fault is not None and not fault.accepts:
-        return create_fault(fault, request, simulation, None)
+        return broken_answer(fault, request, simulation, None)
     try:
         task = simulation.ledger.accept(body, cost_of(ROUTES[str(body["model"])], body))
     except OutOfMoneyError as error:
         return refused(str(error))
+    examine(simulation, account, task.task_id, body)
     data: dict[str, JsonValue] = {
         "task_id": task.task_id,
         "status": "queued",
@@ -95,7 +93,10 @@ def _create(simulation: Simulation, request: Request, body: dict[str, JsonValue]
         "created_at": task.created_at,
         "cost": task.cost,
     }
-    return envelope(data) if fault is None else create_fault(fault, request, simulation, data)
+    if fault is not None and fault.fault == "no_task_id":
+        del data["task_id"]
+        return envelope(data)
+    return envelope(data) if fault is None else broken_answer(fault, request, simulation, envelope(data))
 
 
 def _query(simulation: Simulation, base: str, task: TaskView) -> Response:
@@ -142,12 +143,12 @@ def _task_data(task: TaskView, link: str) -> dict[str, JsonValue]:
 
 def _add_money_routes(app: FastAPI, simulation: Simulation) -> None:
     async def user_balance(request: Request) -> Response:
-        if not authorized(request, simulation.settings.key):
+        if account_of(request, simulation.settings.keys) is None:
             return refused("", AUTH_FAILED)
         return envelope(simulation.ledger.account())
 
     async def key_balance(request: Request) -> Response:
-        if not authorized(request, simulation.settings.key):
+        if account_of(request, simulation.settings.keys) is None:
             return refused("", AUTH_FAILED)
         return envelope(simulation.ledger.key())
 

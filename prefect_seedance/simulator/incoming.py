@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import Request
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -11,10 +11,11 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 _OBJECT = TypeAdapter(dict[str, JsonValue])
 
 
-def authorized(request: Request, key: str) -> bool:
-    """Tell whether the request brought the right key."""
-    given = request.headers.get("authorization", "")
-    return hmac.compare_digest(given.encode(), f"Bearer {key}".encode())
+def account_of(request: Request, keys: Sequence[str]) -> int | None:
+    """Return whose key the request brought, by its place among the keys, or None if it is nobody's."""
+    given = request.headers.get("authorization", "").encode()
+    matches = [hmac.compare_digest(given, f"Bearer {key}".encode()) for key in keys]
+    return matches.index(True) if True in matches else None
 
 
 async def json_object(request: Request) -> dict[str, JsonValue] | None:

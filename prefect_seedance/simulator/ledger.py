@@ -1,7 +1,8 @@
 """The simulated vendor's books: tasks, what was billed for which body, the balance. Safe for several threads.
 
-A task's state is a function of the clock, so nothing runs in the background. Money is taken when a task is
-accepted and given back when it fails; the key's quota moves when a task has succeeded.
+A task's state is a function of the clock and of what was found at its references, so nothing runs in the background
+for it. Money is taken when a task is accepted and given back when it fails; the key's quota moves when a task has
+succeeded.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class _Task:
     cost: float
     created_at: float
     started: float
+    judged: bool = False
     error_message: str = ""
     ended: float | None = None
     stuck_at: int | None = None
@@ -136,6 +138,13 @@ class Ledger:
             task = self._tasks[task_id]
             task.error_message, task.ended = message, time.time()
 
+    def judge(self, task_id: str, failure: str) -> None:
+        """Note what is wrong with a task's references, "" for nothing. It shows at the end, which waits for it."""
+        with self._lock:
+            task = self._tasks.get(task_id)  # a reset forgets a task whose references are still being read
+            if task is not None and task.ended is None:
+                task.judged, task.error_message = True, failure
+
     def stick(self, task_id: str) -> None:
         """Leave a task where it is for ever."""
         with self._lock:
@@ -160,7 +169,7 @@ class Ledger:
                     accepted=len(tasks),
                     task_ids=[task.task_id for task in tasks],
                     cost=round(sum(task.cost for task in tasks), 4),
-                    refunded=round(sum(task.cost for task in tasks if task.ended is not None), 4),
+                    refunded=round(sum(task.cost for task in tasks if self._failed(task)), 4),
                 )
                 for digest, tasks in by_digest.items()
             ]
@@ -185,7 +194,10 @@ class Ledger:
             }
 
     def _used(self) -> float:
-        return round(sum(task.cost for task in self._tasks.values() if task.ended is None), 4)
+        return round(sum(task.cost for task in self._tasks.values() if not self._failed(task)), 4)
+
+    def _failed(self, task: _Task) -> bool:
+        return self._state(task)[0] == "failed"
 
     def _used_quota(self) -> float:
         done = (task.cost for task in self._tasks.values() if self._view(task).status == "completed")
@@ -211,6 +223,10 @@ class Ledger:
         if task.stuck_at is not None:
             return "processing", task.stuck_at, None
         share = (self._clock.now() - task.started) / self._seconds if self._seconds else 1.0
+        if share >= 1 and not task.judged:
+            return "processing", 99, None
+        if share >= 1 and task.error_message:
+            return "failed", 0, int(task.created_at + self._seconds)
         if share >= 1:
             return "completed", 100, int(task.created_at + self._seconds)
         if share < 0.1:

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from prefect_seedance.client.request.routes import ROUTES, Route, UrlForm
+from prefect_seedance.simulator.assets.addresses import LOOPBACK
 
 Body = Mapping[str, JsonValue]
 
 UNSUPPORTED_MODEL = "不支持的模型参数"
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _LISTS = ("images", "reference_videos", "reference_audios")
 _FRAMES = ("first_image", "last_image")
 
@@ -155,7 +155,7 @@ def _form(url: str) -> UrlForm | None:
     if parts.scheme == "asset":
         return "asset"
     # What the simulator's own upload route answers is plain http on loopback, and must be usable here.
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return "https"
     return None
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from prefect_seedance.client.request.routes import ROUTES
-from prefect_seedance.simulator.answers import error_page
+from prefect_seedance.simulator.answers import error_page, store_error
 from prefect_seedance.simulator.encoding import MediaToolMissingError
 from prefect_seedance.simulator.faults import Fault
 from prefect_seedance.simulator.ledger import TaskView
@@ -57,9 +57,9 @@ def add_media_routes(app: FastAPI, simulation: Simulation) -> None:
 async def _answer(simulation: Simulation, task_id: str, token: str, request: Request) -> Response:
     task = simulation.ledger.view(task_id)
     if task is None or task.status != "completed":
-        return _store_error(404, "NoSuchKey", "The specified key does not exist.")
+        return store_error(404, "NoSuchKey", "The specified key does not exist.")
     if token != task.token:
-        return _store_error(403, "AccessDenied", "Request has expired.")
+        return store_error(403, "AccessDenied", "Request has expired.")
 
     def fits(fault: Fault) -> bool:
         return fault.fault in _INSTEAD or request.method == "GET"  # a HEAD has no body to spoil
@@ -127,18 +127,13 @@ def _delivery(fault: Fault, length: int) -> BodyPace:
     }[fault.fault]
 
 
-def _store_error(status: int, code: str, message: str) -> Response:
-    text = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
-    return Response(text, status_code=status, media_type="application/xml")
-
-
 def _expired_link(simulation: Simulation, task: TaskView, fault: Fault) -> Response:
     simulation.ledger.expire_link(task.task_id)
-    return _store_error(403, "AccessDenied", "Request has expired.")
+    return store_error(403, "AccessDenied", "Request has expired.")
 
 
 def _not_ready(simulation: Simulation, task: TaskView, fault: Fault) -> Response:
-    return _store_error(400, "InvalidRequest", "The object is not ready.")
+    return store_error(400, "InvalidRequest", "The object is not ready.")
 
 
 def _not_a_video(simulation: Simulation, task: TaskView, fault: Fault) -> Response:

@@ -10,17 +10,27 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from pydantic import JsonValue
 
 from prefect_seedance.simulator.app import create_app
+from prefect_seedance.simulator.assets.library import Words
 from prefect_seedance.simulator.faults import Fault
 from prefect_seedance.simulator.guard import Guard
 from prefect_seedance.simulator.ledger import Bill
-from prefect_seedance.simulator.simulation import MediaRequest, RequestCounts, Settings, Simulation
+from prefect_seedance.simulator.simulation import (
+    AssetRecord,
+    MediaRequest,
+    RequestCounts,
+    Settings,
+    Simulation,
+    UnusableAssets,
+    UploadRecord,
+)
 from prefect_seedance.simulator.transport import DroppableProtocol
 
 logger = logging.getLogger(__name__)
@@ -61,12 +71,24 @@ class Simulator:
         """Count what arrived."""
         return self.simulation.log.counts()
 
+    def creates(self) -> list[dict[str, JsonValue]]:
+        """List the bodies of all creates as they arrived, refused ones too; the references in them are as sent."""
+        return self.simulation.log.bodies()
+
+    def uploads(self) -> list[UploadRecord]:
+        """List the files that were uploaded, oldest first."""
+        return self.simulation.uploaded()
+
+    def assets(self) -> list[AssetRecord]:
+        """List the assets that were handed in, oldest first, as they are now."""
+        return self.simulation.submitted()
+
     def media_requests(self) -> list[MediaRequest]:
         """List what arrived at the media route."""
         return self.simulation.log.media_requests()
 
     def elapse(self, seconds: float) -> None:
-        """Let time pass at once for the generations and assets that are under way, instead of waiting for them."""
+        """Let time pass at once for generations, assets and the links of uploads, instead of waiting for it."""
         self.simulation.clock.elapse(seconds)
 
     def reset(self) -> None:
@@ -85,18 +107,32 @@ def running_simulator(
     media_bytes: int = 0,
     asset_seconds: float = 0.5,
     upload_limit_bytes: int = 100 * 1024 * 1024,
+    other_keys: Sequence[str] = (),
+    asset_life_seconds: float = 0.0,
+    expired_assets_return: bool = True,
+    asset_words: Words = "page",
+    unusable_assets: UnusableAssets = "billed",
+    upload_life_seconds: float = 3 * 24 * 3600.0,
+    signed_uploads: bool = False,
 ) -> Generator[Simulator]:
     """Run a simulator on loopback, in a thread, for the length of a ``with`` block.
 
     Args:
         seconds: How long a generation takes.
-        key: The only API key that is let in.
+        key: The API key that is let in.
         port: Port, 0 for a free one.
         balance: Made-up JimiCoin on the account.
         quota: The key's quota, 0 for none.
         media_bytes: Least size of a served video; smaller ones are padded.
         asset_seconds: How long an asset takes to become usable.
         upload_limit_bytes: Largest file that is taken.
+        other_keys: Keys of other accounts, which have assets of their own and share the balance and the bills.
+        asset_life_seconds: How long an asset is usable before it expires, 0 for always.
+        expired_assets_return: Whether an expired asset comes back once it is asked for.
+        asset_words: What the states are called: ``page`` or ``newer``.
+        unusable_assets: Whether a create with an unusable asset is ``billed`` and fails, or is ``refused``.
+        upload_life_seconds: How long the link to an uploaded file lives.
+        signed_uploads: Whether that link carries a signature.
 
     Raises:
         OSError: If the port is taken.
@@ -115,6 +151,13 @@ def running_simulator(
         media_bytes=media_bytes,
         asset_seconds=asset_seconds,
         upload_limit_bytes=upload_limit_bytes,
+        other_keys=tuple(other_keys),
+        asset_life_seconds=asset_life_seconds,
+        expired_assets_return=expired_assets_return,
+        asset_words=asset_words,
+        unusable_assets=unusable_assets,
+        upload_life_seconds=upload_life_seconds,
+        signed_uploads=signed_uploads,
     )
     simulation, listener = Simulation(settings), _listen(port)
     started = threading.Event()
