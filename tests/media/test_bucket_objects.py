@@ -296,7 +296,7 @@ def test_an_archived_object_is_refused_before_it_is_restored(
     address = shop.put(StorageClass=archive)
     with pytest.raises(UnusableReference, match=rf"it is archived \({archive}\)") as caught:
         find(address, store)
-    assert "Restore it" in caught.value.fix
+    assert "Have it restored" in caught.value.fix
 
 
 def test_a_restored_object_is_read(store: S3Store, shop: Shop, proxy: S3Proxy) -> None:
@@ -370,6 +370,13 @@ def test_where_all_are_denied_the_error_says_which_were_tried_and_what_is_missin
     assert f"s3:GetObject on arn:aws:s3:::{shop.name}/mug.mp4" in words
     assert f"s3:ListBucket on arn:aws:s3:::{shop.name}" in words
     assert not any(secret in words for secret in (ACCESS_KEY, SECRET_KEY, default_chain, "default-secret"))
+
+
+def test_a_signature_in_a_key_is_not_shown(store: S3Store, shop: Shop, proxy: S3Proxy, default_chain: str) -> None:
+    proxy.plan(denying(ACCESS_KEY), denying(default_chain))
+    with pytest.raises(UnusableReference) as caught:
+        find(f"s3://{shop.name}/mug.png?X-Amz-Signature={hex_of(PNG)}", store)
+    assert hex_of(PNG) not in str(caught.value)
 
 
 def test_where_there_are_no_default_credentials_both_are_said(store: S3Store, shop: Shop, proxy: S3Proxy) -> None:

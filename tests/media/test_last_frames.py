@@ -20,6 +20,7 @@ from prefect_seedance.storage.errors import NoLastFrame
 from prefect_seedance.storage.folder.store import FolderStore
 from tests.media.contexts import context_of
 from tests.storage.clips import make_clip
+from tests.storage.s3_servers import BUCKET, S3Server
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,16 @@ def test_a_video_that_has_changed_has_none(clip: Path, tmp_path: Path) -> None:
     path.write_bytes(clip.read_bytes())
     with pytest.raises(ContentChanged):
         found.open_read()
+
+
+def test_that_of_an_object_is_that_of_the_file(clip: Path, moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_file = find(clip)
+    assert of_file.size
+    monkeypatch.setattr(last_frame, "_frames", last_frame._Frames())
+    moto.client.put_object(Bucket=BUCKET, Key="clips/boat", Body=clip.read_bytes())
+    source = read_source(f"last-frame+s3://{BUCKET}/clips/boat")
+    of_object = find_material(source, context_of(moto.store()), Follower())
+    assert (of_object.identity, of_object.sha256) == (of_file.identity, of_file.sha256)
 
 
 def test_a_cancelled_run_decodes_nothing(clip: Path, tmp_path: Path) -> None:

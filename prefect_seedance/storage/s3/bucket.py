@@ -76,16 +76,17 @@ def _note_region(request: AWSRequest, **_: object) -> None:
     _last_signed.region = str(request.context.get("signing", {}).get("region") or "")
 
 
-def region_of_last_head() -> str:
-    """Return the region for which this thread has signed its last HEAD; empty if that is not known.
+_Answer = TypeVar("_Answer")
+
+
+def with_region(send: Callable[[], _Answer]) -> tuple[_Answer, str]:
+    """Return what a call that sends a HEAD returns, and the region for which that was signed; "" if it is not known.
 
     boto3 finds by itself the region of a bucket that is not in the client's. It does so for requests, and not for
     links, which it goes on to sign for the client's own.
     """
-    return _last_signed.region
-
-
-_Answer = TypeVar("_Answer")
+    _last_signed.region = ""
+    return send(), _last_signed.region
 
 
 class OncePerProcess(Generic[_Answer]):

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from prefect_seedance.redaction import hide
 from prefect_seedance.storage.errors import Missing, NotReadable, StorageError, StoreUnavailable
 from prefect_seedance.storage.protocol import Store
-from prefect_seedance.storage.s3.bucket import Bucket, region_of_last_head
+from prefect_seedance.storage.s3.bucket import Bucket, with_region
 from prefect_seedance.storage.s3.errors import code_of, status_of
 from prefect_seedance.storage.s3.headers import whole_sha256
 from prefect_seedance.storage.s3.reader import open_read
@@ -34,7 +35,7 @@ _CLOCK_SECONDS = 15 * 60
 _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"})
 _NO_REGION = ("us-east-1", "aws-global")
 _DEFAULT = "boto3's default credentials"
-_ARCHIVED = "Restore it and wait until that is done, or write another object"
+_ARCHIVED = "Have it restored from where its bucket archives it, which takes hours, or write another object"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class GivenObject:
 
     @property
     def uri(self) -> str:
-        """Its address."""
+        """Its address, for people."""
         return self.bucket.uri_of(self.key)
 
     @property
@@ -102,15 +103,14 @@ class GivenObject:
             link = client.generate_presigned_url("get_object", Params={**request}, ExpiresIn=lives)
         except (ClientError, BotoCoreError, StorageError):
             return None
-        ends = now + timedelta(seconds=lives)
+        good_until = now + timedelta(seconds=lives - _CLOCK_SECONDS)
         credentials = credentials_end(client)  # after signing, which may have had to renew them
-        if not credentials.is_known:
-            return None
-        if credentials.at is not None and (ends := min(ends, credentials.at.astimezone(UTC))) < now + timedelta(
-            seconds=seconds + _CLOCK_SECONDS
-        ):
-            return None
-        return link, ends - timedelta(seconds=_CLOCK_SECONDS)
+        if credentials.at is not None:
+            end = credentials.at.astimezone(UTC) - timedelta(seconds=_CLOCK_SECONDS)
+            if end < now + timedelta(seconds=seconds):
+                return None
+            good_until = min(good_until, end)
+        return (link, good_until) if credentials.is_known else None
 
 
 def find_object(name: str, key: str, store: Store) -> GivenObject:
@@ -127,7 +127,7 @@ def find_object(name: str, key: str, store: Store) -> GivenObject:
         BadLocation: A bucket cannot have this name.
         StoreUnavailable: The store did not work just now.
     """
-    where = f"s3://{name}/{key}"
+    where = _shown(name, key)
     if any(part in (".", "..") for part in key.split("/")):
         cause = "a part of its key is a dot or two, which does not reach the store"
         raise NotReadable(where, cause, "Copy it to another key, and write that")
@@ -135,10 +135,10 @@ def find_object(name: str, key: str, store: Store) -> GivenObject:
     for label, opened in _ways(name, store):
         try:
             bucket = opened()
-            head = bucket.head(key, checksum=True)
+            head, region = with_region(partial(bucket.head, key, checksum=True))
             if head is None:
                 raise Missing(where)
-            return _found(_in_its_region(bucket), key, head)
+            return _found(_in_region(bucket, region), key, head)
         except (NotReadable, Missing, StoreUnavailable) as error:
             # The other credentials are asked because these are denied: what they say is no more than a part of it.
             if not refusals and not _is_denied(error):
@@ -152,6 +152,14 @@ class _AnyKeyBucket(Bucket):
 
     def key_of(self, key: str) -> str:
         return key
+
+    def uri_of(self, key: str) -> str:
+        return _shown(self.name, key)
+
+
+def _shown(name: str, key: str) -> str:
+    """Return an address for people, without what may be the signature of a link."""
+    return f"s3://{name}/{hide(key)}"
 
 
 def _ways(name: str, store: Store) -> Iterator[tuple[str, Callable[[], Bucket]]]:
@@ -172,9 +180,8 @@ def _credentials(settings: S3Settings) -> str:
     return f"the profile {settings.profile} of the store" if settings.profile else _DEFAULT
 
 
-def _in_its_region(bucket: Bucket) -> Bucket:
-    """Return the bucket with a client for its own region, when a HEAD has just shown which one that is."""
-    region = region_of_last_head()
+def _in_region(bucket: Bucket, region: str) -> Bucket:
+    """Return the bucket with a client for its own region, where that is known."""
     # Without a region, boto3 has that of the oldest endpoint.
     if region in ("", bucket.client.meta.region_name) or (region, bucket.client.meta.region_name) == _NO_REGION:
         return bucket
@@ -231,7 +238,7 @@ def _refused(name: str, key: str, refusals: dict[str, StorageError]) -> StorageE
     else:
         cause = "; ".join(f"with {label}, {cause}" for label, cause in causes.items())
     advice = dict.fromkeys(_advice(error, name, key) for error in refusals.values())
-    return NotReadable(f"s3://{name}/{key}", cause, ". ".join(each for each in advice if each))
+    return NotReadable(_shown(name, key), cause, ". ".join(each for each in advice if each))
 
 
 def _cause_of(error: StorageError) -> str:
@@ -249,7 +256,7 @@ def _advice(error: StorageError, name: str, key: str) -> str:
         return "Correct the name of the bucket, or the endpoint_url of the store"
     if isinstance(cause, ClientError) and status_of(cause) == 403 and "denied" in _cause_of(error):
         return (
-            f"Grant s3:GetObject on arn:aws:s3:::{name}/{key}, and s3:ListBucket on arn:aws:s3:::{name}, without "
+            f"Grant s3:GetObject on arn:aws:s3:::{name}/{hide(key)}, and s3:ListBucket on arn:aws:s3:::{name}, without "
             "which S3 denies what is only missing"
         )
     return error.advice.rstrip(".") if isinstance(error, NotReadable | StoreUnavailable) else ""
