@@ -70,17 +70,19 @@ def test_it_is_decoded_once_in_a_process(clip: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(last_frame, "last_frame_png", again)
     assert find(clip).sha256 == first
-    monkeypatch.setattr(last_frame, "_frames", last_frame._Frames())
+    monkeypatch.setattr(last_frame, "_frames", {})
     with pytest.raises(UnusableReference, match=r"PyAV cannot be loaded\. Install the extra 'media'"):
         find(clip).open_read()
 
 
 def test_the_frames_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_frame, "_MOST_BYTES", 10)
-    frames = last_frame._Frames()
+    monkeypatch.setattr(last_frame, "_frames", {})
     for name in "abc":
-        frames.keep(name, b"1234")
-    assert [frames.get(name) for name in "abc"] == [None, b"1234", b"1234"]
+        last_frame._keep(name, b"1234")
+    assert [*last_frame._frames] == ["c"]
+    last_frame._keep("too large", bytes(11))
+    assert [*last_frame._frames] == []
 
 
 def test_a_video_that_has_changed_has_none(clip: Path, tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_a_video_that_has_changed_has_none(clip: Path, tmp_path: Path) -> None:
 def test_that_of_an_object_is_that_of_the_file(clip: Path, moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     of_file = find(clip)
     assert of_file.size
-    monkeypatch.setattr(last_frame, "_frames", last_frame._Frames())
+    monkeypatch.setattr(last_frame, "_frames", {})
     moto.client.put_object(Bucket=BUCKET, Key="clips/boat", Body=clip.read_bytes())
     source = read_source(f"last-frame+s3://{BUCKET}/clips/boat")
     of_object = find_material(source, context_of(moto.store()), Follower())

@@ -281,10 +281,10 @@ def test_the_hash_of_a_file_that_was_just_written_is_not_remembered(tmp_path: Pa
 
 def test_the_hashes_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_file, "_MOST_HASHES", 3)
-    hashes = local_file._Hashes()
+    monkeypatch.setattr(local_file, "_hashes", {})
     for number in range(5):
-        hashes.keep((1, number, 1, 0, 0), str(number))
-    assert [hashes.get((1, number, 1, 0, 0)) for number in range(5)] == [None, None, "2", "3", "4"]
+        local_file._remember((1, number, 1, 0, 0), str(number))
+    assert [*local_file._hashes.values()] == ["3", "4"]
 
 
 def test_a_cancelled_run_reads_no_further(mug: Path) -> None:

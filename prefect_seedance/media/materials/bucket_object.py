@@ -135,7 +135,7 @@ def _translated() -> Generator[None]:
         raise ContentChanged("it was replaced after this run had begun to read it") from error
     except Missing as error:
         message = "there is no such object, or its newest version is a delete marker"
-        raise UnusableReference("object", message, "Correct bucket and key; a key has no slash at its start") from error
+        raise UnusableReference("object", message, "Check the bucket and the key, letter by letter") from error
     except NotReadable as error:
         raise UnusableReference("object", error.cause, error.advice.rstrip(".")) from error
     except BadLocation as error:

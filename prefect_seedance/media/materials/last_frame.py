@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -71,31 +69,19 @@ class LastFrame:
         png = _frames.get(self.video.sha256)
         if png is None:
             png = _made(self.video, self.follower)
-            _frames.keep(self.video.sha256, png)
+            _keep(self.video.sha256, png)
         return png
 
 
-class _Frames:
-    """Frames that this process has made, of a bounded number of bytes; the oldest go first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-
-    def get(self, sha256: str) -> bytes | None:
-        """Return the frame of a video, None if it is not kept."""
-        with self._lock:
-            return self._kept.get(sha256)
-
-    def keep(self, sha256: str, png: bytes) -> None:
-        """Keep a frame."""
-        with self._lock:
-            self._kept[sha256] = png
-            while sum(map(len, self._kept.values())) > _MOST_BYTES:
-                self._kept.popitem(last=False)
+#: Frames that this process has made, by the SHA-256 of the video.
+_frames: dict[str, bytes] = {}
 
 
-_frames = _Frames()
+def _keep(sha256: str, png: bytes) -> None:
+    if sum(map(len, [*_frames.values()])) + len(png) > _MOST_BYTES:
+        _frames.clear()
+    if len(png) <= _MOST_BYTES:
+        _frames[sha256] = png
 
 
 def _made(video: Material, follower: Follower) -> bytes:

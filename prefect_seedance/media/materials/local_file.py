@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import platform
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,14 +72,10 @@ class LocalFile:
     def open_read(self, start: int = 0) -> BinaryIO:
         """See `Material.open_read`."""
         file = _opened(self.path)
-
-        def check() -> None:
-            if _stamp_of(file) != self.stamp:
-                raise ContentChanged
-
+        check = _change_of(file, self.path, self.stamp)
         try:
             check()
-        except ContentChanged:
+        except UnusableReference:
             file.close()
             raise
         return open_checked(
@@ -119,41 +113,37 @@ def find_file(address: str, follower: Follower) -> LocalFile:
             raise UnusableReference("content", f"the file {_named(path)} is empty", "Write one that has content")
         sha256 = _hashes.get(stamp)
         if sha256 is None:
-
-            def check() -> None:
-                if _stamp_of(file) != stamp:
-                    raise ContentChanged
-
+            check = _change_of(file, path, stamp)
             sha256 = sha256_of(file, size=stamp[2], follower=follower, translated=lambda: _readable(path), check=check)
-            _hashes.keep(stamp, sha256)
+            _remember(stamp, sha256)
     finally:
         file.close()
     return LocalFile(path, follower, sha256, stamp)
 
 
-class _Hashes:
-    """Hashes of files that this process has read, of a bounded number."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Stamp, str] = OrderedDict()
-
-    def get(self, stamp: Stamp) -> str | None:
-        """Return the hash of a file, None if it is not known."""
-        with self._lock:
-            return self._kept.get(stamp)
-
-    def keep(self, stamp: Stamp, sha256: str) -> None:
-        """Remember a hash, unless the file is so new that its times may not tell its next change."""
-        if time.time_ns() - max(stamp[3:]) < _COARSEST_CLOCK_NS:
-            return
-        with self._lock:
-            self._kept[stamp] = sha256
-            while len(self._kept) > _MOST_HASHES:
-                self._kept.popitem(last=False)
+#: Hashes of files that this process has read.
+_hashes: dict[Stamp, str] = {}
 
 
-_hashes = _Hashes()
+def _remember(stamp: Stamp, sha256: str) -> None:
+    """Remember a hash, unless the file is so new that its times may not tell its next change."""
+    if time.time_ns() - max(stamp[3:]) < _COARSEST_CLOCK_NS:
+        return
+    if len(_hashes) >= _MOST_HASHES:
+        _hashes.clear()
+    _hashes[stamp] = sha256
+
+
+def _change_of(file: BinaryIO, path: str, stamp: Stamp) -> Callable[[], None]:
+    """Return what raises once the file is no longer as it was."""
+
+    def check() -> None:
+        with _readable(path):
+            now = _stamp_of(file)
+        if now != stamp:
+            raise ContentChanged
+
+    return check
 
 
 def _stamp_of(file: BinaryIO) -> Stamp:
