@@ -52,6 +52,13 @@ JOURNAL_POINTS: tuple[str, ...] = (
     "wait",  # another run is working on it
 )
 
+#: Those of what is made at the vendor for free, once for each content (`media.memos`).
+MEMO_POINTS: tuple[str, ...] = (
+    "memo.claim.after",  # the memo says who is making it
+    "memo.make.after",  # it is made, and in memory only
+    "memo.write.after",  # the memo has it
+)
+
 
 def _nothing(point: str) -> None:
     pass

@@ -17,9 +17,8 @@ def parser() -> argparse.ArgumentParser:
         prog="prefect-seedance", description="Seedance videos through Prefect: paid for once, stored whole."
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    made = [
-        make(commands.add_parser) for make in (_add_demo, _add_generate, _add_journal, _add_resolve, _add_simulator)
-    ]
+    adders = (_add_demo, _add_generate, _add_journal, _add_resolve, _add_assets, _add_simulator)
+    made = [make(commands.add_parser) for make in adders]
     for command in made:
         command.add_argument("--debug", action="store_true", help="show tracebacks")
     return whole
@@ -145,6 +144,25 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
     return resolve
 
 
+def _add_assets(add: AddParser) -> argparse.ArgumentParser:
+    assets = add(
+        "assets",
+        help="list what is uploaded and audited for references",
+        description="List what of the references is remembered in a store: hashed, uploaded, audited, newest first. "
+        "Links are secrets and are not shown.",
+    )
+    assets.set_defaults(run=_assets)
+    assets.add_argument("--account", metavar="LABEL", help="only those of this account, by its label")
+    assets.add_argument(
+        "--forget",
+        metavar="NAME",
+        help="forget one, as the list names it (3f9a1c04d2e7, or upload/3f9a1c04d2e7 where there are several): the "
+        "next run that needs it makes it anew, which costs nothing",
+    )
+    _add_store(assets)
+    return assets
+
+
 def _add_simulator(add: AddParser) -> argparse.ArgumentParser:
     simulator = add("simulator", help="run a local stand-in for the vendor, with faults and bills")
     simulator.set_defaults(run=_simulator)
@@ -176,8 +194,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _assets(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.assets import assets
+
+    return assets(options)
+
+
 def _demo(options: argparse.Namespace) -> int:
-    from prefect_seedance.cli.demo import demo
+    from prefect_seedance.cli.child_process import demo
 
     return demo(options)
 

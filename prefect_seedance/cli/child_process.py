@@ -6,11 +6,13 @@ it ended. The parent takes the signal and hands it to the child alone, which the
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -42,6 +44,15 @@ def run_apart(module: str, options: Mapping[str, object], environment: Mapping[s
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda number, frame: child.send_signal(number))
     return child.wait()
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run ``prefect-seedance demo``: one video end to end against the simulator; free, offline, with a real MP4."""
+    # A Prefect home of its own: the demo must neither need nor touch the user's server and profile.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    with tempfile.TemporaryDirectory(prefix="prefect-seedance-", ignore_cleanup_errors=True) as home:
+        environment = {**inherited, **EMBEDDED_SERVER, "PREFECT_HOME": home}
+        return run_apart("prefect_seedance.cli.demo_run", vars(options), environment)
 
 
 def _round_the_proxy(environment: Mapping[str, str]) -> dict[str, str]:

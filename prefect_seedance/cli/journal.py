@@ -11,13 +11,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from prefect_seedance import SeedanceCredentials
 from prefect_seedance.cli.store_option import chosen_store
-from prefect_seedance.cli.terminal import ask, complain, say, say_row
+from prefect_seedance.cli.terminal import ask, complain, say, say_rows
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
@@ -28,10 +24,8 @@ if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Destination
     from prefect_seedance.storage.relay.policy import MediaPolicy
 
-#: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
-_WIDTH = 1000
-#: Rows of one table: a journal may have more than fit into memory.
-_PAGE = 1000
+#: How many records are read between two words on that.
+_TOLD_EVERY = 1000
 #: How far the clocks of the workers and of the store may be apart.
 _CLOCKS_SECONDS = 86_400.0
 _COLUMNS = ("intent", "state", "attempt", "model", "task id", "submissions", "cost", "updated", "prompt")
@@ -48,22 +42,7 @@ def list_records(options: argparse.Namespace) -> int:
         entries = journal.records(within_seconds=None if options.since is None else _seconds_since(options.since))
     if options.since is not None:
         entries = (entry for entry in entries if entry.record.updated_at >= options.since)
-    rows = (_row(entry) for entry in islice(_counted(entries), options.limit))
-    console = Console(width=_WIDTH)
-    number = 0
-    while True:
-        page = [*islice(rows, _PAGE)]
-        if console.is_terminal:
-            table = Table(*_COLUMNS, box=None)
-            for row in page:
-                table.add_row(*map(Text, row))  # plain: what looks like rich's markup in a prompt is none
-            console.print(table)
-        else:
-            for row in page if number else (_COLUMNS, *page):
-                say_row(row)
-        number += len(page)
-        if len(page) < _PAGE:
-            break
+    number = say_rows(_COLUMNS, (_row(entry) for entry in islice(_counted(entries), options.limit)))
     complain(f"{number} record{'s' if number != 1 else ''} in {journal.location}")
     return 0
 
@@ -75,7 +54,7 @@ def _seconds_since(moment: datetime) -> float:
 def _counted(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Say now and then how far the reading has come, where a person is looking."""
     for number, entry in enumerate(entries):
-        if number and number % _PAGE == 0 and sys.stderr.isatty():
+        if number and number % _TOLD_EVERY == 0 and sys.stderr.isatty():
             complain(f"{number} records read ...")
         yield entry
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from prefect_seedance.plain_text import lines, one_line
 
 #: What a spreadsheet that opens the lines takes for the beginning of a formula.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")  # also of full width: those of East Asia take both
+
+#: Wider than any row: a terminal wraps a long line itself, and what was wrapped there can still be copied in one piece.
+_WIDTH = 1000
+#: Rows of one table: there may be more than fit into memory.
+_PAGE = 1000
 
 
 def say(text: str) -> None:
@@ -30,6 +36,29 @@ def ask(question: str) -> str:
 def say_row(cells: Iterable[str]) -> None:
     """Print a row for another program: the cells with tabs between them, none of which a spreadsheet computes."""
     print("\t".join(map(cell, cells)))
+
+
+def say_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """Print rows as they come and return how many there were: a table on a terminal, for other programs `say_row`."""
+    from rich.console import Console  # here: most commands list nothing
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=_WIDTH)
+    ahead, number = iter(rows), 0
+    while True:
+        page = [*islice(ahead, _PAGE)]
+        if console.is_terminal:
+            table = Table(*columns, box=None)
+            for row in page:
+                table.add_row(*map(Text, row))  # plain: what looks like rich's markup in a text is none
+            console.print(table)
+        else:
+            for row in page if number else (columns, *page):
+                say_row(row)
+        number += len(page)
+        if len(page) < _PAGE:
+            return number
 
 
 def cell(text: str) -> str:

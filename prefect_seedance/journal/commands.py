@@ -134,3 +134,19 @@ def how_to_go_on(scope: str) -> str:
     """
     warning = " A new run would pay for another video." if scope.startswith("run:") else ""
     return f"{how_to_repeat(scope)}: that takes the task up and pays nothing.{warning}"
+
+
+def how_to_forget(name: str, store_option: str, account: str) -> str:
+    """Return the command that forgets an upload or an audit, so that the next run makes it anew.
+
+    Args:
+        name: Which, such as ``upload/3f9a1c04``.
+        store_option: What ``--store`` takes for its store, see `Journal.store_option`.
+        account: Label of the account that it belongs to.
+
+    Example:
+        >>> how_to_forget("upload/3f9a1c04", "/data/my videos", "default")
+        "prefect-seedance assets --store '/data/my videos' --account=default --forget upload/3f9a1c04"
+    """
+    where = f"--store {shlex.quote(store_option)} --account={shlex.quote(account)}"
+    return f"prefect-seedance assets {where} --forget {shlex.quote(name)}"

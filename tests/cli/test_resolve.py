@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
-from prefect_seedance.cli import journal as cli_journal
-from prefect_seedance.cli import main
+from prefect_seedance.cli import main, terminal
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.cli.error_report import report
 from prefect_seedance.client.outcome import Unknown
@@ -205,7 +204,7 @@ def test_a_list_is_not_cut_short_by_nonsense(option: str, capsys: pytest.Capture
 def test_a_long_list_comes_in_parts_and_whole(
     unknown: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_journal, "_PAGE", 2)
+    monkeypatch.setattr(terminal, "_PAGE", 2)
     record = unknown.record()
     for number in range(5):
         copy = record.model_copy(update={"intent": f"{number:032x}"})
@@ -253,8 +252,10 @@ def test_an_error_is_printed_without_what_a_terminal_obeys(capsys: pytest.Captur
 def test_nothing_is_printed_but_through_the_terminal() -> None:
     folder = Path(__file__).parents[2] / "prefect_seedance" / "cli"
     printing = {path.name for path in folder.glob("*.py") if re.search(r"\bprint\(", path.read_text())}
-    assert printing == {"journal.py", "terminal.py"}
-    assert re.findall(r"\bprint\(.*", (folder / "journal.py").read_text()) == ["print(table)"], "of plain texts"
+    assert printing == {"terminal.py"}
+    assert re.findall(r"console\.print\(.*", (folder / "terminal.py").read_text()) == ["console.print(table)"], (
+        "of Text"
+    )
 
 
 def on_a_terminal(arguments: list[str], columns: int) -> str:

@@ -14,11 +14,12 @@ import importlib.util
 import math
 import os
 import re
+import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,9 @@ from prefect_seedance.storage.relay import decoder
 
 #: How many there are at once.
 MOST_CHILDREN = 2
-#: How long one job may take, reading the file included.
+#: How long one job may take, reading the file included; the last frame may take several times as long.
 _JOB_SECONDS = 20.0
+_LAST_FRAME_TIMES = 6
 #: How long a child may take to start, which is some 0.1 s of work.
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
@@ -43,6 +45,10 @@ _MOST_READ_BYTES = 256 * 1024 * 1024
 _MOST_READS = 4096
 #: A poster of 640 pixels has some 100 KB.
 _MOST_JPEG_BYTES = 4 * 1024 * 1024
+#: A frame of 4096 x 2304 pixels has 28 MB as it is, and as a PNG hardly ever more than half of it.
+_MOST_PNG_BYTES = 64 * 1024 * 1024
+_PNG_BEGINS = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
+_PNG_ENDS = b"\0\0\0\0IEND\xaeB`\x82"
 _MOST_PIXELS_A_SIDE = 65_535
 _MOST_SECONDS = 100 * 3600.0
 #: After a child could not be started none is tried for so long.
@@ -82,13 +88,34 @@ class Decoded:
 
     Attributes:
         facts: None if it cannot be read.
-        jpeg: The poster; None if none was asked for, or none can be made.
+        picture: The poster as a JPEG, or the last frame as a PNG; None if none was asked for, or none can be made.
         problem: Why there is no more; "" if all was made that was asked for.
+        unreadable: What the file itself raised when it was read.
     """
 
     facts: MediaFacts | None = None
-    jpeg: bytes | None = None
+    picture: bytes | None = None
     problem: str = ""
+    unreadable: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a child is to do with a file.
+
+    Attributes:
+        kind: Of its message.
+        number: Of its message.
+        seconds: How long it may take.
+        checked: Tells whether an answer is the picture that was asked for; None if none was.
+        most_picture_bytes: How large that may be.
+    """
+
+    kind: bytes
+    number: int
+    seconds: float
+    checked: Callable[[bytes], bool] | None = None
+    most_picture_bytes: int = 0
 
 
 def decode(file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
@@ -102,7 +129,19 @@ def decode(file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Dec
     Raises:
         PyAVMissing, NoDecoder: It cannot be tried.
     """
-    return _children.decode(file, longest_side, cancelled)
+    checked = _is_jpeg if longest_side else None
+    job = _Job(decoder.POSTER, longest_side, _JOB_SECONDS, checked, _MOST_JPEG_BYTES)
+    return _children.decode(file, job, cancelled)
+
+
+def decode_last_frame(file: BinaryIO, cancelled: threading.Event) -> Decoded:
+    """Have a child make a PNG of the frame that a video shows last.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    job = _Job(decoder.LAST_FRAME, 0, _LAST_FRAME_TIMES * _JOB_SECONDS, _is_png, _MOST_PNG_BYTES)
+    return _children.decode(file, job, cancelled)
 
 
 class _Child:
@@ -127,7 +166,7 @@ class _Child:
         if (kind, length) != (decoder.READY, 0):
             raise _Ended("it does not speak as a decoder does")
 
-    def do(self, file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+    def do(self, file: BinaryIO, job: _Job, cancelled: threading.Event) -> Decoded:
         """Have it read a file. Whatever becomes of the child, what it has told before is kept.
 
         Raises:
@@ -136,16 +175,17 @@ class _Child:
         decoded = Decoded()
         pieces = _Pieces(file)
         self._jobs += 1
-        with self._limited(_JOB_SECONDS, cancelled) as limit:
+        with self._limited(job.seconds, cancelled) as limit:
             try:
-                self._write(decoder.MESSAGE.pack(decoder.JOB, longest_side, pieces.size))
-                self._follow(decoded, pieces, poster=longest_side > 0)
+                self._write(decoder.MESSAGE.pack(job.kind, job.number, pieces.size))
+                self._follow(decoded, pieces, job)
             except (_Ended, OSError) as error:
                 self.worn = True
                 if not pieces.reads and not limit.reached:
                     raise _Ended(words_of(error)) from error
                 decoded.problem = limit.reached or words_of(error)
-        decoded.problem = pieces.problem or decoded.problem
+        decoded.unreadable = pieces.unreadable
+        decoded.problem = words_of(pieces.unreadable) if pieces.unreadable else decoded.problem
         self.worn = self.worn or bool(limit.reached) or self._jobs >= _JOBS_PER_CHILD
         return decoded
 
@@ -166,7 +206,7 @@ class _Child:
                 pipe.close()
         self._process.returncode = 0  # nothing is to be waited for
 
-    def _follow(self, decoded: Decoded, pieces: _Pieces, *, poster: bool) -> None:
+    def _follow(self, decoded: Decoded, pieces: _Pieces, job: _Job) -> None:
         while True:
             kind, number, length = self._message()
             if kind == decoder.READ:
@@ -174,8 +214,11 @@ class _Child:
                 self._write(decoder.MESSAGE.pack(decoder.DATA, data is not None, len(data or b"")) + (data or b""))
             elif kind == decoder.FACTS and decoded.facts is None and length == decoder.FACTS_BODY.size:
                 decoded.facts = _checked_facts(self._take(length))
-            elif kind == decoder.POSTER and poster and decoded.jpeg is None and length <= _MOST_JPEG_BYTES:
-                decoded.jpeg = _checked_jpeg(self._take(length))
+            elif kind == decoder.PICTURE and job.checked and not decoded.picture and length <= job.most_picture_bytes:
+                picture = self._take(length)
+                if not job.checked(picture):
+                    raise _Ended("the decoder's picture is not one of the kind that was asked for")
+                decoded.picture = picture
             elif kind == decoder.DONE and length <= decoder.WORDS_BYTES:
                 decoded.problem = _printable(self._take(length))
                 self.worn = self.worn or number > _GROWN_BYTES
@@ -236,14 +279,14 @@ class _Pieces:
         self._file, self._place = file, 0
         self._left = _MOST_READ_BYTES
         self.reads = 0
-        self.problem = ""
+        self.unreadable: Exception | None = None
         self.size = decoder.UNKNOWN
         try:
             if file.seekable():  # one that cannot be sought in is read from where it stands
                 self.size = file.seek(0, os.SEEK_END)
                 file.seek(0)
         except Exception as error:
-            self.problem = words_of(error)
+            self.unreadable = error
 
     def read(self, place: int, size: int) -> bytes | None:
         """Return a piece, empty at the end of the file; None if it cannot be read.
@@ -254,14 +297,14 @@ class _Pieces:
         self.reads += 1
         if size > decoder.PIECE_BYTES or self.reads > _MOST_READS or self._left <= 0:
             raise _Ended("the decoder asks for more of the file than a poster needs")
-        if self.problem:
+        if self.unreadable:
             return None
         try:
             if place != self._place:
                 self._file.seek(place)
             data = self._file.read(size)
         except Exception as error:
-            self.problem = words_of(error)
+            self.unreadable = error
             return None
         self._place = place + len(data)
         self._left -= len(data)
@@ -282,7 +325,7 @@ class _Children:
         self._idle: list[_Child] = []
         self._next_start = -math.inf
 
-    def decode(self, file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+    def decode(self, file: BinaryIO, job: _Job, cancelled: threading.Event) -> Decoded:
         free = self._free
         while not free.acquire(timeout=_LOOK_SECONDS):
             if cancelled.is_set():
@@ -296,7 +339,7 @@ class _Children:
                 try:
                     if fresh:
                         self._greeted(child, cancelled)
-                    decoded = child.do(file, longest_side, cancelled)
+                    decoded = child.do(file, job, cancelled)
                 except _Ended as error:
                     self._end(child)
                     if fresh:
@@ -387,10 +430,15 @@ def _checked_facts(body: bytes) -> MediaFacts:
     )
 
 
-def _checked_jpeg(body: bytes) -> bytes:
-    if not (body.startswith(b"\xff\xd8\xff") and body.endswith(b"\xff\xd9")):
-        raise _Ended("the decoder's picture is not a JPEG")
-    return body
+def _is_jpeg(body: bytes) -> bool:
+    return body.startswith(b"\xff\xd8\xff") and body.endswith(b"\xff\xd9")
+
+
+def _is_png(body: bytes) -> bool:
+    if not (body.startswith(_PNG_BEGINS) and body.endswith(_PNG_ENDS) and len(body) > 24):
+        return False
+    width, height = struct.unpack_from("!II", body, len(_PNG_BEGINS))
+    return 0 < width <= decoder.LONGEST_SIDE and 0 < height <= decoder.LONGEST_SIDE
 
 
 def _printable(text: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -65,17 +66,29 @@ class FileSource:
                 raise SourceChanged("somebody writes the file meanwhile")
 
     def _opened(self) -> BinaryIO:
-        """Open the file; without waiting, as a pipe would have nobody at its other end."""
         try:
-            handle = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+            return open_regular_file(self._path)
+        except OSError as error:
             raise _unreadable(error) from error
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise SourceError("The file cannot be read: it is a folder, a device or a pipe.")
-        return os.fdopen(handle, "rb", buffering=0)
 
 
-def _unreadable(error: Exception) -> SourceError:
-    words = error.strerror if isinstance(error, OSError) else ""
-    return SourceError(f"The file cannot be read: {words or 'its name is not a valid one'}.")
+def open_regular_file(path: str | Path) -> BinaryIO:
+    """Open a regular file for reading, without a buffer.
+
+    Without waiting either, as a pipe would for somebody at its other end.
+
+    Raises:
+        OSError: It cannot be opened, or is a folder, a device or a pipe.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # a zero byte, or half a character
+        raise OSError(errno.EINVAL, "its name is not a valid one") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is a folder, a device or a pipe")
+    return os.fdopen(handle, "rb", buffering=0)
+
+
+def _unreadable(error: OSError) -> SourceError:
+    return SourceError(f"The file cannot be read: {error.strerror or type(error).__name__}.")

@@ -12,4 +12,5 @@ errors          what S3 says, in words
 probe           whether conditions are honoured
 verification    everything that is missing
 permissions     the calls that are made, and the policy for them
+given/          objects of any bucket that a user names
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from prefect_seedance.storage.s3.settings import S3Settings, is_loopback
 from prefect_seedance.versions import version_of
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSRequest, AWSResponse
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef, ResponseMetadataTypeDef
 
@@ -58,7 +59,34 @@ def _stop_at_redirect(response: tuple[AWSResponse, object] | None, **_: object) 
         raise RedirectedElsewhere
 
 
+class _LastSigned(threading.local):
+    """What this thread has signed last.
+
+    Attributes:
+        region: Of a HEAD; empty if it has sent none.
+    """
+
+    region = ""
+
+
+_last_signed = _LastSigned()
+
+
+def _note_region(request: AWSRequest, **_: object) -> None:
+    _last_signed.region = str(request.context.get("signing", {}).get("region") or "")
+
+
 _Answer = TypeVar("_Answer")
+
+
+def with_region(send: Callable[[], _Answer]) -> tuple[_Answer, str]:
+    """Return what a call that sends a HEAD returns, and the region for which that was signed; "" if it is not known.
+
+    boto3 finds by itself the region of a bucket that is not in the client's. It does so for requests, and not for
+    links, which it goes on to sign for the client's own.
+    """
+    _last_signed.region = ""
+    return send(), _last_signed.region
 
 
 class OncePerProcess(Generic[_Answer]):
@@ -134,6 +162,7 @@ def make_client(settings: S3Settings) -> S3Client:
         advice = f"Look at {', '.join(named)} and ~/.aws/config." if named else "Look at ~/.aws/config."
         raise NotReadable(settings.location, cause, advice) from error
     client.meta.events.register_first("needs-retry.s3.HeadBucket", _stop_at_redirect)
+    client.meta.events.register("before-sign.s3.HeadObject", _note_region)
     # Its types know of no handler that returns something.
     client.meta.events.register_first("needs-retry.s3", repeat_throttled)  # pyright: ignore[reportArgumentType]
     send_patiently(client)

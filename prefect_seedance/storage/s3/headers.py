@@ -98,13 +98,21 @@ def whole_crc32(head: HeadObjectOutputTypeDef) -> str:
     That of the checksums of its parts says nothing. A store that does not tell which of the two it is marks the etag of
     an object of parts with a hyphen.
     """
+    return _whole_checksum(head, head.get("ChecksumCRC32", ""), 4)
+
+
+def whole_sha256(head: HeadObjectOutputTypeDef) -> str:
+    """Return the SHA-256 of a whole object as 64 hex digits; empty if the store does not tell it, see `whole_crc32`."""
+    return _whole_checksum(head, head.get("ChecksumSHA256", ""), 32)
+
+
+def _whole_checksum(head: HeadObjectOutputTypeDef, text: str, length: int) -> str:
     assumed = "COMPOSITE" if "-" in head["ETag"] else "FULL_OBJECT"
-    text = head.get("ChecksumCRC32", "")
     try:
-        crc32 = base64.b64decode(text, validate=True)
+        checksum = base64.b64decode(text, validate=True)
     except ValueError:  # "...-3" is one of parts
         return ""
-    return crc32.hex() if head.get("ChecksumType", assumed) == "FULL_OBJECT" and len(crc32) == 4 else ""
+    return checksum.hex() if head.get("ChecksumType", assumed) == "FULL_OBJECT" and len(checksum) == length else ""
 
 
 def storage_options(settings: S3Settings, key: str) -> StorageOptions:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from prefect_seedance.storage.errors import Missing, StoreUnavailable
+from prefect_seedance.storage.errors import Conflict, Missing, StorageError, StoreUnavailable
 from prefect_seedance.storage.s3.bucket import Bucket
 from prefect_seedance.storage.s3.errors import code_of, knows_no_header, status_of, storage_error
 
@@ -31,22 +31,35 @@ _SKIP_BYTES = 256 * 1024
 _DROPS_IN_A_ROW = 4
 
 
-def open_read(bucket: Bucket, key: str, start: int) -> BinaryIO:
-    """See `Store.open_read`. The reader can be sought in."""
-    return io.BufferedReader(_Reader(bucket, key, start), _BUFFER_BYTES)
+def open_read(bucket: Bucket, key: str, start: int, *, etag: str = "", version: str = "") -> BinaryIO:
+    """See `Store.open_read`. The reader can be sought in.
+
+    Args:
+        bucket: Where it is.
+        key: Of the object.
+        start: First byte.
+        etag: That it must have; without it, it is read as it is now.
+        version: That is read instead of the newest.
+
+    Raises:
+        Conflict: It has another etag by now. Reading raises that as well.
+    """
+    return io.BufferedReader(_Reader(bucket, key, start, etag, version), _BUFFER_BYTES)
 
 
 class _Reader(io.RawIOBase):
     """One object, as it was when it was opened: pinned by its etag."""
 
-    def __init__(self, bucket: Bucket, key: str, start: int) -> None:
+    def __init__(self, bucket: Bucket, key: str, start: int, etag: str, version: str) -> None:
         super().__init__()
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
         self._position = start
         self._window = FIRST_WINDOW_BYTES
         self._body: StreamingBody | None = None
         self._body_position = self._body_end = 0
-        self._etag: str = ""
+        self._etag: str = etag
+        self._version = version
+        self._is_given = bool(etag)
         self._size = 0
         self._knows_ranges = True
         self._open_window()
@@ -119,7 +132,7 @@ class _Reader(io.RawIOBase):
             self._size = end
         if self._etag and answer["ETag"] != self._etag:  # an endpoint may ignore the condition
             answer["Body"].close()
-            raise StoreUnavailable(self._where, "it was replaced while it was read")
+            raise self._replaced()
         self._etag = self._etag or answer["ETag"]
         self._body, self._body_position, self._body_end = answer["Body"], start, end
 
@@ -127,6 +140,8 @@ class _Reader(io.RawIOBase):
         """Return the answer to a GET of a range; None if the object ends before it."""
         client, name, whole = self._bucket.client, self._bucket.name, self._bucket.key_of(self._key)
         span: GetObjectRequestTypeDef = {"Bucket": name, "Key": whole}
+        if self._version:
+            span["VersionId"] = self._version
         if self._knows_ranges:
             span["Range"] = f"bytes={start}-{last}"
 
@@ -140,10 +155,10 @@ class _Reader(io.RawIOBase):
                 return self._bucket.offer("GetObject", pinned, may_drop_condition=True, has_checks=False)
             return client.get_object(**span)
         except (ClientError, BotoCoreError) as error:
-            if code_of(error) == "NoSuchKey":
+            if code_of(error) in ("NoSuchKey", "NoSuchVersion"):
                 raise Missing(self._where) from None
             if isinstance(error, ClientError) and status_of(error) == 412:
-                raise StoreUnavailable(self._where, "it was replaced while it was read") from None
+                raise self._replaced() from None
             if self._knows_ranges and isinstance(error, ClientError) and knows_no_header(error):
                 self._knows_ranges = False
                 return self._ask(start, last)
@@ -152,8 +167,15 @@ class _Reader(io.RawIOBase):
         head = self._bucket.head(self._key)
         if head is None:
             raise Missing(self._where)
+        if self._is_given and head["ETag"] != self._etag:
+            raise self._replaced()
         self._size, self._etag = head["ContentLength"], head["ETag"]
         return None
+
+    def _replaced(self) -> StorageError:
+        if self._is_given:
+            return Conflict(self._where)
+        return StoreUnavailable(self._where, "it was replaced while it was read")
 
     def _drop(self) -> None:
         if self._body is not None:

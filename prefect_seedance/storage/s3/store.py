@@ -47,6 +47,16 @@ class CredentialsEnd(NamedTuple):
     is_known: bool
 
 
+def credentials_end(client: S3Client) -> CredentialsEnd:
+    """Return when the credentials of a client end; see `S3Store.credentials_end`."""
+    # botocore keeps them private, and offers no other way to their end.
+    credentials: object = getattr(getattr(client, "_request_signer", None), "_credentials", None)
+    end: object = getattr(credentials, "_expiry_time", None)
+    if isinstance(end, datetime) and end.tzinfo is not None:
+        return CredentialsEnd(end, is_known=True)
+    return CredentialsEnd(None, is_known=credentials is not None and not getattr(credentials, "token", None))
+
+
 class S3Store:
     """`Store` in a bucket. Threads share it; a forked child makes its own connections.
 
@@ -167,12 +177,7 @@ class S3Store:
 
     def credentials_end(self) -> CredentialsEnd:
         """Return when the credentials in use end. Nothing is asked of anybody; sign first, which renews them."""
-        # botocore keeps them private, and offers no other way to their end.
-        credentials: object = getattr(getattr(self.client, "_request_signer", None), "_credentials", None)
-        end: object = getattr(credentials, "_expiry_time", None)
-        if isinstance(end, datetime) and end.tzinfo is not None:
-            return CredentialsEnd(end, is_known=True)
-        return CredentialsEnd(None, is_known=credentials is not None and not getattr(credentials, "token", None))
+        return credentials_end(self.client)
 
     # The bucket itself.
 

@@ -1,0 +1,120 @@
+"""``prefect-seedance assets``: what of the references is hashed, uploaded and audited, and forgetting one of these."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import math
+import re
+
+from pydantic import JsonValue
+
+from prefect_seedance.cli.store_option import chosen_store
+from prefect_seedance.cli.terminal import complain, say, say_rows
+from prefect_seedance.media.memos import MemoEntry, Memos, entries_of
+from prefect_seedance.media.memos.memos import SHORT_NAME
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import hide
+from prefect_seedance.storage.protocol import Store
+
+_COLUMNS = ("kind", "name", "state", "account", "age", "life left", "asset", "used by", "note")
+_LONGEST_CELL = 80
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+#: An id, and certainly not a link.
+_ASSET_ID = re.compile(r"(?:asset://)?([\w.-]+)")
+
+
+def assets(options: argparse.Namespace) -> int:
+    """List the memos of a store, newest first, or forget one."""
+    chosen = chosen_store(options.store)
+    store = chosen.open()
+    found = entries_of(store) if options.account is None else Memos(store, options.account).entries()
+    entries = sorted(found, key=lambda entry: (entry.age_seconds, entry.kind, entry.name))
+    if options.forget is not None:
+        return _forget(store, entries, options.forget)
+    number = say_rows(_COLUMNS, map(_row, entries))
+    complain(f"{number} asset{'s' if number != 1 else ''} in {chosen.location}")
+    return 0
+
+
+def _forget(store: Store, entries: list[MemoEntry], name: str) -> int:
+    kind, _, beginning = name.rpartition("/")
+    of_kind = [each for each in entries if kind in ("", each.kind)]
+    exact = [each for each in of_kind if beginning in (each.name, _short(each.name))]
+    chosen = exact or [each for each in of_kind if beginning and each.name.startswith(beginning)]
+    if len(chosen) != 1:
+        complain(f"{'No asset' if not chosen else 'More than one asset'} is called {name}; nothing was forgotten.")
+        for each in chosen:
+            complain(f"  {each.kind}/{each.name} of account {_cell(each.account)}")
+        if chosen:
+            complain("Write one as it stands here; where two accounts have it, add --account.")
+        return 1
+    (entry,) = chosen
+    said = f"the {entry.kind} {entry.name} of account {_cell(entry.account)}"
+    by = f"forgotten by {getpass.getuser()} on the command line"
+    if not Memos(store, entry.account).forget(entry.kind, entry.name, by, lift_limit=True):
+        complain(f"There is no {said.removeprefix('the ')} any more; nothing was forgotten.")
+        return 1
+    say(f"Forgotten: {said}. The next run that needs it makes it anew, which costs nothing.")
+    say("A run that is under way may go by the old one for another minute.")
+    return 0
+
+
+def _row(entry: MemoEntry) -> tuple[str, ...]:
+    kept = entry.kept
+    left = math.inf if kept is None else kept.seconds_left()
+    return (
+        entry.kind,
+        _short(entry.name),
+        "working, lapsed" if entry.lapsed else entry.state,
+        _cell(entry.account),
+        _span(entry.age_seconds),
+        "" if kept is None else "no end" if math.isinf(left) else _span(left) if left else "over",
+        _asset_id(entry),
+        _cell(", ".join(_words(kept.notes.get("used_by")))) if kept else "",
+        _cell(_note(entry)),
+    )
+
+
+def _note(entry: MemoEntry) -> str:
+    if entry.holder:
+        return f"by {entry.holder}" + (f"; anew: {entry.reason}" if entry.reason else "")
+    if entry.reason or not entry.history:
+        return entry.reason
+    return f"anew: {entry.history[-1].reason}"
+
+
+def _asset_id(entry: MemoEntry) -> str:
+    """Return the id of an audited asset; other values may be links, which are secrets."""
+    found = _ASSET_ID.fullmatch(entry.kept.value) if entry.kept and entry.kind == "audit" else None
+    return _cell(found[1]) if found else ""
+
+
+def _words(value: JsonValue) -> list[str]:
+    """Return what a note of any shape says, an entry for each use."""
+    if isinstance(value, list):
+        return [" ".join(_words(each)) for each in value]
+    if isinstance(value, dict):
+        return [" ".join(word for each in value.values() for word in _words(each))]
+    return [] if value is None else [str(value)]
+
+
+def _short(name: str) -> str:
+    digits, dash, words = name.partition("-")
+    return f"{digits[:SHORT_NAME]}{dash}{words}"
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time as people say it.
+
+    Example:
+        >>> _span(4.2), _span(7300.0), _span(200_000.0)
+        ('4 s', '2 h', '2 d')
+    """
+    size, unit = next((each for each in _UNITS if seconds >= each[0]), _UNITS[-1])
+    return f"{seconds // size:.0f} {unit}"
+
+
+def _cell(text: str) -> str:
+    text = " ".join(one_line(hide(text)).split())
+    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"

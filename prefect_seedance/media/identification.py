@@ -1,0 +1,88 @@
+"""What the sources of a request are identified by: the SHA-256 of their content, and never where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
+
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.client.request.sources import Source, UnusableSource, read_source
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.errors import JournalError
+from prefect_seedance.media.context import Follower, MediaContext
+from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.finding import find_material
+from prefect_seedance.redaction import hide
+from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.parallel import in_order
+
+SOURCES_AT_ONCE = 8
+_LONGEST_SHOWN = 200
+
+
+def identify_sources(request: VideoRequest, context: MediaContext, follower: Follower) -> Mapping[str, str]:
+    """Identify all local files and objects of a request by their content, some at once and each once. Blocking.
+
+    Nothing is read for links and assets, whose text is their identity; a request with no other source costs nothing.
+
+    Args:
+        request: As the user asked it.
+        context: See `find_material`.
+        follower: May end it.
+
+    Returns:
+        For each text of such a source, as written, its identity: ``sha256:`` and 64 hex digits, and for a last frame
+        ``/last-frame`` after that of its video.
+
+    Raises:
+        InvalidRequest: Naming every source that cannot be used, and why.
+        PreparationCancelled: The run was cancelled.
+        StorageError, JournalError: A store did not work just now.
+    """
+    places = request.references()
+    found: dict[str, Source | UnusableReference] = {text: _read(text) for _, text in places}
+    sources = {
+        text: source for text, source in found.items() if isinstance(source, Source) and source.kind in ("s3", "file")
+    }
+    identify = partial(_identify, context=context, follower=follower)
+    with closing(in_order(sources.values(), identify, at_once=SOURCES_AT_ONCE, check=follower.check)) as identified:
+        results = dict(zip(sources, identified, strict=True))
+    follower.check()
+    failures = {text: result for text, result in {**found, **results}.items() if isinstance(result, UnusableReference)}
+    if failures:
+        raise InvalidRequest([_problem(place, text, failures[text]) for place, text in places if text in failures])
+    for result in results.values():
+        if isinstance(result, Exception):
+            raise result
+    return {text: result for text, result in results.items() if isinstance(result, str)}
+
+
+def shown_source(text: str) -> str:
+    """Show a source as the user wrote it, without what may be a secret, and cut to size.
+
+    Example:
+        >>> shown_source("photos/mug #1.png"), shown_source("s3://shop/mug.png?X-Amz-Signature=1f0c")
+        ("'photos/mug #1.png'", "'s3://shop/mug.png'")
+    """
+    text = hide(text)
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")
+
+
+def _read(text: str) -> Source | UnusableReference:
+    try:
+        return read_source(text)
+    except UnusableSource as error:
+        return UnusableReference("source", error.message, error.fix)
+
+
+def _identify(source: Source, context: MediaContext, follower: Follower) -> str | Exception:
+    try:
+        return find_material(source, context, follower).identity
+    except (UnusableReference, StorageError, JournalError) as error:
+        return error
+
+
+def _problem(place: str, text: str, error: UnusableReference) -> Problem:
+    return Problem(place, error.rule, f"{shown_source(text)}: {error.message}", error.fix, "refuse")

@@ -1,0 +1,294 @@
+"""Leased memos: what is free and slow at the vendor is done once for each content, over threads, runs and workers.
+
+Nothing here is about money, so a lost answer may be repeated, unlike that of a submission. A maker first claims the
+memo, by a compare-and-swap, for the length of a lease; others look at the memo again and again until it is done. One
+whose lease has lapsed is taken for dead: the next one takes over, and says so in the memo. Should the first come back
+after all, its write is refused, since the memo is no longer the one that it had claimed.
+
+What it does not do: it makes nothing and judges nothing that is kept; both are its caller's. Nor does it protect
+processes from each other on a store that ignores conditions: there the price is a repeat.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.client.errors import ApiError, ConfigurationError, ConnectionFailed, UnexpectedAnswer
+from prefect_seedance.failpoints import reached
+from prefect_seedance.journal.confirmed_store import Patience
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.media.context import Follower
+from prefect_seedance.media.errors import PreparationCancelled, UnusableReference
+from prefect_seedance.media.memos.errors import MakeRefused, TooManyMakes
+from prefect_seedance.media.memos.listing import MemoEntry, entries_below
+from prefect_seedance.media.memos.memo import DAY_SECONDS, MOST_MAKES_A_DAY, Kept, Made, Memo
+from prefect_seedance.media.memos.memo_file import RACES, MemoFile, Seen
+from prefect_seedance.media.memos.names import FOLDER, MemoKind, folder_of
+from prefect_seedance.media.memos.sharing import Landed, sharing_of
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.stopwatch import start_stopwatch
+from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.protocol import Store
+
+#: Pauses between two looks at a memo that somebody else works on.
+_FIRST_GAP_SECONDS, _GAP_GROWTH, _LONGEST_GAP_SECONDS = 0.1, 1.5, 5.0
+#: So many letters of a name tell it from others, for people.
+SHORT_NAME = 12
+
+#: What `make` may raise, and the vendor has certainly made nothing, or has said what became of it.
+_ANSWERED = (ApiError, ConfigurationError, StorageError, UnusableReference, PreparationCancelled, KeyboardInterrupt)
+
+
+class Memos:
+    """The memos of an account in a store. Threads share it.
+
+    Args:
+        store: Where they lie.
+        account: Label of the account at the vendor; any text.
+        store_option: What ``--store`` of the command line takes for the store; "" if its location will do.
+        patience: How long the store is tried.
+    """
+
+    def __init__(self, store: Store, account: str, *, store_option: str = "", patience: Patience | None = None) -> None:
+        self._store, self._account = store, account
+        self._store_option = store_option
+        self._patience = patience or Patience()
+        self._sharing = sharing_of(store)
+
+    def obtain(
+        self,
+        kind: MemoKind,
+        name: str,
+        make: Callable[[], Made],
+        *,
+        usable: Callable[[Kept], str],
+        lease_seconds: float,
+        follower: Follower,
+    ) -> Kept:
+        """Return what is kept if it can be used, else make it: once, whoever else asks for it meanwhile.
+
+        What was read or made within the last minute costs no request to the store.
+
+        Args:
+            kind: What it is.
+            name: Of its content: hex digits, or such as ``3f9a-last-frame``.
+            make: Makes it. Whoever makes it may die, and then it is made once more.
+            usable: Returns "" for what can be used, else why not, in words without a secret. What was made just now is
+                not asked about.
+            lease_seconds: How long others leave it to whoever makes it: somewhat more than it can take.
+            follower: Who follows it, and may end it.
+
+        Raises:
+            MakeRefused: ``make`` raised it, or did so before, and the vendor is not asked again yet.
+            TooManyMakes: It was made three times within a day.
+            RecordTooNew: A newer version of this package wrote the memo.
+            JournalUnavailable: The store does not answer, or denies the access.
+            PreparationCancelled: The run was cancelled.
+            Exception: What ``make`` raised, in whichever thread of this process it was called.
+        """
+        work = _Work(self._file(kind, name, follower.pause), lease_seconds, follower, self._store_option)
+        key = work.file.key
+        while True:
+            follower.check()
+            known = self._sharing.recall(key)
+            if known is not None and not usable(known):
+                return known
+            flight, is_ours = self._sharing.join(key)
+            if not is_ours:
+                landed = self._sharing.wait(flight, follower)
+                if landed is not None and (landed.fresh or not usable(landed.kept)):
+                    return landed.kept
+                continue
+            came: Landed | Exception | None = None
+            try:
+                came = work.do(make, usable)
+                self._sharing.remember(key, came.kept)
+                return came.kept
+            except Exception as error:
+                came = None if isinstance(error, PreparationCancelled) else error
+                raise
+            finally:
+                self._sharing.land(key, flight, came)
+
+    def forget(self, kind: MemoKind, name: str, reason: str, *, lift_limit: bool = False) -> bool:
+        """Forget what is kept, so that whoever needs it next makes it anew; also what the vendor turned down.
+
+        Another process may go by what it has read for up to a minute still.
+
+        Args:
+            kind: What it is.
+            name: Of its content.
+            reason: Why, for the memo's history.
+            lift_limit: Begin to count anew what is made within a day: for a person.
+
+        Returns:
+            Whether there was anything.
+
+        Raises:
+            RecordTooNew: A newer version of this package wrote the memo.
+            JournalUnavailable: The store could not be read or written.
+        """
+        file = self._file(kind, name, time.sleep)
+        for _ in range(RACES):
+            self._sharing.drop(file.key)
+            seen = file.look()
+            if seen.etag is None or (seen.memo.state == "ready" and not lift_limit):
+                return seen.etag is not None
+            forgotten = seen.memo.ended(seen.age_seconds, reason)
+            if file.write(forgotten.unlimited() if lift_limit else forgotten, seen.etag) is not None:
+                self._sharing.drop(file.key)
+                return True
+        raise file.contended()
+
+    def read(self, kind: MemoKind, name: str) -> Kept | None:
+        """Return what is kept, usable or not; None if nothing is.
+
+        Raises:
+            RecordTooNew: A newer version of this package wrote the memo, in a shape of its own.
+            JournalUnavailable: The store does not answer, or denies the access.
+        """
+        seen = self._file(kind, name, time.sleep).look()
+        return seen.memo.kept(seen.age_seconds)
+
+    def entries(self) -> Iterator[MemoEntry]:
+        """Read all memos of the account. One that cannot be read is logged and left out.
+
+        Raises:
+            JournalUnavailable: The store does not answer, or denies the access.
+        """
+        return entries_below(self._store, folder_of(self._account), self._patience)
+
+    def _file(self, kind: MemoKind, name: str, sleep: Callable[[float], None]) -> MemoFile:
+        return MemoFile(self._store, self._account, kind, name, self._patience, sleep)
+
+
+def entries_of(store: Store) -> Iterator[MemoEntry]:
+    """Read the memos of all accounts in a store, as `Memos.entries` does."""
+    return entries_below(store, FOLDER, Patience())
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A memo that is ours to make."""
+
+    memo: Memo
+    etag: str
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one thread of this process does about a memo."""
+
+    file: MemoFile
+    lease_seconds: float
+    follower: Follower
+    store_option: str
+
+    def do(self, make: Callable[[], Made], usable: Callable[[Kept], str]) -> Landed:
+        """Return what is kept, by whomever it is made; see `Memos.obtain`."""
+        makes, races, gap, said = 0, 0, _FIRST_GAP_SECONDS, ""
+        while races < RACES:
+            self.follower.check()
+            seen = self.file.look()
+            age = seen.age_seconds
+            kept = seen.memo.kept(age)
+            unusable = usable(kept) if kept else ""
+            if kept and not unusable:
+                return Landed(kept, fresh=False)
+            if (left := seen.memo.lease_left(age)) > 0:
+                if said != seen.memo.nonce:
+                    said, gap = seen.memo.nonce, _FIRST_GAP_SECONDS
+                    self.follower.log(f"{self._what} is being made by {one_line(seen.memo.holder)}: waiting for it")
+                self.follower.pause(min(gap, left))
+                gap = min(gap * _GAP_GROWTH, _LONGEST_GAP_SECONDS)
+                continue
+            if (seconds := seen.memo.refused_for(age)) > 0:
+                raise MakeRefused(seen.memo.reason, seconds)
+            claim = self._claim(seen, unusable, makes)
+            if claim is None:
+                races += 1
+                self.follower.pause(0.05)
+                continue
+            makes += 1
+            made = self._make(claim, make)
+            if made is not None:
+                return Landed(made, fresh=True)
+            self.follower.log(f"{self._what} was taken over by another run meanwhile: going by what that has made")
+        raise self.file.contended()
+
+    @property
+    def _what(self) -> str:
+        """The thing, at the beginning of a sentence."""
+        return f"The {_WORDS[self.file.kind]} {self.file.name[:SHORT_NAME]}"
+
+    def _claim(self, seen: Seen, unusable: str, makes: int) -> _Claim | None:
+        """Take the memo for ourselves; None if somebody else was faster.
+
+        Args:
+            seen: As it was found.
+            unusable: Why what is kept cannot be used.
+            makes: How often this very call has made it already: a store that keeps nothing has no history either.
+        """
+        why = seen.memo.why_anew(seen.age_seconds, unusable)
+        ready = seen.memo.ended(seen.age_seconds, why)
+        today = sorted(ready.made_today())
+        if len(today) >= MOST_MAKES_A_DAY or makes >= MOST_MAKES_A_DAY:
+            wait = DAY_SECONDS - today[MOST_MAKES_A_DAY - 1] if len(today) >= MOST_MAKES_A_DAY else DAY_SECONDS
+            raise TooManyMakes(
+                _WORDS[self.file.kind],
+                max(makes, len(today)),
+                why or "the store does not keep what is written",
+                wait,
+                f"{self.file.kind}/{self.file.name}",
+                Journal(self.file.store, store_option=self.store_option).store_option,
+                self.file.account,
+            )
+        claimed = ready.claimed(_holder(), self.lease_seconds)
+        etag = self.file.write(claimed, seen.etag)
+        if etag is None:
+            return None
+        reached("memo.claim.after")
+        return _Claim(claimed, etag)
+
+    def _make(self, claim: _Claim, make: Callable[[], Made]) -> Kept | None:
+        """Make it; None if somebody else has taken it over meanwhile, so that what is there counts."""
+        passed = start_stopwatch()
+        try:
+            if claim.memo.reason:
+                self.follower.log(f"{self._what} is made anew: {claim.memo.reason}")
+            made = make()
+        except MakeRefused as refusal:
+            refused = claim.memo.refused(refusal.reason, refusal.retry_after_seconds, passed())
+            self.file.write(refused, claim.etag)
+            raise
+        except BaseException as error:
+            self._release(claim, error, passed())
+            raise
+        reached("memo.make.after")
+        having = claim.memo.having(made, passed(), older_by_seconds=passed())
+        if self.file.write(having, claim.etag) is None:
+            return None
+        reached("memo.write.after")
+        return having.kept(0.0)
+
+    def _release(self, claim: _Claim, error: BaseException, age_seconds: float) -> None:
+        """Let others make it at once; if that fails, they do when the lease has lapsed."""
+        lost = error.sent if isinstance(error, ConnectionFailed) else not isinstance(error, _ANSWERED)
+        ended = claim.memo.ended(age_seconds, words_of(error), counts=lost or isinstance(error, UnexpectedAnswer))
+        with suppress(Exception):
+            replace(self.file, patience=Patience(0.0), sleep=time.sleep).write(ended, claim.etag)
+
+
+def _holder() -> str:
+    """Return who makes what is made here, for people."""
+    return f"process {os.getpid()} of {one_line(socket.gethostname())[:100]}"
+
+
+#: What the kinds are called in a sentence.
+_WORDS: dict[MemoKind, str] = {"hash": "SHA-256", "upload": "upload", "audit": "audit"}
