@@ -253,7 +253,9 @@ def test_nothing_is_printed_but_through_the_terminal() -> None:
     folder = Path(__file__).parents[2] / "prefect_seedance" / "cli"
     printing = {path.name for path in folder.glob("*.py") if re.search(r"\bprint\(", path.read_text())}
     assert printing == {"terminal.py"}
-    assert re.findall(r"console\.print\(.*", (folder / "terminal.py").read_text()) == ["console.print(table)"], "of Text"
+    assert re.findall(r"console\.print\(.*", (folder / "terminal.py").read_text()) == ["console.print(table)"], (
+        "of Text"
+    )
 
 
 def on_a_terminal(arguments: list[str], columns: int) -> str:

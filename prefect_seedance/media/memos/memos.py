@@ -41,8 +41,13 @@ _FIRST_GAP_SECONDS, _GAP_GROWTH, _LONGEST_GAP_SECONDS = 0.1, 1.5, 5.0
 #: So many letters of a name tell it from others, for people.
 SHORT_NAME = 12
 
-#: What `make` may raise, and the vendor has certainly made nothing, or has said what became of it.
-_ANSWERED = (ApiError, ConfigurationError, StorageError, UnusableReference, PreparationCancelled, KeyboardInterrupt)
+#: What `make` may raise, and no answer of the vendor was lost: it has said what is wrong, or was not asked. The client
+#: has errors of its own for what the network does, so that the system's are about files.
+_NOTHING_LOST = (
+    *(ApiError, ConfigurationError),
+    *(StorageError, OSError, UnusableReference),
+    *(PreparationCancelled, KeyboardInterrupt),
+)
 
 
 class Memos:
@@ -279,10 +284,15 @@ class _Work:
 
     def _release(self, claim: _Claim, error: BaseException, age_seconds: float) -> None:
         """Let others make it at once; if that fails, they do when the lease has lapsed."""
-        lost = error.sent if isinstance(error, ConnectionFailed) else not isinstance(error, _ANSWERED)
-        ended = claim.memo.ended(age_seconds, words_of(error), counts=lost or isinstance(error, UnexpectedAnswer))
+        ended = claim.memo.ended(age_seconds, words_of(error), counts=_may_have_lost_an_answer(error))
         with suppress(Exception):
             replace(self.file, patience=Patience(0.0), sleep=time.sleep).write(ended, claim.etag)
+
+
+def _may_have_lost_an_answer(error: BaseException) -> bool:
+    if isinstance(error, ConnectionFailed):
+        return error.sent
+    return isinstance(error, UnexpectedAnswer) or not isinstance(error, _NOTHING_LOST)
 
 
 def _holder() -> str:
