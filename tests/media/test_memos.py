@@ -484,6 +484,15 @@ def test_a_lost_answer_is_repeated_at_once_with_its_reason(scene: Scene) -> None
     assert "the line broke" in scene.reasons()[0]
 
 
+def test_a_reason_that_holds_a_link_is_kept_and_told_without_its_signature(scene: Scene) -> None:
+    for _ in range(3):
+        scene.obtain(usable=lambda kept: f"{LINK} is not served")
+    with pytest.raises(TooManyMakes) as stopped:
+        scene.obtain(usable=lambda kept: f"{LINK} is not served")
+    assert "is not served" in str(stopped.value) and "5ec2e7" not in f"{stopped.value} {scene.follower.said}"
+    assert "5ec2e7" not in str(scene.memo()["history"])
+
+
 def test_three_a_day_and_then_an_error_that_says_how_to_go_on(scene: Scene) -> None:
     for _ in range(3):
         with pytest.raises(ConnectionFailed):
@@ -648,6 +657,15 @@ def test_what_is_turned_down_is_not_shown_again_for_a_while(scene: Scene) -> Non
     scene.store.later(3601.0)
     scene.obtain()
     assert "a real person" in scene.reasons()[0]
+
+
+def test_a_refusal_is_told_though_it_cannot_be_written_down(scene: Scene) -> None:
+    def refused() -> Made:
+        scene.store.plan = {"swap": [outage] * 50}
+        raise MakeRefused("a real person")
+
+    with pytest.raises(MakeRefused, match="a real person"):
+        scene.obtain(make=refused)
 
 
 def test_forgetting_lifts_a_refusal(scene: Scene) -> None:

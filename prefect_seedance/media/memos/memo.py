@@ -196,11 +196,10 @@ class Memo(Part):
         """Return for how many seconds the vendor is not asked again; 0 if it may be."""
         return max(0.0, self.retry_after_seconds - age_seconds) if self.state == "failed" else 0.0
 
-    def why_anew(self, age_seconds: float, unusable: str) -> str:
-        """Return why it is made now.
+    def why_anew(self, unusable: str) -> str:
+        """Return why it is made now, where it may be.
 
         Args:
-            age_seconds: Of its last write.
             unusable: Why what is kept cannot be used.
         """
         return {

@@ -22,6 +22,7 @@ from prefect_seedance.asides import words_of
 from prefect_seedance.client.errors import ApiError, ConfigurationError, ConnectionFailed, UnexpectedAnswer
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.confirmed_store import Patience
+from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.errors import PreparationCancelled, UnusableReference
@@ -240,15 +241,14 @@ class _Work:
             unusable: Why what is kept cannot be used.
             makes: How often this very call has made it already: a store that keeps nothing has no history either.
         """
-        why = seen.memo.why_anew(seen.age_seconds, unusable)
-        ready = seen.memo.ended(seen.age_seconds, why)
+        ready = seen.memo.ended(seen.age_seconds, seen.memo.why_anew(unusable))
         today = sorted(ready.made_today())
         if len(today) >= MOST_MAKES_A_DAY or makes >= MOST_MAKES_A_DAY:
             wait = DAY_SECONDS - today[MOST_MAKES_A_DAY - 1] if len(today) >= MOST_MAKES_A_DAY else DAY_SECONDS
             raise TooManyMakes(
                 _WORDS[self.file.kind],
                 max(makes, len(today)),
-                why or "the store does not keep what is written",
+                ready.reason or "the store does not keep what is written",
                 wait,
                 f"{self.file.kind}/{self.file.name}",
                 Journal(self.file.store, store_option=self.store_option).store_option,
@@ -270,7 +270,8 @@ class _Work:
             made = make()
         except MakeRefused as refusal:
             refused = claim.memo.refused(refusal.reason, refusal.retry_after_seconds, passed())
-            self.file.write(refused, claim.etag)
+            with suppress(JournalUnavailable):  # the vendor's word is worth more than a note of it
+                self.file.write(refused, claim.etag)
             raise
         except BaseException as error:
             self._release(claim, error, passed())
