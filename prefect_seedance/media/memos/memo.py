@@ -119,6 +119,11 @@ class Past(Part):
     seconds_ago: Seconds = 0.0
     counts: bool = False
 
+    @property
+    def counts_today(self) -> bool:
+        """Whether it counts, and is younger than a day."""
+        return self.counts and self.seconds_ago < DAY_SECONDS
+
 
 class Memo(Part):
     """What is known of one name. Whatever a state does not need has its default.
@@ -191,11 +196,10 @@ class Memo(Part):
         """Return for how many seconds the vendor is not asked again; 0 if it may be."""
         return max(0.0, self.retry_after_seconds - age_seconds) if self.state == "failed" else 0.0
 
-    def why_anew(self, age_seconds: float, unusable: str) -> str:
-        """Return why it is made now.
+    def why_anew(self, unusable: str) -> str:
+        """Return why it is made now, where it may be.
 
         Args:
-            age_seconds: Of its last write.
             unusable: Why what is kept cannot be used.
         """
         return {
@@ -224,7 +228,7 @@ class Memo(Part):
             reason = shown_text(reason, longest=_LONGEST_REASON)
             past = Past(state=self.state, reason=reason, holder=self.holder, seconds_ago=age, counts=counted)
             history = (*history, past)
-        return self._with(state="ready", reason=reason, history=history[-_HISTORY_KEPT:])
+        return self._with(state="ready", reason=reason, history=_bounded_history(history))
 
     def unlimited(self) -> Self:
         """Return it with nothing in its history that counts against the limit of a day."""
@@ -232,7 +236,7 @@ class Memo(Part):
 
     def made_today(self) -> list[float]:
         """Return when those were that count against the limit of a day, in seconds before the last write."""
-        return [past.seconds_ago for past in self.history if past.counts and past.seconds_ago < DAY_SECONDS]
+        return [past.seconds_ago for past in self.history if past.counts_today]
 
     def claimed(self, holder: str, lease_seconds: float) -> Self:
         """Return it, which is ready, as somebody is making it."""
@@ -329,6 +333,12 @@ def decode(data: bytes) -> Memo:
         if isinstance(newer, int) and newer > VERSION:
             raise TooNew(newer) from None
         raise Damaged(f"{error.error_count()} field(s) are wrong") from None
+
+
+def _bounded_history(history: tuple[Past, ...]) -> tuple[Past, ...]:
+    """Return the newest of a history, and what counts of it today."""
+    older, newest = history[:-_HISTORY_KEPT], history[-_HISTORY_KEPT:]
+    return (*(past for past in older if past.counts_today), *newest)
 
 
 def _bounded(raw: JsonValue) -> JsonValue:

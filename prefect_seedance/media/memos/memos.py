@@ -22,6 +22,7 @@ from prefect_seedance.asides import words_of
 from prefect_seedance.client.errors import ApiError, ConfigurationError, ConnectionFailed, UnexpectedAnswer
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.confirmed_store import Patience
+from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.errors import PreparationCancelled, UnusableReference
@@ -41,8 +42,13 @@ _FIRST_GAP_SECONDS, _GAP_GROWTH, _LONGEST_GAP_SECONDS = 0.1, 1.5, 5.0
 #: So many letters of a name tell it from others, for people.
 SHORT_NAME = 12
 
-#: What `make` may raise, and the vendor has certainly made nothing, or has said what became of it.
-_ANSWERED = (ApiError, ConfigurationError, StorageError, UnusableReference, PreparationCancelled, KeyboardInterrupt)
+#: What `make` may raise, and no answer of the vendor was lost: it has said what is wrong, or was not asked. The client
+#: has errors of its own for what the network does, so that the system's are about files.
+_NOTHING_LOST = (
+    *(ApiError, ConfigurationError),
+    *(StorageError, OSError, UnusableReference),
+    *(PreparationCancelled, KeyboardInterrupt),
+)
 
 
 class Memos:
@@ -235,15 +241,14 @@ class _Work:
             unusable: Why what is kept cannot be used.
             makes: How often this very call has made it already: a store that keeps nothing has no history either.
         """
-        why = seen.memo.why_anew(seen.age_seconds, unusable)
-        ready = seen.memo.ended(seen.age_seconds, why)
+        ready = seen.memo.ended(seen.age_seconds, seen.memo.why_anew(unusable))
         today = sorted(ready.made_today())
         if len(today) >= MOST_MAKES_A_DAY or makes >= MOST_MAKES_A_DAY:
             wait = DAY_SECONDS - today[MOST_MAKES_A_DAY - 1] if len(today) >= MOST_MAKES_A_DAY else DAY_SECONDS
             raise TooManyMakes(
                 _WORDS[self.file.kind],
                 max(makes, len(today)),
-                why or "the store does not keep what is written",
+                ready.reason or "the store does not keep what is written",
                 wait,
                 f"{self.file.kind}/{self.file.name}",
                 Journal(self.file.store, store_option=self.store_option).store_option,
@@ -265,7 +270,8 @@ class _Work:
             made = make()
         except MakeRefused as refusal:
             refused = claim.memo.refused(refusal.reason, refusal.retry_after_seconds, passed())
-            self.file.write(refused, claim.etag)
+            with suppress(JournalUnavailable):  # the vendor's word is worth more than a note of it
+                self.file.write(refused, claim.etag)
             raise
         except BaseException as error:
             self._release(claim, error, passed())
@@ -279,10 +285,15 @@ class _Work:
 
     def _release(self, claim: _Claim, error: BaseException, age_seconds: float) -> None:
         """Let others make it at once; if that fails, they do when the lease has lapsed."""
-        lost = error.sent if isinstance(error, ConnectionFailed) else not isinstance(error, _ANSWERED)
-        ended = claim.memo.ended(age_seconds, words_of(error), counts=lost or isinstance(error, UnexpectedAnswer))
+        ended = claim.memo.ended(age_seconds, words_of(error), counts=_may_have_lost_an_answer(error))
         with suppress(Exception):
             replace(self.file, patience=Patience(0.0), sleep=time.sleep).write(ended, claim.etag)
+
+
+def _may_have_lost_an_answer(error: BaseException) -> bool:
+    if isinstance(error, ConnectionFailed):
+        return error.sent
+    return isinstance(error, UnexpectedAnswer) or not isinstance(error, _NOTHING_LOST)
 
 
 def _holder() -> str:
