@@ -31,7 +31,7 @@ _EXPIRED_SECONDS = 60.0
 ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
-_AUDIT_LEASE_SECONDS = 300.0
+_LEASE_SECONDS = 60.0
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
 
 
@@ -252,7 +252,7 @@ def audited_asset(
             name,
             make,
             usable=unusable,
-            lease_seconds=_AUDIT_LEASE_SECONDS,
+            lease_seconds=_LEASE_SECONDS,
             follower=follower,
         )
 
@@ -263,7 +263,7 @@ def audited_asset(
             if verdict.kind == "use":
                 return kept.value
             if verdict.kind == "refuse" or len(unfit) == 1:
-                memos.fail("audit", name, verdict.why, _REFUSED_SECONDS)
+                memos.refuse("audit", name, verdict.why, _REFUSED_SECONDS)
                 raise MakeRefused(verdict.why, _REFUSED_SECONDS)
             unfit[kept.value] = verdict.why
             follower.log(f"{place}: asset {kept.value} is handed in anew: {verdict.why}.")

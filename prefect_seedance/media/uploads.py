@@ -6,7 +6,7 @@ import mimetypes
 from typing import BinaryIO
 
 from prefect_seedance.client.errors import InvalidParameters
-from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES, UPLOAD_TOTAL_SECONDS
+from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.material import Material
@@ -17,6 +17,8 @@ from prefect_seedance.media.watched_file import WatchedFile
 UPLOAD_LIFE_SECONDS = 70 * 3600.0
 #: A content that the vendor turned down is not sent again for so long.
 _REFUSED_SECONDS = 3600.0
+#: How long others wait for an upload whose worker has died.
+_LEASE_SECONDS = 60.0
 
 
 class _Upload:
@@ -97,7 +99,7 @@ def uploaded_link(
             memo_name(material.identity),
             make,
             usable=usable,
-            lease_seconds=UPLOAD_TOTAL_SECONDS + 60.0,
+            lease_seconds=_LEASE_SECONDS,
             follower=follower,
         )
     except MakeRefused as error:

@@ -243,12 +243,20 @@ class Memo(Part):
         lease = min(max(0.0, lease_seconds), LONGEST_LEASE_SECONDS)
         return self._with(state="working", holder=holder, lease_seconds=lease, reason=self.reason)
 
+    def renewed(self, age_seconds: float) -> Self:
+        """Return it with its lease from now on: its holder is alive, and still making it.
+
+        Args:
+            age_seconds: Of the last write of its claim.
+        """
+        return self._update(history=self._history(age_seconds))
+
     def having(self, made: Made, age_seconds: float, older_by_seconds: float) -> Self:
         """Return it with what its holder has made.
 
         Args:
             made: That.
-            age_seconds: Of the claim.
+            age_seconds: Of the last write of its claim.
             older_by_seconds: How long ago the making began: what is made counts from then on, at worst.
         """
         good = made.good_seconds

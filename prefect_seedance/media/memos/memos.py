@@ -1,8 +1,9 @@
 """Leased memos: what is free and slow at the vendor is done once for each content, over threads, runs and workers.
 
 Nothing here is about money, so a lost answer may be repeated, unlike that of a submission. A maker first claims the
-memo, by a compare-and-swap, for the length of a lease; others look at the memo again and again until it is done. One
-whose lease has lapsed is taken for dead: the next one takes over, and says so in the memo. Should the first come back
+memo, by a compare-and-swap, for the length of a lease, and renews it while the work goes on; others look at the memo
+again and again until it is done. One whose lease has lapsed is taken for dead: the next one takes over, and says so in
+the memo. Should the first come back
 after all, its write is refused, since the memo is no longer the one that it had claimed.
 
 What it does not do: it makes nothing and judges nothing that is kept; both are its caller's. Nor does it protect
@@ -13,12 +14,15 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
 
-from prefect_seedance.asides import words_of
+from prefect_seedance.asides import AsideLog, words_of
 from prefect_seedance.client.errors import ApiError, ConfigurationError, ConnectionFailed, UnexpectedAnswer
 from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.confirmed_store import Patience
@@ -33,9 +37,11 @@ from prefect_seedance.media.memos.memo_file import RACES, MemoFile, Seen
 from prefect_seedance.media.memos.names import FOLDER, MemoKind, folder_of
 from prefect_seedance.media.memos.sharing import Landed, sharing_of
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.stopwatch import start_stopwatch
+from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
+
+_log = AsideLog(__name__)
 
 #: Pauses between two looks at a memo that somebody else works on.
 _FIRST_GAP_SECONDS, _GAP_GROWTH, _LONGEST_GAP_SECONDS = 0.1, 1.5, 5.0
@@ -87,7 +93,8 @@ class Memos:
             make: Makes it. Whoever makes it may die, and then it is made once more.
             usable: Returns "" for what can be used, else why not, in words without a secret. What was made just now is
                 not asked about.
-            lease_seconds: How long others leave it to whoever makes it: somewhat more than it can take.
+            lease_seconds: How long others leave it to whoever makes it, from the last sign of life on: as long as they
+                wait in vain should it die.
             follower: Who follows it, and may end it.
 
         Raises:
@@ -152,6 +159,31 @@ class Memos:
                 return True
         raise file.contended()
 
+    def refuse(self, kind: MemoKind, name: str, reason: str, retry_after_seconds: float) -> None:
+        """Write down that the vendor turned down what was made, so that nobody makes it again for a while.
+
+        Args:
+            kind: What it is.
+            name: Of its content.
+            reason: In the vendor's words, clean.
+            retry_after_seconds: How long it is not made again.
+
+        Raises:
+            RecordTooNew: A newer version of this package wrote the memo.
+            JournalUnavailable: The store could not be read or written.
+        """
+        file = self._file(kind, name, time.sleep)
+        for _ in range(RACES):
+            self._sharing.drop(file.key)
+            seen = file.look()
+            if seen.memo.state != "have":
+                return  # somebody else has been here
+            ended = seen.memo.ended(seen.age_seconds, reason)
+            if file.write(ended.refused(reason, retry_after_seconds, 0.0), seen.etag) is not None:
+                self._sharing.drop(file.key)
+                return
+        raise file.contended()
+
     def read(self, kind: MemoKind, name: str) -> Kept | None:
         """Return what is kept, usable or not; None if nothing is.
 
@@ -208,8 +240,8 @@ class _Work:
             if kept and not unusable:
                 return Landed(kept, fresh=False)
             if (left := seen.memo.lease_left(age)) > 0:
-                if said != seen.memo.nonce:
-                    said, gap = seen.memo.nonce, _FIRST_GAP_SECONDS
+                if said != seen.memo.holder:
+                    said, gap = seen.memo.holder, _FIRST_GAP_SECONDS
                     self.follower.log(f"{self._what} is being made by {one_line(seen.memo.holder)}: waiting for it")
                 self.follower.pause(min(gap, left))
                 gap = min(gap * _GAP_GROWTH, _LONGEST_GAP_SECONDS)
@@ -264,36 +296,85 @@ class _Work:
     def _make(self, claim: _Claim, make: Callable[[], Made]) -> Kept | None:
         """Make it; None if somebody else has taken it over meanwhile, so that what is there counts."""
         passed = start_stopwatch()
+        lease = _Lease(self.file, claim)
         try:
             if claim.memo.reason:
                 self.follower.log(f"{self._what} is made anew: {claim.memo.reason}")
-            made = make()
+            with lease:
+                made = make()
         except MakeRefused as refusal:
-            refused = claim.memo.refused(refusal.reason, refusal.retry_after_seconds, passed())
-            with suppress(JournalUnavailable):  # the vendor's word is worth more than a note of it
-                self.file.write(refused, claim.etag)
+            refused = lease.memo.refused(refusal.reason, refusal.retry_after_seconds, lease.age_seconds)
+            self.file.write(refused, lease.etag)
             raise
         except BaseException as error:
-            self._release(claim, error, passed())
+            self._release(lease, error)
             raise
         reached("memo.make.after")
-        having = claim.memo.having(made, passed(), older_by_seconds=passed())
-        if self.file.write(having, claim.etag) is None:
+        having = lease.memo.having(made, lease.age_seconds, older_by_seconds=passed())
+        if self.file.write(having, lease.etag) is None:
             return None
         reached("memo.write.after")
         return having.kept(0.0)
 
-    def _release(self, claim: _Claim, error: BaseException, age_seconds: float) -> None:
+    def _release(self, lease: _Lease, error: BaseException) -> None:
         """Let others make it at once; if that fails, they do when the lease has lapsed."""
-        ended = claim.memo.ended(age_seconds, words_of(error), counts=_may_have_lost_an_answer(error))
+        ended = lease.memo.ended(lease.age_seconds, words_of(error), counts=_may_have_lost_an_answer(error))
         with suppress(Exception):
-            replace(self.file, patience=Patience(0.0), sleep=time.sleep).write(ended, claim.etag)
+            replace(self.file, patience=Patience(0.0), sleep=time.sleep).write(ended, lease.etag)
 
 
 def _may_have_lost_an_answer(error: BaseException) -> bool:
     if isinstance(error, ConnectionFailed):
         return error.sent
     return isinstance(error, UnexpectedAnswer) or not isinstance(error, _NOTHING_LOST)
+
+
+class _Lease:
+    """A claim whose lease is renewed from a thread while something is made under it.
+
+    A renewal that fails is no harm: at worst the lease lapses, and what was made meanwhile is refused.
+
+    Attributes:
+        memo: As it was written last.
+        etag: Of that.
+    """
+
+    def __init__(self, file: MemoFile, claim: _Claim) -> None:
+        self._file = replace(file, patience=Patience(0.0), sleep=time.sleep)
+        self.memo, self.etag = claim.memo, claim.etag
+        self._since: Stopwatch = start_stopwatch()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="memo-lease", daemon=True)
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since it was written last."""
+        return self._since()
+
+    def __enter__(self) -> Self:
+        """Begin to renew it."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End that: what is written next is the outcome."""
+        self._ended.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self.memo.lease_seconds / 3):
+            since = start_stopwatch()
+            renewed = self.memo.renewed(self.age_seconds)
+            try:
+                etag = self._file.write(renewed, self.etag)
+            except Exception as error:
+                _log.info("The lease of a memo could not be renewed: %s", words_of(error))
+                continue
+            if etag is None:
+                return  # somebody else has taken it over
+            self.memo, self.etag, self._since = renewed, etag, since
 
 
 def _holder() -> str:
