@@ -55,6 +55,7 @@
     │   └── KeyTaken                  ... and holds something else
     ├── Conflict, Missing             a record was written, or removed, by somebody else
     ├── DamagedUpload                 what arrived is not what was sent
+    ├── NoLastFrame                   no last frame can be taken of a video
     ├── RelayCancelled                the run was cancelled in the middle
     └── SourceError                   the download
         ├── SourceUnavailable         the host did not serve it
@@ -128,6 +129,7 @@ from prefect_seedance.storage.errors import (
     KeyTaken,
     LinkExpired,
     Missing,
+    NoLastFrame,
     NoSpace,
     NotAVideo,
     NotReadable,
@@ -171,6 +173,7 @@ __all__ = [
     "MediaNotIdentified",
     "MediaUnavailable",
     "Missing",
+    "NoLastFrame",
     "NoSpace",
     "NotAVideo",
     "NotReadable",

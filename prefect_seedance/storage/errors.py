@@ -14,6 +14,7 @@
     ├── Conflict                somebody wrote the record since it was read
     ├── Missing                 the key is not there (any more)
     ├── DamagedUpload           what arrived is not what was sent
+    ├── NoLastFrame             no last frame can be taken of a video
     ├── RelayCancelled          the run was cancelled in the middle
     └── SourceError             the download, not the store
         ├── SourceUnavailable   the host did not serve it, however often it was asked
@@ -238,6 +239,19 @@ class DamagedUpload(StorageError):
                 f"that fails too, delete it by hand and look at the store itself. {NOT_LOST}"
             )
         return f"The upload to {self.uri} was damaged on the way ({self.detail}); nothing was kept. Run again."
+
+
+class NoLastFrame(StorageError):
+    """No last frame can be taken of a video. The video is untouched, and nothing is paid."""
+
+    def __init__(
+        self, reason: str, advice: str = "Play the video to its end to see whether it is whole, or use a picture of it"
+    ) -> None:
+        super().__init__(reason, advice)
+        self.reason, self.advice = reason, advice
+
+    def __str__(self) -> str:
+        return f"No last frame can be taken of this video: {self.reason}. {self.advice}."
 
 
 class RelayCancelled(StorageError):

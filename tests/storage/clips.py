@@ -56,3 +56,68 @@ def _black(width: int, height: int) -> av.VideoFrame:
     for number, plane in enumerate(frame.planes):
         plane.update(bytes([16 if number == 0 else 128]) * plane.buffer_size)
     return frame
+
+
+#: U and V of the quarters of a numbered frame, from top left to bottom right.
+QUARTERS = ((90, 240), (54, 34), (240, 110), (128, 128))
+
+
+def numbered_luma(number: int) -> int:
+    return 60 + 7 * number % 160
+
+
+def numbered_frame(number: int, width: int, height: int, pixels: str = "yuv444p") -> av.VideoFrame:
+    """A frame whose number can be told by its brightness, and whose sides by the colours of its quarters."""
+    frame = av.VideoFrame(width, height, pixels)
+    for which, plane in enumerate(frame.planes):
+        data = bytearray(plane.buffer_size)
+        for row in range(plane.height):
+            quarters = QUARTERS[2 * (2 * row >= plane.height) :]
+            left, right = (numbered_luma(number) if which == 0 else quarters[side][which - 1] for side in (0, 1))
+            half = plane.width // 2
+            start = row * plane.line_size
+            data[start : start + plane.width] = bytes([left]) * half + bytes([right]) * (plane.width - half)
+        plane.update(bytes(data))
+    return frame
+
+
+def make_numbered_clip(
+    path: Path,
+    frames: int = 10,
+    *,
+    width: int = 64,
+    height: int = 48,
+    codec: str = "libx264",
+    pixels: str = "yuv444p",
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    form: str = "mp4",
+    moments: list[int] | None = None,
+    turned: int = 0,
+    stretched: Fraction = Fraction(1),
+    sound_seconds: float = 0,
+) -> Path:
+    """A clip of numbered frames, without loss, shown at these moments (of 1/100 s)."""
+    with av.open(str(path), "w", format=form, options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=25, options={"qp": "0", "preset": "ultrafast"} | (options or {}))
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        stream.time_base = Fraction(1, 100)
+        stream.codec_context.time_base = Fraction(1, 100)
+        stream.codec_context.sample_aspect_ratio = stretched
+        if turned:
+            stream.set_display_rotation(turned)
+        sound = container.add_stream("aac", rate=44100) if sound_seconds else None
+        for number in range(frames):
+            frame = numbered_frame(number, width, height, pixels)
+            frame.pts, frame.time_base = moments[number] if moments else 4 * number, Fraction(1, 100)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound:
+            for place in range(0, round(sound_seconds * 44100), 1024):
+                silence = av.AudioFrame("fltp", "stereo", 1024)
+                for plane in silence.planes:
+                    plane.update(bytes(plane.buffer_size))
+                silence.pts, silence.sample_rate, silence.time_base = place, 44100, Fraction(1, 44100)
+                container.mux(sound.encode(silence))
+            container.mux(sound.encode(None))
+    return path

@@ -21,19 +21,29 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from av import VideoFrame
+    from av.buffer import Buffer
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 #: A message: its kind and two numbers, of which the second is how many bytes follow, unless the kind says otherwise.
 MESSAGE = struct.Struct("!cQQ")
 #: From the child. READ has no bytes: its numbers are a place in the file and how much is wanted of it.
-READY, NO_PYAV, READ, FACTS, POSTER, DONE = b"H", b"N", b"R", b"F", b"P", b"D"
-#: From the parent. JOB has no bytes: its numbers are the longest side of the poster, 0 for none, and the size of the
-#: file, or UNKNOWN of one that is read from its start to its end. The number of DATA is 1 if it was read.
-JOB, DATA = b"J", b"A"
+READY, NO_PYAV, READ, FACTS, MEASURES, PICTURE, DONE = b"H", b"N", b"R", b"F", b"M", b"P", b"D"
+#: From the parent. A job has no bytes: its numbers are the longest side of the poster, 0 for none, or which of FORMATS
+#: is to be measured, and the size of the file, or UNKNOWN of one that is read from its start to its end. The number of
+#: DATA is 1 if it was read.
+POSTER, LAST_FRAME, MEASURE, DATA = b"J", b"L", b"M", b"A"
 UNKNOWN = 2**64 - 1
+#: FFmpeg's names of what is measured. All but the first are sound.
+FORMATS = ("mp4", "mp3", "wav", "aac", "flac", "ogg")
 #: The body of FACTS: width, height, seconds, codec.
 FACTS_BODY = struct.Struct("!QQd32s")
+#: The body of MEASURES: width and height as shown, seconds, frames per second; then whether there are pictures, whether
+#: there is sound, and whether the seconds are an estimate.
+MEASURES_BODY = struct.Struct("!QQdd???")
 #: Longest text of DONE: why there is no more.
 WORDS_BYTES = 400
 #: How much of the file is asked for at once.
@@ -45,8 +55,8 @@ LONGEST_SIDE = 8192
 _ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
 # Of the thread that listens to the parent; by default it may be as much as all the rest.
 _STACK_BYTES = 512 * 1024
-# Of processor time for one file.
-_PROCESSOR_SECONDS = 20
+# Of processor time for one file. The last frame may stand at the end of a long run of frames that need each other.
+_PROCESSOR_SECONDS = {POSTER: 20, LAST_FRAME: 60, MEASURE: 20}
 # Generated clips often fade in. Half a minute at 30 frames per second is more than any of them has.
 _FRAMES_LOOKED_AT = 900
 # A large video may take longer than that allows: then the best picture so far is taken while there is still time.
@@ -56,6 +66,19 @@ _BLACK_BELOW = 12.0
 # The size at which brightness is judged.
 _SMALL_WIDTH, _SMALL_HEIGHT = 64, 36
 _JPEG_QUALITY = 4  # mjpeg's scale: 2 is best, 31 is worst
+# Later than the end of any video, in whatever unit. A file's own length may be wrong.
+_FAR = 2**53
+# How far before the end the last frame is looked for at first, where there is none at the very end.
+_STEP_BACK_SECONDS = 2
+# swscale's names of the matrices from YUV to RGB, by FFmpeg's names of those that a video may ask for.
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_BT601, _BT709 = 5, 1
+# How stretched a picture may be shown. What asks for more is shown as it is stored.
+_MOST_STRETCHED = 4
+# What the first frame of an MP3 holds if the file says how long it is, and how far in.
+_LENGTH_SAID, _LENGTH_SAID_WITHIN = (b"Xing", b"Info", b"VBRI"), 200
+# Sound that does not say how long it is is counted up to here, which is a minute and more; the rest is estimated.
+_MOST_COUNTED_BYTES = 4 * 1024 * 1024
 
 # FFmpeg's names of the decoders; which of them there are depends on how it was built.
 _DECODERS = ("h264", "hevc", "av1", "libdav1d", "libaom-av1", "vp9", "libvpx-vp9", "vp8", "libvpx", "mpeg4")
@@ -75,6 +98,9 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
     "probesize": str(PIECE_BYTES),
 }
 
+# AAC alone does not tell how long its frames are without its decoder.
+_FORMAT_OPTIONS = {"aac": {"codec_whitelist": "aac"}}
+
 
 class _Packet(Protocol):
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -84,6 +110,12 @@ class _Encoder(Protocol):
     """What is used of PyAV's encoder, whose own types leave the packet's parameter open."""
 
     def encode(self, frame: VideoFrame | None) -> list[_Packet]: ...
+
+
+class _Decoder(Protocol):
+    """What is used of PyAV's decoder, whose own types leave the packet's parameter open."""
+
+    def decode(self, packet: None, /) -> list[VideoFrame]: ...
 
 
 class _Parent:
@@ -115,10 +147,9 @@ class _Parent:
         self._rest = whole[count:]
         return whole[:count]
 
-    def next_job(self) -> tuple[int, int]:
-        """Wait for a job, and return the longest side of its poster and the size of its file."""
-        _, longest_side, size = MESSAGE.unpack(self._take(MESSAGE.size))
-        return longest_side, size
+    def next_job(self) -> tuple[bytes, int, int]:
+        """Wait for a job, and return its kind, its number and the size of its file."""
+        return MESSAGE.unpack(self._take(MESSAGE.size))
 
     def tell(self, kind: bytes, number: int = 0, body: bytes = b"") -> None:
         """Send a message."""
@@ -178,13 +209,18 @@ def main() -> None:
     _limit()
     parent.tell(READY)
     while True:
-        longest_side, size = parent.next_job()
-        _limit_processor_time()
+        kind, number, size = parent.next_job()
+        _limit_processor_time(_PROCESSOR_SECONDS[kind])
         words = ""
         try:
-            _decode(parent, longest_side, size)
+            if kind == LAST_FRAME:
+                _last_frame(parent, size)
+            elif kind == MEASURE:
+                _measure(parent, FORMATS[number], size)
+            else:
+                _decode(parent, number, size)
         except Exception as error:  # AttributeError among it, for a codec that this FFmpeg does not know
-            words = f"{error}" or type(error).__name__
+            words = getattr(error, "strerror", None) or f"{error}" or type(error).__name__
         parent.tell(DONE, _resident_bytes(), words.encode("utf-8", "replace")[:WORDS_BYTES])
 
 
@@ -215,12 +251,12 @@ def _limit() -> None:
                 resource.setrlimit(getattr(resource, name), (most, most))
 
 
-def _limit_processor_time() -> None:
+def _limit_processor_time(seconds: int) -> None:
     with suppress(ImportError, AttributeError, ValueError, OSError):
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + _PROCESSOR_SECONDS, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, most))
 
 
 def _resident_bytes() -> int:
@@ -232,21 +268,25 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _decode(parent: _Parent, longest_side: int, size: int) -> None:
+def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
     import av
 
     # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
-    with av.open(
+    return av.open(
         _File(parent, size),
         mode="r",
-        format="mp4",
-        options=_FILE_OPTIONS,
+        format=form,
+        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}),
         metadata_errors="replace",
         buffer_size=PIECE_BYTES,
-    ) as container:
+    )
+
+
+def _decode(parent: _Parent, longest_side: int, size: int) -> None:
+    with _opened(parent, size) as container:
         parent.tell(FACTS, body=_facts(container))
         if longest_side:
-            parent.tell(POSTER, body=_poster(container, longest_side))
+            parent.tell(PICTURE, body=_poster(container, longest_side))
 
 
 def _facts(container: InputContainer) -> bytes:
@@ -261,12 +301,7 @@ def _facts(container: InputContainer) -> bytes:
 
 def _poster(container: InputContainer, longest_side: int) -> bytes:
     stream = container.streams.video[0]
-    codec = stream.codec_context
-    if codec.name not in _DECODERS:
-        raise ValueError(f"pictures of the codec {codec.name} are not decoded")
-    _check_sides(stream.width, stream.height)
-    stream.thread_type = "NONE"
-    codec.options = _DECODER_OPTIONS
+    _prepare(stream, _DECODER_OPTIONS)
     best: VideoFrame | None = None
     best_brightness = -1.0
     ends = time.monotonic() + _LOOKING_SECONDS
@@ -284,6 +319,146 @@ def _poster(container: InputContainer, longest_side: int) -> bytes:
     if best is None:
         raise LookupError("it has no frame")
     return _jpeg(best, longest_side)
+
+
+def _prepare(stream: VideoStream, options: dict[str, str]) -> None:
+    """Make ready to decode the pictures of a stream.
+
+    Raises:
+        ValueError: They are not decoded.
+    """
+    codec = stream.codec_context
+    if codec.name not in _DECODERS:
+        raise ValueError(f"pictures of the codec {codec.name} are not decoded")
+    _check_sides(stream.width, stream.height)
+    stream.thread_type = "NONE"
+    codec.options = options
+
+
+def _pictures(container: InputContainer) -> VideoStream | None:
+    """Return the stream that is shown; a picture that belongs to a song is none."""
+    from av.stream import Disposition
+
+    return next((each for each in container.streams.video if not each.disposition & Disposition.attached_pic), None)
+
+
+def _last_frame(parent: _Parent, size: int) -> None:
+    # At first what does not decode cleanly ends the video, since what comes after it is a guess of the decoder. Where
+    # nothing is left then, the guess is what a player shows too.
+    for options in (_DECODER_OPTIONS | {"err_detect": "explode"}, _DECODER_OPTIONS):
+        with _opened(parent, size) as container:
+            stream = _pictures(container)
+            if stream is None:
+                raise LookupError("it has no pictures")
+            _prepare(stream, options)
+            if frame := _last_shown(container, stream):
+                parent.tell(PICTURE, body=_png(frame, stream))
+                return
+    raise LookupError("it has no frame that can be decoded")
+
+
+def _last_shown(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """Decode from the last key frame to the end; from an earlier one, where nothing comes of it."""
+    start = stream.start_time or 0
+    step = max(1, round(_STEP_BACK_SECONDS / stream.time_base)) if stream.time_base else 1
+    place = _FAR
+    while True:
+        with suppress(OSError, ValueError):  # of FFmpeg too: then it is read on from where it stands
+            container.seek(place, stream=stream)
+        frame, begun = _last_of_the_rest(container, stream)
+        if frame or place < start:
+            return frame
+        known = begun if begun is not None else stream.duration or 0
+        place = min(place, known) - step if min(place, known) - step > start else -_FAR
+        step *= 4
+
+
+def _last_of_the_rest(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame | None, int | None]:
+    """Return the frame that is shown last of those up to the first that is broken, and when the first is decoded."""
+    from av.error import FFmpegError
+
+    last: VideoFrame | None = None
+    begun = broken = None
+    packets = container.demux(stream)
+    while True:
+        packet = None
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            begun = packet.dts if begun is None else begun
+            if packet.is_corrupt:  # the file ends in the middle of it
+                break
+            frames = packet.decode()
+        except FFmpegError:
+            broken = packet.pts if packet else None
+            break
+        last = _later(last, frames)
+    with suppress(FFmpegError):  # those that wait to be shown, unless the end was reached above
+        waiting = cast(_Decoder, stream.codec_context).decode(None)
+        # The decoder hands out what it made of the broken one too.
+        last = _later(last, [frame for frame in waiting if broken is None or frame.pts != broken])
+    return last, begun
+
+
+def _measure(parent: _Parent, form: str, size: int) -> None:
+    with _opened(parent, size, form) as container:
+        stream = _pictures(container) if form == FORMATS[0] else None
+        width, height, rate = 0, 0, 0.0
+        problem: Exception | None = None
+        if stream:
+            rate = float(stream.average_rate or 0)
+            try:
+                width, height = _shown_sides(container, stream)
+            except Exception as error:
+                problem = error
+                width, height = max(0, stream.width), max(0, stream.height)
+        seconds, estimated = _length(parent, container, form, size)
+        body = MEASURES_BODY.pack(
+            width, height, seconds, rate, stream is not None, bool(container.streams.audio), estimated
+        )
+        parent.tell(MEASURES, body=body)
+    if problem:
+        raise problem
+
+
+def _shown_sides(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
+    """Return the sides of the first frame as it is shown. PyAV tells of a turn with a frame alone."""
+    _prepare(stream, _DECODER_OPTIONS)
+    frame = next(container.decode(stream), None)
+    if frame is None:
+        raise LookupError("it has no frame that can be decoded")
+    width, height = _shown_width(frame, stream), frame.height
+    return (height, width) if _upended(_matrix(frame)) else (width, height)
+
+
+def _length(parent: _Parent, container: InputContainer, form: str, size: int) -> tuple[float, bool]:
+    """Return the seconds of a file, 0 if they cannot be told, and whether they are an estimate."""
+    import av
+
+    said = (container.duration or 0) / av.time_base
+    sound = next(iter(container.streams.audio), None)
+    # For these FFmpeg takes the rate of the beginning for that of the whole, unless the file says how long it is.
+    if sound is None or form not in ("mp3", "aac"):
+        return said, False
+    if form == "mp3" and any(mark in parent.read(0, _LENGTH_SAID_WITHIN) for mark in _LENGTH_SAID):
+        return said, False
+    counted, seconds = 0, 0.0
+    for packet in container.demux(sound):
+        if packet.size and packet.duration and packet.time_base:
+            seconds += float(packet.duration * packet.time_base)
+        counted += packet.size
+        if counted > _MOST_COUNTED_BYTES:
+            return (said if size == UNKNOWN else seconds * size / counted), True
+    return seconds, False
+
+
+def _later(last: VideoFrame | None, frames: list[VideoFrame]) -> VideoFrame | None:
+    for frame in frames:
+        _check_sides(frame.width, frame.height)
+        if last is None or last.pts is None or frame.pts is None or frame.pts >= last.pts:
+            last = frame
+    return last
 
 
 def _check_sides(width: int, height: int) -> None:
@@ -324,6 +499,82 @@ def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
     picture = _scaled(frame, width, height, "yuvj420p")
     picture.pts = 0
     return b"".join(bytes(packet) for packet in [*packets.encode(picture), *packets.encode(None)])
+
+
+def _shown_width(frame: VideoFrame, stream: VideoStream) -> int:
+    """Return the width of a frame with square pixels."""
+    ratio = stream.sample_aspect_ratio or Fraction(1)
+    return round(frame.width * ratio) if 1 <= _MOST_STRETCHED * ratio <= _MOST_STRETCHED**2 else frame.width
+
+
+def _png(frame: VideoFrame, stream: VideoStream) -> bytes:
+    """Return a frame as it is shown: with square pixels, turned, in the colours that the video asks for."""
+    import av
+    from av.video.reformatter import Interpolation
+
+    width = _shown_width(frame, stream)
+    _check_sides(width, frame.height)
+    # Players take a large video that names no matrix for one of BT.709.
+    unnamed = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
+    flat = frame.reformat(
+        width,
+        format="rgb24",
+        src_colorspace=_MATRICES.get(frame.colorspace, unnamed),
+        dst_color_range="JPEG",
+        interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+        threads=1,
+    )
+    # A frame of its own, which says nothing of colours: the encoder would write down what no longer holds.
+    picture = _turned(flat, _matrix(frame))
+    encoder = av.CodecContext.create("png", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = picture.width, picture.height, "rgb24"
+    encoder.time_base = Fraction(1, 25)
+    encoder.thread_count = 1
+    encoder.options = {"pred": "paeth"}
+    packets = cast(_Encoder, encoder)
+    return b"".join(bytes(packet) for packet in [*packets.encode(picture), *packets.encode(None)])
+
+
+def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """Return where the sides of a frame point to as it is shown: those of x in x and y, those of y in x and y."""
+    side_data = cast("Mapping[str, Buffer]", frame.side_data)
+    try:
+        a, b, _, c, d, *_ = struct.unpack_from("9i", bytes(side_data["DISPLAYMATRIX"]))
+    except (KeyError, struct.error):
+        return 1, 0, 0, 1
+    return a, b, c, d
+
+
+def _upended(matrix: tuple[int, int, int, int]) -> bool:
+    """Return whether what is stored as a row is shown as a column."""
+    xx, xy, yx, yy = matrix
+    return abs(xy) + abs(yx) > abs(xx) + abs(yy)
+
+
+def _turned(frame: VideoFrame, matrix: tuple[int, int, int, int]) -> VideoFrame:
+    """Return a copy of an RGB frame, turned and mirrored by quarters."""
+    import av
+
+    xx, xy, yx, yy = matrix
+    upended = _upended(matrix)
+    width, height = (frame.height, frame.width) if upended else (frame.width, frame.height)
+    picture = av.VideoFrame(width, height, "rgb24")
+    picture.pts = 0
+    source, line = bytes(frame.planes[0]), frame.planes[0].line_size
+    plane = picture.planes[0]
+    target = bytearray(plane.buffer_size)
+    from_below, from_right = (xy < 0, yx < 0) if upended else (yy < 0, xx < 0)
+    for row in range(height):
+        taken = height - 1 - row if from_below else row
+        for colour in range(3):
+            if upended:
+                pixels = source[taken * 3 + colour : line * frame.height : line]
+            else:
+                pixels = source[taken * line + colour : taken * line + width * 3 : 3]
+            start = row * plane.line_size
+            target[start + colour : start + width * 3 : 3] = pixels[::-1] if from_right else pixels
+    plane.update(bytes(target))
+    return picture
 
 
 if __name__ == "__main__":

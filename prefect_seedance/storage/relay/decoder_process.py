@@ -14,11 +14,12 @@ import importlib.util
 import math
 import os
 import re
+import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,11 @@ from prefect_seedance.storage.relay import decoder
 
 #: How many there are at once.
 MOST_CHILDREN = 2
-#: How long one job may take, reading the file included.
+#: How long one job may take, reading the file included; the last frame may take several times as long.
 _JOB_SECONDS = 20.0
+_LAST_FRAME_TIMES = 6
+#: Measuring may take longer too: the file may be read through the network.
+_MEASURE_TIMES = 3
 #: How long a child may take to start, which is some 0.1 s of work.
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
@@ -41,10 +45,18 @@ _GROWN_BYTES = 192 * 1024 * 1024
 #: What one job may read of its file, all repetitions counted.
 _MOST_READ_BYTES = 256 * 1024 * 1024
 _MOST_READS = 4096
+#: A file is measured by its index. Music may keep large pictures there.
+_MOST_MEASURED_BYTES = 24 * 1024 * 1024
+_MOST_MEASURED_READS = 256
 #: A poster of 640 pixels has some 100 KB.
 _MOST_JPEG_BYTES = 4 * 1024 * 1024
+#: A frame of 4096 x 2304 pixels has 28 MB as it is, and as a PNG hardly ever more than half of it.
+_MOST_PNG_BYTES = 64 * 1024 * 1024
+_PNG_BEGINS = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
+_PNG_ENDS = b"\0\0\0\0IEND\xaeB`\x82"
 _MOST_PIXELS_A_SIDE = 65_535
 _MOST_SECONDS = 100 * 3600.0
+_MOST_FRAMES_PER_SECOND = 1000.0
 #: After a child could not be started none is tried for so long.
 _PAUSE_SECONDS = 600.0
 
@@ -76,19 +88,69 @@ class MediaFacts:
     codec: str
 
 
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What was measured of a file of one of `decoder.FORMATS`; 0 is not known.
+
+    Attributes:
+        width: In pixels, as shown.
+        height: In pixels, as shown.
+        seconds: Length of all.
+        frames_per_second: On average.
+        pictures: Whether there are any, apart from the cover of a song.
+        sound: Whether there is any.
+        estimated: Whether the length is an estimate.
+    """
+
+    width: int
+    height: int
+    seconds: float
+    frames_per_second: float
+    pictures: bool
+    sound: bool
+    estimated: bool
+
+
 @dataclass(slots=True)
 class Decoded:
     """What a child has made of a file.
 
     Attributes:
-        facts: None if it cannot be read.
-        jpeg: The poster; None if none was asked for, or none can be made.
+        facts: Asked for with a poster; None if they cannot be read.
+        measures: None if none were asked for, or they cannot be read.
+        picture: The poster as a JPEG, or the last frame as a PNG; None if none was asked for, or none can be made.
         problem: Why there is no more; "" if all was made that was asked for.
+        unreadable: What the file itself raised when it was read.
     """
 
     facts: MediaFacts | None = None
-    jpeg: bytes | None = None
+    measures: Measures | None = None
+    picture: bytes | None = None
     problem: str = ""
+    unreadable: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a child is to do with a file.
+
+    Attributes:
+        kind: Of its message.
+        number: Of its message.
+        seconds: How long it may take.
+        most_read_bytes: What it may read of the file, all repetitions counted.
+        most_reads: How often.
+        checked: Tells whether an answer is the picture that was asked for; None if none was.
+        most_picture_bytes: How large that may be.
+    """
+
+    kind: bytes
+    number: int
+    seconds: float
+    most_read_bytes: int
+    most_reads: int
+    checked: Callable[[bytes], bool] | None = None
+    most_picture_bytes: int = 0
 
 
 def decode(file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
@@ -102,7 +164,36 @@ def decode(file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Dec
     Raises:
         PyAVMissing, NoDecoder: It cannot be tried.
     """
-    return _children.decode(file, longest_side, cancelled)
+    checked = _is_jpeg if longest_side else None
+    job = _Job(decoder.POSTER, longest_side, _JOB_SECONDS, _MOST_READ_BYTES, _MOST_READS, checked, _MOST_JPEG_BYTES)
+    return _children.decode(file, job, cancelled)
+
+
+def decode_last_frame(file: BinaryIO, cancelled: threading.Event) -> Decoded:
+    """Have a child make a PNG of the frame that a video shows last.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    seconds = _LAST_FRAME_TIMES * _JOB_SECONDS
+    job = _Job(decoder.LAST_FRAME, 0, seconds, _MOST_READ_BYTES, _MOST_READS, _is_png, _MOST_PNG_BYTES)
+    return _children.decode(file, job, cancelled)
+
+
+def measure(file: BinaryIO, form: str, cancelled: threading.Event) -> Decoded:
+    """Have a child measure a file.
+
+    Args:
+        file: One that can be sought in, or whose index comes first.
+        form: One of `decoder.FORMATS`.
+        cancelled: Ends the job, and the child with it.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    number, seconds = decoder.FORMATS.index(form), _MEASURE_TIMES * _JOB_SECONDS
+    job = _Job(decoder.MEASURE, number, seconds, _MOST_MEASURED_BYTES, _MOST_MEASURED_READS)
+    return _children.decode(file, job, cancelled)
 
 
 class _Child:
@@ -127,25 +218,26 @@ class _Child:
         if (kind, length) != (decoder.READY, 0):
             raise _Ended("it does not speak as a decoder does")
 
-    def do(self, file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+    def do(self, file: BinaryIO, job: _Job, cancelled: threading.Event) -> Decoded:
         """Have it read a file. Whatever becomes of the child, what it has told before is kept.
 
         Raises:
             _Ended: It had not begun, as one that was dead before it was asked.
         """
         decoded = Decoded()
-        pieces = _Pieces(file)
+        pieces = _Pieces(file, job)
         self._jobs += 1
-        with self._limited(_JOB_SECONDS, cancelled) as limit:
+        with self._limited(job.seconds, cancelled) as limit:
             try:
-                self._write(decoder.MESSAGE.pack(decoder.JOB, longest_side, pieces.size))
-                self._follow(decoded, pieces, poster=longest_side > 0)
+                self._write(decoder.MESSAGE.pack(job.kind, job.number, pieces.size))
+                self._follow(decoded, pieces, job)
             except (_Ended, OSError) as error:
                 self.worn = True
                 if not pieces.reads and not limit.reached:
                     raise _Ended(words_of(error)) from error
                 decoded.problem = limit.reached or words_of(error)
-        decoded.problem = pieces.problem or decoded.problem
+        decoded.unreadable = pieces.unreadable
+        decoded.problem = words_of(pieces.unreadable) if pieces.unreadable else decoded.problem
         self.worn = self.worn or bool(limit.reached) or self._jobs >= _JOBS_PER_CHILD
         return decoded
 
@@ -166,21 +258,32 @@ class _Child:
                 pipe.close()
         self._process.returncode = 0  # nothing is to be waited for
 
-    def _follow(self, decoded: Decoded, pieces: _Pieces, *, poster: bool) -> None:
+    def _follow(self, decoded: Decoded, pieces: _Pieces, job: _Job) -> None:
         while True:
             kind, number, length = self._message()
             if kind == decoder.READ:
                 data = pieces.read(number, length)
                 self._write(decoder.MESSAGE.pack(decoder.DATA, data is not None, len(data or b"")) + (data or b""))
-            elif kind == decoder.FACTS and decoded.facts is None and length == decoder.FACTS_BODY.size:
-                decoded.facts = _checked_facts(self._take(length))
-            elif kind == decoder.POSTER and poster and decoded.jpeg is None and length <= _MOST_JPEG_BYTES:
-                decoded.jpeg = _checked_jpeg(self._take(length))
             elif kind == decoder.DONE and length <= decoder.WORDS_BYTES:
                 decoded.problem = _printable(self._take(length))
                 self.worn = self.worn or number > _GROWN_BYTES
                 return
             else:
+                self._take_answer(kind, length, decoded, job)
+
+    def _take_answer(self, kind: bytes, length: int, decoded: Decoded, job: _Job) -> None:
+        facts, measures = decoder.FACTS_BODY.size, decoder.MEASURES_BODY.size
+        match kind, job.kind:
+            case decoder.FACTS, decoder.POSTER if decoded.facts is None and length == facts:
+                decoded.facts = _checked_facts(self._take(length))
+            case decoder.MEASURES, decoder.MEASURE if decoded.measures is None and length == measures:
+                decoded.measures = _checked_measures(self._take(length))
+            case decoder.PICTURE, _ if job.checked and decoded.picture is None and length <= job.most_picture_bytes:
+                picture = self._take(length)
+                if not job.checked(picture):
+                    raise _Ended("the decoder's picture is not one of the kind that was asked for")
+                decoded.picture = picture
+            case _:
                 raise _Ended("the decoder answers what it was not asked")
 
     def _message(self) -> tuple[bytes, int, int]:
@@ -232,18 +335,18 @@ class _Limit:
 class _Pieces:
     """What a child may read of a file."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, job: _Job) -> None:
         self._file, self._place = file, 0
-        self._left = _MOST_READ_BYTES
+        self._left, self._most_reads = job.most_read_bytes, job.most_reads
         self.reads = 0
-        self.problem = ""
+        self.unreadable: Exception | None = None
         self.size = decoder.UNKNOWN
         try:
             if file.seekable():  # one that cannot be sought in is read from where it stands
                 self.size = file.seek(0, os.SEEK_END)
                 file.seek(0)
         except Exception as error:
-            self.problem = words_of(error)
+            self.unreadable = error
 
     def read(self, place: int, size: int) -> bytes | None:
         """Return a piece, empty at the end of the file; None if it cannot be read.
@@ -252,16 +355,16 @@ class _Pieces:
             _Ended: More was asked for than any video needs.
         """
         self.reads += 1
-        if size > decoder.PIECE_BYTES or self.reads > _MOST_READS or self._left <= 0:
-            raise _Ended("the decoder asks for more of the file than a poster needs")
-        if self.problem:
+        if size > decoder.PIECE_BYTES or self.reads > self._most_reads or self._left <= 0:
+            raise _Ended("the decoder asks for more of the file than it can need")
+        if self.unreadable:
             return None
         try:
             if place != self._place:
                 self._file.seek(place)
             data = self._file.read(size)
         except Exception as error:
-            self.problem = words_of(error)
+            self.unreadable = error
             return None
         self._place = place + len(data)
         self._left -= len(data)
@@ -282,7 +385,7 @@ class _Children:
         self._idle: list[_Child] = []
         self._next_start = -math.inf
 
-    def decode(self, file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Decoded:
+    def decode(self, file: BinaryIO, job: _Job, cancelled: threading.Event) -> Decoded:
         free = self._free
         while not free.acquire(timeout=_LOOK_SECONDS):
             if cancelled.is_set():
@@ -296,7 +399,7 @@ class _Children:
                 try:
                     if fresh:
                         self._greeted(child, cancelled)
-                    decoded = child.do(file, longest_side, cancelled)
+                    decoded = child.do(file, job, cancelled)
                 except _Ended as error:
                     self._end(child)
                     if fresh:
@@ -379,18 +482,32 @@ def _popen(command: list[str]) -> subprocess.Popen[bytes]:
 
 def _checked_facts(body: bytes) -> MediaFacts:
     width, height, seconds, codec = decoder.FACTS_BODY.unpack(body)
-    return MediaFacts(
-        width if width <= _MOST_PIXELS_A_SIDE else 0,
-        height if height <= _MOST_PIXELS_A_SIDE else 0,
-        seconds if 0 < seconds <= _MOST_SECONDS else 0.0,  # no NaN passes
-        _printable(codec.rstrip(b"\0")),
-    )
+    return MediaFacts(_side(width), _side(height), _at_most(_MOST_SECONDS, seconds), _printable(codec.rstrip(b"\0")))
 
 
-def _checked_jpeg(body: bytes) -> bytes:
-    if not (body.startswith(b"\xff\xd8\xff") and body.endswith(b"\xff\xd9")):
-        raise _Ended("the decoder's picture is not a JPEG")
-    return body
+def _checked_measures(body: bytes) -> Measures:
+    width, height, seconds, rate, pictures, sound, estimated = decoder.MEASURES_BODY.unpack(body)
+    seconds, rate = _at_most(_MOST_SECONDS, seconds), _at_most(_MOST_FRAMES_PER_SECOND, rate)
+    return Measures(_side(width), _side(height), seconds, rate, pictures, sound, estimated)
+
+
+def _side(pixels: int) -> int:
+    return pixels if pixels <= _MOST_PIXELS_A_SIDE else 0
+
+
+def _at_most(most: float, number: float) -> float:
+    return number if 0 < number <= most else 0.0  # no NaN passes
+
+
+def _is_jpeg(body: bytes) -> bool:
+    return body.startswith(b"\xff\xd8\xff") and body.endswith(b"\xff\xd9")
+
+
+def _is_png(body: bytes) -> bool:
+    if not (body.startswith(_PNG_BEGINS) and body.endswith(_PNG_ENDS) and len(body) > 24):
+        return False
+    width, height = struct.unpack_from("!II", body, len(_PNG_BEGINS))
+    return 0 < width <= decoder.LONGEST_SIDE and 0 < height <= decoder.LONGEST_SIDE
 
 
 def _printable(text: bytes) -> str:

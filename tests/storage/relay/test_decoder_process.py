@@ -150,7 +150,7 @@ except RuntimeError:
 for data in files:
     parent = Parent(data)
     decoder._decode(parent, 640, len(data))
-    assert parent.told == [decoder.FACTS, decoder.POSTER], parent.told
+    assert parent.told == [decoder.FACTS, decoder.PICTURE], parent.told
 """
 
 
