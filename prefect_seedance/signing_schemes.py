@@ -10,6 +10,7 @@ for services that nobody could use so far, and the golden intents must stay.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -398,7 +399,8 @@ def signature_ends_at(query: str) -> datetime | None:
         if dated := _VERSION_4_DATE.fullmatch(name):
             begins, lives = _moment(value), parameters.get(f"x-{dated[1]}-expires", "")
             if begins is not None and re.fullmatch(r"[0-9]{1,8}", lives):
-                ends.append(begins + timedelta(seconds=int(lives)))
+                with suppress(OverflowError):  # the end of the calendar
+                    ends.append(begins + timedelta(seconds=int(lives)))
         elif plain(name) in EXPIRY_NAMES or name in _SHORT_EXPIRY_NAMES:
             ends.append(_moment(value))
     return min((each for each in ends if each is not None), default=None)

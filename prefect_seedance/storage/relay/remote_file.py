@@ -13,8 +13,8 @@ import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import BinaryIO, Literal, Self
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Literal, Self
 
 import httpx
 
@@ -84,6 +84,9 @@ class RemoteFault(Exception):
 class RemoteFile(io.RawIOBase):
     """The file behind a link, as a context manager: whoever enters has asked for its first bytes.
 
+    It can be sought in from its start on even if its end is not known. A reading may bring less than was wanted, as of
+    any raw file: what is there is not held back until another piece has come.
+
     Args:
         address: The link.
         policy: Where it may lead; never to plain http, but on this machine where that is allowed.
@@ -93,7 +96,6 @@ class RemoteFile(io.RawIOBase):
         longest_seconds: All requests together.
 
     Attributes:
-        file: The same for readers that want as much as they ask for.
         size: Number of bytes; None if the host does not tell.
         head: The first `HEAD_BYTES`.
         etag: As the host sent it; "" if it sent none that a header may hold.
@@ -117,8 +119,9 @@ class RemoteFile(io.RawIOBase):
         super().__init__()
         self._address, self._first_bytes, self._longest = address, first_bytes, longest_seconds
         self._stack, self._answer = ExitStack(), ExitStack()
-        strict = _HTTPSOnly(policy.allow_loopback, False, policy.allow_hosts, policy.maximum_bytes, policy.resolver)
-        self._http = MediaHTTP(strict, timeout=httpx.Timeout(_STEP_SECONDS), limits=limits, cancelled=cancelled)
+        self._http = MediaHTTP(
+            HTTPSOnly.of(policy), timeout=httpx.Timeout(_STEP_SECONDS), limits=limits, cancelled=cancelled
+        )
         self._end = time.monotonic() + longest_seconds
         self._requests, self._left = 0, MOST_BYTES
         self._position = 0
@@ -128,7 +131,6 @@ class RemoteFile(io.RawIOBase):
         self._sends_parts = self._ended = False
         self._place = address
         self._progress = DownloadProgress()
-        self.file: BinaryIO = io.BufferedReader(self)
         self.size: int | None = None
         self.head = b""
         self.etag = self.last_modified = self.host = self.content_type = self.coding = ""
@@ -167,6 +169,12 @@ class RemoteFile(io.RawIOBase):
             return None
         digest = "" if self.coding else hashlib.sha256(self.head).hexdigest()
         return self.etag, self.last_modified, str(self._progress.size), digest
+
+    def read_ahead(self) -> None:
+        """Read on in a body of unknown size, as far as is read of any; its size is known if it ends there."""
+        if self.size is None:
+            with suppress(RemoteFault):
+                self._grow(MOST_BYTES)
 
     def readable(self) -> bool:
         """Return True."""
@@ -223,7 +231,10 @@ class RemoteFile(io.RawIOBase):
         self.size = progress.size
         self.etag, self.last_modified = plain_header(progress.etag), progress.last_modified
         self.content_type = plain_header(answer.headers.get("content-type", ""))
-        received = self._received(answer, self._first_bytes if self._sends_parts else MOST_BYTES)
+        if self._sends_parts and not self.size:
+            raise RemoteFault("broken", host=self.host)  # a part of nothing
+        most = min(self._first_bytes, self.size or MOST_BYTES) if self._sends_parts else MOST_BYTES
+        received = self._received(answer, most)
         self._pieces = self._unpacked(received, progress.coding) if progress.coding else received
         self._grow(HEAD_BYTES)
         self.head = bytes(self._beginning[:HEAD_BYTES])
@@ -235,11 +246,13 @@ class RemoteFile(io.RawIOBase):
         fault: Fault = "busy" if busy else "refused"
         if status == 407:
             fault = "proxy"
-        elif 200 <= status < 300:
-            fault = "empty" if status in (204, 205) else "broken"
+        elif status in (204, 205):
+            fault = "empty"
+        elif status == 206:
+            fault = "broken"
         elif 300 <= status < 400:
             fault = "no place"
-        elif not busy:
+        elif status >= 400 and not busy:
             try:
                 for piece in self._received(answer, _WORDS_BYTES):
                     body += piece
@@ -344,10 +357,24 @@ class RemoteFile(io.RawIOBase):
             raise RemoteFault("slow", f"it was not done within {self._longest:g} s")
 
 
-class _HTTPSOnly(MediaPolicy):
-    """A link of plain http is not followed, by https neither: what the vendor gets to see would be another place."""
+class HTTPSOnly(MediaPolicy):
+    """A policy by which a link of plain http is not followed, by https neither: the vendor would go another way.
+
+    On this machine plain http is as good, where loopback is allowed.
+    """
+
+    @classmethod
+    def of(cls, policy: MediaPolicy) -> Self:
+        """Return a policy with the other rules of this one."""
+        return cls(policy.allow_loopback, False, policy.allow_hosts, policy.maximum_bytes, policy.resolver)
 
     def ways(self, link: str) -> tuple[str, ...]:
+        """Return the link, unless it is of plain http.
+
+        Raises:
+            ForbiddenSource: It is, or is not an address.
+            OSError: The host's name cannot be resolved now.
+        """
         url = parsed(link)
         host = url.raw_host.decode("ascii", "replace").lower().rstrip(".")
         if url.scheme == "http" and not self._is_here(host, url.port or 80):
