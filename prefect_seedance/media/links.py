@@ -49,7 +49,8 @@ from prefect_seedance.storage.relay.remote_file import (
 
 #: The hash of a link, and the rules under which it is followed.
 _LinkKey = tuple[str, MediaPolicy]
-#: For so long a link that could be read is not asked again in a process: many requests share one picture.
+#: For so long a link that could be read is not asked again in a process, as many requests share one picture. A change
+#: of its content within that time is not noticed.
 REMEMBERED_SECONDS = 300.0
 _LONGEST_HOST = 253
 # How soon a cancel is noticed.
