@@ -10,11 +10,13 @@ for services that nobody could use so far, and the golden intents must stay.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 #: One parameter: its name, decoded and in lower case, and its decoded value.
 Parameter = tuple[str, str]
@@ -376,3 +378,42 @@ def _common(name: str) -> bool:
 
 def _is_common(word: str) -> bool:
     return word.lower() in _ANY_FILE or word.lower().removesuffix("s") in _ANY_FILE
+
+
+# Qiniu and nginx; Discord; Meta. All others are in EXPIRY_NAMES.
+_SHORT_EXPIRY_NAMES = frozenset({"e", "ex", "oe"})
+_VERSION_4_DATE = re.compile(r"x-(\w+)-date", re.ASCII)
+_WRITTEN_MOMENTS = ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d")
+
+
+def signature_ends_at(query: str) -> datetime | None:
+    """Read when a signed link ends, by its parameters; None if they do not tell.
+
+    Example:
+        >>> signature_ends_at("X-Amz-Date=20260801T120000Z&X-Amz-Expires=600&X-Amz-Signature=ab").isoformat()
+        '2026-08-01T12:10:00+00:00'
+    """
+    parameters = {name.lower(): value for name, value in parse_qsl(query)}
+    ends = [_moment(parameters.get("se", "")), _moment(parameters.get("q-sign-time", "").partition(";")[2])]
+    for name, value in parameters.items():
+        if dated := _VERSION_4_DATE.fullmatch(name):
+            begins, lives = _moment(value), parameters.get(f"x-{dated[1]}-expires", "")
+            if begins is not None and re.fullmatch(r"[0-9]{1,8}", lives):
+                with suppress(OverflowError):  # the end of the calendar
+                    ends.append(begins + timedelta(seconds=int(lives)))
+        elif plain(name) in EXPIRY_NAMES or name in _SHORT_EXPIRY_NAMES:
+            ends.append(_moment(value))
+    return min((each for each in ends if each is not None), default=None)
+
+
+def _moment(text: str) -> datetime | None:
+    if re.fullmatch(_DIGITAL_TIME, text):
+        return datetime.fromtimestamp(int(text[:10]), UTC)
+    if re.fullmatch(_HEXADECIMAL_TIME, text, re.IGNORECASE):
+        return datetime.fromtimestamp(int(text, 16), UTC)
+    for form in _WRITTEN_MOMENTS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None

@@ -100,6 +100,7 @@ MAY_SPEAK_HTTP = frozenset(
         "client.http",
         "storage.relay.network",
         "storage.relay.policy",
+        "storage.relay.remote_file",
         "storage.relay.source",
         "storage.relay.transport",
         "tls",

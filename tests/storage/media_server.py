@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         if media.last_modified:
             headers["last-modified"] = media.last_modified
         status, body = 200, media.content if fault.content is None else fault.content
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
         condition = self.headers.get("if-range")
         fits = fault.ignore_if_range or condition is None or condition in (media.etag, media.last_modified)
         if asked and fits and not fault.ignore_range:
@@ -124,8 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
             if start >= whole:
                 self._send(416, {"content-range": f"bytes */{whole}"}, b"", fault)
                 return
-            status, body = 206, body[start:]
-            headers["content-range"] = f"bytes {start}-{whole - 1}/{whole}"
+            end = min(whole, int(asked.group(2) or whole) + 1)
+            status, body = 206, body[start:end]
+            headers["content-range"] = f"bytes {start}-{end - 1}/{whole}"
         headers = {name: value for name, value in headers.items() if name not in fault.without}
         self._send(status, {**headers, **fault.headers}, body, fault)
 

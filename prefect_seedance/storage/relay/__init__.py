@@ -3,6 +3,7 @@
 relay           from the one into the other, whole and checked
 source          the video behind a link, through drops and expired links
 local_file      a video in a file of this machine
+remote_file     the beginning and a few pieces of what a link leads to, for whoever looks at it only
 resumption      what an answer means for a download that has come so far
 transport       one request under the policy
 network         connections to the host, none of which waits without an end

@@ -31,13 +31,19 @@ if TYPE_CHECKING:
 #: A message: its kind and two numbers, of which the second is how many bytes follow, unless the kind says otherwise.
 MESSAGE = struct.Struct("!cQQ")
 #: From the child. READ has no bytes: its numbers are a place in the file and how much is wanted of it.
-READY, NO_PYAV, READ, FACTS, PICTURE, DONE = b"H", b"N", b"R", b"F", b"P", b"D"
-#: From the parent. A job has no bytes: its numbers are the longest side of the poster, 0 for none, and the size of the
-#: file, or UNKNOWN of one that is read from its start to its end. The number of DATA is 1 if it was read.
-POSTER, LAST_FRAME, DATA = b"J", b"L", b"A"
+READY, NO_PYAV, READ, FACTS, MEASURES, PICTURE, DONE = b"H", b"N", b"R", b"F", b"M", b"P", b"D"
+#: From the parent. A job has no bytes: its numbers are the longest side of the poster, 0 for none, or which of FORMATS
+#: is to be measured, and the size of the file, or UNKNOWN of one that is read from its start to its end. The number of
+#: DATA is 1 if it was read.
+POSTER, LAST_FRAME, MEASURE, DATA = b"J", b"L", b"M", b"A"
 UNKNOWN = 2**64 - 1
+#: FFmpeg's names of what is measured. All but the first are sound.
+FORMATS = ("mp4", "mp3", "wav", "aac", "flac", "ogg")
 #: The body of FACTS: width, height, seconds, codec.
 FACTS_BODY = struct.Struct("!QQd32s")
+#: The body of MEASURES: width and height as shown, seconds, frames per second; then whether there are pictures, whether
+#: there is sound, and whether the seconds are an estimate.
+MEASURES_BODY = struct.Struct("!QQdd???")
 #: Longest text of DONE: why there is no more.
 WORDS_BYTES = 400
 #: How much of the file is asked for at once.
@@ -50,7 +56,7 @@ _ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
 # Of the thread that listens to the parent; by default it may be as much as all the rest.
 _STACK_BYTES = 512 * 1024
 # Of processor time for one file. The last frame may stand at the end of a long run of frames that need each other.
-_PROCESSOR_SECONDS = {POSTER: 20, LAST_FRAME: 60}
+_PROCESSOR_SECONDS = {POSTER: 20, LAST_FRAME: 60, MEASURE: 20}
 # Generated clips often fade in. Half a minute at 30 frames per second is more than any of them has.
 _FRAMES_LOOKED_AT = 900
 # A large video may take longer than that allows: then the best picture so far is taken while there is still time.
@@ -69,6 +75,10 @@ _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT601, _BT709 = 5, 1
 # How stretched a picture may be shown. What asks for more is shown as it is stored.
 _MOST_STRETCHED = 4
+# What the first frame of an MP3 holds if the file says how long it is, and how far in.
+_LENGTH_SAID, _LENGTH_SAID_WITHIN = (b"Xing", b"Info", b"VBRI"), 200
+# Sound that does not say how long it is is counted up to here, which is a minute and more; the rest is estimated.
+_MOST_COUNTED_BYTES = 4 * 1024 * 1024
 
 # FFmpeg's names of the decoders; which of them there are depends on how it was built.
 _DECODERS = ("h264", "hevc", "av1", "libdav1d", "libaom-av1", "vp9", "libvpx-vp9", "vp8", "libvpx", "mpeg4")
@@ -87,6 +97,9 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
     # The index says all that is asked for. Without a limit FFmpeg decodes the beginning of every track to learn more.
     "probesize": str(PIECE_BYTES),
 }
+
+# AAC alone does not tell how long its frames are without its decoder.
+_FORMAT_OPTIONS = {"aac": {"codec_whitelist": "aac"}}
 
 
 class _Packet(Protocol):
@@ -202,10 +215,12 @@ def main() -> None:
         try:
             if kind == LAST_FRAME:
                 _last_frame(parent, size)
+            elif kind == MEASURE:
+                _measure(parent, FORMATS[number], size)
             else:
                 _decode(parent, number, size)
         except Exception as error:  # AttributeError among it, for a codec that this FFmpeg does not know
-            words = f"{error}" or type(error).__name__
+            words = getattr(error, "strerror", None) or f"{error}" or type(error).__name__
         parent.tell(DONE, _resident_bytes(), words.encode("utf-8", "replace")[:WORDS_BYTES])
 
 
@@ -253,15 +268,15 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _opened(parent: _Parent, size: int) -> InputContainer:
+def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
     import av
 
     # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
     return av.open(
         _File(parent, size),
         mode="r",
-        format="mp4",
-        options=_FILE_OPTIONS,
+        format=form,
+        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}),
         metadata_errors="replace",
         buffer_size=PIECE_BYTES,
     )
@@ -337,8 +352,7 @@ def _last_frame(parent: _Parent, size: int) -> None:
                 raise LookupError("it has no pictures")
             _prepare(stream, options)
             if frame := _last_shown(container, stream):
-                ratio = stream.sample_aspect_ratio or Fraction(1)
-                parent.tell(PICTURE, body=_png(frame, ratio))
+                parent.tell(PICTURE, body=_png(frame, stream))
                 return
     raise LookupError("it has no frame that can be decoded")
 
@@ -385,6 +399,58 @@ def _last_of_the_rest(container: InputContainer, stream: VideoStream) -> tuple[V
         # The decoder hands out what it made of the broken one too.
         last = _later(last, [frame for frame in waiting if broken is None or frame.pts != broken])
     return last, begun
+
+
+def _measure(parent: _Parent, form: str, size: int) -> None:
+    with _opened(parent, size, form) as container:
+        stream = _pictures(container) if form == FORMATS[0] else None
+        width, height, rate = 0, 0, 0.0
+        problem: Exception | None = None
+        if stream:
+            rate = float(stream.average_rate or 0)
+            try:
+                width, height = _shown_sides(container, stream)
+            except Exception as error:
+                problem = error
+                width, height = max(0, stream.width), max(0, stream.height)
+        seconds, estimated = _length(parent, container, form, size)
+        body = MEASURES_BODY.pack(
+            width, height, seconds, rate, stream is not None, bool(container.streams.audio), estimated
+        )
+        parent.tell(MEASURES, body=body)
+    if problem:
+        raise problem
+
+
+def _shown_sides(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
+    """Return the sides of the first frame as it is shown. PyAV tells of a turn with a frame alone."""
+    _prepare(stream, _DECODER_OPTIONS)
+    frame = next(container.decode(stream), None)
+    if frame is None:
+        raise LookupError("it has no frame that can be decoded")
+    width, height = _shown_width(frame, stream), frame.height
+    return (height, width) if _upended(_matrix(frame)) else (width, height)
+
+
+def _length(parent: _Parent, container: InputContainer, form: str, size: int) -> tuple[float, bool]:
+    """Return the seconds of a file, 0 if they cannot be told, and whether they are an estimate."""
+    import av
+
+    said = (container.duration or 0) / av.time_base
+    sound = next(iter(container.streams.audio), None)
+    # For these FFmpeg takes the rate of the beginning for that of the whole, unless the file says how long it is.
+    if sound is None or form not in ("mp3", "aac"):
+        return said, False
+    if form == "mp3" and any(mark in parent.read(0, _LENGTH_SAID_WITHIN) for mark in _LENGTH_SAID):
+        return said, False
+    counted, seconds = 0, 0.0
+    for packet in container.demux(sound):
+        if packet.size and packet.duration and packet.time_base:
+            seconds += float(packet.duration * packet.time_base)
+        counted += packet.size
+        if counted > _MOST_COUNTED_BYTES:
+            return (said if size == UNKNOWN else seconds * size / counted), True
+    return seconds, False
 
 
 def _later(last: VideoFrame | None, frames: list[VideoFrame]) -> VideoFrame | None:
@@ -435,12 +501,18 @@ def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
     return b"".join(bytes(packet) for packet in [*packets.encode(picture), *packets.encode(None)])
 
 
-def _png(frame: VideoFrame, ratio: Fraction) -> bytes:
+def _shown_width(frame: VideoFrame, stream: VideoStream) -> int:
+    """Return the width of a frame with square pixels."""
+    ratio = stream.sample_aspect_ratio or Fraction(1)
+    return round(frame.width * ratio) if 1 <= _MOST_STRETCHED * ratio <= _MOST_STRETCHED**2 else frame.width
+
+
+def _png(frame: VideoFrame, stream: VideoStream) -> bytes:
     """Return a frame as it is shown: with square pixels, turned, in the colours that the video asks for."""
     import av
     from av.video.reformatter import Interpolation
 
-    width = round(frame.width * ratio) if 1 <= _MOST_STRETCHED * ratio <= _MOST_STRETCHED**2 else frame.width
+    width = _shown_width(frame, stream)
     _check_sides(width, frame.height)
     # Players take a large video that names no matrix for one of BT.709.
     unnamed = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
@@ -473,12 +545,18 @@ def _matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     return a, b, c, d
 
 
+def _upended(matrix: tuple[int, int, int, int]) -> bool:
+    """Return whether what is stored as a row is shown as a column."""
+    xx, xy, yx, yy = matrix
+    return abs(xy) + abs(yx) > abs(xx) + abs(yy)
+
+
 def _turned(frame: VideoFrame, matrix: tuple[int, int, int, int]) -> VideoFrame:
     """Return a copy of an RGB frame, turned and mirrored by quarters."""
     import av
 
     xx, xy, yx, yy = matrix
-    upended = abs(xy) + abs(yx) > abs(xx) + abs(yy)
+    upended = _upended(matrix)
     width, height = (frame.height, frame.width) if upended else (frame.width, frame.height)
     picture = av.VideoFrame(width, height, "rgb24")
     picture.pts = 0

@@ -33,6 +33,8 @@ MOST_CHILDREN = 2
 #: How long one job may take, reading the file included; the last frame may take several times as long.
 _JOB_SECONDS = 20.0
 _LAST_FRAME_TIMES = 6
+#: Measuring may take longer too: the file may be read through the network.
+_MEASURE_TIMES = 3
 #: How long a child may take to start, which is some 0.1 s of work.
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
@@ -43,6 +45,9 @@ _GROWN_BYTES = 192 * 1024 * 1024
 #: What one job may read of its file, all repetitions counted.
 _MOST_READ_BYTES = 256 * 1024 * 1024
 _MOST_READS = 4096
+#: A file is measured by its index. Music may keep large pictures there.
+_MOST_MEASURED_BYTES = 24 * 1024 * 1024
+_MOST_MEASURED_READS = 256
 #: A poster of 640 pixels has some 100 KB.
 _MOST_JPEG_BYTES = 4 * 1024 * 1024
 #: A frame of 4096 x 2304 pixels has 28 MB as it is, and as a PNG hardly ever more than half of it.
@@ -51,6 +56,7 @@ _PNG_BEGINS = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
 _PNG_ENDS = b"\0\0\0\0IEND\xaeB`\x82"
 _MOST_PIXELS_A_SIDE = 65_535
 _MOST_SECONDS = 100 * 3600.0
+_MOST_FRAMES_PER_SECOND = 1000.0
 #: After a child could not be started none is tried for so long.
 _PAUSE_SECONDS = 600.0
 
@@ -82,18 +88,43 @@ class MediaFacts:
     codec: str
 
 
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What was measured of a file of one of `decoder.FORMATS`; 0 is not known.
+
+    Attributes:
+        width: In pixels, as shown.
+        height: In pixels, as shown.
+        seconds: Length of all.
+        frames_per_second: On average.
+        pictures: Whether there are any, apart from the cover of a song.
+        sound: Whether there is any.
+        estimated: Whether the length is an estimate.
+    """
+
+    width: int
+    height: int
+    seconds: float
+    frames_per_second: float
+    pictures: bool
+    sound: bool
+    estimated: bool
+
+
 @dataclass(slots=True)
 class Decoded:
     """What a child has made of a file.
 
     Attributes:
-        facts: None if it cannot be read.
+        facts: Asked for with a poster; None if they cannot be read.
+        measures: None if none were asked for, or they cannot be read.
         picture: The poster as a JPEG, or the last frame as a PNG; None if none was asked for, or none can be made.
         problem: Why there is no more; "" if all was made that was asked for.
         unreadable: What the file itself raised when it was read.
     """
 
     facts: MediaFacts | None = None
+    measures: Measures | None = None
     picture: bytes | None = None
     problem: str = ""
     unreadable: Exception | None = None
@@ -107,6 +138,8 @@ class _Job:
         kind: Of its message.
         number: Of its message.
         seconds: How long it may take.
+        most_read_bytes: What it may read of the file, all repetitions counted.
+        most_reads: How often.
         checked: Tells whether an answer is the picture that was asked for; None if none was.
         most_picture_bytes: How large that may be.
     """
@@ -114,6 +147,8 @@ class _Job:
     kind: bytes
     number: int
     seconds: float
+    most_read_bytes: int
+    most_reads: int
     checked: Callable[[bytes], bool] | None = None
     most_picture_bytes: int = 0
 
@@ -130,7 +165,7 @@ def decode(file: BinaryIO, longest_side: int, cancelled: threading.Event) -> Dec
         PyAVMissing, NoDecoder: It cannot be tried.
     """
     checked = _is_jpeg if longest_side else None
-    job = _Job(decoder.POSTER, longest_side, _JOB_SECONDS, checked, _MOST_JPEG_BYTES)
+    job = _Job(decoder.POSTER, longest_side, _JOB_SECONDS, _MOST_READ_BYTES, _MOST_READS, checked, _MOST_JPEG_BYTES)
     return _children.decode(file, job, cancelled)
 
 
@@ -140,7 +175,24 @@ def decode_last_frame(file: BinaryIO, cancelled: threading.Event) -> Decoded:
     Raises:
         PyAVMissing, NoDecoder: It cannot be tried.
     """
-    job = _Job(decoder.LAST_FRAME, 0, _LAST_FRAME_TIMES * _JOB_SECONDS, _is_png, _MOST_PNG_BYTES)
+    seconds = _LAST_FRAME_TIMES * _JOB_SECONDS
+    job = _Job(decoder.LAST_FRAME, 0, seconds, _MOST_READ_BYTES, _MOST_READS, _is_png, _MOST_PNG_BYTES)
+    return _children.decode(file, job, cancelled)
+
+
+def measure(file: BinaryIO, form: str, cancelled: threading.Event) -> Decoded:
+    """Have a child measure a file.
+
+    Args:
+        file: One that can be sought in, or whose index comes first.
+        form: One of `decoder.FORMATS`.
+        cancelled: Ends the job, and the child with it.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    number, seconds = decoder.FORMATS.index(form), _MEASURE_TIMES * _JOB_SECONDS
+    job = _Job(decoder.MEASURE, number, seconds, _MOST_MEASURED_BYTES, _MOST_MEASURED_READS)
     return _children.decode(file, job, cancelled)
 
 
@@ -173,7 +225,7 @@ class _Child:
             _Ended: It had not begun, as one that was dead before it was asked.
         """
         decoded = Decoded()
-        pieces = _Pieces(file)
+        pieces = _Pieces(file, job)
         self._jobs += 1
         with self._limited(job.seconds, cancelled) as limit:
             try:
@@ -212,18 +264,26 @@ class _Child:
             if kind == decoder.READ:
                 data = pieces.read(number, length)
                 self._write(decoder.MESSAGE.pack(decoder.DATA, data is not None, len(data or b"")) + (data or b""))
-            elif kind == decoder.FACTS and decoded.facts is None and length == decoder.FACTS_BODY.size:
-                decoded.facts = _checked_facts(self._take(length))
-            elif kind == decoder.PICTURE and job.checked and not decoded.picture and length <= job.most_picture_bytes:
-                picture = self._take(length)
-                if not job.checked(picture):
-                    raise _Ended("the decoder's picture is not one of the kind that was asked for")
-                decoded.picture = picture
             elif kind == decoder.DONE and length <= decoder.WORDS_BYTES:
                 decoded.problem = _printable(self._take(length))
                 self.worn = self.worn or number > _GROWN_BYTES
                 return
             else:
+                self._take_answer(kind, length, decoded, job)
+
+    def _take_answer(self, kind: bytes, length: int, decoded: Decoded, job: _Job) -> None:
+        facts, measures = decoder.FACTS_BODY.size, decoder.MEASURES_BODY.size
+        match kind, job.kind:
+            case decoder.FACTS, decoder.POSTER if decoded.facts is None and length == facts:
+                decoded.facts = _checked_facts(self._take(length))
+            case decoder.MEASURES, decoder.MEASURE if decoded.measures is None and length == measures:
+                decoded.measures = _checked_measures(self._take(length))
+            case decoder.PICTURE, _ if job.checked and decoded.picture is None and length <= job.most_picture_bytes:
+                picture = self._take(length)
+                if not job.checked(picture):
+                    raise _Ended("the decoder's picture is not one of the kind that was asked for")
+                decoded.picture = picture
+            case _:
                 raise _Ended("the decoder answers what it was not asked")
 
     def _message(self) -> tuple[bytes, int, int]:
@@ -275,9 +335,9 @@ class _Limit:
 class _Pieces:
     """What a child may read of a file."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, job: _Job) -> None:
         self._file, self._place = file, 0
-        self._left = _MOST_READ_BYTES
+        self._left, self._most_reads = job.most_read_bytes, job.most_reads
         self.reads = 0
         self.unreadable: Exception | None = None
         self.size = decoder.UNKNOWN
@@ -295,8 +355,8 @@ class _Pieces:
             _Ended: More was asked for than any video needs.
         """
         self.reads += 1
-        if size > decoder.PIECE_BYTES or self.reads > _MOST_READS or self._left <= 0:
-            raise _Ended("the decoder asks for more of the file than a poster needs")
+        if size > decoder.PIECE_BYTES or self.reads > self._most_reads or self._left <= 0:
+            raise _Ended("the decoder asks for more of the file than it can need")
         if self.unreadable:
             return None
         try:
@@ -422,12 +482,21 @@ def _popen(command: list[str]) -> subprocess.Popen[bytes]:
 
 def _checked_facts(body: bytes) -> MediaFacts:
     width, height, seconds, codec = decoder.FACTS_BODY.unpack(body)
-    return MediaFacts(
-        width if width <= _MOST_PIXELS_A_SIDE else 0,
-        height if height <= _MOST_PIXELS_A_SIDE else 0,
-        seconds if 0 < seconds <= _MOST_SECONDS else 0.0,  # no NaN passes
-        _printable(codec.rstrip(b"\0")),
-    )
+    return MediaFacts(_side(width), _side(height), _at_most(_MOST_SECONDS, seconds), _printable(codec.rstrip(b"\0")))
+
+
+def _checked_measures(body: bytes) -> Measures:
+    width, height, seconds, rate, pictures, sound, estimated = decoder.MEASURES_BODY.unpack(body)
+    seconds, rate = _at_most(_MOST_SECONDS, seconds), _at_most(_MOST_FRAMES_PER_SECOND, rate)
+    return Measures(_side(width), _side(height), seconds, rate, pictures, sound, estimated)
+
+
+def _side(pixels: int) -> int:
+    return pixels if pixels <= _MOST_PIXELS_A_SIDE else 0
+
+
+def _at_most(most: float, number: float) -> float:
+    return number if 0 < number <= most else 0.0  # no NaN passes
 
 
 def _is_jpeg(body: bytes) -> bool:

@@ -125,9 +125,9 @@ def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
         ResumeVerdict.READ,
         "",
         DownloadProgress(
-            size=_part_of(headers)[1] if status == 206 else _length_of(headers),
+            size=part_of(headers)[1] if status == 206 else _length_of(headers),
             etag=etag,
-            last_modified=_plain(headers.get("last-modified", "")),
+            last_modified=plain_header(headers.get("last-modified", "")),
             date=headers.get("date", ""),
             coding=_coding_of(headers),
         ),
@@ -135,20 +135,20 @@ def _judge_start(status: int, headers: Mapping[str, str]) -> Judgement:
 
 
 def _judge_continuation(headers: Mapping[str, str], progress: DownloadProgress) -> Judgement:
-    start, size = _part_of(headers)
+    start, size = part_of(headers)
     if start != progress.position:
         return Judgement(ResumeVerdict.START_OVER, "the host does not continue where it was asked to", progress)
     if size is not None and progress.size is not None and size != progress.size:
         return Judgement(ResumeVerdict.START_OVER, f"its size was {progress.size} and is {size}", progress)
     if _coding_of(headers) != progress.coding:
         return Judgement(ResumeVerdict.START_OVER, "the rest is sent compressed in another way", progress)
-    if not progress.is_continued_by(headers.get("etag", ""), _plain(headers.get("last-modified", ""))):
+    if not progress.is_continued_by(headers.get("etag", ""), plain_header(headers.get("last-modified", ""))):
         reason = "nothing proves that the rest is of the same content: its ETag or date is missing, weak or another"
         return Judgement(ResumeVerdict.START_OVER, reason, progress)
     return Judgement(ResumeVerdict.READ, "", replace(progress, size=progress.size if size is None else size))
 
 
-def _part_of(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+def part_of(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     """Read where the one part of a 206 begins, and the size of the whole; None for what it does not tell."""
     found = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", headers.get("content-range", "").strip())
     # The body of several parts has lines between them, whatever the head says beside.
@@ -158,7 +158,7 @@ def _part_of(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def _is_from_the_start(headers: Mapping[str, str]) -> bool:
-    start, size = _part_of(headers)
+    start, size = part_of(headers)
     return start == 0 and size is not None
 
 
@@ -172,13 +172,13 @@ def _coding_of(headers: Mapping[str, str]) -> str:
     return ",".join(word for word in words if word in _PACKED)[:_LONGEST_SENT_ON]
 
 
-def _plain(text: str) -> str:
+def plain_header(text: str) -> str:
     """Return a header that may be sent on, to this host again or to the store; "" for one that no header may hold."""
     return text if text.isascii() and text.isprintable() and len(text) <= _LONGEST_SENT_ON else ""
 
 
 def _is_strong(etag: str) -> bool:
-    return _plain(etag) == etag and len(etag) > 2 and etag[0] == etag[-1] == '"'
+    return plain_header(etag) == etag and len(etag) > 2 and etag[0] == etag[-1] == '"'
 
 
 def _was_at_rest(last_modified: str, date: str) -> bool:

@@ -82,6 +82,8 @@ class MediaHTTP:
         self._serves_https: dict[str, bool] = {}
         #: The host whose link of plain http was followed by https, and led to the last answer; "" if none did.
         self.upgraded = ""
+        #: The link that gave the last answer, after all redirects; it may hold a signature.
+        self.answered = ""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -116,6 +118,7 @@ class MediaHTTP:
             with closing(response):
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or not location:
+                    self.answered = before
                     yield response
                     return
             link = _joined(before, location)
@@ -195,7 +198,7 @@ class MediaHTTP:
         return self._send_to(target, request)
 
     def _send_to(self, target: VettedLink, request: httpx.Request) -> httpx.Response:
-        failure = httpx.ConnectError("no address")
+        failure, cause = httpx.ConnectError("no address"), None
         for address in target.addresses:
             # Host header and the rest were made from the name already; only the way there is replaced.
             vetted = httpx.Request(
@@ -207,8 +210,8 @@ class MediaHTTP:
             try:
                 return self._transport("").handle_request(vetted)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failure = httpx.ConnectError(words_of(error))
-        raise failure
+                failure, cause = httpx.ConnectError(words_of(error)), error
+        raise failure from cause
 
     def _request(self, link: str, headers: Mapping[str, str]) -> httpx.Request:
         usual = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"prefect-seedance/{version_of()}"}

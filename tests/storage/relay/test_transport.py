@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import socket
 import ssl
@@ -13,10 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from prefect_seedance.storage.errors import (
     ForbiddenSource,
@@ -31,6 +26,7 @@ from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.relay.transport import MediaHTTP
 from tests.client.wire_server import Reply, Wire, WireServer
 from tests.client.wire_server import relay as passed_on
+from tests.storage.certificates import write_certificate
 from tests.storage.clips import lookalike
 from tests.storage.media_server import Fault, MediaServer, serving
 from tests.storage.relay.test_endless_host import BODIES, HEADS, IMPATIENT, cancelled_soon
@@ -42,27 +38,7 @@ VIDEO = lookalike(700_000)
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for two hosts that signs itself."""
-    hosts = ("media.example.com", "localhost")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "media.example.com")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "pair.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return write_certificate(tmp_path_factory.mktemp("tls") / "pair.pem", "media.example.com", "localhost")
 
 
 def test_tls_is_verified_for_the_name_while_the_connection_goes_to_the_checked_address(
