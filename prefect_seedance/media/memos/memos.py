@@ -304,7 +304,8 @@ class _Work:
                 made = make()
         except MakeRefused as refusal:
             refused = lease.memo.refused(refusal.reason, refusal.retry_after_seconds, lease.age_seconds)
-            self.file.write(refused, lease.etag)
+            with suppress(JournalUnavailable):  # the vendor's word is worth more than a note of it
+                self.file.write(refused, lease.etag)
             raise
         except BaseException as error:
             self._release(lease, error)
