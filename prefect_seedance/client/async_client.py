@@ -96,6 +96,10 @@ class AsyncSeedanceClient:
 
         Returns:
             One of six outcomes; see ``outcome.py`` for which of them may be sent again.
+
+        Raises:
+            InvalidRequest: A reference is not an address that can be sent, such as a path or ``s3://``. Hand such a
+                file to `upload_file` first, or let the flow ``generate_video`` do so.
         """
         call = protocol.create_video_call(request_body(request))
         return call.read(await self._carrier.carry(call, timeout, may_send))

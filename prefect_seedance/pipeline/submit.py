@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from prefect_seedance.client.outcome import Outcome, Refused, Shortage, TooManyRequests
-from prefect_seedance.client.request.references import require_valid
+from prefect_seedance.client.request.references import require_sendable, require_valid
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
@@ -77,7 +77,8 @@ def submit(
 
     def before_claim(nonce: str) -> Evidence:
         nonlocal evidence
-        require_valid(order.prepared)
+        require_valid(order.asked)
+        require_sendable(order.prepared, allow_loopback=account.settings.is_local)
         account.check_environment()
         destination.store.require_conditions()
         with suppress(ValueError):  # a template that renders no key: whoever delivers names the video by the store's

@@ -749,6 +749,18 @@ def test_a_file_that_the_vendor_would_refuse_is_not_sent(serve: Serve, connect: 
     assert server.connections == 0
 
 
+@pytest.mark.parametrize("source", ["s3://shop/mug.png", "/pictures/mug.png", "file:///mug.png", "last-frame+/a.mp4"])
+@pytest.mark.parametrize("method", ["submit_video", "create_video"])
+def test_what_only_a_flow_can_prepare_is_never_sent(serve: Serve, connect: Connect, method: str, source: str) -> None:
+    server = serve(answer(200, ACCEPTED))
+    for model, other in (("seedance2.0-std", ""), ("sd2_mx_720p", ""), ("seedance2.0-std", "seedance9")):
+        asked = VideoRequest(prompt="A mug", model=model, other_model=other, images=["https://x.org/a.png", source])
+        with pytest.raises(errors.InvalidRequest, match=r"images\[1\]") as refused:
+            connect(server)(method, asked)
+        assert "SeedanceClient.upload_file" in str(refused.value) and "images[0]" not in str(refused.value)
+    assert server.connections == 0
+
+
 # Secrets.
 
 
