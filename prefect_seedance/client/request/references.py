@@ -22,7 +22,7 @@ from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.check import all_the_same, check
 from prefect_seedance.client.request.problems import Problem, either, shown
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
-from prefect_seedance.client.request.sources import UnusableSource, read_source
+from prefect_seedance.client.request.sources import UnusableSource, is_loopback, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 
 _ASSET = re.compile(r"asset://[A-Za-z0-9][A-Za-z0-9._\-]*\Z")
@@ -181,21 +181,6 @@ def _public(field: str, text: str) -> Iterator[Problem]:
     elif not parts.geturl().isascii():
         message = "the address holds characters outside ASCII"
         yield Problem(field, "ASCII", message, "Percent-encode it", "warn", "seen to fail at clients")
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether a link leads to this machine itself.
-
-    Example:
-        >>> is_loopback("http://127.0.0.1:8765/files/a.png"), is_loopback("https://example.com/127.0.0.1")
-        (True, False)
-    """
-    try:
-        parts = urlsplit(address)
-        host = (parts.hostname or "").rstrip(".")
-        return parts.username is None and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
-    except ValueError:
-        return False
 
 
 def _private(host: str) -> bool:

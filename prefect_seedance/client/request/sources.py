@@ -10,10 +10,11 @@ go by it, so that they refuse the same texts. The patterns mean the same to Pyth
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from prefect_seedance.client.request.text import unprintable
 
@@ -254,3 +255,35 @@ def _path(rest: str) -> str:
     if unprintable(path) or path.rpartition("/")[2] in ("", ".", ".."):
         raise UnusableSource("its percent-encoding hides a control character or the end of a folder", fix)
     return path
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether a link leads to this machine itself.
+
+    Example:
+        >>> is_loopback("http://127.0.0.1:8765/files/a.png"), is_loopback("https://example.com/127.0.0.1")
+        (True, False)
+    """
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").rstrip(".")
+        return parts.username is None and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+def is_sendable_link(text: str, *, allow_loopback: bool = False) -> bool:
+    """Tell whether a text is a whole https link; or one to this machine, where that is allowed, with or without TLS.
+
+    Example:
+        >>> [is_sendable_link(text) for text in ("https://example.com/a.png", "http://127.0.0.1/a.png", "/a.png", "")]
+        [True, False, False, False]
+        >>> is_sendable_link("http://127.0.0.1/a.png", allow_loopback=True)
+        True
+    """
+    if allow_loopback and text.startswith("http://") and is_loopback(text):
+        return True
+    try:
+        return read_source(text).kind == "https"
+    except UnusableSource:
+        return False
