@@ -50,13 +50,7 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate.add_argument("--duration", type=int, default=5, help="seconds (default: %(default)s)")
     generate.add_argument("--resolution", default="auto", help="480p, 720p or 1080p, where the route takes it")
     generate.add_argument("--ratio", default="auto", help="aspect ratio, such as 9:16")
-    generate.add_argument(
-        "--image", action="append", default=[], dest="images", help="reference image; may be repeated"
-    )
-    generate.add_argument("--first-image", default="", help="first frame")
-    generate.add_argument("--last-image", default="", help="last frame")
-    generate.add_argument("--video", action="append", default=[], dest="reference_videos", help="reference video")
-    generate.add_argument("--audio", action="append", default=[], dest="reference_audios", help="reference audio")
+    _add_references(generate)
     generate.add_argument(
         "--take", default="1", help="another take is another video, which is paid for (default: %(default)s)"
     )
@@ -70,6 +64,26 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
     _add_store(generate)
     return generate
+
+
+def _add_references(generate: argparse.ArgumentParser) -> None:
+    sources = generate.add_argument_group(
+        "references",
+        "Each is the path of a file, s3://bucket/key, a link (https://...) or asset://id. A picture may also be the "
+        "last frame of a video: last-frame+ before its path or its s3:// address.",
+    )
+
+    def add_list(option: str, field: str, what: str) -> None:
+        sources.add_argument(
+            option, action="append", default=[], dest=field, metavar="SOURCE", help=f"{what}; may be repeated"
+        )
+
+    add_list("--image", "images", "reference image")
+    for place in ("first", "last"):
+        options = (f"--{place}-frame", f"--{place}-image")
+        sources.add_argument(*options, default="", dest=f"{place}_image", metavar="SOURCE", help=f"{place} frame")
+    add_list("--video", "reference_videos", "reference video")
+    add_list("--audio", "reference_audios", "reference audio")
 
 
 def _add_journal(add: AddParser) -> argparse.ArgumentParser:

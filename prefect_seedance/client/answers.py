@@ -6,7 +6,7 @@ only where there is none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
@@ -38,7 +38,8 @@ from prefect_seedance.client.exchange import (
     task_id_of,
     text_of,
 )
-from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.models import Asset, AuditResult, FailedItem, UploadedFile, VideoTask
+from prefect_seedance.client.request.sources import is_sendable_link
 from prefect_seedance.client.task.links import video_link
 from prefect_seedance.client.task.status import STATUS_FIELDS, state_of, status_of
 from prefect_seedance.redaction import hide
@@ -100,6 +101,125 @@ def read_list(exchange: Exchange, model: type[Model], key: str) -> tuple[Model, 
     if not isinstance(items, list):
         raise _unexpected(exchange, f"success, but without the list {key!r}", transient=True)
     return tuple(model.model_validate(item, context=exchange.shown) for item in items if isinstance(item, dict))
+
+
+#: Where a payload lists what was taken in, and what failed; the documented name first.
+_LISTS = ("items", "assets", "list", "records", "results", "data")
+_FAILED_LISTS = ("failed_items", "failedItems", "failed", "failures", "errors")
+
+
+def read_audit(exchange: Exchange, asked: int) -> AuditResult:
+    """Return what became of addresses that were handed to the audit.
+
+    Args:
+        exchange: What came back.
+        asked: How many addresses were handed in.
+
+    Raises:
+        SeedanceError: For anything but a success with an object or a list.
+    """
+    data = read_data(exchange)
+    if not isinstance(data, dict | list):
+        raise _unexpected(exchange, "success, but without what became of the addresses", transient=True)
+    items, failed = _listed_assets(data)
+    result: dict[str, JsonValue] = {"items": items, "failed_items": failed, "asked": asked, "raw": data}
+    return AuditResult.model_validate(result, context=exchange.shown)
+
+
+def read_assets(exchange: Exchange, asset_ids: Sequence[str]) -> tuple[Asset, ...]:
+    """Return one asset for each id that was asked for, in that order.
+
+    One that the answer leaves out is unknown to the vendor. Failed items of such an answer mean that the look-up
+    failed, and where they name no id, that of everything that is left out.
+
+    Raises:
+        SeedanceError: For anything but a success with a list of assets.
+    """
+    data = read_data(exchange)
+    items, failed_data = _listed_assets(data)
+    listed = isinstance(data, list) or (isinstance(data, dict) and any(isinstance(data.get(n), list) for n in _LISTS))
+    if isinstance(data, dict) and not listed:
+        items += [_named(each, data[each]) for each in asset_ids if each in data]
+    if not (listed or items or failed_data):
+        raise _unexpected(exchange, "success, but without a list of assets", transient=True)
+    told = [Asset.model_validate(item, context=exchange.shown) for item in items if isinstance(item, dict)]
+    if len(told) == len(asset_ids) == 1 and not told[0].asset_id:
+        told = [told[0].model_copy(update={"asset_id": asset_ids[0]})]
+    failed = AuditResult.model_validate({"failed_items": failed_data}, context=exchange.shown).failed_items
+    return tuple(_asset_of(asset_id, told, failed) for asset_id in asset_ids)
+
+
+def _named(asset_id: str, told: JsonValue) -> JsonValue:
+    """Return what an answer tells of an asset by its id: all of it, or the status alone."""
+    return {**told, "asset_id": asset_id} if isinstance(told, dict) else {"asset_id": asset_id, "status": told}
+
+
+def _asset_of(asset_id: str, told: Sequence[Asset], failed: Sequence[FailedItem]) -> Asset:
+    found = next((each for each in told if each.asset_id == asset_id), None)
+    if found is not None:
+        return found
+    failure = next((each for each in failed if each.asset_id == asset_id or asset_id in str(each.said)), None)
+    failure = failure or next((each for each in failed if not each.asset_id), None)
+    if failure is not None:
+        return Asset(asset_id=asset_id, reason=failure.reason, lookup="failed")
+    return Asset(asset_id=asset_id, lookup="missing")
+
+
+def read_asset(exchange: Exchange, asset_id: str = "") -> Asset:
+    """Return the one asset that an answer is about.
+
+    Args:
+        exchange: What came back.
+        asset_id: The id that was asked for; "" where a new one was made, whose id the answer must name.
+
+    Raises:
+        SeedanceError: For anything but a success with an asset.
+    """
+    data = read_data(exchange)
+    inside = [data.get(name) for name in ("asset", "item", "data")] if isinstance(data, dict) else []
+    told = [{"asset_id": data}] if isinstance(data, str) else [*_listed_assets(data)[0], *inside]
+    found = [Asset.model_validate(each, context=exchange.shown) for each in told if isinstance(each, dict)]
+    asset = next((each for each in found if each.asset_id), None)
+    if asset is None and asset_id and isinstance(data, dict):
+        asset = Asset.model_validate({**data, "asset_id": asset_id}, context=exchange.shown)
+    if asset is None:
+        raise _unexpected(exchange, "success, but without the id of an asset", transient=bool(asset_id))
+    return asset
+
+
+def _listed_assets(data: JsonValue) -> tuple[list[JsonValue], JsonValue]:
+    """Return what a payload lists as assets and as failed; it may itself be the list, or one asset."""
+    if isinstance(data, list):
+        return [*data], None
+    if not isinstance(data, dict):
+        return [], None
+    failed = next((data[name] for name in _FAILED_LISTS if data.get(name)), None)
+    for name in _LISTS:
+        listed = data.get(name)
+        if isinstance(listed, list):
+            return [*listed], failed
+        if isinstance(listed, dict):
+            return [listed], failed
+    alone = Asset.model_validate(data)
+    return [data] if alone.asset_id or alone.status else [], failed
+
+
+def read_upload(exchange: Exchange, *, allow_loopback: bool) -> UploadedFile:
+    """Return a file that was uploaded, with a link that a request can name.
+
+    Args:
+        exchange: What came back.
+        allow_loopback: Whether the link may lead to a simulator on this machine.
+
+    Raises:
+        SeedanceError: For anything but a success with such a link.
+    """
+    data = read_data(exchange)
+    alone = data[0] if isinstance(data, list) and len(data) == 1 else data
+    uploaded = UploadedFile.model_validate(alone, context=exchange.shown) if isinstance(alone, dict | str) else None
+    if uploaded is None or not is_sendable_link(uploaded.url, allow_loopback=allow_loopback):
+        raise _unexpected(exchange, "success, but without an https link to the file", transient=False)
+    return uploaded
 
 
 def read_video(exchange: Exchange, task_id: str) -> VideoTask:

@@ -28,7 +28,7 @@ from prefect_seedance.client.models import (
     VideoTask,
 )
 from prefect_seedance.client.outcome import Accepted, Outcome
-from prefect_seedance.client.protocol import ApiRequest, SpAssetType, T
+from prefect_seedance.client.protocol import ApiRequest, SpAssetType, T, UploadSource
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.request.wire import request_body
 from prefect_seedance.client.retry import CallRetries, Random, SubmissionRetries, accepted_or_delay
@@ -96,6 +96,10 @@ class AsyncSeedanceClient:
 
         Returns:
             One of six outcomes; see ``outcome.py`` for which of them may be sent again.
+
+        Raises:
+            InvalidRequest: A reference is not an address that can be sent, such as a path or ``s3://``. Hand such a
+                file to `upload_file` first, or let the flow ``generate_video`` do so.
         """
         call = protocol.create_video_call(request_body(request))
         return call.read(await self._carrier.carry(call, timeout, may_send))
@@ -130,10 +134,24 @@ class AsyncSeedanceClient:
         return await self._call(protocol.get_video(task_id), max_retries, timeout)
 
     async def upload_file(
-        self, path: Path | str, *, max_retries: int | None = None, timeout: float | None = None
+        self, source: Path | str | UploadSource, *, max_retries: int | None = None, timeout: float | None = None
     ) -> UploadedFile:
-        """Hand a local file of at most 100 MB to the vendor, for about 3 days. Each try has 30 minutes by default."""
-        return await self._call(protocol.upload_file(Path(path)), max_retries, timeout)
+        """Hand a file of at most 100 MB to the vendor, for about 3 days. Each try has 30 minutes by default.
+
+        Args:
+            source: The path of a local file; or anything else that has a name, a size and a media type, and can be
+                opened: it is read in small pieces, in a thread.
+            max_retries: How often it is repeated, where nothing of it can have been accepted.
+            timeout: Limit of each try in seconds.
+
+        Raises:
+            InvalidRequest: The vendor would not take it, or it is not as long as it said.
+            UnexpectedAnswer: The vendor took it, and named no link that a request could hold.
+            Exception: What ``source`` raises while it is opened or read, as it is; the upload is not repeated then.
+        """
+        upload = Path(source) if isinstance(source, str) else source
+        call = protocol.upload_file(upload, allow_loopback=self.settings.is_local)
+        return await self._call(call, max_retries, timeout)
 
     async def submit_assets(
         self,
@@ -144,13 +162,17 @@ class AsyncSeedanceClient:
         max_retries: int | None = None,
         timeout: float | None = None,
     ) -> AuditResult:
-        """Hand public URLs to the audit that the ``sd2_mx_*`` routes require."""
+        """Hand public URLs to the audit that the ``sd2_mx_*`` routes require.
+
+        That a part fails is normal: ask the result for each address by `AuditResult.of`. The same address handed in
+        again makes another asset.
+        """
         return await self._call(protocol.submit_assets(image_urls, video_urls, audio_urls), max_retries, timeout)
 
     async def asset_status(
         self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
     ) -> tuple[Asset, ...]:
-        """Ask how audited assets stand."""
+        """Ask how audited assets stand: one for each id, in that order; `Asset.state` says what is known."""
         return await self._call(protocol.asset_status(asset_ids), max_retries, timeout)
 
     async def upload_sp_asset(
@@ -168,7 +190,7 @@ class AsyncSeedanceClient:
     async def sp_asset_status(
         self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
     ) -> tuple[Asset, ...]:
-        """Ask how assets of the SP library stand."""
+        """Ask how assets of the SP library stand: one for each id, in that order; `Asset.state` says what is known."""
         return await self._call(protocol.sp_asset_status(asset_ids), max_retries, timeout)
 
     async def sp_asset_detail(
@@ -176,6 +198,27 @@ class AsyncSeedanceClient:
     ) -> Asset:
         """Ask for all about one asset of the SP library."""
         return await self._call(protocol.sp_asset_detail(asset_id), max_retries, timeout)
+
+    async def submit_real_person(
+        self, name: str, url: str, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Asset:
+        """Put a public URL of a real person's portrait into the SP routes' list.
+
+        The list is gone from the vendor's newest pages, so the vendor may not answer to this any more.
+        """
+        return await self._call(protocol.submit_real_person(name, url), max_retries, timeout)
+
+    async def real_person_status(
+        self, asset_id: str, *, max_retries: int | None = None, timeout: float | None = None
+    ) -> Asset:
+        """Ask how one portrait of the SP routes' list stands; see `submit_real_person`."""
+        return await self._call(protocol.real_person_status(asset_id), max_retries, timeout)
+
+    async def real_person_statuses(
+        self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
+    ) -> tuple[Asset, ...]:
+        """Ask how portraits of the SP routes' list stand: one for each id, in that order."""
+        return await self._call(protocol.real_person_statuses(asset_ids), max_retries, timeout)
 
     async def user_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> UserBalance:
         """Ask for the account's JimiCoins."""
@@ -199,8 +242,10 @@ class AsyncSeedanceClient:
             random=self._random,
         )
         while True:
+            # What reading an upload raises comes from here, and is never repeated.
+            exchange = await self._carrier.carry(call, timeout)
             try:
-                return call.read(await self._carrier.carry(call, timeout))
+                return call.read(exchange)
             except SeedanceError as error:
                 delay = retries.delay_after(error)
             await self._sleep(delay)

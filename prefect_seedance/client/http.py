@@ -6,22 +6,22 @@ plain values. Another HTTP library is a change of this module alone.
 
 from __future__ import annotations
 
-import mimetypes
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from prefect_seedance.asides import http_lines_are_asides
 from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.client.exchange import Exchange, Incoming
-from prefect_seedance.client.protocol import ApiRequest, T
+from prefect_seedance.client.protocol import ApiRequest, T, UploadSource, UploadStream
 from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
 from prefect_seedance.network import UnusableEnvironment, check_proxies
 from prefect_seedance.stopwatch import start_stopwatch
@@ -133,7 +133,7 @@ class _Carrier:
         return Incoming(self._settings.api_key.get_secret_value())
 
     def _request(
-        self, call: ApiRequest[T], deadline: Deadline, trace: Callable[..., Any], upload: BinaryIO | None
+        self, call: ApiRequest[T], deadline: Deadline, trace: Callable[..., Any], upload: UploadStream | None
     ) -> httpx.Request:
         """Write a call as an HTTP request, with its time-outs and its deadline."""
         # No compression: answers are small, and an error page stays readable when it is cut.
@@ -145,9 +145,8 @@ class _Carrier:
         if call.json is not None:
             headers["Content-Type"] = "application/json"
         files = None
-        if upload is not None and call.file is not None:
-            media_type = mimetypes.guess_type(call.file.name)[0] or "application/octet-stream"
-            files = {"file": (call.file.name, upload, media_type)}
+        if upload is not None and call.upload is not None:
+            files = {"file": (call.upload.name, cast("BinaryIO", upload), call.upload.media_type)}
         limits = self._settings.timeout
         total = max(deadline.total_seconds, 0.001)
         # The total deadline alone limits a create once sent: to give up earlier would only make it unknown.
@@ -198,8 +197,8 @@ class Carrier(_Carrier):
             may_send: Asked right before the first byte leaves; False keeps everything back.
 
         Raises:
-            InvalidRequest: The call cannot be written.
-            OSError: The file to upload cannot be read.
+            InvalidRequest: The call cannot be written, or what is uploaded is not as long as was said.
+            Exception: Whatever opening and reading of what is uploaded raises.
         """
         with http_lines_are_asides(self._settings.api_key.get_secret_value()):
             deadline = self._deadline_of(call, timeout, may_send)
@@ -220,7 +219,7 @@ class Carrier(_Carrier):
 
     def _carry(self, client: httpx.Client, call: ApiRequest[T], deadline: Deadline) -> Exchange:
         incoming = self._incoming()
-        with call.open_file() as upload:
+        with _opened(call.upload) as upload:
             request = self._request(call, deadline, deadline.note, upload)
             timer = threading.Timer(deadline.total_seconds, deadline.cut)
             timer.daemon = True
@@ -238,6 +237,8 @@ class Carrier(_Carrier):
             except Exception as seen:
                 # Whatever it is: once bytes have left, an exception that nobody expected must not pass for
                 # a create that can be repeated.
+                if upload is not None:
+                    upload.check()
                 fault = deadline.fault(seen)
                 return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
             finally:
@@ -285,8 +286,10 @@ class AsyncCarrier(_Carrier):
 
     async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], deadline: Deadline) -> Exchange:
         incoming = self._incoming()
-        with call.open_file() as upload:
+        async with _opened_in_thread(call.upload) as upload:
             request = self._request(call, deadline, deadline.anote, upload)
+            if upload is not None:
+                request.stream = _ReadInThread(cast("httpx.SyncByteStream", request.stream))
             try:
                 with anyio.fail_after(deadline.total_seconds):
                     response = await client.send(request, stream=True)
@@ -298,6 +301,8 @@ class AsyncCarrier(_Carrier):
                         await response.aclose()
             except Exception as seen:
                 # As in the blocking carrier: nothing unexpected may pass for a create that can be repeated.
+                if upload is not None:
+                    upload.check()
                 fault = deadline.fault(seen)
                 return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
         return incoming.exchange(sent=deadline.sent)
@@ -327,6 +332,41 @@ class _AsyncBorrowed(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._transport.handle_async_request(request)
+
+
+@contextmanager
+def _opened(source: UploadSource | None) -> Generator[UploadStream | None]:
+    """Open what is uploaded for one try; None if nothing is."""
+    if source is None:
+        yield None
+        return
+    with closing(UploadStream(source)) as upload:
+        yield upload
+
+
+@asynccontextmanager
+async def _opened_in_thread(source: UploadSource | None) -> AsyncGenerator[UploadStream | None]:
+    """`_opened`, without holding the event loop up: an object of a bucket is asked for over the network."""
+    if source is None:
+        yield None
+        return
+    upload = await anyio.to_thread.run_sync(UploadStream, source)
+    try:
+        yield upload
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(upload.close)
+
+
+class _ReadInThread(httpx.AsyncByteStream):
+    """The body of an upload, read piece by piece in a thread, so that a slow source holds no event loop up."""
+
+    def __init__(self, body: httpx.SyncByteStream) -> None:
+        self._pieces = iter(body)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (piece := await anyio.to_thread.run_sync(next, self._pieces, None)) is not None:
+            yield piece
 
 
 @runtime_checkable

@@ -7,8 +7,13 @@ out. So whoever has a model has clean values: nothing behind it asks again wheth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal, cast
+from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
@@ -17,15 +22,63 @@ from prefect_seedance.client.task.links import as_link, is_whole_link, video_lin
 from prefect_seedance.client.task.status import VideoState, state_of, status_of
 from prefect_seedance.redaction import clean_text, shown_json, shown_text
 
-AssetState = Literal["active", "processing", "failed"]
+#: What is known of an asset. "unknown": this account has none such; "unread": it could not be looked up just now, which
+#: says nothing of the asset.
+AssetState = Literal["active", "processing", "failed", "rejected", "expired", "deleted", "unknown", "unread"]
 
+#: Words of both libraries and their likes. Any other means not yet: only what is surely active may be paid with.
 _ASSET_STATES: dict[str, AssetState] = {
     "active": "active",
-    "failed": "failed",
-    "rejected": "failed",
-    "expired": "failed",
-    "deleted": "failed",
+    **dict.fromkeys(("failed", "failure", "fail", "error"), "failed"),
+    **dict.fromkeys(("rejected", "reject", "refused", "blocked"), "rejected"),
+    "expired": "expired",
+    **dict.fromkeys(("deleted", "removed"), "deleted"),
+    **dict.fromkeys(("unknown", "notfound", "notexist", "notexists"), "unknown"),
 }
+
+#: Names under which other services of the family answer a field, in small letters and without separators.
+_ASSET_NAMES: dict[str, tuple[str, ...]] = {
+    "asset_id": ("assetid", "id"),
+    "status": ("status", "assetstatus", "auditstatus", "reviewstatus", "state"),
+    "original_url": ("originalurl", "sourceurl", "url", "source", "fileurl", "address", "uri"),
+    "asset_type": ("assettype", "type", "mediatype"),
+    "asset_ref": ("assetref",),
+    "reason": ("reason", "errormessage", "errormsg", "failreason", "failmsg", "message", "msg", "error", "detail"),
+}
+_FAILED_NAMES: dict[str, tuple[str, ...]] = {
+    **{name: _ASSET_NAMES[name] for name in ("asset_id", "reason")},
+    "original_url": (*_ASSET_NAMES["original_url"], "imageurl", "videourl", "audiourl"),
+}
+_UPLOAD_NAMES: dict[str, tuple[str, ...]] = {
+    "url": ("url", "fileurl", "downloadurl", "publicurl", "link", "src"),
+    "filename": ("filename", "name"),
+    "mime_type": ("mimetype", "contenttype"),
+}
+
+
+def plain_word(word: str) -> str:
+    """Return a name or a word as it is compared: in small letters, without separators."""
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    return "".join(letter for letter in folded if letter.isalnum())
+
+
+def _by_documented_names(data: JsonValue, names: Mapping[str, tuple[str, ...]]) -> JsonValue:
+    """Return an object with the documented name for each field that is answered under another one."""
+    if not isinstance(data, dict):
+        return data
+    others = {plain_word(name): value for name, value in reversed(data.items())}
+    found = dict(data)
+    for name, aliases in names.items():
+        if not text_of(data.get(name)):
+            answered = (_words(others[alias]) for alias in aliases if alias in others)
+            if text := next(filter(None, answered), ""):
+                found[name] = text
+    return found
+
+
+def _words(value: JsonValue) -> str:
+    """Read a text, or the one that an object such as an error holds."""
+    return text_of(value.get("message") or value.get("msg")) if isinstance(value, dict) else text_of(value)
 
 
 def _text(value: JsonValue, info: ValidationInfo) -> str:
@@ -34,6 +87,14 @@ def _text(value: JsonValue, info: ValidationInfo) -> str:
 
 def _identifier(value: JsonValue) -> str:
     return clean_text(text_of(value))
+
+
+def _asset_id(value: JsonValue) -> str:
+    return re.sub(r"\A(\s*asset://)+", "", _identifier(value)).strip()
+
+
+def _lookup(value: JsonValue) -> str:
+    return value if value in ("missing", "failed") else "found"
 
 
 def _shown(info: ValidationInfo) -> Callable[[str], str]:
@@ -65,8 +126,18 @@ def _objects(value: object) -> list[object]:
     return [entry for entry in entries if isinstance(entry, dict | BaseModel)]
 
 
-def _shown_objects(value: object, info: ValidationInfo) -> list[object]:
-    return [shown_json(cast("JsonValue", entry), _shown(info)) for entry in _objects(value)]
+def _failed_entries(value: object) -> list[object]:
+    """List what failed: an object or a text each; also one that stands alone, and reasons by address."""
+    if isinstance(value, dict):
+        entries = cast("dict[str, JsonValue]", value)
+        named = {plain_word(name) for name in entries} & {each for names in _FAILED_NAMES.values() for each in names}
+        return [entries] if named else [{"original_url": url, "reason": why} for url, why in entries.items()]
+    entries = cast("list[object]", value) if isinstance(value, list | tuple) else [value]
+    return [each for each in entries if isinstance(each, dict | BaseModel) or (isinstance(each, str) and each.strip())]
+
+
+def _shown_value(value: JsonValue, info: ValidationInfo) -> JsonValue:
+    return shown_json(value, _shown(info))
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -77,10 +148,11 @@ Amount = Annotated[float | None, BeforeValidator(amount)]
 Price = Annotated[float | None, BeforeValidator(price)]
 Percentage = Annotated[int | None, BeforeValidator(percentage)]
 ByteCount = Annotated[int | None, BeforeValidator(byte_count)]
+Count = Annotated[int | None, BeforeValidator(byte_count)]
 Moment = Annotated[int | None, BeforeValidator(unix_seconds)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
-Objects = Annotated[tuple[dict[str, JsonValue], ...], BeforeValidator(_shown_objects)]
+Shown = Annotated[JsonValue, BeforeValidator(_shown_value)]
 
 
 class _Answer(BaseModel):
@@ -152,41 +224,137 @@ class VideoTask(_Answer):
 
 
 class Asset(_Answer):
-    """An input that the vendor keeps: of the Manxue audit, or of the SP library.
+    """An input that the vendor keeps: of the Manxue audit, of the SP library, or of its list of real persons.
 
-    Fields that a call does not answer are empty.
+    Fields that a call does not answer are empty. No answer of the audit was ever published, so other names for the
+    fields are read too.
+
+    Attributes:
+        status: The vendor's word; see `state` for what it means.
+        reason: Why it cannot be used, in the vendor's words, where it says so.
+        lookup: Whether an answer about its status told of it, left it out, or said that looking it up had failed.
     """
 
-    asset_id: Identifier = ""
+    asset_id: Annotated[str, BeforeValidator(_asset_id)] = ""
     status: Text = ""
     asset_type: Text = ""
-    original_url: Link = ""
+    original_url: Link = Field(default="", repr=False)  # it may be signed
     official_id: Identifier = ""
+    asset_ref: Text = ""
     name: Text = ""
-    image_url: Link = ""
+    image_url: Link = Field(default="", repr=False)
     created_at: Text = ""
+    reason: Text = ""
+    lookup: Annotated[Literal["found", "missing", "failed"], BeforeValidator(_lookup)] = "found"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: JsonValue) -> JsonValue:
+        return _by_documented_names(data, _ASSET_NAMES)
 
     @property
     def state(self) -> AssetState:
-        """What the status means; only an active asset can be used, and an unknown word means not yet."""
-        return _ASSET_STATES.get(self.status.lower(), "processing")
+        """What the status means; only an active asset can be used, and a word that is not known means not yet."""
+        if self.lookup != "found":
+            return "unknown" if self.lookup == "missing" else "unread"
+        return _ASSET_STATES.get(plain_word(self.status).removeprefix("assetstatus"), "processing")
 
     @property
     def reference(self) -> str:
         """How a request names the asset."""
-        return f"asset://{self.asset_id}"
+        return self.asset_ref if self.asset_ref.startswith("asset://") else f"asset://{self.asset_id}"
+
+
+class FailedItem(_Answer):
+    """What an audit did not take in, or could not look up. The vendor documents no fields for it.
+
+    Attributes:
+        original_url: The address that it is about, "" if it names none.
+        asset_id: The asset that it is about, "" if it names none.
+        reason: Why, in the vendor's words.
+        said: All that it says, without what grants access.
+    """
+
+    original_url: Link = Field(default="", repr=False)
+    asset_id: Annotated[str, BeforeValidator(_asset_id)] = ""
+    reason: Text = ""
+    said: Shown = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: JsonValue) -> JsonValue:
+        if isinstance(data, str):
+            link = re.search(r"https?://[^\s\"'<>]+", data, re.IGNORECASE)
+            return {"original_url": link[0].rstrip(".,:;)]") if link else "", "reason": data, "said": data}
+        if not isinstance(data, dict) or "said" in data:
+            return data
+        found = cast("dict[str, JsonValue]", _by_documented_names(data, _FAILED_NAMES))
+        addresses = {*_FAILED_NAMES["original_url"], *_FAILED_NAMES["asset_id"]}
+        rest = {name: value for name, value in data.items() if plain_word(name) not in addresses}
+        reason = found.get("reason") or (json.dumps(rest, ensure_ascii=False) if rest else "")
+        return {**found, "reason": reason, "said": data}
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What became of one address that was handed to the audit.
+
+    Attributes:
+        asset: What was made of it, in whatever state; None if nothing was.
+        reason: Why nothing was, in the vendor's words where it has some.
+    """
+
+    asset: Asset | None
+    reason: str = ""
 
 
 class AuditResult(_Answer):
-    """The answer to an audit's submission.
+    """The answer to an audit's submission. That a part fails is normal.
 
     Attributes:
         items: What was taken in.
-        failed_items: What was not; the vendor documents no fields for these.
+        failed_items: What was not.
+        asked: How many addresses were handed in.
+        raw: The payload as it came, without what grants access.
     """
 
     items: Annotated[tuple[Asset, ...], BeforeValidator(_objects)] = ()
-    failed_items: Objects = ()
+    failed_items: Annotated[tuple[FailedItem, ...], BeforeValidator(_failed_entries)] = ()
+    asked: Count = None
+    raw: Shown = None
+
+    def of(self, address: str) -> Audited:
+        """Find what became of one address.
+
+        It is found by the address that the answer repeats: as it was sent, in another percent-encoding, or without its
+        query where that is not ambiguous. Where one address was handed in, what the answer tells is about it.
+
+        Example:
+            >>> AuditResult.model_validate({"items": [{"asset_id": "a1", "original_url": "https://x.org/a.png"}]}).of(
+            ...     "https://x.org/a.png"
+            ... ).asset.reference
+            'asset://a1'
+        """
+        told = [*self.items, *self.failed_items]
+        link = as_link(address)
+        found: list[Asset | FailedItem] = [each for each in told if each.original_url == link]
+        if not found:
+            found = [each for each in told if unquote(each.original_url) == unquote(link)]
+        if not found:
+            found = [each for each in told if each.original_url and _without_query(each) == link.partition("?")[0]]
+            found = found if len(found) == 1 else []
+        if not found and self.asked == 1:
+            found = [*self.items] if len(self.items) == 1 else told if len(told) == 1 else []
+        asset = next((each for each in found if isinstance(each, Asset) and each.asset_id), None)
+        if asset is not None:
+            return Audited(asset)
+        if not found:
+            return Audited(None, "the vendor's answer says nothing of it")
+        return Audited(None, found[0].reason or "the vendor gives no reason")
+
+
+def _without_query(entry: Asset | FailedItem) -> str:
+    return entry.original_url.partition("?")[0]
 
 
 class UserBalance(_Answer):
@@ -241,7 +409,12 @@ class CatalogEntry(_Answer):
 class UploadedFile(_Answer):
     """A file that the vendor keeps for about 3 days."""
 
-    url: Link = ""
+    url: Link = Field(default="", repr=False)  # it opens the file
     filename: Text = ""
     size: ByteCount = None
     mime_type: Text = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: JsonValue) -> JsonValue:
+        return _by_documented_names({"url": data} if isinstance(data, str) else data, _UPLOAD_NAMES)

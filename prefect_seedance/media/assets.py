@@ -55,7 +55,7 @@ class AssetStates:
         self._seen: dict[tuple[Library, str], _Seen] = {}
 
     def read(self, library: Library, ids: Sequence[str], *, newer_than: float, follower: Follower) -> dict[str, _Seen]:
-        """Return the states of assets, none older than a moment of the monotonic clock; "" for one that is not known.
+        """Return the states of assets, none older than a moment of the monotonic clock.
 
         Raises:
             SeedanceError: The vendor could not be asked.
@@ -69,7 +69,7 @@ class AssetStates:
                 for each in wanted:
                     asset = found.get(each)
                     self._seen[library, each] = _Seen(
-                        asset.state if asset else "", (asset.reason if asset else "") or "", now
+                        asset.state if asset else "unknown", asset.reason if asset else "", now
                     )
             return {each: self._seen[library, each] for each in ids}
 
@@ -114,7 +114,7 @@ def _judged(seen: _Seen, seconds_so: float, age_seconds: float | None) -> _Verdi
     match seen.state:
         case "active":
             return _Verdict("use")
-        case "":
+        case "unknown":
             if (age_seconds is not None and age_seconds < _NEW_SECONDS) or seconds_so < _FIRST_GAP_SECONDS:
                 return _Verdict("wait", "the vendor does not know it yet")
             why = "the vendor does not know it; an asset belongs to the account that had it made"
@@ -230,16 +230,16 @@ def audited_asset(
         follower.check()
         public = address()
         follower.log(f"{place}: handing the {kind} to the audit.")
-        lists = {f"{kind}_urls": [public]}
+        images, videos, audios = ([public] if kind == each else [] for each in ("image", "video", "audio"))
         try:
             with context.vendor.client(follower.pause) as client:
-                answer = client.submit_assets(**lists)
+                answer = client.submit_assets(image_urls=images, video_urls=videos, audio_urls=audios)
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
-        asset = answer.item_for(public)
-        if asset is None:
-            raise MakeRefused(answer.reason_for(public) or "no reason given", _REFUSED_SECONDS)
-        return Made(asset.asset_id, raw=answer.raw, notes={"reference": place})
+        audited = answer.of(public)
+        if audited.asset is None:
+            raise MakeRefused(audited.reason, _REFUSED_SECONDS)
+        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
 
     def unusable(kept: Kept) -> str:
         if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:

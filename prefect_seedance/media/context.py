@@ -31,8 +31,8 @@ class Vendor(Protocol):
         """Label of the account: what is uploaded and audited is remembered by it."""
         ...
 
-    def client(self) -> SeedanceClient:
-        """Build a client; use it as a context manager."""
+    def client(self, sleep: Callable[[float], object]) -> SeedanceClient:
+        """Build a client; use it as a context manager. It calls ``sleep`` with the seconds between two tries."""
         ...
 
 

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.request.problems import Level, Problem, shown
+from prefect_seedance.client.request.problems import Level, Problem
 from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
@@ -35,6 +35,7 @@ from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
+from prefect_seedance.media.identification import shown_source
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
 from prefect_seedance.media.material import Material
@@ -86,7 +87,7 @@ class _Reference:
 
     def problem(self, error: UnusableReference) -> Problem:
         level: Level = "warn" if error.may_be_us else "refuse"
-        return Problem(self.place, error.rule, f"{shown(self.text)}: {error.message}", error.fix, level)
+        return Problem(self.place, error.rule, f"{shown_source(self.text)}: {error.message}", error.fix, level)
 
 
 @dataclass(frozen=True)
@@ -275,7 +276,9 @@ class _Job:
         material = found.material
         if material is None:
             return each.source.address
-        if each.source.kind == "s3" and not each.source.last_frame:
+        # The vendor may go by the name that a link ends with; what is uploaded is named after its content.
+        named_otherwise = each.source.address.lower().endswith(".gif") and not material.name.endswith(".gif")
+        if each.source.kind == "s3" and not each.source.last_frame and not named_otherwise:
             link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
             if link is not None and is_reachable(link.address, self.context.policy):
                 return link.address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from prefect_seedance.media.watched_file import WatchedFile
 UPLOAD_LIFE_SECONDS = 70 * 3600.0
 #: A content that the vendor turned down is not sent again for so long.
 _REFUSED_SECONDS = 3600.0
+_BUFFER_BYTES = 128 * 1024
 #: How long others wait for an upload whose worker has died.
 _LEASE_SECONDS = 60.0
 
@@ -31,7 +33,7 @@ class _Upload:
 
     def open(self) -> BinaryIO:
         """Open it for one try."""
-        return WatchedFile(self._material.open_read(), self._follower)
+        return io.BufferedReader(WatchedFile(self._material.open_read(), self._follower), _BUFFER_BYTES)
 
 
 def memo_name(identity: str) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from prefect_seedance.cli.arguments import parser
+from prefect_seedance.cli.generate import whole_source
+from prefect_seedance.client.request.sources import read_source
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from tests.cli.test_commands import run
 
@@ -34,6 +37,54 @@ def command(vendor: Simulator, prefect_server: str, tmp_path: Path) -> Command:
 
     vendor.reset()
     return call
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a few files, in which a shell stands, and which is its home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("mug", "shot:1.png"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_path_is_that_of_the_shell_s_folder_and_home(shell: Path) -> None:
+    for written in ("mug.png", "./mug.png", "~/mug.png"):
+        assert whole_source(written) == f"{shell}/mug.png"
+        assert whole_source(f"last-frame+{written}") == f"last-frame+{shell}/mug.png"
+    assert read_source(whole_source("../my mug.png")).address == f"{shell}/../my mug.png"
+    assert whole_source("mug") == f"{shell}/mug", "a file of that name is there"
+    assert whole_source("shot:1.png") == f"{shell}/shot:1.png"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "/mug.png", "s3://shop/mug.png", "https://example.com/mug.png", "asset://a1", "file:///mug.png", "cup"),
+        *("last-frame+s3://shop/a.mp4", "ftp://example.com/a", "~nobody-of-that-name/mug.png", "\0", "a" * 9000),
+    ],
+)
+def test_what_is_no_path_of_the_shell_is_left_as_it_is(shell: Path, written: str) -> None:
+    assert whole_source(written) == written
+
+
+def test_references_are_given_in_the_words_of_people_and_in_those_of_the_request() -> None:
+    new = ["--image", "a.png", "--image", "b.png", "--first-frame", "f.png", "--last-frame", "l.png"]
+    old = ["--image", "a.png", "--image", "b.png", "--first-image", "f.png", "--last-image", "l.png"]
+    media = ["--video", "v.mp4", "--audio", "s.mp3"]
+    for words in (new, old):
+        options = parser().parse_args(["generate", "--prompt", "x", *words, *media])
+        assert (options.images, options.first_image, options.last_image) == (["a.png", "b.png"], "f.png", "l.png")
+        assert (options.reference_videos, options.reference_audios) == (["v.mp4"], ["s.mp3"])
+
+
+def test_the_help_says_what_may_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["generate", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for words in ("path of a file", "s3://bucket/key", "https://", "asset://id", "last-frame+", "--first-frame"):
+        assert words in told
 
 
 SMALL = ("--model", "seedance2.0-mini", "--resolution", "480p", "--duration", "4")
@@ -90,6 +141,16 @@ def test_a_missing_key_is_said_before_anything_is_sent(command: Command, vendor:
     done = command("generate", "--prompt", "A paper boat", JIMMYAI_API_KEY="")
     assert done.returncode == 1
     assert "JIMMYAI_API_KEY" in done.stderr
+    assert vendor.requests().create_received == 0
+
+
+def test_a_source_that_no_route_could_use_is_said_before_anything_is_sent(command: Command, vendor: Simulator) -> None:
+    done = command(
+        "generate", "--prompt", "A mug", "--image", "ftp://example.com/mug.png", "--first-frame", "s3://shop"
+    )
+    assert done.returncode == 1
+    assert "images[0]: 'ftp://example.com/mug.png'" in done.stderr and "Write s3://bucket/key" in done.stderr
+    assert "Traceback" not in done.stderr
     assert vendor.requests().create_received == 0
 
 

@@ -74,15 +74,29 @@ def refused_everywhere(request: Mapping[str, Any]) -> set[str]:
             fields.add("prompt")
     if request.get("duration", 5) < 1:
         fields.add("duration")
-    for name in MEDIA_LISTS:
-        for address in request.get(name, []):
-            if not address.strip():
-                fields.add(name)
-    for name in FRAMES:
-        frame = request.get(name, "")
-        if frame != "" and not frame.strip():  # the empty text means "no frame"
-            fields.add(name)
+    fields |= {name for name in MEDIA_LISTS for address in request.get(name, []) if not may_be_asked(address)}
+    fields |= {name for name in FRAMES if request.get(name, "") and not may_be_asked(request[name])}
     return fields
+
+
+def may_be_asked(source: str) -> bool:
+    """Tell whether something could be made of what was written, for one route or another."""
+    scheme, colon, rest = source.partition(":")
+    if not source or source != source.strip():
+        return False
+    if colon and scheme == "https":
+        try:
+            parts = urlsplit(source)
+        except ValueError:
+            return False
+        return bool(parts.hostname) and "@" not in parts.netloc and not any(each.isspace() for each in source)
+    if colon and scheme == "asset":
+        return rest.startswith("//") and len(rest) > 2
+    if colon and scheme == "s3":
+        return rest.startswith("//") and "/" in rest[2:].strip("/")
+    if colon and scheme == "file":
+        return rest.startswith("///") and not rest.endswith("/")
+    return not colon and not source.startswith(("//", "~", "www.")) and any(each in source for each in "./")
 
 
 def refused_by_the_route(model: str, request: Mapping[str, Any]) -> set[str]:
@@ -191,9 +205,9 @@ def made_by(model: str) -> str:
 
 
 def reference_refused(request: Mapping[str, Any]) -> set[str]:
-    """Name the fields that hold an address which the route cannot use."""
+    """Name the fields that hold an address which cannot be sent on the route."""
     if request.get("other_model"):
-        return set()
+        return {name for name, address in addresses(request) if not (is_asset(address) or is_public(address))}
     model = request.get("model", "seedance2.0-std")
     return {name for name, address in addresses(request) if not usable(model, name, address)}
 
@@ -208,7 +222,7 @@ def addresses(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def usable(model: str, field: str, address: str) -> bool:
-    asset = address.startswith("asset://") and len(address) > len("asset://")
+    asset = is_asset(address)
     if model.startswith("sd2_mx_"):
         return asset  # "asset:// only"; a plain URL fails the request
     if model in [*SP_ECONOMY, *SP_OFFICIAL] and field == "reference_audios":
@@ -216,6 +230,28 @@ def usable(model: str, field: str, address: str) -> bool:
     if model in MINI_SPECIAL:
         return asset or is_public(address)  # its sample shows https; assets are neither allowed nor refused
     return is_public(address)
+
+
+def is_asset(address: str) -> bool:
+    return address.startswith("asset://") and len(address) > len("asset://")
+
+
+def asked_refused(request: Mapping[str, Any]) -> set[str]:
+    """Name the fields that hold what can be asked of some route, and cannot be made to fit this one.
+
+    A file, an object of a bucket and a public link can be handed on in whatever way a route wants it.
+    """
+    model = request.get("model", "seedance2.0-std")
+    named = bool(request.get("other_model"))
+    return {
+        name
+        for name, source in addresses(request)
+        if may_be_asked(source)
+        and (
+            (source.startswith("https://") and not is_public(source))
+            or (is_asset(source) and not named and not usable(model, name, source))
+        )
+    }
 
 
 def is_public(address: str) -> bool:

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_seedance.client.answers import read_data, read_list, read_object, read_video
+from prefect_seedance.client.answers import (
+    read_asset,
+    read_assets,
+    read_audit,
+    read_data,
+    read_list,
+    read_object,
+    read_upload,
+    read_video,
+)
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.exchange import MAX_ANSWER_BYTES, Exchange, is_vendor_id, open_envelope, task_id_of
 from prefect_seedance.client.models import CatalogEntry, UserBalance, VideoTask
@@ -24,6 +33,11 @@ CALLS: list[Callable[[Exchange], object]] = [
     read_data,
     lambda exchange: read_object(exchange, UserBalance),
     lambda exchange: read_list(exchange, CatalogEntry, "items"),
+    lambda exchange: read_audit(exchange, 1).of("https://x.org/a.png"),
+    lambda exchange: [asset.state for asset in read_assets(exchange, ["videos_1", "a2"])],
+    lambda exchange: read_asset(exchange, "videos_1").reference,
+    read_asset,
+    lambda exchange: read_upload(exchange, allow_loopback=True),
 ]
 
 TEXTS = (
@@ -38,6 +52,7 @@ NAMES = st.text(max_size=5) | st.sampled_from(
     [
         *("code", "msg", "message", "error", "data", "task_id", "id", "status", "result", "video_url", "progress"),
         *("cost", "created_at", "completed_at", "error_message", "model", "items", "balance"),
+        *("failed_items", "asset_id", "original_url", "url", "assets", "reason"),
     ]
 )
 JSON: st.SearchStrategy[Any] = st.recursive(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
+import json
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +18,9 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from prefect_seedance.client import errors, http
+from prefect_seedance.client import errors, http, protocol
 from prefect_seedance.client.async_client import AsyncSeedanceClient
+from prefect_seedance.client.exchange import Exchange
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.settings import Timeouts
@@ -679,8 +683,9 @@ def test_assets_balances_and_prices_are_read(serve: Serve, connect: Connect) -> 
     driver = connect(server)
     audit = driver("submit_assets", image_urls=["https://x/a.png"])
     assert (audit.items[0].reference, audit.items[0].state) == ("asset://a1", "processing")
-    assert audit.failed_items == ({"url": "https://x/b"},)
-    assert [asset.state for asset in driver("asset_status", ["a1", "a2"])] == ["active", "failed"]
+    assert [each.original_url for each in audit.failed_items] == ["https://x/b"]
+    assert audit.raw["items"] == [item]
+    assert [asset.state for asset in driver("asset_status", ["a1", "a2"])] == ["active", "rejected"]
     assert driver("upload_sp_asset", "boat", "image", "https://x/a.png").asset_id == "s1"
     assert driver("sp_asset_status", ["s1"])[0].state == "processing"
     assert driver("sp_asset_detail", "s1").state == "active"
@@ -746,6 +751,271 @@ def test_a_file_that_the_vendor_would_refuse_is_not_sent(serve: Serve, connect: 
     }.items():
         with pytest.raises(errors.InvalidRequest, match=words):
             driver("upload_file", tmp_path / name)
+    assert server.connections == 0
+
+
+@dataclass
+class Stored:
+    """An object of a bucket, as an upload: no file, and nothing that can be sought in."""
+
+    content: bytes
+    size: int
+    name: str = "mug.png"
+    media_type: str = "image/png"
+    fault: Exception | None = None
+    reads: list[int] = field(default_factory=list)
+    opened: int = 0
+    closed: int = 0
+
+    def open(self) -> Any:
+        self.opened += 1
+        return StoredStream(self, io.BytesIO(self.content))
+
+
+@dataclass
+class StoredStream:
+    stored: Stored
+    body: io.BytesIO
+
+    def read(self, size: int = -1) -> bytes:
+        self.stored.reads.append(size)
+        piece = self.body.read(size)
+        if self.stored.fault is not None and not piece:
+            raise self.stored.fault
+        return piece
+
+    def close(self) -> None:
+        self.stored.closed += 1
+
+
+LINK = {"url": "https://x.org/mug.png"}
+
+
+def test_a_stream_is_uploaded_in_small_pieces_and_opened_for_each_try(serve: Serve, connect: Connect) -> None:
+    mug = Stored(b"\x89PNG" + b"m" * 300_000, 300_004)
+    server = serve(answer(429, body=b""), ok(LINK))
+    assert connect(server)("upload_file", mug).url == "https://x.org/mug.png"
+    assert (mug.opened, mug.closed) == (2, 2)
+    assert min(mug.reads) > 0 and max(mug.reads) <= 64 * 1024
+    for request in server.received:
+        assert mug.content in request.body and int(request.headers["content-length"]) == len(request.body)
+        assert b'filename="mug.png"' in request.body and b"Content-Type: image/png" in request.body
+
+
+class OfTheStream(Exception):
+    """Nothing that HTTP knows."""
+
+
+@pytest.mark.parametrize(
+    "fault", [OfTheStream("changed"), OSError(5, "gone"), TimeoutError("slow"), errors.VendorBusy()]
+)
+def test_what_a_stream_raises_comes_through_and_ends_the_upload(
+    serve: Serve, connect: Connect, fault: Exception
+) -> None:
+    cause = ValueError("why")
+    fault.__cause__ = cause
+    mug = Stored(b"m" * 100_000, 200_000, fault=fault)
+    server = serve(answer(200, RUNNING))
+    driver = connect(server)
+    with pytest.raises(type(fault)) as raised:
+        driver("upload_file", mug)
+    assert raised.value is fault and fault.__cause__ is cause
+    assert (mug.opened, mug.closed, driver.slept) == (1, 1, [])
+    assert driver("get_video", "videos_1").progress == 40, "the client goes on"
+
+
+def test_a_slow_stream_holds_no_event_loop_up(serve: Serve) -> None:
+    server = serve(ok(LINK))
+    asked, may_go_on = threading.Event(), threading.Event()
+
+    class Slow(Stored):
+        def open(self) -> Any:
+            asked.set()
+            assert may_go_on.wait(30), "the loop stood still while the stream was opened"
+            return io.BytesIO(self.content)
+
+    async def upload() -> str:
+        async with AsyncSeedanceClient(KEY, server.url) as client, asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(client.upload_file(Slow(b"m", 1)))
+            while not asked.is_set():
+                await asyncio.sleep(0.01)
+            may_go_on.set()
+            return (await task).url
+
+    assert asyncio.run(upload()) == LINK["url"]
+
+
+@pytest.mark.parametrize(("content", "size", "word"), [(b"m" * 10, 20, "fewer"), (b"m" * 20, 10, "more")])
+def test_an_upload_that_is_not_as_long_as_it_said_is_given_up(
+    serve: Serve, connect: Connect, content: bytes, size: int, word: str
+) -> None:
+    server = serve(ok(LINK))
+    mug = Stored(content, size)
+    with pytest.raises(errors.InvalidRequest, match=f"mug.png had {size} bytes, and now has {word}"):
+        connect(server)("upload_file", mug)
+    assert (mug.opened, mug.closed) == (1, 1)
+    assert not [each for each in server.received if len(each.body) == int(each.headers["content-length"])]
+
+
+def test_a_stream_that_cannot_be_opened_is_told_as_it_is(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    class Gone(Stored):
+        def open(self) -> Any:
+            raise PermissionError(13, "no permission")
+
+    server = serve(ok(LINK))
+    with pytest.raises(PermissionError):
+        connect(server)("upload_file", Gone(b"", 5))
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [("mug", 1, "suffix"), ("a.txt", 1, "suffix"), ("a.png", 0, "0 bytes"), ("a.mp4", 100 * 1024 * 1024 + 1, "100 MB")],
+)
+def test_a_stream_that_the_vendor_would_refuse_is_not_opened(
+    serve: Serve, connect: Connect, name: str, size: int, words: str
+) -> None:
+    mug = Stored(b"", size, name=name)
+    with pytest.raises(errors.InvalidRequest, match=words):
+        connect(serve(ok(LINK)))("upload_file", mug)
+    assert mug.opened == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [LINK, {"file_url": "https://x.org/mug.png"}, {"URL": "https://x.org/mug.png"}, "https://x.org/mug.png", [LINK]],
+)
+def test_the_link_of_an_upload_is_found_and_in_no_repr(serve: Serve, connect: Connect, data: object) -> None:
+    uploaded = connect(serve(ok(data)))("upload_file", Stored(b"m", 1))
+    assert uploaded.url == "https://x.org/mug.png"
+    assert "x.org" not in repr(uploaded)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *({}, None, [], [LINK, LINK], 7, "", {"url": ""}, {"url": None}, {"url": "/files/mug.png"}, {"url": "mug.png"}),
+        *({"url": "http://x.org/mug.png"}, {"url": "https://"}, {"url": "https://me:pw@x.org/a"}, {"url": "s3://b/k"}),
+    ],
+)
+def test_an_upload_without_a_link_that_can_be_sent_is_an_error(serve: Serve, connect: Connect, data: object) -> None:
+    server = serve(ok(data))
+    with pytest.raises(errors.UnexpectedAnswer, match="https link"):
+        connect(server)("upload_file", Stored(b"m", 1))
+    assert len(server.received) == 1
+
+
+def test_a_link_of_a_simulator_on_this_machine_is_taken_from_there_alone(serve: Serve, connect: Connect) -> None:
+    here = {"url": "http://127.0.0.1:8765/files/a.png"}
+    assert connect(serve(ok(here)))("upload_file", Stored(b"m", 1)).url == here["url"]
+    exchange = Exchange(status_code=200, body=json.dumps({"code": 20000, "msg": "ok", "data": here}).encode())
+    with pytest.raises(errors.UnexpectedAnswer):
+        protocol.upload_file(Stored(b"m", 1)).read(exchange)
+
+
+STATUSES = [
+    {"items": [{"asset_id": "a2", "status": "Rejected"}, {"asset_id": "a1", "status": "ACTIVE"}]},
+    {"assets": [{"id": "a1", "state": "active"}, {"id": "a2", "state": "rejected", "reason": "blurred"}]},
+    [{"assetId": "a1", "status": "Active"}, {"assetId": "asset://a2", "status": "Rejected"}],
+    {"a1": "Active", "a2": {"status": "Rejected"}},
+]
+
+
+@pytest.mark.parametrize("data", STATUSES)
+def test_each_asset_that_was_asked_for_is_answered_in_that_order(serve: Serve, connect: Connect, data: object) -> None:
+    for method in ("asset_status", "sp_asset_status", "real_person_statuses"):
+        found = connect(serve(ok(data)))(method, ["a1", "a2", "a3"])
+        assert [(each.asset_id, each.state) for each in found] == [
+            ("a1", "active"),
+            ("a2", "rejected"),
+            ("a3", "unknown"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("data", "states"),
+    [
+        ({"items": [], "failed_items": [{"asset_id": "a1", "errorMessage": "later"}]}, ["unread", "unknown"]),
+        ({"items": [], "failed_items": ["a2: later"]}, ["unread", "unread"]),
+        (
+            {"items": [{"asset_id": "a2", "status": "x"}], "failed_items": [{"error": "later"}]},
+            ["unread", "processing"],
+        ),
+        ({"failedItems": [{"assetId": "a1"}, {"assetId": "a2"}]}, ["unread", "unread"]),
+        ({"items": []}, ["unknown", "unknown"]),
+    ],
+)
+def test_a_failed_look_up_says_nothing_of_an_asset(
+    serve: Serve, connect: Connect, data: object, states: list[str]
+) -> None:
+    found = connect(serve(ok(data)))("asset_status", ["a1", "a2"])
+    assert [each.state for each in found] == states
+
+
+def test_the_only_asset_that_was_asked_for_needs_no_name(serve: Serve, connect: Connect) -> None:
+    for data in ({"items": [{"status": "Active"}]}, {"status": "Active"}, {"asset_id": "a1", "status": "Active"}):
+        (asset,) = connect(serve(ok(data)))("asset_status", ["a1"])
+        assert (asset.asset_id, asset.state) == ("a1", "active")
+
+
+@pytest.mark.parametrize("data", [{}, None, "Active", {"items": "none"}])
+def test_an_answer_without_any_asset_is_asked_for_again(serve: Serve, connect: Connect, data: object) -> None:
+    server = serve(ok(data), ok({"items": [{"asset_id": "a1", "status": "Active"}]}))
+    assert connect(server)("asset_status", ["a1"])[0].state == "active"
+    assert len(server.received) == 2
+
+
+def test_an_audit_that_takes_a_part_tells_of_each_address(serve: Serve, connect: Connect) -> None:
+    data = {
+        "assets": [{"assetId": "a1", "originalUrl": "https://x.org/a.png?token=hidden", "status": "submitted"}],
+        "failedItems": [{"originalUrl": "https://x.org/b.png", "errorMessage": "too small"}],
+    }
+    urls = ["https://x.org/a.png?token=hidden", "https://x.org/b.png"]
+    audit = connect(serve(ok(data)))("submit_assets", image_urls=urls)
+    taken, failed = map(audit.of, urls)
+    assert (taken.asset.reference, taken.asset.state) == ("asset://a1", "processing")
+    assert (failed.asset, failed.reason) == (None, "too small")
+    assert audit.asked == 2 and audit.raw["failedItems"] == data["failedItems"]
+    assert "hidden" not in f"{audit!r} {audit.raw}"
+
+
+def test_an_asset_that_was_made_without_an_id_is_an_error_and_not_made_again(serve: Serve, connect: Connect) -> None:
+    for method in ("upload_sp_asset", "submit_real_person"):
+        server = serve(ok({"status": "Processing"}))
+        arguments = (
+            ["mug", "image", "https://x.org/a.png"] if method == "upload_sp_asset" else ["me", "https://x.org/a"]
+        )
+        with pytest.raises(errors.UnexpectedAnswer, match="id of an asset"):
+            connect(server)(method, *arguments)
+        assert len(server.received) == 1
+
+
+def test_portraits_of_real_persons_are_handed_in_and_asked_for(serve: Serve, connect: Connect) -> None:
+    made = {"asset_id": "r1", "official_id": "o1", "status": "Processing", "asset_ref": None, "url": "https://x.org/me"}
+    server = serve(
+        ok(made), ok({**made, "status": "Active", "asset_ref": "asset://ref1"}), ok([{**made, "status": "Failed"}])
+    )
+    driver = connect(server)
+    submitted = driver("submit_real_person", "me", "https://x.org/me")
+    assert (submitted.asset_id, submitted.state, submitted.original_url) == ("r1", "processing", "https://x.org/me")
+    assert driver("real_person_status", "r1").reference == "asset://ref1"
+    assert driver("real_person_statuses", ["r1"])[0].state == "failed"
+    prefix = "/api/open-api/v1/seedance/sp/realperson/"
+    assert [request.path for request in server.received] == [
+        prefix + each for each in ("submit", "status", "batch-status")
+    ]
+    assert json.loads(server.received[0].body) == {"name": "me", "url": "https://x.org/me"}
+
+
+@pytest.mark.parametrize("source", ["s3://shop/mug.png", "/pictures/mug.png", "file:///mug.png", "last-frame+/a.mp4"])
+@pytest.mark.parametrize("method", ["submit_video", "create_video"])
+def test_what_only_a_flow_can_prepare_is_never_sent(serve: Serve, connect: Connect, method: str, source: str) -> None:
+    server = serve(answer(200, ACCEPTED))
+    for model, other in (("seedance2.0-std", ""), ("sd2_mx_720p", ""), ("seedance2.0-std", "seedance9")):
+        asked = VideoRequest(prompt="A mug", model=model, other_model=other, images=["https://x.org/a.png", source])
+        with pytest.raises(errors.InvalidRequest, match=r"images\[1\]") as refused:
+            connect(server)(method, asked)
+        assert "SeedanceClient.upload_file" in str(refused.value) and "images[0]" not in str(refused.value)
     assert server.connections == 0
 
 

@@ -12,15 +12,17 @@ from copy import deepcopy
 from typing import Any, get_type_hints
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from prefect.client.base import PrefectHttpxAsyncClient
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validation as server_side
 
-from prefect_seedance.client.request.check import _ROUTE_RULES, _always, check
+from prefect_seedance.client.request.check import _ROUTE_RULES, _always, _sources, check
+from prefect_seedance.client.request.references import check_sources
 from prefect_seedance.client.request.routes import ROUTES, Route, VerdictRule
+from prefect_seedance.client.request.sources import RULES
 from prefect_seedance.client.request.video_request import VideoRequest, form
 from prefect_seedance.flows.agenerate_video import agenerate_video
 from prefect_seedance.flows.generate_video import generate_video
@@ -100,7 +102,7 @@ def test_the_rules_reach_both_flows_unchanged() -> None:
 
 
 def test_the_request_stays_small_enough_for_every_deployment_to_carry() -> None:
-    assert len(json.dumps(REQUEST, separators=(",", ":")).encode()) < 20_000
+    assert len(json.dumps(REQUEST, separators=(",", ":")).encode()) < 24_000
 
 
 def test_the_forms_find_nothing_to_draw_in_the_rules() -> None:
@@ -156,12 +158,18 @@ def texts(*values: str) -> st.SearchStrategy[str]:
     return st.sampled_from(values)
 
 
+FOUR = "a link, s3://bucket/key, a path or asset://id"
+LINK = "a whole link, such as https://example.com/mug.png"
+#: What the form answers must not pass as an answer to it.
+WORDS = [rule.expected for rule in RULES]
+
 FRAME = texts(
     *("", "", address("0.png"), address("0.gif"), "a.GIF#x", "https://example.com/a.gif.png", "a.gif\n", "a b"),
     *("HTTPS://EXAMPLE.COM/A.GIF#X", "s3://shop/a.gif", "asset://a.gif", "https://example.com/a.gif?a.png"),
     *(" ", "asset://1", "?a.gif", "/home/me/a.png", "both frames, or none", "a\x00", ".gif"),
+    *("s3://shop/mug cup.png", "last-frame+/a.mp4", "ftp://x/a.png", "https:x", "mug", "//x/a.png"),
 )
-ENTRY = st.one_of(texts(address("0.png"), address("1.png")), FRAME)
+ENTRY = st.one_of(texts(address("0.png"), address("1.png")), FRAME, texts(*WORDS))
 SHORT = st.one_of(texts("1", "", " ", "\n", "a\tb", "a\x7f", "a\nb", "\u2003", "\ufeff", "😀"), st.text(max_size=3))
 REQUESTS = st.fixed_dictionaries(
     {"prompt": st.one_of(texts("A paper boat", "x" * 5000, "x" * 5001, "a\n\tb", "at most 5000 characters"), SHORT)},
@@ -183,7 +191,6 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @given(REQUESTS)
-@example({"prompt": "x", "first_image": "one-address-without-white-space"})
 def test_the_form_refuses_what_check_refuses_and_nothing_else(fields: Fields) -> None:
     assert_the_form_agrees(fields)
 
@@ -202,10 +209,14 @@ def test_a_route_of_tomorrow_has_its_rules_in_the_form(fields: Fields, route: Ro
     assert len(VERDICTS) == 7
     route = route._replace(**{name: VerdictRule(**verdict) for name, verdict in verdicts.items()})
     request = VideoRequest.model_construct(**fields)
-    problems = [*_always(request), *(problem for rule in _ROUTE_RULES for problem in rule(request, route))]
+    problems = [
+        *_always(request),
+        *_sources(request),
+        *(problem for rule in _ROUTE_RULES for problem in rule(request, route)),
+    ]
     choices = {name: REQUEST["properties"][name]["enum"] for name in ("resolution", "ratio")}
     schema = {
-        "properties": form._always(),
+        **form._always(),
         "allOf": [form._rules(route, choices), *form._orientations(choices["ratio"])],
     }
     found = Draft202012Validator(schema).iter_errors(fields)
@@ -222,8 +233,16 @@ def test_half_a_surrogate_pair_is_left_to_the_flow() -> None:
     assert errors_of(fields) == {}
 
 
-def test_the_form_of_addresses_is_left_to_the_flow() -> None:
-    fields = asked("sd2_mx_720p") | {"images": ["/home/me/a.png"], "reference_audios": ["http://example.com/a.mp3"]}
+def test_what_one_route_takes_and_who_can_reach_it_is_left_to_the_flow() -> None:
+    fields = asked("seedance2.0-std") | {"images": ["asset://mug", "https://10.0.0.1/a.png"]}
+    assert errors_of(fields) == {}
+    assert {each.field for each in check_sources(VideoRequest(**fields))} == {"images[0]", "images[1]"}
+
+
+@pytest.mark.parametrize("encoded", ["%FF", "%C3%28", "a%2F", "%2E%2E"])
+def test_what_percent_encoding_hides_is_left_to_the_flow(encoded: str) -> None:
+    fields = {"prompt": "x", "images": [f"file:///folder/{encoded}"]}
+    assert refused_places(fields) == {"images[0]"}
     assert errors_of(fields) == {}
 
 
@@ -276,7 +295,56 @@ def test_an_unlisted_model_is_refused_even_where_it_is_not_used() -> None:
             "'audio beside images, a reference video or a frame' was expected",
         ),
         ({"prompt": "  "}, "prompt", "'a text that says what the video shows' was expected"),
-        ({"prompt": "x", "images": [""]}, "images[0]", "'one-address-without-white-space' was expected"),
+        *(
+            ({"prompt": "x", name: value}, place, f"'{words}' was expected")
+            for name, value, place, words in (
+                ("images", [""], "images[0]", f"{FOUR}, without blanks around it"),
+                ("first_image", " mug.png", "first_image", f"{FOUR}, without blanks around it"),
+                ("first_image", "ftp://example.com/mug.png", "first_image", FOUR),
+                (
+                    "last_image",
+                    "HTTP://example.com/mug.png",
+                    "last_image",
+                    "a link that begins with https://, or a path",
+                ),
+                (
+                    "reference_videos",
+                    ["data:,x"],
+                    "reference_videos[0]",
+                    "the path of a file, since base64 is not taken",
+                ),
+                ("first_image", "A" * 9000, "first_image", "the path of a file, since base64 is not taken"),
+                ("first_image", "/a-b./" * 900, "first_image", "at most 4096 characters"),
+                ("first_image", "https:/example.com/a", "first_image", LINK),
+                ("first_image", "www.example.com/mug.png", "first_image", LINK),
+                ("first_image", "asset:mug", "first_image", "an asset as asset://id"),
+                ("images", ["s3://bucket"], "images[0]", "one object as s3://bucket/key"),
+                (
+                    "images",
+                    ["gs://bucket/mug.png"],
+                    "images[0]",
+                    "a signed https:// link, or a copy as s3://bucket/key",
+                ),
+                ("images", ["file://nas/mug.png"], "images[0]", "a file as file:///folder/mug.png, or its path"),
+                ("images", ["mug"], "images[0]", "a path such as /folder/mug.png or ./mug.png"),
+                ("images", ["C:\\mug.png"], "images[0]", "a path such as /folder/mug.png or ./mug.png"),
+                (
+                    "images",
+                    ["https://x.org/my mug"],
+                    "images[0]",
+                    "a link with %20 for each blank and / for each backslash",
+                ),
+                ("images", ["https://a:b@x.org/m"], "images[0]", "a link without user name and password"),
+                ("images", ["mug\u200b.png"], "images[0]", "a text without hidden characters"),
+                (
+                    "images",
+                    ["last-frame+https://x.org/m"],
+                    "images[0]",
+                    "a frame as last-frame+s3://bucket/key, or last-frame+ and a path",
+                ),
+                ("reference_videos", ["last-frame+/a.mp4"], "reference_videos[0]", "a video, and no frame of one"),
+            )
+        ),
     ],
 )
 def test_one_field_gets_one_message_that_a_person_understands(fields: Fields, place: str, message: str) -> None:

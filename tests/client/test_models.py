@@ -14,6 +14,7 @@ from prefect_seedance.client.models import (
     Asset,
     AuditResult,
     CatalogEntry,
+    FailedItem,
     KeyBalance,
     UploadedFile,
     UserBalance,
@@ -24,6 +25,7 @@ MODELS: list[type[BaseModel]] = [
     Asset,
     AuditResult,
     CatalogEntry,
+    FailedItem,
     KeyBalance,
     UploadedFile,
     UserBalance,
@@ -146,7 +148,7 @@ def test_a_link_is_read_as_browsers_read_it(answered: object, link: str) -> None
 
 
 def test_odd_entries_of_a_list_are_left_out() -> None:
-    audit = AuditResult.model_validate({"items": [None, {"asset_id": 7}, "x"], "failed_items": None})
+    audit = AuditResult.model_validate({"items": [None, {"asset_id": 7}, "x"], "failed_items": [None, 7, " ", []]})
     assert [asset.asset_id for asset in audit.items] == ["7"]
     assert audit.failed_items == ()
 
@@ -200,9 +202,74 @@ def test_a_status_that_is_not_known_is_named_and_cut(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "state"),
-    [("Active", "active"), ("ACTIVE", "active"), ("Pending", "processing"), ("NONE", "processing")]
-    + [(word, "failed") for word in ("Failed", "Rejected", "EXPIRED", "deleted")],
+    ("state", "words"),
+    [
+        ("active", "Active ACTIVE active ASSET_STATUS_ACTIVE"),
+        ("processing", "Pending submitted Processing UPLOADING NONE queued passed 1 inactive"),
+        ("failed", "Failed FAILED error"),
+        ("rejected", "Rejected REJECTED"),
+        ("expired", "EXPIRED Expired"),
+        ("deleted", "deleted DELETED"),
+        ("unknown", "not_found NotFound"),
+    ],
 )
-def test_only_an_active_asset_can_be_used(status: str, state: str) -> None:
-    assert Asset(asset_id="a1", status=status).state == state
+def test_only_an_active_asset_can_be_used(state: str, words: str) -> None:
+    assert {Asset(asset_id="a1", status=f" {word} ").state for word in words.split()} == {state}
+    assert Asset(asset_id="a1").state == "processing"
+
+
+def test_an_asset_is_named_in_one_way_whatever_it_is_answered_as() -> None:
+    for answered in ({"asset_id": "a1"}, {"assetId": "asset://a1"}, {"id": "a1"}, {"ASSET-ID": " a1 "}):
+        assert Asset.model_validate(answered).reference == "asset://a1"
+    assert Asset.model_validate({"asset_id": "a1", "id": "7", "status": "x", "state": "y"}).asset_id == "a1"
+    assert Asset.model_validate({"asset_id": None, "id": 7}).asset_id == "7"
+    assert Asset.model_validate({"asset_id": "a1", "asset_ref": "asset://r1"}).reference == "asset://r1"
+
+
+SIGNED = "https://x.org/a%20b.png?X-Amz-Signature=hidden-signature"
+OTHER = "https://x.org/other.png"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"items": [{"asset_id": "a1", "original_url": SIGNED}, {"asset_id": "a2", "original_url": OTHER}]},
+        {"items": [{"assetId": "a1", "originalUrl": SIGNED}], "failed_items": [{"originalUrl": OTHER}]},
+        {"items": [{"id": "a1", "url": SIGNED.replace("%20", " ")}, {"id": "a2", "url": OTHER}]},
+        {"items": [{"id": "a1", "source_url": SIGNED.partition("?")[0]}, {"id": "a2"}]},
+        {"items": [{"id": "a1", "url": SIGNED}, {"id": "", "url": SIGNED}]},
+        {"items": [{"asset_id": "a1"}], "asked": 1},
+        {"items": [{"asset_id": "a1", "original_url": "https://cdn.vendor.com/1"}], "failed_items": ["x"], "asked": 1},
+    ],
+)
+def test_the_asset_of_an_address_is_found_in_any_form_of_the_answer(answer: dict[str, object]) -> None:
+    audited = AuditResult.model_validate(answer).of(SIGNED)
+    assert audited.asset is not None and audited.asset.reference == "asset://a1"
+    assert audited.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"failed_items": [{"originalUrl": SIGNED, "errorMessage": "too small"}]}, "too small"),
+        ({"failed_items": [{"url": OTHER, "reason": "no"}, {"url": SIGNED, "error": {"message": "a face"}}]}, "a face"),
+        ({"failed_items": [{"image_url": SIGNED, "code": 7}]}, '{"code": 7}'),
+        ({"failed_items": [SIGNED]}, "https://x.org/a%20b.png"),
+        ({"failed_items": [f"{SIGNED}: cannot be fetched"]}, "cannot be fetched"),
+        ({"failed_items": ["cannot be fetched"], "asked": 1}, "cannot be fetched"),
+        ({"failed_items": {SIGNED: "too small", OTHER: "x"}}, "too small"),
+        ({"failed_items": {"original_url": SIGNED, "msg": "too small"}}, "too small"),
+        ({"failed_items": [{"original_url": SIGNED}]}, "gives no reason"),
+        ({"items": [{"original_url": SIGNED, "status": "Failed", "reason": "blurred"}]}, "blurred"),
+        ({"items": [{"asset_id": "a1"}, {"asset_id": "a2"}], "asked": 2}, "says nothing of it"),
+        ({"items": [{"asset_id": "a1", "original_url": OTHER}], "asked": 2}, "says nothing of it"),
+        ({"items": [{"id": n, "url": f"https://x.org/a%20b.png?{n}"} for n in "12"], "asked": 2}, "says nothing of it"),
+        ({}, "says nothing of it"),
+    ],
+)
+def test_why_an_address_is_no_asset_is_found_in_any_form_of_the_answer(answer: dict[str, object], reason: str) -> None:
+    result = AuditResult.model_validate(answer)
+    audited = result.of(SIGNED)
+    assert audited.asset is None
+    assert reason in audited.reason
+    assert "hidden-signature" not in f"{audited} {result} {[each.said for each in result.failed_items]}"

@@ -17,9 +17,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.problems import Problem
-from prefect_seedance.client.request.references import check_references, require_valid
+from prefect_seedance.client.request.references import check_addresses, check_sources, require_sendable, require_valid
 from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.client.request.wire import request_body
 from tests.client import route_oracle as oracle
@@ -436,12 +437,12 @@ def test_what_only_later_pages_allow_is_refused_with_the_way_round(model: str) -
 @pytest.mark.parametrize("model", [*oracle.SP_ECONOMY, *oracle.SP_OFFICIAL])
 def test_an_asset_that_only_later_pages_take_is_refused_with_the_way_round(model: str) -> None:
     for place in PLACES[:-1]:
-        (refusal,) = check_references(with_address(model, place, ASSET))
+        (refusal,) = check_addresses(with_address(model, place, ASSET))
         assert refusal.level == "refuse" and f"put {model} into other_model" in refusal.fix
         request = with_address(model, place, ASSET).model_copy(update={"other_model": model})
-        (warning,) = check_references(request)
+        (warning,) = check_addresses(request)
         assert warning.level == "warn" and "other_model" not in warning.fix
-        (plain,) = check_references(with_address(model, place, "http://example.com/a.png"))
+        (plain,) = check_addresses(with_address(model, place, "http://example.com/a.png"))
         assert "other_model" not in plain.fix, "no page takes that"
 
 
@@ -523,7 +524,7 @@ def with_address(model: str, place: str, value: str) -> VideoRequest:
 
 
 def levels(model: str, place: str, value: str) -> set[str]:
-    return {problem.level for problem in check_references(with_address(model, place, value))}
+    return {problem.level for problem in check_addresses(with_address(model, place, value))}
 
 
 @pytest.mark.parametrize("value", HOPELESS.values(), ids=HOPELESS.keys())
@@ -613,7 +614,7 @@ references = st.fixed_dictionaries(
 @thoroughly
 @given(references)
 def test_addresses_are_refused_exactly_where_the_pages_rule_them_out(fields: Fields) -> None:
-    problems = check_references(VideoRequest.model_construct(**fields))
+    problems = check_addresses(VideoRequest.model_construct(**fields))
     assert {base(p.field) for p in problems if p.level == "refuse"} == oracle.reference_refused(fields)
     for problem in problems:
         assert problem.rule.strip() and problem.message.strip() and problem.fix.strip()
@@ -635,32 +636,112 @@ def test_addresses_are_refused_exactly_where_the_pages_rule_them_out(fields: Fie
 )
 def test_no_message_shows_a_password_in_an_address(model: str, value: str) -> None:
     request = with_address(model, "images", value)
-    problems = [*check(request), *check_references(request)]
+    problems = [*check(request), *check_addresses(request)]
     assert problems
     assert SECRET not in repr(problems)
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("model", ["sd2_mx_video_720p", "seedance2.0-sp", "seedance2.0-std"])
-def test_an_address_that_cannot_be_parsed_is_left_to_the_check_of_addresses(model: str, place: str) -> None:
-    value = BROKEN if place in oracle.FRAMES else [BROKEN]
-    # Audio goes with an image on SP; nothing of this is about pairing.
-    pair = {"images": [ASSET]} if place == "reference_audios" else {}
-    request = VideoRequest(**asked(model) | pair | {place: value})
-    assert place in {base(problem.field) for problem in check_references(request) if problem.level == "refuse"}
-
-
 def test_the_place_of_a_bad_address_is_named() -> None:
-    request = VideoRequest(
-        prompt="A paper boat",
-        images=["https://example.com/0.png", "http://example.com/1.png", "https://10.0.0.1/2.png"],
-    )
-    assert [problem.field for problem in check_references(request)] == ["images[1]", "images[2]"]
+    images = ["https://example.com/0.png", "http://example.com/1.png", "https://10.0.0.1/2.png"]
+    request = VideoRequest.model_construct(prompt="A paper boat", images=images)
+    assert [problem.field for problem in check_addresses(request)] == ["images[1]", "images[2]"]
+    assert [problem.field for problem in check(request)] == ["images[1]"]
+    assert [problem.field for problem in check_sources(request)] == ["images[2]"]
 
 
 def test_a_very_long_address_does_not_flood_the_message() -> None:
-    request = VideoRequest(prompt="A paper boat", images=["data:image/png;base64," + "A" * 100_000])
-    assert all(len(repr(problem)) < 1_000 for problem in check_references(request))
+    request = with_address("seedance2.0-std", "images", "data:image/png;base64," + "A" * 100_000)
+    for problems in (check(request), check_addresses(request)):
+        assert problems and all(len(repr(problem)) < 1_000 for problem in problems)
+
+
+# --- What is asked, and what is sent ---
+
+#: What people have. Each can be made to fit every route, whatever that takes.
+FITS_ALL = [
+    *PUBLIC,
+    *("s3://bucket/mug cup.png", "/home/user/mug.png", "./mug.png", "file:///home/user/mug.png"),
+]
+
+
+@pytest.mark.parametrize("value", FITS_ALL)
+def test_what_can_be_made_to_fit_is_asked_of_every_route(value: str) -> None:
+    for model, place in product(oracle.MODELS, PLACES):
+        request = with_address(model, place, value)
+        assert check_sources(request) == [], (model, place)
+        assert not any(problem.rule == "a source" for problem in check(request))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_last_frame_is_asked_for_where_pictures_are_taken(place: str) -> None:
+    for value in ("last-frame+/clips/one.mp4", "last-frame+s3://bucket/one.mp4"):
+        request = with_address("seedance2.0-sp", place, value)
+        told = [problem for problem in check(request) if problem.rule == "a source"]
+        assert [problem.level for problem in told] == ["refuse"] * place.startswith("reference_")
+        assert check_sources(request) == []
+
+
+@pytest.mark.parametrize("model", [*oracle.SP_ECONOMY, *oracle.STD, *oracle.MINI])
+def test_an_asset_is_asked_only_of_a_route_that_takes_it(model: str) -> None:
+    for place in PLACES[:-1]:
+        (refusal,) = check_sources(with_address(model, place, ASSET))
+        assert refusal.level == "refuse"
+        assert "s3://bucket/key or the path of a file" in refusal.fix
+        assert (f"put {model} into other_model" in refusal.fix) == (model in oracle.SP_ECONOMY)
+
+
+@thoroughly
+@given(references)
+def test_what_is_asked_is_refused_exactly_where_it_cannot_be_made_to_fit(fields: Fields) -> None:
+    request = VideoRequest.model_construct(**fields)
+    refused = [problem for problem in check_sources(request) if problem.level == "refuse"]
+    assert {base(problem.field) for problem in refused} == oracle.asked_refused(fields)
+    assert SECRET not in repr(refused)
+
+
+@pytest.mark.parametrize("value", [*FITS_ALL[len(PUBLIC) :], "last-frame+/a.mp4", "http://example.com/a.png"])
+def test_what_is_no_address_is_never_sent_whatever_the_model(value: str) -> None:
+    for other in ("", "seedance9"):
+        request = VideoRequest.model_construct(prompt="A mug", images=[value], other_model=other)
+        with pytest.raises(InvalidRequest, match=r"images\[0\]"):
+            require_sendable(request)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:80", "127.8.9.1"])
+def test_a_link_to_a_simulator_on_this_machine_is_sent_where_that_is_allowed(host: str) -> None:
+    for scheme in ("http", "https"):
+        request = with_address("seedance2.0-std", "images", f"{scheme}://{host}/files/mug.png")
+        assert require_sendable(request, allow_loopback=True) == []
+        with pytest.raises(InvalidRequest):
+            require_sendable(request)
+        asset_alone = with_address("sd2_mx_720p", "images", f"{scheme}://{host}/files/mug.png")
+        with pytest.raises(InvalidRequest, match="asset://"):
+            require_sendable(asset_alone, allow_loopback=True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://10.0.0.1/a", "http://example.com/a", "http://me@127.0.0.1/a", "file:///a.png", "https://10.0.0.1/a"],
+)
+def test_what_is_allowed_for_a_simulator_is_this_machine_alone(value: str) -> None:
+    with pytest.raises(InvalidRequest):
+        require_sendable(with_address("seedance2.0-std", "images", value), allow_loopback=True)
+
+
+@pytest.mark.parametrize(
+    "host", ["１２７.0.0.1", "127。0。0。1", "printer.lan", "box.localdomain", "nas.home.arpa", "intranet", "0x7f.1"]
+)
+def test_a_private_host_is_told_in_every_writing(host: str) -> None:
+    request = with_address("sd2_mx_720p", "images", f"https://{host}/a.png")
+    for problems in (check_sources(request), check_sources(request.model_copy(update={"other_model": "seedance9"}))):
+        assert "refuse" in {problem.level for problem in problems if problem.rule == "public address"}
+
+
+@pytest.mark.parametrize("value", ["https://example.com:99999/a", "https://[1:2]/a", "https://example.com＃@b/a"])
+def test_a_link_that_cannot_be_parsed_is_refused_and_raises_nothing(value: str) -> None:
+    request = with_address("seedance2.0-std", "images", value)
+    for problems in ([*check(request), *check_sources(request)], check_addresses(request)):
+        assert "refuse" in {problem.level for problem in problems}
 
 
 # --- What people write, and what they are told ---

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.check import check
-from prefect_seedance.client.request.references import check_references, require_valid
+from prefect_seedance.client.request.references import check_addresses, require_sendable, require_valid
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.preflight import check_facts
@@ -253,7 +253,7 @@ def test_a_value_is_refused_exactly_outside_its_limits(edge: tuple[str, str], si
     assert (ruling(of_size(model, name, size), name) != "refused") == inside
 
 
-# --- The form of an address: the flow's rule, since a source is turned into what the route needs ---
+# --- The form of an address, as it is sent: before that the flow makes of a source what the route needs ---
 
 HTTPS, ASSET = "https://media.example.com/a", "asset://abc"
 PICTURES = ["images", "first_image", "last_image"]
@@ -280,9 +280,17 @@ def test_each_field_takes_the_addresses_that_the_page_says(
     for model, place, (value, expected) in product(models, places, ((HTTPS, https), (ASSET, asset))):
         given_: Fields = {place: value if place.endswith("_image") else [value]}
         request = VideoRequest.model_construct(**asked(model) | given_)
-        levels = {each.level for each in check_references(request)}
+        levels = {each.level for each in check_addresses(request)}
         found = "refused" if "refuse" in levels else "warned" if levels else "accepted"
         assert found == expected, (words, model, place, value)
+
+
+def test_a_picture_on_disk_or_at_a_link_can_be_asked_of_manxue() -> None:
+    for picture in (HTTPS, "./mug.png", "s3://bucket/mug.png"):
+        request = VideoRequest(**asked("sd2_mx_720p") | {"images": [picture]})
+        assert {each.level for each in require_valid(request)} <= {"warn"}
+        with pytest.raises(InvalidRequest):
+            require_sendable(request)
 
 
 def test_what_the_flow_refuses_of_addresses_it_names_field_by_field() -> None:

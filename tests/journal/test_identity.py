@@ -325,12 +325,12 @@ def test_what_looks_like_a_signature_and_is_none_stays(name: str) -> None:
 
 
 def test_a_password_in_an_address_reaches_no_record() -> None:
-    request = VideoRequest(prompt="x", first_image="https://me:secret@example.com/a.png")
+    request = VideoRequest.model_construct(prompt="x", first_image="https://me:secret@example.com/a.png")
     assert canonical(request)["first_image"] == "https://example.com/a.png"
 
 
 def test_assets_are_taken_as_they_are() -> None:
-    assert canonical(VideoRequest(prompt="x", images=["asset://abc?x=1"]))["images"] == ["asset://abc?x=1"]
+    assert canonical(VideoRequest(prompt="x", images=["asset://abc"]))["images"] == ["asset://abc"]
 
 
 @pytest.mark.parametrize("address", ["/data/cat.png", "cat.png", "s3://bucket/cat.png", "file:///cat.png"])
@@ -344,7 +344,9 @@ def test_what_its_text_cannot_identify_needs_help(address: str) -> None:
 
 def test_what_cannot_be_identified_shows_no_secret() -> None:
     with pytest.raises(MediaNotIdentified, match=r"ftp://example\.com/cat\.png") as caught:
-        canonical(VideoRequest(prompt="x", first_image="ftp://me:secret@example.com/cat.png?token=secret"))
+        canonical(
+            VideoRequest.model_construct(prompt="x", first_image="ftp://me:secret@example.com/cat.png?token=secret")
+        )
     assert "secret" not in f"{caught.value} {vars(caught.value)}"
 
 

@@ -359,7 +359,9 @@ def test_nothing_is_said_about_an_ordinary_link(query: str) -> None:
 
 
 def test_nothing_is_said_about_what_is_no_link() -> None:
-    request = VideoRequest(prompt="x", images=[f"asset://a?token={SECRET}", f"/data/cat.png?token={SECRET}"])
+    request = VideoRequest.model_construct(
+        prompt="x", images=[f"asset://a?token={SECRET}", f"/data/cat.png?token={SECRET}"]
+    )
     assert link_notices(request) == signatures_left_out(request) == []
 
 

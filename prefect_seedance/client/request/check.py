@@ -1,14 +1,13 @@
 """Every rule of every route, checked before anything is paid.
 
-``check`` finds all problems of a request at once, from the route table. It is pure and free. The form of the
-media addresses is checked elsewhere: see ``references``.
+``check`` finds all problems of a request at once, from the route table. It is pure and free. Of references it refuses
+what no route at all could use; what the one that is asked for takes is checked elsewhere: see ``references``.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import get_args
@@ -23,6 +22,7 @@ from prefect_seedance.client.request.routes import (
     orientation_of,
     route_for,
 )
+from prefect_seedance.client.request.sources import LAST_FRAME, UnusableSource, read_source
 from prefect_seedance.client.request.text import IN_A_PROMPT, canonical_text, mentions, unprintable
 
 # What the field can say; a route may make more.
@@ -40,10 +40,14 @@ _EXAMPLES = 5
 Rule = Callable[[RequestFields, Route], Iterator[Problem]]
 
 
-def check(request: RequestFields) -> list[Problem]:
+def check(request: RequestFields, *, prepared: bool = False) -> list[Problem]:
     """Find everything that is wrong with a request, refusals first.
 
     With ``other_model`` set, the rules of a route are warnings only: the vendor's list changes faster than ours.
+
+    Args:
+        request: What to check.
+        prepared: Whether its references are the addresses that are sent, which ``references.check_addresses`` checks.
 
     Example:
         >>> from prefect_seedance.client.request.video_request import VideoRequest
@@ -51,6 +55,8 @@ def check(request: RequestFields) -> list[Problem]:
         []
     """
     problems = list(_always(request))
+    if not prepared:
+        problems += _sources(request)
     route = route_for(request.model_name)
     if route is not None:
         found = [*_by_route(request, route)]
@@ -145,10 +151,20 @@ def _always(request: RequestFields) -> Iterator[Problem]:
             "Use whole seconds, for example 5",
             "refuse",
         )
+
+
+def _sources(request: RequestFields) -> Iterator[Problem]:
+    """Rules of what may be written for a reference, which no route can lift."""
     for field, text in request.references():
-        if not text.strip() or any(each.isspace() or unicodedata.category(each) == "Cc" for each in text):
-            message = f"{shown(text)} is empty or holds white space"
-            yield Problem(field, "an address", message, "Write one address without white space, or remove it", "refuse")
+        try:
+            source = read_source(text)
+        except UnusableSource as error:
+            yield Problem(field, "a source", f"{shown(text)}: {error.message}", error.fix, "refuse")
+            continue
+        if source.last_frame and field.startswith("reference_"):
+            message = f"{shown(text)}: a last frame is a picture, and no picture is taken here"
+            fix = f"Leave out {LAST_FRAME}, or move it to images, first_image or last_image"
+            yield Problem(field, "a source", message, fix, "refuse")
 
 
 def _mentions(request: RequestFields) -> Iterator[Problem]:

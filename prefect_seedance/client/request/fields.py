@@ -20,6 +20,10 @@ RatioChoice = Literal["auto", "16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adap
 OrientationChoice = Literal["auto", "landscape", "portrait"]
 
 
+#: What may be written for a reference, in one line.
+_WRITE = "https:// (a link), s3://bucket/key (a file in your bucket), the path of a file on the worker, or asset://id"
+
+
 def _at(position: int, **extra: JsonValue) -> JsonDict:
     return {"position": position, **extra}
 
@@ -84,7 +88,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference images",
-            description="Addresses; never together with a first or last frame. "
+            description=f"{_WRITE}; never together with a first or last frame. "
             f"{describe.limits(lambda r: describe.count_words(r.images))}. "
             f"No GIF: {describe.refusing(lambda r: r.gif_images)}.",
             json_schema_extra=_at(6),
@@ -94,7 +98,7 @@ class RequestFields(BaseModel):
         str,
         Field(
             title="First frame",
-            description=f"Address of an image; empty for none. {describe.limits(describe.frame_words)}.",
+            description=f"A picture: {_WRITE}; empty for none. {describe.limits(describe.frame_words)}.",
             json_schema_extra=_at(7),
         ),
     ] = ""
@@ -102,7 +106,7 @@ class RequestFields(BaseModel):
         str,
         Field(
             title="Last frame",
-            description="Address of an image; empty for none. See the first frame for what each route takes.",
+            description=f"A picture: {_WRITE}; empty for none. See the first frame for what each route takes.",
             json_schema_extra=_at(8),
         ),
     ] = ""
@@ -110,7 +114,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference videos",
-            description=f"Addresses. {describe.limits(describe.video_words)}.",
+            description=f"{_WRITE}. {describe.limits(describe.video_words)}.",
             json_schema_extra=_at(9),
         ),
     ] = []
@@ -118,7 +122,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference audios",
-            description=f"Addresses. {describe.limits(describe.audio_words)}. "
+            description=f"{_WRITE}. {describe.limits(describe.audio_words)}. "
             f"Never alone: {describe.refusing(lambda r: r.audio_alone)}. "
             f"Never with frames: {describe.refusing(lambda r: r.audio_with_frames)}.",
             json_schema_extra=_at(10),

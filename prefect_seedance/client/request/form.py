@@ -18,13 +18,14 @@ What the two do not have in common:
 
 =============================================  ======================================================================
 ``check`` refuses, the schema does not         Half a surrogate pair in a text: a reader of patterns that counts
-                                               UTF-16 units would refuse every emoji with it.
+                                               UTF-16 units would refuse every emoji with it. The percent-encoding of
+                                               a file:// address that is none of UTF-8, or hides the end of a folder.
 the schema refuses, ``check`` does not         An unlisted ``model`` beside an ``other_model``: the list of the select
                                                is closed, and the name that is not used may as well be a listed one.
                                                A prompt that is too long only by the blanks around it, or since its
                                                lines end in two characters.
-neither                                        The form of addresses (`references`): sources are turned into what a
-                                               route needs first. Warnings: no form can show one.
+neither                                        What one route takes of references, and whether an address is public
+                                               (`references`). Warnings: no form can show one.
 =============================================  ======================================================================
 """
 
@@ -33,11 +34,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import groupby
 from typing import cast
 
 from pydantic.config import JsonDict
 
 from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES, Route, orientation_of
+from prefect_seedance.client.request.sources import FRAME_OF_VIDEO, RULES
 
 #: Holds for what an absent field, "" or [] means, and for what is of neither type: that is another rule's business.
 _EMPTY: JsonDict = {"maxLength": 0, "maxItems": 0}
@@ -47,13 +50,8 @@ _BLANK = r"^[\s\u200b\u2060\ufeff]*$"
 _CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 # All of them but tabs and the ends of lines, which are brought into one form.
 _CONTROL_IN_A_LINE = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
-_NO_ADDRESS = r"[\s\x00-\x1f\x7f-\x9f]"
 # A link by that name; see `check`.
 _GIF = r"^[hH][tT][tT][pP][sS]:[^?#]*\.[gG][iI][fF](?![^?#])"
-
-# A value that is its own message would pass. An address holds no white space and the other messages do, so only
-# this one, which is about white space, must hold none.
-_ONE_ADDRESS = "one-address-without-white-space"
 
 # One entry of each list, in words.
 _ENTRY = {"images": "image", "reference_videos": "reference video", "reference_audios": "reference audio"}
@@ -80,7 +78,7 @@ def _rules_as_json(resolutions: tuple[str, ...], ratios: tuple[str, ...]) -> str
     """Write the rules once: Prefect asks for the schema twice per flow. As text, since each schema may be changed."""
     choices = {"resolution": [*resolutions], "ratio": [*ratios]}
     rules: list[JsonDict] = [
-        {"if": {}, "then": {"properties": _always()}},
+        {"if": {}, "then": _always()},
         {
             "if": _is_empty("other_model"),
             "then": {"allOf": [*_by_model(choices), *_orientations(ratios)]},
@@ -92,9 +90,9 @@ def _rules_as_json(resolutions: tuple[str, ...], ratios: tuple[str, ...]) -> str
 
 def _always() -> JsonDict:
     """Rules of the API itself, which no route and no other model can lift."""
-    address = _refused(_text(_NO_ADDRESS), _ONE_ADDRESS)
+    source = _source()
     printable = "text without control characters"
-    return {
+    texts: JsonDict = {
         "prompt": {
             "allOf": [
                 _refused(_text(_BLANK), "a text that says what the video shows"),
@@ -113,10 +111,24 @@ def _always() -> JsonDict:
                 _refused(_text(_CONTROL), printable),
             ]
         },
-        "first_image": address,
-        "last_image": address,
-        **{name: {"items": _refused(_text(f"^$|{_NO_ADDRESS}"), _ONE_ADDRESS)} for name in _ENTRY},
     }
+    no_frame = _refused(_text(FRAME_OF_VIDEO), "a video, and no frame of one")
+    return {
+        "properties": {**texts, **{name: {"items": no_frame} for name in ("reference_videos", "reference_audios")}},
+        "patternProperties": {
+            "^(first|last)_image$": {"if": _EMPTY, "else": source},
+            "^(images|reference_(video|audio)s)$": {"items": source},
+        },
+    }
+
+
+def _source() -> JsonDict:
+    """Write what may not stand for a reference, so that each text gets the message of the first rule that it breaks."""
+    found: JsonDict = {}
+    for expected, rules in reversed([(key, [*group]) for key, group in groupby(RULES, lambda rule: rule.expected)]):
+        wrong = _refused(_text("|".join(rule.wrong for rule in rules)), expected)
+        found = {**wrong, "else": found} if found else wrong
+    return found
 
 
 def _by_model(choices: dict[str, list[str]]) -> Iterator[JsonDict]:
