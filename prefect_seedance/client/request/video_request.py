@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator
+from typing import Protocol, cast, runtime_checkable
 
 from pydantic import (
     ConfigDict,
@@ -72,11 +72,12 @@ class VideoRequest(RequestFields):
     @classmethod
     def _name_stored_videos(cls, value: object, info: ValidationInfo) -> object:
         """Write a stored video as the text that stands for it: forms, parameters and identity see only texts."""
+        field = str(info.field_name)
         if isinstance(value, NamesItsSources):
-            return _text_of(value, str(info.field_name), in_list=False)
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping):
-            given: list[object] = [*value]  # pyright: ignore[reportUnknownArgumentType]
-            return [_text_of(each, str(info.field_name), in_list=True) for each in given]
+            return _text_of(value, field, in_list=False)
+        if isinstance(value, list | tuple | set | frozenset | Iterator):
+            given = cast("Iterable[object]", value)
+            return [_text_of(each, field, in_list=True) for each in given]
         return value
 
     @model_validator(mode="wrap")
