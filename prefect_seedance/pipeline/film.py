@@ -205,7 +205,7 @@ class _Work:
             raise StoreUnavailable(
                 clip.uri,
                 f"clip {number} is no longer the video of task {clip.task_id} that was stored",
-                "Run its flow again, which brings it anew for free as long as the vendor has it, then join again.",
+                "Put back what was stored there, from an earlier version of the object or from a copy, and join again.",
             )
 
     def _passing(self, file: BinaryIO, measured: _Measured) -> Iterator[bytes]:
