@@ -7,7 +7,7 @@ Interrupted anywhere and run again, it pays only for the clips that are missing,
 another film of the same prompts, choose another take; it is paid for anew. (On a schedule, retry the run instead: there
 each run buys its own.)
 
-Joining needs PyAV: pip install 'prefect-seedance[media]'.
+Joining needs PyAV 17.1 or newer: pip install 'prefect-seedance[media]' 'av>=17.1'.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
 
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, agenerate_video
-from prefect_seedance.media.joining import check_joining
-from prefect_seedance.pipeline.film import Film, join_videos
+from prefect_seedance.pipeline.films.film import Film, join_videos
+from prefect_seedance.pipeline.films.joining import check_joining
 
 
 @task(name="join-clips", persist_result=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -16,10 +17,10 @@ from pydantic import ValidationError
 
 from examples.long_take import long_take, requests_of
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
-from prefect_seedance.media.joining import CannotJoin
+from prefect_seedance.pipeline.films.joining import CannotJoin
 from prefect_seedance.simulator import Fault, Simulator
 from tests.examples.test_examples import environment
-from tests.media.films import pixels
+from tests.pipeline.films import pixels
 from tests.processes import running, until
 
 ROOT = Path(__file__).parents[2]
@@ -103,14 +104,12 @@ def test_a_killed_run_pays_only_for_what_is_missing(
         run.process.kill()
         run.process.wait(30)
     vendor.simulation.faults.clear()
-    with running(*script, log=tmp_path / "again.log", environment=environment(prefect_server)) as run:
-        until(lambda: run.process.poll() is not None, "the film")
-        assert run.process.returncode == 0, run.tail()
+    made = asyncio.run(long_take(PROMPTS, credentials, store, **SMALL))
     assert [bill.accepted for bill in vendor.bills()] == [1, 1, 1]
     (film,) = of_store(store, "films/*.mp4")
     record = json.loads(film.with_suffix(".json").read_text())
     assert [clip["task_id"] for clip in record["clips"]] == [bill.task_ids[0] for bill in vendor.bills()]
-    assert run.tail().rstrip().endswith(film.as_uri())
+    assert made.uri == film.as_uri()
 
 
 @on_a_server
@@ -156,7 +155,7 @@ async def test_what_is_refused_for_any_clip_is_refused_before_the_first_is_paid_
 async def test_where_clips_cannot_be_joined_none_is_paid_for(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prefect_seedance.media.joining.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("prefect_seedance.pipeline.films.joining.importlib.util.find_spec", lambda name: None)
     with pytest.raises(CannotJoin, match=r"prefect-seedance\[media\]"):
         await long_take(PROMPTS, credentials, store, **SMALL)
     assert vendor.bills() == []

@@ -12,7 +12,7 @@ import pytest
 
 from prefect_seedance.simulator import Simulator, running_simulator
 from prefect_seedance.simulator.media import frame_size
-from tests.media.films import pixels
+from tests.pipeline.films import pixels
 from tests.simulator.vendor import Vendor
 
 SMALL = {"model": "seedance2.0-mini", "resolution": "480p", "duration": 4}

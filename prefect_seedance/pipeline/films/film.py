@@ -26,9 +26,9 @@ from typing import BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prefect_seedance.media.errors import PreparationCancelled
-from prefect_seedance.media.joining import CannotJoin, Joining
+from prefect_seedance.pipeline.films.joining import CannotJoin, Joining
 from prefect_seedance.pipeline.models import StoredVideo
-from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, NoSpace, StoreUnavailable
+from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, NoSpace, RelayCancelled, StoreUnavailable
 from prefect_seedance.storage.protocol import ObjectInfo, Store
 from prefect_seedance.storage.relay.file_type import BoxWalk
 from prefect_seedance.storage.relay.poster import probe
@@ -184,6 +184,8 @@ class _Work:
                     if there is None or damaged is not None:
                         raise
                     return self._found(there)
+                except RelayCancelled:  # words it as if a video were on its way from the vendor
+                    raise PreparationCancelled from None
         return self._described(uri, measured)
 
     def _join(self, folder: Path, film: Path) -> None:

@@ -51,6 +51,7 @@ _FILM_OPTIONS = {
     # The clock of the whole: by default of milliseconds, to which frames do not keep.
     "movie_timescale": "90000",
 }
+_ATTACHED_PICTURE = 0x400  # FFmpeg's; PyAV has had a name for it since 14.1
 _LONGEST_WORDS = 2000
 
 
@@ -219,11 +220,9 @@ def _opened(file: BinaryIO) -> InputContainer:
 
 def _streams(clip: InputContainer) -> dict[str, Stream]:
     """Return the track of the picture, which is no still for a cover, and that of the sound if there is one."""
-    from av.stream import Disposition
-
     found: dict[str, Stream] = {}
     for stream in clip.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
+        if not int(getattr(stream, "disposition", 0)) & _ATTACHED_PICTURE:
             found.setdefault("picture", stream)
     for stream in clip.streams.audio:
         found.setdefault("sound", stream)

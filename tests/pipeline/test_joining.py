@@ -13,8 +13,8 @@ import av
 import pytest
 
 from prefect_seedance.media.errors import PreparationCancelled
-from prefect_seedance.media.joining import CannotJoin, ClipsDoNotFit, Joining, check_joining
-from tests.media.films import RATE, length, make_clip, packets_of_sound, pictures, pixels
+from prefect_seedance.pipeline.films.joining import CannotJoin, ClipsDoNotFit, Joining, check_joining
+from tests.pipeline.films import RATE, length, make_clip, packets_of_sound, pictures, pixels
 
 SILENT: dict[str, Any] = {}
 SOUND: dict[str, Any] = {"sound": 44100}
@@ -214,4 +214,10 @@ def test_where_pyav_is_missing_it_is_told_before_anything_is_paid(monkeypatch: p
     check_joining()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CannotJoin, match=r"prefect-seedance\[media\]"):
+        check_joining()
+
+
+def test_a_pyav_that_would_encode_is_refused_with_the_version_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefect_seedance.pipeline.films.joining.version_of", lambda package: "16.0.1")
+    with pytest.raises(CannotJoin, match=r"PyAV 16\.0\.1 .*av>=17\.1"):
         check_joining()

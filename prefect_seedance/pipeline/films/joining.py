@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,14 +20,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from prefect_seedance.media import joiner
 from prefect_seedance.media.errors import PreparationCancelled
+from prefect_seedance.pipeline.films import joiner
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.versions import version_of
 
 #: How long the child may take for one clip, or for the end of the film: it copies a file on this machine.
 _STEP_SECONDS = 300.0
 _LOOK_SECONDS = 0.25
 _LONGEST_ANSWER = 20_000
+#: Earlier ones open an encoder for a track that is only copied.
+_OLDEST_PYAV = (17, 1)
+_OLDEST_PYAV_TEXT = ".".join(map(str, _OLDEST_PYAV))
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR", "__PYVENV_LAUNCHER__")
 
 
@@ -177,4 +182,8 @@ def _folder_of_pyav() -> str:
     found = importlib.util.find_spec("av")
     if found is None or not found.origin:
         raise CannotJoin("PyAV is missing, by which clips are joined. Install prefect-seedance[media].")
+    installed = version_of("av")
+    numbers = re.match(r"(\d+)\.(\d+)", installed)
+    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_PYAV:
+        raise CannotJoin(f"PyAV {installed} cannot copy a track as it is. Install 'av>={_OLDEST_PYAV_TEXT}'.")
     return str(Path(found.origin).parent.parent)
