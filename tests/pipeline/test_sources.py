@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
@@ -51,6 +52,16 @@ def test_the_sources_of_a_video_in_a_bucket_lead_to_its_objects(key: str, prefix
     frame = read_source(stored.last_frame_source)
     assert (frame.bucket_and_key, frame.last_frame) == (("bucket", whole), True)
     assert read_source(stored.poster_source).bucket_and_key == ("bucket", whole + ".jpg")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("location", ["s3://bucket/team ä/", "file:///a%20store/"])
+def test_a_request_takes_the_sources_of_any_stored_video(key: str, location: str) -> None:
+    uri = location + (key if location.startswith("s3:") else quote(key))
+    stored = stored_video(uri, poster_uri=f"{uri}.jpg")
+    request = VideoRequest(prompt="A boat", model="seedance2.0-mini", first_image=stored.last_frame_source)
+    assert read_source(request.first_image).last_frame
+    VideoRequest(prompt="A boat", model="seedance2.0-of-sp", images=[stored.poster_source], reference_videos=[stored])
 
 
 def test_a_video_without_a_poster_says_so_and_what_to_write_instead() -> None:
