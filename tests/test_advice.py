@@ -92,6 +92,7 @@ def public_names() -> set[str]:
     """Fields of what a user fills in, parameters of what a user calls, and the names of these themselves."""
     blocks_and_models = (VideoRequest, RunOptions, SeedanceCredentials, VideoStore, StoredVideo)
     names = {field for model in blocks_and_models for field in model.model_fields}
+    names |= {name for name, each in vars(StoredVideo).items() if isinstance(each, property)}
     for name in prefect_seedance.__all__:
         each = getattr(prefect_seedance, name)
         called = getattr(each, "fn", each)

@@ -9,4 +9,5 @@ options    how a run behaves                    run_state      what the submissi
 models     what a stored video is               observer       how a caller follows it: log lines and events
 threads    pools for blocking work              errors         what can stop a video that is paid for
 by_hand    a video that a person brings in       steps          the steps that the tasks call
+films/     stored clips joined into one video
 """

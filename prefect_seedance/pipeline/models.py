@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_seedance.client.request.sources import LAST_FRAME
+
 if TYPE_CHECKING:
     from prefect_seedance.storage.protocol import Store
 
@@ -28,6 +30,12 @@ class OpensStore(Protocol):
 
 class StoredVideo(BaseModel):
     """A video that lies whole in the store, with where it came from.
+
+    As a reference of another request it is written by its sources:
+
+    - ``VideoRequest(..., first_image=stored.last_frame_source)``: goes on where this video ends;
+    - ``VideoRequest(..., images=[stored.poster_source])``;
+    - ``VideoRequest(..., reference_videos=[stored.video_source])``, or ``[stored]`` itself.
 
     Example:
         >>> StoredVideo.model_fields["bytes"].description
@@ -64,6 +72,30 @@ class StoredVideo(BaseModel):
     width: int = Field(description="Width in pixels; 0 if it could not be read.")
     height: int = Field(description="Height in pixels; 0 if it could not be read.")
     seconds: float = Field(description="Length in seconds; 0 if it could not be read.")
+
+    @property
+    def video_source(self) -> str:
+        """What to write for this video in ``reference_videos`` of another request."""
+        return self.uri
+
+    @property
+    def last_frame_source(self) -> str:
+        """What to write for the last frame of this video in the images of another request: its first, for example."""
+        return LAST_FRAME + self.uri
+
+    @property
+    def poster_source(self) -> str:
+        """What to write for the poster of this video in the images of another request.
+
+        Raises:
+            ValueError: It has none.
+        """
+        if not self.poster_uri:
+            raise ValueError(
+                f"{self.uri} has no poster: PyAV was missing when it was stored, or could not read it. Write its "
+                "last_frame_source, or the path of a picture"
+            )
+        return self.poster_uri
 
     def presigned_url(self, expires: int = 3600, *, store: OpensStore) -> str:
         """Make a link by which anybody can download the video for a while. Nothing is asked of the store.

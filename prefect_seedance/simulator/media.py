@@ -1,8 +1,8 @@
 """The videos that the simulator serves: real H.264 MP4s, made by PyAV once per size and length.
 
-They are kept in a temporary folder for the life of the process. Every task gets the same clip with an MP4
-``free`` box of its own at the end, which players skip: so two tasks never have the same bytes, and a clip can
-be made as large as a test needs without encoding or holding it.
+They are kept in a temporary folder for the life of the process. Every task gets the same clip with a last frame of
+its own, by which one is told from the other, and an MP4 ``free`` box of its own at the end, which players skip: so two
+tasks never have the same bytes, and a clip can be made as large as a test needs without encoding or holding it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from prefect_seedance.simulator.encoding import encode_clip
+from prefect_seedance.simulator.encoding import encode_clip, encode_last_frame
 
 _SHORT_SIDE = {"480p": 480, "720p": 720, "1080p": 1080, "2k": 1440, "4k": 2160}
 _RATIO = re.compile(r"(\d{1,2}):(\d{1,2})\Z")
@@ -47,12 +47,12 @@ def frame_size(resolution: str, body: Mapping[str, JsonValue]) -> tuple[int, int
 
 @dataclass(frozen=True)
 class Video:
-    """One task's video: a clip on disk and a ``free`` box that is made up while it is read.
+    """One task's video: a clip on disk, and an end that is made up while it is read.
 
     Attributes:
         clip: The encoded file.
-        clip_bytes: Its size.
-        box: Head of the ``free`` box with the task's id.
+        clip_bytes: How much of it all tasks share: all but the last frame.
+        end: The last frame, and the head of the ``free`` box with the task's id.
         size: Size of the whole video.
         modified: When the clip was made, Unix seconds.
         etag: Strong validator of the bytes, quotes included.
@@ -60,7 +60,7 @@ class Video:
 
     clip: Path
     clip_bytes: int
-    box: bytes
+    end: bytes
     size: int
     modified: float
     etag: str
@@ -70,14 +70,14 @@ class Video:
         with self.clip.open("rb") as file:
             while start < stop:
                 length = min(chunk_bytes, stop - start)
-                of_clip = file.read(length) if file.seek(start) < self.clip_bytes else b""
+                of_clip = file.read(max(0, min(length, self.clip_bytes - file.seek(start))))
                 yield self._piece(of_clip, start, length)
                 start += length
 
     def _piece(self, of_clip: bytes, start: int, length: int) -> bytes:
         after_clip = max(start - self.clip_bytes, 0)
-        of_box = self.box[after_clip : after_clip + length - len(of_clip)]
-        return (of_clip + of_box).ljust(length, b"\0")
+        of_end = self.end[after_clip : after_clip + length - len(of_clip)]
+        return (of_clip + of_end).ljust(length, b"\0")
 
 
 def video_for(task_id: str, width: int, height: int, seconds: int, least_bytes: int = 0) -> Video:
@@ -96,7 +96,14 @@ def video_for(task_id: str, width: int, height: int, seconds: int, least_bytes: 
         box = struct.pack(">I4s", box_bytes, b"free") + name
     size = status.st_size + box_bytes
     digest = hashlib.md5(f"{clip.name} {task_id} {size}".encode(), usedforsecurity=False).hexdigest()
-    return Video(clip, status.st_size, box, size, status.st_mtime, f'"{digest}"')
+    last_frame = _last_frame(task_id, width, height)
+    shared = status.st_size - len(last_frame)
+    return Video(clip, shared, last_frame + box, size, status.st_mtime, f'"{digest}"')
+
+
+@lru_cache(maxsize=256)
+def _last_frame(task_id: str, width: int, height: int) -> bytes:
+    return encode_last_frame(width, height, hashlib.sha256(task_id.encode()).digest())
 
 
 _making = threading.Lock()

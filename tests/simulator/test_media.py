@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import resource
+from pathlib import Path
 
 import av
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from prefect_seedance.simulator import Simulator, running_simulator
 from prefect_seedance.simulator.media import frame_size
+from tests.pipeline.films import pixels
 from tests.simulator.vendor import Vendor
 
 SMALL = {"model": "seedance2.0-mini", "resolution": "480p", "duration": 4}
@@ -73,6 +75,17 @@ def test_every_resolution_and_ratio_has_an_even_size(resolution: str, ratio: str
 def test_two_tasks_never_have_the_same_bytes(vendor: Vendor) -> None:
     first, second = (fetch(vendor.link(vendor.made(**SMALL))) for _ in range(2))
     assert first.content != second.content and first.headers["etag"] != second.headers["etag"]
+
+
+def test_two_tasks_differ_in_their_last_frame_and_in_no_other(vendor: Vendor, tmp_path: Path) -> None:
+    shown: list[list[str]] = []
+    for name in ("first.mp4", "second.mp4"):
+        path = tmp_path / name
+        path.write_bytes(fetch(vendor.link(vendor.made(**SMALL))).content)
+        shown.append(pixels(path))
+    first, second = shown
+    assert len(first) == len(set(first)) == 24 * 4
+    assert first[:-1] == second[:-1] and first[-1] != second[-1]
 
 
 def test_ranges(link: str) -> None:

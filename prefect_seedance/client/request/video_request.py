@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
+from collections.abc import Iterable, Iterator
+from typing import Protocol, cast, runtime_checkable
+
+from pydantic import (
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from prefect_seedance.client.request import form
@@ -10,6 +20,21 @@ from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.fields import RequestFields
 from prefect_seedance.client.request.text import canonical_lines
 from prefect_seedance.client.request.text import canonical_text as canonical_text
+
+
+@runtime_checkable
+class NamesItsSources(Protocol):
+    """A video that was made before: `pipeline.models.StoredVideo`, which this room does not know."""
+
+    @property
+    def video_source(self) -> str:
+        """The text that stands for the video."""
+        ...
+
+    @property
+    def last_frame_source(self) -> str:
+        """The text that stands for its last frame."""
+        ...
 
 
 class VideoRequest(RequestFields):
@@ -43,6 +68,18 @@ class VideoRequest(RequestFields):
         # What is nothing but blanks stays, to be refused: cleared, it would choose the listed model.
         return canonical_lines(value) or value
 
+    @field_validator("images", "first_image", "last_image", "reference_videos", "reference_audios", mode="before")
+    @classmethod
+    def _name_stored_videos(cls, value: object, info: ValidationInfo) -> object:
+        """Write a stored video as the text that stands for it: forms, parameters and identity see only texts."""
+        field = str(info.field_name)
+        if isinstance(value, NamesItsSources):
+            return _text_of(value, field, in_list=False)
+        if isinstance(value, list | tuple | set | frozenset | Iterator):
+            given = cast("Iterable[object]", value)
+            return [_text_of(each, field, in_list=True) for each in given]
+        return value
+
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_what_no_route_takes(
@@ -69,3 +106,20 @@ def _location(place: str) -> tuple[int | str, ...]:
     """Turn ``images[0]`` into the location that pydantic reports, ("images", 0)."""
     field, _, index = place.partition("[")
     return (field, int(index.removesuffix("]"))) if index else (field,)
+
+
+def _text_of(value: object, field: str, *, in_list: bool) -> object:
+    """Return what stands for a stored video where that can mean one thing only; anything else as it is."""
+    if not isinstance(value, NamesItsSources):
+        return value
+    if field == "reference_videos" and in_list:
+        return value.video_source
+    wanted = {
+        "reference_videos": "the field takes a list; write [stored], or [stored.video_source]",
+        "reference_audios": "a stored video is not a sound; write the address of a sound",
+    }.get(
+        field,
+        "a stored video may stand here for its last frame or for its poster; write stored.last_frame_source or "
+        "stored.poster_source",
+    )
+    raise PydanticCustomError("stored_video", "{field}: {wanted}", {"field": field, "wanted": wanted})
