@@ -19,7 +19,7 @@ from prefect_seedance.runs.run_labels import RunLabels
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.record import Run
-    from prefect_seedance.pipeline.run_state import RunState
+    from prefect_seedance.pipeline.submit.run_state import RunState
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def _no_run() -> Run:
 
 
 def _new_state() -> RunState:
-    from prefect_seedance.pipeline.run_state import RunState
+    from prefect_seedance.pipeline.submit.run_state import RunState
 
     return RunState()
 

@@ -21,7 +21,7 @@ from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.order import Order, place_order
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.relay.policy import MediaPolicy

@@ -17,7 +17,7 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Record
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.runs import events
 from prefect_seedance.runs.logs import FACTS
 from prefect_seedance.simulator import Simulator

@@ -17,7 +17,7 @@ from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
 from prefect_seedance.pipeline.order import Order, place_order
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.relay.policy import MediaPolicy

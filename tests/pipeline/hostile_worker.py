@@ -18,7 +18,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.client.settings import Timeouts
 from prefect_seedance.client.sync_client import SeedanceClient
 from prefect_seedance.pipeline.deliver import deliver
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from tests.pipeline.harness import account_at, destination_in, order_of
 from tests.processes import descendants
 

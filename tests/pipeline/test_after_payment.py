@@ -28,7 +28,7 @@ from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.storage.errors import NoSpace, StorageError
 from prefect_seedance.storage.folder.store import FolderStore

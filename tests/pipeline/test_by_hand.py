@@ -36,7 +36,7 @@ from prefect_seedance.pipeline.deliver import deliver, stored_video
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import ForbiddenSource, KeyTaken, NotAVideo, SourceError, StoreUnavailable

@@ -32,7 +32,7 @@ from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import SourceUnavailable
 from prefect_seedance.storage.relay import decoder_process

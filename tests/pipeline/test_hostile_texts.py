@@ -22,7 +22,7 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.redaction import LONGEST_TEXT
 from prefect_seedance.storage.relay.policy import MediaPolicy

@@ -10,7 +10,7 @@ import pytest
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.observer import Event, Fact, Observer
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from tests.pipeline.harness import Followed, Vendor, order_of
 
 EVENT = Event("stored", "ab12")

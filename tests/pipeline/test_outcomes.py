@@ -21,7 +21,7 @@ from prefect_seedance.journal.submit.storm import UnknownStorm
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
 from prefect_seedance.stopwatch import Stopwatch

@@ -20,11 +20,11 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
-from prefect_seedance.pipeline import run_state
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.run_state import RunState
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit import run_state
+from prefect_seedance.pipeline.submit.run_state import RunState
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import ConditionsIgnored, NotWritable
 from prefect_seedance.storage.folder.store import FolderStore

@@ -21,7 +21,7 @@ from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import WaitStopped
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.pipeline.submit import submit
+from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch import polling, watcher
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.pipeline.watch.watcher import Watcher, open_watcher, watch

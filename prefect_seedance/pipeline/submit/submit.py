@@ -23,8 +23,8 @@ from prefect_seedance.media.preparation import PreparedRequest
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
-from prefect_seedance.pipeline.preparation import follower_of, prepare_now
-from prefect_seedance.pipeline.run_state import RunState
+from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_now
+from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.storage.templates import render
