@@ -63,6 +63,7 @@ _MARKS: tuple[tuple[int, bytes, _Kind, str], ...] = (
     (8, b"AVI ", "video", "avi"),
     (0, b"FLV\1", "video", "flv"),
     (0, b"\0\0\1\xba", "video", "mpeg"),
+    (0, b"\0\0\1\xb3", "video", "mpeg"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "video", "asf"),
     (0, b"fLaC", "audio", "flac"),
     (0, b"#!AMR", "audio", "amr"),

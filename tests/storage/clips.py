@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -92,12 +93,13 @@ def make_numbered_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     form: str = "mp4",
-    moments: list[int] | None = None,
+    numbers: Sequence[int] | None = None,
+    moments: Sequence[int] | None = None,
     turned: int = 0,
     stretched: Fraction = Fraction(1),
     sound_seconds: float = 0,
 ) -> Path:
-    """A clip of numbered frames, without loss, shown at these moments (of 1/100 s)."""
+    """A clip of frames with these numbers, without loss, shown at these moments (of 1/100 s)."""
     with av.open(str(path), "w", format=form, options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25, options={"qp": "0", "preset": "ultrafast"} | (options or {}))
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
@@ -108,7 +110,7 @@ def make_numbered_clip(
             stream.set_display_rotation(turned)
         sound = container.add_stream("aac", rate=44100) if sound_seconds else None
         for number in range(frames):
-            frame = numbered_frame(number, width, height, pixels)
+            frame = numbered_frame(numbers[number] if numbers else number, width, height, pixels)
             frame.pts, frame.time_base = moments[number] if moments else 4 * number, Fraction(1, 100)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from av import VideoFrame
     from av.buffer import Buffer
@@ -343,62 +343,55 @@ def _pictures(container: InputContainer) -> VideoStream | None:
 
 
 def _last_frame(parent: _Parent, size: int) -> None:
-    # At first what does not decode cleanly ends the video, since what comes after it is a guess of the decoder. Where
-    # nothing is left then, the guess is what a player shows too.
-    for options in (_DECODER_OPTIONS | {"err_detect": "explode"}, _DECODER_OPTIONS):
-        with _opened(parent, size) as container:
-            stream = _pictures(container)
-            if stream is None:
-                raise LookupError("it has no pictures")
-            _prepare(stream, options)
-            if frame := _last_shown(container, stream):
-                parent.tell(PICTURE, body=_png(frame, stream))
-                return
-    raise LookupError("it has no frame that can be decoded")
+    with _opened(parent, size) as container:
+        stream = _pictures(container)
+        if stream is None:
+            raise LookupError("it has no pictures")
+        # What does not decode cleanly ends the video: what comes after it is a guess of the decoder.
+        _prepare(stream, _DECODER_OPTIONS | {"err_detect": "explode"})
+        frame = _last_shown(container, stream)
+        if frame is None:
+            raise LookupError("it has no frame that can be decoded")
+        parent.tell(PICTURE, body=_png(frame, stream))
 
 
 def _last_shown(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
     """Decode from the last key frame to the end; from an earlier one, where nothing comes of it."""
-    start = stream.start_time or 0
+    start = max(stream.start_time or 0, -_FAR)
+    end = start + (stream.duration or 0)
     step = max(1, round(_STEP_BACK_SECONDS / stream.time_base)) if stream.time_base else 1
     place = _FAR
     while True:
         with suppress(OSError, ValueError):  # of FFmpeg too: then it is read on from where it stands
             container.seek(place, stream=stream)
-        frame, begun = _last_of_the_rest(container, stream)
-        if frame or place < start:
-            return frame
-        known = begun if begun is not None else stream.duration or 0
-        place = min(place, known) - step if min(place, known) - step > start else -_FAR
+        last: VideoFrame | None = None
+        # The index may call any frame a key frame; what is decoded from there on is made of nothing.
+        key_seen = False
+        for frame in _frames_until_broken(container, stream):
+            _check_sides(frame.width, frame.height)
+            key_seen = key_seen or frame.key_frame
+            later = last is None or last.pts is None or frame.pts is None or frame.pts >= last.pts
+            if later and not frame.is_corrupt:
+                last = frame
+        if last and key_seen:
+            return last
+        if place <= start:
+            return None
+        place = max(start, end - step)
         step *= 4
 
 
-def _last_of_the_rest(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame | None, int | None]:
-    """Return the frame that is shown last of those up to the first that is broken, and when the first is decoded."""
+def _frames_until_broken(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yield the frames from here on, in the order in which they are shown, up to the first packet that is broken."""
     from av.error import FFmpegError
 
-    last: VideoFrame | None = None
-    begun = broken = None
-    packets = container.demux(stream)
-    while True:
-        packet = None
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            begun = packet.dts if begun is None else begun
+    with suppress(FFmpegError):
+        for packet in container.demux(stream):
             if packet.is_corrupt:  # the file ends in the middle of it
                 break
-            frames = packet.decode()
-        except FFmpegError:
-            broken = packet.pts if packet else None
-            break
-        last = _later(last, frames)
+            yield from packet.decode()
     with suppress(FFmpegError):  # those that wait to be shown, unless the end was reached above
-        waiting = cast(_Decoder, stream.codec_context).decode(None)
-        # The decoder hands out what it made of the broken one too.
-        last = _later(last, [frame for frame in waiting if broken is None or frame.pts != broken])
-    return last, begun
+        yield from cast(_Decoder, stream.codec_context).decode(None)
 
 
 def _measure(parent: _Parent, form: str, size: int) -> None:
@@ -451,14 +444,6 @@ def _length(parent: _Parent, container: InputContainer, form: str, size: int) ->
         if counted > _MOST_COUNTED_BYTES:
             return (said if size == UNKNOWN else seconds * size / counted), True
     return seconds, False
-
-
-def _later(last: VideoFrame | None, frames: list[VideoFrame]) -> VideoFrame | None:
-    for frame in frames:
-        _check_sides(frame.width, frame.height)
-        if last is None or last.pts is None or frame.pts is None or frame.pts >= last.pts:
-            last = frame
-    return last
 
 
 def _check_sides(width: int, height: int) -> None:
