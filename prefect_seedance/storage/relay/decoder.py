@@ -66,6 +66,8 @@ _BLACK_BELOW = 12.0
 # The size at which brightness is judged.
 _SMALL_WIDTH, _SMALL_HEIGHT = 64, 36
 _JPEG_QUALITY = 4  # mjpeg's scale: 2 is best, 31 is worst
+# FFmpeg's AV_DISPOSITION_ATTACHED_PIC.
+_ATTACHED_PICTURE = 0x400
 # Later than the end of any video, in whatever unit. A file's own length may be wrong.
 _FAR = 2**53
 # How far before the end the last frame is looked for at first, where there is none at the very end.
@@ -337,9 +339,9 @@ def _prepare(stream: VideoStream, options: dict[str, str]) -> None:
 
 def _pictures(container: InputContainer) -> VideoStream | None:
     """Return the stream that is shown; a picture that belongs to a song is none."""
-    from av.stream import Disposition
-
-    return next((each for each in container.streams.video if not each.disposition & Disposition.attached_pic), None)
+    streams = container.streams.video
+    # An earlier PyAV does not tell them apart.
+    return next((each for each in streams if not getattr(each, "disposition", 0) & _ATTACHED_PICTURE), None)
 
 
 def _last_frame(parent: _Parent, size: int) -> None:
@@ -492,23 +494,27 @@ def _shown_width(frame: VideoFrame, stream: VideoStream) -> int:
     return round(frame.width * ratio) if 1 <= _MOST_STRETCHED * ratio <= _MOST_STRETCHED**2 else frame.width
 
 
+def _in_rgb(frame: VideoFrame, width: int) -> VideoFrame:
+    """Return a frame of this width in the colours that the video asks for."""
+    from av.video.reformatter import Interpolation
+
+    # Players take a large video that names no matrix for one of BT.709.
+    unnamed = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
+    matrix = _MATRICES.get(frame.colorspace, unnamed)
+    try:
+        exactly = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+        return frame.reformat(width, None, "rgb24", matrix, dst_color_range="JPEG", interpolation=exactly, threads=1)
+    except (AttributeError, TypeError):  # an earlier PyAV, which knows fewer of these
+        return frame.reformat(width, None, "rgb24", matrix, dst_color_range="JPEG", interpolation=Interpolation.BICUBIC)
+
+
 def _png(frame: VideoFrame, stream: VideoStream) -> bytes:
     """Return a frame as it is shown: with square pixels, turned, in the colours that the video asks for."""
     import av
-    from av.video.reformatter import Interpolation
 
     width = _shown_width(frame, stream)
     _check_sides(width, frame.height)
-    # Players take a large video that names no matrix for one of BT.709.
-    unnamed = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
-    flat = frame.reformat(
-        width,
-        format="rgb24",
-        src_colorspace=_MATRICES.get(frame.colorspace, unnamed),
-        dst_color_range="JPEG",
-        interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
-        threads=1,
-    )
+    flat = _in_rgb(frame, width)
     # A frame of its own, which says nothing of colours: the encoder would write down what no longer holds.
     picture = _turned(flat, _matrix(frame))
     encoder = av.CodecContext.create("png", "w")
