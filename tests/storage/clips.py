@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Sequence
 from fractions import Fraction
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import av
 import av.filter
+import av.stream
+from PIL import Image
 
 
 def box(kind: bytes, body: bytes) -> bytes:
@@ -123,3 +126,27 @@ def make_numbered_clip(
                 container.mux(sound.encode(silence))
             container.mux(sound.encode(None))
     return path
+
+
+def make_song(path: Path) -> bytes:
+    """Sound with a cover, as music players keep it."""
+    cover = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
+    with (
+        av.open(io.BytesIO(cover.getvalue()), format="mjpeg") as picture,
+        av.open(str(path), "w", format="mp4") as made,
+    ):
+        sound = made.add_stream("aac", rate=44100)
+        stream = made.add_stream_from_template(picture.streams.video[0])
+        stream.disposition = av.stream.Disposition.attached_pic
+        packet = next(picture.demux())
+        for place in range(0, 44100, 1024):
+            silence = av.AudioFrame("fltp", "stereo", 1024)
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            silence.pts, silence.sample_rate, silence.time_base = place, 44100, Fraction(1, 44100)
+            made.mux(sound.encode(silence))
+        made.mux(sound.encode(None))
+        packet.stream = stream
+        made.mux(packet)
+    return path.read_bytes()

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageStat
 from prefect_seedance.errors import NoLastFrame
 from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.poster import last_frame_png
-from tests.storage.clips import QUARTERS, lookalike, make_clip, make_numbered_clip, numbered_luma
+from tests.storage.clips import QUARTERS, lookalike, make_clip, make_numbered_clip, make_song, numbered_luma
 from tests.storage.hostile_clips import entry, grey, hostile, movie
 
 Colour = tuple[int, int, int]
@@ -278,31 +278,7 @@ def test_an_edit_list_beyond_the_video_ends_in_an_answer(start: int, tmp_path: P
 
 def test_the_picture_of_a_song_is_not_its_last_frame(tmp_path: Path) -> None:
     with pytest.raises(NoLastFrame, match="no pictures"):
-        last_frame(song(tmp_path / "song.m4a"))
-
-
-def song(path: Path) -> bytes:
-    """Sound with a cover, as music players keep it."""
-    cover = io.BytesIO()
-    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
-    with (
-        av.open(io.BytesIO(cover.getvalue()), format="mjpeg") as picture,
-        av.open(str(path), "w", format="mp4") as made,
-    ):
-        sound = made.add_stream("aac", rate=44100)
-        stream = made.add_stream_from_template(picture.streams.video[0])
-        stream.disposition = av.stream.Disposition.attached_pic
-        packet = next(picture.demux())
-        for place in range(0, 44100, 1024):
-            silence = av.AudioFrame("fltp", "stereo", 1024)
-            for plane in silence.planes:
-                plane.update(bytes(plane.buffer_size))
-            silence.pts, silence.sample_rate, silence.time_base = place, 44100, Fraction(1, 44100)
-            made.mux(sound.encode(silence))
-        made.mux(sound.encode(None))
-        packet.stream = stream
-        made.mux(packet)
-    return path.read_bytes()
+        last_frame(make_song(tmp_path / "song.m4a"))
 
 
 BROKEN: dict[str, bytes] = {
