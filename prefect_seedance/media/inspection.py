@@ -4,7 +4,7 @@ Sides of pictures come from their headers by imagesize, so no pixel is decoded i
 claims. Containers of video and sound are measured by PyAV in the child with limits (`storage.relay.decoder_process`).
 Little of a file is read, since it may lie behind a network:
 
-- of a picture at most 128 KiB from its start and 640 KiB elsewhere, in at most 65 readings;
+- of a picture at most 128 KiB from its start and 512 KiB elsewhere, in at most 65 readings;
 - of video and sound at most 24 MiB in 256 readings, mostly well under 1 MiB in a few, forward but for an index at the
   end;
 - of anything else 128 KiB in one reading.
@@ -63,6 +63,7 @@ _MARKS: tuple[tuple[int, bytes, _Kind, str], ...] = (
     (8, b"AVI ", "video", "avi"),
     (0, b"FLV\1", "video", "flv"),
     (0, b"\0\0\1\xba", "video", "mpeg"),
+    (0, b"\0\0\1\xb3", "video", "mpeg"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "video", "asf"),
     (0, b"fLaC", "audio", "flac"),
     (0, b"#!AMR", "audio", "amr"),
@@ -103,15 +104,15 @@ _MEASURED = {
     **dict.fromkeys(["mp4", "mov", "3gp", "m4a"], "mp4"),
     **{each: each for each in ("mp3", "wav", "aac", "flac", "ogg")},
 }
-#: Formats of pictures whose headers imagesize reads.
+#: Formats of pictures whose headers are read.
 _SIZED = frozenset({"jpeg", "png", "gif", "tiff", "jp2", "webp", "bmp", "heic", "heif", "avif"})
 
 
 def inspect(file: BinaryIO, *, size: int | None = None, cancelled: threading.Event | None = None) -> ReferenceFacts:
     """Return what a file is and what it measures.
 
-    Hostile content never raises: what cannot be read is told in `ReferenceFacts.unread`. Of a file that names no length
-    the seconds are an estimate, which `unread` says too.
+    Hostile content never raises: what cannot be read is told in `ReferenceFacts.unread`. Of a long MP3 or AAC that does
+    not say how long it is the seconds are an estimate, which `unread` says too.
 
     Args:
         file: Where it stands does not matter. How little of it is read is told at the top of this module. What it

@@ -24,7 +24,7 @@ from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.storage.relay import decoder_process
-from tests.storage.clips import box, lookalike, make_numbered_clip
+from tests.storage.clips import box, lookalike, make_numbered_clip, make_song
 from tests.storage.hostile_clips import entry, full, grey, hostile, movie, numbers
 
 ORIENTATION = 274
@@ -426,9 +426,7 @@ def test_a_long_mp3_that_does_not_say_how_long_it_is_has_an_estimate() -> None:
 
 
 def test_a_song_with_a_cover_is_sound(tmp_path: Path) -> None:
-    from tests.storage.relay.test_last_frame import song
-
-    assert measures(song(tmp_path / "song.m4a")) == ("audio", "m4a", 0, 0)
+    assert measures(make_song(tmp_path / "song.m4a")) == ("audio", "m4a", 0, 0)
 
 
 # Anything else.

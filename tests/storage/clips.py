@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import random
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import av.filter
+import av.stream
+from PIL import Image
 
 
 def box(kind: bytes, body: bytes) -> bytes:
@@ -92,12 +96,13 @@ def make_numbered_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     form: str = "mp4",
-    moments: list[int] | None = None,
+    numbers: Sequence[int] | None = None,
+    moments: Sequence[int] | None = None,
     turned: int = 0,
     stretched: Fraction = Fraction(1),
     sound_seconds: float = 0,
 ) -> Path:
-    """A clip of numbered frames, without loss, shown at these moments (of 1/100 s)."""
+    """A clip of frames with these numbers, without loss, shown at these moments (of 1/100 s)."""
     with av.open(str(path), "w", format=form, options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25, options={"qp": "0", "preset": "ultrafast"} | (options or {}))
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
@@ -108,7 +113,7 @@ def make_numbered_clip(
             stream.set_display_rotation(turned)
         sound = container.add_stream("aac", rate=44100) if sound_seconds else None
         for number in range(frames):
-            frame = numbered_frame(number, width, height, pixels)
+            frame = numbered_frame(numbers[number] if numbers else number, width, height, pixels)
             frame.pts, frame.time_base = moments[number] if moments else 4 * number, Fraction(1, 100)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -121,3 +126,27 @@ def make_numbered_clip(
                 container.mux(sound.encode(silence))
             container.mux(sound.encode(None))
     return path
+
+
+def make_song(path: Path) -> bytes:
+    """Sound with a cover, as music players keep it."""
+    cover = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
+    with (
+        av.open(io.BytesIO(cover.getvalue()), format="mjpeg") as picture,
+        av.open(str(path), "w", format="mp4") as made,
+    ):
+        sound = made.add_stream("aac", rate=44100)
+        stream = made.add_stream_from_template(picture.streams.video[0])
+        stream.disposition = av.stream.Disposition.attached_pic
+        packet = next(picture.demux())
+        for place in range(0, 44100, 1024):
+            silence = av.AudioFrame("fltp", "stereo", 1024)
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            silence.pts, silence.sample_rate, silence.time_base = place, 44100, Fraction(1, 44100)
+            made.mux(sound.encode(silence))
+        made.mux(sound.encode(None))
+        packet.stream = stream
+        made.mux(packet)
+    return path.read_bytes()

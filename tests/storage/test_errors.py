@@ -23,6 +23,7 @@ EXAMPLES = [
     errors.Conflict("file:///data/a"),
     errors.Missing("file:///data/a"),
     errors.DamagedUpload("file:///data/a", "3 bytes, expected 4"),
+    errors.NoLastFrame("it has no pictures"),
     errors.RelayCancelled(),
     errors.SourceError("something"),
     errors.SourceUnavailable("media.example.com", "HTTP 503"),

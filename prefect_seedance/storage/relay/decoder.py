@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from av import VideoFrame
     from av.buffer import Buffer
@@ -66,6 +66,8 @@ _BLACK_BELOW = 12.0
 # The size at which brightness is judged.
 _SMALL_WIDTH, _SMALL_HEIGHT = 64, 36
 _JPEG_QUALITY = 4  # mjpeg's scale: 2 is best, 31 is worst
+# FFmpeg's AV_DISPOSITION_ATTACHED_PIC.
+_ATTACHED_PICTURE = 0x400
 # Later than the end of any video, in whatever unit. A file's own length may be wrong.
 _FAR = 2**53
 # How far before the end the last frame is looked for at first, where there is none at the very end.
@@ -337,68 +339,61 @@ def _prepare(stream: VideoStream, options: dict[str, str]) -> None:
 
 def _pictures(container: InputContainer) -> VideoStream | None:
     """Return the stream that is shown; a picture that belongs to a song is none."""
-    from av.stream import Disposition
-
-    return next((each for each in container.streams.video if not each.disposition & Disposition.attached_pic), None)
+    streams = container.streams.video
+    # An earlier PyAV does not tell them apart.
+    return next((each for each in streams if not getattr(each, "disposition", 0) & _ATTACHED_PICTURE), None)
 
 
 def _last_frame(parent: _Parent, size: int) -> None:
-    # At first what does not decode cleanly ends the video, since what comes after it is a guess of the decoder. Where
-    # nothing is left then, the guess is what a player shows too.
-    for options in (_DECODER_OPTIONS | {"err_detect": "explode"}, _DECODER_OPTIONS):
-        with _opened(parent, size) as container:
-            stream = _pictures(container)
-            if stream is None:
-                raise LookupError("it has no pictures")
-            _prepare(stream, options)
-            if frame := _last_shown(container, stream):
-                parent.tell(PICTURE, body=_png(frame, stream))
-                return
-    raise LookupError("it has no frame that can be decoded")
+    with _opened(parent, size) as container:
+        stream = _pictures(container)
+        if stream is None:
+            raise LookupError("it has no pictures")
+        # What does not decode cleanly ends the video: what comes after it is a guess of the decoder.
+        _prepare(stream, _DECODER_OPTIONS | {"err_detect": "explode"})
+        frame = _last_shown(container, stream)
+        if frame is None:
+            raise LookupError("it has no frame that can be decoded")
+        parent.tell(PICTURE, body=_png(frame, stream))
 
 
 def _last_shown(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
     """Decode from the last key frame to the end; from an earlier one, where nothing comes of it."""
-    start = stream.start_time or 0
+    start = max(stream.start_time or 0, -_FAR)
+    end = start + (stream.duration or 0)
     step = max(1, round(_STEP_BACK_SECONDS / stream.time_base)) if stream.time_base else 1
     place = _FAR
     while True:
         with suppress(OSError, ValueError):  # of FFmpeg too: then it is read on from where it stands
             container.seek(place, stream=stream)
-        frame, begun = _last_of_the_rest(container, stream)
-        if frame or place < start:
-            return frame
-        known = begun if begun is not None else stream.duration or 0
-        place = min(place, known) - step if min(place, known) - step > start else -_FAR
+        last: VideoFrame | None = None
+        # The index may call any frame a key frame; what is decoded from there on is made of nothing.
+        key_seen = False
+        for frame in _frames_until_broken(container, stream):
+            _check_sides(frame.width, frame.height)
+            key_seen = key_seen or frame.key_frame
+            later = last is None or last.pts is None or frame.pts is None or frame.pts >= last.pts
+            if later and not frame.is_corrupt:
+                last = frame
+        if last and key_seen:
+            return last
+        if place <= start:
+            return None
+        place = max(start, end - step)
         step *= 4
 
 
-def _last_of_the_rest(container: InputContainer, stream: VideoStream) -> tuple[VideoFrame | None, int | None]:
-    """Return the frame that is shown last of those up to the first that is broken, and when the first is decoded."""
+def _frames_until_broken(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yield the frames from here on, in the order in which they are shown, up to the first packet that is broken."""
     from av.error import FFmpegError
 
-    last: VideoFrame | None = None
-    begun = broken = None
-    packets = container.demux(stream)
-    while True:
-        packet = None
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            begun = packet.dts if begun is None else begun
+    with suppress(FFmpegError):
+        for packet in container.demux(stream):
             if packet.is_corrupt:  # the file ends in the middle of it
                 break
-            frames = packet.decode()
-        except FFmpegError:
-            broken = packet.pts if packet else None
-            break
-        last = _later(last, frames)
+            yield from packet.decode()
     with suppress(FFmpegError):  # those that wait to be shown, unless the end was reached above
-        waiting = cast(_Decoder, stream.codec_context).decode(None)
-        # The decoder hands out what it made of the broken one too.
-        last = _later(last, [frame for frame in waiting if broken is None or frame.pts != broken])
-    return last, begun
+        yield from cast(_Decoder, stream.codec_context).decode(None)
 
 
 def _measure(parent: _Parent, form: str, size: int) -> None:
@@ -453,14 +448,6 @@ def _length(parent: _Parent, container: InputContainer, form: str, size: int) ->
     return seconds, False
 
 
-def _later(last: VideoFrame | None, frames: list[VideoFrame]) -> VideoFrame | None:
-    for frame in frames:
-        _check_sides(frame.width, frame.height)
-        if last is None or last.pts is None or frame.pts is None or frame.pts >= last.pts:
-            last = frame
-    return last
-
-
 def _check_sides(width: int, height: int) -> None:
     if not (0 < width <= LONGEST_SIDE and 0 < height <= LONGEST_SIDE):
         raise ValueError(f"a picture of {width} x {height} pixels; at most {LONGEST_SIDE} a side are decoded")
@@ -507,23 +494,27 @@ def _shown_width(frame: VideoFrame, stream: VideoStream) -> int:
     return round(frame.width * ratio) if 1 <= _MOST_STRETCHED * ratio <= _MOST_STRETCHED**2 else frame.width
 
 
+def _in_rgb(frame: VideoFrame, width: int) -> VideoFrame:
+    """Return a frame of this width in the colours that the video asks for."""
+    from av.video.reformatter import Interpolation
+
+    # Players take a large video that names no matrix for one of BT.709.
+    unnamed = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
+    matrix = _MATRICES.get(frame.colorspace, unnamed)
+    try:
+        exactly = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+        return frame.reformat(width, None, "rgb24", matrix, dst_color_range="JPEG", interpolation=exactly, threads=1)
+    except (AttributeError, TypeError):  # an earlier PyAV, which knows fewer of these
+        return frame.reformat(width, None, "rgb24", matrix, dst_color_range="JPEG", interpolation=Interpolation.BICUBIC)
+
+
 def _png(frame: VideoFrame, stream: VideoStream) -> bytes:
     """Return a frame as it is shown: with square pixels, turned, in the colours that the video asks for."""
     import av
-    from av.video.reformatter import Interpolation
 
     width = _shown_width(frame, stream)
     _check_sides(width, frame.height)
-    # Players take a large video that names no matrix for one of BT.709.
-    unnamed = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
-    flat = frame.reformat(
-        width,
-        format="rgb24",
-        src_colorspace=_MATRICES.get(frame.colorspace, unnamed),
-        dst_color_range="JPEG",
-        interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
-        threads=1,
-    )
+    flat = _in_rgb(frame, width)
     # A frame of its own, which says nothing of colours: the encoder would write down what no longer holds.
     picture = _turned(flat, _matrix(frame))
     encoder = av.CodecContext.create("png", "w")

@@ -86,7 +86,9 @@ def last_frame_png(file: BinaryIO, *, cancelled: threading.Event = _NEVER) -> by
     except PyAVMissing as error:
         raise NoLastFrame("PyAV cannot be loaded", "Install the extra 'media' of prefect-seedance") from error
     except NoDecoder as error:
-        raise NoLastFrame(f"media cannot be decoded here: {error}", "Run it elsewhere") from error
+        raise NoLastFrame(
+            f"media cannot be decoded here: {error}", "Run it where Python can start a process of its own"
+        ) from error
     if decoded.unreadable:
         raise decoded.unreadable
     if decoded.picture is None:

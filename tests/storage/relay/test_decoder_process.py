@@ -20,8 +20,9 @@ from typing import Any
 import av
 import pytest
 
+from prefect_seedance.storage.errors import NoLastFrame
 from prefect_seedance.storage.relay import decoder, decoder_process, poster
-from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe, probe_with_poster
+from prefect_seedance.storage.relay.poster import MediaFacts, last_frame_png, poster_jpeg, probe, probe_with_poster
 from tests.processes import descendants, environ, until
 from tests.storage.clips import box, make_clip
 from tests.storage.hostile_clips import entry, grey, h264_entry, hostile, movie
@@ -150,7 +151,9 @@ except RuntimeError:
 for data in files:
     parent = Parent(data)
     decoder._decode(parent, 640, len(data))
-    assert parent.told == [decoder.FACTS, decoder.PICTURE], parent.told
+    decoder._last_frame(parent, len(data))
+    decoder._measure(parent, "mp4", len(data))
+    assert parent.told == [decoder.FACTS, decoder.PICTURE, decoder.PICTURE, decoder.MEASURES], parent.told
 """
 
 
@@ -420,6 +423,51 @@ def test_a_child_that_is_hostile_is_not_believed(said: str, monkeypatch: pytest.
         assert facts.width in (0, 1, 64) and facts.height in (0, 1, 64) and facts.seconds in (0.0, 1.0)
         assert facts.codec.isprintable() and len(facts.codec) <= 32
     assert jpeg is None or jpeg.startswith(b"\xff\xd8\xff")
+
+
+SAID_OF_A_LAST_FRAME: dict[str, str] = {
+    "a JPEG": "say(b'P', 0, b'\\xff\\xd8\\xff' + bytes(99) + b'\\xff\\xd9'); say(b'D')",
+    "no pixels": "say(b'P', 0, png(0, 10)); say(b'D')",
+    "too many pixels": "say(b'P', 0, png(8193, 10)); say(b'D')",
+    "half a picture": "say(b'P', 0, png(10, 10)[:-1]); say(b'D')",
+    "a signature alone": "say(b'P', 0, png(10, 10)[:16]); say(b'D')",
+    "too large a picture": "os.write(1, MESSAGE.pack(b'P', 0, 65 * 2**20)); os.write(1, png(10, 10))",
+    "facts": "say(b'F', 0, FACTS.pack(64, 64, 1.0, b'h264')); say(b'P', 0, png(10, 10)); say(b'D')",
+    "measures": "say(b'M', 0, bytes(35)); say(b'P', 0, png(10, 10)); say(b'D')",
+    "no more": "say(b'D', 0, b'\\x1b[2Jwhy')",
+}  # fmt: skip
+PNG_OF_A_CHILD = """
+def png(width, height):
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + struct.pack("!II", width, height)
+    return head + bytes(99) + b"\0\0\0\0IEND\xaeB`\x82"
+"""
+
+
+@pytest.mark.parametrize("said", SAID_OF_A_LAST_FRAME.values(), ids=SAID_OF_A_LAST_FRAME.keys())
+def test_a_last_frame_of_a_hostile_child_is_not_believed(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_process, "_popen", speaking(f"say(b'H'); os.read(0, 17)\n{PNG_OF_A_CHILD}{said}\n"))
+    with pytest.raises(NoLastFrame) as raised:
+        last_frame_png(io.BytesIO(bytes(1000)))
+    assert raised.value.reason.isprintable()
+
+
+SAID_OF_MEASURES: dict[str, str] = {
+    "that are not finite": "M.pack(64, 64, nan, nan, 1, 0, 0)",
+    "beyond all numbers": "M.pack(2**64 - 1, 2**63, inf, inf, 1, 1, 1)",
+    "below zero": "M.pack(64, 64, -1.0, -1.0, 1, 0, 0)",
+    "that are too long": "bytes(10**6)",
+    "that are none": "bytes(3)",
+}
+
+
+@pytest.mark.parametrize("said", SAID_OF_MEASURES.values(), ids=SAID_OF_MEASURES.keys())
+def test_measures_of_a_hostile_child_are_not_believed(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "say(b'H'); os.read(0, 17)\nM = struct.Struct('!QQdd???'); nan = float('nan'); inf = float('inf')\n"
+    monkeypatch.setattr(decoder_process, "_popen", speaking(f"{script}say(b'M', 0, {said}); say(b'D')\n"))
+    measures = decoder_process.measure(io.BytesIO(bytes(1000)), "mp4", threading.Event()).measures
+    if measures is not None:
+        assert (measures.width, measures.height) in ((64, 64), (0, 0))
+        assert measures.seconds == measures.frames_per_second == 0.0
 
 
 @pytest.mark.parametrize("said", ["pass", "os.write(1, b'Python 3.11\\n' * 9)", "say(b'P', 0, b'x')", "time.sleep(60)"])

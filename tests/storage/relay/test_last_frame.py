@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from prefect_seedance.errors import NoLastFrame
 from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.poster import last_frame_png
-from tests.storage.clips import QUARTERS, lookalike, make_clip, make_numbered_clip, numbered_luma
+from tests.storage.clips import QUARTERS, lookalike, make_clip, make_numbered_clip, make_song, numbered_luma
 from tests.storage.hostile_clips import entry, grey, hostile, movie
 
 Colour = tuple[int, int, int]
@@ -90,18 +91,45 @@ def test_the_last_frame_is_the_one_shown_last_pixel_by_pixel(made: dict[str, Any
     assert wholly(picture, made.get("frames", 10) - 1)
 
 
-CODECS = {
-    "libx265": {"x265-params": "lossless=1"},
-    "libsvtav1": {"preset": "8", "crf": "1"},
-    "libvpx-vp9": {"lossless": "1"},
+CODECS: dict[str, dict[str, str]] = {
+    "libx264": {"g": "250", "bf": "0"},
+    "libx265": {"x265-params": "lossless=1:bframes=0"},
+    "libsvtav1": {"preset": "8", "crf": "1", "svtav1-params": "pred-struct=1"},
+    "libvpx-vp9": {"lossless": "1", "lag-in-frames": "0", "auto-alt-ref": "0", "g": "250"},
+    "mpeg4": {"g": "250", "qscale": "1", "global_quality": "118", "flags": "+qscale"},
 }
 
 
-@pytest.mark.parametrize("codec", CODECS)
-def test_the_other_codecs_of_videos_have_a_last_frame(codec: str, tmp_path: Path) -> None:
+def of_codec(codec: str, path: Path, numbers: Sequence[int] = range(20)) -> bytes:
+    """A clip whose frames each need all before it."""
     made = {"width": 128, "height": 96, "pixels": "yuv420p", "options": CODECS[codec]}
-    clip = make_numbered_clip(tmp_path / "clip.mp4", 12, codec=codec, **made)  # type: ignore[arg-type]
-    assert alike(quarters(last_frame(clip)), expected(11), within=8)
+    return faststart(path, frames=len(numbers), numbers=numbers, codec=codec, **made)
+
+
+def nearly(picture: Image.Image, number: int) -> bool:
+    return alike(quarters(picture), expected(number), within=8)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_all_codecs_of_videos_have_a_last_frame(codec: str, tmp_path: Path) -> None:
+    assert nearly(last_frame(of_codec(codec, tmp_path / "clip.mp4")), 19)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_is_built_upon_a_broken_packet_is_not_taken(codec: str, tmp_path: Path) -> None:
+    content = of_codec(codec, tmp_path / "clip.mp4")
+    place, size = samples(content)[15]
+    assert nearly(last_frame(content[: place + size // 2]), 14)
+    damaged = bytearray(content)
+    damaged[place + 5 : place + size] = b"\xff" * (size - 5)
+    assert nearly(last_frame(bytes(damaged)), 14)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_index_that_calls_each_frame_a_key_frame_is_not_believed(codec: str, tmp_path: Path) -> None:
+    # Longer than is gone back at first, and still: what is made of nothing there says nothing of its colours.
+    content = of_codec(codec, tmp_path / "clip.mp4", numbers=[*range(20), *[20] * 70])
+    assert nearly(last_frame(content.replace(b"stss", b"free")), 20)
 
 
 TURNS = {0: (0, 1, 2, 3), 90: (1, 3, 0, 2), -90: (2, 0, 3, 1), 180: (3, 2, 1, 0)}
@@ -176,14 +204,39 @@ def test_of_a_video_whose_last_packets_are_noise_it_is_the_last_whole_one(tmp_pa
     assert wholly(last_frame(bytes(content)), 15)
 
 
-def test_with_b_frames_the_broken_one_itself_is_never_taken(tmp_path: Path) -> None:
-    options = {"preset": "medium", "bf": "3", "x264-params": "b-adapt=0"}
-    content = faststart(tmp_path / "clip.mp4", frames=13, options=options)
-    for broken in range(1, 13):
-        damaged = bytearray(content)
-        place, size = samples(content)[broken]
-        damaged[place + 5 : place + size] = b"\xff" * (size - 5)
-        assert any(wholly(last_frame(bytes(damaged)), number) for number in range(13))
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_frame_that_is_broken_in_its_middle_is_not_taken(codec: str) -> None:
+    noise = [Image.effect_noise((320, 240), 60 + number).convert("RGB") for number in range(6)]
+    output = io.BytesIO()
+    with av.open(output, "w", format="mp4") as container:
+        options = {"bf": "0", "global_quality": "236", "flags": "+qscale"}
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number, each in enumerate(noise):
+            frame = av.VideoFrame.from_image(each)
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    content = bytearray(output.getvalue())
+    assert likest(last_frame(bytes(content)), noise) == 5
+    place, size = samples(bytes(content))[5]
+    content[place + size // 3 : place + size // 3 + 200] = b"\x55\xaa" * 100
+    assert likest(last_frame(bytes(content)), noise) == 4
+
+
+def test_a_frame_that_is_only_guessed_is_none(tmp_path: Path) -> None:
+    content = bytearray(make_clip(tmp_path / "clip.mp4", seconds=0.04).read_bytes())
+    ((place, size),) = samples(bytes(content))
+    content[place + size // 2 : place + size] = b"\xff" * (size - size // 2)
+    with pytest.raises(NoLastFrame, match="no frame that can be decoded"):
+        last_frame(bytes(content))
+
+
+def likest(picture: Image.Image, among: list[Image.Image]) -> int:
+    """Which picture it is most like, by the mean difference of brightness."""
+    grey_one = picture.convert("L")
+    differences = [ImageStat.Stat(ImageChops.difference(grey_one, each.convert("L"))).mean[0] for each in among]
+    return differences.index(min(differences))
 
 
 @pytest.mark.parametrize("said", [1, 10**6, 2**32 - 2])
@@ -203,33 +256,29 @@ def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path: Path) -> None:
     assert wholly(last_frame(bytes(content)), 10)
 
 
+def test_b_frames_that_an_edit_list_cuts_off_are_not_shown(tmp_path: Path) -> None:
+    options = {"preset": "medium", "bf": "3", "x264-params": "b-adapt=0:keyint=8"}
+    content = bytearray(make_numbered_clip(tmp_path / "clip.mp4", 20, options=options).read_bytes())
+    place = content.index(b"elst") + 12
+    for shown_frames in range(1, 20):
+        content[place : place + 4] = (40 * shown_frames).to_bytes(4, "big")  # of 1/1000 s
+        assert wholly(last_frame(bytes(content)), shown_frames - 1)
+
+
+@pytest.mark.parametrize("start", [-(2**31), 2**31 - 1])
+def test_an_edit_list_beyond_the_video_ends_in_an_answer(start: int, tmp_path: Path) -> None:
+    content = bytearray(make_numbered_clip(tmp_path / "clip.mp4", 5).read_bytes())
+    place = content.index(b"elst") + 16
+    content[place : place + 4] = start.to_bytes(4, "big", signed=True)
+    try:
+        assert any(wholly(last_frame(bytes(content)), number) for number in range(5))
+    except NoLastFrame as error:
+        assert "decoded" in error.reason
+
+
 def test_the_picture_of_a_song_is_not_its_last_frame(tmp_path: Path) -> None:
     with pytest.raises(NoLastFrame, match="no pictures"):
-        last_frame(song(tmp_path / "song.m4a"))
-
-
-def song(path: Path) -> bytes:
-    """Sound with a cover, as music players keep it."""
-    cover = io.BytesIO()
-    Image.new("RGB", (32, 32), "red").save(cover, "JPEG")
-    with (
-        av.open(io.BytesIO(cover.getvalue()), format="mjpeg") as picture,
-        av.open(str(path), "w", format="mp4") as made,
-    ):
-        sound = made.add_stream("aac", rate=44100)
-        stream = made.add_stream_from_template(picture.streams.video[0])
-        stream.disposition = av.stream.Disposition.attached_pic
-        packet = next(picture.demux())
-        for place in range(0, 44100, 1024):
-            silence = av.AudioFrame("fltp", "stereo", 1024)
-            for plane in silence.planes:
-                plane.update(bytes(plane.buffer_size))
-            silence.pts, silence.sample_rate, silence.time_base = place, 44100, Fraction(1, 44100)
-            made.mux(sound.encode(silence))
-        made.mux(sound.encode(None))
-        packet.stream = stream
-        made.mux(packet)
-    return path.read_bytes()
+        last_frame(make_song(tmp_path / "song.m4a"))
 
 
 BROKEN: dict[str, bytes] = {

@@ -21,9 +21,10 @@ from tempfile import TemporaryDirectory
 import av
 import pytest
 
+from prefect_seedance.storage.errors import NoLastFrame
 from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.file_type import BoxWalk, is_page, looks_like, video_type
-from prefect_seedance.storage.relay.poster import MediaFacts, probe_with_poster
+from prefect_seedance.storage.relay.poster import MediaFacts, last_frame_png, probe_with_poster
 from tests.processes import descendants
 from tests.storage.clips import make_clip
 from tests.storage.hostile_clips import grey, h264_entry, movie, vp9_entry, vp9_frame
@@ -31,6 +32,8 @@ from tests.storage.hostile_clips import grey, h264_entry, movie, vp9_entry, vp9_
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 FILES = 5000
+#: Of each so many the last frame is taken too.
+LAST_FRAMES = 10
 #: How much of a file is fed to the reader of its boxes at once; any split must end in the same.
 STEPS = (1, 7, 8, 9, 16, 4096)
 
@@ -181,6 +184,13 @@ def play() -> None:
         except BaseException as error:
             faults.append(f"{number}: raised {error!r}")
             continue
+        if number % LAST_FRAMES == 0:
+            try:
+                seen["last frame"] += last_frame_png(io.BytesIO(content)).startswith(b"\x89PNG")
+            except NoLastFrame as error:
+                seen["no last frame"] += bool(error.reason)
+            except BaseException as error:
+                faults.append(f"{number}: its last frame raised {error!r}")
         seen["facts"] += found[0] is not None
         seen["poster"] += found[1] is not None
         seen["none"] += found[0] is None
@@ -214,6 +224,7 @@ def test_five_thousand_broken_files_give_facts_or_none() -> None:
     seen = json.loads(first)
     assert seen["faults"] == []
     assert seen["facts"] > 500 and seen["poster"] > 500 and seen["none"] > 500, seen
+    assert seen["last frame"] > 50 and seen["no last frame"] > 50, seen
     assert seen["children"] <= decoder_process.MOST_CHILDREN
     assert seen["child"] < 512 * 1024 and seen["own"] < 400 * 1024, seen
     assert not [each for each in left.split() if Path(f"/proc/{each}").exists()]
