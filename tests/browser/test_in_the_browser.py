@@ -57,6 +57,13 @@ MISTAKES = [
         {"model": "seedance2.0-std", "resolution": "720p", "duration": 4},
     ),
 ]
+NO_SOURCE = Mistake(
+    {"First frame": "ftp://example.com/mug.png"},
+    "First frame",
+    "'a link, s3://bucket/key, a path or asset://id' was expected",
+    {"First frame": ""},
+    {"first_image": ""},
+)
 TOO_LONG = Mistake(
     {"Model": "seedance2.0-mini", "Resolution": "480p", "Duration": "30"},
     "Duration",
@@ -102,8 +109,9 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     expect(form.chosen_block("credentials")).to_have_text(CREDENTIALS)
     expect(form.chosen_block("store")).to_have_text(STORE)
     form.fill({"Prompt": prompt})
-    is_told(form, TOO_LONG)
-    form.fill(TOO_LONG.mended)
+    for mistake in (NO_SOURCE, TOO_LONG):
+        is_told(form, mistake)
+        form.fill(mistake.mended)
     run = form.start_run()
     assert sent(stage, run).items() >= TOO_LONG.sent.items()
 
@@ -138,8 +146,9 @@ def test_the_form_and_its_errors_on_v1(browser: Browser, stage: Stage) -> None:
         expect(form.chosen_block("credentials")).to_have_text(CREDENTIALS)
         expect(form.chosen_block("store")).to_have_text(STORE)
         form.fill({"Prompt": "A paper boat"})
-        is_told(form, TOO_LONG)
-        form.fill(TOO_LONG.mended)
+        for mistake in (NO_SOURCE, TOO_LONG):
+            is_told(form, mistake)
+            form.fill(mistake.mended)
         expect(form.errors()).to_have_count(0)
 
 

@@ -17,6 +17,10 @@ from tests.client.test_form import errors_of, refused_places
 READ = {
     "https://example.com/mug.png?token=1#top": ("https", "https://example.com/mug.png?token=1#top"),
     "HTTPS://Example.com/Mug.png": ("https", "https://Example.com/Mug.png"),
+    "https://example.com/a?X-Amz-Security-Token=" + "t" * 5000: (
+        "https",
+        "https://example.com/a?X-Amz-Security-Token=" + "t" * 5000,
+    ),
     "https://example.com": ("https", "https://example.com"),
     "https://example.com:8443?a=b@c": ("https", "https://example.com:8443?a=b@c"),
     "https://example.com/a@b.png": ("https", "https://example.com/a@b.png"),
@@ -48,7 +52,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("text", READ)
+@pytest.mark.parametrize("text", READ, ids=lambda text: text[:30])
 def test_a_text_is_read_as_what_it_stands_for(text: str) -> None:
     kind, address = READ[text]
     source = read_source(text)
@@ -80,7 +84,7 @@ REFUSED = {
         ),
         *("/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAAMC", ("A" * 76 + "\n") * 20, "_-" * 300),
     ],
-    ("more than 4096", "path of a file"): ["/a.b" * 1025, "https://example.com/" + "a" * 5000],
+    ("more than 8192", "path of a file"): ["/a.b" * 2049, "https://example.com/" + "a" * 9000],
     ("plain http:", "https:// address"): ["http://example.com/a.png", "HTTP://example.com", "http:"],
     ("user name", "Download it"): ["https://me:pw@example.com/a", "https://me@example.com", "https:me:pw@example.com"],
     ("no blanks and no backslashes", "%20"): ["https://example.com/a b.png", "https:\\\\example.com\\a"],

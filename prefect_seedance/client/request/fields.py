@@ -14,14 +14,16 @@ from pydantic.config import JsonDict
 
 from prefect_seedance.client.request import describe
 from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES
+from prefect_seedance.client.request.sources import LAST_FRAME
 
 ResolutionChoice = Literal["auto", "480p", "720p", "1080p"]
 RatioChoice = Literal["auto", "16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adaptive"]
 OrientationChoice = Literal["auto", "landscape", "portrait"]
 
 
-#: What may be written for a reference, in one line.
-_WRITE = "https:// (a link), s3://bucket/key (a file in your bucket), the path of a file on the worker, or asset://id"
+#: What may be written for a reference; see `sources`.
+_WRITE = "A link (https://), a file in your bucket (s3://bucket/key), a path on the worker, or asset://id."
+_FRAME = f"{_WRITE} {LAST_FRAME} before a video takes its last frame."
 
 
 def _at(position: int, **extra: JsonValue) -> JsonDict:
@@ -88,7 +90,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference images",
-            description=f"{_WRITE}; never together with a first or last frame. "
+            description=f"{_FRAME} Never together with a first or last frame. "
             f"{describe.limits(lambda r: describe.count_words(r.images))}. "
             f"No GIF: {describe.refusing(lambda r: r.gif_images)}.",
             json_schema_extra=_at(6),
@@ -98,7 +100,7 @@ class RequestFields(BaseModel):
         str,
         Field(
             title="First frame",
-            description=f"A picture: {_WRITE}; empty for none. {describe.limits(describe.frame_words)}.",
+            description=f"{_FRAME} Empty for none. {describe.limits(describe.frame_words)}.",
             json_schema_extra=_at(7),
         ),
     ] = ""
@@ -106,7 +108,7 @@ class RequestFields(BaseModel):
         str,
         Field(
             title="Last frame",
-            description=f"A picture: {_WRITE}; empty for none. See the first frame for what each route takes.",
+            description=f"{_FRAME} Empty for none. See the first frame for what each route takes.",
             json_schema_extra=_at(8),
         ),
     ] = ""
@@ -114,7 +116,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference videos",
-            description=f"{_WRITE}. {describe.limits(describe.video_words)}.",
+            description=f"{_WRITE} {describe.limits(describe.video_words)}.",
             json_schema_extra=_at(9),
         ),
     ] = []
@@ -122,7 +124,7 @@ class RequestFields(BaseModel):
         list[str],
         Field(
             title="Reference audios",
-            description=f"{_WRITE}. {describe.limits(describe.audio_words)}. "
+            description=f"{_WRITE} {describe.limits(describe.audio_words)}. "
             f"Never alone: {describe.refusing(lambda r: r.audio_alone)}. "
             f"Never with frames: {describe.refusing(lambda r: r.audio_with_frames)}.",
             json_schema_extra=_at(10),

@@ -67,8 +67,12 @@ def shown(address: str) -> str:
     Example:
         >>> shown("https://user:password@example.com/a.png?signature=1f0c")
         "'https://example.com/a.png'"
+        >>> shown("/home/me@work/a.png")
+        "'/home/me@work/a.png'"
     """
     scheme, separator, rest = address.split("?", 1)[0].split("#", 1)[0].rpartition("//")
     host, slash, path = rest.partition("/")
-    text = f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path.rpartition('@')[2]}"
+    if separator or ":" in rest or host.strip("."):
+        host, path = host.rpartition("@")[2], path.rpartition("@")[2]
+    text = f"{scheme}{separator}{host}{slash}{path}"
     return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -22,7 +22,8 @@ SourceKind = Literal["https", "asset", "s3", "file"]
 
 #: Before the address of a video: its last frame, as a picture.
 LAST_FRAME = "last-frame+"
-LONGEST_SOURCE = 4096
+#: Above any path, and any signed link that servers take.
+LONGEST_SOURCE = 8192
 
 WHAT_MAY_BE_WRITTEN = "Write https://..., asset://{id}, s3://bucket/key, or the path of a file"
 
