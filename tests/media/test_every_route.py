@@ -21,6 +21,8 @@ from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.submit.preparation import media_context
 from prefect_seedance.simulator import Simulator, running_simulator
 from prefect_seedance.simulator.limits import media_of
+from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.s3.store import S3Store
 from tests.media.workshop import WEBSITE, Shop, Workshop, content_at, film, picture, sha256, sound, website
 from tests.pipeline.harness import record_of
 from tests.storage.clips import make_clip
@@ -104,11 +106,6 @@ def simulator() -> Iterator[Simulator]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MediaServer]:
     with website(tmp_path_factory.mktemp("site")) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def shop(moto: S3Server) -> Shop:
-    return Shop(moto)
 
 
 @pytest.fixture(scope="module")
@@ -237,57 +234,105 @@ def requests_of(route: Route, shelf: Shelf) -> tuple[list[VideoRequest], dict[st
     return made, givens
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_is_sent_what_it_takes_whatever_the_user_has(
-    family: str,
-    simulator: Simulator,
-    site: MediaServer,
-    moto: S3Server,
-    shop: Shop,
-    clip: bytes,
-    tmp_path: Path,
-) -> None:
-    simulator.reset()
-    store = moto.store()
-    workshop = Workshop(simulator, store)
-    route = next(each for each in ROUTES.values() if each.family == family)
-    alone = VideoRequest(prompt="nothing beside", model=route.model, duration=route.duration.default)
-    stored = workshop.delivered(workshop.bought(alone))
-    shelf = Shelf(family, workshop, site, shop, tmp_path, clip, stored)
-    requests, givens = requests_of(route, shelf)
-    made_before = {each.asset_id for each in simulator.assets()}
+@dataclass(frozen=True)
+class Made:
+    """All videos of all families, made one after the other in one store and at one vendor.
 
-    submitted = workshop.all_bought(requests)
-    bodies = {str(body["prompt"]): body for body in simulator.creates()}
-    assets = {f"asset://{each.asset_id}": each for each in simulator.assets()}
-    sent_for: dict[str, str] = {}
-    for request in requests:
-        sent = dict(media_of(bodies[request.prompt]))
+    Attributes:
+        requests: What was asked, by family.
+        givens: What each reference was, by family and text.
+        had: How many assets the user had made.
+        videos: What came of each request, by its prompt.
+    """
+
+    simulator: Simulator
+    workshop: Workshop
+    store: S3Store
+    requests: Mapping[str, list[VideoRequest]]
+    givens: Mapping[tuple[str, str], Given]
+    had: int
+    videos: Mapping[str, StoredVideo]
+
+    def sent(self, request: VideoRequest) -> dict[str, str]:
+        """What was sent for a request, by its places."""
+        (body,) = (body for body in self.simulator.creates() if body["prompt"] == request.prompt)
+        return dict(media_of(body))
+
+
+@pytest.fixture(scope="module")
+def made(
+    simulator: Simulator, site: MediaServer, moto: S3Server, clip: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> Made:
+    store, folder, shop = moto.store(), tmp_path_factory.mktemp("given"), Shop(moto)
+    workshop = Workshop(simulator, store)
+    routes = {family: next(each for each in ROUTES.values() if each.family == family) for family in FAMILIES}
+    alone = VideoRequest(prompt="An earlier video", duration=5)
+    (earlier,) = workshop.all_delivered(workshop.all_bought([alone]))
+    asked, givens = dict[str, list[VideoRequest]](), dict[tuple[str, str], Given]()
+    for family, route in routes.items():
+        asked[family], given = requests_of(route, Shelf(family, workshop, site, shop, folder, clip, earlier))
+        givens |= {(family, text): each for text, each in given.items()}
+    had = len(simulator.assets())
+    requests = [each for of_family in asked.values() for each in of_family]
+    videos = workshop.all_delivered(workshop.all_bought(requests))
+    by_prompt = {each.prompt: video for each, video in zip(requests, videos, strict=True)}
+    return Made(simulator, workshop, store, asked, givens, had, by_prompt)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_is_sent_what_it_takes_whatever_the_user_has(family: str, made: Made, moto: S3Server) -> None:
+    assets = {f"asset://{each.asset_id}": each for each in made.simulator.assets()}
+    for request in made.requests[family]:
+        sent = made.sent(request)
         assert sent.keys() == {place for place, _ in request.references()}
         for place, text in request.references():
-            check_form(givens[text], sent[place], assets, workshop, moto)
-            sent_for[text] = sent[place]
+            check_form(made.givens[family, text], sent[place], assets, made.simulator, moto)
 
-    uploads = {each.content for each in givens.values() if "upload" in each.form}
-    assert simulator.requests().uploads == dict.fromkeys(uploads, 1)
-    audited = {each.content for each in givens.values() if each.form.startswith("asset of")}
-    assert len(assets) - len(made_before) == len(audited)
 
-    # An asset that was not Active at the POST would have failed its video, as the vendor does.
-    videos = workshop.all_delivered(submitted)
-    bills = simulator.bills()
-    assert [(bill.accepted, bill.refunded) for bill in bills] == [(1, 0.0)] * (len(requests) + 1)
-    for video, each in zip(videos, submitted, strict=True):
-        blob = moto.client.get_object(Bucket=store.settings.bucket, Key=video.uri.split("/", 3)[3])
-        assert sha256(blob["Body"].read()) == video.sha256
-        record = record_of(workshop.destination, each["intent"])
+def test_each_content_is_uploaded_once_and_audited_once(made: Made) -> None:
+    givens = made.givens.values()
+    uploads = {each.content for each in givens if "upload" in each.form}
+    assert made.simulator.requests().uploads == dict.fromkeys(uploads, 1)
+    audited = {each.content for each in givens if each.form.startswith("asset of")}
+    assert len(made.simulator.assets()) - made.had == len(audited)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_video_is_paid_for_once_and_lies_in_the_bucket(family: str, made: Made, moto: S3Server) -> None:
+    # An asset that was not Active at the POST would have failed its video, as the vendor does, and be refunded.
+    prompts = [each.prompt for each in made.requests[family]]
+    bills = [bill for bill in made.simulator.bills() if bill.body["prompt"] in prompts]
+    assert [(bill.accepted, bill.refunded) for bill in bills] == [(1, 0.0)] * len(prompts)
+    for prompt in prompts:
+        video = made.videos[prompt]
+        record = record_of(made.workshop.destination, video.intent)
         assert (record.state, len(record.attempts)) == (State.STORED, 1)
-    check_nothing_is_kept(sent_for, shelf, moto)
+        key = video.uri.removeprefix(f"s3://{made.store.settings.bucket}/")
+        blob = moto.client.get_object(Bucket=made.store.settings.bucket, Key=key)
+        assert sha256(blob["Body"].read()) == video.sha256
 
 
-def check_form(
-    given: Given, sent: str, assets: Mapping[str, Any], workshop: Workshop, moto: S3Server
-) -> None:
+def test_what_was_made_for_a_request_stands_nowhere_in_the_store_but_in_the_memos(made: Made, moto: S3Server) -> None:
+    prepared = set[str]()
+    for request in (each for of_family in made.requests.values() for each in of_family):
+        sent = made.sent(request)
+        for address in (sent[place] for place, text in request.references() if sent[place] != text):
+            prepared.add(json.dumps(address.removeprefix("asset://"))[1:-1])
+            if address.startswith(made.simulator.url):
+                prepared.add(address.rpartition("/")[2])
+    settings, records = made.store.settings, 0
+    for page in moto.client.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=settings.prefix):
+        for key in (each["Key"] for each in page["Contents"] if "/journal/media/" not in each["Key"]):
+            if key.endswith((".mp4", ".jpg")):  # their bytes are the vendor's, and made from them
+                continue
+            text = moto.client.get_object(Bucket=settings.bucket, Key=key)["Body"].read().decode()
+            assert "X-Amz-Signature" not in text, key
+            assert not [each for each in prepared if each in text], key
+            records += 1
+    assert records >= 2 * len(made.videos)  # a record and a provenance each
+
+
+def check_form(given: Given, sent: str, assets: Mapping[str, Any], simulator: Simulator, moto: S3Server) -> None:
     """A reference was sent in the form that is expected, and leads to the user's own bytes."""
     public = sent
     if given.form.startswith("asset of"):
@@ -301,7 +346,7 @@ def check_form(
             assert public.startswith(f"{moto.url}/")
             assert "X-Amz-Signature=" in public
         case "upload" | "asset of an upload":
-            assert public.startswith(f"{workshop.simulator.url}/")
+            assert public.startswith(f"{simulator.url}/")
         case _:
             pytest.fail(f"{given.text} was sent as {sent}")
     if public.startswith("asset://"):
@@ -310,40 +355,18 @@ def check_form(
         assert content_at(public) == given.content
 
 
-def check_nothing_is_kept(sent_for: Mapping[str, str], shelf: Shelf, moto: S3Server) -> None:
-    """What was made for a request stands nowhere in the store but in the memos, which make it usable again."""
-    prepared = [sent.removeprefix("asset://") for text, sent in sent_for.items() if sent != text]
-    searched = 0
-    bucket, prefix = shelf.workshop.store.settings.bucket, shelf.workshop.store.settings.prefix  # type: ignore[attr-defined]
-    for page in moto.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for each in page["Contents"]:
-            if "/journal/media/" in each["Key"]:
-                continue
-            data = moto.client.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
-            searched += each["Key"].endswith(".json")
-            assert b"X-Amz-Signature" not in data
-            found = [text for text in prepared if text.encode() in data or json.dumps(text).encode() in data]
-            assert not found, each["Key"]
-    assert searched >= 2 * len(sent_for) / 8  # the records, and the provenance of their videos
-
-
 @pytest.mark.parametrize(
     ("family", "field"),
     [
         (family, field)
         for family, takes in FAMILIES.items()
-        for field, forms in zip(
-            ("images", "first_image", "reference_videos", "reference_audios"), takes, strict=True
-        )
+        for field, forms in zip(("images", "first_image", "reference_videos", "reference_audios"), takes, strict=True)
         if forms and forms["asset"] == "refused"
     ],
 )
 def test_an_asset_is_refused_for_free_where_a_family_takes_none(
     family: str, field: str, simulator: Simulator, tmp_path: Path
 ) -> None:
-    simulator.reset()
-    from prefect_seedance.storage.folder.store import FolderStore
-
     route = next(each for each in ROUTES.values() if each.family == family)
     value: Any = "asset://asset-1" if field == "first_image" else ["asset://asset-1"]
     fields = {field: value}
@@ -351,9 +374,9 @@ def test_an_asset_is_refused_for_free_where_a_family_takes_none(
         fields["last_image"] = f"https://{WEBSITE}/b.png"
     if field == "reference_audios":
         fields["images"] = [f"https://{WEBSITE}/b.png"]
-    request = VideoRequest(prompt="x", model=route.model, duration=route.duration.default, **fields)
+    request = VideoRequest(prompt="an asset of nobody", model=route.model, duration=route.duration.default, **fields)
     workshop = Workshop(simulator, FolderStore(tmp_path / "store"))
     with pytest.raises(InvalidRequest) as refused:
         workshop.submit(workshop.order(request), preflight=False)
     assert field in str(refused.value)
-    assert (simulator.bills(), simulator.creates()) == ([], [])
+    assert "an asset of nobody" not in {body["prompt"] for body in simulator.creates()}

@@ -171,7 +171,7 @@ class Workshop:
     def delivered(self, submitted: SubmittedVideo) -> StoredVideo:
         return deliver(self.task(submitted["task_id"]), submitted, self.account, self.destination, run=RUN)
 
-    def all_bought(self, requests: Sequence[VideoRequest], at_once: int = 4) -> list[SubmittedVideo]:
+    def all_bought(self, requests: Sequence[VideoRequest], at_once: int = 8) -> list[SubmittedVideo]:
         with ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(self.bought, requests))
 
