@@ -16,6 +16,7 @@ from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.models import Asset
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.failed_use import FAILED_USE, FailedUse, notes_of
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 
 Library = Literal["manxue", "sp"]
@@ -27,7 +28,7 @@ WAIT_SECONDS = 15 * 60.0
 _NEW_SECONDS = 60.0
 #: How long an asset that has expired is waited for: asking may bring it back.
 _EXPIRED_SECONDS = 60.0
-#: An answer of "active" is believed for so long.
+#: An answer of "active" is believed for so long, until a submission is claimed.
 ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
@@ -131,7 +132,14 @@ def _judged(seen: _Seen, seconds_so: float, age_seconds: float | None) -> _Verdi
 
 
 def _settled(
-    library: Library, asset_id: str, context: MediaContext, follower: Follower, *, place: str, age_seconds: float | None
+    library: Library,
+    asset_id: str,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    place: str,
+    age_seconds: float | None,
+    believed_seconds: float,
 ) -> _Verdict:
     """Wait until an asset can be used, or certainly cannot.
 
@@ -140,7 +148,7 @@ def _settled(
     """
     states, local = states_of(context), context.vendor.settings.is_local
     began = time.monotonic()
-    newer_than, gap = began - ACTIVE_SECONDS, _LOCAL_GAP_SECONDS if local else _FIRST_GAP_SECONDS
+    newer_than, gap = began - believed_seconds, _LOCAL_GAP_SECONDS if local else _FIRST_GAP_SECONDS
     state, since, told = None, began, ""
     while True:
         seen = states.read(library, [asset_id], newer_than=newer_than, follower=follower)[asset_id]
@@ -169,7 +177,13 @@ def _settled(
 
 
 def require_active(
-    libraries: Sequence[Library], asset_id: str, context: MediaContext, follower: Follower, *, place: str
+    libraries: Sequence[Library],
+    asset_id: str,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    place: str,
+    believed_seconds: float = ACTIVE_SECONDS,
 ) -> None:
     """Wait until an asset that the user names can be used.
 
@@ -179,6 +193,7 @@ def require_active(
         context: Whose it is.
         follower: Follows it.
         place: Where the reference stands.
+        believed_seconds: For how long an answer of "active" is believed.
 
     Raises:
         UnusableReference: It cannot, and why.
@@ -186,7 +201,15 @@ def require_active(
     """
     verdict = _Verdict("refuse")
     for library in libraries:
-        verdict = _settled(library, asset_id, context, follower, place=place, age_seconds=None)
+        verdict = _settled(
+            library,
+            asset_id,
+            context,
+            follower,
+            place=place,
+            age_seconds=None,
+            believed_seconds=believed_seconds,
+        )
         if verdict.is_known:
             break
     if verdict.kind != "use":
@@ -206,7 +229,8 @@ def audited_asset(
     follower: Follower,
     *,
     place: str,
-    failed_seconds_ago: float | None = None,
+    failed: FailedUse | None = None,
+    believed_seconds: float = ACTIVE_SECONDS,
 ) -> str:
     """Return the id of an active asset of a content: one that is there, or a new one.
 
@@ -218,7 +242,8 @@ def audited_asset(
         memos: Of the account.
         follower: Follows it.
         place: Where the reference stands.
-        failed_seconds_ago: When the vendor last failed to use it, None for never.
+        failed: The last use of it at which the vendor failed, None if there was none.
+        believed_seconds: For how long an answer of "active" is believed.
 
     Raises:
         UnusableReference: The audit turned it down, or has not ended after 15 minutes.
@@ -239,11 +264,11 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
-        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
+        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place, **notes_of(failed)})
 
     def unusable(kept: Kept) -> str:
-        if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
-            return "the vendor could not use it"
+        if failed is not None and failed.was_of(kept):
+            return FAILED_USE
         return unfit.get(kept.value, "")
 
     def obtain() -> Kept:
@@ -259,7 +284,15 @@ def audited_asset(
     try:
         while True:
             kept = obtain()
-            verdict = _settled("manxue", kept.value, context, follower, place=place, age_seconds=kept.age_seconds)
+            verdict = _settled(
+                "manxue",
+                kept.value,
+                context,
+                follower,
+                place=place,
+                age_seconds=kept.age_seconds,
+                believed_seconds=believed_seconds,
+            )
             if verdict.kind == "use":
                 return kept.value
             if verdict.kind == "refuse" or len(unfit) == 1:

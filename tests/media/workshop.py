@@ -25,6 +25,7 @@ from prefect_seedance.journal.identity import ALWAYS
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.media.context import Follower
+from prefect_seedance.media.preparation import PreparedRequest
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order, place_order
@@ -131,8 +132,8 @@ class Workshop:
             request, scope=ALWAYS, account="default", key_template=TEMPLATE, run_name=RUN.name, sources=sources
         )
 
-    def prepare(self, order: Order, *, preflight: bool = True, max_submissions: int = 1) -> None:
-        prepare_ahead(
+    def prepare(self, order: Order, *, preflight: bool = True, max_submissions: int = 1) -> PreparedRequest | None:
+        return prepare_ahead(
             order,
             self.account,
             self.destination,
