@@ -33,6 +33,8 @@ ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
 _LEASE_SECONDS = 60.0
+#: How soon who waits for another's question notices that its own run is cancelled.
+_NOTICED_SECONDS = 0.2
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
 
 
@@ -52,35 +54,37 @@ class AssetStates:
 
     def __init__(self, context: MediaContext) -> None:
         self._context = context
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
+        self._asking: dict[tuple[Library, str], threading.Lock] = {}
         self._seen: dict[tuple[Library, str], _Seen] = {}
 
-    def read(self, library: Library, ids: Sequence[str], *, newer_than: float, follower: Follower) -> dict[str, _Seen]:
-        """Return the states of assets, none older than a moment of the monotonic clock.
+    def read(self, library: Library, asset_id: str, *, newer_than: float, follower: Follower) -> _Seen:
+        """Return the state of an asset, not older than a moment of the monotonic clock.
 
         Raises:
+            PreparationCancelled: The run is cancelled.
             SeedanceError: The vendor could not be asked.
         """
-        with self._lock:
-            wanted = [each for each in dict.fromkeys(ids) if not self._is_known(library, each, newer_than)]
-            if wanted:
+        key = (library, asset_id)
+        with self._guard:
+            asking = self._asking.setdefault(key, threading.Lock())
+        while not asking.acquire(timeout=_NOTICED_SECONDS):
+            follower.check()
+        try:
+            seen = self._seen.get(key)
+            if seen is None or seen.at < newer_than:
                 follower.check()
-                found = {asset.asset_id: asset for asset in self._ask(library, wanted, follower)}
-                now = time.monotonic()
-                for each in wanted:
-                    asset = found.get(each)
-                    self._seen[library, each] = _Seen(
-                        asset.state if asset else "unknown", asset.reason if asset else "", now
-                    )
-            return {each: self._seen[library, each] for each in ids}
+                asset = self._ask(library, asset_id, follower)
+                seen = self._seen[key] = _Seen(asset.state, asset.reason, time.monotonic())
+            return seen
+        finally:
+            asking.release()
 
-    def _is_known(self, library: Library, asset_id: str, newer_than: float) -> bool:
-        seen = self._seen.get((library, asset_id))
-        return seen is not None and seen.at >= newer_than
-
-    def _ask(self, library: Library, ids: Sequence[str], follower: Follower) -> tuple[Asset, ...]:
+    def _ask(self, library: Library, asset_id: str, follower: Follower) -> Asset:
         with self._context.vendor.client(follower.pause) as client:
-            return client.asset_status(ids) if library == "manxue" else client.sp_asset_status(ids)
+            ask = client.asset_status if library == "manxue" else client.sp_asset_status
+            (asset,) = ask([asset_id])
+            return asset
 
 
 _states: dict[str, AssetStates] = {}
@@ -152,7 +156,7 @@ def _settled(
     newer_than, gap = began - believed_seconds, _LOCAL_GAP_SECONDS if local else _FIRST_GAP_SECONDS
     state, since, told = None, began, ""
     while True:
-        seen = states.read(library, [asset_id], newer_than=newer_than, follower=follower)[asset_id]
+        seen = states.read(library, asset_id, newer_than=newer_than, follower=follower)
         if seen.state != "active" and seen.at < began:  # only that it can be used is believed from memory
             newer_than = began
             continue

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.states import State
 from prefect_seedance.media import links
+from prefect_seedance.media.errors import PreparationCancelled
+from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from prefect_seedance.simulator.limits import media_of
@@ -33,6 +36,7 @@ from tests.media.workshop import (
     website,
 )
 from tests.pipeline.harness import record_of
+from tests.storage.clips import make_clip
 from tests.storage.media_server import MediaServer
 from tests.storage.s3_proxy import S3Proxy
 from tests.storage.s3_servers import ACCESS_KEY, SECRET_KEY, S3Server
@@ -91,6 +95,16 @@ def asked(model: str = AUDITED, **fields: Any) -> VideoRequest:
 def sent(simulator: Simulator, place: str = "images[0]") -> list[str]:
     """What was sent at a place, by all creates."""
     return [dict(media_of(body))[place] for body in simulator.creates()]
+
+
+def asset_made(workshop: Workshop, address: str, *, by_sp: bool = False) -> str:
+    """An asset that the user had made before."""
+    with workshop.account.client() as client:
+        if by_sp:
+            return f"asset://{client.upload_sp_asset('mug', 'image', address).asset_id}"
+        asset = client.submit_assets(image_urls=[address]).of(address).asset
+    assert asset is not None
+    return f"asset://{asset.asset_id}"
 
 
 def processes(simulator: Simulator, folder: Path, **more: Any) -> tuple[Workshop, Workshop]:
@@ -163,6 +177,28 @@ def test_a_request_that_runs_again_asks_nothing_about_its_references(
         assert again.delivered(attached).task_id == submitted["task_id"]
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["the same asset", "another"])
+def test_a_question_for_an_asset_that_hangs_holds_up_no_other_and_no_cancelled_run(same: bool, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with running_simulator(asset_seconds=0.0) as simulator:  # its end ends the hang
+            first, second = processes(simulator, tmp_path)
+            texts = [asset_made(first, f"https://example.com/{each}.png") for each in range(2)]
+            orders = [first.order(asked(images=[text], prompt=text)) for text in (texts[0], texts[0 if same else 1])]
+            simulator.plan(Fault(fault="status_hang_before", matching=texts[0].removeprefix("asset://")))
+            hangs = pool.submit(first.prepare, orders[0])
+            while not simulator.requests().asset_requests.get("status"):
+                time.sleep(0.01)
+            if same:
+                second.cancelled.set()
+                with pytest.raises(PreparationCancelled):
+                    second.prepare(orders[1])
+            else:
+                assert second.prepare(orders[1]) is not None
+            assert not hangs.done()
+            first.cancelled.set()
+        assert hangs.exception() is not None
+
+
 # What ends before it is used
 
 
@@ -202,10 +238,7 @@ def test_an_asset_that_expires_right_before_the_claim_is_noticed(
     workshop, _ = processes(mortal, tmp_path)
     text = str(mug)
     if form == "named by the user":
-        with workshop.account.client() as client:
-            asset = client.submit_assets(image_urls=["https://example.com/mug.png"]).of("https://example.com/mug.png")
-        assert asset.asset is not None
-        text = f"asset://{asset.asset.asset_id}"
+        text = asset_made(workshop, "https://example.com/mug.png")
     order = workshop.order(asked(images=[text]))
     assert workshop.prepare(order) is not None
     mortal.elapse(ASSET_LIFE + 1)
@@ -278,9 +311,7 @@ def test_what_a_video_failed_with_is_made_anew_before_its_second_submission_and_
     assert sent(simulator)[-1] == new
 
 
-def replaced_clock(workshop: Workshop, seconds: float) -> Any:
-    from dataclasses import replace
-
+def replaced_clock(workshop: Workshop, seconds: float) -> Destination:
     journal = Journal(workshop.store, now=lambda: datetime.now(UTC) + timedelta(seconds=seconds))
     return replace(workshop.destination, journal=journal)
 
@@ -384,18 +415,13 @@ def test_another_model_gets_what_its_name_is_known_to_take_and_an_unknown_one_wh
     mug: Path,
     tmp_path: Path,
 ) -> None:
-    from tests.storage.clips import make_clip
-
     workshop, shop = Workshop(simulator, moto.store()), Shop(moto)
     clip = make_clip(tmp_path / "clip.mp4", seconds=0.2)
-    with workshop.account.client() as client:
-        asset = client.submit_assets(image_urls=["https://example.com/mug.png"]).of("https://example.com/mug.png").asset
-    assert asset is not None
     texts = {
         "link": f"https://{WEBSITE}:{site.port}/mug.png",
         "s3": shop.put("mug.png", picture("in a bucket")),
         "path": str(mug),
-        "asset": f"asset://{asset.asset_id}",
+        "asset": asset_made(workshop, "https://example.com/mug.png", by_sp=model == PUBLIC),
         "last frame": f"last-frame+{clip}",
     }
     request = VideoRequest(prompt="x", other_model=model, duration=5, images=[texts[each] for each in KINDS])

@@ -6,6 +6,7 @@ import hashlib
 import io
 import ssl
 import struct
+import threading
 import wave
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -107,6 +108,7 @@ class Workshop:
         resolver: Finds hosts.
         account: Who pays.
         lines: Of the log.
+        cancelled: Ends what is prepared.
     """
 
     simulator: Simulator
@@ -115,6 +117,7 @@ class Workshop:
     account: Account = field(init=False)
     destination: Destination = field(init=False)
     lines: list[str] = field(default_factory=list[str])
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.account = account_at(self.simulator.url)
@@ -123,7 +126,7 @@ class Workshop:
 
     @property
     def follower(self) -> Follower:
-        return Follower(lambda level, message: self.lines.append(message))
+        return Follower(lambda level, message: self.lines.append(message), self.cancelled)
 
     def order(self, request: VideoRequest) -> Order:
         """Identify a request, and place its order."""
