@@ -16,8 +16,8 @@ from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.models import Asset
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
-from prefect_seedance.media.failed_use import FAILED_USE, FailedUse, notes_of
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
+from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 
 Library = Literal["manxue", "sp"]
 MediaKind = Literal["image", "video", "audio"]

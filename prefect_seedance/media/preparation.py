@@ -34,13 +34,13 @@ from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, MediaKind, au
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
-from prefect_seedance.media.failed_use import FailedUse
 from prefect_seedance.media.finding import find_material
 from prefect_seedance.media.identification import shown_source
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
+from prefect_seedance.media.memos.failed_use import FailedUse
 from prefect_seedance.media.preflight import check_facts
 from prefect_seedance.media.uploads import memo_name, uploaded_link
 from prefect_seedance.storage.parallel import in_order

@@ -10,9 +10,9 @@ from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
-from prefect_seedance.media.failed_use import FAILED_USE, FailedUse, notes_of
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
+from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 from prefect_seedance.media.watched_file import WatchedFile
 
 #: How long the vendor keeps an uploaded file: "about 3 days" by its pages, so a little less.

@@ -11,8 +11,8 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.media.assets import ACTIVE_SECONDS
 from prefect_seedance.media.context import Follower, MediaContext
-from prefect_seedance.media.failed_use import FailedUse
 from prefect_seedance.media.identification import identify_sources
+from prefect_seedance.media.memos.failed_use import FailedUse
 from prefect_seedance.media.preparation import PreparedRequest, prepare
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.order import Order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prefect_seedance.media.memos import Kept
+from prefect_seedance.media.memos.memo import Kept
 
 #: Why something is made anew.
 FAILED_USE = "the vendor could not use it"
