@@ -98,7 +98,7 @@ def test_the_table_of_this_test_names_every_family_of_the_seed() -> None:
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with running_simulator(balance=100_000.0, asset_seconds=0.0) as simulator:
+    with running_simulator(balance=100_000.0, asset_seconds=0.2) as simulator:
         yield simulator
 
 
@@ -320,6 +320,7 @@ def test_what_was_made_for_a_request_stands_nowhere_in_the_store_but_in_the_memo
             prepared.add(json.dumps(address.removeprefix("asset://"))[1:-1])
             if address.startswith(made.simulator.url):
                 prepared.add(address.rpartition("/")[2])
+    assert not [line for line in made.workshop.lines if "X-Amz-Signature" in line or made.simulator.url in line]
     settings, records = made.store.settings, 0
     for page in moto.client.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=settings.prefix):
         for key in (each["Key"] for each in page["Contents"] if "/journal/media/" not in each["Key"]):
