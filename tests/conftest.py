@@ -119,6 +119,7 @@ TOGETHER = {
     "flows": "flows",
     "prefect_runs": "prefect_runs",
     **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
+    "test_every_route.py": "every route",
     # Else the flows would be the last to end, by far.
     **dict.fromkeys(("test_generate_video.py", "test_s3_store.py", "test_same_journal.py"), "flows and stores"),
 }

@@ -17,6 +17,7 @@ from prefect_seedance.client.models import Asset
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
+from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 
 Library = Literal["manxue", "sp"]
 MediaKind = Literal["image", "video", "audio"]
@@ -27,11 +28,13 @@ WAIT_SECONDS = 15 * 60.0
 _NEW_SECONDS = 60.0
 #: How long an asset that has expired is waited for: asking may bring it back.
 _EXPIRED_SECONDS = 60.0
-#: An answer of "active" is believed for so long.
+#: An answer of "active" is believed for so long, until a submission is claimed.
 ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
 _LEASE_SECONDS = 60.0
+#: How soon who waits for another's question notices that its own run is cancelled.
+_NOTICED_SECONDS = 0.2
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
 
 
@@ -51,35 +54,37 @@ class AssetStates:
 
     def __init__(self, context: MediaContext) -> None:
         self._context = context
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
+        self._asking: dict[tuple[Library, str], threading.Lock] = {}
         self._seen: dict[tuple[Library, str], _Seen] = {}
 
-    def read(self, library: Library, ids: Sequence[str], *, newer_than: float, follower: Follower) -> dict[str, _Seen]:
-        """Return the states of assets, none older than a moment of the monotonic clock.
+    def read(self, library: Library, asset_id: str, *, newer_than: float, follower: Follower) -> _Seen:
+        """Return the state of an asset, not older than a moment of the monotonic clock.
 
         Raises:
+            PreparationCancelled: The run is cancelled.
             SeedanceError: The vendor could not be asked.
         """
-        with self._lock:
-            wanted = [each for each in dict.fromkeys(ids) if not self._is_known(library, each, newer_than)]
-            if wanted:
+        key = (library, asset_id)
+        with self._guard:
+            asking = self._asking.setdefault(key, threading.Lock())
+        while not asking.acquire(timeout=_NOTICED_SECONDS):
+            follower.check()
+        try:
+            seen = self._seen.get(key)
+            if seen is None or seen.at < newer_than:
                 follower.check()
-                found = {asset.asset_id: asset for asset in self._ask(library, wanted, follower)}
-                now = time.monotonic()
-                for each in wanted:
-                    asset = found.get(each)
-                    self._seen[library, each] = _Seen(
-                        asset.state if asset else "unknown", asset.reason if asset else "", now
-                    )
-            return {each: self._seen[library, each] for each in ids}
+                asset = self._ask(library, asset_id, follower)
+                seen = self._seen[key] = _Seen(asset.state, asset.reason, time.monotonic())
+            return seen
+        finally:
+            asking.release()
 
-    def _is_known(self, library: Library, asset_id: str, newer_than: float) -> bool:
-        seen = self._seen.get((library, asset_id))
-        return seen is not None and seen.at >= newer_than
-
-    def _ask(self, library: Library, ids: Sequence[str], follower: Follower) -> tuple[Asset, ...]:
+    def _ask(self, library: Library, asset_id: str, follower: Follower) -> Asset:
         with self._context.vendor.client(follower.pause) as client:
-            return client.asset_status(ids) if library == "manxue" else client.sp_asset_status(ids)
+            ask = client.asset_status if library == "manxue" else client.sp_asset_status
+            (asset,) = ask([asset_id])
+            return asset
 
 
 _states: dict[str, AssetStates] = {}
@@ -88,7 +93,8 @@ _states_lock = threading.Lock()
 
 def states_of(context: MediaContext) -> AssetStates:
     """Return what this process knows of the account's assets."""
-    name = f"{context.vendor.settings.fingerprint} {context.vendor.label}"
+    settings = context.vendor.settings
+    name = f"{settings.fingerprint} {settings.base_url} {context.vendor.label}"  # two simulators differ by their port
     with _states_lock:
         return _states.setdefault(name, AssetStates(context))
 
@@ -131,7 +137,14 @@ def _judged(seen: _Seen, seconds_so: float, age_seconds: float | None) -> _Verdi
 
 
 def _settled(
-    library: Library, asset_id: str, context: MediaContext, follower: Follower, *, place: str, age_seconds: float | None
+    library: Library,
+    asset_id: str,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    place: str,
+    age_seconds: float | None,
+    believed_seconds: float,
 ) -> _Verdict:
     """Wait until an asset can be used, or certainly cannot.
 
@@ -140,10 +153,10 @@ def _settled(
     """
     states, local = states_of(context), context.vendor.settings.is_local
     began = time.monotonic()
-    newer_than, gap = began - ACTIVE_SECONDS, _LOCAL_GAP_SECONDS if local else _FIRST_GAP_SECONDS
+    newer_than, gap = began - believed_seconds, _LOCAL_GAP_SECONDS if local else _FIRST_GAP_SECONDS
     state, since, told = None, began, ""
     while True:
-        seen = states.read(library, [asset_id], newer_than=newer_than, follower=follower)[asset_id]
+        seen = states.read(library, asset_id, newer_than=newer_than, follower=follower)
         if seen.state != "active" and seen.at < began:  # only that it can be used is believed from memory
             newer_than = began
             continue
@@ -169,7 +182,13 @@ def _settled(
 
 
 def require_active(
-    libraries: Sequence[Library], asset_id: str, context: MediaContext, follower: Follower, *, place: str
+    libraries: Sequence[Library],
+    asset_id: str,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    place: str,
+    believed_seconds: float = ACTIVE_SECONDS,
 ) -> None:
     """Wait until an asset that the user names can be used.
 
@@ -179,6 +198,7 @@ def require_active(
         context: Whose it is.
         follower: Follows it.
         place: Where the reference stands.
+        believed_seconds: For how long an answer of "active" is believed.
 
     Raises:
         UnusableReference: It cannot, and why.
@@ -186,7 +206,15 @@ def require_active(
     """
     verdict = _Verdict("refuse")
     for library in libraries:
-        verdict = _settled(library, asset_id, context, follower, place=place, age_seconds=None)
+        verdict = _settled(
+            library,
+            asset_id,
+            context,
+            follower,
+            place=place,
+            age_seconds=None,
+            believed_seconds=believed_seconds,
+        )
         if verdict.is_known:
             break
     if verdict.kind != "use":
@@ -206,7 +234,8 @@ def audited_asset(
     follower: Follower,
     *,
     place: str,
-    failed_seconds_ago: float | None = None,
+    failed: FailedUse | None = None,
+    believed_seconds: float = ACTIVE_SECONDS,
 ) -> str:
     """Return the id of an active asset of a content: one that is there, or a new one.
 
@@ -218,7 +247,8 @@ def audited_asset(
         memos: Of the account.
         follower: Follows it.
         place: Where the reference stands.
-        failed_seconds_ago: When the vendor last failed to use it, None for never.
+        failed: The last use of it at which the vendor failed, None if there was none.
+        believed_seconds: For how long an answer of "active" is believed.
 
     Raises:
         UnusableReference: The audit turned it down, or has not ended after 15 minutes.
@@ -239,11 +269,11 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
-        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
+        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place, **notes_of(failed)})
 
     def unusable(kept: Kept) -> str:
-        if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
-            return "the vendor could not use it"
+        if failed is not None and failed.was_of(kept):
+            return FAILED_USE
         return unfit.get(kept.value, "")
 
     def obtain() -> Kept:
@@ -259,7 +289,15 @@ def audited_asset(
     try:
         while True:
             kept = obtain()
-            verdict = _settled("manxue", kept.value, context, follower, place=place, age_seconds=kept.age_seconds)
+            verdict = _settled(
+                "manxue",
+                kept.value,
+                context,
+                follower,
+                place=place,
+                age_seconds=kept.age_seconds,
+                believed_seconds=believed_seconds,
+            )
             if verdict.kind == "use":
                 return kept.value
             if verdict.kind == "refuse" or len(unfit) == 1:

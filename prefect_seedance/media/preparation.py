@@ -30,7 +30,7 @@ from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.media_identity import media_identity
-from prefect_seedance.media.assets import Library, MediaKind, audited_asset, require_active
+from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, MediaKind, audited_asset, require_active
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
@@ -40,6 +40,7 @@ from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
+from prefect_seedance.media.memos.failed_use import FailedUse
 from prefect_seedance.media.preflight import check_facts
 from prefect_seedance.media.uploads import memo_name, uploaded_link
 from prefect_seedance.storage.parallel import in_order
@@ -107,7 +108,8 @@ def prepare(
     *,
     preflight: bool = True,
     wait_seconds: float = 0.0,
-    failed_seconds_ago: float | None = None,
+    failed: FailedUse | None = None,
+    believed_seconds: float = ACTIVE_SECONDS,
 ) -> PreparedRequest:
     """Check all references of a request, and make them into what its route takes. Blocking.
 
@@ -118,8 +120,9 @@ def prepare(
         follower: Follows it, and may end it.
         preflight: Whether links are looked at, and everything is measured by the rules of the route.
         wait_seconds: How long the video will be waited for: links have to live for as long.
-        failed_seconds_ago: When the vendor last failed to use the references of this video, None for never: what was
-            made before is made anew.
+        failed: The last submission of this video whose references the vendor could not use, None if there was none:
+            what was made before is made anew.
+        believed_seconds: For how long an answer that an asset can be used is believed; 0 asks anew.
 
     Raises:
         InvalidRequest: With everything that is wrong with any of them.
@@ -140,7 +143,7 @@ def prepare(
     for problem in problems:
         follower.log(str(problem), level=logging.WARNING)
     needed = max(GOOD_SECONDS, wait_seconds)
-    job = _Job(context, memos, follower, needed, failed_seconds_ago)
+    job = _Job(context, memos, follower, needed, failed, believed_seconds)
     sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
     _refuse(problems)
     request = _with_addresses(asked, sent)
@@ -236,7 +239,8 @@ class _Job:
     memos: Memos
     follower: Follower
     needed_seconds: float
-    failed_seconds_ago: float | None
+    failed: FailedUse | None
+    believed_seconds: float
 
     def address(self, each: _Reference, found: _Found) -> str:
         """Return what is sent for a reference.
@@ -246,7 +250,14 @@ class _Job:
         """
         if each.source.kind == "asset":
             asset_id = each.source.address.removeprefix("asset://")
-            require_active(each.libraries, asset_id, self.context, self.follower, place=each.place)
+            require_active(
+                each.libraries,
+                asset_id,
+                self.context,
+                self.follower,
+                place=each.place,
+                believed_seconds=self.believed_seconds,
+            )
             return each.source.address
         if not each.needs_asset:
             return self._public(each, found)
@@ -258,7 +269,8 @@ class _Job:
             self.memos,
             self.follower,
             place=each.place,
-            failed_seconds_ago=self.failed_seconds_ago,
+            failed=self.failed,
+            believed_seconds=self.believed_seconds,
         )
         return f"asset://{asset_id}"
 
@@ -289,7 +301,7 @@ class _Job:
             self.follower,
             place=each.place,
             needed_seconds=self.needed_seconds,
-            failed_seconds_ago=self.failed_seconds_ago,
+            failed=self.failed,
         )
 
 

@@ -12,6 +12,7 @@ from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
+from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 from prefect_seedance.media.watched_file import WatchedFile
 
 #: How long the vendor keeps an uploaded file: "about 3 days" by its pages, so a little less.
@@ -54,7 +55,7 @@ def uploaded_link(
     *,
     place: str,
     needed_seconds: float,
-    failed_seconds_ago: float | None = None,
+    failed: FailedUse | None = None,
 ) -> str:
     """Return a public link to a content: that of an earlier upload if it lives long enough, else of a new one.
 
@@ -65,7 +66,7 @@ def uploaded_link(
         follower: Follows it.
         place: Where the reference stands, for the log.
         needed_seconds: How long the link has to live.
-        failed_seconds_ago: When the vendor last failed to use it, None for never.
+        failed: The last use of it at which the vendor failed, None if there was none.
 
     Raises:
         UnusableReference: It is too large, or the vendor turns it down.
@@ -87,11 +88,12 @@ def uploaded_link(
                 answer = client.upload_file(_Upload(material, follower))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
-        return Made(answer.url, UPLOAD_LIFE_SECONDS, notes={"reference": place, "size": material.size})
+        notes = {"reference": place, "size": material.size, **notes_of(failed)}
+        return Made(answer.url, UPLOAD_LIFE_SECONDS, notes=notes)
 
     def usable(kept: Kept) -> str:
-        if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
-            return "the vendor could not use it"
+        if failed is not None and failed.was_of(kept):
+            return FAILED_USE
         left = kept.seconds_left()
         return "" if left >= needed_seconds else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
 

@@ -44,10 +44,11 @@ class Seen:
 
 
 class MediaServer:
-    """One video at every path; faults are used up one per request."""
+    """One video at every path that has no file of its own; faults are used up one per request."""
 
     def __init__(self, content: bytes, tls: ssl.SSLContext | None = None) -> None:
         self.content = content
+        self.files: dict[str, bytes] = {}
         self.etag = '"first"'
         self.last_modified = ""
         self.content_type = "video/mp4"
@@ -115,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["etag"] = media.etag
         if media.last_modified:
             headers["last-modified"] = media.last_modified
-        status, body = 200, media.content if fault.content is None else fault.content
+        content = media.files.get(self.path, media.content)
+        status, body = 200, content if fault.content is None else fault.content
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
         condition = self.headers.get("if-range")
         fits = fault.ignore_if_range or condition is None or condition in (media.etag, media.last_modified)

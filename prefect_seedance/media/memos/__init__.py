@@ -3,7 +3,7 @@
 memos     obtaining and forgetting what is kept         memo       one of them: its states and its text
 sharing   one piece of work at a time in a process      memo_file  in its store
 listing   for people                                    names      where it lies
-errors    why nothing is kept
+errors    why nothing is kept                           failed_use what a failed video may have used
 
     from prefect_seedance.media.memos import Made, Memos
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.states import HAVE_TASK, State
+from prefect_seedance.media.assets import ACTIVE_SECONDS
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.identification import identify_sources
+from prefect_seedance.media.memos.failed_use import FailedUse
 from prefect_seedance.media.preparation import PreparedRequest, prepare
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.order import Order
@@ -88,6 +90,7 @@ def prepare_now(
     preflight: bool,
     wait_seconds: float,
     record: Record | None = None,
+    believed_seconds: float = ACTIVE_SECONDS,
 ) -> PreparedRequest:
     """Prepare the references of an order; see `prepare`."""
     return prepare(
@@ -97,14 +100,15 @@ def prepare_now(
         follower,
         preflight=preflight,
         wait_seconds=wait_seconds,
-        failed_seconds_ago=_failed_seconds_ago(record, destination.journal.now()),
+        failed=_failed_use(record, destination.journal.now()),
+        believed_seconds=believed_seconds,
     )
 
 
-def _failed_seconds_ago(record: Record | None, now: datetime) -> float | None:
-    """Return when the last submission began whose references the vendor could not use, None for never.
-
-    What was made before was a part of it.
-    """
-    failures = [each.started_at for each in record.attempts if each.failure == "media"] if record else []
-    return (now - max(failures)).total_seconds() if failures else None
+def _failed_use(record: Record | None, now: datetime) -> FailedUse | None:
+    """Return the last submission whose references the vendor could not use; what was made before was a part of it."""
+    failed = [each for each in record.attempts if each.failure == "media"] if record else []
+    if not failed:
+        return None
+    last = max(failed, key=lambda each: each.started_at)
+    return FailedUse(last.name, (now - last.started_at).total_seconds())

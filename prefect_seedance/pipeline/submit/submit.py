@@ -115,6 +115,7 @@ def submit(
                 preflight=preflight,
                 wait_seconds=watch_seconds,
                 record=before.record if before else None,
+                believed_seconds=0.0,  # what has ended since must not be paid for
             )
         except PreparationCancelled:
             raise SubmissionCancelled(order.intent) from None
