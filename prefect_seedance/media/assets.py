@@ -192,7 +192,7 @@ def require_active(
     if verdict.kind != "use":
         raise UnusableReference(
             "active asset",
-            f"asset {asset_id} cannot be used: {verdict.why}",
+            f"it cannot be used: {verdict.why}",
             "Write the file, link or s3:// address itself, which is then handed to the audit; or another asset",
         )
 
@@ -206,6 +206,7 @@ def audited_asset(
     follower: Follower,
     *,
     place: str,
+    shown: str,
     failed_seconds_ago: float | None = None,
 ) -> str:
     """Return the id of an active asset of a content: one that is there, or a new one.
@@ -218,6 +219,7 @@ def audited_asset(
         memos: Of the account.
         follower: Follows it.
         place: Where the reference stands.
+        shown: The reference for people, without what may grant access.
         failed_seconds_ago: When the vendor last failed to use it, None for never.
 
     Raises:
@@ -229,7 +231,7 @@ def audited_asset(
     def make() -> Made:
         follower.check()
         public = address()
-        follower.log(f"{place}: handing the {kind} to the audit.")
+        follower.log(f"{place}: handing {shown} to the vendor's audit.")
         images, videos, audios = ([public] if kind == each else [] for each in ("image", "video", "audio"))
         try:
             with context.vendor.client(follower.pause) as client:
@@ -239,7 +241,7 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
-        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
+        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": shown})
 
     def unusable(kept: Kept) -> str:
         if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:

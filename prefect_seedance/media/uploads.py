@@ -53,6 +53,7 @@ def uploaded_link(
     follower: Follower,
     *,
     place: str,
+    shown: str,
     needed_seconds: float,
     failed_seconds_ago: float | None = None,
 ) -> str:
@@ -64,6 +65,7 @@ def uploaded_link(
         memos: Of the account.
         follower: Follows it.
         place: Where the reference stands, for the log.
+        shown: The reference for people, without what may grant access.
         needed_seconds: How long the link has to live.
         failed_seconds_ago: When the vendor last failed to use it, None for never.
 
@@ -75,19 +77,19 @@ def uploaded_link(
     if material.size > MAX_UPLOAD_BYTES:
         raise UnusableReference(
             "size of an upload",
-            f"it has {material.size / 1e6:.1f} MB, and the vendor takes uploads of at most 100 MB",
+            f"it has {_amount(material.size)}, and the vendor takes uploads of at most 100 MB",
             "Make it smaller, or put it into a bucket that the internet can reach and write s3://bucket/key",
         )
 
     def make() -> Made:
         follower.check()
-        follower.log(f"{place}: uploading {material.size / 1e6:.1f} MB to the vendor.")
+        follower.log(f"{place}: uploading {shown} ({_amount(material.size)}) to the vendor.")
         try:
             with context.vendor.client(follower.pause) as client:
                 answer = client.upload_file(_Upload(material, follower))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
-        return Made(answer.url, UPLOAD_LIFE_SECONDS, notes={"reference": place, "size": material.size})
+        return Made(answer.url, UPLOAD_LIFE_SECONDS, notes={"reference": shown, "size": material.size})
 
     def usable(kept: Kept) -> str:
         if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
@@ -109,3 +111,7 @@ def uploaded_link(
             "upload", f"the vendor does not take the file: {error.reason}", "Convert it, for example to PNG or MP4"
         ) from error
     return kept.value
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(size, 100) / 1e3:.1f} KB"

@@ -21,8 +21,8 @@ from prefect_seedance.redaction import hide
 from prefect_seedance.storage.relay.local_file import open_regular_file
 
 _ANOTHER_WAY = (
-    "A path is one of the machine where the run takes place: put the file into a bucket and write s3://bucket/key, or "
-    "mount it there"
+    "Check the path. It is looked up where the run takes place: for a worker or a container elsewhere put the "
+    "file into a bucket and write s3://bucket/key, or mount it there"
 )
 _MOST_HASHES = 4096
 #: A file system may keep time in steps as coarse as this: of a file that was just written, the next write may leave no
