@@ -157,7 +157,7 @@ def _absolute(address: str) -> str:
     if os.path.isabs(path):
         return path
     try:
-        return os.path.join(os.getcwd(), path)
+        return os.path.join(os.getcwd(), path.removeprefix("./"))
     except OSError as error:  # somebody has removed it
         raise UnusableReference("file", "the folder of this process does not exist", "Write a whole path") from error
 
