@@ -23,6 +23,11 @@ _BUFFER_BYTES = 128 * 1024
 _LEASE_SECONDS = 60.0
 
 
+def _amount(count: int) -> str:
+    """Word a number of bytes."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
 class _Upload:
     """A material as the client uploads it; see `client.protocol.UploadSource`."""
 
@@ -111,7 +116,3 @@ def uploaded_link(
             "upload", f"the vendor does not take the file: {error.reason}", "Convert it, for example to PNG or MP4"
         ) from error
     return kept.value
-
-
-def _amount(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(size, 100) / 1e3:.1f} KB"

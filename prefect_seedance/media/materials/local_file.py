@@ -97,7 +97,7 @@ def find_file(address: str, follower: Follower) -> LocalFile:
     """Find a file and hash it, unless this very file was hashed before in this process.
 
     Args:
-        address: Its path. A relative one counts from this process's folder, and ``~`` is the user's own.
+        address: Its path. A relative one counts from this process's folder.
         follower: May end the reading.
 
     Raises:
@@ -153,11 +153,10 @@ def _stamp_of(file: BinaryIO) -> Stamp:
 
 def _absolute(address: str) -> str:
     """Return the whole path, not tidied: behind a link, ``..`` leads elsewhere than it looks."""
-    path = os.path.expanduser(address)
-    if os.path.isabs(path):
-        return path
+    if os.path.isabs(address):
+        return address
     try:
-        return os.path.join(os.getcwd(), path.removeprefix("./"))
+        return os.path.join(os.getcwd(), address.removeprefix("./"))
     except OSError as error:  # somebody has removed it
         raise UnusableReference("file", "the folder of this process does not exist", "Write a whole path") from error
 
