@@ -107,6 +107,8 @@ ENVIRONMENT = {
     "JIMMYAI_API_KEY": "prefect_seedance/blocks/credentials.py",
     "JIMMYAI_BASE_URL": "prefect_seedance/blocks/credentials.py",
     "PREFECT_API_URL": "Prefect",
+    "AWS_ACCESS_KEY_ID": "boto3",
+    "AWS_SECRET_ACCESS_KEY": "boto3",
     "AWS_CA_BUNDLE": "boto3",
     "AWS_CONFIG_FILE": "boto3",
     "AWS_PROFILE": "boto3",

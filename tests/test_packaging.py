@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from prefect_seedance.pipeline.films.joining import OLDEST_PYAV
 from tests.test_architecture import LINKS
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +69,13 @@ def test_the_floor_is_the_oldest_prefect_that_the_project_takes() -> None:
     (oldest,) = (Version(clause.version) for clause in requirement.specifier if clause.operator == ">=")
     (floor,) = (Version(next(iter(r.specifier)).version) for r in FLOOR if r.name == "prefect")
     assert floor.release == (*oldest.release, 0)
+
+
+def test_the_oldest_pyav_that_the_project_takes_is_one_that_is_tested_and_that_joins() -> None:
+    (requirement,) = map(Requirement, PROJECT["optional-dependencies"]["media"])
+    (oldest,) = (Version(clause.version) for clause in requirement.specifier)
+    pinned = [Version(next(iter(r.specifier)).version) for r in CONSTRAINTS + FLOOR if r.name == "av"]
+    assert oldest.release[:2] == min(pinned).release[:2] and oldest.release >= OLDEST_PYAV
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ import importlib
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from prefect_seedance.cli.arguments import parser
 from prefect_seedance.client.request.describe import markdown_table
 from prefect_seedance.storage.s3.permissions import iam_policy
 from prefect_seedance.storage.s3.settings import S3Settings
@@ -16,6 +18,7 @@ from tests.test_architecture import LINKS, MAY_IMPORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+REFERENCES = (ROOT / "docs" / "references.md").read_text()
 LAYOUT = README.split("## Layout")[1]
 FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
 
@@ -41,7 +44,7 @@ def test_to_try_it_and_to_test_it_takes_one_script_each(heading: str, command: s
 
 def test_the_names_in_the_examples_exist() -> None:
     public = {name: importlib.import_module(name) for name in ("prefect_seedance", "prefect_seedance.errors")}
-    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", README + REFERENCES, re.DOTALL):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and node.module in public:
                 assert {alias.name for alias in node.names} <= {*public[node.module].__all__}
@@ -50,8 +53,25 @@ def test_the_names_in_the_examples_exist() -> None:
 def test_the_folders_and_links_exist() -> None:
     for folder in FOLDERS:
         assert (ROOT / folder).is_dir(), folder
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / link).exists(), link
+    for page, text in {ROOT / "README.md": README, ROOT / "docs" / "references.md": REFERENCES}.items():
+        for link in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", text):
+            assert (page.parent / link).exists(), link
+
+
+def test_the_headings_that_links_lead_to_exist() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall("^#+ (.*)$", README, re.M)
+    }
+    for anchor in re.findall(r"\]\((?:\.\./README\.md)?#([^)]+)\)", README + REFERENCES):
+        assert anchor in headings, anchor
+
+
+def test_the_commands_are_taken() -> None:
+    shells = "\n".join(re.findall(r"```sh\n(.*?)```", README + REFERENCES, re.DOTALL))
+    commands = re.findall(r"^prefect-seedance (.*)$", shells, re.MULTILINE)
+    assert len(commands) > 12
+    for command in commands:
+        parser().parse_args(shlex.split(command))
 
 
 def test_every_room_of_the_package_has_its_line_in_the_layout() -> None:

@@ -10,6 +10,41 @@ AddParser = Callable[..., argparse.ArgumentParser]
 
 DEFAULT_STORE = "seedance-videos"
 
+_GENERATE_EXAMPLES = """examples:
+  a text alone, into ./seedance-videos:
+    prefect-seedance generate --prompt "A paper boat on a puddle" --ratio 9:16
+
+  pictures of yours, which are uploaded, and for sd2_mx_* models audited, once:
+    prefect-seedance generate --prompt "@image1 turns on @image2" --model sd2_mx_720p \\
+        --image ./mug.png --image ./table.jpg --store s3://shop/videos
+
+  from one picture to another:
+    prefect-seedance generate --prompt "The mug fills" \\
+        --first-frame s3://shop/empty.png --last-frame s3://shop/full.png
+
+  on from where another video ends:
+    prefect-seedance generate --prompt "The camera rises" --first-frame last-frame+./clips/one.mp4
+"""
+_ASSETS_EXAMPLES = """columns:
+  kind        hash: an object that was read for its SHA-256; upload: a file that the vendor keeps for three days;
+              audit: an asset of the account
+  state       have: it is there; working: a run is making it; failed: the vendor turned it down; ready: to be made anew
+  reference   as it was written by the run that made it
+  used by     the beginnings of the intents of the videos that have it as a reference: see prefect-seedance journal
+
+examples:
+  prefect-seedance assets --store ./videos
+  prefect-seedance assets --store s3://shop/videos --account studio
+  prefect-seedance assets --store ./videos --forget audit/3f9a1c04d2e7
+"""
+
+
+class _Help(argparse.HelpFormatter):
+    """Help whose texts of several lines stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser; each command has its function as ``run``, which loads what it needs when called."""
@@ -42,6 +77,8 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
         help="make one video at the vendor: costs money, once",
         description="Make one video at the vendor, with the key in JIMMYAI_API_KEY. The same command again is the same "
         "video and costs nothing; another --take is another one.",
+        epilog=_GENERATE_EXAMPLES,
+        formatter_class=_Help,
     )
     generate.set_defaults(run=_generate)
     generate.add_argument("--prompt", required=True, help="what the video shows")
@@ -59,7 +96,7 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
         "--no-preflight",
         action="store_false",
         dest="preflight",
-        help="leave out the free check of the key before the first submission",
+        help="leave out what is checked for free before the first submission: the key, and what references measure",
     )
     generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
     _add_store(generate)
@@ -69,8 +106,9 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
 def _add_references(generate: argparse.ArgumentParser) -> None:
     sources = generate.add_argument_group(
         "references",
-        "Each is the path of a file, s3://bucket/key, a link (https://...) or asset://id. A picture may also be the "
-        "last frame of a video: last-frame+ before its path or its s3:// address.",
+        "Each is the path of a file, s3://bucket/key, a link (https://...) or asset://id. For a picture, last-frame+ "
+        "before the path or the s3:// address of a video means its last frame. They are checked before anything is "
+        "paid.",
     )
 
     def add_list(option: str, field: str, what: str) -> None:
@@ -162,8 +200,10 @@ def _add_assets(add: AddParser) -> argparse.ArgumentParser:
     assets = add(
         "assets",
         help="list what is uploaded and audited for references",
-        description="List what of the references is remembered in a store: hashed, uploaded, audited, newest first. "
-        "Links are secrets and are not shown.",
+        description="List what a store remembers of references, newest first, so that each is read, uploaded and "
+        "audited once. Links to uploads are secrets and are not shown. Nothing is asked of the vendor.",
+        epilog=_ASSETS_EXAMPLES,
+        formatter_class=_Help,
     )
     assets.set_defaults(run=_assets)
     assets.add_argument("--account", metavar="LABEL", help="only those of this account, by its label")

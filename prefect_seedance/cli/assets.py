@@ -6,19 +6,24 @@ import argparse
 import getpass
 import math
 import re
-
-from pydantic import JsonValue
+from collections.abc import Iterable, Mapping
 
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.cli.terminal import complain, say, say_rows
+from prefect_seedance.journal.identity import references_of
+from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media.memos import MemoEntry, Memos, entries_of
 from prefect_seedance.media.memos.memos import SHORT_NAME
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import hide
 from prefect_seedance.storage.protocol import Store
 
-_COLUMNS = ("kind", "name", "state", "account", "age", "life left", "asset", "used by", "note")
+_COLUMNS = ("kind", "name", "state", "account", "age", "life left", "asset", "reference", "used by", "note")
 _LONGEST_CELL = 80
+#: Of the videos that use one, so many are named, each by as many letters of its intent.
+_MOST_NAMED, _SHORT_INTENT = 3, 12
+#: How far the clocks of the workers and of the store may be apart.
+_CLOCKS_SECONDS = 86_400.0
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 #: An id, and certainly not a link.
 _ASSET_ID = re.compile(r"(?:asset://)?([\w.-]+)")
@@ -32,7 +37,8 @@ def assets(options: argparse.Namespace) -> int:
     entries = sorted(found, key=lambda entry: (entry.age_seconds, entry.kind, entry.name))
     if options.forget is not None:
         return _forget(store, entries, options.forget)
-    number = say_rows(_COLUMNS, map(_row, entries))
+    uses = _uses(chosen.journal(), entries)
+    number = say_rows(_COLUMNS, (_row(entry, uses) for entry in entries))
     complain(f"{number} asset{'s' if number != 1 else ''} in {chosen.location}")
     return 0
 
@@ -60,8 +66,25 @@ def _forget(store: Store, entries: list[MemoEntry], name: str) -> int:
     return 0
 
 
-def _row(entry: MemoEntry) -> tuple[str, ...]:
+def _uses(journal: Journal, entries: Iterable[MemoEntry]) -> Mapping[tuple[str, str], list[str]]:
+    """Return which videos have what as a reference: their intents, by account and by what their records call it."""
+    uses: dict[tuple[str, str], list[str]] = {}
+    oldest = max((entry.age_seconds for entry in entries), default=None)
+    if oldest is None:
+        return uses
+    for each in journal.records(within_seconds=oldest + _CLOCKS_SECONDS):
+        for reference in {*references_of(each.record.request)}:
+            uses.setdefault((each.record.account, reference), []).append(each.record.intent)
+    return uses
+
+
+def _row(entry: MemoEntry, uses: Mapping[tuple[str, str], list[str]]) -> tuple[str, ...]:
     kept = entry.kept
+    reference = str(kept.notes.get("reference", "")) if kept else ""
+    called = [f"sha256:{entry.name.replace('-', '/', 1)}", reference]
+    if kept and entry.kind == "hash":
+        called = [f"sha256:{kept.value}", f"sha256:{kept.value}/last-frame"]
+    users = [*dict.fromkeys(intent for each in called for intent in uses.get((entry.account, each), []))]
     left = math.inf if kept is None else kept.seconds_left()
     return (
         entry.kind,
@@ -71,7 +94,8 @@ def _row(entry: MemoEntry) -> tuple[str, ...]:
         _span(entry.age_seconds),
         "" if kept is None else "no end" if math.isinf(left) else _span(left) if left else "over",
         _asset_id(entry),
-        _cell(", ".join(_words(kept.notes.get("used_by")))) if kept else "",
+        _cell(reference),
+        _used_by(users),
         _cell(_note(entry)),
     )
 
@@ -90,13 +114,16 @@ def _asset_id(entry: MemoEntry) -> str:
     return _cell(found[1]) if found else ""
 
 
-def _words(value: JsonValue) -> list[str]:
-    """Return what a note of any shape says, an entry for each use."""
-    if isinstance(value, list):
-        return [" ".join(_words(each)) for each in value]
-    if isinstance(value, dict):
-        return [" ".join(word for each in value.values() for word in _words(each))]
-    return [] if value is None else [str(value)]
+def _used_by(intents: list[str]) -> str:
+    """Return which videos use it, by the beginnings of their intents.
+
+    Example:
+        >>> _used_by(["0" * 32, "1" * 32, "2" * 32, "3" * 32, "4" * 32])
+        '000000000000, 111111111111, 222222222222 and 2 more'
+    """
+    more = len(intents) - _MOST_NAMED
+    named = ", ".join(intent[:_SHORT_INTENT] for intent in intents[:_MOST_NAMED])
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _short(name: str) -> str:

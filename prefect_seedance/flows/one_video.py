@@ -96,7 +96,7 @@ async def generate(
             await _tell_of_none(notify, end, request)
             raise
         play = await play_link(stored, store)
-        await show_stored(stored, request, store, play)
+        await show_stored(stored, request, store, play, order.sources)
         if store.assets:
             from prefect_seedance.runs.assets import materialize_asset
 

@@ -141,7 +141,7 @@ class MediaNotIdentified(JournalError, ValueError):
         self.address = address = without_signatures(address)
         super().__init__(
             f"{address[:200]!r} can only be identified by its content, and nothing here reads it. Nothing was sent. "
-            "Pass a public https:// URL, or asset://{id}."
+            "generate_video and create_video read it; where an order is placed by hand, pass sources."
         )
 
 

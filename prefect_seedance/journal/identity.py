@@ -212,6 +212,18 @@ def shown(asked: Mapping[str, JsonValue], ignored_parameters: Collection[str] = 
     return written
 
 
+def references_of(asked: Mapping[str, JsonValue]) -> list[str]:
+    """List the references of a canonical request, also as a record says it.
+
+    Example:
+        >>> references_of({"prompt": "A boat", "images": ["sha256:0f", "asset://boat"], "duration": 5})
+        ['sha256:0f', 'asset://boat']
+    """
+    media = [asked.get(field) for field, row in PROJECTION.items() if row.kind.startswith("media")]
+    addresses = [address for value in media for address in (value if isinstance(value, list) else [value])]
+    return [address for address in addresses if isinstance(address, str)]
+
+
 def input_digest(address: str) -> str:
     """Return what a record keeps of an address that is sent for a reference, which may grant access: a short hash.
 
@@ -240,9 +252,7 @@ def is_input(link: str, asked: Mapping[str, JsonValue], sent: Collection[str] = 
         return False
     if input_digest(link) in sent:
         return True
-    media = [asked.get(field) for field, row in PROJECTION.items() if row.kind.startswith("media")]
-    addresses = [address for value in media for address in (value if isinstance(value, list) else [value])]
-    return shown_address(link) in {shown_address(address) for address in addresses if isinstance(address, str)}
+    return shown_address(link) in {shown_address(address) for address in references_of(asked)}
 
 
 def intent_of(

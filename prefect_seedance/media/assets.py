@@ -220,7 +220,7 @@ def require_active(
     if verdict.kind != "use":
         raise UnusableReference(
             "active asset",
-            f"asset {asset_id} cannot be used: {verdict.why}",
+            f"it cannot be used: {verdict.why}",
             "Write the file, link or s3:// address itself, which is then handed to the audit; or another asset",
         )
 
@@ -234,6 +234,7 @@ def audited_asset(
     follower: Follower,
     *,
     place: str,
+    shown: str,
     failed: FailedUse | None = None,
     believed_seconds: float = ACTIVE_SECONDS,
 ) -> str:
@@ -247,6 +248,7 @@ def audited_asset(
         memos: Of the account.
         follower: Follows it.
         place: Where the reference stands.
+        shown: The reference for people, without what may grant access.
         failed: The last use of it at which the vendor failed, None if there was none.
         believed_seconds: For how long an answer of "active" is believed.
 
@@ -259,7 +261,7 @@ def audited_asset(
     def make() -> Made:
         follower.check()
         public = address()
-        follower.log(f"{place}: handing the {kind} to the audit.")
+        follower.log(f"{place}: handing {shown} to the vendor's audit.")
         images, videos, audios = ([public] if kind == each else [] for each in ("image", "video", "audio"))
         try:
             with context.vendor.client(follower.pause) as client:
@@ -269,7 +271,7 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
-        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place, **notes_of(failed)})
+        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": shown, **notes_of(failed)})
 
     def unusable(kept: Kept) -> str:
         if failed is not None and failed.was_of(kept):

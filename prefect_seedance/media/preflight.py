@@ -125,8 +125,8 @@ def _wrong_kind(reference: _Reference) -> Iterator[Problem]:
         yield Problem(place, "not empty", message, "Save it again, or use another", "refuse")
     elif facts.kind == "other":
         known = f" ({facts.format})" if facts.format else ""
-        message = f"{reference.name} is not {wanted}, but something else{known}, for example a page or a document"
-        fix = "Open it and see; behind a link it may be the page of a login"
+        message = f"{reference.name} is not {wanted} but something else{known}, for example a page or a document"
+        fix = "Open it to see what it is; behind a link it may be a login page"
         yield Problem(place, "kind of media", message, fix, "refuse", "every page")
     elif facts.kind != reference.wanted:
         message = f"{reference.name} is {_KIND_NAMES[facts.kind]} by its content, where {wanted} belongs"

@@ -29,7 +29,7 @@ from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.media_identity import media_identity
+from prefect_seedance.journal.media_identity import media_identity, shown_address
 from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, MediaKind, audited_asset, require_active
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
@@ -85,6 +85,11 @@ class _Reference:
     @property
     def needs_asset(self) -> bool:
         return "https" not in self.forms
+
+    @property
+    def shown(self) -> str:
+        """The reference for people, as records show it: without what may grant access."""
+        return shown_address(self.text)
 
     def problem(self, error: UnusableReference) -> Problem:
         level: Level = "warn" if error.may_be_us else "refuse"
@@ -269,6 +274,7 @@ class _Job:
             self.memos,
             self.follower,
             place=each.place,
+            shown=each.shown,
             failed=self.failed,
             believed_seconds=self.believed_seconds,
         )
@@ -300,6 +306,7 @@ class _Job:
             self.memos,
             self.follower,
             place=each.place,
+            shown=each.shown,
             needed_seconds=self.needed_seconds,
             failed=self.failed,
         )

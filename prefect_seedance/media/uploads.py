@@ -24,6 +24,11 @@ _BUFFER_BYTES = 128 * 1024
 _LEASE_SECONDS = 60.0
 
 
+def _amount(count: int) -> str:
+    """Word a number of bytes."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
 class _Upload:
     """A material as the client uploads it; see `client.protocol.UploadSource`."""
 
@@ -54,6 +59,7 @@ def uploaded_link(
     follower: Follower,
     *,
     place: str,
+    shown: str,
     needed_seconds: float,
     failed: FailedUse | None = None,
 ) -> str:
@@ -65,6 +71,7 @@ def uploaded_link(
         memos: Of the account.
         follower: Follows it.
         place: Where the reference stands, for the log.
+        shown: The reference for people, without what may grant access.
         needed_seconds: How long the link has to live.
         failed: The last use of it at which the vendor failed, None if there was none.
 
@@ -76,19 +83,19 @@ def uploaded_link(
     if material.size > MAX_UPLOAD_BYTES:
         raise UnusableReference(
             "size of an upload",
-            f"it has {material.size / 1e6:.1f} MB, and the vendor takes uploads of at most 100 MB",
+            f"it has {_amount(material.size)}, and the vendor takes uploads of at most 100 MB",
             "Make it smaller, or put it into a bucket that the internet can reach and write s3://bucket/key",
         )
 
     def make() -> Made:
         follower.check()
-        follower.log(f"{place}: uploading {material.size / 1e6:.1f} MB to the vendor.")
+        follower.log(f"{place}: uploading {shown} ({_amount(material.size)}) to the vendor.")
         try:
             with context.vendor.client(follower.pause) as client:
                 answer = client.upload_file(_Upload(material, follower))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
-        notes = {"reference": place, "size": material.size, **notes_of(failed)}
+        notes = {"reference": shown, "size": material.size, **notes_of(failed)}
         return Made(answer.url, UPLOAD_LIFE_SECONDS, notes=notes)
 
     def usable(kept: Kept) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -33,6 +34,7 @@ from prefect_seedance.runs.messages import NoVideo, cost_words, reuse_message
 from prefect_seedance.runs.play_link import PlayLink
 from prefect_seedance.storage.templates import beside
 
+_NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 #: Longest that one try of showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
 #: Pauses before Prefect's API is asked again. The video is recorded by then: nothing but the run waits for its page.
@@ -42,12 +44,17 @@ _BUSY = frozenset({408, 409, 425, 429})
 
 
 async def show_stored(
-    stored: StoredVideo, request: VideoRequest, store: VideoStore, play: PlayLink | None = None
+    stored: StoredVideo,
+    request: VideoRequest,
+    store: VideoStore,
+    play: PlayLink | None = None,
+    sources: Mapping[str, str] = _NO_SOURCES,
 ) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
 
     async def page() -> str:
-        return stored_markdown(stored, request, await threads.run(threads.RECORDS, _poster, stored, store), play)
+        poster = await threads.run(threads.RECORDS, _poster, stored, store)
+        return stored_markdown(stored, request, poster, play, sources)
 
     await _shown(_Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=_PAUSES)
 
@@ -84,7 +91,13 @@ async def tag_run(request: VideoRequest) -> None:
     await _shown(lambda: _tagged(f"seedance:{request.model_name}"))
 
 
-def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str, play: PlayLink | None = None) -> str:
+def stored_markdown(
+    stored: StoredVideo,
+    request: VideoRequest,
+    poster: str,
+    play: PlayLink | None = None,
+    sources: Mapping[str, str] = _NO_SOURCES,
+) -> str:
     """Word the result as markdown.
 
     Args:
@@ -92,6 +105,7 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str, pla
         request: What was asked for.
         poster: The poster as a ``data:`` address, "" for none.
         play: A link by which anybody can watch it, where the store allows one.
+        sources: What files and objects are in the identity, by their texts: provenance and journal name them so.
     """
     rows = {
         "Provenance": f"{code(PurePosixPath(stored.provenance_uri).name)}, beside the video",
@@ -112,7 +126,7 @@ def stored_markdown(stored: StoredVideo, request: VideoRequest, poster: str, pla
     parts.append(fenced(stored.uri))
     if play:
         parts.append(f"{link('Play the video', play.url)}. {markdown(play.life)}\n")
-    return "\n".join([*parts, _table(rows), _asked(request)])
+    return "\n".join([*parts, _table(rows), _asked(request, sources)])
 
 
 def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
@@ -145,7 +159,7 @@ def _standing(now: Standing) -> str:
     return "This try was stopped before it sent anything."
 
 
-def _asked(request: VideoRequest) -> str:
+def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> str:
     """Word the request as markdown: what is short in a table, the addresses in a block."""
     addresses = dict(request.references())
     fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
@@ -159,7 +173,11 @@ def _asked(request: VideoRequest) -> str:
         return asked
     from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing
 
-    listed = [f"{place}: {one_line(shown_address(address))}" for place, address in addresses.items()]
+    listed: list[str] = []
+    for place, address in addresses.items():
+        listed.append(f"{place}: {one_line(shown_address(address))}")
+        if address in sources:
+            listed.append(f"    {one_line(sources[address])}")
     return f"{asked}\n{fenced(chr(10).join(listed))}"
 
 

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from prefect_seedance import VideoRequest
 from prefect_seedance.cli import main
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_forget
+from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.memos import Made, MakeRefused, MemoKind, Memos
 from prefect_seedance.storage.folder.store import FolderStore
 from tests.cli.test_resolve import on_a_terminal
+from tests.journal.harness import World
 
 MUG, CLIP = "3f9a1c04" * 8, "c0ffee00" * 8
 LINK = "https://files.example.com/mug.png?X-Amz-Signature=5ec2e7"
@@ -40,9 +43,8 @@ def keep(folder: Path, kind: MemoKind, name: str, made: Made | MakeRefused, acco
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     keep(tmp_path, "hash", CLIP, Made(CLIP))
-    keep(tmp_path, "upload", MUG, Made(LINK, 3 * 86_400.0, raw={"url": LINK}, notes={"used_by": [HOSTILE]}))
-    uses = {"used_by": [{"intent": "3f9a", "reference": "./mug.png"}, {"intent": "77c1", "reference": 3}]}
-    keep(tmp_path, "audit", MUG, Made("asset://asset-1914", notes=uses))
+    keep(tmp_path, "upload", MUG, Made(LINK, 3 * 86_400.0, raw={"url": LINK}, notes={"reference": HOSTILE}))
+    keep(tmp_path, "audit", MUG, Made("asset://asset-1914", notes={"reference": 3}))
     keep(tmp_path, "audit", f"{CLIP}-last-frame", MakeRefused("a real person\x07"), account="Team/\x1bKöln")
     for seconds, kept in enumerate([f"audit/{CLIP}-last-frame", f"audit/{MUG}", f"upload/{MUG}", f"hash/{CLIP}"]):
         (path,) = tmp_path.glob(f"journal/media/*/{kept}.json")
@@ -63,11 +65,37 @@ def test_what_is_kept_is_listed_the_newest_first(store: Path, capsys: pytest.Cap
     refused, audit, upload, of_hash = listed(store, capsys)
     assert refused["state"] == "failed" and refused["name"] == "c0ffee00c0ff-last-frame"
     assert refused["account"].isprintable() and refused["note"].startswith("a real person")
-    assert audit["asset"] == "asset-1914" and audit["used by"] == "3f9a ./mug.png, 77c1 3"
+    assert audit["asset"] == "asset-1914" and audit["reference"] == "3" and audit["used by"] == ""
     assert audit["life left"] == "no end" and audit["age"].endswith(" s")
     assert upload["name"] == "3f9a1c043f9a" and upload["life left"] == "2 d" and upload["asset"] == ""
-    assert upload["used by"].startswith("'=HYPERLINK(1) ") and upload["used by"].isprintable()
+    assert upload["reference"].startswith("'=HYPERLINK(1) ") and upload["reference"].isprintable()
     assert of_hash["kind"] == "hash" and of_hash["asset"] == ""
+
+
+def test_it_is_told_which_videos_use_what(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the content that their records name, or for a link by its address."""
+    link = "https://example.com/cup.png"
+    keep(store, "audit", "0c0c", Made("asset-7", notes={"reference": link}))
+    world = World.in_folder(store)
+    identities = {"./mug.png": f"sha256:{MUG}", "last-frame+./clip.mp4": f"sha256:{CLIP}/last-frame"}
+
+    def ask(account: str, *images: str) -> str:
+        request = VideoRequest(prompt="A mug turns", images=[*images])
+        identity = identify(request, scope=ALWAYS, account=account, media=identities.get)
+        world.run(identity=identity)
+        return identity.intent[:12]
+
+    both = ask("default", "./mug.png", "./mug.png", "last-frame+./clip.mp4")
+    linked = ask("default", f"{link}?X-Amz-Signature=5ec2e7")
+    framed = ask("Team/\x1bKöln", "last-frame+./clip.mp4")
+    used = {(row["kind"], row["name"]): row["used by"] for row in listed(store, capsys)}
+    assert used == {
+        ("upload", "3f9a1c043f9a"): both,
+        ("audit", "3f9a1c043f9a"): both,
+        ("audit", "0c0c"): linked,
+        ("audit", "c0ffee00c0ff-last-frame"): framed,
+        ("hash", "c0ffee00c0ff"): both,
+    }
 
 
 def test_one_account_may_be_asked_for(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,17 @@
 """generate, journal and resolve as processes, against the simulator and a real Prefect server."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from prefect_seedance import VideoRequest
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.cli.generate import whole_source
+from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.sources import read_source
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from tests.cli.test_commands import run
@@ -85,6 +88,23 @@ def test_the_help_says_what_may_be_written(capsys: pytest.CaptureFixture[str]) -
     told = " ".join(capsys.readouterr().out.split())
     for words in ("path of a file", "s3://bucket/key", "https://", "asset://id", "last-frame+", "--first-frame"):
         assert words in told
+
+
+def examples_of(command: str, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    with pytest.raises(SystemExit):
+        parser().parse_args([command, "--help"])
+    told = capsys.readouterr().out.partition("\nexamples:\n")[2].replace("\\\n", " ")
+    return [shlex.split(line)[1:] for line in told.splitlines() if line.lstrip().startswith("prefect-seedance ")]
+
+
+def test_the_examples_of_the_help_are_taken_and_ask_for_what_can_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = [parser().parse_args(words) for words in examples_of("generate", capsys)]
+    for options in asked:
+        fields = {name: value for name, value in vars(options).items() if name in VideoRequest.model_fields and value}
+        assert require_valid(VideoRequest.model_validate(fields)) == []
+    assert len(asked) == 4 and len(examples_of("assets", capsys)) == 3
+    for words in examples_of("assets", capsys):
+        parser().parse_args(words)
 
 
 SMALL = ("--model", "seedance2.0-mini", "--resolution", "480p", "--duration", "4")

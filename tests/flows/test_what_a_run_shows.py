@@ -285,11 +285,9 @@ def test_a_run_and_its_tasks_have_names_that_can_be_read_and_a_tag(scene: Scene)
     assert run.name.startswith('generate-video: seedance2.0-mini 4s 9:16 "A paper boat')
     assert len(run.name) < 100
     assert "seedance:seedance2.0-mini" in run.tags
-    names = {each.name for each in shown.task_runs(run.id, 4)}
-    steps = {
-        f"{step}: seedance2.0-mini" for step in ("validate-request", "create-video", "wait-for-video", "store-video")
-    }
-    assert names == steps, "nobody was to be notified"
+    names = {each.name for each in shown.task_runs(run.id, 5)}
+    steps = ("validate-request", "prepare-media", "create-video", "wait-for-video", "store-video")
+    assert names == {f"{step}: seedance2.0-mini" for step in steps}, "nobody was to be notified"
 
 
 def test_a_run_that_was_asked_for_with_plain_json_has_the_same_name_and_tags(scene: Scene, tmp_path: Path) -> None:

@@ -385,6 +385,12 @@ def test_where_there_are_no_default_credentials_both_are_said(store: S3Store, sh
         find(shop.put(), store)
 
 
+def test_without_credentials_a_folder_store_is_not_told_to_have_some(folder: FolderStore) -> None:
+    with pytest.raises(UnusableReference, match="no AWS credentials were found") as caught:
+        find("s3://shop/mug.png", folder)
+    assert caught.value.fix.startswith("Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
 def test_a_bucket_of_another_region_is_read_and_signed_there(store: S3Store, shop: Shop, proxy: S3Proxy) -> None:
     def elsewhere(request: Request, forward: Forward) -> Answer:
         signed = request.headers.get("authorization", "") + request.path

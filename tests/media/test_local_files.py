@@ -75,11 +75,6 @@ def bare(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return path.name
 
 
-def at_home(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("HOME", str(path.parent))
-    return f"~/{path.name}"
-
-
 def as_address(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return path.as_uri()
 
@@ -98,7 +93,7 @@ def behind_a_linked_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"{path.parent}/short/../{path.name}"
 
 
-@pytest.mark.parametrize("written", [relative, bare, at_home, as_address, by_link, behind_a_linked_folder])
+@pytest.mark.parametrize("written", [relative, bare, as_address, by_link, behind_a_linked_folder])
 def test_a_path_may_be_written_in_many_ways(
     mug: Path, monkeypatch: pytest.MonkeyPatch, written: Callable[[Path, pytest.MonkeyPatch], str]
 ) -> None:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
-from prefect_seedance.runs.run_page import _shown
+from prefect_seedance import StoredVideo, VideoRequest
+from prefect_seedance.runs.run_page import _shown, stored_markdown
 
 
 async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_run() -> None:
@@ -32,6 +33,18 @@ async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_ru
     assert not pending
     with pytest.raises(asyncio.CancelledError):
         running.result()
+
+
+def test_a_file_stands_on_the_page_by_its_name_and_by_what_its_provenance_calls_it() -> None:
+    stored = StoredVideo.model_construct(
+        **dict.fromkeys(("uri", "provenance_uri", "task_id", "sha256", "cost_source"), "x"),
+        **dict.fromkeys(("created_at", "completed_at", "stored_at"), None),
+        **dict.fromkeys(("width", "height", "seconds", "bytes", "submissions"), 1),
+        cost=1.0,
+    )
+    request = VideoRequest(prompt="A mug turns", images=["./mug.png", "https://example.com/cup.png"])
+    page = stored_markdown(stored, request, "", sources={"./mug.png": "sha256:0f"})
+    assert "images[0]: ./mug.png\n    sha256:0f\nimages[1]: https://example.com/cup.png\n" in page
 
 
 class Flaky:

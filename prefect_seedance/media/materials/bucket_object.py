@@ -100,11 +100,11 @@ def find_bucket_object(bucket: str, key: str, context: MediaContext, follower: F
 
 def _remembered(found: GivenObject, context: MediaContext, follower: Follower) -> str:
     def make() -> Made:
-        follower.log(f"Reading {found.uri} once, for the SHA-256 of its content ({found.size} bytes).")
+        follower.log(f"Reading {found.uri} once, for the SHA-256 of its content ({found.size:,} bytes).")
         with _translated():
             file = found.open_read()
         made = sha256_of(file, size=found.size, follower=follower, translated=_translated, check=_pinned)
-        return Made(made, notes={"size": found.size})
+        return Made(made, notes={"reference": found.uri, "size": found.size})
 
     kept = Memos(context.store, context.vendor.label).obtain(
         "hash",

@@ -21,8 +21,8 @@ from prefect_seedance.redaction import hide
 from prefect_seedance.storage.relay.local_file import open_regular_file
 
 _ANOTHER_WAY = (
-    "A path is one of the machine where the run takes place: put the file into a bucket and write s3://bucket/key, or "
-    "mount it there"
+    "Check the path. It is looked up where the run takes place: for a worker or a container elsewhere put the "
+    "file into a bucket and write s3://bucket/key, or mount it there"
 )
 _MOST_HASHES = 4096
 #: A file system may keep time in steps as coarse as this: of a file that was just written, the next write may leave no
@@ -97,7 +97,7 @@ def find_file(address: str, follower: Follower) -> LocalFile:
     """Find a file and hash it, unless this very file was hashed before in this process.
 
     Args:
-        address: Its path. A relative one counts from this process's folder, and ``~`` is the user's own.
+        address: Its path. A relative one counts from this process's folder.
         follower: May end the reading.
 
     Raises:
@@ -153,11 +153,10 @@ def _stamp_of(file: BinaryIO) -> Stamp:
 
 def _absolute(address: str) -> str:
     """Return the whole path, not tidied: behind a link, ``..`` leads elsewhere than it looks."""
-    path = os.path.expanduser(address)
-    if os.path.isabs(path):
-        return path
+    if os.path.isabs(address):
+        return address
     try:
-        return os.path.join(os.getcwd(), path)
+        return os.path.join(os.getcwd(), address.removeprefix("./"))
     except OSError as error:  # somebody has removed it
         raise UnusableReference("file", "the folder of this process does not exist", "Write a whole path") from error
 

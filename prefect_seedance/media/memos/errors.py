@@ -36,7 +36,8 @@ class TooManyMakes(UnusableReference):
         hours = max(1, math.ceil(wait_seconds / 3600))
         super().__init__(
             "three tries a day",
-            f"The {what} of its content was made {makes} times within a day; why it was to be made again: {why}",
+            f"the {what} of its content was made {makes} times within a day, and no more is tried. The last "
+            f"reason to make it again: {why}",
             f"Nothing was paid. Run again in {hours} hour{'s' if hours > 1 else ''}, or lift the limit, which costs "
             f"nothing, and run again:\n{how_to_forget(name, store_option, account)}\n(it forgets this {what})",
         )

@@ -30,8 +30,8 @@ _STEP_SECONDS = 300.0
 _LOOK_SECONDS = 0.25
 _LONGEST_ANSWER = 20_000
 #: Earlier ones open an encoder for a track that is only copied.
-_OLDEST_PYAV = (17, 1)
-_OLDEST_PYAV_TEXT = ".".join(map(str, _OLDEST_PYAV))
+OLDEST_PYAV = (17, 1)
+_OLDEST_PYAV_TEXT = ".".join(map(str, OLDEST_PYAV))
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR", "__PYVENV_LAUNCHER__")
 
 
@@ -184,6 +184,6 @@ def _folder_of_pyav() -> str:
         raise CannotJoin("PyAV is missing, by which clips are joined. Install prefect-seedance[media].")
     installed = version_of("av")
     numbers = re.match(r"(\d+)\.(\d+)", installed)
-    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_PYAV:
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_PYAV:
         raise CannotJoin(f"PyAV {installed} cannot copy a track as it is. Install 'av>={_OLDEST_PYAV_TEXT}'.")
     return str(Path(found.origin).parent.parent)

@@ -248,6 +248,11 @@ def _cause_of(error: StorageError) -> str:
 def _advice(error: StorageError, name: str, key: str) -> str:
     cause = error.__cause__
     code = code_of(cause) if isinstance(cause, ClientError | BotoCoreError) else ""
+    if code == "NoCredentialsError":
+        return (
+            "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, where the run takes place, or attach a "
+            "role to that machine; a store in a bucket may have keys of its own"
+        )
     if code == "KMS.AccessDenied":
         return "Grant these credentials kms:Decrypt on the key that encrypts it"
     if code == "InvalidObjectState":
