@@ -14,6 +14,7 @@ from typing import Literal
 
 from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.models import Asset
+from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
@@ -32,6 +33,8 @@ ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
 _LEASE_SECONDS = 60.0
+#: Note of an audit: the digest of the link that was handed in.
+_INPUT = "input"
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
 
 
@@ -207,8 +210,8 @@ def audited_asset(
     *,
     place: str,
     failed_seconds_ago: float | None = None,
-) -> str:
-    """Return the id of an active asset of a content: one that is there, or a new one.
+) -> Kept:
+    """Return an active asset of a content: one that is there, or a new one. Its value is the asset's id.
 
     Args:
         name: Of the content's memo.
@@ -239,7 +242,7 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
-        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
+        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place, _INPUT: input_digest(public)})
 
     def unusable(kept: Kept) -> str:
         if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
@@ -261,7 +264,7 @@ def audited_asset(
             kept = obtain()
             verdict = _settled("manxue", kept.value, context, follower, place=place, age_seconds=kept.age_seconds)
             if verdict.kind == "use":
-                return kept.value
+                return kept
             if verdict.kind == "refuse" or len(unfit) == 1:
                 memos.refuse("audit", name, verdict.why, _REFUSED_SECONDS)
                 raise MakeRefused(verdict.why, _REFUSED_SECONDS)
@@ -274,3 +277,9 @@ def audited_asset(
             "Use another one; or, to hand the same in again within a day, forget it first with prefect-seedance "
             f"assets --forget {name}",
         ) from error
+
+
+def input_of(asset: Kept) -> tuple[str, ...]:
+    """Return the digest of the link that an asset was made of, which the vendor may repeat; see `input_digest`."""
+    digest = asset.notes.get(_INPUT)
+    return (digest,) if isinstance(digest, str) else ()

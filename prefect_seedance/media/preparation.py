@@ -19,7 +19,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -29,8 +29,9 @@ from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.journal.media_identity import media_identity
-from prefect_seedance.media.assets import Library, MediaKind, audited_asset, require_active
+from prefect_seedance.media.assets import Library, MediaKind, audited_asset, input_of, require_active
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
@@ -61,10 +62,13 @@ class PreparedRequest:
     Attributes:
         request: The request with references that its route takes.
         reference_seconds: Length of each reference video, 0 where it is not known.
+        inputs: Digests (`input_digest`) of the links to its references: those that are sent, and those of which the
+            vendor has made the assets that are sent.
     """
 
     request: VideoRequest
     reference_seconds: tuple[float, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request.model_name})"
@@ -143,10 +147,11 @@ def prepare(
     job = _Job(context, memos, follower, needed, failed_seconds_ago)
     sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
     _refuse(problems)
-    request = _with_addresses(asked, sent)
+    request = _with_addresses(asked, {place: each.address for place, each in sent.items()})
     require_sendable(request, allow_loopback=context.policy.allow_loopback)
     lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
-    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths))
+    inputs = dict.fromkeys(digest for each in sent.values() for digest in each.inputs)
+    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths), tuple(inputs))
 
 
 def _references(asked: VideoRequest) -> Iterator[_Reference]:
@@ -229,6 +234,14 @@ def _refuse(problems: list[Problem]) -> None:
 
 
 @dataclass(frozen=True)
+class _Sent:
+    """What is sent for a reference; for `inputs` see `PreparedRequest`."""
+
+    address: str = field(repr=False)
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Job:
     """Makes addresses that can be sent."""
 
@@ -238,7 +251,7 @@ class _Job:
     needed_seconds: float
     failed_seconds_ago: float | None
 
-    def address(self, each: _Reference, found: _Found) -> str:
+    def address(self, each: _Reference, found: _Found) -> _Sent:
         """Return what is sent for a reference.
 
         Raises:
@@ -247,10 +260,11 @@ class _Job:
         if each.source.kind == "asset":
             asset_id = each.source.address.removeprefix("asset://")
             require_active(each.libraries, asset_id, self.context, self.follower, place=each.place)
-            return each.source.address
+            return _Sent(each.source.address)
         if not each.needs_asset:
-            return self._public(each, found)
-        asset_id = audited_asset(
+            link = self._public(each, found)
+            return _Sent(link, (input_digest(link),))
+        asset = audited_asset(
             self._memo_name(each, found),
             each.kind,
             lambda: self._public(each, found),
@@ -260,7 +274,7 @@ class _Job:
             place=each.place,
             failed_seconds_ago=self.failed_seconds_ago,
         )
-        return f"asset://{asset_id}"
+        return _Sent(f"asset://{asset.value}", input_of(asset))
 
     def _memo_name(self, each: _Reference, found: _Found) -> str:
         if found.material is not None:
