@@ -243,9 +243,11 @@ def is_input(link: str, asked: Mapping[str, JsonValue], sent: Collection[str] = 
         return True
     media = [asked.get(field) for field, row in PROJECTION.items() if row.kind.startswith("media")]
     addresses = [address for value in media for address in (value if isinstance(value, list) else [value])]
-    return "?" not in same_file(link) and path_is_video(link) and same_file(link) in {
-        same_file(address) for address in addresses if isinstance(address, str)
-    }
+    return (
+        "?" not in same_file(link)
+        and path_is_video(link)
+        and same_file(link) in {same_file(address) for address in addresses if isinstance(address, str)}
+    )
 
 
 def intent_of(

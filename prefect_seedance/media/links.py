@@ -118,7 +118,19 @@ def look_at_link(
     def look() -> LinkedFile:
         return _looked_at(address, policy, follower, measure, limits)
 
-    return _looks.share((name, policy), measure, follower, look)
+    left = seconds_left(address)
+    return _looks.share((name, policy), measure, follower, look, math.inf if left is None else left)
+
+
+def seconds_left(address: str) -> float | None:
+    """Return how long a signed link lives by what it says itself, below 0 once it has ended; None if it does not say.
+
+    Example:
+        >>> print(seconds_left("https://example.com/mug.png?width=640"))
+        None
+    """
+    ends = signature_ends_at(address.partition("#")[0].partition("?")[2])
+    return None if ends is None else (ends - datetime.now(UTC)).total_seconds()
 
 
 def is_reachable(address: str, policy: MediaPolicy) -> bool:
@@ -358,7 +370,14 @@ class SharedLooks:
         # By when it ends: of a look that is under way, never.
         self._taken: dict[tuple[_LinkKey, bool], tuple[Future[LinkedFile], float]] = {}
 
-    def share(self, key: _LinkKey, measure: bool, follower: Follower, look: Callable[[], LinkedFile]) -> LinkedFile:
+    def share(
+        self,
+        key: _LinkKey,
+        measure: bool,
+        follower: Follower,
+        look: Callable[[], LinkedFile],
+        lives_seconds: float = math.inf,
+    ) -> LinkedFile:
         """Return what somebody else found, or is about to find; look where nobody does.
 
         Args:
@@ -366,11 +385,12 @@ class SharedLooks:
             measure: Whether it is measured; what was measured serves whoever does not need it, too.
             follower: Who waits.
             look: Looks, in this thread.
+            lives_seconds: How long the link lives: what was found is not gone by any longer.
         """
         while True:
             future, is_mine = self._future(key, measure)
             if is_mine:
-                return self._look(key, measure, future, look)
+                return self._look(key, measure, future, look, lives_seconds)
             while not future.done():
                 follower.check()
                 wait_for_future([future], _WAKE_SECONDS)
@@ -393,7 +413,12 @@ class SharedLooks:
             return future, True
 
     def _look(
-        self, key: _LinkKey, measure: bool, future: Future[LinkedFile], look: Callable[[], LinkedFile]
+        self,
+        key: _LinkKey,
+        measure: bool,
+        future: Future[LinkedFile],
+        look: Callable[[], LinkedFile],
+        lives_seconds: float,
     ) -> LinkedFile:
         try:
             found = look()
@@ -403,7 +428,7 @@ class SharedLooks:
             future.set_exception(error)
             raise
         with self._lock:
-            self._taken[key, measure] = future, time.monotonic() + self._remembered
+            self._taken[key, measure] = future, time.monotonic() + min(self._remembered, lives_seconds)
         future.set_result(found)
         return found
 

@@ -38,7 +38,7 @@ from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
 from prefect_seedance.media.identification import shown_source
 from prefect_seedance.media.inspection import inspect
-from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
+from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link, seconds_left
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.preflight import check_facts
@@ -140,10 +140,11 @@ def prepare(
     measured = {place: fact for place, fact in facts.items() if fact is not None}
     if preflight:
         problems += check_facts(asked, measured)
+    needed = max(GOOD_SECONDS, wait_seconds)
+    problems += [problem for each in references for problem in _ending(each, found.get(each.text), needed)]
     _refuse(problems)
     for problem in problems:
         follower.log(str(problem), level=logging.WARNING)
-    needed = max(GOOD_SECONDS, wait_seconds)
     job = _Job(context, memos, follower, needed, failed_seconds_ago)
     sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
     _refuse(problems)
@@ -207,6 +208,18 @@ def _found(
             if material.identity != identities.get(each.text):
                 raise ContentChanged
             return _Found(material, facts=_facts_of(material, follower) if preflight else None)
+
+
+def _ending(each: _Reference, found: _Found | None, needed_seconds: float) -> Iterator[Problem]:
+    """Tell of a signed link that may be over before the vendor has read it. Its host knows best whether it is."""
+    left = seconds_left(each.source.address) if each.source.kind == "https" else None
+    if left is None or left >= (0 if each.needs_asset else needed_seconds):  # an audit reads it at once
+        return
+    is_over = left <= 0 and not (found and found.link)
+    when = "ended" if left <= 0 else f"ends in {max(1, round(left / 60))} minutes"
+    message = f"{shown_source(each.text)}: by its own words the link {when}, and the vendor may read it later"
+    fix = "Sign it for longer than the video may take, or pass the file itself or its s3:// address"
+    yield Problem(each.place, "link in force", message, fix, "refuse" if is_over else "warn")
 
 
 def _each(references: list[_Reference], work: Callable[[_Reference], T]) -> tuple[dict[str, T], list[Problem]]:
