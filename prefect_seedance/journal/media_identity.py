@@ -101,7 +101,7 @@ def media_identity(address: str, media: MediaIdentity | None = None, ignored: Co
         return given
     scheme = address.partition("://")[0].lower()
     if scheme == "asset":
-        return f"asset{address[len(scheme) :]}"
+        return address
     if scheme in ("https", "http"):
         return read_link(address, ignored).text
     raise MediaNotIdentified(address)
