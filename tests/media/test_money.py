@@ -19,6 +19,7 @@ from prefect_seedance.media import assets
 from prefect_seedance.media.assets import require_active
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import PreparationCancelled, UnusableReference
+from prefect_seedance.media.identification import identify_sources
 from prefect_seedance.media.preparation import PreparedRequest, prepare
 from prefect_seedance.pipeline.order import Order, place_order
 from prefect_seedance.pipeline.parties import Account, Destination
@@ -243,3 +244,13 @@ def test_files_are_identified_while_audits_hold_every_other_thread() -> None:
     go_on.set()
     for each in audits:
         each.result()
+
+
+def test_who_waits_for_longer_than_an_upload_lives_uploads_once(
+    vendor: Simulator, context: MediaContext, tmp_path: Path
+) -> None:
+    request = VideoRequest(prompt="A mug", model="seedance2.0-mini", resolution="480p", images=pictures(tmp_path, 1))
+    sources = identify_sources(request, context, Follower())
+    for _ in range(3):
+        prepare(request, sources, context, Follower(), wait_seconds=100 * 3600.0)
+    assert len(vendor.uploads()) == 1
