@@ -155,7 +155,7 @@ def same_file(address: str) -> str:
     if found is None:
         return address
     _, host, path, query, _ = (part or "" for part in found.groups())
-    told = f"{host.rstrip('.')}{unquote(path).replace('+', ' ')}"
+    told = f"{host.rstrip('.')}{unquote(path, errors='surrogateescape').replace('+', ' ')}"
     return told if names_one_file(path) or not query else f"{told}?{query}"
 
 

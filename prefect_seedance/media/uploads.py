@@ -95,7 +95,11 @@ def uploaded_link(
         if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
             return "the vendor could not use it"
         left = kept.seconds_left()
-        return "" if left >= min(needed_seconds, _MOST_NEEDED_SECONDS) else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        return (
+            ""
+            if left >= min(needed_seconds, _MOST_NEEDED_SECONDS)
+            else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        )
 
     try:
         kept = memos.obtain(
