@@ -26,7 +26,7 @@ from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
-from prefect_seedance.runs.journal_label import hold_to_its_journal
+from prefect_seedance.runs.journal_label import hold_to_its_journal, is_retry
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.runs.play_link import play_link
@@ -74,10 +74,14 @@ async def generate(
                 key_template=store.key_template,
                 run_name=current.run.name,
                 notify=notify,
-                sources=await source_identities(request, credentials, store),
+                sources=await source_identities(
+                    request, credentials, store, labels=current.labels if is_retry(current) else {}
+                ),
                 ignored_parameters=store.ignored_link_parameters,
             )
-            journal_id = await hold_to_its_journal(store, current, order.identity, only_video=True)
+            journal_id = await hold_to_its_journal(
+                store, current, order.identity, only_video=True, sources=order.sources
+            )
             if request.references():
                 await prepare_media(*as_they_are(request, credentials, store), options, order)
             progress.order = order

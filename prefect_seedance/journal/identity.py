@@ -23,7 +23,7 @@ from pydantic import JsonValue
 
 from prefect_seedance.client.request.video_request import VideoRequest, canonical_text
 from prefect_seedance.client.task.links import path_is_video
-from prefect_seedance.journal.media_identity import MediaIdentity, media_identity, shown_address
+from prefect_seedance.journal.media_identity import MediaIdentity, media_identity, same_file, shown_address
 from prefect_seedance.redaction import without_signatures
 
 #: The scope of ``reuse="always"``: whichever run asks.
@@ -225,34 +225,39 @@ def references_of(asked: Mapping[str, JsonValue]) -> list[str]:
 
 
 def input_digest(address: str) -> str:
-    """Return what a record keeps of an address that is sent for a reference, which may grant access: a short hash.
+    """Return what a record keeps of an address that was given for a reference, which may grant access: a short hash.
 
     Example:
-        >>> input_digest("https://files.example.com/a.mp4?sign=1") == input_digest("https://files.example.com/a.mp4")
+        >>> input_digest("https://files.example.com/a.mp4?sign=1") == input_digest("http://files.example.com/a.mp4")
         True
     """
-    return hashlib.sha256(shown_address(address).encode()).hexdigest()[:32]
+    return hashlib.sha256(same_file(address).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def is_input(link: str, asked: Mapping[str, JsonValue], sent: Collection[str] = ()) -> bool:
     """Tell whether a link is to one of the files that a request names: an answer may repeat these, and means no result.
 
-    Where the path names no file, only a signature may tell one from another: then it is not taken for the same.
+    Where the path names no file, only a signature may tell one from another, and of it the canonical request says
+    nothing: there a link is known by its digest alone, or a result would be taken for an input.
 
     Args:
         link: As answered.
         asked: The canonical request, also as a record says it.
-        sent: Digests of the addresses that were sent for references, see `input_digest`.
+        sent: Digests of the addresses that were given for references, see `input_digest`.
 
     Example:
         >>> is_input("https://a.example.com/b.mp4?sign=1", {"reference_videos": ["https://a.example.com/b.mp4"]})
         True
     """
-    if not path_is_video(link):
+    if not link:
         return False
     if input_digest(link) in sent:
         return True
-    return shown_address(link) in {shown_address(address) for address in references_of(asked)}
+    return (
+        "?" not in same_file(link)
+        and path_is_video(link)
+        and same_file(link) in {same_file(address) for address in references_of(asked)}
+    )
 
 
 def intent_of(

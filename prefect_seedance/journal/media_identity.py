@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.video_request import VideoRequest
@@ -136,6 +136,27 @@ def shown_address(address: str, ignored: Collection[str] = ()) -> str:
     )
     kept = "&".join(each for each in query.split("&") if each and not _may_grant_access(_parameter(each)))
     return f"{scheme}://{host}{path}{'?' if kept else ''}{kept}"
+
+
+def same_file(address: str) -> str:
+    """Return what tells the file behind a link from others, also when a service writes the link in its own way.
+
+    Where the path names one file, neither the query nor the scheme counts, nor how a character is escaped. Elsewhere a
+    token may choose the file, so that everything counts that does in an identity. To be hashed and not shown.
+
+    Args:
+        address: A link, with or without what grants access.
+
+    Example:
+        >>> same_file("http://Files.example.com/2026/boat%20one.mp4?v=2"), same_file("https://example.com/video.mp4?id=2")
+        ('files.example.com/2026/boat one.mp4', 'example.com/video.mp4?id=2')
+    """
+    found = _LINK.fullmatch(read_link(address).text)
+    if found is None:
+        return address
+    _, host, path, query, _ = (part or "" for part in found.groups())
+    told = f"{host.rstrip('.')}{unquote(path, errors='surrogateescape').replace('+', ' ')}"
+    return told if names_one_file(path) or not query else f"{told}?{query}"
 
 
 def link_notices(request: VideoRequest, ignored: Collection[str] = ()) -> list[Problem]:

@@ -127,8 +127,7 @@ class Attempt(Part):
         price_source: Where that came from.
         balance_before: JimiCoin before the POST, if it was read.
         balance_after: JimiCoin after an unknown outcome, if it was read.
-        inputs: Digests of the addresses that were sent for references, where these are not the user's own: an answer
-            may repeat them, and means no result.
+        inputs: Digests of the links to references: an answer may repeat them, and means no result.
         failure: Class of the vendor's verdict, "" if it gave none.
         message: The vendor's words, or why the outcome is what it is.
         code: Code of the answer.
@@ -281,7 +280,7 @@ class Record(Part):
 
     @property
     def inputs(self) -> frozenset[str]:
-        """Digests of the addresses that were sent for references, by any attempt."""
+        """Digests of the links to references, by any attempt."""
         return frozenset(digest for attempt in self.attempts for digest in attempt.inputs)
 
     @property

@@ -6,14 +6,17 @@ every 2 to 30 s for up to five minutes. Here the gaps grow, and after 15 minutes
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_seedance.client.errors import InvalidParameters
-from prefect_seedance.client.models import Asset
+from prefect_seedance.client.errors import ApiError, InvalidParameters, RateLimited
+from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
@@ -28,13 +31,19 @@ WAIT_SECONDS = 15 * 60.0
 _NEW_SECONDS = 60.0
 #: How long an asset that has expired is waited for: asking may bring it back.
 _EXPIRED_SECONDS = 60.0
+#: How many assets one question is about.
+_MOST_ASKED = 50
+#: How many states are remembered.
+_MOST_SEEN = 4096
+#: How soon one who waits for the question of another notices that its run was cancelled.
+_NOTICED_SECONDS = 0.2
 #: An answer of "active" is believed for so long, until a submission is claimed.
 ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
 _LEASE_SECONDS = 60.0
-#: How soon who waits for another's question notices that its own run is cancelled.
-_NOTICED_SECONDS = 0.2
+#: Note of an audit: the digest of the link that was handed in.
+_INPUT = "input"
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
 
 
@@ -48,55 +57,89 @@ class _Seen:
 class AssetStates:
     """The states of assets as this process knows them: each is asked for once, however many videos wait for it.
 
+    One question is under way at a time. It takes along every asset that somebody waits for, so that a hundred audits
+    cost as many questions as one.
+
     Args:
         context: Whose assets they are.
     """
 
     def __init__(self, context: MediaContext) -> None:
-        self._context = context
+        self._vendor = context.vendor
+        self._asking = threading.Lock()
         self._guard = threading.Lock()
-        self._asking: dict[tuple[Library, str], threading.Lock] = {}
         self._seen: dict[tuple[Library, str], _Seen] = {}
+        self._wanted: Counter[tuple[Library, str]] = Counter()
+
+    @contextmanager
+    def waiting_for(self, library: Library, asset_id: str) -> Generator[None]:
+        """Have the questions of others take this asset along, for the length of a ``with`` block."""
+        key = library, asset_id
+        with self._guard:
+            self._wanted[key] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._wanted[key] -= 1
+                if not self._wanted[key]:
+                    del self._wanted[key]
 
     def read(self, library: Library, asset_id: str, *, newer_than: float, follower: Follower) -> _Seen:
         """Return the state of an asset, not older than a moment of the monotonic clock.
 
         Raises:
-            PreparationCancelled: The run is cancelled.
+            PreparationCancelled: The run was cancelled while another asked.
             SeedanceError: The vendor could not be asked.
         """
-        key = (library, asset_id)
-        with self._guard:
-            asking = self._asking.setdefault(key, threading.Lock())
-        while not asking.acquire(timeout=_NOTICED_SECONDS):
+        while True:
             follower.check()
-        try:
-            seen = self._seen.get(key)
-            if seen is None or seen.at < newer_than:
-                follower.check()
-                asset = self._ask(library, asset_id, follower)
-                seen = self._seen[key] = _Seen(asset.state, asset.reason, time.monotonic())
-            return seen
-        finally:
-            asking.release()
+            seen = self._seen.get((library, asset_id))
+            if seen is not None and seen.at >= newer_than:
+                return seen
+            if not self._asking.acquire(timeout=_NOTICED_SECONDS):
+                continue
+            try:
+                seen = self._seen.get((library, asset_id))
+                if seen is None or seen.at < newer_than:
+                    return self._ask((library, asset_id), follower)
+            finally:
+                self._asking.release()
 
-    def _ask(self, library: Library, asset_id: str, follower: Follower) -> Asset:
-        with self._context.vendor.client(follower.pause) as client:
+    def _ask(self, key: tuple[Library, str], follower: Follower) -> _Seen:
+        library, asset_id = key
+        with self._guard:
+            others = [each for of, each in self._wanted if of == library and each != asset_id]
+        ids = [asset_id, *others[: _MOST_ASKED - 1]]
+        with self._vendor.client(follower.pause) as client:
             ask = client.asset_status if library == "manxue" else client.sp_asset_status
-            (asset,) = ask([asset_id])
-            return asset
+            try:
+                assets = ask(ids)
+            except RateLimited:
+                raise
+            except ApiError:  # perhaps about one of the others
+                if len(ids) == 1:
+                    raise
+                ids = [asset_id]
+                assets = ask(ids)
+        found, now = {asset.asset_id: asset for asset in assets}, time.monotonic()
+        if len(self._seen) > _MOST_SEEN:
+            self._seen = {}
+        for each in ids:
+            asset = found.get(each)
+            self._seen[library, each] = _Seen(asset.state if asset else "unknown", asset.reason if asset else "", now)
+        return self._seen[key]
 
 
-_states: dict[str, AssetStates] = {}
-_states_lock = threading.Lock()
+_states: dict[tuple[int, str], AssetStates] = {}
 
 
 def states_of(context: MediaContext) -> AssetStates:
-    """Return what this process knows of the account's assets."""
+    """Return what this process knows of the account's assets. A forked child knows nothing yet."""
     settings = context.vendor.settings
-    name = f"{settings.fingerprint} {settings.base_url} {context.vendor.label}"  # two simulators differ by their port
-    with _states_lock:
-        return _states.setdefault(name, AssetStates(context))
+    account = f"{settings.fingerprint} {settings.base_url} {context.vendor.label}"  # simulators differ by their port
+    name = os.getpid(), account
+    return _states.get(name) or _states.setdefault(name, AssetStates(context))  # atomic
 
 
 @dataclass(frozen=True)
@@ -155,30 +198,31 @@ def _settled(
     began = time.monotonic()
     newer_than, gap = began - believed_seconds, _LOCAL_GAP_SECONDS if local else _FIRST_GAP_SECONDS
     state, since, told = None, began, ""
-    while True:
-        seen = states.read(library, asset_id, newer_than=newer_than, follower=follower)
-        if seen.state != "active" and seen.at < began:  # only that it can be used is believed from memory
-            newer_than = began
-            continue
-        now = time.monotonic()
-        if seen.state != state:
-            state, since = seen.state, now
-        age = None if age_seconds is None else age_seconds + now - began
-        verdict = _judged(seen, now - since, age)
-        if verdict.kind != "wait":
-            return verdict
-        if now - began >= WAIT_SECONDS:
-            raise UnusableReference(
-                "active asset",
-                f"asset {asset_id} cannot be used after {WAIT_SECONDS / 60:.0f} minutes: {verdict.why}",
-                "Run again later, which goes on with the same asset; nothing has been paid",
-            )
-        if verdict.why != told:
-            told = verdict.why
-            follower.log(f"{place}: waiting for asset {asset_id}: {told}.")
-        follower.pause(min(gap, WAIT_SECONDS - (now - began)))
-        newer_than = time.monotonic() - gap / 2  # what another video has just heard is as good
-        gap = min(gap * 1.5, _LONGEST_GAP_SECONDS)
+    with states.waiting_for(library, asset_id):
+        while True:
+            seen = states.read(library, asset_id, newer_than=newer_than, follower=follower)
+            if seen.state != "active" and seen.at < began:  # only that it can be used is believed from memory
+                newer_than = began
+                continue
+            now = time.monotonic()
+            if seen.state != state:
+                state, since = seen.state, now
+            age = None if age_seconds is None else age_seconds + now - began
+            verdict = _judged(seen, now - since, age)
+            if verdict.kind != "wait":
+                return verdict
+            if now - began >= WAIT_SECONDS:
+                raise UnusableReference(
+                    "active asset",
+                    f"asset {asset_id} cannot be used after {WAIT_SECONDS / 60:.0f} minutes: {verdict.why}",
+                    "Run again later, which goes on with the same asset; nothing has been paid",
+                )
+            if verdict.why != told:
+                told = verdict.why
+                follower.log(f"{place}: waiting for asset {asset_id}: {told}.")
+            follower.pause(min(gap, WAIT_SECONDS - (now - began)))
+            newer_than = time.monotonic() - gap / 2  # what another video has just heard is as good
+            gap = min(gap * 1.5, _LONGEST_GAP_SECONDS)
 
 
 def require_active(
@@ -237,8 +281,8 @@ def audited_asset(
     shown: str,
     failed: FailedUse | None = None,
     believed_seconds: float = ACTIVE_SECONDS,
-) -> str:
-    """Return the id of an active asset of a content: one that is there, or a new one.
+) -> Kept:
+    """Return an active asset of a content: one that is there, or a new one. Its value is the asset's id.
 
     Args:
         name: Of the content's memo.
@@ -271,7 +315,8 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
-        return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": shown, **notes_of(failed)})
+        notes = {"reference": shown, _INPUT: input_digest(public), **notes_of(failed)}
+        return Made(audited.asset.asset_id, raw=answer.raw, notes=notes)
 
     def unusable(kept: Kept) -> str:
         if failed is not None and failed.was_of(kept):
@@ -301,7 +346,7 @@ def audited_asset(
                 believed_seconds=believed_seconds,
             )
             if verdict.kind == "use":
-                return kept.value
+                return kept
             if verdict.kind == "refuse" or len(unfit) == 1:
                 memos.refuse("audit", name, verdict.why, _REFUSED_SECONDS)
                 raise MakeRefused(verdict.why, _REFUSED_SECONDS)
@@ -314,3 +359,9 @@ def audited_asset(
             "Use another one; or, to hand the same in again within a day, forget it first with prefect-seedance "
             f"assets --forget {name}",
         ) from error
+
+
+def input_of(asset: Kept) -> tuple[str, ...]:
+    """Return the digest of the link that an asset was made of, which the vendor may repeat; see `input_digest`."""
+    digest = asset.notes.get(_INPUT)
+    return (digest,) if isinstance(digest, str) else ()

@@ -24,7 +24,9 @@ class ContentChanged(UnusableReference):
     """The bytes are no longer those that the identity of the request was made from."""
 
     def __init__(self, detail: str = "its content changed after this run had begun to read it") -> None:
-        super().__init__("unchanged content", detail, "Run again when nobody writes it any more")
+        super().__init__(
+            "unchanged content", detail, "Start a new run, which pays for its video, when nobody writes it any more"
+        )
 
 
 class PreparationCancelled(Exception):

@@ -52,6 +52,8 @@ _LinkKey = tuple[str, MediaPolicy]
 #: For so long a link that could be read is not asked again in a process, as many requests share one picture. A change
 #: of its content within that time is not noticed.
 REMEMBERED_SECONDS = 300.0
+#: For so long the name of a content stays whose host does not tell it from later ones.
+_PASSING_SECONDS = 3600.0
 _LONGEST_HOST = 253
 # How soon a cancel is noticed.
 _WAKE_SECONDS = 0.25
@@ -75,8 +77,9 @@ class LinkedFile:
         host: The host that served it, after all redirects.
         content_name: 64 hex digits that are others once the content may be another, for what is remembered about it:
             SHA-256 over the link without its signature, ETag, Last-Modified, size and the first bytes. Of a host that
-            sends neither an ETag nor a date that proves anything, it is a random one that never comes again, so that
-            nothing old is ever found by it.
+            sends neither an ETag nor a date that proves anything, it is a random one that this process goes by for an
+            hour, while size and first bytes are the same, and that never comes again: an audit may take longer than a
+            look is remembered, and nothing older is ever found by it.
     """
 
     facts: ReferenceFacts | None
@@ -118,7 +121,19 @@ def look_at_link(
     def look() -> LinkedFile:
         return _looked_at(address, policy, follower, measure, limits)
 
-    return _looks.share((name, policy), measure, follower, look)
+    left = seconds_left(address)
+    return _looks.share((name, policy), measure, follower, look, math.inf if left is None else left)
+
+
+def seconds_left(address: str) -> float | None:
+    """Return how long a signed link lives by what it says itself, below 0 once it has ended; None if it does not say.
+
+    Example:
+        >>> print(seconds_left("https://example.com/mug.png?width=640"))
+        None
+    """
+    ends = signature_ends_at(address.partition("#")[0].partition("?")[2])
+    return None if ends is None else (ends - datetime.now(UTC)).total_seconds()
 
 
 def is_reachable(address: str, policy: MediaPolicy) -> bool:
@@ -188,7 +203,7 @@ def _looked_at(
                 remote.etag,
                 remote.last_modified,
                 remote.host,
-                _content_name(address, remote.content_mark),
+                _content_name(address, remote),
             )
     except RelayCancelled:
         raise PreparationCancelled from None
@@ -224,11 +239,12 @@ def _measured(remote: RemoteFile, follower: Follower, address: str) -> Reference
     return facts
 
 
-def _content_name(address: str, mark: tuple[str, ...] | None) -> str:
-    if mark is None:
-        return secrets.token_hex(32)
-    told = json.dumps([read_link(address).text, *mark])
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+def _content_name(address: str, remote: RemoteFile) -> str:
+    mark = remote.content_mark
+    seen = mark or (str(remote.size), hashlib.sha256(remote.head).hexdigest())
+    told = json.dumps([read_link(address).text, *seen])
+    name = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    return name if mark else _looks.passing_name(name)
 
 
 def _refuse_text(remote: RemoteFile) -> None:
@@ -357,8 +373,16 @@ class SharedLooks:
         self._lock = threading.Lock()
         # By when it ends: of a look that is under way, never.
         self._taken: dict[tuple[_LinkKey, bool], tuple[Future[LinkedFile], float]] = {}
+        self._names: dict[str, tuple[str, float]] = {}
 
-    def share(self, key: _LinkKey, measure: bool, follower: Follower, look: Callable[[], LinkedFile]) -> LinkedFile:
+    def share(
+        self,
+        key: _LinkKey,
+        measure: bool,
+        follower: Follower,
+        look: Callable[[], LinkedFile],
+        lives_seconds: float = math.inf,
+    ) -> LinkedFile:
         """Return what somebody else found, or is about to find; look where nobody does.
 
         Args:
@@ -366,11 +390,12 @@ class SharedLooks:
             measure: Whether it is measured; what was measured serves whoever does not need it, too.
             follower: Who waits.
             look: Looks, in this thread.
+            lives_seconds: How long the link lives: what was found is not gone by any longer.
         """
         while True:
             future, is_mine = self._future(key, measure)
             if is_mine:
-                return self._look(key, measure, future, look)
+                return self._look(key, measure, future, look, lives_seconds)
             while not future.done():
                 follower.check()
                 wait_for_future([future], _WAKE_SECONDS)
@@ -380,6 +405,13 @@ class SharedLooks:
             if isinstance(error, UnusableReference):
                 raise error
             follower.check()  # whoever looked was cancelled, and we are not
+
+    def passing_name(self, seen: str) -> str:
+        """Return the random name of a content, told by what is seen of it: the same one for an hour."""
+        with self._lock:
+            now = time.monotonic()
+            self._names = {each: named for each, named in self._names.items() if named[1] > now}
+            return self._names.setdefault(seen, (secrets.token_hex(32), now + _PASSING_SECONDS))[0]
 
     def _future(self, key: _LinkKey, measure: bool) -> tuple[Future[LinkedFile], bool]:
         with self._lock:
@@ -393,7 +425,12 @@ class SharedLooks:
             return future, True
 
     def _look(
-        self, key: _LinkKey, measure: bool, future: Future[LinkedFile], look: Callable[[], LinkedFile]
+        self,
+        key: _LinkKey,
+        measure: bool,
+        future: Future[LinkedFile],
+        look: Callable[[], LinkedFile],
+        lives_seconds: float,
     ) -> LinkedFile:
         try:
             found = look()
@@ -403,7 +440,7 @@ class SharedLooks:
             future.set_exception(error)
             raise
         with self._lock:
-            self._taken[key, measure] = future, time.monotonic() + self._remembered
+            self._taken[key, measure] = future, time.monotonic() + min(self._remembered, lives_seconds)
         future.set_result(found)
         return found
 

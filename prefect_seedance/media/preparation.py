@@ -19,7 +19,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -29,15 +29,16 @@ from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.journal.media_identity import media_identity, shown_address
-from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, MediaKind, audited_asset, require_active
+from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, MediaKind, audited_asset, input_of, require_active
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
 from prefect_seedance.media.identification import shown_source
 from prefect_seedance.media.inspection import inspect
-from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
+from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link, seconds_left
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.memos.failed_use import FailedUse
@@ -62,10 +63,13 @@ class PreparedRequest:
     Attributes:
         request: The request with references that its route takes.
         reference_seconds: Length of each reference video, 0 where it is not known.
+        inputs: Digests (`input_digest`) of the links to its references: those that are sent, and those of which the
+            vendor has made the assets that are sent.
     """
 
     request: VideoRequest
     reference_seconds: tuple[float, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.request.model_name})"
@@ -144,17 +148,19 @@ def prepare(
     measured = {place: fact for place, fact in facts.items() if fact is not None}
     if preflight:
         problems += check_facts(asked, measured)
+    needed = max(GOOD_SECONDS, wait_seconds)
+    problems += [problem for each in references for problem in _ending(each, found.get(each.text), needed)]
     _refuse(problems)
     for problem in problems:
         follower.log(str(problem), level=logging.WARNING)
-    needed = max(GOOD_SECONDS, wait_seconds)
     job = _Job(context, memos, follower, needed, failed, believed_seconds)
     sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
     _refuse(problems)
-    request = _with_addresses(asked, sent)
+    request = _with_addresses(asked, {place: each.address for place, each in sent.items()})
     require_sendable(request, allow_loopback=context.policy.allow_loopback)
     lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
-    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths))
+    inputs = dict.fromkeys(digest for each in sent.values() for digest in each.inputs)
+    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths), tuple(inputs))
 
 
 def _references(asked: VideoRequest) -> Iterator[_Reference]:
@@ -212,6 +218,18 @@ def _found(
             return _Found(material, facts=_facts_of(material, follower) if preflight else None)
 
 
+def _ending(each: _Reference, found: _Found | None, needed_seconds: float) -> Iterator[Problem]:
+    """Tell of a signed link that may be over before the vendor has read it. Its host knows best whether it is."""
+    left = seconds_left(each.source.address) if each.source.kind == "https" else None
+    if left is None or left >= (0 if each.needs_asset else needed_seconds):  # an audit reads it at once
+        return
+    is_over = left <= 0 and not (found and found.link)
+    when = "ended" if left <= 0 else f"ends in {max(1, round(left / 60))} minutes"
+    message = f"{shown_source(each.text)}: by its own words the link {when}, and the vendor may read it later"
+    fix = "Sign it for longer than the video may take, or pass the file itself or its s3:// address"
+    yield Problem(each.place, "link in force", message, fix, "refuse" if is_over else "warn")
+
+
 def _each(references: list[_Reference], work: Callable[[_Reference], T]) -> tuple[dict[str, T], list[Problem]]:
     """Do something for each reference, for several at once; return the results by place, and what went wrong."""
 
@@ -237,6 +255,14 @@ def _refuse(problems: list[Problem]) -> None:
 
 
 @dataclass(frozen=True)
+class _Sent:
+    """What is sent for a reference; for `inputs` see `PreparedRequest`."""
+
+    address: str = field(repr=False)
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Job:
     """Makes addresses that can be sent."""
 
@@ -247,7 +273,7 @@ class _Job:
     failed: FailedUse | None
     believed_seconds: float
 
-    def address(self, each: _Reference, found: _Found) -> str:
+    def address(self, each: _Reference, found: _Found) -> _Sent:
         """Return what is sent for a reference.
 
         Raises:
@@ -263,10 +289,11 @@ class _Job:
                 place=each.place,
                 believed_seconds=self.believed_seconds,
             )
-            return each.source.address
+            return _Sent(each.source.address)
         if not each.needs_asset:
-            return self._public(each, found)
-        asset_id = audited_asset(
+            link = self._public(each, found)
+            return _Sent(link, (input_digest(link),))
+        asset = audited_asset(
             self._memo_name(each, found),
             each.kind,
             lambda: self._public(each, found),
@@ -278,7 +305,7 @@ class _Job:
             failed=self.failed,
             believed_seconds=self.believed_seconds,
         )
-        return f"asset://{asset_id}"
+        return _Sent(f"asset://{asset.value}", input_of(asset))
 
     def _memo_name(self, each: _Reference, found: _Found) -> str:
         if found.material is not None:

@@ -17,6 +17,8 @@ from prefect_seedance.media.watched_file import WatchedFile
 
 #: How long the vendor keeps an uploaded file: "about 3 days" by its pages, so a little less.
 UPLOAD_LIFE_SECONDS = 70 * 3600.0
+#: Who waits for longer than this needs no new upload each time: a reference is read soon after it was sent.
+_MOST_NEEDED_SECONDS = UPLOAD_LIFE_SECONDS / 2
 #: A content that the vendor turned down is not sent again for so long.
 _REFUSED_SECONDS = 3600.0
 _BUFFER_BYTES = 128 * 1024
@@ -102,7 +104,11 @@ def uploaded_link(
         if failed is not None and failed.was_of(kept):
             return FAILED_USE
         left = kept.seconds_left()
-        return "" if left >= needed_seconds else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        return (
+            ""
+            if left >= min(needed_seconds, _MOST_NEEDED_SECONDS)
+            else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        )
 
     try:
         kept = memos.obtain(

@@ -47,6 +47,8 @@ class Pool:
 
 #: POSTs to the vendor. Each may hang for minutes, and the next one shall not wait for it.
 SUBMISSIONS = Pool(128, "seedance-submit")
+#: Files and objects that are read for their identity: no order waits until the audits of others are over.
+IDENTIFICATIONS = Pool(16, "seedance-identify")
 #: References that are read, uploaded and waited for. An audit may take minutes, of which next to nothing is work.
 REFERENCES = Pool(64, "seedance-references")
 #: Videos on their way into a store: as many as share a network well. Each takes some 30 MB of memory.

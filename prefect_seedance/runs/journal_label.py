@@ -9,6 +9,7 @@ its subflows new ids. They are named after the video, not after the store: a cha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prefect.runtime import flow_run
@@ -19,6 +20,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.current_run import ROOT, SCHEDULED, CurrentRun
 from prefect_seedance.runs.last_journal import compare_with_last
 from prefect_seedance.runs.scope import SCOPE
+from prefect_seedance.runs.source_identities import label_of_sources
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.identity import Identity
@@ -27,7 +29,12 @@ _PREFIX = "seedance.journal."
 
 
 async def hold_to_its_journal(
-    store: VideoStore, current: CurrentRun, identity: Identity, *, only_video: bool = False
+    store: VideoStore,
+    current: CurrentRun,
+    identity: Identity,
+    *,
+    only_video: bool = False,
+    sources: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Refuse another journal than the one that this run began with. Outside of a flow any journal will do.
 
@@ -36,6 +43,7 @@ async def hold_to_its_journal(
         current: The run.
         identity: Of the video that is to be made.
         only_video: The run makes this video and no other, so that its retries stay with the scope as well.
+        sources: What its files and objects are in the identity: its retries stay with that, too.
 
     Returns:
         The journal's id.
@@ -48,7 +56,7 @@ async def hold_to_its_journal(
         RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
     """
     # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
-    retry = current.is_retry or (flow_run.get_run_count() or 0) > 1
+    retry = is_retry(current)
     if only_video and retry:
         _hold_to_its_video(current.labels, identity.intent)
     expected = _expected(store.place, current, identity.intent, retry=retry)
@@ -59,10 +67,15 @@ async def hold_to_its_journal(
         journal_label(identity.intent, found): f"{found} at {store.place}",
     }
     for index, run in enumerate(current.lineage):
-        of_this_run = {SCOPE: identity.scope} if only_video and index == 0 else {}
+        of_this_run = {SCOPE: identity.scope, **label_of_sources(sources)} if only_video and index == 0 else {}
         await run.write(kept | of_this_run)
     await compare_with_last(store.place, found)
     return found
+
+
+def is_retry(current: CurrentRun) -> bool:
+    """Return whether this is not the first try of the run, or of one that it is a part of."""
+    return current.is_retry or (flow_run.get_run_count() or 0) > 1
 
 
 def journal_label(intent: str, journal_id: str) -> str:

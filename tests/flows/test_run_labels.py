@@ -14,7 +14,7 @@ from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, create_video, generate_video
-from prefect_seedance.errors import RunNotLabelled
+from prefect_seedance.errors import InvalidRequest, RunNotLabelled
 from prefect_seedance.runs.current_run import CurrentRun, current_run
 from prefect_seedance.runs.run_labels import RunLabels
 from prefect_seedance.simulator import Fault, Simulator
@@ -22,6 +22,7 @@ from tests.flows import shown
 from tests.flows.another_process import run_there
 from tests.flows.line_to_prefect import line_to_prefect
 from tests.flows.shown import small
+from tests.media.test_links import png
 from tests.prefect_server import ask
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
@@ -227,3 +228,31 @@ def test_a_failed_writer_takes_nobody_with_it(prefect_server: str, tmp_path: Pat
     with line_to_prefect(prefect_server, tmp_path, refused=r"PATCH \S+/labels$"):
         ends = asyncio.run(parent())
     assert [type(each) for each in ends] == [RunNotLabelled] * 3
+
+
+def test_a_retry_stays_with_the_files_that_the_first_try_has_paid_with(
+    failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
+) -> None:
+    picture = tmp_path / "mug.png"
+    picture.write_bytes(png())
+    request = small("A mug", images=[str(picture)])
+    run = shown.run_of(generate_video(request, credentials, store, return_state=True))
+    assert failing.requests().create_received == 1
+    picture.unlink()
+    again = run_there(generate_video, run, request=request, credentials=credentials, store=store)
+    assert again.is_completed()
+    assert failing.requests().create_received == 1
+
+
+def test_a_retry_sends_no_file_that_the_first_try_has_not_seen(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
+) -> None:
+    picture = tmp_path / "mug.png"
+    picture.write_bytes(b"no picture")
+    request = small("A mug", images=[str(picture)])
+    run = shown.run_of(generate_video(request, credentials, store, return_state=True))
+    picture.write_bytes(png())
+    again = run_there(generate_video, run, request=request, credentials=credentials, store=store)
+    with pytest.raises(InvalidRequest, match="Start a new run"):
+        again.result()
+    assert vendor.requests().create_received == 0

@@ -13,6 +13,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -870,3 +871,22 @@ def test_a_cancel_ends_the_wait_for_a_name() -> None:
 def test_a_handshake_without_an_end_may_be_ours(reply: Reply) -> None:
     with WireServer([BeforeReading(reply)]) as host:
         assert refused(host.url.replace("http:", "https:") + SIGNED).may_be_us is True
+
+
+def test_an_audit_that_outlasts_a_look_is_found_by_the_next_one(server: MediaServer) -> None:
+    server.etag = ""
+    before = look(f"{server.url}/a.png").content_name
+    links._looks._taken.clear()  # five minutes later
+    assert look(f"{server.url}/a.png").content_name == before
+    server.content += b"\0"
+    links._looks._taken.clear()
+    assert look(f"{server.url}/a.png").content_name != before
+
+
+def test_what_was_found_is_gone_by_no_longer_than_the_link_lives(server: MediaServer) -> None:
+    ending = datetime.now(UTC) + timedelta(hours=1)
+    for query, asked in ((f"expires={ending.timestamp():.0f}", 1), ("expires=1600000000", 2)):
+        server.seen.clear()
+        look(f"{server.url}/a.png?{query}")
+        look(f"{server.url}/a.png?{query}")
+        assert len(server.seen) == asked

@@ -71,7 +71,7 @@ class Evidence:
         price: JimiCoin that we expect it to cost.
         price_source: Where that comes from.
         balance_before: JimiCoin of the account, if it was read.
-        inputs: Digests of the addresses that are sent for references, see `journal.identity.input_digest`.
+        inputs: Digests of the links to references, see `journal.identity.input_digest`.
     """
 
     price: float | None = None

@@ -11,7 +11,6 @@ from prefect_seedance.client.outcome import Outcome, Refused, Shortage, TooManyR
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import SubmissionCancelled
-from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
@@ -91,13 +90,11 @@ def submit(
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
-        asked = {address for _, address in order.asked.references()}
-        inputs = [input_digest(address) for _, address in prepared.request.references() if address not in asked]
         evidence = Evidence(
             price=price.coins if price else None,
             price_source=price.source if price else "",
             balance_before=balance,
-            inputs=tuple(inputs),
+            inputs=prepared.inputs,
         )
         return evidence
 
