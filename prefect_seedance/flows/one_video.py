@@ -74,7 +74,7 @@ async def generate(
                 key_template=store.key_template,
                 run_name=current.run.name,
                 notify=notify,
-                sources=await source_identities(request, credentials, store),
+                sources=await source_identities(request, credentials, store, preflight=options.preflight),
                 ignored_parameters=store.ignored_link_parameters,
             )
             journal_id = await hold_to_its_journal(store, current, order.identity, only_video=True)

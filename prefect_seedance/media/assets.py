@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.models import Asset
+from prefect_seedance.client.request.sources import UnusableSource, read_source
 from prefect_seedance.media.context import Follower, MediaContext
-from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.errors import SENTENCE_ENDS, UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 
 Library = Literal["manxue", "sp"]
@@ -32,7 +34,23 @@ ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
 _REFUSED_SECONDS = 24 * 3600.0
 _LEASE_SECONDS = 60.0
+# How soon a cancel is noticed.
+_WAKE_SECONDS = 0.25
+_ENDED = {"expired": "it has expired", "failed": "its audit failed", "deleted": "it was deleted"}
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
+
+
+def is_asset_id(text: str) -> bool:
+    """Tell whether a request can name an asset by this id.
+
+    Example:
+        >>> is_asset_id("asset-20261127_1.a"), is_asset_id("a/b")
+        (True, False)
+    """
+    try:
+        return read_source(f"asset://{text}").kind == "asset"
+    except UnusableSource:
+        return False
 
 
 @dataclass(frozen=True)
@@ -60,10 +78,9 @@ class AssetStates:
         Raises:
             SeedanceError: The vendor could not be asked.
         """
-        with self._lock:
+        with self._turn(follower):
             wanted = [each for each in dict.fromkeys(ids) if not self._is_known(library, each, newer_than)]
             if wanted:
-                follower.check()
                 found = {asset.asset_id: asset for asset in self._ask(library, wanted, follower)}
                 now = time.monotonic()
                 for each in wanted:
@@ -72,6 +89,17 @@ class AssetStates:
                         asset.state if asset else "unknown", asset.reason if asset else "", now
                     )
             return {each: self._seen[library, each] for each in ids}
+
+    @contextmanager
+    def _turn(self, follower: Follower) -> Generator[None]:
+        """Wait for those who are asking; a cancelled run does not wait for a slow answer to somebody else."""
+        while not self._lock.acquire(timeout=_WAKE_SECONDS):
+            follower.check()
+        try:
+            follower.check()
+            yield
+        finally:
+            self._lock.release()
 
     def _is_known(self, library: Library, asset_id: str, newer_than: float) -> bool:
         seen = self._seen.get((library, asset_id))
@@ -110,30 +138,41 @@ def _judged(seen: _Seen, seconds_so: float, age_seconds: float | None) -> _Verdi
         seconds_so: For how long it has been seen in this state.
         age_seconds: How long ago we had it made; None for one that the user names.
     """
-    reason = f": {seen.words}" if seen.words else ""
+    reason = f": {seen.words.rstrip(SENTENCE_ENDS)}" if seen.words else ""
     match seen.state:
         case "active":
             return _Verdict("use")
         case "unknown":
             if (age_seconds is not None and age_seconds < _NEW_SECONDS) or seconds_so < _FIRST_GAP_SECONDS:
-                return _Verdict("wait", "the vendor does not know it yet")
+                return _Verdict("wait", "the vendor does not know it yet", is_known=False)
+            if age_seconds is not None:
+                return _Verdict("anew", "the vendor does not know the asset that it made", is_known=False)
             why = "the vendor does not know it; an asset belongs to the account that had it made"
-            return _Verdict("refuse" if age_seconds is None else "anew", why, is_known=False)
+            return _Verdict("refuse", why, is_known=False)
+        case "unread":
+            return _Verdict("wait", f"the vendor could not look it up{reason}")
         case "expired" if seconds_so < _EXPIRED_SECONDS:
             return _Verdict("wait", "it has expired, and may come back")
         case "rejected":
             return _Verdict("refuse", f"it was rejected{reason}")
         case "expired" | "failed" | "deleted":
-            why = f"it is {seen.state}{reason}"
+            why = f"{_ENDED[seen.state]}{reason}"
             return _Verdict("refuse" if age_seconds is None else "anew", why)
         case _:
-            return _Verdict("wait", f"it is {seen.words or 'being looked at'}")
+            return _Verdict("wait", f"it is being looked at{reason}")
 
 
 def _settled(
-    library: Library, asset_id: str, context: MediaContext, follower: Follower, *, place: str, age_seconds: float | None
+    library: Library,
+    asset_id: str,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    place: str,
+    age_seconds: float | None,
+    is_patient: bool = True,
 ) -> _Verdict:
-    """Wait until an asset can be used, or certainly cannot.
+    """Wait until an asset can be used, or certainly cannot; without patience, only until the vendor knows it or not.
 
     Raises:
         UnusableReference: Nothing is certain after 15 minutes.
@@ -152,7 +191,7 @@ def _settled(
             state, since = seen.state, now
         age = None if age_seconds is None else age_seconds + now - began
         verdict = _judged(seen, now - since, age)
-        if verdict.kind != "wait":
+        if verdict.kind != "wait" or (verdict.is_known and not is_patient):
             return verdict
         if now - began >= WAIT_SECONDS:
             raise UnusableReference(
@@ -169,7 +208,13 @@ def _settled(
 
 
 def require_active(
-    libraries: Sequence[Library], asset_id: str, context: MediaContext, follower: Follower, *, place: str
+    libraries: Sequence[Library],
+    asset_id: str,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    place: str,
+    is_patient: bool = True,
 ) -> None:
     """Wait until an asset that the user names can be used.
 
@@ -179,6 +224,7 @@ def require_active(
         context: Whose it is.
         follower: Follows it.
         place: Where the reference stands.
+        is_patient: Whether one that is still being looked at is waited for; else it passes.
 
     Raises:
         UnusableReference: It cannot, and why.
@@ -186,13 +232,13 @@ def require_active(
     """
     verdict = _Verdict("refuse")
     for library in libraries:
-        verdict = _settled(library, asset_id, context, follower, place=place, age_seconds=None)
+        verdict = _settled(library, asset_id, context, follower, place=place, age_seconds=None, is_patient=is_patient)
         if verdict.is_known:
             break
-    if verdict.kind != "use":
+    if verdict.kind not in ("use", "wait"):
         raise UnusableReference(
             "active asset",
-            f"asset {asset_id} cannot be used: {verdict.why}",
+            f"it cannot be used: {verdict.why}",
             "Write the file, link or s3:// address itself, which is then handed to the audit; or another asset",
         )
 
@@ -221,7 +267,8 @@ def audited_asset(
         failed_seconds_ago: When the vendor last failed to use it, None for never.
 
     Raises:
-        UnusableReference: The audit turned it down, or has not ended after 15 minutes.
+        UnusableReference: The audit turned it down, answered with nothing to go on with, or has not ended after 15
+            minutes.
         SeedanceError: The vendor could not be reached.
     """
     unfit: dict[str, str] = {}
@@ -239,6 +286,12 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
+        if not is_asset_id(audited.asset.asset_id):
+            raise UnusableReference(
+                "audit",
+                "the vendor's audit answered with an id that no request can name",
+                "Run again later; if it stays so, ask the vendor",
+            )
         return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
 
     def unusable(kept: Kept) -> str:

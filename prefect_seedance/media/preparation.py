@@ -35,13 +35,13 @@ from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
-from prefect_seedance.media.identification import shown_source
+from prefect_seedance.media.identification import worded
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.preflight import check_facts
-from prefect_seedance.media.uploads import memo_name, uploaded_link
+from prefect_seedance.media.uploads import memo_name, require_uploadable, uploaded_link
 from prefect_seedance.storage.parallel import in_order
 
 T = TypeVar("T")
@@ -85,9 +85,14 @@ class _Reference:
     def needs_asset(self) -> bool:
         return "https" not in self.forms
 
+    @property
+    def thing(self) -> tuple[str, MediaKind, bool]:
+        """What is the same wherever it stands."""
+        return self.text, self.kind, self.needs_asset
+
     def problem(self, error: UnusableReference) -> Problem:
         level: Level = "warn" if error.may_be_us else "refuse"
-        return Problem(self.place, error.rule, f"{shown_source(self.text)}: {error.message}", error.fix, level)
+        return Problem(self.place, error.rule, worded(self.text, error.message), error.fix, level)
 
 
 @dataclass(frozen=True)
@@ -131,22 +136,59 @@ def prepare(
     if not references:
         return PreparedRequest(asked)
     memos = Memos(context.store, context.vendor.label)
-    found, problems = _find_all(references, identities, context, follower, preflight)
+    job = _Job(context, memos, follower, max(GOOD_SECONDS, wait_seconds), failed_seconds_ago)
+    found, measured, problems = _looked_at(asked, references, identities, job, preflight)
+    _refuse(problems)
+    for problem in problems:
+        follower.log(str(problem), level=logging.WARNING)
+    # The same text in several places of a field is one thing.
+    once = {each.thing: each for each in reversed(references)}
+    sent, problems = _each([*once.values()][::-1], lambda each: job.address(each, found.get(each.text, _Found())))
+    _refuse(problems)
+    request = _with_addresses(asked, {each.place: sent[once[each.thing].place] for each in references})
+    require_sendable(request, allow_loopback=context.policy.allow_loopback)
+    lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
+    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths))
+
+
+def refusals_of(
+    asked: VideoRequest, context: MediaContext, follower: Follower, *, preflight: bool = True
+) -> list[Problem]:
+    """Return all that forbids to prepare the references of a request, as far as looking at them tells. Blocking.
+
+    For a request of which some sources cannot even be identified, so that the others are not told of one by one.
+
+    Args:
+        asked: As the user asked it.
+        context: Where references come from, and for whom.
+        follower: Follows it, and may end it.
+        preflight: See `prepare`.
+
+    Raises:
+        PreparationCancelled, SeedanceError, StorageError, JournalError: See `prepare`.
+    """
+    job = _Job(context, Memos(context.store, context.vendor.label), follower, GOOD_SECONDS, None)
+    _, _, problems = _looked_at(asked, [*_references(asked)], None, job, preflight)
+    return [problem for problem in problems if problem.level == "refuse"]
+
+
+def _looked_at(
+    asked: VideoRequest,
+    references: list[_Reference],
+    identities: Mapping[str, str] | None,
+    job: _Job,
+    preflight: bool,
+) -> tuple[dict[str, _Found], dict[str, ReferenceFacts], list[Problem]]:
+    """Look at all references: what they are by their texts, their measures by their places, and what is wrong."""
+    found, problems = _find_all(references, identities, job.context, job.follower, preflight)
     facts = {each.place: found[each.text].facts for each in references if each.text in found}
     measured = {place: fact for place, fact in facts.items() if fact is not None}
     if preflight:
         problems += check_facts(asked, measured)
-    _refuse(problems)
-    for problem in problems:
-        follower.log(str(problem), level=logging.WARNING)
-    needed = max(GOOD_SECONDS, wait_seconds)
-    job = _Job(context, memos, follower, needed, failed_seconds_ago)
-    sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
-    _refuse(problems)
-    request = _with_addresses(asked, sent)
-    require_sendable(request, allow_loopback=context.policy.allow_loopback)
-    lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
-    return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths))
+    refused = {problem.field for problem in problems if problem.level == "refuse"}
+    left = {each.thing: each for each in reversed(references) if each.text in found and each.place not in refused}
+    _, more = _each([*left.values()][::-1], lambda each: job.check(each, found[each.text]))
+    return found, measured, problems + more
 
 
 def _references(asked: VideoRequest) -> Iterator[_Reference]:
@@ -171,7 +213,7 @@ def _libraries(route: Route | None, forms: tuple[UrlForm, ...]) -> tuple[Library
 
 def _find_all(
     references: list[_Reference],
-    identities: Mapping[str, str],
+    identities: Mapping[str, str] | None,
     context: MediaContext,
     follower: Follower,
     preflight: bool,
@@ -187,7 +229,11 @@ def _find_all(
 
 
 def _found(
-    each: _Reference, identities: Mapping[str, str], context: MediaContext, follower: Follower, preflight: bool
+    each: _Reference,
+    identities: Mapping[str, str] | None,
+    context: MediaContext,
+    follower: Follower,
+    preflight: bool,
 ) -> _Found:
     match each.source.kind:
         case "asset":
@@ -199,7 +245,7 @@ def _found(
             return _Found(link=link, facts=link.facts if preflight else None)
         case _:
             material = find_material(each.source, context, follower)
-            if material.identity != identities.get(each.text):
+            if identities is not None and material.identity != identities.get(each.text):
                 raise ContentChanged
             return _Found(material, facts=_facts_of(material, follower) if preflight else None)
 
@@ -238,6 +284,26 @@ class _Job:
     needed_seconds: float
     failed_seconds_ago: float | None
 
+    def check(self, each: _Reference, found: _Found) -> None:
+        """Check what can be told before anything is uploaded or waited for.
+
+        Raises:
+            UnusableReference: It cannot be made into what its route takes.
+        """
+        if each.source.kind == "asset":
+            self._require_active(each, is_patient=False)
+        elif found.material is not None and self._signed(each, found.material) is None:
+            try:
+                require_uploadable(found.material)
+            except UnusableReference:
+                kind = "audit" if each.needs_asset else "upload"
+                if self.memos.read(kind, self._memo_name(each, found)) is None:  # what is there needs no upload
+                    raise
+
+    def _require_active(self, each: _Reference, *, is_patient: bool = True) -> None:
+        asset_id = each.source.address.removeprefix("asset://")
+        require_active(each.libraries, asset_id, self.context, self.follower, place=each.place, is_patient=is_patient)
+
     def address(self, each: _Reference, found: _Found) -> str:
         """Return what is sent for a reference.
 
@@ -245,8 +311,7 @@ class _Job:
             UnusableReference: It cannot be made.
         """
         if each.source.kind == "asset":
-            asset_id = each.source.address.removeprefix("asset://")
-            require_active(each.libraries, asset_id, self.context, self.follower, place=each.place)
+            self._require_active(each)
             return each.source.address
         if not each.needs_asset:
             return self._public(each, found)
@@ -276,13 +341,7 @@ class _Job:
         material = found.material
         if material is None:
             return each.source.address
-        # The vendor may go by the name that a link ends with; what is uploaded is named after its content.
-        named_otherwise = each.source.address.lower().endswith(".gif") and not material.name.endswith(".gif")
-        if each.source.kind == "s3" and not each.source.last_frame and not named_otherwise:
-            link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
-            if link is not None and is_reachable(link.address, self.context.policy):
-                return link.address
-        return uploaded_link(
+        return self._signed(each, material) or uploaded_link(
             material,
             self.context,
             self.memos,
@@ -291,6 +350,15 @@ class _Job:
             needed_seconds=self.needed_seconds,
             failed_seconds_ago=self.failed_seconds_ago,
         )
+
+    def _signed(self, each: _Reference, material: Material) -> str | None:
+        """Return a signed link to an object, where the vendor can use one."""
+        # The vendor may go by the name that a link ends with; what is uploaded is named after its content.
+        named_otherwise = each.source.address.lower().endswith(".gif") and not material.name.endswith(".gif")
+        if each.source.kind != "s3" or each.source.last_frame or named_otherwise:
+            return None
+        link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
+        return link.address if link is not None and is_reachable(link.address, self.context.policy) else None
 
 
 def _with_addresses(asked: VideoRequest, sent: Mapping[str, str]) -> VideoRequest:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def source_identities(
-    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore
+    request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, *, preflight: bool
 ) -> Mapping[str, str]:
     """Return the identities of the files and objects of a request, by their texts; nothing is read for links.
 
@@ -33,7 +33,8 @@ async def source_identities(
     cancelled = threading.Event()
     follower = follower_of(run_observer("prepare"), cancelled)
     reading = threads.start(
-        threads.REFERENCES, lambda: identify(request, credentials.vendor_account(), store.destination(), follower)
+        threads.REFERENCES,
+        lambda: identify(request, credentials.vendor_account(), store.destination(), follower, preflight=preflight),
     )
     try:
         return await asyncio.wrap_future(reading)
