@@ -196,12 +196,12 @@ def _settled(
         if now - began >= WAIT_SECONDS:
             raise UnusableReference(
                 "active asset",
-                f"asset {asset_id} cannot be used after {WAIT_SECONDS / 60:.0f} minutes: {verdict.why}",
+                f"asset://{asset_id} cannot be used after {WAIT_SECONDS / 60:.0f} minutes: {verdict.why}",
                 "Run again later, which goes on with the same asset; nothing has been paid",
             )
         if verdict.why != told:
             told = verdict.why
-            follower.log(f"{place}: waiting for asset {asset_id}: {told}.")
+            follower.log(f"{place}: waiting for asset://{asset_id}: {told}.")
         follower.pause(min(gap, WAIT_SECONDS - (now - began)))
         newer_than = time.monotonic() - gap / 2  # what another video has just heard is as good
         gap = min(gap * 1.5, _LONGEST_GAP_SECONDS)
@@ -319,7 +319,7 @@ def audited_asset(
                 memos.refuse("audit", name, verdict.why, _REFUSED_SECONDS)
                 raise MakeRefused(verdict.why, _REFUSED_SECONDS)
             unfit[kept.value] = verdict.why
-            follower.log(f"{place}: asset {kept.value} is handed in anew: {verdict.why}.")
+            follower.log(f"{place}: asset://{kept.value} is handed in anew: {verdict.why}.")
     except MakeRefused as error:
         raise UnusableReference(
             "audit",
