@@ -99,7 +99,7 @@ class ConnectionFailed(SeedanceError):
         self.sent = sent
         happened = "The vendor's answer was lost" if sent else "The vendor could not be reached"
         super().__init__(
-            f"{happened}: {reason}. This call bought no video; tasks that were submitted before go on at "
+            f"{happened}: {reason.rstrip('.')}. This call bought no video; tasks that were submitted before go on at "
             "the vendor. Check the network, the proxy settings and base_url, then call again."
         )
 

@@ -350,7 +350,8 @@ class AuditResult(_Answer):
             return Audited(asset)
         if not found:
             return Audited(None, "the vendor's answer says nothing of it")
-        return Audited(None, found[0].reason or "the vendor gives no reason")
+        reason = found[0].reason
+        return Audited(None, reason if reason and reason != found[0].original_url else "the vendor gives no reason")
 
 
 def _without_query(entry: Asset | FailedItem) -> str:

@@ -75,7 +75,11 @@ async def generate(
                 run_name=current.run.name,
                 notify=notify,
                 sources=await source_identities(
-                    request, credentials, store, labels=current.labels if is_retry(current) else {}
+                    request,
+                    credentials,
+                    store,
+                    preflight=options.preflight,
+                    labels=current.labels if is_retry(current) else {},
                 ),
                 ignored_parameters=store.ignored_link_parameters,
             )

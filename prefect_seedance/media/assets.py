@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prefect_seedance.client.errors import ApiError, InvalidParameters, RateLimited
+from prefect_seedance.client.request.sources import UnusableSource, read_source
 from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.media.context import Follower, MediaContext
-from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.errors import SENTENCE_ENDS, UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 
@@ -44,7 +45,21 @@ _REFUSED_SECONDS = 24 * 3600.0
 _LEASE_SECONDS = 60.0
 #: Note of an audit: the digest of the link that was handed in.
 _INPUT = "input"
+_ENDED = {"expired": "it has expired", "failed": "its audit failed", "deleted": "it was deleted"}
 _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
+
+
+def is_asset_id(text: str) -> bool:
+    """Tell whether a request can name an asset by this id.
+
+    Example:
+        >>> is_asset_id("asset-20261127_1.a"), is_asset_id("a/b")
+        (True, False)
+    """
+    try:
+        return read_source(f"asset://{text}").kind == "asset"
+    except UnusableSource:
+        return False
 
 
 @dataclass(frozen=True)
@@ -159,24 +174,28 @@ def _judged(seen: _Seen, seconds_so: float, age_seconds: float | None) -> _Verdi
         seconds_so: For how long it has been seen in this state.
         age_seconds: How long ago we had it made; None for one that the user names.
     """
-    reason = f": {seen.words}" if seen.words else ""
+    reason = f": {seen.words.rstrip(SENTENCE_ENDS)}" if seen.words else ""
     match seen.state:
         case "active":
             return _Verdict("use")
         case "unknown":
             if (age_seconds is not None and age_seconds < _NEW_SECONDS) or seconds_so < _FIRST_GAP_SECONDS:
-                return _Verdict("wait", "the vendor does not know it yet")
+                return _Verdict("wait", "the vendor does not know it yet", is_known=False)
+            if age_seconds is not None:
+                return _Verdict("anew", "the vendor does not know the asset that it made", is_known=False)
             why = "the vendor does not know it; an asset belongs to the account that had it made"
-            return _Verdict("refuse" if age_seconds is None else "anew", why, is_known=False)
+            return _Verdict("refuse", why, is_known=False)
+        case "unread":
+            return _Verdict("wait", f"the vendor could not look it up{reason}")
         case "expired" if seconds_so < _EXPIRED_SECONDS:
             return _Verdict("wait", "it has expired, and may come back")
         case "rejected":
             return _Verdict("refuse", f"it was rejected{reason}")
         case "expired" | "failed" | "deleted":
-            why = f"it is {seen.state}{reason}"
+            why = f"{_ENDED[seen.state]}{reason}"
             return _Verdict("refuse" if age_seconds is None else "anew", why)
         case _:
-            return _Verdict("wait", f"it is {seen.words or 'being looked at'}")
+            return _Verdict("wait", f"it is being looked at{reason}")
 
 
 def _settled(
@@ -188,8 +207,9 @@ def _settled(
     place: str,
     age_seconds: float | None,
     believed_seconds: float,
+    is_patient: bool = True,
 ) -> _Verdict:
-    """Wait until an asset can be used, or certainly cannot.
+    """Wait until an asset can be used, or certainly cannot; without patience, only until the vendor knows it or not.
 
     Raises:
         UnusableReference: Nothing is certain after 15 minutes.
@@ -209,17 +229,17 @@ def _settled(
                 state, since = seen.state, now
             age = None if age_seconds is None else age_seconds + now - began
             verdict = _judged(seen, now - since, age)
-            if verdict.kind != "wait":
+            if verdict.kind != "wait" or (verdict.is_known and not is_patient):
                 return verdict
             if now - began >= WAIT_SECONDS:
                 raise UnusableReference(
                     "active asset",
-                    f"asset {asset_id} cannot be used after {WAIT_SECONDS / 60:.0f} minutes: {verdict.why}",
+                    f"asset://{asset_id} cannot be used after {WAIT_SECONDS / 60:.0f} minutes: {verdict.why}",
                     "Run again later, which goes on with the same asset; nothing has been paid",
                 )
             if verdict.why != told:
                 told = verdict.why
-                follower.log(f"{place}: waiting for asset {asset_id}: {told}.")
+                follower.log(f"{place}: waiting for asset://{asset_id}: {told}.")
             follower.pause(min(gap, WAIT_SECONDS - (now - began)))
             newer_than = time.monotonic() - gap / 2  # what another video has just heard is as good
             gap = min(gap * 1.5, _LONGEST_GAP_SECONDS)
@@ -233,6 +253,7 @@ def require_active(
     *,
     place: str,
     believed_seconds: float = ACTIVE_SECONDS,
+    is_patient: bool = True,
 ) -> None:
     """Wait until an asset that the user names can be used.
 
@@ -243,6 +264,7 @@ def require_active(
         follower: Follows it.
         place: Where the reference stands.
         believed_seconds: For how long an answer of "active" is believed.
+        is_patient: Whether one that is still being looked at is waited for; else it passes.
 
     Raises:
         UnusableReference: It cannot, and why.
@@ -258,10 +280,11 @@ def require_active(
             place=place,
             age_seconds=None,
             believed_seconds=believed_seconds,
+            is_patient=is_patient,
         )
         if verdict.is_known:
             break
-    if verdict.kind != "use":
+    if verdict.kind not in ("use", "wait"):
         raise UnusableReference(
             "active asset",
             f"it cannot be used: {verdict.why}",
@@ -297,7 +320,8 @@ def audited_asset(
         believed_seconds: For how long an answer of "active" is believed.
 
     Raises:
-        UnusableReference: The audit turned it down, or has not ended after 15 minutes.
+        UnusableReference: The audit turned it down, answered with nothing to go on with, or has not ended after 15
+            minutes.
         SeedanceError: The vendor could not be reached.
     """
     unfit: dict[str, str] = {}
@@ -315,6 +339,12 @@ def audited_asset(
         audited = answer.of(public)
         if audited.asset is None:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
+        if not is_asset_id(audited.asset.asset_id):
+            raise UnusableReference(
+                "audit",
+                "the vendor's audit answered with an id that no request can name",
+                "Run again later; if it stays so, ask the vendor",
+            )
         notes = {"reference": shown, _INPUT: input_digest(public), **notes_of(failed)}
         return Made(audited.asset.asset_id, raw=answer.raw, notes=notes)
 
@@ -351,7 +381,7 @@ def audited_asset(
                 memos.refuse("audit", name, verdict.why, _REFUSED_SECONDS)
                 raise MakeRefused(verdict.why, _REFUSED_SECONDS)
             unfit[kept.value] = verdict.why
-            follower.log(f"{place}: asset {kept.value} is handed in anew: {verdict.why}.")
+            follower.log(f"{place}: asset://{kept.value} is handed in anew: {verdict.why}.")
     except MakeRefused as error:
         raise UnusableReference(
             "audit",

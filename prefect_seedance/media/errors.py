@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: What somebody else's sentence may end with, and ours then ends with once more.
+SENTENCE_ENDS = " .\u3002"
+
 
 class UnusableReference(Exception):
     """A reference that cannot be used as it is.
@@ -16,6 +19,8 @@ class UnusableReference(Exception):
     """
 
     def __init__(self, rule: str, message: str, fix: str, *, may_be_us: bool = False) -> None:
+        # Both may end with somebody else's words, which bring a full stop of their own.
+        message, fix = message.rstrip(SENTENCE_ENDS), fix.rstrip(SENTENCE_ENDS)
         super().__init__(f"{message}. {fix}.")
         self.rule, self.message, self.fix, self.may_be_us = rule, message, fix, may_be_us
 

@@ -19,6 +19,8 @@ class ReferenceFacts:
         seconds: Length; 0 if it is not known.
         frames_per_second: Of a video; 0 if it is not known.
         unread: Why measures are missing that a file of its kind has, in words; "" if none is.
+        unread_here: Whether that is so because of this machine, which others may read it on: its network, or no PyAV.
+        damaged: Why certainly nobody can read it, in words; "" where that is not certain.
     """
 
     kind: Literal["image", "video", "audio", "other"]
@@ -29,3 +31,5 @@ class ReferenceFacts:
     seconds: float = 0.0
     frames_per_second: float = 0.0
     unread: str = ""
+    unread_here: bool = False
+    damaged: str = ""

@@ -70,6 +70,17 @@ def shown_source(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")
 
 
+def worded(text: str, message: str) -> str:
+    """Word what is wrong with a source, with its name before it unless the message begins with it.
+
+    Example:
+        >>> worded("/photos/mug.png", "it is empty"), worded("/photos/mug.png", "'/photos/mug.png' is empty")
+        ("'/photos/mug.png': it is empty", "'/photos/mug.png' is empty")
+    """
+    name = shown_source(text)
+    return message if message.startswith(name) else f"{name}: {message}"
+
+
 def _read(text: str) -> Source | UnusableReference:
     try:
         return read_source(text)
@@ -85,4 +96,4 @@ def _identify(source: Source, context: MediaContext, follower: Follower) -> str 
 
 
 def _problem(place: str, text: str, error: UnusableReference) -> Problem:
-    return Problem(place, error.rule, f"{shown_source(text)}: {error.message}", error.fix, "refuse")
+    return Problem(place, error.rule, worded(text, error.message), error.fix, "refuse")

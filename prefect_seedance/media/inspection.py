@@ -92,6 +92,8 @@ _PICTURE_BRANDS: dict[bytes, str] = {
 _SONG_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 # What a MOV begins with that does not name its type.
 _OLD_MOV = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+#: Boxes that hold pictures, sound and the index: without the end of one nothing can be played to its end.
+_GREAT_BOXES = (b"mdat", b"moov")
 _BITMAP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 _HTML = re.compile(rb"<!doctype\s+html|\A<(?:html|head|body|title|meta|script|style|div|p|h1|center|a|table|form)\b")
@@ -106,6 +108,8 @@ _MEASURED = {
 }
 #: Formats of pictures whose headers are read.
 _SIZED = frozenset({"jpeg", "png", "gif", "tiff", "jp2", "webp", "bmp", "heic", "heif", "avif"})
+#: Those of them with a header so plain that whoever cannot find the sides in it cannot read the picture.
+_PLAIN = frozenset({"jpeg", "png", "gif", "webp", "bmp"})
 
 
 def inspect(file: BinaryIO, *, size: int | None = None, cancelled: threading.Event | None = None) -> ReferenceFacts:
@@ -339,10 +343,14 @@ def _image(facts: ReferenceFacts, window: _Window) -> ReferenceFacts:
     except Exception:  # imagesize raises whatever broken numbers lead to
         if window.failure is not None:
             raise window.failure from None
-        return replace(facts, unread="its header is broken")
+        return _without_sides(facts, "its header is broken")
     if width <= 0 or height <= 0:
-        return replace(facts, unread="its header names no sides")
+        return _without_sides(facts, "its header names no sides")
     return replace(facts, width=width, height=height)
+
+
+def _without_sides(facts: ReferenceFacts, why: str) -> ReferenceFacts:
+    return replace(facts, unread=why, damaged=why if facts.format in _PLAIN else "")
 
 
 def _sides(form: str, window: _Window) -> tuple[int, int]:
@@ -483,17 +491,50 @@ def _container(facts: ReferenceFacts, window: _Window, cancelled: threading.Even
     try:
         decoded = measure(cast(BinaryIO, window), _MEASURED[facts.format], cancelled)
     except PyAVMissing:
-        return replace(facts, unread="PyAV cannot be loaded; install the extra 'media' of prefect-seedance for it")
+        why = "PyAV cannot be loaded; install the extra 'media' of prefect-seedance for it"
+        return replace(facts, unread=why, unread_here=True)
     except NoDecoder as error:
-        return replace(facts, unread=f"media cannot be measured here: {error}")
+        return replace(facts, unread=f"media cannot be measured here: {error}", unread_here=True)
     if cancelled.is_set():
         raise PreparationCancelled("the run was cancelled")
     if decoded.unreadable:
         raise decoded.unreadable
     measures = decoded.measures
+    cut = _cut_short(window, measures is None) if _MEASURED[facts.format] == "mp4" else ""
     if measures is None:
-        return replace(facts, unread=decoded.problem or "nothing in it can be measured")
-    return _measured(facts, measures, decoded.problem)
+        why = (
+            f"its container cannot be read ({decoded.problem})" if decoded.problem else "nothing in it can be measured"
+        )
+        return replace(facts, unread=cut or why, damaged=cut)
+    measured = _measured(facts, measures, decoded.problem)
+    return replace(measured, unread=cut) if cut else measured
+
+
+def _cut_short(window: _Window, search: bool) -> str:
+    """Return in words that a file in boxes ends before its end, or has no index; "" if it has all of its boxes.
+
+    Args:
+        window: The file.
+        search: Whether also boxes behind what has been read are looked at.
+    """
+    place, kinds = 0, set[bytes]()
+    for _ in range(_MOST_BOXES):
+        if window.size is None or not (search or place + 16 <= len(window.head)):
+            return ""
+        head = window.at(place, 16)
+        if len(head) < 8:
+            break
+        size, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        size = int.from_bytes(head[8:16], "big") if size == 1 else size or window.size - place
+        kinds.add(kind)
+        if kind in _GREAT_BOXES and place + size > window.size:
+            return f"it is cut short: {window.size} of at least {place + size} bytes are there"
+        if size < 8:
+            return ""
+        place += size
+    else:
+        return ""
+    return "" if kinds & {b"moov", b"moof"} else "it is cut short: its index is missing"
 
 
 def _measured(facts: ReferenceFacts, found: Measures, problem: str) -> ReferenceFacts:

@@ -159,7 +159,26 @@ def why_unreachable(address: str, policy: MediaPolicy, follower: Follower | None
     Raises:
         PreparationCancelled: The run was cancelled.
     """
-    follower = follower or Follower()
+    private, unresolved = _reach(address, policy, follower or Follower())
+    return private or unresolved
+
+
+def why_private(address: str, policy: MediaPolicy, follower: Follower) -> str:
+    """Return why a link certainly leads to a private network; "" where it does not, or nothing is known of its host.
+
+    Args:
+        address: The link.
+        policy: What counts as public.
+        follower: Whose cancellation ends the wait for the name.
+
+    Raises:
+        PreparationCancelled: The run was cancelled.
+    """
+    return _reach(address, policy, follower)[0]
+
+
+def _reach(address: str, policy: MediaPolicy, follower: Follower) -> tuple[str, str]:
+    """Return why a link leads to a private network, and why the name of its host cannot be resolved."""
     watch = Watch(_NAME_LIMITS, follower.cancelled)
     try:
         rules = HTTPSOnly.of(policy)
@@ -168,12 +187,12 @@ def why_unreachable(address: str, policy: MediaPolicy, follower: Follower | None
     except RelayCancelled:
         raise PreparationCancelled from None
     except ForbiddenSource as error:
-        return error.reason.rstrip(".")
+        return error.reason.rstrip("."), ""
     except Exception as error:  # of the resolver, or of the time
-        return f"the name of its host cannot be resolved: {words_of(error)}"
+        return "", f"the name of its host cannot be resolved: {words_of(error)}"
     if target.addresses or not _is_of_a_private_network(target.host):
-        return ""
-    return f"{target.host} is a name or an address of a private network"
+        return "", ""
+    return f"{target.host} is a name or an address of a private network", ""
 
 
 def _is_of_a_private_network(host: str) -> bool:
@@ -228,7 +247,7 @@ def _measured(remote: RemoteFile, follower: Follower, address: str) -> Reference
         if not isinstance(fault, RemoteFault) or fault.fault == "changed":
             raise fault
         facts = facts or inspect(io.BytesIO(remote.head), size=remote.size, cancelled=follower.cancelled)
-        facts = replace(facts, unread=_unusable(fault, address).message)
+        facts = replace(facts, unread=_unusable(fault, address).message, unread_here=True, damaged="")
     assert facts is not None
     if facts.kind == "other" and remote.coding:
         raise UnusableReference(
@@ -341,9 +360,30 @@ def _has_expired(error: RemoteFault, address: str) -> bool:
 
 def _forbidden(error: ForbiddenSource, address: str) -> UnusableReference:
     reason = error.reason.rstrip(".")
-    if error.host and _shown(error.host) != _host_of(address):
-        reason = f"it leads to {_shown(error.host)}, which is not followed: {reason}"
+    host = _shown(error.host)
+    if host and _is_address(host):
+        reason = reason.partition(". ")[0]  # that of the store's own media does not help: no vendor reaches it
+    if host and host != _host_of(address):
+        reason = f"it leads to {host}, which is not followed: {reason}"
+    elif not host and _is_whole(address):
+        reason = f"it leads to a place that is not followed: {reason}"
     return UnusableReference("public https link", reason, _PUBLIC)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(address: str) -> bool:
+    """Tell whether a link names a host, so that what names none is what it leads to."""
+    try:
+        return bool(parsed(address).raw_host)
+    except ForbiddenSource:
+        return False
 
 
 def _shown(host: str) -> str:

@@ -125,9 +125,12 @@ def _wrong_kind(reference: _Reference) -> Iterator[Problem]:
         yield Problem(place, "not empty", message, "Save it again, or use another", "refuse")
     elif facts.kind == "other":
         known = f" ({facts.format})" if facts.format else ""
-        message = f"{reference.name} is not {wanted} but something else{known}, for example a page or a document"
-        fix = "Open it to see what it is; behind a link it may be a login page"
+        message = f"{reference.name} is neither picture, video nor sound by its content{known}, where {wanted} belongs"
+        fix = "Open it and see; behind a link it may be the page of a login"
         yield Problem(place, "kind of media", message, fix, "refuse", "every page")
+    elif facts.damaged and facts.kind == reference.wanted:
+        message = f"{reference.name} cannot be read as {wanted}: {facts.damaged}"
+        yield Problem(place, "whole file", message, "Open it and see; save or copy it again, or use another", "refuse")
     elif facts.kind != reference.wanted:
         message = f"{reference.name} is {_KIND_NAMES[facts.kind]} by its content, where {wanted} belongs"
         fix = f"Put it into {_FIELD_FOR[facts.kind]}"
@@ -150,9 +153,10 @@ def _by_route(reference: _Reference, route: Route) -> Iterator[Problem]:
     for measure in measures:
         if not measure.of.startswith("total_") and (level := _level(measure, _numbers(measure.of, facts))):
             message = f"{reference.name} is {_measured(measure, facts)}, but {_limit(measure, level, route)}"
-            yield Problem(place, _RULES[measure.of].name, message, _RULES[measure.of].fix, level, measure.source)
-    refusing = [each for each in measures if each.level == "refuse"]
-    unknown = [each for each in refusing if not _numbers(each.of, facts)]
+            fix = _fix(measure, _numbers(measure.of, facts))
+            yield Problem(place, _RULES[measure.of].name, message, fix, level, measure.source)
+    silent = [each for each in measures if not _numbers(each.of, facts)]
+    unknown = [each for each in silent if each.level == "refuse"]
     missing = [_RULES[each.of].subject for each in unknown]
     limits, sources = describe.measure_words(unknown), [each.source for each in unknown]
     if kind == "image" and not facts.format and gif.level == "refuse":
@@ -166,9 +170,15 @@ def _by_route(reference: _Reference, route: Route) -> Iterator[Problem]:
             f"{_named(route)} are not checked before paying"
         )
         fix = f"Make sure of it by yourself: {limits}"
-        if kind != "image":
+        if kind != "image" and (facts.unread_here or not facts.unread):
             fix += f"; {kind}s are measured where prefect-seedance[media] is installed"
         yield Problem(place, "not measured", message, fix, "warn", ", ".join(dict.fromkeys(sources)))
+    elif (
+        facts.unread and silent and not facts.unread_here
+    ):  # no limit would refuse it, but the vendor may not be able to read it either
+        subjects = both([*dict.fromkeys(_RULES[each.of].subject for each in silent)])
+        message = f"{subjects} could not be read from {reference.name} ({facts.unread})"
+        yield Problem(place, "not measured", message, "Open it and see whether it is whole", "warn")
 
 
 def _combined(references: Sequence[_Reference], count: int, route: Route) -> Iterator[Problem]:
@@ -189,7 +199,13 @@ def _combined(references: Sequence[_Reference], count: int, route: Route) -> Ite
                 f"{'at least ' * (len(known) < count)}{_amount(measure, total)} together ({', '.join(parts)}), but "
                 f"{_limit(measure, level, route)}"
             )
-            yield Problem(field, _RULES[measure.of].name, message, _RULES[measure.of].fix, level, measure.source)
+            fix = _fix(measure, [total])
+            yield Problem(field, _RULES[measure.of].name, message, fix, level, measure.source)
+
+
+def _fix(measure: Measure, numbers: Sequence[float]) -> str:
+    is_short = _RULES[measure.of].of_each == "seconds" and min(numbers) < measure.minimum
+    return "Use longer ones" if is_short else _RULES[measure.of].fix
 
 
 def _numbers(of: Measured, facts: ReferenceFacts) -> Sequence[float]:

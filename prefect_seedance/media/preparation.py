@@ -36,14 +36,14 @@ from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
-from prefect_seedance.media.identification import shown_source
+from prefect_seedance.media.identification import worded
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link, seconds_left
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.memos.failed_use import FailedUse
 from prefect_seedance.media.preflight import check_facts
-from prefect_seedance.media.uploads import memo_name, uploaded_link
+from prefect_seedance.media.uploads import memo_name, require_uploadable, uploaded_link
 from prefect_seedance.storage.parallel import in_order
 
 T = TypeVar("T")
@@ -95,9 +95,14 @@ class _Reference:
         """The reference for people, as records show it: without what may grant access."""
         return shown_address(self.text)
 
+    @property
+    def thing(self) -> tuple[str, MediaKind, bool]:
+        """What is the same wherever it stands."""
+        return self.text, self.kind, self.needs_asset
+
     def problem(self, error: UnusableReference) -> Problem:
         level: Level = "warn" if error.may_be_us else "refuse"
-        return Problem(self.place, error.rule, f"{shown_source(self.text)}: {error.message}", error.fix, level)
+        return Problem(self.place, error.rule, worded(self.text, error.message), error.fix, level)
 
 
 @dataclass(frozen=True)
@@ -143,24 +148,61 @@ def prepare(
     if not references:
         return PreparedRequest(asked)
     memos = Memos(context.store, context.vendor.label)
-    found, problems = _find_all(references, identities, context, follower, preflight)
-    facts = {each.place: found[each.text].facts for each in references if each.text in found}
-    measured = {place: fact for place, fact in facts.items() if fact is not None}
-    if preflight:
-        problems += check_facts(asked, measured)
-    needed = max(GOOD_SECONDS, wait_seconds)
-    problems += [problem for each in references for problem in _ending(each, found.get(each.text), needed)]
+    job = _Job(context, memos, follower, max(GOOD_SECONDS, wait_seconds), failed, believed_seconds)
+    found, measured, problems = _looked_at(asked, references, identities, job, preflight)
     _refuse(problems)
     for problem in problems:
         follower.log(str(problem), level=logging.WARNING)
-    job = _Job(context, memos, follower, needed, failed, believed_seconds)
-    sent, problems = _each(references, lambda each: job.address(each, found.get(each.text, _Found())))
+    # The same text in several places of a field is one thing.
+    once = {each.thing: each for each in reversed(references)}
+    sent, problems = _each([*once.values()][::-1], lambda each: job.address(each, found.get(each.text, _Found())))
     _refuse(problems)
-    request = _with_addresses(asked, {place: each.address for place, each in sent.items()})
+    request = _with_addresses(asked, {each.place: sent[once[each.thing].place].address for each in references})
     require_sendable(request, allow_loopback=context.policy.allow_loopback)
     lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
     inputs = dict.fromkeys(digest for each in sent.values() for digest in each.inputs)
     return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths), tuple(inputs))
+
+
+def refusals_of(
+    asked: VideoRequest, context: MediaContext, follower: Follower, *, preflight: bool = True
+) -> list[Problem]:
+    """Return all that forbids to prepare the references of a request, as far as looking at them tells. Blocking.
+
+    For a request of which some sources cannot even be identified, so that the others are not told of one by one.
+
+    Args:
+        asked: As the user asked it.
+        context: Where references come from, and for whom.
+        follower: Follows it, and may end it.
+        preflight: See `prepare`.
+
+    Raises:
+        PreparationCancelled, SeedanceError, StorageError, JournalError: See `prepare`.
+    """
+    job = _Job(context, Memos(context.store, context.vendor.label), follower, GOOD_SECONDS, None, ACTIVE_SECONDS)
+    _, _, problems = _looked_at(asked, [*_references(asked)], None, job, preflight)
+    return [problem for problem in problems if problem.level == "refuse"]
+
+
+def _looked_at(
+    asked: VideoRequest,
+    references: list[_Reference],
+    identities: Mapping[str, str] | None,
+    job: _Job,
+    preflight: bool,
+) -> tuple[dict[str, _Found], dict[str, ReferenceFacts], list[Problem]]:
+    """Look at all references: what they are by their texts, their measures by their places, and what is wrong."""
+    found, problems = _find_all(references, identities, job.context, job.follower, preflight)
+    facts = {each.place: found[each.text].facts for each in references if each.text in found}
+    measured = {place: fact for place, fact in facts.items() if fact is not None}
+    if preflight:
+        problems += check_facts(asked, measured)
+    problems += [problem for each in references for problem in _ending(each, found.get(each.text), job.needed_seconds)]
+    refused = {problem.field for problem in problems if problem.level == "refuse"}
+    left = {each.thing: each for each in reversed(references) if each.text in found and each.place not in refused}
+    _, more = _each([*left.values()][::-1], lambda each: job.check(each, found[each.text]))
+    return found, measured, problems + more
 
 
 def _references(asked: VideoRequest) -> Iterator[_Reference]:
@@ -185,7 +227,7 @@ def _libraries(route: Route | None, forms: tuple[UrlForm, ...]) -> tuple[Library
 
 def _find_all(
     references: list[_Reference],
-    identities: Mapping[str, str],
+    identities: Mapping[str, str] | None,
     context: MediaContext,
     follower: Follower,
     preflight: bool,
@@ -201,7 +243,11 @@ def _find_all(
 
 
 def _found(
-    each: _Reference, identities: Mapping[str, str], context: MediaContext, follower: Follower, preflight: bool
+    each: _Reference,
+    identities: Mapping[str, str] | None,
+    context: MediaContext,
+    follower: Follower,
+    preflight: bool,
 ) -> _Found:
     match each.source.kind:
         case "asset":
@@ -213,7 +259,7 @@ def _found(
             return _Found(link=link, facts=link.facts if preflight else None)
         case _:
             material = find_material(each.source, context, follower)
-            if material.identity != identities.get(each.text):
+            if identities is not None and material.identity != identities.get(each.text):
                 raise ContentChanged
             return _Found(material, facts=_facts_of(material, follower) if preflight else None)
 
@@ -225,7 +271,7 @@ def _ending(each: _Reference, found: _Found | None, needed_seconds: float) -> It
         return
     is_over = left <= 0 and not (found and found.link)
     when = "ended" if left <= 0 else f"ends in {max(1, round(left / 60))} minutes"
-    message = f"{shown_source(each.text)}: by its own words the link {when}, and the vendor may read it later"
+    message = worded(each.text, f"by its own words the link {when}, and the vendor may read it later")
     fix = "Sign it for longer than the video may take, or pass the file itself or its s3:// address"
     yield Problem(each.place, "link in force", message, fix, "refuse" if is_over else "warn")
 
@@ -273,6 +319,34 @@ class _Job:
     failed: FailedUse | None
     believed_seconds: float
 
+    def check(self, each: _Reference, found: _Found) -> None:
+        """Check what can be told before anything is uploaded or waited for.
+
+        Raises:
+            UnusableReference: It cannot be made into what its route takes.
+        """
+        if each.source.kind == "asset":
+            self._require_active(each, is_patient=False)
+        elif found.material is not None and self._signed(each, found.material) is None:
+            try:
+                require_uploadable(found.material)
+            except UnusableReference:
+                kind = "audit" if each.needs_asset else "upload"
+                if self.memos.read(kind, self._memo_name(each, found)) is None:  # what is there needs no upload
+                    raise
+
+    def _require_active(self, each: _Reference, *, is_patient: bool = True) -> None:
+        asset_id = each.source.address.removeprefix("asset://")
+        require_active(
+            each.libraries,
+            asset_id,
+            self.context,
+            self.follower,
+            place=each.place,
+            believed_seconds=self.believed_seconds,
+            is_patient=is_patient,
+        )
+
     def address(self, each: _Reference, found: _Found) -> _Sent:
         """Return what is sent for a reference.
 
@@ -280,15 +354,7 @@ class _Job:
             UnusableReference: It cannot be made.
         """
         if each.source.kind == "asset":
-            asset_id = each.source.address.removeprefix("asset://")
-            require_active(
-                each.libraries,
-                asset_id,
-                self.context,
-                self.follower,
-                place=each.place,
-                believed_seconds=self.believed_seconds,
-            )
+            self._require_active(each)
             return _Sent(each.source.address)
         if not each.needs_asset:
             link = self._public(each, found)
@@ -321,13 +387,7 @@ class _Job:
         material = found.material
         if material is None:
             return each.source.address
-        # The vendor may go by the name that a link ends with; what is uploaded is named after its content.
-        named_otherwise = each.source.address.lower().endswith(".gif") and not material.name.endswith(".gif")
-        if each.source.kind == "s3" and not each.source.last_frame and not named_otherwise:
-            link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
-            if link is not None and is_reachable(link.address, self.context.policy):
-                return link.address
-        return uploaded_link(
+        return self._signed(each, material) or uploaded_link(
             material,
             self.context,
             self.memos,
@@ -337,6 +397,15 @@ class _Job:
             needed_seconds=self.needed_seconds,
             failed=self.failed,
         )
+
+    def _signed(self, each: _Reference, material: Material) -> str | None:
+        """Return a signed link to an object, where the vendor can use one."""
+        # The vendor may go by the name that a link ends with; what is uploaded is named after its content.
+        named_otherwise = each.source.address.lower().endswith(".gif") and not material.name.endswith(".gif")
+        if each.source.kind != "s3" or each.source.last_frame or named_otherwise:
+            return None
+        link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
+        return link.address if link is not None and is_reachable(link.address, self.context.policy) else None
 
 
 def _with_addresses(asked: VideoRequest, sent: Mapping[str, str]) -> VideoRequest:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import mimetypes
+from pathlib import PurePath
 from typing import BinaryIO
 
 from prefect_seedance.client.errors import InvalidParameters
-from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES
+from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES, UPLOAD_SUFFIXES
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.links import why_private
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
@@ -22,13 +24,9 @@ _MOST_NEEDED_SECONDS = UPLOAD_LIFE_SECONDS / 2
 #: A content that the vendor turned down is not sent again for so long.
 _REFUSED_SECONDS = 3600.0
 _BUFFER_BYTES = 128 * 1024
+_ANOTHER_WAY = "put it into a bucket that the internet can reach and write s3://bucket/key"
 #: How long others wait for an upload whose worker has died.
 _LEASE_SECONDS = 60.0
-
-
-def _amount(count: int) -> str:
-    """Word a number of bytes."""
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
 class _Upload:
@@ -52,6 +50,33 @@ def memo_name(identity: str) -> str:
         '0f-last-frame'
     """
     return identity.removeprefix("sha256:").replace("/", "-")
+
+
+def require_uploadable(material: Material) -> None:
+    """Check that the vendor's upload takes a content, by its size and its type.
+
+    Raises:
+        UnusableReference: It does not.
+    """
+    if material.size > MAX_UPLOAD_BYTES:
+        raise UnusableReference(
+            "size of an upload",
+            f"it has {_amount(material.size)}, and the vendor takes uploads of at most 100 MB",
+            f"Make it smaller, or {_ANOTHER_WAY}",
+        )
+    suffix = PurePath(material.name).suffix
+    if not any(suffix in suffixes for suffixes in UPLOAD_SUFFIXES.values()):
+        what = f"it is a {suffix[1:]} file by its content" if suffix != ".bin" else "its type is not known"
+        raise UnusableReference(
+            "type of an upload",
+            f"{what}, and the vendor takes no upload of that type",
+            f"Convert it, for example to PNG, MP4 or MP3; or {_ANOTHER_WAY}",
+        )
+
+
+def _amount(count: int) -> str:
+    """Word a number of bytes."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
 def uploaded_link(
@@ -78,16 +103,12 @@ def uploaded_link(
         failed: The last use of it at which the vendor failed, None if there was none.
 
     Raises:
-        UnusableReference: It is too large, or the vendor turns it down.
+        UnusableReference: It is too large or of another type, the vendor turns it down, or answers with a link that it
+            cannot read itself.
         ContentChanged: It changed while it was read. Its upload is not used.
         SeedanceError: The vendor could not be reached.
     """
-    if material.size > MAX_UPLOAD_BYTES:
-        raise UnusableReference(
-            "size of an upload",
-            f"it has {_amount(material.size)}, and the vendor takes uploads of at most 100 MB",
-            "Make it smaller, or put it into a bucket that the internet can reach and write s3://bucket/key",
-        )
+    require_uploadable(material)
 
     def make() -> Made:
         follower.check()
@@ -97,6 +118,12 @@ def uploaded_link(
                 answer = client.upload_file(_Upload(material, follower))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
+        if why := why_private(answer.url, context.policy, follower):
+            raise UnusableReference(
+                "upload",
+                f"the vendor took the file, and answered with a link that nobody can read: {why}",
+                f"Run again later; if it stays so, {_ANOTHER_WAY}",
+            )
         notes = {"reference": shown, "size": material.size, **notes_of(failed)}
         return Made(answer.url, UPLOAD_LIFE_SECONDS, notes=notes)
 

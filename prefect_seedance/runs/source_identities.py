@@ -37,6 +37,7 @@ async def source_identities(
     credentials: SeedanceCredentials,
     store: VideoStore,
     *,
+    preflight: bool,
     labels: Mapping[str, str] = MappingProxyType({}),
 ) -> Mapping[str, str]:
     """Return the identities of the files and objects of a request, by their texts; nothing is read for links.
@@ -45,6 +46,7 @@ async def source_identities(
         request: The video.
         credentials: Whose memos are looked into.
         store: Its credentials read ``s3://`` references.
+        preflight: Whether, where one of them cannot be read, the others are looked at too, so that all is told at once.
         labels: Of a run that was tried before and makes no other video: what it began with counts.
 
     Raises:
@@ -61,7 +63,8 @@ async def source_identities(
     cancelled = threading.Event()
     follower = follower_of(run_observer("prepare"), cancelled)
     reading = threads.start(
-        threads.IDENTIFICATIONS, lambda: identify(request, credentials.vendor_account(), store.destination(), follower)
+        threads.IDENTIFICATIONS,
+        lambda: identify(request, credentials.vendor_account(), store.destination(), follower, preflight=preflight),
     )
     try:
         return await asyncio.wrap_future(reading)

@@ -118,7 +118,7 @@ async def create_video(
             account=credentials.account,
             key_template=store.key_template,
             run_name=current.run.name,
-            sources=await source_identities(request, credentials, store),
+            sources=await source_identities(request, credentials, store, preflight=options.preflight),
             ignored_parameters=store.ignored_link_parameters,
         )
         journal_id = await hold_to_its_journal(store, current, order.identity)

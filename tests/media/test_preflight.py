@@ -400,7 +400,7 @@ def test_a_combined_limit_shows_its_parts() -> None:
 
 
 def test_what_could_not_be_read_is_one_warning_where_the_route_would_refuse_it() -> None:
-    unread = ReferenceFacts("video", "mp4", 5 * MB, unread="PyAV is not installed")
+    unread = ReferenceFacts("video", "mp4", 5 * MB, unread="PyAV is not installed", unread_here=True)
     for model in MD:
         (warning,) = check_of(model, {"reference_videos[0]": unread})
         assert (warning.field, warning.rule, warning.level) == ("reference_videos[0]", "not measured", "warn")
@@ -417,7 +417,23 @@ def test_an_image_of_an_unknown_format_may_be_a_gif() -> None:
     unread = ReferenceFacts("image", size=MB, unread="its header is damaged")
     (warning,) = check_of("seedance2.0-md", {"images[0]": unread})
     assert "its format" in warning.message and "its header is damaged" in warning.message and "no GIF" in warning.fix
-    assert check_of("seedance2.0-std", {"images[0]": unread}) == []
+    (warning,) = check_of("seedance2.0-std", {"images[0]": unread})
+    assert (warning.rule, warning.fix) == ("not measured", "Open it and see whether it is whole")
+    assert "its sides and its shape could not be read" in warning.message
+
+
+def test_what_certainly_nobody_can_read_is_refused_on_every_route() -> None:
+    damaged = ReferenceFacts("image", "png", MB, unread="its header is broken", damaged="its header is broken")
+    for model in oracle.MODELS:
+        (refusal,) = check_of(model, {"images[0]": damaged})
+        assert (refusal.rule, refusal.level) == ("whole file", "refuse")
+        assert "cannot be read as an image: its header is broken" in refusal.message
+
+
+def test_what_is_too_short_is_not_to_be_cut() -> None:
+    short = replace(VIDEO, seconds=0.5)
+    found = check_of("seedance2.0-std", {"reference_videos[0]": short})
+    assert [problem.fix for problem in found if problem.rule == "length"] == ["Use longer ones"]
 
 
 def test_a_combined_limit_holds_of_what_was_measured_at_least() -> None:

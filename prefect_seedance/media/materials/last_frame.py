@@ -9,13 +9,16 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
+from prefect_seedance.client.request.sources import LAST_FRAME
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.material import Material, SignedLink
 from prefect_seedance.storage.errors import NoLastFrame
 from prefect_seedance.storage.relay.poster import last_frame_png
 
 _MOST_BYTES = 64 * 1024 * 1024
+_NAMED = {"image": "a picture", "audio": "sound", "other": "no media"}
 
 
 @dataclass(frozen=True)
@@ -91,5 +94,9 @@ def _made(video: Material, follower: Follower) -> bytes:
             return last_frame_png(file, cancelled=follower.cancelled)
         except NoLastFrame as error:
             follower.check()
-            message = f"no last frame can be taken of it: {error.reason}"
-            raise UnusableReference("last frame", message, error.advice) from error
+            message, fix = f"no last frame can be taken of it: {error.reason}", error.advice
+            kind = inspect(file, size=video.size, cancelled=follower.cancelled).kind
+            if kind != "video":
+                message = f"no last frame can be taken of it: it is {_NAMED[kind]} by its content, and not a video"
+                fix = f"Leave out {LAST_FRAME}, or use a video" if kind == "image" else "Use a video"
+            raise UnusableReference("last frame", message, fix) from error

@@ -110,7 +110,7 @@ def find_file(address: str, follower: Follower) -> LocalFile:
     try:
         stamp = _stamp_of(file)
         if not stamp[2]:
-            raise UnusableReference("content", f"the file {_named(path)} is empty", "Write one that has content")
+            raise UnusableReference("content", f"{_named(path)} is empty", "Write one that has content")
         sha256 = _hashes.get(stamp)
         if sha256 is None:
             check = _change_of(file, path, stamp)

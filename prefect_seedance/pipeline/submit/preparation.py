@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from prefect_seedance.client.errors import InvalidRequest, SeedanceError
+from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.errors import JournalError
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.media.assets import ACTIVE_SECONDS
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.identification import identify_sources
 from prefect_seedance.media.memos.failed_use import FailedUse
-from prefect_seedance.media.preparation import PreparedRequest, prepare
+from prefect_seedance.media.preparation import PreparedRequest, prepare, refusals_of
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.record import Record
@@ -36,15 +40,44 @@ def follower_of(observer: Observer, cancelled: threading.Event) -> Follower:
 
 
 def identify(
-    request: VideoRequest, account: Account, destination: Destination, follower: Follower
+    request: VideoRequest,
+    account: Account,
+    destination: Destination,
+    follower: Follower,
+    *,
+    preflight: bool = True,
 ) -> Mapping[str, str]:
     """Return what the files and objects of a request are in its identity, by their texts.
 
+    Args:
+        request: As the user asked it.
+        account: Whose uploads and assets its references would become.
+        destination: Its store's credentials read objects.
+        follower: Follows it, and may end it.
+        preflight: Whether, where one of them cannot be read, the other references are looked at and measured as well,
+            so that all that is wrong is told at once.
+
     Raises:
-        InvalidRequest: With every one that cannot be read.
+        InvalidRequest: With every reference that cannot be used.
         PreparationCancelled: The run is cancelled.
     """
-    return identify_sources(request, media_context(account, destination), follower)
+    context = media_context(account, destination)
+    try:
+        return identify_sources(request, context, follower)
+    except InvalidRequest as error:
+        raise InvalidRequest([*error.problems, *_others(error, request, context, follower, preflight)]) from error
+
+
+def _others(
+    error: InvalidRequest, request: VideoRequest, context: MediaContext, follower: Follower, preflight: bool
+) -> list[Problem]:
+    """Return what else is wrong; nothing where that cannot be found out now, since the first cause is known."""
+    told = {problem.field for problem in error.problems if isinstance(problem, Problem)}
+    try:
+        refusals = refusals_of(request, context, follower, preflight=preflight)
+    except (SeedanceError, StorageError, JournalError):
+        return []
+    return [problem for problem in refusals if problem.field not in told]
 
 
 def prepare_ahead(
