@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_seedance.client.errors import InvalidParameters
+from prefect_seedance.client.errors import InvalidParameters, UnexpectedAnswer
 from prefect_seedance.client.models import Asset
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
@@ -78,7 +78,7 @@ class AssetStates:
         return seen is not None and seen.at >= newer_than
 
     def _ask(self, library: Library, ids: Sequence[str], follower: Follower) -> tuple[Asset, ...]:
-        with self._context.vendor.client(follower.pause) as client:
+        with follower.calling(self._context.vendor) as client:
             return client.asset_status(ids) if library == "manxue" else client.sp_asset_status(ids)
 
 
@@ -232,13 +232,15 @@ def audited_asset(
         follower.log(f"{place}: handing the {kind} to the audit.")
         images, videos, audios = ([public] if kind == each else [] for each in ("image", "video", "audio"))
         try:
-            with context.vendor.client(follower.pause) as client:
+            with follower.calling(context.vendor) as client:
                 answer = client.submit_assets(image_urls=images, video_urls=videos, audio_urls=audios)
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
         audited = answer.of(public)
-        if audited.asset is None:
+        if audited.asset is None and audited.refused:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
+        if audited.asset is None:
+            raise UnexpectedAnswer("it names no asset for what was handed in", transient=True)
         return Made(audited.asset.asset_id, raw=answer.raw, notes={"reference": place})
 
     def unusable(kept: Kept) -> str:

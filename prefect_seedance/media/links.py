@@ -60,6 +60,7 @@ _NAME_LIMITS = NetworkLimits(head_seconds=5.0)
 
 _PASS_IT = "pass the file itself or its s3:// address, which is uploaded for you at no cost"
 _PUBLIC = f"Pass an https link that anybody can read, or {_PASS_IT}"
+_PUBLIC_LINK = "public https link"
 _OR_OURS = "If the link works elsewhere, only this machine's network is in the way; otherwise"
 
 
@@ -119,6 +120,25 @@ def look_at_link(
         return _looked_at(address, policy, follower, measure, limits)
 
     return _looks.share((name, policy), measure, follower, look)
+
+
+def why_dead(address: str, policy: MediaPolicy, follower: Follower) -> str:
+    """Return why nobody can read a link any more; "" where it can be read, or where only our network may be at fault.
+
+    Args:
+        address: A link that the vendor gave for an upload.
+        policy: See `look_at_link`, which remembers for five minutes that it could be read.
+        follower: Likewise.
+
+    Raises:
+        PreparationCancelled: The run was cancelled.
+    """
+    try:
+        look_at_link(address, policy, follower, measure=False)
+    except UnusableReference as error:
+        # Where its host is a private one from here, it may be a public one for the vendor.
+        return "" if error.may_be_us or error.rule == _PUBLIC_LINK else error.message
+    return ""
 
 
 def is_reachable(address: str, policy: MediaPolicy) -> bool:
@@ -327,7 +347,7 @@ def _forbidden(error: ForbiddenSource, address: str) -> UnusableReference:
     reason = error.reason.rstrip(".")
     if error.host and _shown(error.host) != _host_of(address):
         reason = f"it leads to {_shown(error.host)}, which is not followed: {reason}"
-    return UnusableReference("public https link", reason, _PUBLIC)
+    return UnusableReference(_PUBLIC_LINK, reason, _PUBLIC)
 
 
 def _shown(host: str) -> str:

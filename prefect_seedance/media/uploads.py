@@ -10,6 +10,7 @@ from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.links import why_dead
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.watched_file import WatchedFile
@@ -68,7 +69,7 @@ def uploaded_link(
         failed_seconds_ago: When the vendor last failed to use it, None for never.
 
     Raises:
-        UnusableReference: It is too large, or the vendor turns it down.
+        UnusableReference: It is too large, the vendor turns it down, or the links that it gives are dead.
         ContentChanged: It changed while it was read. Its upload is not used.
         SeedanceError: The vendor could not be reached.
     """
@@ -83,20 +84,23 @@ def uploaded_link(
         follower.check()
         follower.log(f"{place}: uploading {material.size / 1e6:.1f} MB to the vendor.")
         try:
-            with context.vendor.client(follower.pause) as client:
+            with follower.calling(context.vendor) as client:
                 answer = client.upload_file(_Upload(material, follower))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
         return Made(answer.url, UPLOAD_LIFE_SECONDS, notes={"reference": place, "size": material.size})
 
+    unfit: dict[str, str] = {}
+
     def usable(kept: Kept) -> str:
         if failed_seconds_ago is not None and kept.age_seconds >= failed_seconds_ago:
             return "the vendor could not use it"
         left = kept.seconds_left()
-        return "" if left >= needed_seconds else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        too_short = "" if left >= needed_seconds else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        return too_short or unfit.get(kept.value, "")
 
-    try:
-        kept = memos.obtain(
+    def obtain() -> Kept:
+        return memos.obtain(
             "upload",
             memo_name(material.identity),
             make,
@@ -104,8 +108,22 @@ def uploaded_link(
             lease_seconds=_LEASE_SECONDS,
             follower=follower,
         )
+
+    try:
+        for _ in range(2):
+            kept = obtain()
+            # The vendor promises no life: a link may be dead before its time.
+            dead = why_dead(kept.value, context.policy, follower)
+            if not dead:
+                return kept.value
+            unfit[kept.value] = f"its link is dead: {dead}"
     except MakeRefused as error:
         raise UnusableReference(
             "upload", f"the vendor does not take the file: {error.reason}", "Convert it, for example to PNG or MP4"
         ) from error
-    return kept.value
+    raise UnusableReference(
+        "upload",
+        f"the vendor took the file, and its link cannot be read: {dead}",
+        "Run again later, which uploads it anew; or put it into a bucket that the internet can reach and write "
+        "s3://bucket/key",
+    )
