@@ -10,6 +10,7 @@ import threading
 import time as clock
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect_seedance.journal.states import State
@@ -19,6 +20,9 @@ from tests.chaos.orders import Strike
 from tests.chaos.processes import Child
 from tests.chaos.references import MEMOS, Kind, ReferenceCase, reference_case
 from tests.chaos.report import Outcome
+from tests.storage.dishonest_s3 import Dishonest
+from tests.storage.s3_proxy import faulty_line, honestly
+from tests.storage.s3_servers import S3Server
 
 #: Where the first run of a video comes by, and how often, before its task is in the record.
 _MEMO_POINTS = ("memo.claim.after", "memo.make.after", "memo.write.after")
@@ -164,6 +168,97 @@ def stopped(chaos: Chaos, point: str, time: int = 1) -> None:
         ], "a late write is refused"
         assert any("lapsed" in reason for kind in MEMOS[case.kind] for reason in case.reasons(kind))
         assert len(case.bills()) == 1
+
+
+def stopped_in_an_answer(chaos: Chaos, place: str) -> None:
+    """A maker stands still while its answer is on its way, and so does the renewal of its lease: it is taken over."""
+    fault = Fault(fault=f"{place}_slow_answer", seconds=3.0)
+    with reference_case(chaos, f"stopped in the {place}", "file, audited", fault) as case:
+        sleeper = case.begin()
+        asked_of_the_vendor(case, place, sleeper)
+        sleeper.freeze()
+        sleeper.frozen()
+        case.lapse()
+        other = case.run()
+        case.assert_stored(other)
+        before = case.memos()
+        sleeper.wake()
+        case.assert_stored(sleeper.ended().report, other)
+        case.check()
+        assert {kind: entry.kept for kind, entry in case.memos().items() if entry.kept} and all(
+            entry.kept and before[kind].kept and entry.kept.value == before[kind].kept.value
+            for kind, entry in case.memos().items()
+        ), "a late write is refused"
+        assert len(case.bills()) == 1 and any("lapsed" in reason for reason in case.reasons("audit"))
+
+
+# Stores that fail or lie.
+
+
+def mended(chaos: Chaos, time: int) -> None:
+    """The store becomes read-only once something is made, and is mended soon: the run goes on, and nothing is lost."""
+    with reference_case(chaos, f"mended {time}", "file, audited") as case:
+        child = _read_only(case, time)
+        case.place.mend("writes")
+        case.assert_stored(child.ended().report)
+        case.check()
+        assert not case.reasons("upload") and not case.reasons("audit")
+
+
+def killed_while_read_only(chaos: Chaos, time: int) -> None:
+    """It stays read-only, and the process dies: what was made is made once more, with its reason."""
+    with reference_case(chaos, f"read-only {time}", "file, audited") as case:
+        child = _read_only(case, time)
+        child.kill()
+        child.ended()
+        case.place.mend("writes")
+        case.run_until_stored(most=1)
+        assert "lapsed" in case.reasons("audit")[0] and len(case.bills()) == 1
+
+
+def _read_only(case: ReferenceCase, time: int) -> Child:
+    child = case.begin(strikes=(Strike("memo.make.after", "block_writes", time=time),))
+    until(Path(case.place.settings["location"], ".tmp").is_file, "The outage", child)
+    return child
+
+
+MEDIA = "/journal/media/"
+#: Whose history can be relied on, so that each repeat has its reason in it.
+HONEST = {
+    "slow and stalling": Dishonest(latency_seconds=0.02, stalls=0.05),
+    "fails after it wrote": Dishonest(hides=0.3, seed=1),
+    "fails after it wrote a memo": Dishonest(hides=0.6, below=MEDIA, seed=2),
+}
+#: A memo that the store has lost says nothing.
+LYING = {
+    "ignores": Dishonest(ignores=("create", "swap")),
+    "racy": Dishonest(racy=("create", "swap")),
+    "forgets memos": Dishonest(forgets=0.4, below=MEDIA, seed=3),
+    "agrees to memos": Dishonest(agrees=True, below=MEDIA),
+}
+
+
+def through(chaos: Chaos, manner: Dishonest) -> None:
+    """Two processes want the same video through a store that does not keep its promises: one bill at most."""
+    assert chaos.bucket is not None
+    with faulty_line(chaos.bucket.url) as line:
+        world = chaos.on(S3Server(line.url, conditions=True))
+        with reference_case(world, "on a dishonest store", "file, audited") as case:
+            line.manner = manner
+            children = [case.begin(delay_seconds=0.1 * number) for number in range(2)]
+            reports = [child.ended().report for child in children]
+            line.manner = honestly
+            case.check_what_was_sent()
+            told = {report.task_id for report in reports if report.task_id}
+            assert len(case.bills()) <= 1 and told <= {*case.bills()}, reports
+            if manner in HONEST.values():
+                case.check_repeats()
+                case.run_until_stored()
+            else:
+                case.lapse()
+                assert case.run().error in ("", "SubmissionUnknown")
+                case.check_what_was_sent()
+            assert len(case.bills()) <= 1
 
 
 # Broken answers.

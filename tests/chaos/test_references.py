@@ -49,11 +49,27 @@ AT_ONCE = [
         scenario(f"stopped at {point}, {time}", plays.stopped, point=point, time=time)
         for point, time in (("memo.claim.after", 1), ("memo.make.after", 1), ("memo.make.after", 2))
     ),
+    *(scenario(f"stopped in the {place}", plays.stopped_in_an_answer, place=place) for place in ("upload", "audit")),
 ]
 
 
 @each(*AT_ONCE)
 def test_processes_at_once_make_it_once(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
+    played(scenario)
+
+
+OUTAGES = [
+    *(scenario(f"mended {time}", plays.mended, time=time) for time in (1, 2)),
+    *(scenario(f"killed while read-only {time}", plays.killed_while_read_only, time=time) for time in (1, 2)),
+    *(
+        scenario(f"{title}, on S3", plays.through, manner=manner, bucket=True)
+        for title, manner in (plays.HONEST | plays.LYING).items()
+    ),
+]
+
+
+@each(*OUTAGES)
+def test_a_failing_store_costs_a_repeat_at_worst(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)
 
 
