@@ -110,12 +110,14 @@ def uploaded_link(
         )
 
     try:
-        for _ in range(2):
+        while True:
             kept = obtain()
             # The vendor promises no life: a link may be dead before its time.
             dead = why_dead(kept.value, context.policy, follower)
             if not dead:
                 return kept.value
+            if unfit:
+                break
             unfit[kept.value] = f"its link is dead: {dead}"
     except MakeRefused as error:
         raise UnusableReference(
