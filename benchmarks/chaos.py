@@ -4,8 +4,10 @@
 
 Each round is one request in a store of its own: its process is killed at a point drawn from `tests.chaos.kills.KILLS`,
 in every other round the next one is killed too, somewhere behind the payment, and then it is run until it is stored; a
-person's part, for what is unknown, is played by the simulator's books. Printed is a table: kill point, rounds, bills,
-lost, unknown. `overpaid` and `lost` must be 0; the exit code says whether they are.
+person's part, for what is unknown, is played by the simulator's books. Every third round is a request with a reference
+(`tests.chaos.reference_kills.at_random`): answers of the vendor break, and runs are killed at points and moments drawn
+by chance, at times two at once; no upload and no audit may be repeated without its reason. Printed is a table: kill
+point, rounds, bills, lost, unknown. `overpaid` and `lost` must be 0; the exit code says whether they are.
 """
 
 from __future__ import annotations
@@ -16,14 +18,17 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  # a clean environment, before anything below imports Prefect
 from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.kills import KILLS, Kill, play
 from tests.chaos.orders import Strike
+from tests.chaos.reference_kills import at_random
 from tests.chaos.report import Table
 from tests.storage.dishonest_s3 import Dishonest
 from tests.storage.s3_proxy import faulty_line
@@ -48,23 +53,28 @@ LATER_POINTS = (
 )
 
 
-def play_rounds(chaos: Chaos, rounds: int, seed: int, at_once: int) -> int:
+def play_rounds(chaos: Chaos, rounds: int, seed: int, at_once: int, references: int) -> int:
     """Play the rounds; give the number of broken promises. Every row comes up before any comes up again."""
     chance = random.Random(seed)
     drawn: list[Kill] = []
     while len(drawn) < rounds:
         drawn += chance.sample(KILLS, len(KILLS))
-    plans = [
-        (kill, (Strike(chance.choice(LATER_POINTS)),) if number % 2 else ())
-        for number, kill in enumerate(drawn[:rounds])
-    ]
 
-    def kept(plan: tuple[Kill, tuple[Strike, ...]]) -> bool:
-        kill, then = plan
+    def plan(number: int, kill: Kill) -> tuple[str, Callable[[], object]]:
+        then = (Strike(chance.choice(LATER_POINTS)),) if number % 2 else ()
+        return f"{kill.name}, then {then}", partial(play, chaos, kill, then=then)
+
+    plans = [plan(number, kill) for number, kill in enumerate(drawn[:rounds])]
+    first = seed * 1_000_000
+    plans += [(f"reference, seed {each}", partial(at_random, chaos, each)) for each in range(first, first + references)]
+    chance.shuffle(plans)
+
+    def kept(plan: tuple[str, Callable[[], object]]) -> bool:
+        name, played = plan
         try:
-            play(chaos, kill, then=then)
+            played()
         except AssertionError:
-            print(f"{kill.name}, then {then}:", file=sys.stderr)
+            print(f"{name}:", file=sys.stderr)
             traceback.print_exc()
             return False
         return True
@@ -83,6 +93,7 @@ def main() -> int:
     """Read the arguments, play, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--references", type=int, help="so many of them have a reference; by default every third")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
     parser.add_argument("--s3", action="store_true", help="with the stores in a bucket of moto's server")
@@ -98,7 +109,9 @@ def main() -> int:
             line.manner, bucket = SLOW, S3Server(line.url, conditions=True)
         chaos = world.on(bucket) if bucket else world
         started = time.monotonic()
-        broken = play_rounds(chaos, arguments.rounds, arguments.seed, arguments.at_once)
+        references = arguments.rounds // 3 if arguments.references is None else arguments.references
+        kills = arguments.rounds - references
+        broken = play_rounds(chaos, kills, arguments.seed, arguments.at_once, references)
         show(chaos.table, time.monotonic() - started)
     overpaid = sum(outcome.overpaid for outcome in chaos.table.outcomes)
     return 1 if broken or overpaid else 0

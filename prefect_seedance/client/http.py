@@ -182,11 +182,17 @@ class Carrier(_Carrier):
         # Each has one connection at most, so that it is known which one a call goes out on, and which to cut: httpx
         # tells of a connection when it is made, and not when it is taken from a pool.
         self._idle = [_Line(self._open(self._limits))]  # now, so that settings that cannot work show at once
+        self._under_way: set[Deadline] = set()
 
     def close(self) -> None:
         """Close the connections that are kept."""
         while self._idle:
             self._idle.pop().client.close()
+
+    def interrupt(self) -> None:
+        """Cut the connections of the calls that other threads have under way, as at the end of their time."""
+        for deadline in self._under_way.copy():
+            deadline.cut()
 
     def carry(self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None) -> Exchange:
         """Send a call once. Whatever the network does is in the exchange, not raised.
@@ -223,6 +229,7 @@ class Carrier(_Carrier):
             request = self._request(call, deadline, deadline.note, upload)
             timer = threading.Timer(deadline.total_seconds, deadline.cut)
             timer.daemon = True
+            self._under_way.add(deadline)
             try:
                 timer.start()
                 response = client.send(request, stream=True)
@@ -243,6 +250,7 @@ class Carrier(_Carrier):
                 return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
             finally:
                 timer.cancel()
+                self._under_way.discard(deadline)
         return incoming.exchange(sent=deadline.sent)
 
     def _open(self, limits: httpx.Limits) -> httpx.Client:

@@ -302,10 +302,12 @@ class Audited:
     Attributes:
         asset: What was made of it, in whatever state; None if nothing was.
         reason: Why nothing was, in the vendor's words where it has some.
+        refused: Whether the vendor has turned it down; else it has only not named the asset, which may well be there.
     """
 
     asset: Asset | None
     reason: str = ""
+    refused: bool = False
 
 
 class AuditResult(_Answer):
@@ -350,8 +352,11 @@ class AuditResult(_Answer):
             return Audited(asset)
         if not found:
             return Audited(None, "the vendor's answer says nothing of it")
+        refused = any(isinstance(each, FailedItem) or each.state in ("rejected", "failed") for each in found)
         reason = found[0].reason
-        return Audited(None, reason if reason and reason != found[0].original_url else "the vendor gives no reason")
+        if not reason or reason == found[0].original_url:
+            reason = "the vendor gives no reason"
+        return Audited(None, reason, refused)
 
 
 def _without_query(entry: Asset | FailedItem) -> str:

@@ -92,6 +92,13 @@ class SeedanceClient:
         """Close the pooled connections."""
         self._carrier.close()
 
+    def interrupt(self) -> None:
+        """Cut the calls that other threads have under way: each ends as one whose answer was lost.
+
+        One that is repeated has to be cut again. A create that is cut is unknown.
+        """
+        self._carrier.interrupt()
+
     def __enter__(self) -> Self:
         return self
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_seedance.client.errors import ApiError, InvalidParameters, RateLimited
+from prefect_seedance.client.errors import ApiError, InvalidParameters, RateLimited, UnexpectedAnswer
 from prefect_seedance.client.request.sources import UnusableSource, read_source
 from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.media.context import Follower, MediaContext
@@ -126,7 +126,7 @@ class AssetStates:
         with self._guard:
             others = [each for of, each in self._wanted if of == library and each != asset_id]
         ids = [asset_id, *others[: _MOST_ASKED - 1]]
-        with self._vendor.client(follower.pause) as client:
+        with follower.calling(self._vendor) as client:
             ask = client.asset_status if library == "manxue" else client.sp_asset_status
             try:
                 assets = ask(ids)
@@ -332,13 +332,15 @@ def audited_asset(
         follower.log(f"{place}: handing {shown} to the vendor's audit.")
         images, videos, audios = ([public] if kind == each else [] for each in ("image", "video", "audio"))
         try:
-            with context.vendor.client(follower.pause) as client:
+            with follower.calling(context.vendor) as client:
                 answer = client.submit_assets(image_urls=images, video_urls=videos, audio_urls=audios)
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
         audited = answer.of(public)
-        if audited.asset is None:
+        if audited.asset is None and audited.refused:
             raise MakeRefused(audited.reason, _REFUSED_SECONDS)
+        if audited.asset is None:
+            raise UnexpectedAnswer("it names no asset for what was handed in", transient=True)
         if not is_asset_id(audited.asset.asset_id):
             raise UnusableReference(
                 "audit",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from prefect_seedance.asides import AsideLog
+from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.client.sync_client import SeedanceClient
 from prefect_seedance.media.errors import PreparationCancelled
@@ -16,6 +18,9 @@ from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.policy import MediaPolicy
 
 _log = AsideLog(__name__)
+
+#: How soon a call under way notices that its run was cancelled.
+_NOTICED_SECONDS = 0.2
 
 
 class Vendor(Protocol):
@@ -88,3 +93,34 @@ class Follower:
         """
         if self.cancelled.wait(seconds):
             raise PreparationCancelled
+
+    @contextmanager
+    def calling(self, vendor: Vendor) -> Generator[SeedanceClient]:
+        """Build a client for the length of a ``with`` block, whose calls end when the run is cancelled.
+
+        The client is asked by this thread alone. An answer may take a minute, and that of an upload half an hour.
+
+        Args:
+            vendor: Who is called.
+
+        Raises:
+            PreparationCancelled: The run is cancelled.
+        """
+        self.check()
+        ended = threading.Event()
+        with vendor.client(self.pause) as client:
+            watch = threading.Thread(target=self._interrupt, args=(client, ended), name="media-cancel", daemon=True)
+            watch.start()
+            try:
+                yield client
+            except SeedanceError:
+                self.check()  # then its connection was cut from here
+                raise
+            finally:
+                ended.set()
+
+    def _interrupt(self, client: SeedanceClient, ended: threading.Event) -> None:
+        while not ended.is_set():
+            if self.cancelled.wait(_NOTICED_SECONDS):
+                client.interrupt()
+                ended.wait(_NOTICED_SECONDS)

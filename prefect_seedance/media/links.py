@@ -62,6 +62,7 @@ _NAME_LIMITS = NetworkLimits(head_seconds=5.0)
 
 _PASS_IT = "pass the file itself or its s3:// address, which is uploaded for you at no cost"
 _PUBLIC = f"Pass an https link that anybody can read, or {_PASS_IT}"
+_PUBLIC_LINK = "public https link"
 _OR_OURS = "If the link works elsewhere, only this machine's network is in the way; otherwise"
 
 
@@ -134,6 +135,25 @@ def seconds_left(address: str) -> float | None:
     """
     ends = signature_ends_at(address.partition("#")[0].partition("?")[2])
     return None if ends is None else (ends - datetime.now(UTC)).total_seconds()
+
+
+def why_dead(address: str, policy: MediaPolicy, follower: Follower) -> str:
+    """Return why nobody can read a link any more; "" where it can be read, or where only our network may be at fault.
+
+    Args:
+        address: A link that the vendor gave for an upload.
+        policy: See `look_at_link`, which remembers for five minutes that it could be read.
+        follower: Likewise.
+
+    Raises:
+        PreparationCancelled: The run was cancelled.
+    """
+    try:
+        look_at_link(address, policy, follower, measure=False)
+    except UnusableReference as error:
+        # Where its host is a private one from here, it may be a public one for the vendor.
+        return "" if error.may_be_us or error.rule == _PUBLIC_LINK else error.message
+    return ""
 
 
 def is_reachable(address: str, policy: MediaPolicy) -> bool:
@@ -367,7 +387,7 @@ def _forbidden(error: ForbiddenSource, address: str) -> UnusableReference:
         reason = f"it leads to {host}, which is not followed: {reason}"
     elif not host and _is_whole(address):
         reason = f"it leads to a place that is not followed: {reason}"
-    return UnusableReference("public https link", reason, _PUBLIC)
+    return UnusableReference(_PUBLIC_LINK, reason, _PUBLIC)
 
 
 def _is_address(host: str) -> bool:

@@ -11,7 +11,7 @@ from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES, UPLOAD_SUFFIXES
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
-from prefect_seedance.media.links import why_private
+from prefect_seedance.media.links import why_dead, why_private
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
@@ -103,8 +103,8 @@ def uploaded_link(
         failed: The last use of it at which the vendor failed, None if there was none.
 
     Raises:
-        UnusableReference: It is too large or of another type, the vendor turns it down, or answers with a link that it
-            cannot read itself.
+        UnusableReference: It is too large or of another type, the vendor turns it down, or the links that it gives
+            cannot be read.
         ContentChanged: It changed while it was read. Its upload is not used.
         SeedanceError: The vendor could not be reached.
     """
@@ -114,7 +114,7 @@ def uploaded_link(
         follower.check()
         follower.log(f"{place}: uploading {shown} ({_amount(material.size)}) to the vendor.")
         try:
-            with context.vendor.client(follower.pause) as client:
+            with follower.calling(context.vendor) as client:
                 answer = client.upload_file(_Upload(material, follower))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
@@ -127,18 +127,19 @@ def uploaded_link(
         notes = {"reference": shown, "size": material.size, **notes_of(failed)}
         return Made(answer.url, UPLOAD_LIFE_SECONDS, notes=notes)
 
+    unfit: dict[str, str] = {}
+
     def usable(kept: Kept) -> str:
         if failed is not None and failed.was_of(kept):
             return FAILED_USE
         left = kept.seconds_left()
-        return (
-            ""
-            if left >= min(needed_seconds, _MOST_NEEDED_SECONDS)
-            else f"its link ends in {max(0.0, left) / 3600:.1f} hours"
+        too_short = (
+            "" if left >= min(needed_seconds, _MOST_NEEDED_SECONDS) else f"its link ends in {left / 3600:.1f} hours"
         )
+        return too_short or unfit.get(kept.value, "")
 
-    try:
-        kept = memos.obtain(
+    def obtain() -> Kept:
+        return memos.obtain(
             "upload",
             memo_name(material.identity),
             make,
@@ -146,8 +147,24 @@ def uploaded_link(
             lease_seconds=_LEASE_SECONDS,
             follower=follower,
         )
+
+    try:
+        while True:
+            kept = obtain()
+            # The vendor promises no life: a link may be dead before its time.
+            dead = why_dead(kept.value, context.policy, follower)
+            if not dead:
+                return kept.value
+            if unfit:
+                break
+            unfit[kept.value] = f"its link is dead: {dead}"
     except MakeRefused as error:
         raise UnusableReference(
             "upload", f"the vendor does not take the file: {error.reason}", "Convert it, for example to PNG or MP4"
         ) from error
-    return kept.value
+    raise UnusableReference(
+        "upload",
+        f"the vendor took the file, and its link cannot be read: {dead}",
+        "Run again later, which uploads it anew; or put it into a bucket that the internet can reach and write "
+        "s3://bucket/key",
+    )

@@ -13,8 +13,10 @@ import threading
 import time
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from prefect_seedance import (
     RunOptions,
@@ -27,7 +29,11 @@ from prefect_seedance import (
 )
 from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.failpoints import listen
+from prefect_seedance.journal.identity import ALWAYS
 from prefect_seedance.journal.resolution import resolve_unknown
+from prefect_seedance.media.errors import PreparationCancelled
+from prefect_seedance.pipeline import steps
+from prefect_seedance.pipeline.observer import Observer
 from tests.chaos.orders import Order, Report, Strike
 from tests.chaos.places import place_of
 
@@ -36,9 +42,14 @@ POINTS_FILE, OUTPUT_FILE, REPORTS_FILE = "points.txt", "output.txt", "reports.js
 AT_ONCE = 4
 
 
-def request_for(prompt: str, take: str = "1") -> VideoRequest:
-    """Return the request of a prompt: the smallest video."""
-    return VideoRequest(prompt=prompt, take=take, model="seedance2.0-mini", resolution="480p", duration=4)
+#: Set when a run of the pipeline alone is cancelled: by itself, or by SIGUSR1.
+CANCELLED = threading.Event()
+
+
+def request_for(prompt: str, take: str = "1", fields: Mapping[str, Any] | None = None) -> VideoRequest:
+    """Return the request of a prompt: the smallest video, unless other fields say otherwise."""
+    smallest = {"model": "seedance2.0-mini", "resolution": "480p", "duration": 4}
+    return VideoRequest.model_validate({**(fields or smallest), "prompt": prompt, "take": take})
 
 
 def run(order: Order) -> None:
@@ -52,6 +63,9 @@ def run(order: Order) -> None:
     time.sleep(order.delay_seconds)
     if order.resolve:
         reports = [_settled(order)]
+    elif not order.flow:
+        signal.signal(signal.SIGUSR1, lambda number, frame: CANCELLED.set())
+        reports = [_made(order)]
     elif len(order.prompts) == 1:
         reports = [_generated(order)]
     else:
@@ -83,6 +97,8 @@ class Listener:
             case "freeze":
                 # To this thread: as a signal to the process it could run on while another thread is woken to stop.
                 signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+            case "cancel":
+                CANCELLED.set()
             case "interrupt":
                 os.kill(os.getpid(), signal.SIGINT)
             case "lose_records":
@@ -93,7 +109,38 @@ class Listener:
 
 def _generated(order: Order) -> Report:
     try:
-        return _report(generate_video(request_for(order.prompts[0], order.take), *_blocks(order), **_options(order)))
+        request = request_for(order.prompts[0], order.take, order.request)
+        return _report(generate_video(request, *_blocks(order), **_options(order)))
+    except BaseException as error:
+        return _failed(error)
+
+
+def _made(order: Order) -> Report:
+    """Go the way of one video without Prefect."""
+    credentials, store = _blocks(order)
+    account, destination = credentials.vendor_account(), store.destination()
+    request = request_for(order.prompts[0], order.take, order.request)
+    observer = Observer(lambda level, message, facts: print(message, flush=True))
+    follower = steps.follower_of(observer, CANCELLED)
+    try:
+        placed = steps.place_order(
+            request,
+            scope=ALWAYS,
+            account=account.label,
+            key_template=destination.key_template,
+            sources=steps.identify(request, account, destination, follower),
+        )
+        most = order.max_submissions
+        steps.prepare_ahead(
+            placed, account, destination, follower, preflight=True, wait_seconds=120.0, max_submissions=most
+        )
+        submitted = steps.submit(
+            placed, account, destination, max_submissions=most, observer=observer, cancelled=CANCELLED
+        )
+        completed = asyncio.run(
+            steps.watch(submitted, account, destination, limit_seconds=120.0, max_submissions=most, observer=observer)
+        )
+        return _report(steps.deliver(completed, submitted, account, destination, observer=observer))
     except BaseException as error:
         return _failed(error)
 
@@ -151,4 +198,6 @@ def _report(stored: StoredVideo) -> Report:
 
 def _failed(error: BaseException) -> Report:
     traceback.print_exception(error)
-    return Report(error=type(error).__name__, ours=isinstance(error, SeedanceError), message=str(error))
+    return Report(
+        error=type(error).__name__, ours=isinstance(error, SeedanceError | PreparationCancelled), message=str(error)
+    )

@@ -162,7 +162,7 @@ class Case:
 
     @property
     def intent(self) -> str:
-        """The intent of the prompt's first take."""
+        """The intent of the first take."""
         return identify(request_for(self.prompt), scope="", account="default").intent
 
     # The vendor.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 #: What a child does to itself at a named point.
-Action = Literal["kill", "freeze", "interrupt", "lose_records", "block_writes"]
+Action = Literal["kill", "freeze", "interrupt", "cancel", "lose_records", "block_writes"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class Strike:
 
     Attributes:
         point: Name of the point.
-        action: ``kill`` is SIGKILL, ``freeze`` SIGSTOP and ``interrupt`` a Ctrl+C; after ``lose_records`` the
-            journal's records can neither be read nor written, after ``block_writes`` nothing can be written.
+        action: ``kill`` is SIGKILL, ``freeze`` SIGSTOP and ``interrupt`` a Ctrl+C; ``cancel`` sets the event that
+            cancels a run of the pipeline alone; after ``lose_records`` the journal's records can neither be read nor
+            written, after ``block_writes`` nothing can be written.
         time: At which of its arrivals there.
     """
 
@@ -35,6 +36,8 @@ class Order:
         store: Fields of the store.
         prompts: What is asked for. One is run by the sync flow, several at once by the async one.
         url: The vendor's host.
+        request: Other fields of the request than its prompt and its take.
+        flow: Whether the flow is run, or only the pipeline below it, which takes a fifth of the time.
         take: Which video of a prompt.
         strikes: What the child does to itself.
         block: Name of saved credentials, "" to take the key from the environment.
@@ -51,6 +54,8 @@ class Order:
     store: dict[str, str]
     prompts: tuple[str, ...]
     url: str
+    request: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    flow: bool = True
     take: str = "1"
     strikes: tuple[Strike, ...] = ()
     block: str = ""

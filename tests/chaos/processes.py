@@ -59,6 +59,10 @@ class Child:
         """End it with SIGKILL."""
         self._zygote.tell(pid=self._pid, signal=int(signal.SIGKILL))
 
+    def cancel(self) -> None:
+        """Cancel its run, which is one of the pipeline alone."""
+        self._zygote.tell(pid=self._pid, signal=int(signal.SIGUSR1))
+
     def freeze(self) -> None:
         """Stop it with SIGSTOP."""
         self._zygote.tell(pid=self._pid, signal=int(signal.SIGSTOP))

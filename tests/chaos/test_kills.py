@@ -1,7 +1,7 @@
 """A process is killed at every named point, and the same request is run again.
 
 At most one bill per intent, always; what was accepted ends stored, or unknown where no client could know. The points of
-what is free (`MEMO_POINTS`) have their kills in `tests.media.test_memos`.
+what is free (`MEMO_POINTS`) have their kills in `tests.chaos.test_references`.
 """
 
 from __future__ import annotations

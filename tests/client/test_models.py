@@ -265,6 +265,7 @@ def test_the_asset_of_an_address_is_found_in_any_form_of_the_answer(answer: dict
         ({"items": [{"asset_id": "a1", "original_url": OTHER}], "asked": 2}, "says nothing of it"),
         ({"items": [{"id": n, "url": f"https://x.org/a%20b.png?{n}"} for n in "12"], "asked": 2}, "says nothing of it"),
         ({}, "says nothing of it"),
+        ({"items": [{"original_url": SIGNED, "status": "Pending"}], "asked": 1}, "gives no reason"),
     ],
 )
 def test_why_an_address_is_no_asset_is_found_in_any_form_of_the_answer(answer: dict[str, object], reason: str) -> None:
@@ -272,4 +273,5 @@ def test_why_an_address_is_no_asset_is_found_in_any_form_of_the_answer(answer: d
     audited = result.of(SIGNED)
     assert audited.asset is None
     assert reason in audited.reason
+    assert audited.refused is (bool(result.failed_items) or reason == "blurred"), "what is only left out may be there"
     assert "hidden-signature" not in f"{audited} {result} {[each.said for each in result.failed_items]}"

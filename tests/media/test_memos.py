@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -32,6 +32,7 @@ from prefect_seedance.media.errors import PreparationCancelled, UnusableReferenc
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, MemoKind, Memos, TooManyMakes, entries_of
 from prefect_seedance.media.memos.names import folder_of, key_of
 from prefect_seedance.media.memos.sharing import Sharing
+from prefect_seedance.storage.errors import NotWritable
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import Store
@@ -110,13 +111,14 @@ class Scene:
         usable: Callable[[Kept], str] = alive,
         follower: Follower | None = None,
         kind: MemoKind = "upload",
+        lease_seconds: float = 60.0,
     ) -> Kept:
         return (memos or self.process()).obtain(
             kind,
             NAME,
             make or self.vendor.make,
             usable=usable,
-            lease_seconds=60.0,
+            lease_seconds=lease_seconds,
             follower=follower or self.follower,
         )
 
@@ -417,6 +419,63 @@ def test_one_that_is_made_by_another_process_meanwhile_is_taken(scene: Scene) ->
         second = pool.submit(scene.obtain, None, scene.vendor.make, follower=idle)
         assert first.result().value == second.result().value
     assert len(scene.vendor.made) == 1
+
+
+def outlasting(scene: Scene, steps: int, *, down: int = 0) -> Callable[[], Made]:
+    """Making that takes longer than a lease of 0.9 s, while the process is alive and the store mostly there."""
+
+    def make() -> Made:
+        for step in range(steps):
+            before = scene.memo()["nonce"]
+            scene.store.later(1.5)  # short of the lease and the second that stores do not tell
+            scene.store.plan["swap"] = [outage] * (step < down)
+            deadline = time.monotonic() + 60.0
+            while scene.memo()["nonce"] == before:
+                assert time.monotonic() < deadline, "the lease was not renewed"
+                time.sleep(0.01)
+        return scene.vendor.make()
+
+    return make
+
+
+@pytest.mark.parametrize("down", [0, 2], ids=["a store that is there", "a store that fails now and then"])
+def test_one_that_takes_longer_than_its_lease_is_not_taken_over_while_its_process_lives(
+    scene: Scene, down: int
+) -> None:
+    waits = threading.Event()
+    waiter = Follower(write=lambda level, message: waits.set())
+    with ThreadPoolExecutor(2) as pool:
+
+        def make() -> Made:
+            second.append(pool.submit(scene.obtain, follower=waiter, lease_seconds=0.9))
+            assert waits.wait(60.0), "the other process waits"
+            return outlasting(scene, 4, down=down)()
+
+        second: list[Future[Kept]] = []
+        first = scene.obtain(make=make, lease_seconds=0.9)
+        assert second[0].result(60.0).value == first.value
+    assert scene.vendor.made == [first.value] and not scene.reasons()
+
+
+def test_a_renewal_ends_with_the_work(scene: Scene) -> None:
+    scene.obtain(make=outlasting(scene, 2), lease_seconds=0.9)
+    assert not [thread for thread in threading.enumerate() if thread.name == "memo-lease"]
+    with pytest.raises(ConnectionFailed):
+        scene.obtain(make=lost, usable=lambda kept: "it is to be made anew", lease_seconds=0.9)
+    assert not [thread for thread in threading.enumerate() if thread.name == "memo-lease"]
+
+
+def denied(store: FaultyStore, verb: str, key: str, do: Callable[[], object]) -> object:
+    raise NotWritable(store.uri_of(key), "it is read-only")
+
+
+def test_what_was_made_outlasts_a_store_that_denies_for_a_while(scene: Scene) -> None:
+    def make() -> Made:
+        scene.store.plan["swap"] = [denied, denied]
+        return scene.vendor.make()
+
+    assert scene.obtain(make=make).value == scene.memo()["value"]
+    assert len(scene.vendor.made) == 1 and not scene.reasons()
 
 
 def test_a_late_maker_does_not_overwrite_the_newer_one(scene: Scene) -> None:

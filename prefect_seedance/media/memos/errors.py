@@ -34,6 +34,7 @@ class TooManyMakes(UnusableReference):
         self, what: str, makes: int, why: str, wait_seconds: float, name: str, store_option: str, account: str
     ) -> None:
         hours = max(1, math.ceil(wait_seconds / 3600))
+        why = why.rstrip(".")
         super().__init__(
             "three tries a day",
             f"the {what} of its content was made {makes} times within a day, and no more is tried. The last "

@@ -3,8 +3,8 @@
 Nothing here is about money, so a lost answer may be repeated, unlike that of a submission. A maker first claims the
 memo, by a compare-and-swap, for the length of a lease, and renews it while the work goes on; others look at the memo
 again and again until it is done. One whose lease has lapsed is taken for dead: the next one takes over, and says so in
-the memo. Should the first come back
-after all, its write is refused, since the memo is no longer the one that it had claimed.
+the memo. Should the first come back after all, its write is refused, since the memo is no longer the one that it had
+claimed.
 
 What it does not do: it makes nothing and judges nothing that is kept; both are its caller's. Nor does it protect
 processes from each other on a store that ignores conditions: there the price is a repeat.
@@ -312,7 +312,9 @@ class _Work:
             raise
         reached("memo.make.after")
         having = lease.memo.having(made, lease.age_seconds, older_by_seconds=passed())
-        if self.file.write(having, lease.etag) is None:
+        # It is worth a wait even for a fault that looks lasting: else it is all made once more.
+        stubborn = replace(self.file, patience=replace(self.file.patience, stubborn=True))
+        if stubborn.write(having, lease.etag) is None:
             return None
         reached("memo.write.after")
         return having.kept(0.0)

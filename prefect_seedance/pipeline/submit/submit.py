@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from prefect_seedance.client.outcome import Outcome, Refused, Shortage, TooManyRequests
+from prefect_seedance.client.outcome import NeverSent, Outcome, Refused, Shortage, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import SubmissionCancelled
@@ -26,7 +26,11 @@ from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_no
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.stopwatch import start_stopwatch
 from prefect_seedance.storage.templates import render
+
+#: What was prepared may be so old when it is sent: an asset may end while a process stands still after its claim.
+_PREPARED_SECONDS = 60.0
 
 
 def _with_what_is_known(shortage: Shortage, evidence: Evidence) -> Shortage:
@@ -75,10 +79,11 @@ def submit(
     """
     shared, journal = state or RunState(), destination.journal
     evidence, prepared = Evidence(), PreparedRequest(order.asked)
+    since_prepared = start_stopwatch()
     cancelled = cancelled or threading.Event()
 
     def before_claim(nonce: str) -> Evidence:
-        nonlocal evidence, prepared
+        nonlocal evidence, prepared, since_prepared
         require_valid(order.asked)
         account.check_environment()
         destination.store.require_conditions()
@@ -86,7 +91,7 @@ def submit(
             key = render(order.delivery.key_template, order.intent, journal.now())
             destination.store.check_place(key)
         balance = shared.balance(account, order.intent, cancelled.is_set) if preflight else None
-        prepared = ready()
+        prepared, since_prepared = ready(), start_stopwatch()
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
@@ -118,6 +123,8 @@ def submit(
             raise SubmissionCancelled(order.intent) from None
 
     def post(seconds: float, may_send: Callable[[], bool]) -> Outcome:
+        if order.asked.references() and since_prepared() > _PREPARED_SECONDS:
+            return NeverSent("the machine slept, or the store was slow, and the references are looked at once more")
         gate = gate_for(account)
         gate.take_now()
         with account.client() as client:
