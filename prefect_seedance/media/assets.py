@@ -88,7 +88,8 @@ _states_lock = threading.Lock()
 
 def states_of(context: MediaContext) -> AssetStates:
     """Return what this process knows of the account's assets."""
-    name = f"{context.vendor.settings.fingerprint} {context.vendor.label}"
+    settings = context.vendor.settings
+    name = f"{settings.base_url} {settings.fingerprint} {context.vendor.label}"  # the fingerprint knows no port
     with _states_lock:
         return _states.setdefault(name, AssetStates(context))
 
