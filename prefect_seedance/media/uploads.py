@@ -81,7 +81,7 @@ def uploaded_link(
 
     def make() -> Made:
         follower.check()
-        follower.log(f"{place}: uploading {material.size / 1e6:.1f} MB to the vendor.")
+        follower.log(f"{place}: uploading {material.size:,} bytes to the vendor.")
         try:
             with context.vendor.client(follower.pause) as client:
                 answer = client.upload_file(_Upload(material, follower))
