@@ -1,4 +1,4 @@
-"""Make the four pictures of the README anew: ``python -m docs.screenshots``, from the repository's root.
+"""Make the pictures of the README anew: ``python -m docs.screenshots``, from the repository's root.
 
 It needs what the tests in a browser need (``.[media,test]`` and Chromium) and nothing paid: the vendor is the
 simulator. A Prefect server, the served flows and the browser run for its length and on this machine only.
@@ -17,6 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.chromium import open_chromium, open_context
 from tests.browser.pages import FormV2, RunPage, pixels_wide, save_blocks
 from tests.browser.stage import Stage, open_stage
+from tests.storage.s3_servers import BUCKET, S3Server, running_moto
 
 FOLDER = Path(__file__).with_name("screenshots")
 PROMPT = "A ceramic mug turns on a wooden table, studio light"
@@ -36,13 +37,15 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="seedance-") as folder,
         open_chromium() as browser,
-        open_stage(Path(folder)) as stage,
+        running_moto() as bucket,
+        open_stage(Path(folder), bucket.environment) as stage,
         open_context(browser, width=WIDTH, height=HEIGHT, scale=SCALE) as context,
     ):
         page = context.new_page()
         save_blocks(page, stage)
         with stage.serving():
             take_all(page, stage)
+            take_references(page, stage, bucket)
 
 
 def take_all(page: Page, stage: Stage) -> None:
@@ -69,6 +72,21 @@ def take_all(page: Page, stage: Stage) -> None:
     shown.wait_for_state("Completed")
     pixels_wide(shown.open_artifact("markdown").get_by_role("img", name="First frame"))
     take(page, "result")
+
+
+def take_references(page: Page, stage: Stage, bucket: S3Server) -> None:
+    """Make a video of a picture that lies in a bucket, by a route that takes audited pictures only."""
+    picture = io.BytesIO()
+    Image.new("RGB", (1024, 1024), "peru").save(picture, "PNG")
+    bucket.client.put_object(Bucket=BUCKET, Key="mug.png", Body=picture.getvalue())
+    form = FormV2(page, stage)
+    form.fill({"Prompt": PROMPT, "Model": "sd2_mx_720p", "Aspect ratio": "16:9", "Duration": "10"})
+    form.add_item("Reference images")
+    form.write_item("Reference images", f"s3://{BUCKET}/mug.png")
+    shown = RunPage(page, stage, form.start_run())
+    shown.wait_for_state("Completed")
+    expect(shown.tab("Logs")).to_contain_text("Stored at")
+    take(page, "references")
 
 
 def take(page: Page, name: str, above: Locator | None = None, below: Locator | None = None) -> None:

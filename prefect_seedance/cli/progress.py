@@ -89,8 +89,8 @@ class RunProgress(logging.Handler):
         step = facts.get("step")
         if step is None:
             return
-        if record.levelno >= logging.WARNING:
-            self.warnings.append(one_line(record.getMessage()))
+        if record.levelno >= logging.WARNING and (warning := one_line(record.getMessage())) not in self.warnings:
+            self.warnings.append(warning)  # a reference is looked at by two steps
         self.task_id = one_line(str(facts.get("task_id", self.task_id)))
         if step == "wait":
             self._bar.update(

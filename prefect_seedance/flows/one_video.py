@@ -67,6 +67,8 @@ async def generate(
             await validate_request(*as_they_are(request, credentials, store), notify)
             current = await current_run()
             progress.is_retry = current.is_retry
+            if count := len(request.references()):
+                log("prepare", f"Preparing {count} reference{'s' if count > 1 else ''} for {request.model_name}.")
             order = place_order(
                 request,
                 scope=scope_of_only_video(options, current),

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.client.request.problems import Level, Problem
 from prefect_seedance.client.request.sources import Source, UnusableSource, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import JournalError
@@ -52,7 +52,7 @@ def identify_sources(request: VideoRequest, context: MediaContext, follower: Fol
     follower.check()
     failures = {text: result for text, result in {**found, **results}.items() if isinstance(result, UnusableReference)}
     if failures:
-        raise InvalidRequest([_problem(place, text, failures[text]) for place, text in places if text in failures])
+        raise InvalidRequest([problem_of(place, text, failures[text]) for place, text in places if text in failures])
     for result in results.values():
         if isinstance(result, Exception):
             raise result
@@ -81,6 +81,11 @@ def worded(text: str, message: str) -> str:
     return message if message.startswith(name) else f"{name}: {message}"
 
 
+def problem_of(place: str, text: str, error: UnusableReference, level: Level = "refuse") -> Problem:
+    """Word what is wrong with a source as a problem of the place where it stands."""
+    return Problem(place, error.rule, worded(text, error.message), error.fix, level)
+
+
 def _read(text: str) -> Source | UnusableReference:
     try:
         return read_source(text)
@@ -93,7 +98,3 @@ def _identify(source: Source, context: MediaContext, follower: Follower) -> str 
         return find_material(source, context, follower).identity
     except (UnusableReference, StorageError, JournalError) as error:
         return error
-
-
-def _problem(place: str, text: str, error: UnusableReference) -> Problem:
-    return Problem(place, error.rule, worded(text, error.message), error.fix, "refuse")

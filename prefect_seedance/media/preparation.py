@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.client.request.problems import Level, Problem
+from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import Route, UrlForm, route_for
 from prefect_seedance.client.request.sources import Source, read_source
@@ -36,7 +36,7 @@ from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
-from prefect_seedance.media.identification import worded
+from prefect_seedance.media.identification import problem_of, worded
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link, seconds_left
 from prefect_seedance.media.material import Material
@@ -99,10 +99,6 @@ class _Reference:
     def thing(self) -> tuple[str, MediaKind, bool]:
         """What is the same wherever it stands."""
         return self.text, self.kind, self.needs_asset
-
-    def problem(self, error: UnusableReference) -> Problem:
-        level: Level = "warn" if error.may_be_us else "refuse"
-        return Problem(self.place, error.rule, worded(self.text, error.message), error.fix, level)
 
 
 @dataclass(frozen=True)
@@ -283,7 +279,7 @@ def _each(references: list[_Reference], work: Callable[[_Reference], T]) -> tupl
         try:
             return work(each)
         except UnusableReference as error:
-            return each.problem(error)
+            return problem_of(each.place, each.text, error, "warn" if error.may_be_us else "refuse")
 
     done: dict[str, T] = {}
     problems: list[Problem] = []

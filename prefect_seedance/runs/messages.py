@@ -112,7 +112,7 @@ class NoVideo:
             case _ if task_id:
                 return f"task {task_id} was accepted and is paid for; it is not lost"
             case _ if not self.may_have_paid:
-                return "nothing; it was found before anything was sent"
+                return "nothing; it was found before the request was sent"
             case SubmissionStopped():
                 return "nothing now; what was accepted before stays paid"
             case _:

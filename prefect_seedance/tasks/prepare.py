@@ -78,7 +78,9 @@ async def prepare_media(
     except ENDED:
         cancelled.set()  # its waits end at once; an upload under way with the next piece that is read
         raise
-    count = len(request.references())
-    if prepared is not None:
-        words = "reference is" if count == 1 else "references are"
-        log("prepare", f"{count} {words} ready for {request.model_name}.", progress=100)
+    if prepared is None:
+        words = "The video was submitted before: its references are not looked at again."
+    else:
+        count = len(request.references())
+        words = f"{count} {'reference is' if count == 1 else 'references are'} ready for {request.model_name}."
+    log("prepare", words, progress=100)

@@ -11,6 +11,9 @@ from tests.browser.chromium import NoChromiumError, open_chromium, open_context
 from tests.browser.pages import save_blocks
 from tests.browser.stage import Stage, open_stage
 from tests.conftest import LoopbackOnly
+from tests.storage.s3_servers import S3Server, moto
+
+__all__ = ["moto"]
 
 SKIP = "SKIP_BROWSER_TESTS"
 
@@ -28,11 +31,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def empty_stage(
-    browser: Browser, loopback_only: LoopbackOnly, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, loopback_only: LoopbackOnly, moto: S3Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     """A Prefect server that knows the block types and nothing else. The browser first: it is quick to be missing."""
     folder: Path = tmp_path_factory.mktemp("browser")
-    with open_stage(folder) as opened:
+    with open_stage(folder, moto.environment) as opened:
         yield opened
 
 

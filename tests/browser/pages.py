@@ -57,6 +57,10 @@ class RunForm(ABC):
         """Choose one of a field's values."""
 
     @abstractmethod
+    def field(self, label: str) -> Locator:
+        """A field with all that belongs to it."""
+
+    @abstractmethod
     def errors_of(self, label: str) -> Locator:
         """What the form says against a field."""
 
@@ -73,6 +77,14 @@ class RunForm(ABC):
         for label, value in values.items():
             fill = self.choose if label in ("Model", "Resolution", "Aspect ratio") else self.write
             fill(label, value)
+
+    def add_item(self, label: str) -> None:
+        """Add an empty item to a field that is a list."""
+        self.field(label).get_by_role("button", name="Add item").click()
+
+    def write_item(self, label: str, value: str) -> None:
+        """Put a text into the last item of a list."""
+        self.field(label).get_by_role("textbox").last.fill(value)
 
     def submit(self) -> None:
         """Press the button once, and wait for the server's verdict on the values."""
@@ -126,16 +138,18 @@ class FormV2(RunForm):
         self.page.get_by_role("button", name=f"Select {label}").click()
         self.page.get_by_role("option", name=value, exact=True).click()
 
+    def field(self, label: str) -> Locator:
+        return self.label(label).locator("xpath=ancestor::div[fieldset][1]")
+
     def errors_of(self, label: str) -> Locator:
         # An error is a paragraph beside the field's control, below it.
-        return self.label(label).locator("xpath=ancestor::div[fieldset][1]/fieldset/following-sibling::p")
+        return self.field(label).locator("xpath=fieldset/following-sibling::p")
 
     def errors(self) -> Locator:
         return self.page.locator("form fieldset + p")
 
     def chosen_block(self, label: str) -> Locator:
-        field = self.label(label).locator("xpath=ancestor::div[fieldset][1]")
-        return field.get_by_role("button", name="Select a block")
+        return self.field(label).get_by_role("button", name="Select a block")
 
 
 class FormV1(RunForm):
@@ -145,24 +159,24 @@ class FormV1(RunForm):
         return self.page.locator(".schema-form-property__label", has_text=beginning(name)).first
 
     def write(self, label: str, value: str) -> None:
-        self._field(label).locator("input, textarea").fill(value)
+        self.field(label).locator("input, textarea").fill(value)
 
     def choose(self, label: str, value: str) -> None:
         # By keyboard: a click without a hand's delay opens the list and closes it again.
-        self._field(label).locator("button.p-select-button__control").focus()
+        self.field(label).locator("button.p-select-button__control").focus()
         self.page.keyboard.press("Space")
         self.page.get_by_text(value, exact=True).click()
 
     def errors_of(self, label: str) -> Locator:
-        return self._field(label).locator(".p-label__message--failed")
+        return self.field(label).locator(".p-label__message--failed")
 
     def errors(self) -> Locator:
         return self.page.locator(".p-label__message--failed")
 
     def chosen_block(self, label: str) -> Locator:
-        return self._field(label).locator("button.p-select-button__control")
+        return self.field(label).locator("button.p-select-button__control")
 
-    def _field(self, label: str) -> Locator:
+    def field(self, label: str) -> Locator:
         # The innermost: a field of the request is in the field "request" as well.
         return self.page.locator(".schema-form-property", has=self.label(label)).last
 

@@ -5,7 +5,7 @@ For the tests and for ``docs/screenshots.py``. Everything runs on this machine a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +84,13 @@ class Stage:
 
 
 @contextmanager
-def open_stage(folder: Path) -> Iterator[Stage]:
-    """Start the server and the vendor, and register the block types."""
+def open_stage(folder: Path, bucket: Mapping[str, str]) -> Iterator[Stage]:
+    """Start the server and the vendor, and register the block types.
+
+    Args:
+        folder: For all that is written.
+        bucket: The variables by which the served flows find S3.
+    """
     with (
         running_simulator(seconds=2.0) as vendor,
         running_prefect_server(folder / "server", ui=True) as server,
@@ -96,6 +101,7 @@ def open_stage(folder: Path) -> Iterator[Stage]:
             "DO_NOT_TRACK": "1",
             "PREFECT_RUNNER_POLL_FREQUENCY": "1",
             "PYTHONPATH": str(ROOT),
+            **bucket,
         }
         finished("-m", "prefect", "block", "register", "-m", "prefect_seedance", environment=environment, folder=folder)
         yield Stage(server.url, vendor, folder, environment)

@@ -15,7 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.chromium import open_context
 from tests.browser.pages import FormV1, FormV2, RunForm, RunPage, pixels_wide, right_edge
 from tests.browser.stage import CREDENTIALS, STORE, Stage
+from tests.media.test_links import png
 from tests.processes import until
+from tests.storage.s3_servers import BUCKET, S3Server
 
 pytestmark = [
     pytest.mark.server,
@@ -71,6 +73,15 @@ TOO_LONG = Mistake(
     {"Duration": "4"},
     {"model": "seedance2.0-mini", "resolution": "480p", "duration": 4},
 )
+
+
+IMAGES = "Reference images"
+#: What no route could use, and what is said of it.
+NO_ADDRESSES = {
+    "ftp://example.com/mug.png": NO_SOURCE.said,
+    "https://example.com/my mug.png": "'a link with %20 for each blank and / for each backslash' was expected",
+    " ": "'a link, s3://bucket/key, a path or asset://id, without blanks around it' was expected",
+}
 
 
 def is_told(form: RunForm, mistake: Mistake) -> None:
@@ -139,6 +150,42 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     assert max(map(right_edge, [poster, *main.locator("table, pre").all()])) <= column + 1
 
 
+def test_a_picture_in_a_bucket_goes_from_the_form_to_the_stored_video(page: Page, stage: Stage, moto: S3Server) -> None:
+    address = f"s3://{BUCKET}/pictures/a mug.png"
+    moto.client.put_object(Bucket=BUCKET, Key="pictures/a mug.png", Body=png())
+    form = FormV2(page, stage)
+    form.fill({"Prompt": "A mug turns", "Model": "sd2_mx_720p", "Duration": "4"})
+    items_are_told(form)
+    form.write_item(IMAGES, address)
+    run = form.start_run()
+    assert sent(stage, run)["images"] == [address]
+
+    shown = RunPage(page, stage, run)
+    shown.wait_for_state("Completed")
+    logs = shown.tab("Logs")
+    for line in ("images[0]: handing the image to the audit.", "1 reference is ready for sd2_mx_720p."):
+        expect(logs).to_contain_text(line)
+    expect(shown.tab("Task Runs")).to_contain_text("prepare-media: sd2_mx_720p")
+    main = shown.open_artifact("markdown")
+    expect(main).to_contain_text("Video stored")
+    expect(main).to_contain_text(f"images[0]: {address}")
+    assert pixels_wide(main.get_by_role("img", name="First frame")) > 100
+    (asset,) = stage.vendor.assets()
+    (bill,) = (bill for bill in stage.vendor.bills() if bill.body["prompt"] == "A mug turns")
+    assert asset.asset_id in json.dumps(bill.body)
+
+
+def items_are_told(form: RunForm) -> None:
+    """Write one by one what no route could use into a list: each is told at its place, and no run is made."""
+    before = {run["id"] for run in form.stage.runs()}
+    form.add_item(IMAGES)
+    for wrong, said in NO_ADDRESSES.items():
+        form.write_item(IMAGES, wrong)
+        form.submit()
+        expect(form.field(IMAGES).get_by_text(said, exact=True)).to_be_visible()
+    assert {run["id"] for run in form.stage.runs()} == before
+
+
 def test_the_form_and_its_errors_on_v1(browser: Browser, stage: Stage) -> None:
     with open_context(browser) as context:
         form = FormV1(context.new_page(), stage)
@@ -150,6 +197,7 @@ def test_the_form_and_its_errors_on_v1(browser: Browser, stage: Stage) -> None:
             is_told(form, mistake)
             form.fill(mistake.mended)
         expect(form.errors()).to_have_count(0)
+        items_are_told(form)
 
 
 def test_a_run_that_is_cancelled_says_what_goes_on_and_the_same_form_takes_it_up(page: Page, stage: Stage) -> None:

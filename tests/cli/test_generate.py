@@ -1,5 +1,6 @@
 """generate, journal and resolve as processes, against the simulator and a real Prefect server."""
 
+import hashlib
 import re
 import shlex
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from prefect_seedance import VideoRequest
 from prefect_seedance.cli.arguments import parser
@@ -172,6 +174,28 @@ def test_a_source_that_no_route_could_use_is_said_before_anything_is_sent(comman
     assert "images[0]: 'ftp://example.com/mug.png'" in done.stderr and "Write s3://bucket/key" in done.stderr
     assert "Traceback" not in done.stderr
     assert vendor.requests().create_received == 0
+
+
+def test_files_are_found_from_the_shell_s_folder_and_home(command: Command, vendor: Simulator, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    pictures = [tmp_path / "a mug.png", home / "cup.png"]
+    for path, colour in zip(pictures, ("teal", "peru"), strict=True):
+        Image.new("RGB", (640, 480), colour).save(path)
+    asked = ("--prompt", "A mug and a cup", "--model", "sd2_mx_720p", "--duration", "4", "--image", "./a mug.png")
+    done = command("generate", *asked, "--image", "~/cup.png", HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "prepare " in done.stdout, "it is told how long that took"
+    assert {upload.filename.rpartition(".")[2] for upload in vendor.uploads()} == {"png"}
+    contents = {hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures}
+    assert {asset.content for asset in vendor.assets()} == contents == {*vendor.requests().uploads}
+    assert [bill.accepted for bill in vendor.bills()] == [1]
+
+    missing = command("generate", *asked, "--image", "./nothing.png", HOME=str(home))
+    assert missing.returncode == 1
+    assert f"images[1]: '{tmp_path}/nothing.png' cannot be read on this machine" in " ".join(missing.stderr.split())
+    assert "Traceback" not in missing.stderr
+    assert vendor.requests().create_received == 1
 
 
 def test_a_wrong_key_is_found_by_the_free_check(command: Command, vendor: Simulator) -> None:

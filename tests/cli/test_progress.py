@@ -18,3 +18,12 @@ def test_a_status_of_the_vendor_is_shown_as_it_is(status: str) -> None:
         setattr(line, FACTS, {"step": "wait", "status": status, "progress": 40})
         progress.emit(line)
     assert status in screen.getvalue()
+
+
+def test_a_warning_that_two_steps_give_is_kept_once() -> None:
+    with RunProgress(Console(file=io.StringIO())) as progress:
+        for step in ("prepare", "create"):
+            line = logging.makeLogRecord({"levelno": logging.WARNING, "msg": "images[0]: 20x20 px"})
+            setattr(line, FACTS, {"step": step})
+            progress.emit(line)
+    assert progress.warnings == ["images[0]: 20x20 px"]

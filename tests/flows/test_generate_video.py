@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 from prefect import flow
 
 from prefect_seedance import (
@@ -93,6 +94,20 @@ def test_a_prompt_goes_in_and_a_whole_video_comes_out(
     (bill,) = vendor.bills()
     assert bill.accepted == 1
     assert stored.cost == pytest.approx(bill.cost)
+
+
+def test_a_picture_on_this_machine_becomes_the_asset_that_its_route_takes(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
+) -> None:
+    picture = tmp_path / "a mug.png"
+    Image.new("RGB", (640, 480), "teal").save(picture)
+    asked = VideoRequest(prompt="A mug turns", model="sd2_mx_720p", duration=4, images=[str(picture)])
+    stored = generate_video(asked, credentials, store)
+    (bill,) = vendor.bills()
+    (asset,) = vendor.assets()
+    assert (bill.accepted, bill.task_ids) == (1, [stored.task_id])
+    assert asset.content == hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert bill.body["images"] == [f"asset://{asset.asset_id}"]
 
 
 def test_the_provenance_says_where_a_video_came_from_and_holds_no_key(
@@ -190,7 +205,6 @@ def test_running_out_of_time_is_no_failure_and_names_the_task(
 @pytest.mark.parametrize(
     ("request_fields", "said"),
     [
-        ({"images": ["http://example.com/a.png"]}, "images[0]"),
         ({"images": ["asset://abc"]}, "images[0]"),
         ({"first_image": "/home/me/a.png"}, "first_image"),
         ({"images": ["https://localhost/a.png"]}, "vendor cannot reach"),

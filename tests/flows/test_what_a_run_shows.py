@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -235,7 +236,7 @@ def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene
     assert scene.refused.is_failed()
     page = str(shown.artifact(shown.run_of(scene.refused), "seedance-no-video").data)
     assert page.startswith("# No video: InvalidRequest")
-    assert "**Paid:** nothing; it was found before anything was sent." in page
+    assert "**Paid:** nothing; it was found before the request was sent." in page
     assert "images[0]" in page
     assert "Use a publicly reachable https URL" in page
 
@@ -285,9 +286,16 @@ def test_a_run_and_its_tasks_have_names_that_can_be_read_and_a_tag(scene: Scene)
     assert run.name.startswith('generate-video: seedance2.0-mini 4s 9:16 "A paper boat')
     assert len(run.name) < 100
     assert "seedance:seedance2.0-mini" in run.tags
-    names = {each.name for each in shown.task_runs(run.id, 5)}
-    steps = ("validate-request", "prepare-media", "create-video", "wait-for-video", "store-video")
-    assert names == {f"{step}: seedance2.0-mini" for step in steps}, "nobody was to be notified"
+    steps = ["validate-request", "prepare-media", "create-video", "wait-for-video", "store-video"]
+    assert steps_of(scene.stored, 5) == [f"{step}: seedance2.0-mini" for step in steps], "nobody was to be notified"
+    steps = ["validate-request", "create-video", "wait-for-video"]
+    assert steps_of(scene.failed, 3) == [f"{step}: seedance2.0-mini" for step in steps], "it has no references"
+
+
+def steps_of(state: State[Any], count: int) -> list[str]:
+    """The names of a run's tasks, in the order of their beginning."""
+    runs = shown.task_runs(shown.run_of(state), count)
+    return [each.name for each in sorted(runs, key=lambda run: run.start_time or datetime.max)]
 
 
 def test_a_run_that_was_asked_for_with_plain_json_has_the_same_name_and_tags(scene: Scene, tmp_path: Path) -> None:

@@ -105,9 +105,8 @@ def test_all_failures_are_told_at_once_with_their_places(context: MediaContext, 
     ]
     words = str(caught.value)
     assert f"images[0]: '{gone}' cannot be read on this machine" in words
-    assert (
-        f"'last-frame+{tmp_path}'" in words and "is empty" in words and "addresses of this kind are not taken" in words
-    )
+    assert f"'last-frame+{tmp_path}'" in words
+    assert "is empty" in words and "addresses of this kind are not taken" in words
     assert all(not isinstance(each, str) and each.level == "refuse" and each.fix for each in problems)
 
 

@@ -84,7 +84,7 @@ def test_a_run_without_a_video_says_what_it_has_paid(error: SeedanceError, title
 
 @pytest.mark.parametrize("error", [InvalidRequest(["a rule"]), NotWritable("/videos", "read only"), KeyError("x")])
 def test_what_ended_before_anything_was_sent_has_paid_nothing(error: Exception) -> None:
-    assert NoVideo(error, may_have_paid=False).paid == "nothing; it was found before anything was sent"
+    assert NoVideo(error, may_have_paid=False).paid == "nothing; it was found before the request was sent"
 
 
 def test_an_error_that_nobody_expected_is_named_with_the_task_that_goes_on_and_not_repeated() -> None:

@@ -68,6 +68,12 @@ class S3Server:
         """A store with these settings, but the keys of the tests; a new one each time."""
         return S3Store(settings, make_client=lambda _: _client(settings.endpoint_url))
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which whatever speaks to AWS speaks to this server."""
+        keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        return {**keys, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL_S3": self.url}
+
     @cached_property
     def client(self) -> Any:
         """A boto3 client, to look behind the store's back."""
