@@ -24,6 +24,7 @@ from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 
 Library = Literal["manxue", "sp"]
+_Key = tuple[Library, str]
 MediaKind = Literal["image", "video", "audio"]
 
 #: How long an asset is waited for.
@@ -34,6 +35,8 @@ _NEW_SECONDS = 60.0
 _EXPIRED_SECONDS = 60.0
 #: How many assets one question is about.
 _MOST_ASKED = 50
+#: How many questions are under way at once: enough that one which hangs holds up no other.
+_MOST_QUESTIONS = 4
 #: How many states are remembered.
 _MOST_SEEN = 4096
 #: How soon one who waits for the question of another notices that its run was cancelled.
@@ -72,8 +75,8 @@ class _Seen:
 class AssetStates:
     """The states of assets as this process knows them: each is asked for once, however many videos wait for it.
 
-    One question is under way at a time. It takes along every asset that somebody waits for, so that a hundred audits
-    cost as many questions as one.
+    A question takes along every asset that somebody waits for and nobody asks about, so that a hundred audits cost
+    little more than one; and one that hangs holds up only the assets that it is about.
 
     Args:
         context: Whose assets they are.
@@ -81,21 +84,22 @@ class AssetStates:
 
     def __init__(self, context: MediaContext) -> None:
         self._vendor = context.vendor
-        self._asking = threading.Lock()
-        self._guard = threading.Lock()
-        self._seen: dict[tuple[Library, str], _Seen] = {}
-        self._wanted: Counter[tuple[Library, str]] = Counter()
+        self._changed = threading.Condition()
+        self._seen: dict[_Key, _Seen] = {}
+        self._wanted: Counter[_Key] = Counter()
+        self._asked: set[_Key] = set()
+        self._questions = 0
 
     @contextmanager
     def waiting_for(self, library: Library, asset_id: str) -> Generator[None]:
         """Have the questions of others take this asset along, for the length of a ``with`` block."""
         key = library, asset_id
-        with self._guard:
+        with self._changed:
             self._wanted[key] += 1
         try:
             yield
         finally:
-            with self._guard:
+            with self._changed:
                 self._wanted[key] -= 1
                 if not self._wanted[key]:
                     del self._wanted[key]
@@ -107,25 +111,31 @@ class AssetStates:
             PreparationCancelled: The run was cancelled while another asked.
             SeedanceError: The vendor could not be asked.
         """
+        key = library, asset_id
         while True:
             follower.check()
-            seen = self._seen.get((library, asset_id))
-            if seen is not None and seen.at >= newer_than:
-                return seen
-            if not self._asking.acquire(timeout=_NOTICED_SECONDS):
-                continue
+            with self._changed:
+                seen = self._seen.get(key)
+                if seen is not None and seen.at >= newer_than:
+                    return seen
+                if key in self._asked or self._questions >= _MOST_QUESTIONS:
+                    self._changed.wait(_NOTICED_SECONDS)
+                    continue
+                others = [each for each in self._wanted if each[0] == library and each not in self._asked | {key}]
+                asked = [key, *others[: _MOST_ASKED - 1]]
+                self._asked.update(asked)
+                self._questions += 1
             try:
-                seen = self._seen.get((library, asset_id))
-                if seen is None or seen.at < newer_than:
-                    return self._ask((library, asset_id), follower)
+                return self._ask(asked, follower)
             finally:
-                self._asking.release()
+                with self._changed:
+                    self._asked.difference_update(asked)
+                    self._questions -= 1
+                    self._changed.notify_all()
 
-    def _ask(self, key: tuple[Library, str], follower: Follower) -> _Seen:
-        library, asset_id = key
-        with self._guard:
-            others = [each for of, each in self._wanted if of == library and each != asset_id]
-        ids = [asset_id, *others[: _MOST_ASKED - 1]]
+    def _ask(self, keys: Sequence[_Key], follower: Follower) -> _Seen:
+        """Ask about assets of one library, and return the state of the first."""
+        (library, asset_id), ids = keys[0], [each for _, each in keys]
         with follower.calling(self._vendor) as client:
             ask = client.asset_status if library == "manxue" else client.sp_asset_status
             try:
@@ -138,12 +148,14 @@ class AssetStates:
                 ids = [asset_id]
                 assets = ask(ids)
         found, now = {asset.asset_id: asset for asset in assets}, time.monotonic()
-        if len(self._seen) > _MOST_SEEN:
-            self._seen = {}
-        for each in ids:
-            asset = found.get(each)
-            self._seen[library, each] = _Seen(asset.state if asset else "unknown", asset.reason if asset else "", now)
-        return self._seen[key]
+        with self._changed:
+            if len(self._seen) > _MOST_SEEN:
+                self._seen.clear()
+            for each in ids:
+                asset = found.get(each)
+                reason = asset.reason if asset else ""
+                self._seen[library, each] = _Seen(asset.state if asset else "unknown", reason, now)
+            return self._seen[keys[0]]
 
 
 _states: dict[tuple[int, str], AssetStates] = {}

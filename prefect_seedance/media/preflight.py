@@ -20,10 +20,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from prefect_seedance.client.request import describe
-from prefect_seedance.client.request.problems import Level, Problem, both, either, shown
+from prefect_seedance.client.request.problems import Level, Problem, both, either
 from prefect_seedance.client.request.routes import Measure, Measured, MediaKind, Route, route_for
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.media.facts import ReferenceFacts
+from prefect_seedance.media.identification import shown_source
 
 #: How far beyond either end of a limit a number may lie; see above.
 _TO_SPARE: Mapping[Measured, float] = {"seconds": 0.2, "total_seconds": 0.2, "frames_per_second": 0.05}
@@ -82,7 +83,7 @@ class _Reference(NamedTuple):
     @property
     def name(self) -> str:
         """The reference as the user named it, without what may be secret in it."""
-        return shown(self.text)
+        return shown_source(self.text)
 
 
 def check_facts(request: VideoRequest, facts: Mapping[str, ReferenceFacts]) -> list[Problem]:

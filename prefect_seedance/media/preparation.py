@@ -194,7 +194,13 @@ def _looked_at(
     measured = {place: fact for place, fact in facts.items() if fact is not None}
     if preflight:
         problems += check_facts(asked, measured)
-    problems += [problem for each in references for problem in _ending(each, found.get(each.text), job.needed_seconds)]
+    told = {problem.field for problem in problems if problem.level == "refuse"}
+    problems += [
+        problem
+        for each in references
+        if each.place not in told
+        for problem in _ending(each, found.get(each.text), job.needed_seconds)
+    ]
     refused = {problem.field for problem in problems if problem.level == "refuse"}
     left = {each.thing: each for each in reversed(references) if each.text in found and each.place not in refused}
     _, more = _each([*left.values()][::-1], lambda each: job.check(each, found[each.text]))

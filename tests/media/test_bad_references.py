@@ -551,10 +551,9 @@ def test_another_spelling_of_an_id_is_another_asset(bench: Bench) -> None:
     bench.tried("asset://mine", model=MANXUE).refusal("the vendor does not know it")
 
 
-@pytest.mark.parametrize("fault", ["asset_rejected", "asset_failed", "audit_failed_items", "audit_no_asset_id"])
+@pytest.mark.parametrize("fault", ["asset_rejected", "asset_failed", "audit_failed_items"])
 def test_a_picture_that_the_audit_turns_down_is_refused_in_clean_words(bench: Bench, fault: str) -> None:
-    more = {} if fault == "audit_no_asset_id" else {"message": HOSTILE}
-    bench.simulator.plan(Fault(fault=fault, times=9, **more))
+    bench.simulator.plan(Fault(fault=fault, times=9, message=HOSTILE))
     (bench.folder / "mug.png").write_bytes(PNG)
     tried = bench.tried(str(bench.folder / "mug.png"), model=MANXUE)
     tried.refusal("the vendor's audit does not take it: ", "assets --forget")
@@ -588,7 +587,7 @@ def test_an_upload_that_is_answered_with_no_link_is_neither_used_nor_kept(bench:
     for link in ODD_LINKS:
         bench.counter.answer(UPLOAD, answering({"url": link}), times=1)
         tried = bench.tried(str(bench.folder / "mug.png"), model=model)
-        assert isinstance(tried.error, SeedanceError) and not tried.bills
+        assert isinstance(tried.error, SeedanceError) and not tried.bills, link
         assert "without an https link to the file" in str(tried.error)
         tried.is_clean()
     assert not bench.counter.count(AUDIT)

@@ -118,11 +118,6 @@ def test_an_object_of_any_key_is_identified_read_and_signed(store: S3Store, shop
     assert found.name.endswith(".png")
 
 
-def test_a_key_that_no_client_can_ask_for_is_refused(store: S3Store, shop: Shop) -> None:
-    with pytest.raises(UnusableReference, match="a part of its key is a dot or two"):
-        find(f"s3://{shop.name}/a/../b", store)
-
-
 def test_content_is_one_wherever_it_lies(store: S3Store, shop: Shop, tmp_path: Any) -> None:
     (tmp_path / "mug.png").write_bytes(PNG)
     store.client.put_object(Bucket=BUCKET, Key="own/mug.png", Body=PNG)

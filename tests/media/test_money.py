@@ -223,7 +223,8 @@ def test_an_asset_that_the_vendor_cannot_speak_of_does_not_keep_the_others_waiti
 
 def test_who_waits_for_the_question_of_another_can_be_cancelled(vendor: Simulator, context: MediaContext) -> None:
     cancelled = threading.Event()
-    with assets.states_of(context)._asking, ThreadPoolExecutor(1) as pool:  # as long as the vendor does not answer
+    assets.states_of(context)._asked.add(("manxue", "asset-1"))  # as long as the vendor does not answer
+    with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(
             require_active, ["manxue"], "asset-1", context, Follower(cancelled=cancelled), place="images[0]"
         )

@@ -285,6 +285,12 @@ def is_sendable_link(text: str, *, allow_loopback: bool = False) -> bool:
     if allow_loopback and text.startswith("http://") and is_loopback(text):
         return True
     try:
-        return read_source(text).kind == "https"
-    except UnusableSource:
+        source = read_source(text)
+        return source.kind == "https" and _has_name(urlsplit(source.address).hostname or "")
+    except (UnusableSource, ValueError):
         return False
+
+
+def _has_name(host: str) -> bool:
+    """Tell whether a host is no longer than a name can be (RFC 1035, 2.3.4)."""
+    return 0 < len(host) <= 253 and all(len(label) <= 63 for label in host.split("."))
