@@ -133,7 +133,7 @@ def inspect(file: BinaryIO, *, size: int | None = None, cancelled: threading.Eve
         ('other', 'html', 35)
     """
     window = _Window(file, size, cancelled or threading.Event())
-    kind, form = _recognized(window.head)
+    kind, form = recognized(window.head)
     start = 0
     if window.head.startswith(b"ID3"):
         kind, (start, form) = "audio", _behind_tags(window)
@@ -245,7 +245,10 @@ class _Window(io.RawIOBase):
 # What it is.
 
 
-def _recognized(head: bytes) -> tuple[_Kind, str]:
+def recognized(head: bytes) -> tuple[_Kind, str]:
+    """Return what content is by its first bytes, and its format; see `ReferenceFacts`."""
+    if head.startswith(b"ID3"):
+        return "audio", "mp3"  # unless what follows says more, see `_behind_tags`
     if head[4:8] == b"ftyp":
         return _in_boxes(head)
     for place, mark, kind, form in _MARKS:
@@ -301,7 +304,7 @@ def _behind_tags(window: _Window) -> tuple[int, str]:
             break
         place += 10 + sum((each & 127) << 7 * (3 - number) for number, each in enumerate(tag[6:10]))
         place += 10 if tag[5] & 16 else 0
-    kind, form = _recognized(window.at(place, 4096).lstrip(b"\0"))
+    kind, form = recognized(window.at(place, 4096).lstrip(b"\0"))
     return place, form if kind == "audio" else "mp3"
 
 

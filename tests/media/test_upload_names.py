@@ -18,13 +18,12 @@ BEGINNINGS = {
     ".jpg": b"\xff\xd8\xff\xe1\x00\x10Exif",
     ".gif": b"GIF89a\1\0\1\0",
     ".webp": b"RIFF\x24\0\0\0WEBPVP8 ",
-    ".bmp": b"BM\x36\0\0\0",
+    ".bmp": b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
     ".svg": b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a boat -->\n<svg xmlns='http://www.w3.org/2000/svg'/>",
     ".heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
     ".avif": b"\0\0\0\x18ftypavif\0\0\0\0",
     ".tiff": b"II*\0\x08\0\0\0",
     ".mp4": b"\0\0\0\x18ftypisom\0\0\2\0",
-    ".m4v": b"\0\0\0\x18ftypM4V \0\0\0\0",
     ".mov": b"\0\0\0\x14ftypqt  \0\0\2\0",
     ".avi": b"RIFF\x24\0\0\0AVI LIST",
     ".webm": EBML + b"webm",
@@ -54,7 +53,14 @@ def test_content_is_told_by_its_beginning(suffix: str, beginning: bytes) -> None
         (b"<svg>", ".svg"),
         (b"<!DOCTYPE html><title>Log in</title><svg>", ".bin"),
         (b"RIFF\x24\0\0\0ABCD", ".bin"),
-        (b"\xff\xff\xff\xff", ".mp3"),
+        (b"\0\0\0\x18ftypM4V \0\0\0\0", ".mp4"),
+        (b"\0\0\0\x18ftyp3gp5\0\0\0\0", ".mp4"),
+        (b"\0\0\0\x18ftypheis\0\0\0\0", ".heic"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", ".cr3"),
+        (b"\0\0\0\x18ftypM4P \0\0\0\0", ".m4a"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", ".avif"),
+        (b"OggS" + bytes(24) + b"\x80theora", ".ogv"),
+        (b"\xff\xff\xff\xff", ".bin"),
         (b"\xff", ".bin"),
         (b"", ".bin"),
         (b"paper boat", ".bin"),
@@ -66,7 +72,7 @@ def test_content_of_odd_beginnings_is_told(beginning: bytes, suffix: str) -> Non
 
 def test_each_suffix_that_the_vendor_takes_can_be_told() -> None:
     taken = {suffix for suffixes in UPLOAD_SUFFIXES.values() for suffix in suffixes}
-    assert taken - set(BEGINNINGS) == {".jpeg"}
+    assert taken - set(BEGINNINGS) == {".jpeg", ".m4v"}  # named .jpg and .mp4
 
 
 @pytest.mark.parametrize(
