@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prefect_seedance.client.errors import ApiError, InvalidParameters, RateLimited, UnexpectedAnswer
+from prefect_seedance.client.request.routes import MediaKind
 from prefect_seedance.client.request.sources import UnusableSource, read_source
 from prefect_seedance.journal.identity import input_digest
-from prefect_seedance.media.context import Follower, MediaContext
+from prefect_seedance.media.context import NOTICED_SECONDS, Follower, MediaContext
 from prefect_seedance.media.errors import SENTENCE_ENDS, UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 
 Library = Literal["manxue", "sp"]
 _Key = tuple[Library, str]
-MediaKind = Literal["image", "video", "audio"]
 
 #: How long an asset is waited for.
 WAIT_SECONDS = 15 * 60.0
@@ -39,8 +39,6 @@ _MOST_ASKED = 50
 _MOST_QUESTIONS = 4
 #: How many states are remembered.
 _MOST_SEEN = 4096
-#: How soon one who waits for the question of another notices that its run was cancelled.
-_NOTICED_SECONDS = 0.2
 #: An answer of "active" is believed for so long, until a submission is claimed.
 ACTIVE_SECONDS = 60.0
 #: A content that was turned down is not handed in again for so long.
@@ -119,7 +117,7 @@ class AssetStates:
                 if seen is not None and seen.at >= newer_than:
                     return seen
                 if key in self._asked or self._questions >= _MOST_QUESTIONS:
-                    self._changed.wait(_NOTICED_SECONDS)
+                    self._changed.wait(NOTICED_SECONDS)
                     continue
                 others = [each for each in self._wanted if each[0] == library and each not in self._asked | {key}]
                 asked = [key, *others[: _MOST_ASKED - 1]]

@@ -19,8 +19,8 @@ from prefect_seedance.storage.relay.policy import MediaPolicy
 
 _log = AsideLog(__name__)
 
-#: How soon a call under way notices that its run was cancelled.
-_NOTICED_SECONDS = 0.2
+#: How soon a call under way, or whoever waits for the work of another, notices that its run was cancelled.
+NOTICED_SECONDS = 0.2
 
 
 class Vendor(Protocol):
@@ -121,6 +121,6 @@ class Follower:
 
     def _interrupt(self, client: SeedanceClient, ended: threading.Event) -> None:
         while not ended.is_set():
-            if self.cancelled.wait(_NOTICED_SECONDS):
+            if self.cancelled.wait(NOTICED_SECONDS):
                 client.interrupt()
-                ended.wait(_NOTICED_SECONDS)
+                ended.wait(NOTICED_SECONDS)

@@ -27,7 +27,7 @@ from typing import BinaryIO, cast
 from prefect_seedance.asides import words_of
 from prefect_seedance.headers import http_date
 from prefect_seedance.journal.media_identity import read_link
-from prefect_seedance.media.context import Follower
+from prefect_seedance.media.context import NOTICED_SECONDS, Follower
 from prefect_seedance.media.errors import ContentChanged, PreparationCancelled, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.inspection import inspect
@@ -55,8 +55,6 @@ REMEMBERED_SECONDS = 300.0
 #: For so long the name of a content stays whose host does not tell it from later ones.
 _PASSING_SECONDS = 3600.0
 _LONGEST_HOST = 253
-# How soon a cancel is noticed.
-_WAKE_SECONDS = 0.25
 # For a name, where nothing else is asked.
 _NAME_LIMITS = NetworkLimits(head_seconds=5.0)
 
@@ -156,17 +154,7 @@ def why_dead(address: str, policy: MediaPolicy, follower: Follower) -> str:
     return ""
 
 
-def is_reachable(address: str, policy: MediaPolicy) -> bool:
-    """Return whether the vendor can be expected to reach the host of a link; see `why_unreachable`.
-
-    Example:
-        >>> is_reachable("https://192.168.1.20:9000/bucket/cat.png", MediaPolicy())
-        False
-    """
-    return not why_unreachable(address, policy)
-
-
-def why_unreachable(address: str, policy: MediaPolicy, follower: Follower | None = None) -> str:
+def why_unreachable(address: str, policy: MediaPolicy, follower: Follower) -> str:
     """Return why the vendor can hardly reach the host of a link, for example a store on this machine; "" if it can.
 
     Its name is resolved, and nothing is asked of the host. A name that cannot be resolved here counts as out of reach.
@@ -178,8 +166,12 @@ def why_unreachable(address: str, policy: MediaPolicy, follower: Follower | None
 
     Raises:
         PreparationCancelled: The run was cancelled.
+
+    Example:
+        >>> why_unreachable("https://192.168.1.20:9000/bucket/cat.png", MediaPolicy(), Follower())
+        'its address 192.168.1.20 is not public. If that is intended ...
     """
-    private, unresolved = _reach(address, policy, follower or Follower())
+    private, unresolved = _reach(address, policy, follower)
     return private or unresolved
 
 
@@ -458,7 +450,7 @@ class SharedLooks:
                 return self._look(key, measure, future, look, lives_seconds)
             while not future.done():
                 follower.check()
-                wait_for_future([future], _WAKE_SECONDS)
+                wait_for_future([future], NOTICED_SECONDS)
             error = future.exception()
             if error is None:
                 return future.result()

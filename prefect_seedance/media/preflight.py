@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from prefect_seedance.client.request import describe
 from prefect_seedance.client.request.problems import Level, Problem, both, either
-from prefect_seedance.client.request.routes import Measure, Measured, MediaKind, Route, route_for
+from prefect_seedance.client.request.routes import Measure, Measured, MediaKind, Route, kind_at, route_for
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.identification import shown_source
@@ -33,13 +33,6 @@ _LEAST_MEGABYTE, _MOST_MEGABYTE = 10**6, 2**20
 #: Beyond every limit, in any unit: a header may claim more than can be counted with.
 _ENDLESS = 10**12
 
-_KIND_OF_FIELD: Mapping[str, MediaKind] = {
-    "images": "image",
-    "first_image": "image",
-    "last_image": "image",
-    "reference_videos": "video",
-    "reference_audios": "audio",
-}
 _KIND_NAMES = {"image": "an image", "video": "a video", "audio": "an audio file"}
 _FIELD_FOR = {"image": "images", "video": "reference_videos", "audio": "reference_audios"}
 
@@ -78,7 +71,7 @@ class _Reference(NamedTuple):
 
     @property
     def wanted(self) -> MediaKind:
-        return _KIND_OF_FIELD[self.field]
+        return kind_at(self.place)
 
     @property
     def name(self) -> str:
@@ -174,9 +167,8 @@ def _by_route(reference: _Reference, route: Route) -> Iterator[Problem]:
         if kind != "image" and (facts.unread_here or not facts.unread):
             fix += f"; {kind}s are measured where prefect-seedance[media] is installed"
         yield Problem(place, "not measured", message, fix, "warn", ", ".join(dict.fromkeys(sources)))
-    elif (
-        facts.unread and silent and not facts.unread_here
-    ):  # no limit would refuse it, but the vendor may not be able to read it either
+    elif facts.unread and silent and not facts.unread_here:
+        # No limit would refuse it, but the vendor may not be able to read it either.
         subjects = both([*dict.fromkeys(_RULES[each.of].subject for each in silent)])
         message = f"{subjects} could not be read from {reference.name} ({facts.unread})"
         yield Problem(place, "not measured", message, "Open it and see whether it is whole", "warn")

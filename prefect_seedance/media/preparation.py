@@ -26,19 +26,19 @@ from typing import TypeVar
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.references import require_sendable
-from prefect_seedance.client.request.routes import Route, UrlForm, route_for
+from prefect_seedance.client.request.routes import MediaKind, Route, UrlForm, kind_at, route_for
 from prefect_seedance.client.request.sources import Source, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.journal.media_identity import media_identity, shown_address
-from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, MediaKind, audited_asset, input_of, require_active
+from prefect_seedance.media.assets import ACTIVE_SECONDS, Library, audited_asset, input_of, require_active
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import ContentChanged, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.finding import find_material
 from prefect_seedance.media.identification import problem_of, worded
 from prefect_seedance.media.inspection import inspect
-from prefect_seedance.media.links import LinkedFile, is_reachable, look_at_link, seconds_left
+from prefect_seedance.media.links import LinkedFile, look_at_link, seconds_left, why_unreachable
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.memos.failed_use import FailedUse
@@ -52,8 +52,6 @@ T = TypeVar("T")
 GOOD_SECONDS = 2 * 3600.0
 #: A link that is signed lives for so long beyond that.
 _SIGNED_BEYOND_SECONDS = 3600.0
-
-_KINDS: Mapping[str, MediaKind] = {"reference_videos": "video", "reference_audios": "audio"}
 
 
 @dataclass(frozen=True)
@@ -214,8 +212,7 @@ def _references(asked: VideoRequest) -> Iterator[_Reference]:
         if route is not None:
             rule = route.urls.of(place)
             forms = rule.forms + rule.unknown
-        kind = _KINDS.get(place.partition("[")[0], "image")
-        yield _Reference(place, text, read_source(text), kind, forms, _libraries(route, forms))
+        yield _Reference(place, text, read_source(text), kind_at(place), forms, _libraries(route, forms))
 
 
 def _libraries(route: Route | None, forms: tuple[UrlForm, ...]) -> tuple[Library, ...]:
@@ -407,7 +404,9 @@ class _Job:
         if each.source.kind != "s3" or each.source.last_frame or named_otherwise:
             return None
         link = material.sign_link(self.needed_seconds + _SIGNED_BEYOND_SECONDS)
-        return link.address if link is not None and is_reachable(link.address, self.context.policy) else None
+        if link is None or why_unreachable(link.address, self.context.policy, self.follower):
+            return None
+        return link.address
 
 
 def _with_addresses(asked: VideoRequest, sent: Mapping[str, str]) -> VideoRequest:

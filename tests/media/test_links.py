@@ -21,7 +21,7 @@ import pytest
 from prefect_seedance.media import links
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.errors import ContentChanged, PreparationCancelled, UnusableReference
-from prefect_seedance.media.links import LinkedFile, SharedLooks, is_reachable, look_at_link, why_unreachable
+from prefect_seedance.media.links import LinkedFile, SharedLooks, look_at_link, why_unreachable
 from prefect_seedance.signing_schemes import signature_ends_at
 from prefect_seedance.storage.relay.network import NetworkLimits
 from prefect_seedance.storage.relay.policy import MediaPolicy
@@ -456,14 +456,14 @@ def test_a_host_with_a_private_address_is_not_asked(address: str) -> None:
         error = refused(f"https://media.example.com/a.png?Signature={SECRET}", policy)
         assert (error.rule, error.may_be_us) == ("public https link", False)
         assert "not public" in error.message
-        assert not is_reachable("https://media.example.com/a.png", policy)
+        assert why_unreachable("https://media.example.com/a.png", policy, Follower())
 
 
 @pytest.mark.parametrize("link", [link for link, _ in BAD_LINKS])
 def test_a_link_that_is_not_plain_https_is_refused(link: str) -> None:
     link = link.replace("secret", SECRET)
     assert refused(link, answering(PUBLIC)).may_be_us is False
-    assert why_unreachable(link, answering(PUBLIC))
+    assert why_unreachable(link, answering(PUBLIC), Follower())
 
 
 @pytest.mark.parametrize(
@@ -472,7 +472,7 @@ def test_a_link_that_is_not_plain_https_is_refused(link: str) -> None:
 )
 def test_a_private_address_in_disguise_is_not_asked(link: str) -> None:
     refused(link, MediaPolicy())
-    assert not is_reachable(link, MediaPolicy())
+    assert why_unreachable(link, MediaPolicy(), Follower())
 
 
 @pytest.mark.parametrize("link", hostile.LINKS, ids=lambda link: ascii(link[:40]))
@@ -577,7 +577,8 @@ def test_a_name_that_nobody_knows_and_a_port_that_nobody_serves_may_be_ours() ->
 
     error = refused("https://media.example.com/a.png", MediaPolicy(resolver=nobody))
     assert (error.may_be_us, "Name or service not known" in error.message) == (True, True)
-    assert "cannot be resolved" in why_unreachable("https://media.example.com/a.png", MediaPolicy(resolver=nobody))
+    why = why_unreachable("https://media.example.com/a.png", MediaPolicy(resolver=nobody), Follower())
+    assert "cannot be resolved" in why
     with socket.create_server(("127.0.0.1", 0)) as nothing:
         port = nothing.getsockname()[1]
     error = refused(f"http://127.0.0.1:{port}/a.png")
@@ -846,12 +847,13 @@ def test_whether_the_vendor_can_reach_a_link(link: str, settings: dict[str, bool
         return ["127.0.0.1"] if host == "127.0.0.1" else [PUBLIC]
 
     policy = MediaPolicy(resolver=resolver, **settings)  # type: ignore[arg-type]
-    assert is_reachable(link, policy) is reachable
-    assert "pw" not in why_unreachable(link, policy)
+    why = why_unreachable(link, policy, Follower())
+    assert (why == "") is reachable
+    assert "pw" not in why
 
 
 def test_the_simulator_reaches_this_machine() -> None:
-    assert is_reachable("http://127.0.0.1:9000/a.png?X-Amz-Signature=a", LOOPBACK)
+    assert not why_unreachable("http://127.0.0.1:9000/a.png?X-Amz-Signature=a", LOOPBACK, Follower())
 
 
 def test_a_cancel_ends_the_wait_for_a_name() -> None:

@@ -26,6 +26,19 @@ Measured = Literal["total_seconds", "total_megabytes", "seconds", "megabytes", "
 BillingUnit = Literal["per_second", "per_task"]
 
 
+_KINDS: Mapping[str, MediaKind] = {"reference_videos": "video", "reference_audios": "audio"}
+
+
+def kind_at(place: str) -> MediaKind:
+    """Return what belongs into a place of references, for example ``images[0]`` or ``first_image``.
+
+    Example:
+        >>> kind_at("first_image"), kind_at("reference_videos[1]")
+        ('image', 'video')
+    """
+    return _KINDS.get(place.partition("[")[0], "image")
+
+
 class NewerMaximum(NamedTuple):
     """The largest value that sources later than the seed allow."""
 

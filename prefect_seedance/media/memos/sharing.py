@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
-from prefect_seedance.media.context import Follower
+from prefect_seedance.media.context import NOTICED_SECONDS, Follower
 from prefect_seedance.media.memos.memo import Kept
 from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.protocol import Store
@@ -19,8 +19,6 @@ from prefect_seedance.storage.protocol import Store
 #: How long what was read or made is gone by without a look into the store.
 REMEMBERED_SECONDS = 60.0
 _MOST_REMEMBERED = 4096
-#: How soon a thread that waits for another notices that its own run was cancelled.
-_NOTICED_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Sharing:
             PreparationCancelled: The run of the one who waits was cancelled.
             Exception: What the work raised.
         """
-        while not wait([flight], timeout=_NOTICED_SECONDS).done:
+        while not wait([flight], timeout=NOTICED_SECONDS).done:
             follower.check()
         return flight.result()
 
