@@ -8,7 +8,6 @@ finding         what a source stands for       materials/    a file, an object, 
 links           what an https link leads to    inspection    what a content is, and measures
 preflight       the rules of the route         facts         what these two are told by
 uploads         files that the vendor keeps    assets        what its audit has made of them
-memos/          what was uploaded and audited  watched_file  an upload that a cancelled run ends
-context         account, store and follower    material      what all materials have in common
-errors          why a reference cannot be used
+memos/          what was uploaded and audited  material      what all materials have in common
+context         account, store and follower    errors        why a reference cannot be used
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import mimetypes
 from pathlib import PurePath
 from typing import BinaryIO
@@ -15,7 +14,6 @@ from prefect_seedance.media.links import why_dead, why_private
 from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
-from prefect_seedance.media.watched_file import WatchedFile
 
 #: How long the vendor keeps an uploaded file: "about 3 days" by its pages, so a little less.
 UPLOAD_LIFE_SECONDS = 70 * 3600.0
@@ -23,7 +21,6 @@ UPLOAD_LIFE_SECONDS = 70 * 3600.0
 _MOST_NEEDED_SECONDS = UPLOAD_LIFE_SECONDS / 2
 #: A content that the vendor turned down is not sent again for so long.
 _REFUSED_SECONDS = 3600.0
-_BUFFER_BYTES = 128 * 1024
 _ANOTHER_WAY = "put it into a bucket that the internet can reach and write s3://bucket/key"
 #: How long others wait for an upload whose worker has died.
 _LEASE_SECONDS = 60.0
@@ -32,14 +29,14 @@ _LEASE_SECONDS = 60.0
 class _Upload:
     """A material as the client uploads it; see `client.protocol.UploadSource`."""
 
-    def __init__(self, material: Material, follower: Follower) -> None:
-        self._material, self._follower = material, follower
+    def __init__(self, material: Material) -> None:
+        self._material = material
         self.name, self.size = material.name, material.size
         self.media_type = mimetypes.guess_type(material.name)[0] or "application/octet-stream"
 
     def open(self) -> BinaryIO:
         """Open it for one try."""
-        return io.BufferedReader(WatchedFile(self._material.open_read(), self._follower), _BUFFER_BYTES)
+        return self._material.open_read()
 
 
 def memo_name(identity: str) -> str:
@@ -61,7 +58,7 @@ def require_uploadable(material: Material) -> None:
     if material.size > MAX_UPLOAD_BYTES:
         raise UnusableReference(
             "size of an upload",
-            f"it has {_amount(material.size)}, and the vendor takes uploads of at most 100 MB",
+            f"it has {_size_words(material.size)}, and the vendor takes uploads of at most 100 MB",
             f"Make it smaller, or {_ANOTHER_WAY}",
         )
     suffix = PurePath(material.name).suffix
@@ -74,8 +71,13 @@ def require_uploadable(material: Material) -> None:
         )
 
 
-def _amount(count: int) -> str:
-    """Word a number of bytes."""
+def _size_words(count: int) -> str:
+    """Word a number of bytes.
+
+    Example:
+        >>> _size_words(2_500_000), _size_words(4_200)
+        ('2.5 MB', '4.2 kB')
+    """
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
@@ -112,10 +114,10 @@ def uploaded_link(
 
     def make() -> Made:
         follower.check()
-        follower.log(f"{place}: uploading {shown} ({_amount(material.size)}) to the vendor.")
+        follower.log(f"{place}: uploading {shown} ({_size_words(material.size)}) to the vendor.")
         try:
             with follower.calling(context.vendor) as client:
-                answer = client.upload_file(_Upload(material, follower))
+                answer = client.upload_file(_Upload(material))
         except InvalidParameters as error:
             raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
         if why := why_private(answer.url, context.policy, follower):
@@ -165,6 +167,5 @@ def uploaded_link(
     raise UnusableReference(
         "upload",
         f"the vendor took the file, and its link cannot be read: {dead}",
-        "Run again later, which uploads it anew; or put it into a bucket that the internet can reach and write "
-        "s3://bucket/key",
+        f"Run again later, which uploads it anew; or {_ANOTHER_WAY}",
     )

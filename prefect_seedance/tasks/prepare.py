@@ -41,7 +41,7 @@ async def prepare_media(
     options: RunOptions,
     order: Order,
 ) -> None:
-    """Check the references of a video, and upload or audit what its route cannot take as it is.
+    """Check the references of a video, and sign, upload or audit what its route cannot take as it is.
 
     The journal is read first: for a video that is stored or has a task, nothing is looked at. What is made is
     remembered by its content, and looked at once more right before the submission is claimed.
@@ -76,7 +76,7 @@ async def prepare_media(
     try:
         prepared = await asyncio.wrap_future(work)
     except ENDED:
-        cancelled.set()  # its waits end at once; an upload under way with the next piece that is read
+        cancelled.set()  # every wait ends, and every call under way is cut
         raise
     if prepared is None:
         words = "The video was submitted before: its references are not looked at again."
