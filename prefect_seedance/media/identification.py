@@ -11,6 +11,7 @@ from prefect_seedance.client.request.problems import Level, Problem
 from prefect_seedance.client.request.sources import Source, UnusableSource, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import JournalError
+from prefect_seedance.journal.media_identity import shown_address
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.finding import find_material
@@ -60,13 +61,13 @@ def identify_sources(request: VideoRequest, context: MediaContext, follower: Fol
 
 
 def shown_source(text: str) -> str:
-    """Show a source as the user wrote it, without what may be a secret, and cut to size.
+    """Show a source as the user wrote it, without what may grant access (`shown_address`), and cut to size.
 
     Example:
-        >>> shown_source("photos/mug #1.png"), shown_source("s3://shop/mug.png?X-Amz-Signature=1f0c")
-        ("'photos/mug #1.png'", "'s3://shop/mug.png'")
+        >>> shown_source("photos/mug #1.png"), shown_source("https://example.com/mug.png?X-Amz-Signature=1f0c")
+        ("'photos/mug #1.png'", "'https://example.com/mug.png'")
     """
-    text = hide(text)
+    text = hide(shown_address(text))
     return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")
 
 

@@ -495,3 +495,10 @@ def test_only_what_was_measured_and_belongs_to_the_request_is_judged() -> None:
     request = request_with("seedance2.0-md", {"reference_videos": 1})
     assert check_facts(request, {}) == []
     assert check_facts(request, {"reference_videos[7]": OTHER, "images[0]": OTHER}) == []
+
+
+def test_a_token_in_the_path_of_a_link_is_not_shown() -> None:
+    link = "https://media.example.com/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLW9mLW1pbmU/boat.png"
+    request = VideoRequest(prompt="A boat", model="seedance2.0-std", images=[link])
+    (refusal,) = check_facts(request, {"images[0]": ReferenceFacts("video", "mp4", 90_000)})
+    assert "'https://media.example.com/boat.png'" in refusal.message and "eyJ" not in repr(refusal)
