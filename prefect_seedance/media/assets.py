@@ -361,7 +361,7 @@ def audited_asset(
         return Made(audited.asset.asset_id, raw=answer.raw, notes=notes)
 
     def unusable(kept: Kept) -> str:
-        if failed is not None and failed.was_of(kept):
+        if failed is not None and failed.may_have_used(kept):
             return FAILED_USE
         return unfit.get(kept.value, "")
 

@@ -49,13 +49,13 @@ from prefect_seedance.storage.relay.remote_file import (
 
 #: The hash of a link, and the rules under which it is followed.
 _LinkKey = tuple[str, MediaPolicy]
-#: For so long a link that could be read is not asked again in a process, as many requests share one picture. A change
-#: of its content within that time is not noticed.
+#: How long a link that could be read is not asked about again in a process, as many requests share one picture. A
+#: change of its content within that time is not noticed.
 REMEMBERED_SECONDS = 300.0
-#: For so long the name of a content stays whose host does not tell it from later ones.
+#: How long the name of a content stays whose host does not tell it from later ones.
 _PASSING_SECONDS = 3600.0
 _LONGEST_HOST = 253
-# For a name, where nothing else is asked.
+# Where only a name is resolved.
 _NAME_LIMITS = NetworkLimits(head_seconds=5.0)
 
 _PASS_IT = "pass the file itself or its s3:// address, which is uploaded for you at no cost"
@@ -413,7 +413,7 @@ class SharedLooks:
     """The looks of this process: those that were taken lately, and those that are under way.
 
     Args:
-        remembered_seconds: For so long what was found is not looked for again.
+        remembered_seconds: How long what was found is not looked for again.
     """
 
     def __init__(self, remembered_seconds: float = REMEMBERED_SECONDS) -> None:

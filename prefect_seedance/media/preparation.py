@@ -94,8 +94,8 @@ class _Reference:
         return shown_address(self.text)
 
     @property
-    def thing(self) -> tuple[str, MediaKind, bool]:
-        """What is the same wherever it stands."""
+    def sharing_key(self) -> tuple[str, MediaKind, bool]:
+        """What two references have in common that become the same address."""
         return self.text, self.kind, self.needs_asset
 
 
@@ -148,10 +148,10 @@ def prepare(
     for problem in problems:
         follower.log(str(problem), level=logging.WARNING)
     # The same text in several places of a field is one thing.
-    once = {each.thing: each for each in reversed(references)}
+    once = {each.sharing_key: each for each in reversed(references)}
     sent, problems = _each([*once.values()][::-1], lambda each: job.address(each, found.get(each.text, _Found())))
     _refuse(problems)
-    request = _with_addresses(asked, {each.place: sent[once[each.thing].place].address for each in references})
+    request = _with_addresses(asked, {each.place: sent[once[each.sharing_key].place].address for each in references})
     require_sendable(request, allow_loopback=context.policy.allow_loopback)
     lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
     inputs = dict.fromkeys(digest for each in sent.values() for digest in each.inputs)
@@ -200,7 +200,7 @@ def _looked_at(
         for problem in _ending(each, found.get(each.text), job.needed_seconds)
     ]
     refused = {problem.field for problem in problems if problem.level == "refuse"}
-    left = {each.thing: each for each in reversed(references) if each.text in found and each.place not in refused}
+    left = {each.sharing_key: each for each in reversed(references) if each.text in found and each.place not in refused}
     _, more = _each([*left.values()][::-1], lambda each: job.check(each, found[each.text]))
     return found, measured, problems + more
 

@@ -132,13 +132,12 @@ def uploaded_link(
     unfit: dict[str, str] = {}
 
     def usable(kept: Kept) -> str:
-        if failed is not None and failed.was_of(kept):
+        if failed is not None and failed.may_have_used(kept):
             return FAILED_USE
         left = kept.seconds_left()
-        too_short = (
-            "" if left >= min(needed_seconds, _MOST_NEEDED_SECONDS) else f"its link ends in {left / 3600:.1f} hours"
-        )
-        return too_short or unfit.get(kept.value, "")
+        if left < min(needed_seconds, _MOST_NEEDED_SECONDS):
+            return f"its link ends in {left / 3600:.1f} hours"
+        return unfit.get(kept.value, "")
 
     def obtain() -> Kept:
         return memos.obtain(
@@ -153,7 +152,7 @@ def uploaded_link(
     try:
         while True:
             kept = obtain()
-            # The vendor promises no life: a link may be dead before its time.
+            # The vendor says "about" three days: a link may be dead before that.
             dead = why_dead(kept.value, context.policy, follower)
             if not dead:
                 return kept.value

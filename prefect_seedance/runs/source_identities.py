@@ -6,7 +6,6 @@ meanwhile still gets the video that is paid for, and pays for no other.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import threading
@@ -62,12 +61,11 @@ async def source_identities(
 
     cancelled = threading.Event()
     follower = follower_of(run_observer("prepare"), cancelled)
-    reading = threads.start(
-        threads.IDENTIFICATIONS,
-        lambda: identify(request, credentials.vendor_account(), store.destination(), follower, preflight=preflight),
-    )
     try:
-        return await asyncio.wrap_future(reading)
+        return await threads.run(
+            threads.IDENTIFICATIONS,
+            lambda: identify(request, credentials.vendor_account(), store.destination(), follower, preflight=preflight),
+        )
     except ENDED:
         cancelled.set()
         raise
@@ -81,7 +79,7 @@ def _is_to_be_read(text: str) -> bool:
 
 
 def label_of_sources(identities: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the label that keeps identities, none for none. A text may hold a secret, and is told by a hash."""
+    """Return the label that keeps identities, none for none. A text may hold a secret, so its hash stands for it."""
     if not identities:
         return {}
     return {_SOURCES: json.dumps({_told(text): identity for text, identity in sorted(identities.items())})}

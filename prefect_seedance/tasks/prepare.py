@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 
 from prefect import task
@@ -61,20 +60,19 @@ async def prepare_media(
     from prefect_seedance.pipeline.steps import follower_of, prepare_ahead
 
     cancelled = threading.Event()
-    work = threads.start(
-        threads.REFERENCES,
-        lambda: prepare_ahead(
-            order,
-            credentials.vendor_account(),
-            store.destination(),
-            follower_of(run_observer("prepare"), cancelled),
-            preflight=options.preflight,
-            wait_seconds=options.wait_seconds(request.duration),
-            max_submissions=options.max_submissions,
-        ),
-    )
     try:
-        prepared = await asyncio.wrap_future(work)
+        prepared = await threads.run(
+            threads.REFERENCES,
+            lambda: prepare_ahead(
+                order,
+                credentials.vendor_account(),
+                store.destination(),
+                follower_of(run_observer("prepare"), cancelled),
+                preflight=options.preflight,
+                wait_seconds=options.wait_seconds(request.duration),
+                max_submissions=options.max_submissions,
+            ),
+        )
     except ENDED:
         cancelled.set()  # every wait ends, and every call under way is cut
         raise

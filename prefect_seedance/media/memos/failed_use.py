@@ -27,8 +27,8 @@ class FailedUse:
     name: str
     seconds_ago: float
 
-    def was_of(self, kept: Kept) -> bool:
-        """Tell whether it may have used what is kept, which then is not good enough for the next one."""
+    def may_have_used(self, kept: Kept) -> bool:
+        """Tell whether that submission may have used what is kept, which the next one then must not."""
         return kept.notes.get(_NOTE) != self.name and kept.age_seconds >= self.seconds_ago - _GRAIN_SECONDS
 
 
