@@ -20,7 +20,7 @@ from prefect_seedance.storage.protocol import Store
 
 _COLUMNS = ("kind", "name", "state", "account", "age", "life left", "asset", "reference", "used by", "note")
 _LONGEST_CELL = 80
-#: Of the videos that use one, so many are named, each by as many letters of its intent.
+#: How many of the videos that use one are named, and by how many letters of their intents.
 _MOST_NAMED, _SHORT_INTENT = 3, 12
 #: How far the clocks of the workers and of the store may be apart.
 _CLOCKS_SECONDS = 86_400.0

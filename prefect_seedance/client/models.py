@@ -254,7 +254,7 @@ class Asset(_Answer):
 
     @property
     def state(self) -> AssetState:
-        """What the status means; only an active asset can be used, and a word that is not known means not yet."""
+        """What the status means; only an active asset can be used, and a word that is not known counts as "not yet"."""
         if self.lookup != "found":
             return "unknown" if self.lookup == "missing" else "unread"
         return _ASSET_STATES.get(plain_word(self.status).removeprefix("assetstatus"), "processing")

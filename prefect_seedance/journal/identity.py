@@ -253,11 +253,8 @@ def is_input(link: str, asked: Mapping[str, JsonValue], sent: Collection[str] = 
         return False
     if input_digest(link) in sent:
         return True
-    return (
-        "?" not in same_file(link)
-        and path_is_video(link)
-        and same_file(link) in {same_file(address) for address in references_of(asked)}
-    )
+    file = same_file(link)
+    return "?" not in file and path_is_video(link) and file in {same_file(each) for each in references_of(asked)}
 
 
 def intent_of(

@@ -1,7 +1,7 @@
 """Assets at the vendor: what a public address becomes by the audit, and whether it may be used.
 
 No answer of the audit is recorded publicly, and no interval is promised: one public sample took 28 s, other clients ask
-every 2 to 30 s for up to five minutes. Here the gaps grow, and after 15 minutes a person is told how to go on.
+every 2 to 30 s for up to five minutes. Here the gaps grow, and after 15 minutes an error says how to go on.
 """
 
 from __future__ import annotations

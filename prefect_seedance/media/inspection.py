@@ -115,11 +115,11 @@ _PLAIN = frozenset({"jpeg", "png", "gif", "webp", "bmp"})
 def inspect(file: BinaryIO, *, size: int | None = None, cancelled: threading.Event | None = None) -> ReferenceFacts:
     """Return what a file is and what it measures.
 
-    Hostile content never raises: what cannot be read is told in `ReferenceFacts.unread`. Of a long MP3 or AAC that does
+    Hostile content never raises: `ReferenceFacts.unread` says what could not be read. Of a long MP3 or AAC that does
     not say how long it is the seconds are an estimate, which `unread` says too.
 
     Args:
-        file: Where it stands does not matter. How little of it is read is told at the top of this module. What it
+        file: Where it stands does not matter. The top of this module says how little of it is read. What it
             raises when it is read, this raises.
         size: Number of its bytes, if it is known; else it is asked of the file.
         cancelled: Ends the reading within a moment.

@@ -459,7 +459,7 @@ class SharedLooks:
             follower.check()  # whoever looked was cancelled, and we are not
 
     def passing_name(self, seen: str) -> str:
-        """Return the random name of a content, told by what is seen of it: the same one for an hour."""
+        """Return a random name for a content by what is seen of it: the same one for an hour."""
         with self._lock:
             now = time.monotonic()
             self._names = {each: named for each, named in self._names.items() if named[1] > now}

@@ -19,6 +19,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -61,8 +62,8 @@ class PreparedRequest:
     Attributes:
         request: The request with references that its route takes.
         reference_seconds: Length of each reference video, 0 where it is not known.
-        inputs: Digests (`input_digest`) of the links to its references: those that are sent, and those of which the
-            vendor has made the assets that are sent.
+        inputs: Digests (`input_digest`) of the links to its references: those that are sent, and those that the
+            vendor made the sent assets of.
     """
 
     request: VideoRequest
@@ -149,7 +150,9 @@ def prepare(
         follower.log(str(problem), level=logging.WARNING)
     # The same text in several places of a field is one thing.
     once = {each.sharing_key: each for each in reversed(references)}
-    sent, problems = _each([*once.values()][::-1], lambda each: job.address(each, found.get(each.text, _Found())))
+    sent, problems = _each(
+        [*once.values()][::-1], lambda each: job.address(each, found.get(each.text, _Found())), follower
+    )
     _refuse(problems)
     request = _with_addresses(asked, {each.place: sent[once[each.sharing_key].place].address for each in references})
     require_sendable(request, allow_loopback=context.policy.allow_loopback)
@@ -163,7 +166,7 @@ def refusals_of(
 ) -> list[Problem]:
     """Return all that forbids to prepare the references of a request, as far as looking at them tells. Blocking.
 
-    For a request of which some sources cannot even be identified, so that the others are not told of one by one.
+    For a request with sources that cannot even be identified, so that one error says what is wrong with the others too.
 
     Args:
         asked: As the user asked it.
@@ -201,7 +204,7 @@ def _looked_at(
     ]
     refused = {problem.field for problem in problems if problem.level == "refuse"}
     left = {each.sharing_key: each for each in reversed(references) if each.text in found and each.place not in refused}
-    _, more = _each([*left.values()][::-1], lambda each: job.check(each, found[each.text]))
+    _, more = _each([*left.values()][::-1], lambda each: job.check(each, found[each.text]), job.follower)
     return found, measured, problems + more
 
 
@@ -235,9 +238,9 @@ def _find_all(
         follower.check()
         return _found(each, identities, context, follower, preflight)
 
-    # What an audit has to be told by counts for all places where the same text stands.
+    # Where one of several places of a text needs an audit, all of them are looked at as the audit needs it.
     once = {each.text: each for each in sorted(references, key=lambda each: each.needs_asset)}
-    found, problems = _each([*once.values()], find)
+    found, problems = _each([*once.values()], find, follower)
     return {once_text: found[each.place] for once_text, each in once.items() if each.place in found}, problems
 
 
@@ -275,7 +278,9 @@ def _ending(each: _Reference, found: _Found | None, needed_seconds: float) -> It
     yield Problem(each.place, "link in force", message, fix, "refuse" if is_over else "warn")
 
 
-def _each(references: list[_Reference], work: Callable[[_Reference], T]) -> tuple[dict[str, T], list[Problem]]:
+def _each(
+    references: list[_Reference], work: Callable[[_Reference], T], follower: Follower
+) -> tuple[dict[str, T], list[Problem]]:
     """Do something for each reference, for several at once; return the results by place, and what went wrong."""
 
     def tried(each: _Reference) -> T | Problem:
@@ -286,11 +291,12 @@ def _each(references: list[_Reference], work: Callable[[_Reference], T]) -> tupl
 
     done: dict[str, T] = {}
     problems: list[Problem] = []
-    for each, result in zip(references, in_order(references, tried), strict=True):
-        if isinstance(result, Problem):
-            problems.append(result)
-        else:
-            done[each.place] = result
+    with closing(in_order(references, tried, check=follower.check)) as results:
+        for each, result in zip(references, results, strict=True):
+            if isinstance(result, Problem):
+                problems.append(result)
+            else:
+                done[each.place] = result
     return done, problems
 
 

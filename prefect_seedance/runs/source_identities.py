@@ -45,7 +45,7 @@ async def source_identities(
         request: The video.
         credentials: Whose memos are looked into.
         store: Its credentials read ``s3://`` references.
-        preflight: Whether, where one of them cannot be read, the others are looked at too, so that all is told at once.
+        preflight: Whether, where one of them cannot be read, the others are looked at too: one error then says it all.
         labels: Of a run that was tried before and makes no other video: what it began with counts.
 
     Raises:

@@ -1,7 +1,7 @@
 """The videos that the simulator serves: real H.264 MP4s, made by PyAV once per size and length.
 
 They are kept in a temporary folder for the life of the process. Every task gets the same clip with a last frame of
-its own, by which one is told from the other, and an MP4 ``free`` box of its own at the end, which players skip: so two
+its own, which tells one from the other, and an MP4 ``free`` box of its own at the end, which players skip: so two
 tasks never have the same bytes, and a clip can be made as large as a test needs without encoding or holding it.
 """
 

@@ -26,7 +26,7 @@ def open_checked(
     check: Callable[[], None],
     start: int = 0,
 ) -> BinaryIO:
-    """Wrap an open file, of which all that passes by is compared with what is known of it.
+    """Wrap an open file, and compare all that is read of it with what is known of it.
 
     What is read from the first byte to the last, one after the other, has the SHA-256, or the read of the last byte
     raises. Whatever is sought for in between is looked at by `check` alone. No byte behind the size is read.

@@ -1,4 +1,4 @@
-"""A submission at which the vendor could not use its references: what had been made for it by then is made anew."""
+"""A submission whose references the vendor could not use: what had been made for it by then is made anew."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prefect_seedance.media.memos.memo import Kept
 FAILED_USE = "the vendor could not use it"
 #: Where a memo says after which submission it was made anew.
 _NOTE = "after"
-#: The age of a memo is told by the store, in whole seconds, and that of a submission by workers, whose clocks differ;
+#: The store tells the age of a memo, in whole seconds, and workers tell that of a submission, by clocks that differ;
 #: what a submission sends is often made a moment before it. A video takes longer than this to fail.
 _GRAIN_SECONDS = 30.0
 

@@ -22,7 +22,7 @@ _LONGEST_NAME = 200
 def folder_of(account: str) -> str:
     """Return the folder of an account's memos, with a slash at its end; never that of another label.
 
-    A label may hold any characters. One that is not plain is told by a hash of it, behind a dot that no plain one has.
+    A label may hold any characters. One that is not plain ends with a hash of it, behind a dot that no plain one has.
 
     Example:
         >>> folder_of("default")

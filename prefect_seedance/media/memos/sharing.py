@@ -1,6 +1,6 @@
 """What the threads of one process share of their memos: one piece of work at a time, and what came of the last ones.
 
-It belongs to one store. A forked child begins with nothing: whoever works in the parent does not exist in it.
+It belongs to one store. A forked child begins with nothing: the threads that work in the parent do not exist in it.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class _Film:
         self._last: dict[str, int] = {}
         self._first: dict[str, dict[str, str]] = {}
         self._begins = Fraction(0)
-        #: Once a clip does not fit, the others are only compared: people are told of all at once.
+        #: Once a clip does not fit, the others are only compared: one error names them all.
         self.spoiled = False
 
     def add(self, path: str) -> list[str]:

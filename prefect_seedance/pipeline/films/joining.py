@@ -126,7 +126,7 @@ class Joining:
         self._child.wait()
 
     def add(self, clip: Path) -> None:
-        """Append a clip. One that does not fit is told of by `end`, with all others.
+        """Append a clip. One that does not fit is named by `end`, with all others.
 
         Raises:
             CannotJoin: The child came to an end, or took too long.

@@ -1,4 +1,4 @@
-"""References of an order: told by their content, and made ready before anything is paid for. Blocking, and free."""
+"""References of an order: identified by their content, and made ready before anything is paid. Blocking, and free."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def identify(
         destination: Its store's credentials read objects.
         follower: Follows it, and may end it.
         preflight: Whether, where one of them cannot be read, the other references are looked at and measured as well,
-            so that all that is wrong is told at once.
+            so that one error says all that is wrong.
 
     Raises:
         InvalidRequest: With every reference that cannot be used.

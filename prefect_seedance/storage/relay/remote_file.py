@@ -34,7 +34,7 @@ from prefect_seedance.unpacking import DamagedPacking, UnpackedTooLong, Unpacker
 
 #: What is asked for first: as much as the decoder asks for at once, and more than the headers of most pictures take.
 FIRST_BYTES = 128 * 1024
-#: By these bytes a page is told from a picture, and one content from another.
+#: These bytes tell a page from a picture, and one content from another.
 HEAD_BYTES = 4 * 1024
 #: Asked for where somebody seeks: the index of a long video, in one piece.
 NEXT_BYTES = 256 * 1024

@@ -1,4 +1,4 @@
-"""An object that a user names: with which credentials it can be read, what it is told by, and a link to it.
+"""An object that a user names: with which credentials it can be read, what identifies it, and a link to it.
 
 Its key is anybody's, and follows none of the store's own rules.
 """
