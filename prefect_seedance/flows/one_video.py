@@ -26,7 +26,7 @@ from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
-from prefect_seedance.runs.journal_label import hold_to_its_journal, is_retry
+from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
 from prefect_seedance.runs.play_link import play_link
@@ -81,7 +81,7 @@ async def generate(
                     credentials,
                     store,
                     preflight=options.preflight,
-                    labels=current.labels if is_retry(current) else {},
+                    labels=current.labels if current.is_retry else {},
                 ),
                 ignored_parameters=store.ignored_link_parameters,
             )

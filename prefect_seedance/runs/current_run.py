@@ -52,7 +52,7 @@ class CurrentRun:
         made_by_schedule: Whether Prefect's scheduler made the root run.
         lineage: The labels of this run, of its parent, and so on up to the outermost one.
         one_deployment: Of these, the part that runs in one place: up to the first that is the run of a deployment.
-        is_retry: Whether this run, or one that it is a part of, was tried before.
+        tried_before: Whether this run, or one that it is a part of, had been tried before when this process met it.
         state: What the submissions of the root run share in this process.
     """
 
@@ -61,13 +61,18 @@ class CurrentRun:
     made_by_schedule: bool = False
     lineage: tuple[RunLabels, ...] = ()
     one_deployment: tuple[RunLabels, ...] = ()
-    is_retry: bool = False
+    tried_before: bool = False
     state: RunState = field(default_factory=_new_state)
 
     @property
     def root_id(self) -> str:
         """Id of the outermost flow run, as it was at the first try."""
         return self.run.id
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether this is not the first try of the run, or of one that it is a part of."""
+        return self.tried_before or (flow_run.get_run_count() or 0) > 1
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -105,7 +110,7 @@ async def current_run() -> CurrentRun:
         made_by_schedule=told[SCHEDULED] == str(True) if SCHEDULED in told else root.auto_scheduled,
         lineage=lineage,
         one_deployment=lineage[: deployed + 1],
-        is_retry=any(each.run_count > 1 for each in runs),
+        tried_before=any(each.run_count > 1 for each in runs),
         state=_kept(_states, root_id, _new_state()),
     )
     return _kept(_runs, run_id, found)

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from prefect.runtime import flow_run
-
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.journal.errors import OrderChanged
 from prefect_seedance.pipeline import threads
@@ -56,7 +54,7 @@ async def hold_to_its_journal(
         RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
     """
     # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
-    retry = is_retry(current)
+    retry = current.is_retry
     if only_video and retry:
         _hold_to_its_video(current.labels, identity.intent)
     expected = _expected(store.place, current, identity.intent, retry=retry)
@@ -71,11 +69,6 @@ async def hold_to_its_journal(
         await run.write(kept | of_this_run)
     await compare_with_last(store.place, found)
     return found
-
-
-def is_retry(current: CurrentRun) -> bool:
-    """Return whether this is not the first try of the run, or of one that it is a part of."""
-    return current.is_retry or (flow_run.get_run_count() or 0) > 1
 
 
 def journal_label(intent: str, journal_id: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ import pytest
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.sources import Source
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.media import identification
+from prefect_seedance.media import identification, preparation
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.media.identification import identify_sources
 from prefect_seedance.media.materials import local_file
+from prefect_seedance.media.preparation import prepare
 from prefect_seedance.storage import parallel
 from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
@@ -151,8 +153,9 @@ def released() -> Iterator[threading.Event]:
     event.set()
 
 
+@pytest.mark.parametrize("step", [identification, preparation])
 def test_a_cancelled_run_waits_for_no_read(
-    context: MediaContext, monkeypatch: pytest.MonkeyPatch, released: threading.Event
+    step: ModuleType, context: MediaContext, monkeypatch: pytest.MonkeyPatch, released: threading.Event
 ) -> None:
     follower = Follower(cancelled=threading.Event())
 
@@ -161,9 +164,12 @@ def test_a_cancelled_run_waits_for_no_read(
         released.wait(60)
         raise AssertionError("it was waited for")
 
-    monkeypatch.setattr(identification, "find_material", stuck)
+    monkeypatch.setattr(step, "find_material", stuck)
     with pytest.raises(PreparationCancelled):
-        identify_sources(asked(images=["/a.png"]), context, follower)
+        if step is identification:
+            identify_sources(asked(images=["/a.png"]), context, follower)
+        else:
+            prepare(asked(images=["/a.png"]), {}, context, follower)
 
 
 @pytest.fixture
