@@ -84,6 +84,16 @@ class UploadSource(Protocol):
         ...
 
 
+def media_type_of(name: str) -> str:
+    """Return the media type of a file by the suffix of its name.
+
+    Example:
+        >>> media_type_of("mug.png"), media_type_of("mug")
+        ('image/png', 'application/octet-stream')
+    """
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalUpload:
     """A file of this machine, as an upload.
@@ -104,7 +114,7 @@ class LocalUpload:
     @property
     def media_type(self) -> str:
         """Media type by its suffix."""
-        return mimetypes.guess_type(self.path.name)[0] or "application/octet-stream"
+        return media_type_of(self.path.name)
 
     def open(self) -> BinaryIO:
         """Open it.
@@ -263,10 +273,8 @@ def upload_file(source: Path | UploadSource, *, allow_loopback: bool = False) ->
         if not source.is_file():
             raise InvalidRequest([f"{source} is not a file: check the path"])
         source = LocalUpload(source, source.stat().st_size)
-    shown, suffix = (
-        (source.path if isinstance(source, LocalUpload) else source.name),
-        PurePath(source.name).suffix.lower(),
-    )
+    shown = source.path if isinstance(source, LocalUpload) else source.name
+    suffix = PurePath(source.name).suffix.lower()
     if not any(suffix in suffixes for suffixes in UPLOAD_SUFFIXES.values()):
         taken = " ".join(sorted(kind[1:] for suffixes in UPLOAD_SUFFIXES.values() for kind in suffixes))
         raise InvalidRequest(

@@ -131,8 +131,12 @@ def seconds_left(address: str) -> float | None:
         >>> print(seconds_left("https://example.com/mug.png?width=640"))
         None
     """
-    ends = signature_ends_at(address.partition("#")[0].partition("?")[2])
+    ends = _end_of(address)
     return None if ends is None else (ends - datetime.now(UTC)).total_seconds()
+
+
+def _end_of(address: str) -> datetime | None:
+    return signature_ends_at(address.partition("#")[0].partition("?")[2])
 
 
 def why_dead(address: str, policy: MediaPolicy, follower: Follower) -> str:
@@ -366,7 +370,7 @@ def _unusable(error: RemoteFault, address: str) -> UnusableReference:
 def _has_expired(error: RemoteFault, address: str) -> bool:
     if _EXPIRED.search(error.body):
         return True
-    ends = signature_ends_at(address.partition("#")[0].partition("?")[2])
+    ends = _end_of(address)
     return ends is not None and ends <= (http_date(error.date) or datetime.now(UTC))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import PurePath
 from typing import BinaryIO
 
 from prefect_seedance.client.errors import InvalidParameters
-from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES, UPLOAD_SUFFIXES
+from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES, UPLOAD_SUFFIXES, media_type_of
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.links import why_dead, why_private
@@ -32,7 +31,7 @@ class _Upload:
     def __init__(self, material: Material) -> None:
         self._material = material
         self.name, self.size = material.name, material.size
-        self.media_type = mimetypes.guess_type(material.name)[0] or "application/octet-stream"
+        self.media_type = media_type_of(material.name)
 
     def open(self) -> BinaryIO:
         """Open it for one try."""
