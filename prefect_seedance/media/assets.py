@@ -22,6 +22,7 @@ from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.media.context import NOTICED_SECONDS, Follower, MediaContext
 from prefect_seedance.media.errors import SENTENCE_ENDS, UnusableReference
 from prefect_seedance.media.memos import Kept, Made, MakeRefused, Memos
+from prefect_seedance.media.memos.errors import RETRY_AFTER_SECONDS
 from prefect_seedance.media.memos.failed_use import FAILED_USE, FailedUse, notes_of
 
 Library = Literal["manxue", "sp"]
@@ -41,9 +42,6 @@ _MOST_QUESTIONS = 4
 _MOST_SEEN = 4096
 #: An answer of "active" is believed for so long, until a submission is claimed.
 ACTIVE_SECONDS = 60.0
-#: A content that was turned down is not handed in again for so long.
-_REFUSED_SECONDS = 24 * 3600.0
-_LEASE_SECONDS = 60.0
 #: Note of an audit: the digest of the link that was handed in.
 _INPUT = "input"
 _ENDED = {"expired": "it has expired", "failed": "its audit failed", "deleted": "it was deleted"}
@@ -345,10 +343,10 @@ def audited_asset(
             with follower.calling(context.vendor) as client:
                 answer = client.submit_assets(image_urls=images, video_urls=videos, audio_urls=audios)
         except InvalidParameters as error:
-            raise MakeRefused(error.vendor_message or "no reason given", _REFUSED_SECONDS) from error
+            raise MakeRefused(error.vendor_message or "no reason given", RETRY_AFTER_SECONDS) from error
         audited = answer.of(public)
         if audited.asset is None and audited.refused:
-            raise MakeRefused(audited.reason, _REFUSED_SECONDS)
+            raise MakeRefused(audited.reason, RETRY_AFTER_SECONDS)
         if audited.asset is None:
             raise UnexpectedAnswer("it names no asset for what was handed in", transient=True)
         if not is_asset_id(audited.asset.asset_id):
@@ -360,24 +358,14 @@ def audited_asset(
         notes = {"reference": shown, _INPUT: input_digest(public), **notes_of(failed)}
         return Made(audited.asset.asset_id, raw=answer.raw, notes=notes)
 
-    def unusable(kept: Kept) -> str:
+    def usable(kept: Kept) -> str:
         if failed is not None and failed.may_have_used(kept):
             return FAILED_USE
         return unfit.get(kept.value, "")
 
-    def obtain() -> Kept:
-        return memos.obtain(
-            "audit",
-            name,
-            make,
-            usable=unusable,
-            lease_seconds=_LEASE_SECONDS,
-            follower=follower,
-        )
-
     try:
         while True:
-            kept = obtain()
+            kept = memos.obtain("audit", name, make, usable=usable, follower=follower)
             verdict = _settled(
                 "manxue",
                 kept.value,
@@ -390,8 +378,8 @@ def audited_asset(
             if verdict.kind == "use":
                 return kept
             if verdict.kind == "refuse" or len(unfit) == 1:
-                memos.refuse("audit", name, verdict.why, _REFUSED_SECONDS)
-                raise MakeRefused(verdict.why, _REFUSED_SECONDS)
+                memos.refuse("audit", name, verdict.why, RETRY_AFTER_SECONDS)
+                raise MakeRefused(verdict.why, RETRY_AFTER_SECONDS)
             unfit[kept.value] = verdict.why
             follower.log(f"{place}: asset://{kept.value} is handed in anew: {verdict.why}.")
     except MakeRefused as error:

@@ -30,7 +30,7 @@ class ContentChanged(UnusableReference):
 
     def __init__(self, detail: str = "its content changed after this run had begun to read it") -> None:
         super().__init__(
-            "unchanged content", detail, "Start a new run, which pays for its video, when nobody writes it any more"
+            "unchanged content", detail, "Once nobody writes it any more, start a new run, which pays for its video"
         )
 
 

@@ -164,7 +164,7 @@ def prepare(
 def refusals_of(
     asked: VideoRequest, context: MediaContext, follower: Follower, *, preflight: bool = True
 ) -> list[Problem]:
-    """Return all that forbids to prepare the references of a request, as far as looking at them tells. Blocking.
+    """Return all that keeps the references of a request from being prepared, as far as a look at them tells. Blocking.
 
     For a request with sources that cannot even be identified, so that one error says what is wrong with the others too.
 

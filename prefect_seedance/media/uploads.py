@@ -21,8 +21,6 @@ _MOST_NEEDED_SECONDS = UPLOAD_LIFE_SECONDS / 2
 #: A content that the vendor turned down is not sent again for so long.
 _REFUSED_SECONDS = 3600.0
 _ANOTHER_WAY = "put it into a bucket that the internet can reach and write s3://bucket/key"
-#: How long others wait for an upload whose worker has died.
-_LEASE_SECONDS = 60.0
 
 
 class _Upload:
@@ -138,19 +136,9 @@ def uploaded_link(
             return f"its link ends in {left / 3600:.1f} hours"
         return unfit.get(kept.value, "")
 
-    def obtain() -> Kept:
-        return memos.obtain(
-            "upload",
-            memo_name(material.identity),
-            make,
-            usable=usable,
-            lease_seconds=_LEASE_SECONDS,
-            follower=follower,
-        )
-
     try:
         while True:
-            kept = obtain()
+            kept = memos.obtain("upload", memo_name(material.identity), make, usable=usable, follower=follower)
             # The vendor says "about" three days: a link may be dead before that.
             dead = why_dead(kept.value, context.policy, follower)
             if not dead:

@@ -21,10 +21,6 @@ from prefect_seedance.media.memos import Kept, Made, Memos
 from prefect_seedance.storage.errors import BadLocation, Conflict, Missing, NotReadable
 from prefect_seedance.storage.s3.given.given_object import GivenObject, find_object
 
-#: How long another run may wait for a hash that is being made: the slowest line that is waited for, and some.
-_SLOWEST_BYTES_A_SECOND = 1_000_000
-_LEAST_LEASE_SECONDS, _LONGEST_LEASE_SECONDS = 120.0, 12 * 3600.0
-
 
 @dataclass(frozen=True)
 class BucketObject:
@@ -111,7 +107,6 @@ def _remembered(found: GivenObject, context: MediaContext, follower: Follower) -
         found.fingerprint,
         make,
         usable=partial(_fault_of, found.size),
-        lease_seconds=min(_LONGEST_LEASE_SECONDS, max(_LEAST_LEASE_SECONDS, found.size / _SLOWEST_BYTES_A_SECOND)),
         follower=follower,
     )
     return kept.value

@@ -8,7 +8,7 @@ errors    why nothing is kept                           failed_use what a failed
     from prefect_seedance.media.memos import Made, Memos
 
     memos = Memos(store, account="default")
-    kept = memos.obtain("upload", sha256, upload, usable=lives_long_enough, lease_seconds=600.0, follower=follower)
+    kept = memos.obtain("upload", sha256, upload, usable=lives_long_enough, follower=follower)
 """
 
 from prefect_seedance.media.memos.errors import MakeRefused, TooManyMakes

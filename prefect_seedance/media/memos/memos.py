@@ -45,6 +45,8 @@ _log = AsideLog(__name__)
 
 #: Pauses between two looks at a memo that somebody else works on.
 _FIRST_GAP_SECONDS, _GAP_GROWTH, _LONGEST_GAP_SECONDS = 0.1, 1.5, 5.0
+#: How long others leave a memo to whoever makes it, from the last sign of life on: makers renew it as they work.
+LEASE_SECONDS = 60.0
 #: So many letters of a name tell it from others, for people.
 SHORT_NAME = 12
 
@@ -80,8 +82,8 @@ class Memos:
         make: Callable[[], Made],
         *,
         usable: Callable[[Kept], str],
-        lease_seconds: float,
         follower: Follower,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> Kept:
         """Return what is kept if it can be used, else make it: once, whoever else asks for it meanwhile.
 
@@ -93,9 +95,8 @@ class Memos:
             make: Makes it. Whoever makes it may die, and then it is made once more.
             usable: Returns "" for what can be used, else why not, in words without a secret. What was made just now is
                 not asked about.
-            lease_seconds: How long others leave it to whoever makes it, from the last sign of life on: as long as they
-                wait in vain should it die.
             follower: Who follows it, and may end it.
+            lease_seconds: How long others wait in vain should whoever makes it die.
 
         Raises:
             MakeRefused: ``make`` raised it, or did so before, and the vendor is not asked again yet.
