@@ -391,7 +391,8 @@ def _narrow(letter: str) -> str:
 def _is_filler(letter: str) -> bool:
     if letter < "\x7f":
         return letter <= " " or letter == "\\"
-    return letter == "\ufffd" or unicodedata.category(letter)[0] in "CZM"
+    # The backslash of full width is one too, as `_narrow` has it.
+    return letter in "\ufffd\uff3c" or unicodedata.category(letter)[0] in "CZM"
 
 
 def _keys_in(layer: _Layer, secret: str, torn: bool) -> Iterator[_Span]:

@@ -10,6 +10,7 @@ import atexit
 import ipaddress
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -85,6 +86,8 @@ class LoopbackOnly:
         self.refused: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "socket.getaddrinfo" and self.active and not is_here(arguments[0]):
+            raise socket.gaierror(socket.EAI_NONAME, "tests ask no name server")
         if event != "socket.connect" or not self.active:
             return
         address = arguments[1]
@@ -102,6 +105,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def is_here(host: object) -> bool:
+    """Tell whether a host need not be looked up: this machine, or any address."""
+    text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "localhost")
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text == "localhost"
+    return True
 
 
 guard = LoopbackOnly()

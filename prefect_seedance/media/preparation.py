@@ -18,7 +18,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.references import require_sendable
 from prefect_seedance.client.request.routes import MediaKind, Route, UrlForm, kind_at, route_for
-from prefect_seedance.client.request.sources import Source, read_source
+from prefect_seedance.client.request.sources import Source, UnusableSource, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.identity import input_digest
 from prefect_seedance.journal.media_identity import media_identity, shown_address
@@ -178,7 +178,8 @@ def refusals_of(
         PreparationCancelled, SeedanceError, StorageError, JournalError: See `prepare`.
     """
     job = _Job(context, Memos(context.store, context.vendor.label), follower, GOOD_SECONDS, None, ACTIVE_SECONDS)
-    _, _, problems = _looked_at(asked, [*_references(asked)], None, job, preflight)
+    texts = {text for _, text in asked.references() if _is_readable(text)}  # a copy may hold any text
+    _, _, problems = _looked_at(asked, [*_references(asked, texts)], None, job, preflight)
     return [problem for problem in problems if problem.level == "refuse"]
 
 
@@ -208,9 +209,20 @@ def _looked_at(
     return found, measured, problems + more
 
 
-def _references(asked: VideoRequest) -> Iterator[_Reference]:
+def _is_readable(text: str) -> bool:
+    try:
+        read_source(text)
+    except UnusableSource:
+        return False
+    return True
+
+
+def _references(asked: VideoRequest, texts: Container[str] | None = None) -> Iterator[_Reference]:
+    """Yield the references of a request, or those with these texts."""
     route = route_for(asked.model_name)
     for place, text in asked.references():
+        if texts is not None and text not in texts:
+            continue
         forms: tuple[UrlForm, ...] = ("https", "asset")
         if route is not None:
             rule = route.urls.of(place)

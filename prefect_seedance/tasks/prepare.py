@@ -15,6 +15,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.runs.cancellation import ENDED
+from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.retry_conditions import may_pass
@@ -59,7 +60,7 @@ async def prepare_media(
     """
     from prefect_seedance.pipeline.steps import follower_of, prepare_ahead
 
-    cancelled = threading.Event()
+    current, cancelled = await current_run(), threading.Event()
     try:
         prepared = await threads.run(
             threads.REFERENCES,
@@ -71,6 +72,7 @@ async def prepare_media(
                 preflight=options.preflight,
                 wait_seconds=options.wait_seconds(request.duration),
                 max_submissions=options.max_submissions,
+                state=current.state,
             ),
         )
     except ENDED:

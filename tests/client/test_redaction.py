@@ -100,6 +100,7 @@ def test_no_writing_of_the_key_is_shown(write: object, key: str) -> None:
 
 
 @given(key=LONG_KEYS, name=st.sampled_from(sorted(WRITINGS)), before=AROUND, after=AROUND, longest=st.integers(0, 80))
+@example(key="sk_0000000000\\0", name="in letters of full width", before="", after="", longest=0)
 @example(key=KEY, name="as it is", before="https://a.b/sk_secret_?q=1 ", after="", longest=80)
 def test_nothing_that_is_shown_decodes_to_the_key(key: str, name: str, before: str, after: str, longest: int) -> None:
     text = before + WRITINGS[name](key) + after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,6 +21,7 @@ from prefect_seedance.media.preparation import PreparedRequest, prepare, refusal
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -34,9 +36,19 @@ def media_context(account: Account, destination: Destination) -> MediaContext:
     return MediaContext(account, destination.store, destination.media_for(account))
 
 
-def follower_of(observer: Observer, cancelled: threading.Event) -> Follower:
-    """Return a follower of a preparation that writes to an observer's log."""
-    return Follower(lambda level, message: observer.log(message, level=level), cancelled)
+def follower_of(observer: Observer, cancelled: threading.Event, *, was_warned: bool = False) -> Follower:
+    """Return a follower of a preparation that writes to an observer's log.
+
+    Args:
+        observer: Follows the video.
+        cancelled: Set when the run is cancelled.
+        was_warned: Whether this run has been told already of what is doubtful: once is enough.
+    """
+
+    def write(level: int, message: str) -> None:
+        observer.log(message, level=logging.DEBUG if was_warned and level == logging.WARNING else level)
+
+    return Follower(write, cancelled)
 
 
 def identify(
@@ -89,8 +101,19 @@ def prepare_ahead(
     preflight: bool,
     wait_seconds: float,
     max_submissions: int = 1,
+    state: RunState | None = None,
 ) -> PreparedRequest | None:
     """Prepare the references of an order, unless its video is there or has a task: then nothing is looked at.
+
+    Args:
+        order: What is asked for.
+        account: Whose uploads and assets they become.
+        destination: Where the journal is.
+        follower: Follows it, and may end it.
+        preflight: See `prepare`.
+        wait_seconds: See `prepare`.
+        max_submissions: How often the video may be paid for, over all runs.
+        state: Shared with the submission of the run, which need not tell again what is doubtful.
 
     Returns:
         What would be sent; None where nothing will be.
@@ -103,7 +126,7 @@ def prepare_ahead(
         return None
     if entry is not None and entry.state is State.FAILED and entry.record.submissions >= max_submissions:
         return None  # the submission is refused, and says why
-    return prepare_now(
+    prepared = prepare_now(
         order,
         account,
         destination,
@@ -112,6 +135,9 @@ def prepare_ahead(
         wait_seconds=wait_seconds,
         record=entry.record if entry else None,
     )
+    if state is not None:
+        state.told.add(order.intent)
+    return prepared
 
 
 def prepare_now(

@@ -36,10 +36,12 @@ class RunState:
 
     Attributes:
         storm: Stops the run after several unknown outcomes in a row.
+        told: Intents of the videos whose references were warned about already.
     """
 
     def __init__(self) -> None:
         self.storm = UnknownStorm()
+        self.told: set[str] = set()
         self._lock = threading.Lock()
         self._answers: dict[str, Future[object]] = {}
 

@@ -113,7 +113,7 @@ def submit(
                 order,
                 account,
                 destination,
-                follower_of(observer, cancelled),
+                follower_of(observer, cancelled, was_warned=order.intent in shared.told),
                 preflight=preflight,
                 wait_seconds=watch_seconds,
                 record=before.record if before else None,
