@@ -373,15 +373,12 @@ def _end_missing(form: str, window: _Window) -> str:
         raise
     except Exception:  # its end is not in reach, and its header was
         return ""
-    if form == "png":
-        return "" if b"IEND" in tail else "it is cut short: the mark of its end is missing"
     scan = tail.rfind(b"\xff\xda")
-    has_pixels = start > 0 or scan >= 0
-    return (
-        ""
-        if has_pixels and _JPEG_MARK.search(tail, scan + 2 if scan >= 0 else 0)
-        else "it is cut short: the mark of its end is missing"
-    )
+    if form == "png":
+        has_end = b"IEND" in tail
+    else:
+        has_end = (start > 0 or scan >= 0) and bool(_JPEG_MARK.search(tail, scan + 2 if scan >= 0 else 0))
+    return "" if has_end else "it is cut short: the mark of its end is missing"
 
 
 def _without_sides(facts: ReferenceFacts, why: str) -> ReferenceFacts:

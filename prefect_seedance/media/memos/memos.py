@@ -209,7 +209,7 @@ class Memos:
         if not (by_content and first.by_content):
             follower.log(
                 f"The vendor gave one {_WORDS[kind]} for two references, {first.name[:SHORT_NAME]} and "
-                f"{name[:SHORT_NAME]}. They may be one file at two places; if they are not, one is shown for the other.",
+                f"{name[:SHORT_NAME]}. They may be one file at two places; if not, one stands for the other.",
                 level=logging.WARNING,
             )
             return True
