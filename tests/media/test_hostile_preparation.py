@@ -8,6 +8,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,26 @@ import av
 import pytest
 from PIL import Image
 
+from prefect_seedance.client.errors import SeedanceError
+from prefect_seedance.client.settings import ClientSettings
+from prefect_seedance.journal.errors import JournalUnavailable
+from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media import assets, links
+from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.inspection import inspect
 from prefect_seedance.media.memos import Memos
+from prefect_seedance.pipeline.parties import Account
 from prefect_seedance.pipeline.submit.preparation import follower_of
+from prefect_seedance.simulator import Fault as Simulated
 from prefect_seedance.simulator import Simulator, running_simulator
+from tests.media import test_bad_references as bad_references
 from tests.media.test_bad_references import AUDIT, KEY, MANXUE, PNG, STATUS, STD, UPLOAD, Bench, answering, picture
-from tests.pipeline.counter import counted
+from tests.pipeline.counter import Made, counted
 from tests.pipeline.harness import Followed
 from tests.storage.clips import make_clip
+from tests.storage.s3_proxy import Fault, S3Proxy
+from tests.storage.s3_servers import BUCKET, S3Server
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +161,99 @@ def test_one_asset_for_one_picture_in_two_places_is_logged_alone(bench: Bench) -
     (warning,) = follower.warnings()
     assert "one audit for two references, aa and bb" in warning
     assert memos.is_its_own("upload", "bb", "asset-1", watching, by_content=True)
+
+
+# --- A store that keeps no memos, and a vendor that never gets on ---
+
+
+@pytest.mark.parametrize("model", [STD, MANXUE])
+def test_a_store_that_denies_the_memos_names_the_place_before_anything_is_uploaded(
+    bench: Bench, moto: S3Server, proxy: S3Proxy, model: str
+) -> None:
+    store = moto.store_of(moto.settings(endpoint_url=proxy.url))
+    bench.where = replace(bench.destination(), store=store, journal=Journal(store))
+    (bench.folder / "mug.png").write_bytes(PNG)
+    proxy.plan(Fault(when=lambda each: "/journal/media/" in each.path, status=403, code="AccessDenied"))
+    tried = bench.tried(str(bench.folder / "mug.png"), model=model)
+    assert isinstance(tried.error, JournalUnavailable)
+    kind = "audit" if model == MANXUE else "upload"
+    assert f"s3://{BUCKET}/{store.settings.prefix}/journal/media/default/{kind}/" in str(tried.error)
+    assert not tried.bills and not bench.simulator.requests().uploads
+    tried.is_clean()
+
+
+def test_an_asset_that_stays_pending_says_how_to_go_on_and_the_next_run_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.where = bench.destination()
+    (bench.folder / "mug.png").write_bytes(PNG)
+    bench.simulator.plan(Simulated(fault="asset_slow", after=3600.0))
+    monkeypatch.setattr(assets, "WAIT_SECONDS", 1.0)
+    tried = bench.tried(str(bench.folder / "mug.png"), model=MANXUE)
+    tried.refusal(
+        "it is being looked at", "Run again later, which goes on with the same asset", "nothing has been paid"
+    )
+    bench.simulator.elapse(3600.0)
+    again = bench.tried(str(bench.folder / "mug.png"), model=MANXUE)
+    assert (again.error, again.bills, bench.counter.count(AUDIT)) == (None, 1, 1)
+
+
+def test_the_asset_of_another_account_is_refused_where_it_is_named(
+    bench: Bench,
+) -> None:
+    bench.where = bench.destination()
+    (bench.folder / "mug.png").write_bytes(PNG)
+    first = bench.tried(str(bench.folder / "mug.png"), model=MANXUE)
+    (create,) = bench.simulator.creates()
+    (reference,) = create["images"]
+    assert (first.error, first.bills) == (None, 1)
+    with running_simulator(seconds=600, key=KEY, asset_seconds=0.1) as second, counted(second.url) as counter:
+        stranger = Bench(second, counter, bench.folder)
+        stranger.tried(reference, model=MANXUE).refusal(f"'{reference}'", "belongs to the account that had it made")
+
+
+@pytest.mark.parametrize("place", ["upload", "audit", "status"])
+def test_a_run_that_is_told_to_wait_for_ever_ends_when_it_is_cancelled(
+    bench: Bench, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the client's own repeats, whose waits a host may ask to be long."""
+    (bench.folder / "mug.png").write_bytes(PNG)
+    cancelled = threading.Event()
+    monkeypatch.setattr(bad_references, "account_at", lambda url, key: Account(ClientSettings(key, url)))
+    monkeypatch.setattr(bad_references, "follower_of", lambda observer, _: follower_of(observer, cancelled))
+    path = {"upload": UPLOAD, "audit": AUDIT, "status": STATUS}[place]
+
+    def limited() -> Made:
+        threading.Timer(0.2, cancelled.set).start()
+        return Made(429, b'{"code": 40000, "msg": "later"}', {"Retry-After": "20"})
+
+    bench.counter.answer(path, limited)
+    tried = bench.tried(str(bench.folder / "mug.png"), model=MANXUE)
+    assert isinstance(tried.error, PreparationCancelled) and not tried.bills
+    assert bench.counter.count(path) == 1
+    for thread in threading.enumerate():
+        if thread.name in ("media-cancel", "memo-lease", "parallel-reads"):
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+# --- One source in several fields ---
+
+
+def test_one_file_for_both_frames_is_one_upload_and_two_addresses(bench: Bench) -> None:
+    (bench.folder / "mug.png").write_bytes(PNG)
+    path = str(bench.folder / "mug.png")
+    tried = bench.tried(path, place="first_image", last_image=path)
+    assert (tried.error, tried.bills) == (None, 1)
+    assert sum(bench.simulator.requests().uploads.values()) == 1
+
+
+@pytest.mark.parametrize("name", ["odd-model", "../../etc/passwd", "модель 7", "sd2_mx_720p-next", "{task_id}"])
+def test_a_model_that_nobody_knows_takes_every_source_as_a_link(bench: Bench, name: str) -> None:
+    (bench.folder / "mug.png").write_bytes(PNG)
+    (bench.folder / "page.png").write_bytes(b"<html><title>Log in")
+    bench.tried(str(bench.folder / "page.png"), other_model=name).refusal("(html)")
+    tried = bench.tried(str(bench.folder / "mug.png"), other_model=name)
+    assert isinstance(tried.error, SeedanceError), "the simulator does not know the model either"
+    assert not tried.bills and sum(bench.simulator.requests().uploads.values()) == 1
+    tried.is_clean()
