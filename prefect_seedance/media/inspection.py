@@ -378,7 +378,7 @@ def _end_missing(form: str, window: _Window) -> str:
         has_end = b"IEND" in tail
     else:
         has_end = (start > 0 or scan >= 0) and bool(_JPEG_MARK.search(tail, scan + 2 if scan >= 0 else 0))
-    return "" if has_end else "it is cut short: the mark of its end is missing"
+    return "" if has_end else "the mark of its end is missing"
 
 
 def _without_sides(facts: ReferenceFacts, why: str) -> ReferenceFacts:
