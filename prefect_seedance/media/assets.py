@@ -310,6 +310,7 @@ def audited_asset(
     *,
     place: str,
     shown: str,
+    by_content: bool,
     failed: FailedUse | None = None,
     believed_seconds: float = ACTIVE_SECONDS,
 ) -> Kept:
@@ -324,12 +325,13 @@ def audited_asset(
         follower: Follows it.
         place: Where the reference stands.
         shown: The reference for people, without what may grant access.
+        by_content: Whether the name tells the content, so that another name is another content.
         failed: The last use of it at which the vendor failed, None if there was none.
         believed_seconds: For how long an answer of "active" is believed.
 
     Raises:
-        UnusableReference: The audit turned it down, answered with nothing to go on with, or has not ended after 15
-            minutes.
+        UnusableReference: The audit turned it down, answered with nothing to go on with or with the asset of another
+            content, or has not ended after 15 minutes.
         SeedanceError: The vendor could not be reached.
     """
     unfit: dict[str, str] = {}
@@ -366,6 +368,12 @@ def audited_asset(
     try:
         while True:
             kept = memos.obtain("audit", name, make, usable=usable, follower=follower)
+            if not memos.is_its_own("audit", name, kept.value, follower, by_content=by_content):
+                raise UnusableReference(
+                    "audit",
+                    f"the vendor's audit answered with asset://{kept.value}, which it gave for another content",
+                    "Nothing was paid. Run again, which hands both in anew; if it stays so, ask the vendor",
+                )
             verdict = _settled(
                 "manxue",
                 kept.value,

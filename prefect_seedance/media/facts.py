@@ -21,6 +21,7 @@ class ReferenceFacts:
         unread: Why measures are missing that a file of its kind has, in words; "" if none is.
         unread_here: Whether that is so because of this machine, which others may read it on: its network, or no PyAV.
         damaged: Why certainly nobody can read it, in words; "" where that is not certain.
+        doubt: Why it may not be whole although it was measured, in words; "" where nothing speaks for that.
     """
 
     kind: Literal["image", "video", "audio", "other"]
@@ -33,3 +34,4 @@ class ReferenceFacts:
     unread: str = ""
     unread_here: bool = False
     damaged: str = ""
+    doubt: str = ""

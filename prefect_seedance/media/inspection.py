@@ -4,7 +4,7 @@ Sides of pictures come from their headers by imagesize, so no pixel is decoded i
 claims. Containers of video and sound are measured by PyAV in the child with limits (`storage.relay.decoder_process`).
 Little of a file is read, since it may lie behind a network:
 
-- of a picture at most 128 KiB from its start and 512 KiB elsewhere, in at most 65 readings;
+- of a picture at most 128 KiB from its start, 512 KiB elsewhere, in at most 65 readings, and 4 KiB at its end;
 - of video and sound at most 24 MiB in 256 readings, mostly well under 1 MiB in a few, forward but for an index at the
   end;
 - of anything else 128 KiB in one reading.
@@ -35,6 +35,10 @@ _HEAD_BYTES = 128 * 1024
 _MOST_HEADER_BYTES = 512 * 1024
 _MOST_HEADER_READS = 64
 _AT_ONCE_BYTES = 8 * 1024
+# By so many bytes at its end a picture is told that stops before its end.
+_TAIL_BYTES = 4 * 1024
+# What never stands among the pixels of a JPEG: a mark that is neither of a restart nor of what precedes more pixels.
+_JPEG_MARK = re.compile(rb"\xff[^\0\xff\xc4\xd0-\xd7\xda-\xdd]")
 # Boxes or chunks of a picture that are gone through before it is given up.
 _MOST_BOXES = 60
 _MOST_META_BYTES = 256 * 1024
@@ -349,7 +353,35 @@ def _image(facts: ReferenceFacts, window: _Window) -> ReferenceFacts:
         return _without_sides(facts, "its header is broken")
     if width <= 0 or height <= 0:
         return _without_sides(facts, "its header names no sides")
-    return replace(facts, width=width, height=height)
+    return replace(facts, width=width, height=height, doubt=_end_missing(facts.format, window))
+
+
+def _end_missing(form: str, window: _Window) -> str:
+    """Return in words that a picture stops before its end; "" where it does not, or where that cannot be told cheaply.
+
+    A file that was copied or downloaded half has a whole header. Bytes behind the end are common, for example the film
+    of a moving photo: so a JPEG is in doubt only if its last bytes are those of its pixels.
+    """
+    size = window.size
+    if size is None or form not in ("png", "jpeg", "webp"):
+        return ""
+    if form == "webp":
+        told = int.from_bytes(window.head[4:8], "little") + 8
+        return f"it is cut short: {size} of {told} bytes are there" if told > size else ""
+    start = max(0, size - _TAIL_BYTES)
+    window.most_bytes, window.most_reads = _TAIL_BYTES, _MOST_HEADER_READS
+    try:
+        tail = window.at(start, size - start)
+    except PreparationCancelled:
+        raise
+    except Exception:  # its end is not in reach, and its header was
+        return ""
+    scan = tail.rfind(b"\xff\xda")
+    if form == "png":
+        has_end = b"IEND" in tail
+    else:
+        has_end = (start > 0 or scan >= 0) and bool(_JPEG_MARK.search(tail, scan + 2 if scan >= 0 else 0))
+    return "" if has_end else "the mark of its end is missing"
 
 
 def _without_sides(facts: ReferenceFacts, why: str) -> ReferenceFacts:
@@ -510,7 +542,7 @@ def _container(facts: ReferenceFacts, window: _Window, cancelled: threading.Even
         )
         return replace(facts, unread=cut or why, damaged=cut)
     measured = _measured(facts, measures, decoded.problem)
-    return replace(measured, unread=cut) if cut else measured
+    return replace(measured, doubt=cut)
 
 
 def _cut_short(window: _Window, search: bool) -> str:

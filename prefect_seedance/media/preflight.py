@@ -102,7 +102,7 @@ def check_facts(request: VideoRequest, facts: Mapping[str, ReferenceFacts]) -> l
     found = [problem for of_one in problems.values() for problem in of_one]
     route = route_for(request.model_name)
     if route:
-        fitting = [each for each in given if not problems[each.place]]
+        fitting = [each for each in given if all(problem.level == "warn" for problem in problems[each.place])]
         by_route = [problem for each in fitting for problem in _by_route(each, route)]
         for field in dict.fromkeys(each.field for each in fitting):
             count = sum(place.partition("[")[0] == field for place, _ in request.references())
@@ -131,6 +131,11 @@ def _wrong_kind(reference: _Reference) -> Iterator[Problem]:
         if (facts.kind, reference.wanted) == ("video", "image"):
             fix += "; or write last-frame+ before its s3:// address or path, for its last frame"
         yield Problem(place, "kind of media", message, fix, "refuse", "every page")
+    elif facts.doubt:
+        message = f"{reference.name} may not be whole: {facts.doubt}"
+        yield Problem(
+            place, "whole file", message, "Open it and see; save or copy it again if a part is missing", "warn"
+        )
 
 
 def _by_route(reference: _Reference, route: Route) -> Iterator[Problem]:

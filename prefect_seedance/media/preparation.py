@@ -44,7 +44,7 @@ from prefect_seedance.media.material import Material
 from prefect_seedance.media.memos import Memos
 from prefect_seedance.media.memos.failed_use import FailedUse
 from prefect_seedance.media.preflight import check_facts
-from prefect_seedance.media.uploads import memo_name, require_uploadable, uploaded_link
+from prefect_seedance.media.uploads import is_by_content, memo_name, require_uploadable, uploaded_link
 from prefect_seedance.storage.parallel import in_order
 
 T = TypeVar("T")
@@ -385,6 +385,7 @@ class _Job:
             self.follower,
             place=each.place,
             shown=each.shown,
+            by_content=found.material is not None and is_by_content(found.material.identity),
             failed=self.failed,
             believed_seconds=self.believed_seconds,
         )

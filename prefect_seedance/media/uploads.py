@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from prefect_seedance.client.errors import InvalidParameters
 from prefect_seedance.client.protocol import MAX_UPLOAD_BYTES, UPLOAD_SUFFIXES, media_type_of
+from prefect_seedance.journal.media_identity import read_link
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.links import why_dead, why_private
@@ -44,6 +45,16 @@ def memo_name(identity: str) -> str:
         '0f-last-frame'
     """
     return identity.removeprefix("sha256:").replace("/", "-")
+
+
+def is_by_content(identity: str) -> bool:
+    """Tell whether another identity is another content. Two videos may end in one and the same frame.
+
+    Example:
+        >>> is_by_content("sha256:0f"), is_by_content("sha256:0f/last-frame")
+        (True, False)
+    """
+    return "/" not in identity
 
 
 def require_uploadable(material: Material) -> None:
@@ -103,7 +114,7 @@ def uploaded_link(
 
     Raises:
         UnusableReference: It is too large or of another type, the vendor turns it down, or the links that it gives
-            cannot be read.
+            cannot be read or are those of another content.
         ContentChanged: It changed while it was read. Its upload is not used.
         SeedanceError: The vendor could not be reached.
     """
@@ -139,6 +150,18 @@ def uploaded_link(
     try:
         while True:
             kept = memos.obtain("upload", memo_name(material.identity), make, usable=usable, follower=follower)
+            if not memos.is_its_own(
+                "upload",
+                memo_name(material.identity),
+                read_link(kept.value).text,
+                follower,
+                by_content=is_by_content(material.identity),
+            ):
+                raise UnusableReference(
+                    "upload",
+                    "the vendor took the file, and answered with the link that it gave for another content",
+                    f"Nothing was paid. Run again, which uploads both anew; if it stays so, {_ANOTHER_WAY}",
+                )
             # The vendor says "about" three days: a link may be dead before that.
             dead = why_dead(kept.value, context.policy, follower)
             if not dead:

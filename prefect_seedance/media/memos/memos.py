@@ -12,6 +12,7 @@ processes from each other on a store that ignores conditions: there the price is
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -35,7 +36,7 @@ from prefect_seedance.media.memos.listing import MemoEntry, entries_below
 from prefect_seedance.media.memos.memo import DAY_SECONDS, MOST_MAKES_A_DAY, Kept, Made, Memo
 from prefect_seedance.media.memos.memo_file import RACES, MemoFile, Seen
 from prefect_seedance.media.memos.names import FOLDER, MemoKind, folder_of
-from prefect_seedance.media.memos.sharing import Landed, sharing_of
+from prefect_seedance.media.memos.sharing import Landed, Owner, sharing_of
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.errors import StorageError
@@ -184,6 +185,39 @@ class Memos:
                 self._sharing.drop(file.key)
                 return
         raise file.contended()
+
+    def is_its_own(self, kind: MemoKind, name: str, mark: str, follower: Follower, *, by_content: bool) -> bool:
+        """Tell whether what is kept for a content is that of this content alone, as far as this process knows.
+
+        A vendor that answers with the same for two contents has one of them in place of the other. Both are forgotten
+        then, so that both are made anew. Where it may be one content under two names, for example behind two links,
+        that is only logged.
+
+        Args:
+            kind: What it is.
+            name: Of the content.
+            mark: What is kept, or what tells it from others.
+            follower: Whose log it is.
+            by_content: Whether another name is another content.
+
+        Raises:
+            RecordTooNew, JournalUnavailable: See `forget`.
+        """
+        folder, ours = f"{folder_of(self._account)}{kind}", Owner(name, by_content)
+        first = self._sharing.owner(folder, mark, ours)
+        if first.name == name:
+            return True
+        if not (by_content and first.by_content):
+            follower.log(
+                f"The vendor gave one {_WORDS[kind]} for two references, {first.name[:SHORT_NAME]} and "
+                f"{name[:SHORT_NAME]}. They may be one file at two places; if not, one stands for the other.",
+                level=logging.WARNING,
+            )
+            return True
+        for each in (first.name, name):
+            self.forget(kind, each, "the vendor gave the same for another content")
+        self._sharing.disown(folder, mark)
+        return False
 
     def read(self, kind: MemoKind, name: str) -> Kept | None:
         """Return what is kept, usable or not; None if nothing is.

@@ -34,6 +34,19 @@ class Landed:
     fresh: bool
 
 
+@dataclass(frozen=True)
+class Owner:
+    """The content for which something is kept.
+
+    Attributes:
+        name: Of its memo.
+        by_content: Whether the name tells its content: another name then is another content.
+    """
+
+    name: str
+    by_content: bool
+
+
 #: None for a maker that was stopped: that is no word on the work, and the next one does it.
 Flight = Future[Landed | None]
 
@@ -43,6 +56,7 @@ class _State:
     guard: threading.Lock = field(default_factory=threading.Lock)
     flights: dict[str, Flight] = field(default_factory=dict[str, Flight])
     remembered: dict[str, tuple[Kept, Stopwatch]] = field(default_factory=dict[str, tuple[Kept, Stopwatch]])
+    owners: dict[tuple[str, str], Owner] = field(default_factory=dict["tuple[str, str]", "Owner"])
 
 
 class Sharing:
@@ -109,6 +123,18 @@ class Sharing:
     def drop(self, key: str) -> None:
         """Look into the store the next time."""
         self._state.remembered.pop(key, None)
+
+    def owner(self, folder: str, mark: str, owner: Owner) -> Owner:
+        """Return for which content something in a folder was first seen, by its mark; from now on for this one."""
+        state = self._state
+        with state.guard:
+            if len(state.owners) >= _MOST_REMEMBERED:
+                state.owners.clear()
+            return state.owners.setdefault((folder, mark), owner)
+
+    def disown(self, folder: str, mark: str) -> None:
+        """Know of no content for which something is kept."""
+        self._state.owners.pop((folder, mark), None)
 
 
 _guard = threading.Lock()
