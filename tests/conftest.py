@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -110,11 +110,11 @@ def is_loopback(host: str) -> bool:
 def is_here(host: object) -> bool:
     """Tell whether a host need not be looked up: this machine, or any address."""
     text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "localhost")
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return text == "localhost"
-    return True
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(text.partition("%")[0]))
+    with suppress(OSError):  # 0x7f000001, 127.1
+        return bool(socket.inet_aton(text))
+    return text == "localhost"
 
 
 guard = LoopbackOnly()
