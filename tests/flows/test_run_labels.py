@@ -253,6 +253,6 @@ def test_a_retry_sends_no_file_that_the_first_try_has_not_seen(
     run = shown.run_of(generate_video(request, credentials, store, return_state=True))
     picture.write_bytes(png())
     again = run_there(generate_video, run, request=request, credentials=credentials, store=store)
-    with pytest.raises(InvalidRequest, match="Start a new run"):
+    with pytest.raises(InvalidRequest, match="start a new run, which pays"):
         again.result()
     assert vendor.requests().create_received == 0
