@@ -14,7 +14,7 @@ Example:
 From a shell it is ``prefect-seedance simulator``. Where the vendor's documentation is silent the simulator chooses: how
 an empty account is refused (code 20002), that a failed task is refunded, that a task unknown to it is 20002.
 
-References are treated as the vendor would. Addresses on loopback are really read (while the task runs, two seconds and
+References are treated as the vendor would. Addresses on loopback are really read (while the task runs, 15 s and
 64 KB at most), and one that cannot be read fails the task at its end with the input's index; all other addresses count
 as readable, and nothing is ever sent to another machine. An ``asset://`` that is invented, another account's, of the
 wrong library or not Active is accepted and billed, and its task fails: so the vendor was seen to do. With

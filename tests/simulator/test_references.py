@@ -12,6 +12,7 @@ import pytest
 
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
+from prefect_seedance.simulator.assets import addresses
 from tests.simulator.places import Places, closed_port, running_places
 from tests.simulator.test_assets import SEEDANCE, ask, statuses
 from tests.simulator.vendor import Vendor, data_of, request_body
@@ -111,7 +112,8 @@ def test_stopping_ends_what_is_being_read() -> None:
         assert not [thread for thread in reading & set(threading.enumerate()) if thread.name == "seedance-simulator"]
 
 
-def test_a_place_that_takes_too_long_is_left(vendor: Vendor, places: Places) -> None:
+def test_a_place_that_takes_too_long_is_left(vendor: Vendor, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "LOOK_SECONDS", 1.0)
     said = failure(vendor, images=[places.at("slow"), places.at("drip")])
     assert said == "invalid image_urls[0]: Read timed out"
 

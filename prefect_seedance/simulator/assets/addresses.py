@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import h11
 
-LOOK_SECONDS = 2.0
+#: Longer than a busy machine lets a test's own server wait.
+LOOK_SECONDS = 15.0
 MOST_BYTES = 64 * 1024
 _MOST_REDIRECTS = 3
 
