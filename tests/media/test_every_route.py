@@ -29,7 +29,8 @@ from tests.storage.clips import make_clip
 from tests.storage.media_server import MediaServer
 from tests.storage.s3_servers import S3Server
 
-pytestmark = pytest.mark.timeout(120)
+# All its videos are made for the first of its tests.
+pytestmark = pytest.mark.timeout(600)
 
 Form = Literal[
     "as it is", "signed link", "upload", "asset of the link", "asset of a signed link", "asset of an upload", "refused"

@@ -41,7 +41,7 @@ from tests.storage.media_server import MediaServer
 from tests.storage.s3_proxy import S3Proxy
 from tests.storage.s3_servers import ACCESS_KEY, SECRET_KEY, S3Server
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 AUDITED, PUBLIC = "sd2_mx_720p", "seedance2.0-std"
 ASSET_LIFE, THREE_DAYS = 7200.0, 3 * 24 * 3600.0
