@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.media.facts import ReferenceFacts
+from prefect_seedance.storage.positioned_reader import PositionedReader
 from prefect_seedance.storage.relay.decoder_process import Measures, NoDecoder, PyAVMissing, measure
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class _TooFar(Exception):
     """More of a picture would have to be read than is allowed."""
 
 
-class _Window(io.RawIOBase):
+class _Window(PositionedReader):
     """A file of which the beginning is read once, and nothing once the run is cancelled.
 
     Attributes:
@@ -170,7 +171,7 @@ class _Window(io.RawIOBase):
         self, file: BinaryIO, size: int | None, cancelled: threading.Event, *, start: int = 0, head: bytes | None = None
     ) -> None:
         super().__init__()
-        self._file, self._start, self._place, self._stands = file, start, 0, -1
+        self._file, self._start, self._stands = file, start, -1
         self.cancelled = cancelled
         self.failure: Exception | None = None
         self.most_bytes: int | None = None
@@ -195,28 +196,17 @@ class _Window(io.RawIOBase):
             return self.head[place : place + count]
         return self._whole(place, count)
 
-    def readable(self) -> bool:
-        return True
-
     def seekable(self) -> bool:
         return self.size is not None or self.most_bytes is not None  # of a picture the end is not asked for
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_END and self.size is None:
-            raise io.UnsupportedOperation("where the file ends is not known")
-        self._place = place + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size or 0}[whence]
-        if self._place < 0:
-            raise ValueError("a place before the start of the file")
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
+    def _file_size(self) -> int | None:
+        return self.size
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         view = memoryview(buffer).cast("B")
-        data = self.head[self._place : self._place + len(view)] or self._read(self._place, len(view))
+        data = self.head[self._position : self._position + len(view)] or self._read(self._position, len(view))
         view[: len(data)] = data
-        self._place += len(data)
+        self._position += len(data)
         return len(data)
 
     def _whole(self, place: int, count: int) -> bytes:

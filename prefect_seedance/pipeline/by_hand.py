@@ -54,7 +54,7 @@ from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
 from prefect_seedance.storage.relay.local_file import FileSource
 from prefect_seedance.storage.relay.policy import MediaPolicy
-from prefect_seedance.storage.relay.relay import RelayedObject, Source, relay
+from prefect_seedance.storage.relay.relay import RelayedObject, VideoSource, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside
 
@@ -143,7 +143,7 @@ class _Bringing:
     """One video on its way into the store."""
 
     brought: Brought
-    source: Source
+    source: VideoSource
     completion: Completion
     destination: Destination
     by: str
@@ -256,7 +256,7 @@ class _NotWhole(Exception):
 class _Whole:
     """A source that looks at the structure of what passes by: a person's file may be half of a download."""
 
-    source: Source
+    source: VideoSource
     despite_evidence: bool
 
     @property
@@ -273,7 +273,7 @@ class _Whole:
             raise _NotWhole
 
 
-def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> Source:
+def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> VideoSource:
     """Return where the bytes come from, once it is sure that there is something to be taken.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.errors import ContentChanged
+from prefect_seedance.storage.positioned_reader import PositionedReader
 
 _BUFFER_BYTES = 256 * 1024
 #: Turns what a source of bytes raises into an `UnusableReference`.
@@ -54,7 +55,7 @@ def sha256_of(
         return reader.hexdigest()
 
 
-class _CheckedReader(io.RawIOBase):
+class _CheckedReader(PositionedReader):
     """A file whose bytes are hashed as they pass by."""
 
     def __init__(
@@ -78,21 +79,8 @@ class _CheckedReader(io.RawIOBase):
         """The SHA-256 of what was read from the first byte on."""
         return self._hash.hexdigest()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the start")
-        self._position = base + offset
-        return self._position
+    def _file_size(self) -> int | None:
+        return self._size
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # io gives it a memoryview
         self._follower.check()

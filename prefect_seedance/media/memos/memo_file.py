@@ -114,7 +114,7 @@ class MemoFile:
         try:
             try:
                 return self._confirmed.put(self.key, data, etag=etag, patience=self.patience)
-            except JournalGone:  # of a memo that is no loss: nothing was paid for under it
+            except JournalGone:  # losing a memo costs nothing: nothing was paid for under it
                 return self._confirmed.put(self.key, data, etag=None, patience=self.patience)
         except RecordChanged:
             return None

@@ -36,7 +36,7 @@ from prefect_seedance.media.memos.listing import MemoEntry, entries_below
 from prefect_seedance.media.memos.memo import DAY_SECONDS, MOST_MAKES_A_DAY, Kept, Made, Memo
 from prefect_seedance.media.memos.memo_file import RACES, MemoFile, Seen
 from prefect_seedance.media.memos.names import FOLDER, MemoKind, folder_of
-from prefect_seedance.media.memos.sharing import Landed, Owner, sharing_of
+from prefect_seedance.media.memos.sharing import ContentOwner, Landed, sharing_of
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.errors import StorageError
@@ -203,7 +203,7 @@ class Memos:
         Raises:
             RecordTooNew, JournalUnavailable: See `forget`.
         """
-        folder, ours = f"{folder_of(self._account)}{kind}", Owner(name, by_content)
+        folder, ours = f"{folder_of(self._account)}{kind}", ContentOwner(name, by_content)
         first = self._sharing.owner(folder, mark, ours)
         if first.name == name:
             return True
@@ -370,7 +370,7 @@ def _may_have_lost_an_answer(error: BaseException) -> bool:
 class _Lease:
     """A claim whose lease is renewed from a thread while something is made under it.
 
-    A renewal that fails is no harm: at worst the lease lapses, and what was made meanwhile is refused.
+    A renewal that fails does no harm: at worst the lease lapses, and what was made meanwhile is refused.
 
     Attributes:
         memo: As it was written last.

@@ -35,7 +35,7 @@ class Landed:
 
 
 @dataclass(frozen=True)
-class Owner:
+class ContentOwner:
     """The content for which something is kept.
 
     Attributes:
@@ -47,7 +47,7 @@ class Owner:
     by_content: bool
 
 
-#: None for a maker that was stopped: that is no word on the work, and the next one does it.
+#: None for a maker that was stopped: that says nothing of the work, and the next one does it.
 Flight = Future[Landed | None]
 
 
@@ -56,7 +56,7 @@ class _State:
     guard: threading.Lock = field(default_factory=threading.Lock)
     flights: dict[str, Flight] = field(default_factory=dict[str, Flight])
     remembered: dict[str, tuple[Kept, Stopwatch]] = field(default_factory=dict[str, tuple[Kept, Stopwatch]])
-    owners: dict[tuple[str, str], Owner] = field(default_factory=dict["tuple[str, str]", "Owner"])
+    owners: dict[tuple[str, str], ContentOwner] = field(default_factory=dict["tuple[str, str]", "ContentOwner"])
 
 
 class Sharing:
@@ -124,7 +124,7 @@ class Sharing:
         """Look into the store the next time."""
         self._state.remembered.pop(key, None)
 
-    def owner(self, folder: str, mark: str, owner: Owner) -> Owner:
+    def owner(self, folder: str, mark: str, owner: ContentOwner) -> ContentOwner:
         """Return for which content something in a folder was first seen, by its mark; from now on for this one."""
         state = self._state
         with state.guard:

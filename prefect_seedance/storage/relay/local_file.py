@@ -16,7 +16,7 @@ CHUNK_BYTES = 256 * 1024
 
 
 class FileSource:
-    """A regular file as a `Source`. It may be of any size.
+    """A regular file as a `VideoSource`. It may be of any size.
 
     Args:
         path: Where it is; a link to a file will do.

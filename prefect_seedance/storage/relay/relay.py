@@ -44,7 +44,7 @@ _HEAD_BYTES = 64
 _CHUNKS_AT_ONCE, _BATCHES_WAITING = 4, 2
 
 
-class Source(Protocol):
+class VideoSource(Protocol):
     """What a relay reads from, such as `MediaSource`. Its size is known with the first chunk."""
 
     @property
@@ -85,7 +85,7 @@ class RelayedObject:
 
 
 def relay(
-    source: Source,
+    source: VideoSource,
     store: Store,
     key: str,
     *,
@@ -180,7 +180,7 @@ class _Destination:
     despite_structure: bool
 
     def begin_upload(
-        self, key: str, source: Source, content_type: str, filename: str = "", replaces: ObjectInfo | None = None
+        self, key: str, source: VideoSource, content_type: str, filename: str = "", replaces: ObjectInfo | None = None
     ) -> Upload:
         begin = self.store.begin_upload if replaces is None else partial(self.store.begin_upload, replaces=replaces)
         if self.cancelled is not None:
@@ -248,7 +248,7 @@ class _Measurement:
     def sha256(self) -> str:
         return self._sha256.hexdigest()
 
-    def check_against(self, source: Source, *, by_structure: bool) -> None:
+    def check_against(self, source: VideoSource, *, by_structure: bool) -> None:
         """Check that all of it came: by its size if that is known, and by its structure if asked to."""
         if source.size is not None and self.size != source.size:
             raise TruncatedSource(self.size, source.size)
@@ -294,7 +294,7 @@ class _MeasuringThread:
 
 
 def _attempt(
-    source: Source, destination: _Destination, there: ObjectInfo | None, damaged: ObjectInfo | None
+    source: VideoSource, destination: _Destination, there: ObjectInfo | None, damaged: ObjectInfo | None
 ) -> RelayedObject:
     """Read the source once from its start, into the store (also over what is damaged) or against what is there."""
     try:
@@ -317,7 +317,7 @@ def _attempt(
 
 
 def _upload_video(
-    source: Source, destination: _Destination, chunks: Iterator[bytes], damaged: ObjectInfo | None
+    source: VideoSource, destination: _Destination, chunks: Iterator[bytes], damaged: ObjectInfo | None
 ) -> RelayedObject:
     measure = _Measurement()
     head = next(chunks)
@@ -359,7 +359,7 @@ def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measu
     raise KeyTaken(there.uri, "other bytes")
 
 
-def _keep_what_comes(source: Source, destination: _Destination) -> NoReturn:
+def _keep_what_comes(source: VideoSource, destination: _Destination) -> NoReturn:
     """Read a video that always ends too early once more, and keep that."""
     chunks = source.iter_bytes(destination.cancelled)
     head = next(chunks, b"")
@@ -375,7 +375,9 @@ def _until_it_ends_early(chunks: Iterator[bytes]) -> Iterator[bytes]:
             raise
 
 
-def _quarantine(source: Source, destination: _Destination, head: bytes, chunks: Iterator[bytes], what: str) -> NoReturn:
+def _quarantine(
+    source: VideoSource, destination: _Destination, head: bytes, chunks: Iterator[bytes], what: str
+) -> NoReturn:
     """Keep what is not a video rather than refuse it while its link dies, but not under the video's key."""
     key = _quarantine_key(destination.key, head)
     measure = _Measurement()

@@ -8,7 +8,6 @@ beginning of its one body, and what stands behind that cannot be read.
 from __future__ import annotations
 
 import hashlib
-import io
 import ssl
 import threading
 import time
@@ -20,6 +19,7 @@ import httpx
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.storage.errors import ForbiddenSource
+from prefect_seedance.storage.positioned_reader import PositionedReader
 from prefect_seedance.storage.relay.network import NetworkLimits
 from prefect_seedance.storage.relay.policy import MediaPolicy, parsed
 from prefect_seedance.storage.relay.resumption import (
@@ -81,7 +81,7 @@ class RemoteFault(Exception):
         self.body, self.date, self.host = body, date, host
 
 
-class RemoteFile(io.RawIOBase):
+class RemoteFile(PositionedReader):
     """The file behind a link, as a context manager: whoever enters has asked for its first bytes.
 
     It can be sought in from its start on even if its end is not known. A reading may bring less than was wanted, as of
@@ -176,27 +176,8 @@ class RemoteFile(io.RawIOBase):
             with suppress(RemoteFault):
                 self._grow(MOST_BYTES)
 
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return whether its size is known, so that its end can be found."""
-        return self.size is not None
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position; nothing is asked for yet."""
-        if whence == io.SEEK_END and self.size is None:
-            raise io.UnsupportedOperation("the host does not tell the size")
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size or 0}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the start")
-        self._position = base + offset
-        return self._position
+    def _file_size(self) -> int | None:
+        return self.size
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # io gives it a memoryview
         """Read what is there, or ask for the piece that is not.

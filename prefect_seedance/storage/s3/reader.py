@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from prefect_seedance.storage.errors import Conflict, Missing, StorageError, StoreUnavailable
+from prefect_seedance.storage.positioned_reader import PositionedReader
 from prefect_seedance.storage.s3.bucket import Bucket
 from prefect_seedance.storage.s3.errors import code_of, knows_no_header, status_of, storage_error
 
@@ -47,7 +48,7 @@ def open_read(bucket: Bucket, key: str, start: int, *, etag: str = "", version: 
     return io.BufferedReader(_Reader(bucket, key, start, etag, version), _BUFFER_BYTES)
 
 
-class _Reader(io.RawIOBase):
+class _Reader(PositionedReader):
     """One object, as it was when it was opened: pinned by its etag."""
 
     def __init__(self, bucket: Bucket, key: str, start: int, etag: str, version: str) -> None:
@@ -64,21 +65,8 @@ class _Reader(io.RawIOBase):
         self._knows_ranges = True
         self._open_window()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the start")
-        self._position = base + offset
-        return self._position
+    def _file_size(self) -> int | None:
+        return self._size
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # io gives it a memoryview
         if self._position >= self._size:
