@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 Reuse = Literal["auto", "always", "run", "scope"]
 
 
-def _add_rules(schema: JsonDict) -> None:
+def add_reuse_rules(schema: JsonDict) -> None:
     """Add what `RunOptions` refuses of ``reuse`` and ``reuse_scope`` together, in place, so that the form says it.
 
     See `client.request.form` for the shape that both forms need. ``required`` may stand in an ``else``: where the
@@ -41,7 +41,7 @@ class RunOptions(BaseModel):
         1200.0
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Run options", json_schema_extra=_add_rules)
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Run options", json_schema_extra=add_reuse_rules)
 
     reuse: Annotated[
         Reuse,

@@ -1,0 +1,197 @@
+"""What a batch says of itself: the result of each row, the report of the whole, and the plan before it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Outcome = Literal[
+    "stored", "reused", "invalid", "refused", "moderated", "failed", "unknown", "over_budget", "not_started"
+]
+#: Worst first: what a person has to look at before the rest.
+WORST_FIRST: tuple[Outcome, ...] = (
+    "unknown",
+    "failed",
+    "moderated",
+    "refused",
+    "invalid",
+    "over_budget",
+    "not_started",
+    "stored",
+    "reused",
+)
+#: Outcomes with a video.
+HAVE_VIDEO: frozenset[Outcome] = frozenset({"stored", "reused"})
+#: Outcomes that another run of the same manifest would meet again: the row has to be edited.
+SETTLED: frozenset[Outcome] = frozenset({"invalid", "refused", "moderated"})
+
+
+class RowResult(BaseModel):
+    """What became of one row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = Field(description="Number of the row as a spreadsheet shows it.")
+    name: str = Field(default="", description="What the manifest calls it.")
+    outcome: Outcome = Field(description="What became of it.")
+    reason: str = Field(default="", description="Why, in a sentence; empty where there is a video.")
+    advice: str = Field(default="", description="What to do about it.")
+    retryable: bool = Field(default=False, description="Whether another run of the same manifest may still make it.")
+    model: str = Field(default="", description="The model that was asked for.")
+    prompt: str = Field(default="", description="The prompt.")
+    take: str = Field(default="1", description="Which video of the same request.")
+    duration: int = Field(default=0, description="Seconds that were asked for; 0 if the row is invalid.")
+    resolution: str = Field(default="", description="Resolution that was asked for.")
+    ratio: str = Field(default="", description="Aspect ratio that was asked for.")
+    intent: str = Field(default="", description="Identity of the video, 32 hex digits; empty if it has none.")
+    shared_with: int = Field(
+        default=0, description="Number of an earlier row that asks for the very same video, and whose it is; 0 if none."
+    )
+    task_id: str = Field(default="", description="The vendor's task id, empty if there is none.")
+    submissions: int = Field(default=0, description="How often this run submitted it.")
+    price: float | None = Field(default=None, description="What it was expected to cost, in coins; null if unknown.")
+    cost: float | None = Field(
+        default=None, description="What this run paid for it, in coins: 0 where it was reused; null if not known."
+    )
+    cost_source: str = Field(default="", description='Where the cost comes from: "vendor", or that of an estimate.')
+    uri: str = Field(default="", description="Where the video is.")
+    key: str = Field(default="", description="Its key inside the store.")
+    poster_uri: str = Field(default="", description="Where its poster is.")
+    provenance_uri: str = Field(default="", description="Where its provenance is.")
+    bytes: int = Field(default=0, description="Size of the video in bytes.")
+    width: int = Field(default=0, description="Width in pixels.")
+    height: int = Field(default=0, description="Height in pixels.")
+    seconds: float = Field(default=0.0, description="Length in seconds.")
+    made_seconds: float | None = Field(default=None, description="How long the vendor took; null if not known.")
+    stored_at: datetime | None = Field(default=None, description="When the video was whole in the store.")
+
+    @property
+    def label(self) -> str:
+        """What it is called where it needs a name."""
+        return self.name or f"row {self.number}"
+
+
+class BatchReport(BaseModel):
+    """What became of a batch.
+
+    Example:
+        >>> BatchReport(rows=[RowResult(number=2, outcome="stored", cost=0.4)]).counts
+        {'stored': 1}
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str = Field(default="", description="Where the manifest came from.")
+    manifest_sha256: str = Field(default="", description="SHA-256 of the manifest as it was read.")
+    run_id: str = Field(default="", description="Id of the flow run.")
+    run_name: str = Field(default="", description="Name of the flow run.")
+    run_url: str = Field(default="", description="Page of the flow run.")
+    account: str = Field(default="", description="Label of the account that paid.")
+    scope: str = Field(default="", description="What the videos are shared within.")
+    part: str = Field(default="", description='Which part of the rows, such as "2/8"; empty for all.')
+    started_at: datetime | None = Field(default=None, description="When the run began.")
+    ended_at: datetime | None = Field(default=None, description="When its last row was done.")
+    notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
+    stopped: str = Field(default="", description="Why no further row was submitted; empty if all were.")
+    report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
+    rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many rows have each outcome; outcomes without rows are left out. Worst first."""
+        found = {outcome: sum(row.outcome == outcome for row in self.rows) for outcome in WORST_FIRST}
+        return {outcome: count for outcome, count in found.items() if count}
+
+    @property
+    def spent(self) -> float:
+        """What this run paid, in coins, as far as it is known. A video that several rows share counts once."""
+        return round(sum(row.cost or 0.0 for row in self.rows if not row.shared_with), 6)
+
+    @property
+    def of_unknown_cost(self) -> int:
+        """How many rows this run submitted whose cost is not known."""
+        return sum(row.cost is None and row.submissions > 0 for row in self.rows if not row.shared_with)
+
+    @property
+    def without_video(self) -> list[RowResult]:
+        """The rows that have no video, worst first."""
+        missing = [row for row in self.rows if row.outcome not in HAVE_VIDEO]
+        return sorted(missing, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
+
+    @property
+    def summary(self) -> str:
+        """The whole in a few sentences, on one line."""
+        counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in self.counts.items())
+        have = sum(row.outcome in HAVE_VIDEO for row in self.rows)
+        words = (
+            f"{have} of {len(self.rows)} rows have their video ({counts or 'no rows'}); paid now: {self.spent:g} coins"
+        )
+        if self.of_unknown_cost:
+            words += f" and {self.of_unknown_cost} whose cost is not known"
+        words += "."
+        if have < len(self.rows):
+            words += " Run it again to make what is missing: what is paid for is not paid again."
+        if self.report_uri:
+            words += f" Report: {self.report_uri}"
+        return words
+
+
+Standing = Literal["new", "going_on", "stored", "failed", "unknown", "invalid", "refused", "duplicate", "other_part"]
+
+
+class PlannedRow(BaseModel):
+    """What a batch would do with one row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = Field(description="Number of the row as a spreadsheet shows it.")
+    name: str = Field(default="", description="What the manifest calls it.")
+    standing: Standing = Field(
+        description='"new" is paid for; "going_on" and "stored" are there already and cost nothing; "duplicate" is the '
+        'video of an earlier row; "failed", "unknown", "invalid" and "refused" are not submitted as they are; '
+        '"other_part" belongs to another part.'
+    )
+    problems: list[str] = Field(default=[], description="All that is wrong with it.")
+    warnings: list[str] = Field(default=[], description="What is doubtful about it.")
+    model: str = Field(default="", description="The model.")
+    prompt: str = Field(default="", description="The prompt.")
+    take: str = Field(default="1", description="Which video of the same request.")
+    duration: int = Field(default=0, description="Seconds that are asked for.")
+    resolution: str = Field(default="", description="Resolution that is asked for.")
+    intent: str = Field(default="", description="Identity of the video.")
+    shared_with: int = Field(default=0, description="Number of the earlier row whose video it is; 0 if none.")
+    price: float | None = Field(
+        default=None, description="What it will cost, in coins: 0 where nothing is paid; null if it is not known."
+    )
+    price_source: str = Field(default="", description="Where the price comes from, and of which day it is.")
+    expected_seconds: float | None = Field(default=None, description="How long the vendor is likely to take.")
+
+
+class BatchPlan(BaseModel):
+    """What a batch would do, and cost. Nothing is paid for a plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str = Field(default="", description="Where the manifest came from.")
+    manifest_sha256: str = Field(default="", description="SHA-256 of the manifest as it was read.")
+    account: str = Field(default="", description="Label of the account that would pay.")
+    scope: str = Field(default="", description="What the videos are shared within.")
+    part: str = Field(default="", description='Which part of the rows, such as "2/8"; empty for all.')
+    notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
+    balance: float | None = Field(default=None, description="Coins that the account has; null if not known.")
+    expected_seconds: float | None = Field(
+        default=None, description="How long the batch is likely to take in all; null if that is not known."
+    )
+    rows: list[PlannedRow] = Field(description="Each row of the manifest, in its order.")
+
+    @property
+    def total(self) -> float:
+        """What the new rows would cost, in coins, as far as their prices are known."""
+        return round(sum(row.price or 0.0 for row in self.rows if row.standing == "new"), 6)
+
+    @property
+    def of_unknown_price(self) -> int:
+        """How many new rows have no known price."""
+        return sum(row.price is None for row in self.rows if row.standing == "new")
