@@ -105,7 +105,7 @@ class VideoStore(KnownFieldsBlock):
         default=DEFAULT_TEMPLATE,
         title="Key template",
         description="Where in the store a video goes. Names in braces: task_id, intent, request_digest, model, take, "
-        "flow_run_name, created (with a format). It must hold {task_id} or {intent}.",
+        "flow_run_name, name (of the row of a manifest), created (with a format). It must hold {task_id} or {intent}.",
     )
     allow_media_hosts: list[str] = Field(
         default=[],

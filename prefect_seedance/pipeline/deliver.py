@@ -312,7 +312,7 @@ def key_for(destination: Destination, record: Record, attempt: Attempt, run_name
         if record.delivery.key_template:
             return key_of(record.delivery.key_template, attempt)
     identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
-    return key_of(prefill(destination.key_template, key_facts(identity, run_name)), attempt)
+    return key_of(prefill(destination.key_template, key_facts(identity, run_name, record.delivery.name)), attempt)
 
 
 def metadata_of(record: Record, task_id: str) -> dict[str, str]:
