@@ -37,11 +37,13 @@ class RunState:
     Attributes:
         storm: Stops the run after several unknown outcomes in a row.
         told: Intents of the videos whose references were warned about already.
+        stopped: Why the run submits nothing more, "" while it does. What is submitted already is still taken up.
     """
 
     def __init__(self) -> None:
         self.storm = UnknownStorm()
         self.told: set[str] = set()
+        self.stopped = ""
         self._lock = threading.Lock()
         self._answers: dict[str, Future[object]] = {}
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from prefect_seedance.client.outcome import NeverSent, Outcome, Refused, Shortage, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
-from prefect_seedance.journal.errors import SubmissionCancelled
+from prefect_seedance.journal.errors import SubmissionCancelled, SubmittingStopped
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
@@ -84,6 +84,8 @@ def submit(
 
     def before_claim(nonce: str) -> Evidence:
         nonlocal evidence, prepared, since_prepared
+        if shared.stopped:
+            raise SubmittingStopped(order.intent, shared.stopped)
         require_valid(order.asked)
         account.check_environment()
         destination.store.require_conditions()
