@@ -8,6 +8,9 @@ import pytest
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.pipeline.harness import account_at, destination_in
+from tests.storage.s3_servers import moto
+
+__all__ = ["moto"]
 
 
 @pytest.fixture(scope="session")
