@@ -11,6 +11,7 @@ from prefect_seedance.batch.admission import Admission
 from prefect_seedance.batch.models import RowResult
 from prefect_seedance.pipeline.video import Headway
 from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.pipeline.watch.watcher import open_watcher
 
 if TYPE_CHECKING:
     from prefect_seedance.batch.followers import Following
@@ -72,6 +73,10 @@ class Engine:
         Raises:
             BaseException: What ends the run, such as a cancellation, once all videos have come to rest.
         """
+        async with open_watcher(self._workshop.account):  # one for all, also where no video is watched for a moment
+            await self._run(videos, wrapped)
+
+    async def _run(self, videos: Sequence[WantedVideo], wrapped: Wrapped) -> None:
         admission = self._admission = Admission(self._options.max_in_flight, lambda: self._gate.pauses)
         under_way: set[asyncio.Task[None]] = set()
         this = asyncio.current_task()
