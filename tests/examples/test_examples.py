@@ -80,7 +80,7 @@ def test_a_table_becomes_videos_within_the_accounts_limit_and_a_bad_row_spoils_n
 def test_the_table_that_comes_with_the_example_is_sound() -> None:
     with (ROOT / "examples" / "products.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            assert row.pop("product")
+            assert row.pop("name")
             VideoRequest.model_validate(row)
 
 
