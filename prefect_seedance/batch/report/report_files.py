@@ -13,7 +13,7 @@ from uuid import uuid4
 from prefect_seedance.asides import AsideLog, words_of
 from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport, RowResult
 from prefect_seedance.batch.report.links import Links
-from prefect_seedance.batch.report.page import Fact, Page, PageRow, at, coins_of, length, page_html
+from prefect_seedance.batch.report.page import Fact, Page, PageRow, at, coins_of, length, page_html, shown
 from prefect_seedance.batch.report.spreadsheet import spreadsheet
 from prefect_seedance.batch.rows import Manifest
 from prefect_seedance.pipeline.parties import Destination
@@ -97,7 +97,7 @@ def _folders(report: BatchReport) -> Iterator[str]:
     """Yield the folders that a report may lie in, for the first try of a run, its second and so on."""
     begun = report.started_at or datetime.now(UTC)
     day = (begun.astimezone(UTC) if begun.tzinfo else begun).strftime("%Y-%m-%d")
-    name = _UNSAFE.sub("-", report.run_name)[:80].strip(".-") or "batch"
+    name = _UNSAFE.sub("-", shown(report.run_name, 200))[:80].strip(".-") or "batch"
     # The end of an id: the beginning of Prefect's tells the time, and runs of one moment would share it.
     mark = re.sub(r"[^0-9A-Za-z]", "", report.run_id)[-8:].lower() or uuid4().hex[:8]
     first = f"reports/{day}/{name}-{mark}"
