@@ -27,7 +27,7 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
 from prefect_seedance.pipeline import threads
-from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster, stored_video
+from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster, recent_thumbnail, stored_video
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order
@@ -83,6 +83,7 @@ def test_a_video_lies_whole_in_the_store_with_all_that_belongs_to_it(
     assert (stored.task_id, stored.cost, stored.cost_source) == (task.task_id, task.cost, "vendor")
     assert stored.width > 0 and stored.height > 0 and stored.seconds == pytest.approx(4, abs=0.5)
     assert stored.poster_uri and recent_poster(stored.poster_uri)
+    assert recent_thumbnail(stored.poster_uri)
     record = record_of(destination, stored.intent)
     assert record.state is State.STORED and record.stored is not None
     assert record.stored.model_dump(include={"key", "bytes", "sha256", "width", "poster_uri"}) == stored.model_dump(
