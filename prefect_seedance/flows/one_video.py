@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
+from prefect_seedance.asides import aside
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import OutcomeUnknown, VideoFailed
@@ -22,6 +23,7 @@ from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
 from prefect_seedance.pipeline.steps import place_order
+from prefect_seedance.pipeline.watch.history import save_now_and_then
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
@@ -112,6 +114,7 @@ async def generate(
 
             await materialize_asset(stored, store)
         await _tell(notify, success_message(stored, request, run_url=run_url(), play=play))
+        aside(lambda: save_now_and_then(store.destination()))
     return _announced(stored) if stored.reused else stored
 
 
