@@ -354,9 +354,7 @@ def counts_of(url: str) -> Counter[str]:
 
 async def serve(answer: Callable[[Request], Answer]) -> None:
     """Answer on a free port until the process is ended."""
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(answer), "127.0.0.1", 0, backlog=4096
-    )
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(answer), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
