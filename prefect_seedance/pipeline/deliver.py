@@ -152,6 +152,7 @@ class _Handover:
             filename=filename_of(record, task_id),
             cancelled=self.cancelled,
             ours=record.stored is not None and record.stored.key == key,
+            is_first=journal.is_first_relay(task_id) and record.stored is None,
         )
         reached("relay.after")
         stored = describe(self.completed, record, attempt, relayed, self.destination)
