@@ -116,13 +116,15 @@ def estimate_by_catalog(
     entries = next((catalog[name] for name in _billing_names(request, route) if name in catalog), ())
     if not entries:
         return None
-    distinct = {(unit, entry.unit_price) for entry in entries if (unit := _unit_of(entry))}
+    distinct: set[tuple[BillingUnit, float]] = set()
+    for entry in entries:
+        unit = _unit_of(entry)
+        if unit is not None:
+            distinct.add((unit, entry.unit_price or 0.0))
     source = _BY_CATALOG
     if len(distinct) > 1:
         source += f", the highest of {len(distinct)} prices that it lists"
-    estimates = [
-        _estimate(request, route, unit, price or 0.0, source, video_seconds, as_of) for unit, price in distinct
-    ]
+    estimates = [_estimate(request, route, unit, price, source, video_seconds, as_of) for unit, price in distinct]
     return max(estimates, key=lambda each: each.coins)
 
 
