@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from prefect_seedance.client.request.video_request import VideoRequest
     from prefect_seedance.client.sync_client import SeedanceClient
     from prefect_seedance.flows.agenerate_video import agenerate_video
+    from prefect_seedance.flows.aplan_videos import aplan_videos
     from prefect_seedance.flows.generate_video import generate_video
+    from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.pipeline.options import RunOptions
@@ -35,9 +37,11 @@ __all__ = [
     "VideoRequest",
     "VideoStore",
     "agenerate_video",
+    "aplan_videos",
     "aresolve_submission",
     "create_video",
     "generate_video",
+    "plan_videos",
     "resolve_submission",
     "send_notifications",
     "store_video",
@@ -55,9 +59,11 @@ _HOMES = {
     "VideoRequest": "client.request.video_request",
     "VideoStore": "blocks.video_store",
     "agenerate_video": "flows.agenerate_video",
+    "aplan_videos": "flows.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",
+    "plan_videos": "flows.plan_videos",
     "resolve_submission": "flows.resolve_submission",
     "send_notifications": "tasks.notify",
     "store_video": "tasks.store",

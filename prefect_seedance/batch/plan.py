@@ -70,7 +70,7 @@ class ExpectedTimes(Protocol):
     """What is known of how long the vendor takes."""
 
     def expected_seconds(self, model: str, resolution: str, duration: int) -> float | None:
-        """Return how long a video is likely to take, None if nothing is known of its like."""
+        """Return how long a video is likely to take, as its resolution was asked; None if none of its like is known."""
         ...
 
 
@@ -157,8 +157,8 @@ def make_plan(
         seen.price = prices.price(seen.asked, reference_seconds=seen.reference_seconds)
     for seen in rows:
         if seen.standing in ("new", "going_on"):
-            duration = seen.asked.duration
-            seen.expected_seconds = history.expected_seconds(seen.asked.model_name, seen.resolution, duration)
+            asked = seen.asked
+            seen.expected_seconds = history.expected_seconds(asked.model_name, asked.resolution, asked.duration)
     available, balance_notice = _awaited(balance, follower)
     notices = [
         *manifest.notices,
