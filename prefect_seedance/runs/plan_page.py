@@ -65,9 +65,9 @@ def plan_markdown(plan: BatchPlan) -> str:
 
 def totals_json(plan: BatchPlan) -> dict[str, object]:
     """Return what a plan comes to, for programs: all of it but the rows."""
+    whole = plan.model_dump(mode="json", exclude={"rows", "notices"})
     return {
-        **plan.model_dump(mode="json", exclude={"rows", "notices", "source"}),
-        "source": without_signatures(plan.source),
+        **{name: without_signatures(value) if isinstance(value, str) else value for name, value in whole.items()},
         "rows": len(plan.rows),
         "standings": counts(plan),
         "total": plan.total,
