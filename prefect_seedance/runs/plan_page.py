@@ -37,14 +37,14 @@ def plan_table(plan: BatchPlan) -> list[dict[str, str | int | float]]:
     return [
         {
             "row": row.number,
-            "name": cell(unlinked(row.name)),
+            "name": _text(row.name),
             "standing": row.standing.replace("_", " "),
             "price": price_of(row) if row.price is None else row.price,
-            "source": cell(unlinked(row.price_source)),
-            "model": cell(row.model),
+            "source": _text(row.price_source),
+            "model": _text(row.model),
             "seconds": row.duration or "",
-            "resolution": cell(row.resolution),
-            "what": cell(unlinked(_short(told_of(row)))),
+            "resolution": _text(row.resolution),
+            "what": _text(told_of(row)),
             "intent": row.intent,
         }
         for row in worst_first(plan.rows)[:MOST_ROWS]
@@ -75,6 +75,6 @@ def totals_json(plan: BatchPlan) -> dict[str, object]:
     }
 
 
-def _short(text: str) -> str:
+def _text(text: str) -> str:
     words = without_signatures(" ".join(text.split()))
-    return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"
+    return cell(unlinked(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"))
