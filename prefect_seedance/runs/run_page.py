@@ -51,12 +51,13 @@ async def show_stored(
     store: VideoStore,
     play: PlayLink | None = None,
     sources: Mapping[str, str] = _NO_SOURCES,
+    price: str = "",
 ) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
 
     async def page() -> str:
         poster = await threads.run(threads.RECORDS, _poster, stored, store)
-        return stored_markdown(stored, request, poster, play, sources)
+        return stored_markdown(stored, request, poster, play, sources, price)
 
     await shown(Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=PAUSES)
 
@@ -99,6 +100,7 @@ def stored_markdown(
     poster: str,
     play: PlayLink | None = None,
     sources: Mapping[str, str] = _NO_SOURCES,
+    price: str = "",
 ) -> str:
     """Word the result as markdown.
 
@@ -108,11 +110,13 @@ def stored_markdown(
         poster: The poster as a ``data:`` address, "" for none.
         play: A link by which anybody can watch it, where the store allows one.
         sources: What files and objects are in the identity, by their texts: provenance and journal name them so.
+        price: What it was expected to cost, in words.
     """
     rows = {
         "Provenance": f"{code(PurePosixPath(stored.provenance_uri).name)}, beside the video",
         "Task": code(stored.task_id),
         "Cost": markdown(cost_words(stored)),
+        "Price": markdown(price),
         "Size": markdown(f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes"),
         "SHA-256": code(stored.sha256),
         "Asked": markdown(_time(stored.created_at)),
