@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from prefect_seedance.client.sync_client import SeedanceClient
     from prefect_seedance.flows.agenerate_video import agenerate_video
     from prefect_seedance.flows.agenerate_videos import agenerate_videos
+    from prefect_seedance.flows.aplan_videos import aplan_videos
     from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.generate_videos import generate_videos
+    from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.pipeline.options import RunOptions
@@ -40,10 +42,12 @@ __all__ = [
     "VideoStore",
     "agenerate_video",
     "agenerate_videos",
+    "aplan_videos",
     "aresolve_submission",
     "create_video",
     "generate_video",
     "generate_videos",
+    "plan_videos",
     "resolve_submission",
     "send_notifications",
     "store_video",
@@ -63,10 +67,12 @@ _HOMES = {
     "VideoStore": "blocks.video_store",
     "agenerate_video": "flows.agenerate_video",
     "agenerate_videos": "flows.agenerate_videos",
+    "aplan_videos": "flows.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",
     "generate_videos": "flows.generate_videos",
+    "plan_videos": "flows.plan_videos",
     "resolve_submission": "flows.resolve_submission",
     "send_notifications": "tasks.notify",
     "store_video": "tasks.store",

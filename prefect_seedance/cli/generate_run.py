@@ -31,6 +31,10 @@ def run_generate(options: argparse.Namespace) -> int:
     run_options = RunOptions(
         max_submissions=options.max_submissions, wait_minutes=options.wait_minutes, preflight=options.preflight
     )
+    if options.dry_run:
+        from prefect_seedance.cli.batch.dry_run import credentials_if_any, try_out
+
+        return try_out(request, credentials_if_any(), chosen_store(options.store), run_options)
     # Both are filled from the environment.
     credentials = SeedanceCredentials.model_validate({})
     return make(request, credentials, chosen_store(options.store), run_options, interrupted=_interrupted)

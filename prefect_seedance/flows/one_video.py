@@ -30,7 +30,7 @@ from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
+from prefect_seedance.runs.messages import NoVideo, expected_price, failure_message, reuse_message, success_message
 from prefect_seedance.runs.play_link import play_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
@@ -108,7 +108,7 @@ async def generate(
             await _tell_of_none(notify, end, request)
             raise
         play = await play_link(stored, store)
-        await show_stored(stored, request, store, play, order.sources)
+        await show_stored(stored, request, store, play, order.sources, progress.price)
         if store.assets:
             from prefect_seedance.runs.assets import materialize_asset
 
@@ -126,11 +126,13 @@ class Progress:
         order: Set once nothing more can be refused for free.
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
         is_retry: Whether this run, or one that it is a part of, was tried before.
+        price: What the video was expected to cost when it was submitted, in words.
     """
 
     order: Order | None = None
     task_id: str = ""
     is_retry: bool = False
+    price: str = ""
 
     @property
     def may_have_paid(self) -> bool:
@@ -151,7 +153,7 @@ async def _made(
     for attempt in range(1, options.max_submissions + 1):
         submitted = await create_video(*as_they_are(request, credentials, store), options, order, journal_id, attempt)
         submitted = _reuse_told(submitted, current.run)
-        progress.task_id = submitted["task_id"]
+        progress.task_id, progress.price = submitted["task_id"], expected_price(submitted)
         try:
             completed = await wait_for_video(*as_they_are(submitted, request, credentials, store), options)
         except VideoFailed as failed:

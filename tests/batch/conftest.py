@@ -7,10 +7,11 @@ import pytest
 
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.simulator import Simulator, running_simulator
+from tests.pipeline.conftest import followed, other_process, running, vendor
 from tests.pipeline.harness import account_at, destination_in
 from tests.storage.s3_servers import moto
 
-__all__ = ["moto"]
+__all__ = ["followed", "moto", "other_process", "running", "vendor"]
 
 
 @pytest.fixture(scope="session")

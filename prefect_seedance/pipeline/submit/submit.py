@@ -22,6 +22,7 @@ from prefect_seedance.media.preparation import PreparedRequest
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.prices import price_words
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_now
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
@@ -78,12 +79,12 @@ def submit(
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
-    evidence, prepared = Evidence(), PreparedRequest(order.asked)
+    evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
     since_prepared = start_stopwatch()
     cancelled = cancelled or threading.Event()
 
     def before_claim(nonce: str) -> Evidence:
-        nonlocal evidence, prepared, since_prepared
+        nonlocal evidence, prepared, since_prepared, told_price
         if shared.stopped:
             raise SubmittingStopped(order.intent, shared.stopped)
         require_valid(order.asked)
@@ -97,9 +98,12 @@ def submit(
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
+        if told_price != (words := price_words(price, order.asked.model_name)):
+            told_price = words
+            observer.log(f"Expected price: {words}", price=price.coins if price else None)
         evidence = Evidence(
             price=price.coins if price else None,
-            price_source=price.source if price else "",
+            price_source=price.origin if price else "",
             balance_before=balance,
             inputs=prepared.inputs,
         )

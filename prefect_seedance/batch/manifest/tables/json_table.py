@@ -102,7 +102,9 @@ def _record(number: int, found: object) -> Record:
         return Record(number, [], [("", "it is not an object with names and values", _OBJECT)])
     record = Record(number, found.items[:MOST_COLUMNS])
     if len(found.items) > MOST_COLUMNS:
-        record.faults.append(("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are no field"))
+        record.faults.append(
+            ("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are no field")
+        )
     return record
 
 
