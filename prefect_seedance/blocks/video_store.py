@@ -274,6 +274,11 @@ class VideoStore(KnownFieldsBlock):
         return f"{self.get_block_type_slug()}/{self._block_document_name or 'NAME'}"
 
     @property
+    def saved_name(self) -> str:
+        """The name that it is saved under; "" if it is not saved."""
+        return self._block_document_name or ""
+
+    @property
     def place(self) -> str:
         """The location and, if set, where it is looked for: two services may each have a bucket of the same name."""
         service = self.endpoint_url or self.aws_credentials or self.profile  # the last two may bring an endpoint

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Protocol
 
+from prefect_seedance.asides import aside
 from prefect_seedance.client.outcome import NeverSent, Outcome, Refused, Shortage, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
@@ -34,6 +36,22 @@ from prefect_seedance.storage.templates import render
 _PREPARED_SECONDS = 60.0
 
 
+class Turn(Protocol):
+    """What lets only so many POSTs go out at the same time, over all runs of an account."""
+
+    def take(self, cancelled: threading.Event) -> bool:
+        """Wait for a turn. Blocking; never raises.
+
+        Returns:
+            Whether it is ours; False only if the run was cancelled meanwhile.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Let the next one have the turn. Returns at once, since an answer waits to be written down; never raises."""
+        ...
+
+
 def _with_what_is_known(shortage: Shortage, evidence: Evidence) -> Shortage:
     """Fill in what the vendor's refusal leaves out."""
     required = evidence.price if shortage.required is None else shortage.required
@@ -53,6 +71,7 @@ def submit(
     watch_seconds: float = 0.0,
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
+    turn: Turn | None = None,
 ) -> SubmittedVideo:
     """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
 
@@ -70,6 +89,7 @@ def submit(
         watch_seconds: How long the caller is going to watch the task.
         observer: Follows it.
         cancelled: Set when the run is being cancelled.
+        turn: Waited for right before each claim, and held round its POST only; None for no waiting.
 
     Raises:
         InvalidRequest: The request or one of its references breaks a rule; nothing was sent.
@@ -128,6 +148,22 @@ def submit(
         except PreparationCancelled:
             raise SubmissionCancelled(order.intent) from None
 
+    @contextmanager
+    def my_turn() -> Generator[None]:
+        nonlocal prepared, since_prepared
+        if turn is None:
+            yield
+            return
+        if not turn.take(cancelled):
+            raise SubmissionCancelled(order.intent)
+        try:
+            if order.asked.references() and since_prepared() > _PREPARED_SECONDS / 2:
+                # The line was long. With the turn in hand: in line once more, they would be too old once more.
+                prepared, since_prepared = ready(), start_stopwatch()
+            yield
+        finally:
+            aside(turn.leave)  # the answer is not written down yet
+
     def post(seconds: float, may_send: Callable[[], bool]) -> Outcome:
         if order.asked.references() and since_prepared() > _PREPARED_SECONDS:
             return NeverSent("the machine slept, or the store was slow, and the references are looked at once more")
@@ -158,6 +194,7 @@ def submit(
         sender=Sender(run, account.fingerprint, account.settings.host),
         policy=SubmissionPolicy(max_submissions=max_submissions, post_seconds=account.settings.timeout.total),
         before_claim=before_claim,
+        turn=my_turn,
         delivery=order.delivery,
         watch_seconds=watch_seconds,
         callbacks=Callbacks(
