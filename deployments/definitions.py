@@ -1,6 +1,6 @@
 """The deployments, said once: ``serve.py`` and ``deploy.py`` apply them, ``prefect.yaml`` says the same in YAML.
 
-Take a copy and make it yours, the requests of ``nightly-catalogue`` above all.
+Take a copy and make it yours, the manifests of ``nightly-catalogue`` above all.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron
 
 from prefect_seedance import (
+    BatchOptions,
     RunOptions,
-    VideoRequest,
     generate_video,
+    generate_videos,
+    plan_videos,
     resolve_submission,
 )
 from prefect_seedance.blocks import saved_blocks
@@ -34,17 +36,15 @@ BY_MODULE = EntrypointType.MODULE_PATH
 NIGHTLY = "nightly-catalogue"
 TIMEZONE = "Europe/Berlin"
 
-#: When, and what: one entry per schedule, each with a request of its own.
+#: When, and what: one entry per schedule, each with the manifest that it reads anew each time: an object of a bucket, a
+#: link, or a path on the machine where the run is.
 CATALOGUE = {
-    "landscape": (
-        "0 2 * * *",
-        VideoRequest(prompt="A ceramic mug on a slow turntable, studio light", duration=5, ratio="16:9"),
-    ),
-    "portrait": (
-        "30 2 * * 1-5",
-        VideoRequest(prompt="A ceramic mug on a slow turntable, studio light", duration=10, ratio="9:16"),
-    ),
+    "catalogue": ("0 2 * * *", "s3://bucket/catalogue.csv"),
+    "campaigns": ("30 2 * * 1-5", "s3://bucket/campaigns.csv"),
 }
+
+#: What ``nightly-catalogue`` was before there were batches: one request per schedule, bought anew each night.
+FORMER_NIGHTLY = f"generate-video/{NIGHTLY}"
 
 
 def deployments(credentials: str, store: str, schedules: Switch, notify: Sequence[str] = ()) -> list[RunnerDeployment]:
@@ -55,7 +55,7 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
         store: Name of the saved store.
         schedules: Whether schedules run. They buy videos, so "keep" starts nothing and stops nothing: new ones rest,
             and those that are there go on as they are.
-        notify: Saved notification blocks, by type and name, that are told how each video has ended.
+        notify: Saved notification blocks, by type and name, that are told how each video and each batch has ended.
 
     Raises:
         SystemExit: A block is missing or cannot be used; it says which, and why.
@@ -75,21 +75,28 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
             concurrency_limit=ConcurrencyLimitConfig(limit=4, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
             tags=["seedance"],
         ),
-        generate_video.to_deployment(
+        generate_videos.to_deployment(
             NIGHTLY,
             entrypoint_type=BY_MODULE,
-            # No request here, only in each schedule: Prefect's server drops the parameters of a schedule that is
+            # No manifest here, only in each schedule: Prefect's server drops the parameters of a schedule that is
             # switched by itself, and such a run should fail at once, not buy something else.
             schedules=[
-                Cron(cron, timezone=TIMEZONE, slug=slug, parameters={"request": as_json(request)})
-                for slug, (cron, request) in CATALOGUE.items()
+                Cron(cron, timezone=TIMEZONE, slug=slug, parameters={"manifest": manifest})
+                for slug, (cron, manifest) in CATALOGUE.items()
             ],
             paused=schedules == "off",
-            # A new video each night, also if a run is started by hand; a retried run pays nothing.
-            parameters={**blocks, **told, "options": as_json(RunOptions(reuse="run"))},
+            # A row is bought once, until it is edited or its take changes: a schedule that fires twice pays once.
+            parameters={**blocks, **told, "options": as_json(BatchOptions())},
             # A run that is not done when the next one comes is not joined by it, but followed.
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
             tags=["seedance", "nightly"],
+        ),
+        # Free, so as many at once as people like.
+        plan_videos.to_deployment(
+            "plan-videos",
+            entrypoint_type=BY_MODULE,
+            parameters={**blocks, "options": as_json(BatchOptions())},
+            tags=["seedance"],
         ),
         resolve_submission.to_deployment(
             "resolve-submission",
@@ -103,6 +110,7 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
     made = cast("list[RunnerDeployment]", defined)  # the type says that it might be awaited
     for deployment in made:
         keep_what_is_there(deployment, schedules)
+    tell_of_the_former()
     return made
 
 
@@ -141,6 +149,17 @@ def keep_what_is_there(deployment: RunnerDeployment, schedules: Switch) -> None:
     deployment.schedules = [*defined.values(), *added]
 
 
+def tell_of_the_former() -> None:
+    """Say so if the former ``nightly-catalogue`` is still there: applying the new one does not end what it buys."""
+    former = existing_deployment(FORMER_NIGHTLY)
+    if former is not None:
+        rests = "rests" if former.paused else "goes on and buys a video each night"
+        print(
+            f"{FORMER_NIGHTLY}, which was applied by an earlier version, {rests}. The catalogue is a batch now. Delete "
+            f"it: prefect deployment delete {FORMER_NIGHTLY}"
+        )
+
+
 def existing_deployment(name: str) -> DeploymentResponse | None:
     """Return a deployment as the server has it, None if it has none of that name."""
     with get_client(sync_client=True) as client:
@@ -160,7 +179,7 @@ def saved(kind: str, name: str) -> dict[str, Any]:
     return {"$ref": {"block_document_id": str(document.id)}}
 
 
-def as_json(parameter: VideoRequest | RunOptions) -> dict[str, Any]:
+def as_json(parameter: RunOptions) -> dict[str, Any]:
     """Write a parameter as the form would."""
     return parameter.model_dump(mode="json")
 
@@ -175,6 +194,6 @@ def arguments(description: str) -> argparse.ArgumentParser:
         metavar="TYPE/NAME",
         action="append",
         default=[],
-        help="saved notification block that is told how each video has ended; may be repeated",
+        help="saved notification block that is told how each video and each batch has ended; may be repeated",
     )
     return parser

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import platform
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from typing import NoReturn
+
+from prefect_seedance.cli.terminal import say
+from prefect_seedance.versions import version_of
 
 AddParser = Callable[..., argparse.ArgumentParser]
 
@@ -24,6 +30,38 @@ _GENERATE_EXAMPLES = """examples:
 
   on from where another video ends:
     prefect-seedance generate --prompt "The camera rises" --first-frame last-frame+./clips/one.mp4
+"""
+_PLAN_EXAMPLES = """examples:
+  what the rows of a table would cost, and what is wrong with them:
+    prefect-seedance plan catalogue.csv --store s3://shop/videos
+
+  the same for a program, with three takes of each row:
+    prefect-seedance plan catalogue.xlsx --sheet Autumn --takes 3 --store s3://shop/videos --json
+"""
+_BATCH_EXAMPLES = """exit codes:
+  0    every row has its video, as far as --require asks for it
+  1    an error: the message says what was paid, if anything was
+  2    the command line cannot be used
+  3    incomplete: rows have no video; the report says which, why, and what to do
+  130  stopped by Ctrl-C: what was submitted goes on at the vendor
+
+examples:
+  a table, whose rows are bought once; the same command again pays only for what is missing:
+    prefect-seedance batch catalogue.csv --store s3://shop/videos
+
+  a bucket's manifest, no more than 50 at once, told to a team:
+    prefect-seedance batch s3://shop/catalogue.parquet --store seedance-video-store/shop \\
+        --credentials studio --max-in-flight 50 --notify slack-webhook/team
+
+  the second of eight parts, each on a machine of its own:
+    prefect-seedance batch catalogue.csv --part 2/8 --store s3://shop/videos
+
+  for a program, a JSON document per line: planned, started, ended, told, and at last the report:
+    prefect-seedance batch catalogue.csv --store ./videos --json
+"""
+_GALLERY_EXAMPLES = """examples:
+  prefect-seedance gallery --store ./videos
+  prefect-seedance gallery --store s3://shop/videos --since 2026-11-22 --presign 1d
 """
 _ASSETS_EXAMPLES = """columns:
   kind        hash: an object that was read for its SHA-256; upload: a file that the vendor keeps for three days;
@@ -46,15 +84,66 @@ class _Help(argparse.HelpFormatter):
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
 
+class UnusableArguments(SystemExit):
+    """The command line cannot be used; it is said already, and the exit code is 2."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(2)
+
+    def __str__(self) -> str:
+        """Say what is wrong with it."""
+        return self.message
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose error says what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        try:
+            super().error(message)
+        except SystemExit:
+            raise UnusableArguments(message) from None
+
+
+class _Version(argparse.Action):
+    """Prints the versions, which are looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        python, prefect = platform.python_version(), version_of("prefect")
+        say(f"prefect-seedance {version_of()}, Prefect {prefect}, Python {python}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the parser; each command has its function as ``run``, which loads what it needs when called."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="prefect-seedance", description="Seedance videos through Prefect: paid for once, stored whole."
     )
+    whole.add_argument(
+        "--version", action=_Version, nargs=0, help="show the versions of this package, Prefect and Python"
+    )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    adders = (_add_demo, _add_generate, _add_journal, _add_resolve, _add_assets, _add_simulator)
+    adders = (
+        _add_demo,
+        _add_generate,
+        _add_plan,
+        _add_batch,
+        _add_gallery,
+        _add_journal,
+        _add_resolve,
+        _add_assets,
+        _add_simulator,
+    )
     made = [make(commands.add_parser) for make in adders]
     for command in made:
+        command.add_argument(
+            "--json",
+            action="store_true",
+            dest="as_json",
+            help="print JSON, and nothing else, to the standard output: what came of it, or on an error one document "
+            'of the form {"error": {"type": ..., "message": ..., "task_id": ...}}',
+        )
         command.add_argument("--debug", action="store_true", help="show tracebacks")
     return whole
 
@@ -75,8 +164,8 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
     generate = add(
         "generate",
         help="make one video at the vendor: costs money, once",
-        description="Make one video at the vendor, with the key in JIMMYAI_API_KEY. The same command again is the same "
-        "video and costs nothing; another --take is another one.",
+        description="Make one video at the vendor, with the key in JIMMYAI_API_KEY or --credentials. The same command "
+        "again is the same video and costs nothing; another --take is another one, which is paid for.",
         epilog=_GENERATE_EXAMPLES,
         formatter_class=_Help,
     )
@@ -105,8 +194,119 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
         "balance, and what is there already; needs no key where nothing asks for one",
     )
     generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
+    _add_credentials(generate)
     _add_store(generate)
     return generate
+
+
+def _add_plan(add: AddParser) -> argparse.ArgumentParser:
+    plan = add(
+        "plan",
+        help="say what the rows of a manifest would cost, and what is wrong with them: free",
+        description="Say what a batch would do: the price of each row and of all, what is there already and costs "
+        "nothing, duplicates, and every problem of every row. Nothing is submitted, and nothing is paid.",
+        epilog=_PLAN_EXAMPLES,
+        formatter_class=_Help,
+    )
+    plan.set_defaults(run=_plan)
+    _add_manifest(plan)
+    return plan
+
+
+def _add_batch(add: AddParser) -> argparse.ArgumentParser:
+    batch = add(
+        "batch",
+        help="make the rows of a manifest: costs money, once per row",
+        description="Make a video of each row of a manifest. A row is bought once, until it is edited or its take "
+        "changes: the same command again pays only for what is missing. On a terminal a table shows how far it is; "
+        "when piped, each event is a line. prefect-seedance plan says before what it will cost.",
+        epilog=_BATCH_EXAMPLES,
+        formatter_class=_Help,
+    )
+    batch.set_defaults(run=_batch)
+    _add_manifest(batch)
+    batch.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
+    batch.add_argument(
+        "--stop-after-failures", type=int, metavar="N", help="submit no further row once so many have failed"
+    )
+    batch.add_argument(
+        "--stop-after-share",
+        type=float,
+        metavar="SHARE",
+        help="submit no further row once this share of those submitted has failed, such as 0.2",
+    )
+    batch.add_argument(
+        "--require",
+        dest="require_all",
+        choices=["all", "retryable", "none"],
+        help="which rows without a video make the batch incomplete: all of them (default), only those that another run "
+        "could still make, or none",
+    )
+    batch.add_argument("--no-posters", action="store_const", const=False, dest="posters", help="keep no poster frames")
+    batch.add_argument(
+        "--notify",
+        metavar="TYPE/NAME",
+        action="append",
+        default=[],
+        help="saved notification block that is told how it ended, such as slack-webhook/team; may be repeated",
+    )
+    return batch
+
+
+def _add_manifest(command: argparse.ArgumentParser) -> None:
+    """Add the manifest and what both a plan and a batch go by. An option that is not given is the form's default."""
+    command.add_argument(
+        "manifest",
+        metavar="MANIFEST",
+        help="a table with a row per video (CSV, JSONL, JSON, Excel, Parquet): a path, s3://bucket/key or https://...",
+    )
+    command.add_argument("--takes", type=int, metavar="N", help="videos of each row, each paid for (default: 1)")
+    command.add_argument("--part", metavar="K/N", help="only a part of the rows, such as 2/8")
+    command.add_argument("--encoding", metavar="NAME", help="of a CSV or JSON manifest, such as gb18030")
+    command.add_argument("--sheet", metavar="NAME", help="of an Excel manifest (default: its first)")
+    command.add_argument(
+        "--reuse",
+        choices=["always", "run", "scope", "auto"],
+        help="when the same row is the same video, already paid for: always (default), only within this run, or within "
+        "the text of --reuse-scope",
+    )
+    command.add_argument("--reuse-scope", metavar="TEXT", help="any text, such as 2026-11-22; means --reuse scope")
+    command.add_argument("--max-submissions", type=int, metavar="N", help="most times to pay for a row (default: 1)")
+    command.add_argument("--wait-minutes", type=int, metavar="N", help="maximum wait for a video (default: 45)")
+    command.add_argument(
+        "--no-preflight",
+        action="store_const",
+        const=False,
+        dest="preflight",
+        help="leave out what is checked for free before: the key, and what references measure",
+    )
+    _add_credentials(command)
+    _add_store(command)
+
+
+def _add_gallery(add: AddParser) -> argparse.ArgumentParser:
+    gallery = add(
+        "gallery",
+        help="make one page of all videos of a store",
+        description="Make one HTML page of the videos of a store, with posters, prompts, costs and links, and what was "
+        "spent by day and model. It is written into the store; nothing is asked of the vendor.",
+        epilog=_GALLERY_EXAMPLES,
+        formatter_class=_Help,
+    )
+    gallery.set_defaults(run=_gallery)
+    gallery.add_argument(
+        "--since", type=_day, metavar="DAY", help="only videos stored since this day (UTC), such as 2026-11-22"
+    )
+    gallery.add_argument(
+        "--presign",
+        type=_span,
+        default=0,
+        metavar="TIME",
+        help="for a bucket: put links into the page that play the videos for so long, to whoever has it, such as 12h "
+        "or 1d, at most 7d",
+    )
+    _add_store(gallery)
+    return gallery
 
 
 def _add_references(generate: argparse.ArgumentParser) -> None:
@@ -152,8 +352,9 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         "resolve",
         help="settle an unknown submission, or bring in a video by hand",
         description="Settle an unknown submission, after a look into the vendor's console, or bring in a paid video "
-        "that no repeat can fetch. --task-id asks the vendor for the task, with the key in JIMMYAI_API_KEY; the others "
-        "need no key. --file and --link store the video itself, whatever its record says; nothing is paid.",
+        "that no repeat can fetch. --task-id asks the vendor for the task, with the key in JIMMYAI_API_KEY or "
+        "--credentials; the others need no key. --file and --link store the video itself, whatever its record says; "
+        "nothing is paid.",
     )
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")
@@ -198,6 +399,7 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         help="with --not-billed: do not ask, even if the balance fell by exactly the expected price; with --file or "
         "--link: take the video even if its structure says that it is not whole",
     )
+    _add_credentials(resolve)
     _add_store(resolve)
     return resolve
 
@@ -232,6 +434,15 @@ def _add_simulator(add: AddParser) -> argparse.ArgumentParser:
     return simulator
 
 
+def _add_credentials(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--credentials",
+        default="",
+        metavar="NAME",
+        help="Seedance Credentials saved on the Prefect server, by their name (default: the key in JIMMYAI_API_KEY)",
+    )
+
+
 def _add_store(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--store",
@@ -254,6 +465,18 @@ def _count(text: str) -> int:
     return int(text)
 
 
+_SPAN_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+_LONGEST_LINK_SECONDS = 7 * 86_400  # S3 signs for no longer
+
+
+def _span(text: str) -> int:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text, re.ASCII)
+    seconds = int(found[1]) * _SPAN_SECONDS[found[2]] if found else 0
+    if not 0 < seconds <= _LONGEST_LINK_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30m, 12h or 1d, of at most 7d")
+    return seconds
+
+
 def _assets(options: argparse.Namespace) -> int:
     from prefect_seedance.cli.assets import assets
 
@@ -270,6 +493,24 @@ def _generate(options: argparse.Namespace) -> int:
     from prefect_seedance.cli.generate import generate
 
     return generate(options)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.batch.commands import plan
+
+    return plan(options)
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.batch.commands import batch
+
+    return batch(options)
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.batch.gallery import make_gallery
+
+    return make_gallery(options)
 
 
 def _journal(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from prefect_seedance.cli.store_option import chosen_store
-from prefect_seedance.cli.terminal import complain, say, say_rows
+from prefect_seedance.cli.terminal import complain, say, say_document, say_rows
 from prefect_seedance.journal.identity import references_of
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media.memos import MemoEntry, Memos, entries_of
@@ -36,32 +36,36 @@ def assets(options: argparse.Namespace) -> int:
     found = entries_of(store) if options.account is None else Memos(store, options.account).entries()
     entries = sorted(found, key=lambda entry: (entry.age_seconds, entry.kind, entry.name))
     if options.forget is not None:
-        return _forget(store, entries, options.forget)
+        return _forget(store, entries, options.forget, as_json=options.as_json)
     uses = _uses(chosen.journal(), entries)
+    if options.as_json:
+        say_document({"location": chosen.location, "assets": [_facts(entry, uses) for entry in entries]})
+        return 0
     number = say_rows(_COLUMNS, (_row(entry, uses) for entry in entries))
     complain(f"{number} asset{'s' if number != 1 else ''} in {chosen.location}")
     return 0
 
 
-def _forget(store: Store, entries: list[MemoEntry], name: str) -> int:
+def _forget(store: Store, entries: list[MemoEntry], name: str, *, as_json: bool) -> int:
     kind, _, beginning = name.rpartition("/")
     of_kind = [each for each in entries if kind in ("", each.kind)]
     exact = [each for each in of_kind if beginning in (each.name, _short(each.name))]
     chosen = exact or [each for each in of_kind if beginning and each.name.startswith(beginning)]
     if len(chosen) != 1:
-        complain(f"{'No asset' if not chosen else 'More than one asset'} is called {name}; nothing was forgotten.")
-        for each in chosen:
-            complain(f"  {each.kind}/{each.name} of account {_cell(each.account)}")
+        said = [f"{'No asset' if not chosen else 'More than one asset'} is called {name}; nothing was forgotten."]
+        said += [f"  {each.kind}/{each.name} of account {_cell(each.account)}" for each in chosen]
         if chosen:
-            complain("Write one as it stands here; where two accounts have it, add --account.")
-        return 1
+            said.append("Write one as it stands here; where two accounts have it, add --account.")
+        raise LookupError("\n".join(said))
     (entry,) = chosen
-    said = f"the {entry.kind} {entry.name} of account {_cell(entry.account)}"
+    words = f"the {entry.kind} {entry.name} of account {_cell(entry.account)}"
     by = f"forgotten by {getpass.getuser()} on the command line"
     if not Memos(store, entry.account).forget(entry.kind, entry.name, by, lift_limit=True):
-        complain(f"There is no {said.removeprefix('the ')} any more; nothing was forgotten.")
-        return 1
-    say(f"Forgotten: {said}. The next run that needs it makes it anew, which costs nothing.")
+        raise LookupError(f"There is no {words.removeprefix('the ')} any more; nothing was forgotten.")
+    if as_json:
+        say_document({"forgotten": {"kind": entry.kind, "name": entry.name, "account": entry.account}})
+        return 0
+    say(f"Forgotten: {words}. The next run that needs it makes it anew, which costs nothing.")
     say("A run that is under way may go by the old one for another minute.")
     return 0
 
@@ -78,24 +82,52 @@ def _uses(journal: Journal, entries: Iterable[MemoEntry]) -> Mapping[tuple[str, 
     return uses
 
 
+def _users(entry: MemoEntry, uses: Mapping[tuple[str, str], list[str]]) -> list[str]:
+    """Return the intents of the videos that have it as a reference."""
+    called = [f"sha256:{entry.name.replace('-', '/', 1)}", _reference(entry)]
+    if entry.kept and entry.kind == "hash":
+        called = [f"sha256:{entry.kept.value}", f"sha256:{entry.kept.value}/last-frame"]
+    return [*dict.fromkeys(intent for each in called for intent in uses.get((entry.account, each), []))]
+
+
+def _reference(entry: MemoEntry) -> str:
+    return str(entry.kept.notes.get("reference", "")) if entry.kept else ""
+
+
+def _state(entry: MemoEntry) -> str:
+    return "working, lapsed" if entry.lapsed else entry.state
+
+
+def _facts(entry: MemoEntry, uses: Mapping[tuple[str, str], list[str]]) -> dict[str, object]:
+    """Return one as a program reads it; links to uploads are secrets, and are not in it."""
+    left = entry.kept.seconds_left() if entry.kept else 0.0
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "state": _state(entry),
+        "account": entry.account,
+        "age_seconds": round(entry.age_seconds, 1),
+        "seconds_left": None if math.isinf(left) else round(left, 1),
+        "asset": _asset_id(entry),
+        "reference": hide(_reference(entry)),
+        "used_by": _users(entry, uses),
+        "note": hide(_note(entry)),
+    }
+
+
 def _row(entry: MemoEntry, uses: Mapping[tuple[str, str], list[str]]) -> tuple[str, ...]:
     kept = entry.kept
-    reference = str(kept.notes.get("reference", "")) if kept else ""
-    called = [f"sha256:{entry.name.replace('-', '/', 1)}", reference]
-    if kept and entry.kind == "hash":
-        called = [f"sha256:{kept.value}", f"sha256:{kept.value}/last-frame"]
-    users = [*dict.fromkeys(intent for each in called for intent in uses.get((entry.account, each), []))]
     left = math.inf if kept is None else kept.seconds_left()
     return (
         entry.kind,
         _short(entry.name),
-        "working, lapsed" if entry.lapsed else entry.state,
+        _state(entry),
         _cell(entry.account),
         _span(entry.age_seconds),
         "" if kept is None else "no end" if math.isinf(left) else _span(left) if left else "over",
         _asset_id(entry),
-        _cell(reference),
-        _used_by(users),
+        _cell(_reference(entry)),
+        _used_by(_users(entry, uses)),
         _cell(_note(entry)),
     )
 

@@ -15,6 +15,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
+from prefect_seedance.cli.terminal import complain
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 #: What Prefect's embedded server needs to start on two busy cores, and to be quiet.
@@ -46,8 +48,18 @@ def run_apart(module: str, options: Mapping[str, object], environment: Mapping[s
     return child.wait()
 
 
+def say_at_once(doing: str) -> None:
+    """Say what is being done, before Prefect is loaded: that takes seconds, and its embedded server takes longer."""
+    server = (
+        "Loading Prefect" if os.environ.get("PREFECT_API_URL") else "Starting Prefect's server, this takes 10 to 20 s"
+    )
+    complain(f"{doing} {server} ...")
+
+
 def demo(options: argparse.Namespace) -> int:
     """Run ``prefect-seedance demo``: one video end to end against the simulator; free, offline, with a real MP4."""
+    if sys.stderr.isatty():
+        say_at_once("Making one video against the simulator.")
     # A Prefect home of its own: the demo must neither need nor touch the user's server and profile.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     with tempfile.TemporaryDirectory(prefix="prefect-seedance-", ignore_cleanup_errors=True) as home:

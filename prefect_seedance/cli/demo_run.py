@@ -30,6 +30,7 @@ def run_demo(options: argparse.Namespace) -> int:
             credentials,
             store,
             RunOptions(reuse="run"),
+            as_json=options.as_json,
             interrupted=_interrupted,
             cost=_cost,
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from prefect_seedance import RunOptions, SeedanceCredentials, VideoRequest
+from prefect_seedance import RunOptions, VideoRequest
 from prefect_seedance.cli.generation import make, work
-from prefect_seedance.cli.store_option import chosen_store
+from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
 from prefect_seedance.client.request.routes import DEFAULT_MODEL
 
 _REQUEST_FIELDS = (
@@ -28,16 +28,15 @@ def run_generate(options: argparse.Namespace) -> int:
     """Generate one video at the vendor and return the exit code."""
     asked = {name: getattr(options, name) for name in _REQUEST_FIELDS}
     request = VideoRequest.model_validate({**asked, "model": options.model or DEFAULT_MODEL})
-    run_options = RunOptions(
-        max_submissions=options.max_submissions, wait_minutes=options.wait_minutes, preflight=options.preflight
-    )
+    limits = {name: getattr(options, name) for name in ("max_submissions", "wait_minutes", "preflight")}
+    run_options, store = RunOptions.model_validate(limits), chosen_store(options.store)
     if options.dry_run:
         from prefect_seedance.cli.batch.dry_run import credentials_if_any, try_out
 
-        return try_out(request, credentials_if_any(), chosen_store(options.store), run_options)
-    # Both are filled from the environment.
-    credentials = SeedanceCredentials.model_validate({})
-    return make(request, credentials, chosen_store(options.store), run_options, interrupted=_interrupted)
+        payer = credentials_if_any(options.credentials)
+        return try_out(request, payer, store, run_options, as_json=options.as_json)
+    credentials = chosen_credentials(options.credentials)
+    return make(request, credentials, store, run_options, as_json=options.as_json, interrupted=_interrupted)
 
 
 def _interrupted(task_id: str) -> str:

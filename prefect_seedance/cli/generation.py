@@ -1,4 +1,4 @@
-"""Making one video for a person at a terminal: progress, result, and what goes on after Ctrl-C."""
+"""Making one video for whoever calls the command: progress, result, and what goes on after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from prefect.settings import get_current_settings
 from rich.console import Console
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
-from prefect_seedance.cli.error_report import INTERRUPTED, report
+from prefect_seedance.cli.error_report import interrupted as said_interrupted
+from prefect_seedance.cli.error_report import report
 from prefect_seedance.cli.progress import RunProgress
-from prefect_seedance.cli.terminal import complain, say
+from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.runs.messages import cost_words, reuse_message
 
@@ -29,7 +30,7 @@ def work(command: Callable[[argparse.Namespace], int]) -> None:
     # As an exception, so that Prefect stops its embedded server on the way out.
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda number, frame: sys.exit(128 + number))
-    sys.exit(report(lambda: command(options), debug=options.debug))
+    sys.exit(report(lambda: command(options), debug=options.debug, as_json=options.as_json))
 
 
 def make(
@@ -38,6 +39,7 @@ def make(
     store: VideoStore,
     options: RunOptions,
     *,
+    as_json: bool,
     interrupted: Callable[[str], str],
     cost: Callable[[StoredVideo], str] = cost_words,
 ) -> int:
@@ -48,18 +50,23 @@ def make(
         credentials: Who pays.
         store: Where it goes.
         options: How the run behaves.
+        as_json: Print a document instead of words.
         interrupted: Words for Ctrl-C; gets the task id, "" if there is none.
         cost: Words for the cost.
     """
     store.check()
     with RunProgress(Console(stderr=True)) as progress:
         try:
-            _reach_prefect()
+            reach_prefect()
             progress.done("server")
             stored = generate_video(request, credentials, store, options=options)
         except KeyboardInterrupt:
-            complain(interrupted(progress.task_id))
-            return INTERRUPTED
+            task_id = progress.task_id
+            return said_interrupted(interrupted(task_id), as_json=as_json, task_id=task_id)
+    if as_json:
+        took = {step: round(seconds, 3) for step, seconds in progress.seconds.items()}
+        say_document({"video": stored.model_dump(mode="json"), "took_seconds": took, "warnings": progress.warnings})
+        return 0
     say(f"Video       {_place(stored.uri)}")
     say(f"            {stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes")
     say(f"            sha256 {stored.sha256}")
@@ -74,7 +81,7 @@ def make(
     return 0
 
 
-def _reach_prefect() -> None:
+def reach_prefect() -> None:
     """Start Prefect's embedded server, unless the settings name a running one.
 
     Raises:

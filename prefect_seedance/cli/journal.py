@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from prefect_seedance import SeedanceCredentials
-from prefect_seedance.cli.store_option import chosen_store
-from prefect_seedance.cli.terminal import ask, complain, say, say_rows
+from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
+from prefect_seedance.cli.terminal import ask, complain, say, say_document, say_rows
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
@@ -42,7 +41,11 @@ def list_records(options: argparse.Namespace) -> int:
         entries = journal.records(within_seconds=None if options.since is None else _seconds_since(options.since))
     if options.since is not None:
         entries = (entry for entry in entries if entry.record.updated_at >= options.since)
-    number = say_rows(_COLUMNS, (_row(entry) for entry in islice(_counted(entries), options.limit)))
+    listed = islice(_counted(entries), options.limit)
+    if options.as_json:
+        say_document({"location": journal.location, "records": [_facts(entry) for entry in listed]})
+        return 0
+    number = say_rows(_COLUMNS, (_row(entry) for entry in listed))
     complain(f"{number} record{'s' if number != 1 else ''} in {journal.location}")
     return 0
 
@@ -72,7 +75,7 @@ def resolve(options: argparse.Namespace) -> int:
         kind = "restore"
 
     def fetch(task_id: str) -> VideoTask:
-        with SeedanceCredentials.model_validate({}).get_client() as client:
+        with chosen_credentials(options.credentials).get_client() as client:
             return client.get_video(task_id)
 
     journal = chosen_store(options.store).journal()
@@ -94,15 +97,19 @@ def resolve(options: argparse.Namespace) -> int:
     try:
         entry = settle(options.attempt, despite_evidence=options.yes)
     except BalanceContradicts as doubt:
-        if not sys.stdin.isatty():
+        if options.as_json or not sys.stdin.isatty():
             raise
         complain(doubt.balance)
         if not _said_yes(f"Settle attempt {doubt.attempt_name} as not billed all the same? [y/N] "):
             complain("Nothing was changed.")
             return 1
         entry = settle(doubt.attempt_name, despite_evidence=True)
+    said = remarks(entry, kind, journal.store_option)
+    if options.as_json:
+        say_document({"record": _facts(entry), "remarks": [*said]})
+        return 0
     say(f"Intent {entry.record.intent} is now {entry.state}.")
-    for remark in remarks(entry, kind, journal.store_option):
+    for remark in said:
         say(remark)
     return 0
 
@@ -120,23 +127,46 @@ def _bring_in(options: argparse.Namespace) -> int:
         destination,
         attempt=options.attempt,
         by=getpass.getuser(),
-        policy=_media_policy(destination),
+        policy=_media_policy(destination, options.credentials),
         despite_evidence=options.yes,
     )
+    if options.as_json:
+        say_document({"video": stored.model_dump(mode="json")})
+        return 0
     say(f"Intent {stored.intent} is now stored: {stored.uri}")
     say("It counts as paid for. Run the same request again to have it as its video; nothing is paid then.")
     return 0
 
 
-def _media_policy(destination: Destination) -> MediaPolicy:
+def _media_policy(destination: Destination, credentials: str) -> MediaPolicy:
     """Return where a link may lead; to this machine too if the vendor is the simulator here. No key is needed."""
-    if not os.environ.get("JIMMYAI_API_KEY"):
+    if not credentials and not os.environ.get("JIMMYAI_API_KEY"):
         return destination.media
-    return destination.media_for(SeedanceCredentials.model_validate({}).vendor_account())
+    return destination.media_for(chosen_credentials(credentials).vendor_account())
 
 
 def _said_yes(question: str) -> bool:
     return ask(question).strip().lower() in ("y", "yes")
+
+
+def _facts(entry: Entry) -> dict[str, object]:
+    """Return a record as a program reads it."""
+    record = entry.record
+    attempt = record.current_attempt
+    return {
+        "intent": record.intent,
+        "state": str(entry.state),
+        "attempt": attempt.name if attempt else "",
+        "unsettled": [each.name for each in record.unsettled()],
+        "account": record.account,
+        "model": record.model,
+        "task_id": record.task_id,
+        "submissions": record.submissions,
+        "cost": attempt.cost if attempt else None,
+        "updated_at": record.updated_at.isoformat(),
+        "key": record.stored.key if record.stored else "",
+        "prompt": str(record.request.get("prompt", "")),
+    }
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The stores that a command line names."""
+"""The stores and credentials that a command line names."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from prefect_seedance import VideoStore
+from prefect_seedance import SeedanceCredentials, VideoStore
 from prefect_seedance.blocks.saved_blocks import why_not_loaded
+from prefect_seedance.client.errors import ConfigurationError
+from prefect_seedance.plain_text import one_line
 from prefect_seedance.storage.errors import BadLocation
 
 _SAVED = "seedance-video-store/"
+_SAVED_CREDENTIALS = "seedance-credentials/"
 
 
 def chosen_store(option: str) -> VideoStore:
@@ -37,3 +40,28 @@ def store_at(location: str) -> VideoStore:
     """Build a store of a location, where a relative folder means one of this directory."""
     place = location if "://" in location else str(Path(location).expanduser().resolve())
     return VideoStore(location=place)
+
+
+def chosen_credentials(option: str) -> SeedanceCredentials:
+    """Return the credentials that ``--credentials`` names, or those of the environment if it names none.
+
+    Args:
+        option: The name of a saved block, with or without its type.
+
+    Raises:
+        ConfigurationError: The saved credentials cannot be loaded.
+        ValidationError: The environment has no key that could be used.
+    """
+    if not option:
+        return SeedanceCredentials.model_validate({})  # filled from the environment
+    load = cast("Callable[[str], SeedanceCredentials]", SeedanceCredentials.load)  # as above
+    name = option.removeprefix(_SAVED_CREDENTIALS)
+    try:
+        return load(name)
+    except Exception as error:
+        raise ConfigurationError(
+            "--credentials",
+            f"the saved credentials {one_line(name)} cannot be loaded ({why_not_loaded(error)}).",
+            "Write the name under which Seedance Credentials are saved on the Prefect server of this shell "
+            "(PREFECT_API_URL), or leave it out and set JIMMYAI_API_KEY.",
+        ) from error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, redirect_stdout
 from itertools import islice
+from typing import TextIO
 
 from prefect_seedance.plain_text import lines, one_line
 
@@ -16,15 +19,55 @@ _WIDTH = 1000
 #: Rows of one table: there may be more than fit into memory.
 _PAGE = 1000
 
+#: Where documents go while everything else is kept from there.
+_documents: TextIO | None = None
+
 
 def say(text: str) -> None:
     """Print a text, on the lines that it has."""
     print(lines(text), flush=True)
 
 
+def say_coloured(text: str) -> None:
+    """Print a text with colours, in which the words of others are plain already."""
+    print(text, flush=True)
+
+
+def give_back() -> None:
+    """Give the terminal what a killed process has left without: its own screen, and its cursor."""
+    print("\x1b[?1049l\x1b[?25h", end="", file=sys.stderr, flush=True)
+
+
 def complain(text: str) -> None:
     """Print a text to the standard error stream."""
     print(lines(text), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def documents_alone() -> Generator[None]:
+    """Keep the standard output for `say_document`: what else is printed goes to the standard error stream."""
+    global _documents
+    before, _documents = _documents, sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _documents = before
+
+
+def say_document(document: object) -> None:
+    r"""Print a JSON document for a program, on one line and in ASCII: every encoding has it, no terminal obeys it.
+
+    Example:
+        >>> say_document({"prompt": "a café[2J"})
+        {"prompt": "a caf\u00e9\u001b[2J"}
+    """
+    print(json.dumps(document), file=_documents or sys.stdout, flush=True)
+
+
+def output_is_terminal() -> bool:
+    """Tell whether a person reads the standard output."""
+    return (_documents or sys.stdout).isatty()
 
 
 def ask(question: str) -> str:

@@ -23,6 +23,7 @@ class Command(StrEnum):
         "prefect deployment run generate-video/generate-video --params "
         '\'{"request": {"prompt": "A paper boat", "model": "seedance2.0-mini", "resolution": "480p"}}\' --watch'
     )
+    PLAN = "prefect deployment run plan-videos/plan-videos --param manifest=/data/catalogue.csv --watch"
     DEPLOY = "python deployments/deploy.py --pool seedance"
     DEPLOY_ON = "python deployments/deploy.py --pool seedance --schedules on"
     DEPLOY_TELLING = "python deployments/deploy.py --pool seedance --notify custom-webhook/team"

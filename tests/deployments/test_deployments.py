@@ -32,7 +32,14 @@ from prefect.deployments import run_deployment
 from prefect.deployments.runner import EntrypointType
 
 from examples.on_video_stored import publish_video
-from prefect_seedance import SeedanceCredentials, StoredVideo, VideoRequest, VideoStore, generate_video
+from prefect_seedance import (
+    BatchOptions,
+    SeedanceCredentials,
+    StoredVideo,
+    VideoStore,
+    generate_video,
+    generate_videos,
+)
 from prefect_seedance.errors import SubmissionUnknown, VideoFailed
 from prefect_seedance.journal.states import State
 from prefect_seedance.simulator import Fault, Simulator
@@ -49,9 +56,11 @@ pytestmark = [
 ]
 
 Blocks = tuple[SeedanceCredentials, VideoStore]
+NIGHTLY = "generate-videos/nightly-catalogue"
 NAMES = {
     "generate-video/generate-video",
-    "generate-video/nightly-catalogue",
+    NIGHTLY,
+    "plan-videos/plan-videos",
     "resolve-submission/resolve-submission",
 }
 PATIENCE = 150.0
@@ -167,14 +176,54 @@ def automations(switched_on: DeploymentResponse, worker: Running, folder: Path) 
 
 
 @pytest.fixture(scope="module")
-def cron(automations: Applied, worker: Running) -> Iterator[DeploymentResponse]:
-    """A schedule of the catalogue with a cron that comes within a minute."""
+def catalogue(folder: Path) -> Path:
+    """A manifest of two rows on the worker's machine."""
+    path = folder / "catalogue.csv"
+    path.write_text(
+        "name,prompt,model,resolution,duration\n"
+        "mug,A mug of the catalogue,seedance2.0-mini,480p,4\n"
+        "cup,A cup of the catalogue,seedance2.0-mini,480p,5\n"
+    )
+    return path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and how many bills came while it was made."""
+
+    run: FlowRun
+    bills: int
+
+
+@pytest.fixture(scope="module")
+def planned(
+    by_script: list[DeploymentResponse],
+    worker: Running,
+    vendor: Simulator,
+    environment: dict[str, str],
+    catalogue: Path,
+) -> Planned:
+    """The plan of that manifest, by the command of the README."""
+    before = len(vendor.bills())
+    command = [each.replace("/data/catalogue.csv", str(catalogue)) for each in Command.PLAN.arguments]
+    finished(*command, environment=environment, folder=ROOT)
+    (run,) = runs_of("plan-videos/plan-videos")
+    return Planned(run, len(vendor.bills()) - before)
+
+
+@pytest.fixture(scope="module")
+def cron(automations: Applied, worker: Running, planned: Planned, catalogue: Path) -> Iterator[DeploymentResponse]:
+    """A schedule with that manifest and a cron that comes within a minute."""
     deployment = nightly()
-    schedule = schedule_of(deployment, "portrait")
+    schedule = schedule_of(deployment, "campaigns")
     every_minute = CronSchedule(cron="* * * * *", timezone="Europe/Berlin")
     with get_client(sync_client=True) as client:
         client.update_deployment_schedule(
-            deployment.id, schedule.id, active=True, schedule=every_minute, parameters=schedule.parameters
+            deployment.id,
+            schedule.id,
+            active=True,
+            schedule=every_minute,
+            parameters={**schedule.parameters, "manifest": str(catalogue)},
         )
         yield deployment
         client.pause_deployment(deployment.id)
@@ -183,9 +232,10 @@ def cron(automations: Applied, worker: Running) -> Iterator[DeploymentResponse]:
 @pytest.fixture(scope="module")
 def first_night(cron: DeploymentResponse, worker: Running, killed: Killed) -> FlowRun:
     """The first run that the scheduler made, at its end."""
-    name = "generate-video/nightly-catalogue"
-    until(lambda: [run for run in runs_of(name) if run.start_time], "a scheduled run", seconds=PATIENCE, alive=worker)
-    run = min((run for run in runs_of(name) if run.start_time), key=lambda run: run.start_time)
+    until(
+        lambda: [run for run in runs_of(NIGHTLY) if run.start_time], "a scheduled run", seconds=PATIENCE, alive=worker
+    )
+    run = min((run for run in runs_of(NIGHTLY) if run.start_time), key=lambda run: run.start_time)
     return api.ended(run.id, by=worker, seconds=PATIENCE)
 
 
@@ -256,7 +306,7 @@ def runs_of(deployment: str) -> list[FlowRun]:
 
 def nightly() -> DeploymentResponse:
     with get_client(sync_client=True) as client:
-        return client.read_deployment_by_name("generate-video/nightly-catalogue")
+        return client.read_deployment_by_name(NIGHTLY)
 
 
 def schedule_of(deployment: DeploymentResponse, slug: str) -> Any:
@@ -322,16 +372,35 @@ def test_schedules_rest_until_somebody_switches_them_on(
     assert not switched_on.paused
 
 
-def test_a_schedule_that_loses_its_request_finds_no_other_to_buy(by_script: list[DeploymentResponse]) -> None:
-    (catalogue,) = (each for each in by_script if each.schedules)
-    assert "request" not in catalogue.parameters
-    assert "request" in catalogue.parameter_openapi_schema["required"]
-    assert all(each.parameters["request"] for each in catalogue.schedules)
+def test_a_schedule_that_loses_its_manifest_finds_no_other_to_buy(by_script: list[DeploymentResponse]) -> None:
+    (deployment,) = (each for each in by_script if each.schedules)
+    assert "manifest" not in deployment.parameters
+    assert "manifest" in deployment.parameter_openapi_schema["required"]
+    assert all(each.parameters["manifest"] for each in deployment.schedules)
+
+
+def test_a_schedule_buys_a_row_once(by_script: list[DeploymentResponse]) -> None:
+    (deployment,) = (each for each in by_script if each.schedules)
+    assert deployment.parameters["options"]["reuse"] == "always"
+
+
+@pytest.mark.usefixtures("by_script")
+def test_a_former_catalogue_that_still_buys_is_told_with_how_to_end_it() -> None:
+    generate_video.to_deployment("nightly-catalogue", work_pool_name="seedance", paused=False).apply()
+    try:
+        printed = done_here(*Command.DEPLOY.arguments)
+    finally:
+        with get_client(sync_client=True) as client:
+            former = client.read_deployment_by_name("generate-video/nightly-catalogue")
+            client.delete_deployment(former.id)
+    (line,) = (line for line in printed.splitlines() if "earlier version" in line)
+    assert "goes on and buys" in line
+    assert line.endswith("prefect deployment delete generate-video/nightly-catalogue")
 
 
 def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentResponse) -> None:
     """A schedule that was added, one that was switched off, and the pause of each deployment."""
-    added = {"request": {"prompt": "A schedule of somebody's", "model": "seedance2.0-mini"}}
+    added = {"manifest": "s3://bucket/somebody-s.csv"}
     with get_client(sync_client=True) as client:
         on_demand = client.read_deployment_by_name("generate-video/generate-video")
         yearly = CronSchedule(cron="0 0 1 1 *", timezone="Europe/Berlin")
@@ -339,9 +408,9 @@ def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentRe
             client.create_deployment_schedules(deployment.id, [(yearly, True)])
         (new,) = (each for each in nightly().schedules if each.slug is None)
         client.update_deployment_schedule(switched_on.id, new.id, active=True, schedule=yearly, parameters=added)
-        landscape = schedule_of(switched_on, "landscape")
+        daily = schedule_of(switched_on, "catalogue")
         client.update_deployment_schedule(
-            switched_on.id, landscape.id, active=False, schedule=landscape.schedule, parameters=landscape.parameters
+            switched_on.id, daily.id, active=False, schedule=daily.schedule, parameters=daily.parameters
         )
         client.pause_deployment(on_demand.id)
         printed = done_here(*Command.DEPLOY.arguments)
@@ -349,8 +418,8 @@ def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentRe
         assert not again.paused
         assert {each.slug: (each.active, bool(each.parameters)) for each in again.schedules} == {
             None: (True, True),
-            "landscape": (False, True),
-            "portrait": (True, True),
+            "catalogue": (False, True),
+            "campaigns": (True, True),
         }
         (kept,) = (each for each in again.schedules if each.slug is None)
         assert (kept.schedule, kept.parameters) == (yearly, added)
@@ -435,6 +504,7 @@ def test_deployments_that_make_videos_tell_whom_they_are_given(
     assert {each.name: each.parameters.get("notify") for each in telling} == {
         "generate-video": ["custom-webhook/team"],
         "nightly-catalogue": ["custom-webhook/team"],
+        "plan-videos": None,
         "resolve-submission": None,
     }
 
@@ -462,31 +532,46 @@ def test_a_run_that_outlives_its_worker_writes_the_answer_down_and_stores_its_vi
     assert (written.state, [written.task_id]) == (State.STORED, tasks(vendor, "orphan"))
 
 
-def test_a_cron_run_fires_on_a_process_worker_and_stores_the_video_of_its_schedule(
-    first_night: FlowRun, vendor: Simulator, blocks: Blocks
+def test_a_plan_on_demand_is_free(planned: Planned) -> None:
+    assert planned.run.state_name == "Completed", planned.run.state
+    assert planned.bills == 0
+
+
+def test_a_cron_run_fires_on_a_process_worker_and_stores_the_videos_of_its_manifest(
+    first_night: FlowRun, vendor: Simulator, blocks: Blocks, catalogue: Path
 ) -> None:
     assert first_night.auto_scheduled
-    assert first_night.state_name == "Completed"
-    request = VideoRequest.model_validate(first_night.parameters["request"])
-    assert (request.ratio, request.duration) == ("9:16", 10)
-    bill = next(bill for bill in vendor.bills() if bill.body["prompt"] == request.prompt)
-    assert (bill.body["ratio"], bill.body["duration"]) == ("9:16", 10)
+    assert first_night.state_name == "Completed", first_night.state
+    assert first_night.parameters["manifest"] == str(catalogue)
     stored = {path.stem for path in Path(blocks[1].location).rglob("*.mp4")}
-    assert any(task_id in name for task_id in bill.task_ids for name in stored)
+    for prompt in ("A mug of the catalogue", "A cup of the catalogue"):
+        (task_id,) = tasks(vendor, prompt)
+        assert any(task_id in name for name in stored)
 
 
-def test_the_automation_runs_another_deployment_for_the_stored_video(
+def test_a_second_night_with_the_same_manifest_buys_nothing(
+    first_night: FlowRun, vendor: Simulator, blocks: Blocks, catalogue: Path
+) -> None:
+    bills = len(vendor.bills())
+    options = BatchOptions.model_validate(first_night.parameters["options"])
+    report = generate_videos(str(catalogue), *blocks, options=options)
+    assert (report.counts, report.spent, len(vendor.bills())) == ({"reused": 2}, 0.0, bills)
+
+
+def test_the_automation_runs_another_deployment_for_each_stored_video(
     first_night: FlowRun, worker: Running, vendor: Simulator
 ) -> None:
-    prompt = VideoRequest.model_validate(first_night.parameters["request"]).prompt  # one video, of that night
+    for prompt in ("A mug of the catalogue", "A cup of the catalogue"):
+        until(partial(publishing, vendor, prompt), "the run of publish-video", alive=worker)
+        (started,) = publishing(vendor, prompt)
+        run = api.ended(started.id, by=worker)
+        assert run.state_name == "Completed"
+        assert Path(str(run.parameters["uri"]).removeprefix("file://")).is_file()
 
-    def started() -> list[FlowRun]:
-        made = tasks(vendor, prompt)
-        return [run for run in runs_of("publish-video/publish-video") if run.parameters["task_id"] in made]
 
-    run = api.ended(until(started, "the run of publish-video", alive=worker)[0].id, by=worker)
-    assert run.state_name == "Completed"
-    assert Path(str(run.parameters["uri"]).removeprefix("file://")).is_file()
+def publishing(vendor: Simulator, prompt: str) -> list[FlowRun]:
+    made = tasks(vendor, prompt)
+    return [run for run in runs_of("publish-video/publish-video") if run.parameters["task_id"] in made]
 
 
 def described(deployment: DeploymentResponse) -> dict[str, Any]:
@@ -505,16 +590,9 @@ def described(deployment: DeploymentResponse) -> dict[str, Any]:
         "form": deployment.parameter_openapi_schema,
         "enforced": deployment.enforce_parameter_schema,
         "paused": deployment.paused,
-        "parameters": whole(parameters),
+        "parameters": parameters,
         "schedules": sorted(
-            (str(each.slug), each.schedule.model_dump(mode="json"), each.active, str(whole(each.parameters)))
+            (str(each.slug), each.schedule.model_dump(mode="json"), each.active, str(each.parameters))
             for each in deployment.schedules
         ),
     }
-
-
-def whole(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with the defaults of the request spelled out."""
-    if "request" not in parameters:
-        return parameters
-    return {**parameters, "request": VideoRequest.model_validate(parameters["request"]).model_dump(mode="json")}

@@ -13,7 +13,9 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.plan import make_plan
 from prefect_seedance.batch.plan_text import asked_of
 from prefect_seedance.batch.rows import Manifest, Row
-from prefect_seedance.cli.terminal import say
+from prefect_seedance.cli.batch.plan_run import plan_document
+from prefect_seedance.cli.store_option import chosen_credentials
+from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.journal.identity import ALWAYS
 from prefect_seedance.media.context import Follower
 
@@ -39,7 +41,12 @@ class _NoTimes:
 
 
 def try_out(
-    request: VideoRequest, credentials: SeedanceCredentials | None, store: VideoStore, options: RunOptions
+    request: VideoRequest,
+    credentials: SeedanceCredentials | None,
+    store: VideoStore,
+    options: RunOptions,
+    *,
+    as_json: bool = False,
 ) -> int:
     """Print what a video would cost and what is there already, and return the exit code. Nothing is submitted.
 
@@ -48,9 +55,12 @@ def try_out(
         credentials: Who would pay; None where there is no key.
         store: Where it would go.
         options: Of its run.
+        as_json: Print a document instead of lines.
     """
     plan = plan_of_one(request, credentials, store, options)
-    for line in dry_run_lines(plan):
+    if as_json:
+        say_document(plan_document(plan))
+    for line in () if as_json else dry_run_lines(plan):
         say(line)
     return 1 if plan.rows[0].standing in _NOT_MADE else 0
 
@@ -73,13 +83,17 @@ def plan_of_one(
     )
 
 
-def credentials_if_any() -> SeedanceCredentials | None:
-    """Return the credentials that the environment holds, None where it has no key.
+def credentials_if_any(option: str) -> SeedanceCredentials | None:
+    """Return the credentials that a command line names, or the environment holds; None where there is no key.
+
+    Args:
+        option: What ``--credentials`` names, "" for nothing.
 
     Raises:
-        ValidationError: It has one that cannot be used.
+        ConfigurationError: The saved credentials cannot be loaded.
+        ValidationError: The environment has a key that cannot be used.
     """
-    return SeedanceCredentials.model_validate({}) if os.environ.get("JIMMYAI_API_KEY") else None
+    return chosen_credentials(option) if option or os.environ.get("JIMMYAI_API_KEY") else None
 
 
 def dry_run_lines(plan: BatchPlan) -> Iterator[str]:

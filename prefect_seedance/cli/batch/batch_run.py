@@ -1,0 +1,151 @@
+"""The work of ``batch``, in a process of its own: see `cli.child_process`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from rich.console import Console
+
+from prefect_seedance.batch.errors import BatchIncomplete
+from prefect_seedance.batch.followers import BatchFollower, followed_by
+from prefect_seedance.batch.models import BatchReport, RowResult
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.cli.batch.lines import EventDocuments, EventLines, words_of_row
+from prefect_seedance.cli.batch.screen import BatchScreen
+from prefect_seedance.cli.batch.tally import Standing, Tally
+from prefect_seedance.cli.error_report import interrupted
+from prefect_seedance.cli.generation import reach_prefect, work
+from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
+from prefect_seedance.cli.terminal import output_is_terminal, say, say_document
+
+#: The exit code of a batch that has rows without a video. 2 is that of a command line that cannot be used.
+INCOMPLETE = 3
+#: How many rows without a video are printed at the end; all of them stand in the report.
+_MOST_PRINTED = 20
+
+
+class Followers:
+    """Several followers as one."""
+
+    def __init__(self, followers: Sequence[BatchFollower]) -> None:
+        self._followers = followers
+
+    def planned(self, total: int) -> None:
+        """Hand on the number of rows."""
+        for each in self._followers:
+            each.planned(total)
+
+    def started(self, number: int, label: str) -> None:
+        """Hand on a row that is being made."""
+        for each in self._followers:
+            each.started(number, label)
+
+    def ended(self, result: RowResult) -> None:
+        """Hand on the result of a row."""
+        for each in self._followers:
+            each.ended(result)
+
+    def told(self, message: str) -> None:
+        """Hand on something else."""
+        for each in self._followers:
+            each.told(message)
+
+
+def run_batch(options: argparse.Namespace) -> int:
+    """Make the rows of a manifest and return the exit code."""
+    credentials, store = chosen_credentials(options.credentials), chosen_store(options.store)
+    batch_options = BatchOptions.model_validate(options.options)
+    store.check()
+
+    def make() -> BatchReport:
+        from prefect_seedance import generate_videos
+
+        reach_prefect()
+        return generate_videos(options.manifest, credentials, store, notify=options.notify, options=batch_options)
+
+    anew = batch_options.reuse == "run"
+    return follow(
+        make,
+        title=options.manifest,
+        as_json=options.as_json,
+        interrupt=lambda standing: left_behind(standing, store.store_option, anew=anew),
+    )
+
+
+def follow(make: Callable[[], BatchReport], *, title: str, as_json: bool, interrupt: Callable[[Standing], str]) -> int:
+    """Make a batch, show how far it is, print what came of it and return the exit code.
+
+    Args:
+        make: Makes it, in this thread.
+        title: What stands above the live table.
+        as_json: Print documents only.
+        interrupt: Words for Ctrl-C.
+    """
+    tally, screen, followers = Tally(), Console(stderr=True), list[BatchFollower]()
+    # On one terminal there is either the table or the events.
+    live = screen.is_terminal and not screen.is_dumb_terminal and not (as_json and output_is_terminal())
+    if as_json:
+        followers.append(EventDocuments())
+    elif not (live and output_is_terminal()):
+        followers.append(EventLines())
+    shown: AbstractContextManager[object] = BatchScreen(tally, title, screen) if live else nullcontext()
+    code = 0
+    try:
+        with shown, followed_by(Followers([tally, *followers])):
+            report = make()
+    except BatchIncomplete as incomplete:
+        report, code = incomplete.report, INCOMPLETE
+    except KeyboardInterrupt:
+        return interrupted(interrupt(tally.now()), as_json=as_json)
+    if as_json:
+        facts = {"counts": report.counts, "spent": report.spent, "of_unknown_cost": report.of_unknown_cost}
+        say_document({"event": "report", "exit_code": code, **facts, "report": report.model_dump(mode="json")})
+        return code
+    for line in words_of_report(report):
+        say(line)
+    return code
+
+
+def words_of_report(report: BatchReport) -> Iterator[str]:
+    """Return what came of a batch, line by line."""
+    for notice in report.notices:
+        yield f"Note        {notice}"
+    missing = report.without_video
+    for row in missing[:_MOST_PRINTED]:
+        yield words_of_row(row)
+    if len(missing) > _MOST_PRINTED:
+        yield f"and {len(missing) - _MOST_PRINTED} more rows without a video: see the report"
+    if report.stopped:
+        yield f"Stopped     {report.stopped}"
+    yield report.summary
+
+
+def left_behind(standing: Standing, store: str, *, anew: bool) -> str:
+    """Word what goes on after an interrupt, and how to go on.
+
+    Args:
+        standing: How far the batch was.
+        store: What ``--store`` takes for the store.
+        anew: Whether another run would buy all rows anew.
+    """
+    number = len(standing.in_flight)
+    words = f"Stopped after {standing.ended} of {standing.total} rows. " if standing.total else "Stopped. "
+    if number:
+        words += (
+            f"{number} video{'s were' if number != 1 else ' was'} under way: what was submitted goes on at the vendor "
+            "and is paid for; nothing can cancel it there. The journal lists it: "
+            f"prefect-seedance journal --open --store {shlex.quote(store)}\n"
+        )
+    if anew:
+        return words + (
+            "The same command again would pay for all rows anew, as --reuse run asks for that: retry this run on its "
+            "page in Prefect instead, which takes up what is there."
+        )
+    return words + "Run the same command again: it takes up what is under way, and pays only for what is missing."
+
+
+if __name__ == "__main__":
+    work(run_batch)

@@ -1,0 +1,78 @@
+"""``prefect-seedance plan`` and ``batch``: what can be refused at once is, and a process of its own does the work."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from prefect_seedance.batch.errors import UnusableManifest
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart, say_at_once
+from prefect_seedance.cli.terminal import give_back
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.storage.errors import shown_location
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Plan a batch and return the exit code; nothing is paid."""
+    return _run("prefect_seedance.cli.batch.plan_run", "Planning the rows of {}; nothing is paid.", options)
+
+
+def batch(options: argparse.Namespace) -> int:
+    """Make the rows of a manifest and return the exit code."""
+    code = _run("prefect_seedance.cli.batch.batch_run", "Making the rows of {}.", options)
+    if code < 0 and sys.stderr.isatty():  # by a signal that cannot be caught
+        give_back()
+    return code
+
+
+def _run(module: str, doing: str, options: argparse.Namespace) -> int:
+    manifest = whole_manifest(options.manifest)
+    say_at_once(doing.format(one_line(shown_location(options.manifest))))
+    given = {**vars(options), "manifest": manifest, "options": batch_options(options).model_dump(mode="json")}
+    _require_file(manifest)
+    return run_apart(module, given, {**EMBEDDED_SERVER, **os.environ})
+
+
+def batch_options(options: argparse.Namespace) -> BatchOptions:
+    """Build the options of a batch from a command line; what is left out there is as in the form.
+
+    Raises:
+        ValidationError: One of them cannot be.
+    """
+    given = {name: getattr(options, name, None) for name in BatchOptions.model_fields}
+    if given["reuse_scope"] is not None and given["reuse"] is None:
+        given["reuse"] = "scope"
+    return BatchOptions.model_validate({name: value for name, value in given.items() if value is not None})
+
+
+def whole_manifest(text: str) -> str:
+    """Return where a manifest is as whoever reads it finds it: a path seen from the shell's folder and home.
+
+    Example:
+        >>> whole_manifest("s3://shop/catalogue.csv")
+        's3://shop/catalogue.csv'
+        >>> whole_manifest("../catalogue.csv").startswith("/")
+        True
+    """
+    if "://" in text and not os.path.isfile(text):
+        return text
+    return str(Path.cwd() / os.path.expanduser(text))
+
+
+def _require_file(manifest: str) -> None:
+    """Refuse a path without a file before Prefect is started for it.
+
+    Raises:
+        UnusableManifest: There is none, or it is a folder.
+    """
+    if "://" in manifest and not manifest.startswith("/"):
+        return
+    if os.path.isdir(manifest):
+        raise UnusableManifest(manifest, "it is a folder", "Name the file in it")
+    if not os.path.exists(manifest):
+        raise UnusableManifest(
+            manifest, "there is no such file", "Write its path as seen from this folder, or s3://bucket/key"
+        )

@@ -1,0 +1,148 @@
+"""A batch on a terminal: a live table of how far it is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from prefect_seedance.batch.models import HAVE_VIDEO, Outcome, RowResult
+from prefect_seedance.cli.batch.lines import called
+from prefect_seedance.cli.batch.tally import Standing, Tally
+from prefect_seedance.plain_text import one_line
+
+_COLOURS: dict[Outcome, str] = {
+    "unknown": "bold red",
+    "failed": "red",
+    "moderated": "magenta",
+    "refused": "yellow",
+    "invalid": "yellow",
+    "over_budget": "yellow",
+    "not_started": "dim",
+    "stored": "green",
+    "reused": "cyan",
+}
+_A_SECOND = 2
+_MOST_OF_A_DAY = 80_000
+_GAP = "   "
+#: How many messages are shown, and rows in flight below the others where a terminal is tall enough.
+_MESSAGES, _IN_FLIGHT, _TALL = 2, 4, 14
+
+
+class BatchScreen:
+    """Shows a tally on a screen of the terminal's own, anew twice a second and at whatever size the terminal has then.
+
+    Nothing is left of it when it ends: what came of the batch is printed below what stood there before.
+
+    Args:
+        tally: What is shown.
+        title: What stands above it.
+        console: The terminal.
+    """
+
+    def __init__(self, tally: Tally, title: str, console: Console) -> None:
+        self._tally, self._title = tally, one_line(title)
+        self._live = Live(
+            self,
+            console=console,
+            screen=True,
+            refresh_per_second=_A_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the terminal back."""
+        self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as it is now."""
+        standing = self._tally.now()
+        above = head(standing, self._title, options.max_width)
+        yield from above
+        yield from rows(standing, (options.height or console.height) - len(above))
+
+
+def head(standing: Standing, title: str, width: int) -> list[RenderableType]:
+    """Return the lines that are always there: how many rows have ended, and how, what was paid, and when it ends."""
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
+    of = f"{standing.ended} of {standing.total} rows" if standing.total else "reading the manifest"
+    bar.add_row(ProgressBar(total=standing.total or None, completed=standing.ended, pulse=not standing.total), of)
+    good_first = sorted(standing.counts, key=lambda outcome: outcome not in HAVE_VIDEO)
+    counts = [
+        Text(f"{standing.counts[outcome]} {outcome.replace('_', ' ')}", style=_COLOURS[outcome])
+        for outcome in good_first
+    ]
+    facts = [f"in flight {len(standing.in_flight)}", f"paid {standing.spent:g} coins"]
+    if standing.seconds_left is not None:
+        end = datetime.now().astimezone() + timedelta(seconds=standing.seconds_left)
+        day = "%d %b " if standing.seconds_left > _MOST_OF_A_DAY else ""
+        facts.append(f"expected end {end:{day}%H:%M}")
+    facts.append(f"{timedelta(seconds=int(standing.seconds))} so far")
+    return [_line(title, "bold"), bar, *_packed(counts, width), *_packed([Text(each) for each in facts], width)]
+
+
+def rows(standing: Standing, height: int) -> list[RenderableType]:
+    """Return as much of the rest as fits into so many lines: messages, the worst rows, the last ones, and those going.
+
+    The worst have the half of what is free, and those in flight the rest: how many these are stands above.
+    """
+    shown: list[RenderableType] = []
+
+    def add(title: str, lines: list[Text], most: int) -> None:
+        most = min(most, height - len(shown) - 1)
+        if lines and most > 0:
+            shown.extend([Rule(title, style="dim", align="left"), *lines[:most]])
+
+    add("notes", [_line(message) for message in reversed(standing.messages)], _MESSAGES)
+    recent = [row for row in standing.recent if row.outcome in HAVE_VIDEO]
+    kept = min(_IN_FLIGHT, len(standing.in_flight)) + 1 if height > _TALL else 0
+    free = height - len(shown) - kept
+    add("without a video, worst first", [_row(row) for row in standing.worst], free // 2 if recent else free)
+    add("finished last", [_row(row) for row in recent], height - len(shown) - kept - 1)
+    add("in flight", [_line(called(*row)) for row in standing.in_flight], height)
+    return shown
+
+
+def _packed(parts: list[Text], width: int) -> list[Text]:
+    """Return parts side by side, on as many lines as they need."""
+    lines = list[Text]()
+    for part in parts:
+        if lines and lines[-1].cell_len + len(_GAP) + part.cell_len <= width:
+            lines[-1] = Text(_GAP).join([lines[-1], part])
+        else:
+            lines.append(part)
+    return [_cut(line) for line in lines]
+
+
+def _row(row: RowResult) -> Text:
+    words = Text(f"{row.outcome.replace('_', ' '):<12}", style=_COLOURS[row.outcome])
+    said = row.uri if row.outcome in HAVE_VIDEO else " ".join(filter(None, (row.reason, row.advice)))
+    cost = "" if row.cost is None or row.outcome not in HAVE_VIDEO else f"{row.cost:g} coins  "
+    words.append(one_line(f"{called(row.number, row.label)}  {cost}{said}"), style="default")
+    return _cut(words)
+
+
+def _line(text: str, style: str = "") -> Text:
+    return _cut(Text(one_line(text), style=style))  # plain: what looks like rich's markup in a text is none
+
+
+def _cut(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
