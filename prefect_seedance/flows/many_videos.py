@@ -32,16 +32,17 @@ from prefect_seedance.pipeline.video import Workshop
 from prefect_seedance.pipeline.watch.history import load_history, save_history
 from prefect_seedance.runs.batch.account_limit import account_limit
 from prefect_seedance.runs.batch.api import wait_for_api
-from prefect_seedance.runs.batch.labels import hold_batch_to_its_journal, scope_of_batch
 from prefect_seedance.runs.batch.message import batch_message
 from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.batch.progress import BatchProgress
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, run_observer, run_tells
+from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.generate_row import generate_row
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class _Batch:
             self._notice(notice)
         self.current = await current_run()
         self.scope = scope_of_batch(self.options, self.current)
-        await hold_batch_to_its_journal(self.store, self.current, self.scope)
+        await hold_batch_to_its_journal(self.store, self.current, self.scope, batch=self.manifest.source)
         if self.options.preflight:
             await _cancellable(
                 lambda cancelled: self.current.state.balance(self.account, "", cancelled.is_set), threads.LOOKUPS
