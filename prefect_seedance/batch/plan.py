@@ -18,7 +18,7 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.parts import is_in_part
 from prefect_seedance.batch.rows import Manifest, Row
 from prefect_seedance.client.errors import InvalidRequest, RateLimited, SeedanceError
-from prefect_seedance.client.request.prices import Estimate
+from prefect_seedance.client.request.prices import Estimate, own_name
 from prefect_seedance.client.request.problems import both
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.routes import route_for
@@ -383,7 +383,7 @@ def _price_notices(new: Sequence[_Seen], problem: str) -> Iterator[str]:
     unknown = [seen for seen in new if seen.price is None]
     if not unknown:
         return
-    names = dict.fromkeys(" ".join(filter(None, (seen.asked.model_name, seen.resolution))) for seen in unknown)
+    names = dict.fromkeys(own_name(seen.asked) for seen in unknown)
     shown = both([*islice(names, 5), *([f"{len(names) - 5} more"] if len(names) > 5 else [])])
     why = f" The vendor's price catalog could not be read: {problem}" if problem else ""
     yield f"The price of {_rows(len(unknown))} is unknown. {how_to_set(shown)}.{why}"

@@ -25,6 +25,7 @@ from prefect_seedance.client.request.prices import (
     by_name,
     estimate_by_catalog,
     estimate_by_own,
+    own_name,
 )
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.media.errors import PreparationCancelled
@@ -119,21 +120,26 @@ def price_list(account: Account, *, cancelled: Callable[[], bool]) -> PriceList:
             return PriceList(account.prices, problem=words_of(error))
 
 
-def price_words(price: Estimate | None, model: str) -> str:
-    """Word a price for people, also that it is not known, and what to do about that.
+def price_words(price: Estimate | None, request: VideoRequest) -> str:
+    """Word the price of a request for people, also that it is not known, and what to do about that.
 
     Example:
-        >>> price_words(Estimate(0.12, "your credentials", "2026-11-27"), "seedance2.0-mini")
+        >>> price_words(Estimate(0.12, "your credentials", "2026-11-27"), VideoRequest(prompt="A boat"))
         '0.12 coins (your credentials; as of 2026-11-27)'
     """
     if price is None:
-        return f"unknown. {how_to_set(model)}"
+        return f"unknown. {how_to_set(own_name(request))}"
     return f"{price.coins:g} coins ({price.origin})"
 
 
-def how_to_set(model: str) -> str:
-    """Return how the price of a model is made known."""
-    return f"If you know it, set it in the credentials, in prices, under {model}"
+def how_to_set(names: str) -> str:
+    """Return how prices are made known.
+
+    Example:
+        >>> how_to_set("seedance2.0-mini 480p")
+        'If you know it, set it in the credentials, in prices, as seedance2.0-mini 480p'
+    """
+    return f"If you know it, set it in the credentials, in prices, as {names}"
 
 
 @dataclass(frozen=True)

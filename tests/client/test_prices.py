@@ -7,7 +7,7 @@ import math
 import pytest
 
 from prefect_seedance.client.models import CatalogEntry
-from prefect_seedance.client.request.prices import Estimate, estimate, estimate_by_own, read_own_prices
+from prefect_seedance.client.request.prices import Estimate, estimate, estimate_by_own, own_name, read_own_prices
 from prefect_seedance.client.request.routes import ROUTES
 from prefect_seedance.client.request.video_request import VideoRequest
 from tests.client import route_oracle as oracle
@@ -206,3 +206,12 @@ def test_what_is_wrong_with_an_own_price_is_named(prices: dict[str, float], said
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(ValueError, match=r"minni.*costs -1"):
         read_own_prices({"seedance2.0-minni": 0.1, "seedance2.0-std": -1.0})
+
+
+@pytest.mark.parametrize("model", [*ROUTES, "brand-new"])
+def test_what_a_person_is_told_to_write_is_taken_and_prices_the_very_request(model: str) -> None:
+    asked_of_it = {"model": model} if model in ROUTES else {"other_model": model}
+    request = VideoRequest.model_construct(
+        **{**VideoRequest(prompt="x", duration=5).model_dump(), "resolution": "auto", **asked_of_it}
+    )
+    assert own_coins(request, {own_name(request): 0.5}) in (0.5, 2.5)

@@ -129,4 +129,4 @@ def test_an_unknown_price_is_said_to_be_unknown_with_what_to_do(vendor: Vendor, 
     submit(order_of(), vendor.account, destination, observer=followed.observer)
     (line,) = [line for line in followed.lines if line.startswith("Expected price: ")]
     assert "unknown" in line and "credentials" in line and REQUEST.model_name in line
-    assert "unknown" in price_words(None, "x")
+    assert "unknown" in price_words(None, REQUEST)

@@ -183,6 +183,22 @@ def read_own_prices(prices: Mapping[str, float]) -> tuple[OwnPrice, ...]:
     return tuple(price for _, price in found.values())
 
 
+def own_name(request: VideoRequest) -> str:
+    """Return what to write for the price of a request.
+
+    Example:
+        >>> own_name(VideoRequest(prompt="x", model="seedance2.0-mini", resolution="480p"))
+        'seedance2.0-mini 480p'
+        >>> own_name(VideoRequest(prompt="x", other_model="seedance3.0"))
+        'seedance3.0 per second'
+    """
+    route = route_for(request.model_name)
+    if route is None:
+        return f"{request.model_name} per second"
+    made = route.resolution.made()
+    return f"{route.model} {route.output_resolution(request.resolution)}" if len(made) > 1 else route.model
+
+
 def _own_price(key: str, coins: float) -> OwnPrice:
     unit_at = _UNIT.search(text := key.casefold())
     words = text[: unit_at.start()].split() if unit_at else text.split()

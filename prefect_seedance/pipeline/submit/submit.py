@@ -118,7 +118,7 @@ def submit(
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
-        if told_price != (words := price_words(price, order.asked.model_name)):
+        if told_price != (words := price_words(price, order.asked)):
             told_price = words
             observer.log(f"Expected price: {words}", price=price.coins if price else None)
         evidence = Evidence(
