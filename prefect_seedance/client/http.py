@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
@@ -52,9 +52,10 @@ NEVER_SENT_FAULTS = (
 )
 
 
-def shared_connections(keepalive_seconds: float) -> httpx.Limits:
-    """Return the limits of the pool that all awaited calls but creates share."""
-    return httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=keepalive_seconds)
+#: Calls that an awaited carrier has under way at once, creates aside; further ones wait for their turn.
+MOST_LINES = 100
+#: Idle connections that it keeps.
+MOST_IDLE_LINES = 20
 
 
 def one_connection(keepalive_seconds: float) -> httpx.Limits:
@@ -275,23 +276,55 @@ class AsyncCarrier(_Carrier):
     ) -> None:
         super().__init__(settings, own_transport=transport is None)
         self._transport = None if transport is None else _AsyncBorrowed(transport)
-        self._pool = self._open(shared_connections(keepalive_seconds))
+        self._limits = one_connection(keepalive_seconds)
+        # Clients of one connection each. A pool of httpx's looks at all of its connections each time that a request
+        # begins or ends, which with twenty idle ones costs as much as the request; and of requests that were cancelled
+        # half-way, as each is that runs out of time, it may keep connections for ever, until it has none left to give.
+        self._idle = [self._open(self._limits)]  # now, so that settings that cannot work show at once
+        self._room: anyio.Semaphore | None = None
 
     async def aclose(self) -> None:
-        """Close the pooled connections."""
-        await self._pool.aclose()
+        """Close the connections that are kept."""
+        while self._idle:
+            await self._idle.pop().aclose()
 
     async def carry(
         self, call: ApiRequest[T], timeout: float | None = None, may_send: MaySend | None = None
     ) -> Exchange:
         """Send a call once; see `Carrier.carry`."""
         with http_lines_are_asides(self._settings.api_key.get_secret_value()):
+            deadline = self._deadline_of(call, timeout, may_send)
             if not call.fresh:
-                return await self._carry(self._pool, call, self._deadline_of(call, timeout, may_send))
+                return await self._carry(self._line, call, deadline)
             async with self._open(FRESH_CONNECTION) as alone:
-                return await self._carry(alone, call, self._deadline_of(call, timeout, may_send))
+                return await self._carry(lambda: nullcontext(alone), call, deadline)
 
-    async def _carry(self, client: httpx.AsyncClient, call: ApiRequest[T], deadline: Deadline) -> Exchange:
+    @asynccontextmanager
+    async def _line(self) -> AsyncGenerator[httpx.AsyncClient]:
+        """Take the client that was used last, or open one, for the length of a call."""
+        if not self._own_transport:  # it has a pool of its own
+            yield self._idle[0]
+            return
+        self._room = self._room or anyio.Semaphore(MOST_LINES)
+        async with self._room:
+            line = self._idle.pop() if self._idle else self._open(self._limits)
+            is_whole = False
+            try:
+                yield line
+                is_whole = True
+            finally:
+                if is_whole and len(self._idle) < MOST_IDLE_LINES:
+                    self._idle.append(line)
+                else:
+                    with anyio.CancelScope(shield=True):
+                        await line.aclose()
+
+    async def _carry(
+        self,
+        line: Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]],
+        call: ApiRequest[T],
+        deadline: Deadline,
+    ) -> Exchange:
         incoming = self._incoming()
         async with _opened_in_thread(call.upload) as upload:
             request = self._request(call, deadline, deadline.anote, upload)
@@ -299,13 +332,14 @@ class AsyncCarrier(_Carrier):
                 request.stream = _ReadInThread(cast("httpx.SyncByteStream", request.stream))
             try:
                 with anyio.fail_after(deadline.total_seconds):
-                    response = await client.send(request, stream=True)
-                    try:
-                        incoming.begin(response.status_code, response.headers)
-                        async for chunk in response.aiter_raw():
-                            incoming.add(chunk)
-                    finally:
-                        await response.aclose()
+                    async with line() as client:
+                        response = await client.send(request, stream=True)
+                        try:
+                            incoming.begin(response.status_code, response.headers)
+                            async for chunk in response.aiter_raw():
+                                incoming.add(chunk)
+                        finally:
+                            await response.aclose()
             except Exception as seen:
                 # As in the blocking carrier: nothing unexpected may pass for a create that can be repeated.
                 if upload is not None:

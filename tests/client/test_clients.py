@@ -495,7 +495,7 @@ def test_an_idle_connection_is_kept_as_long_as_the_client_says(serve: Serve, con
 
 
 def test_an_idle_connection_outlives_the_gap_between_two_polls_of_a_task() -> None:
-    assert http.shared_connections(http.KEEPALIVE_SECONDS).keepalive_expiry == 60.0
+    assert http.one_connection(http.KEEPALIVE_SECONDS).keepalive_expiry == 60.0
 
 
 # What is logged, and what is sent along.
@@ -1064,3 +1064,40 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_host_on_this_machine(
     driver("get_video", "videos_1")
     driver("submit_video", REQUEST)
     assert (proxy.connections, len(server.received)) == (0, 2)
+
+
+@pytest.mark.parametrize("cut", ["cancelled", "out of time"])
+def test_calls_that_are_cut_short_leave_nothing_behind_that_later_ones_would_wait_for(cut: str) -> None:
+    """A pool of httpx's may keep the connections of such calls for ever, until it has none left to give."""
+
+    async def ask(client: AsyncSeedanceClient, calls: int, timeout: float) -> list[object]:
+        asked = (client.get_video("videos_1", max_retries=0, timeout=timeout) for _ in range(calls))
+        return [*await asyncio.gather(*asked, return_exceptions=True)]
+
+    async def scene(url: str) -> None:
+        async with AsyncSeedanceClient(KEY, url) as client:
+            for moment in range(12):
+                seconds = 0.004 * moment
+                under_way = asyncio.ensure_future(ask(client, 25, 60.0 if cut == "cancelled" else seconds))
+                if cut == "cancelled":
+                    await asyncio.sleep(seconds)
+                    under_way.cancel()
+                await asyncio.wait([under_way])
+            answers = await ask(client, http.MOST_LINES + 20, 60.0)
+            assert [getattr(each, "status", each) for each in answers] == ["processing"] * len(answers)
+
+    with WireServer([answer(200, RUNNING)]) as server:
+        asyncio.run(scene(server.url))
+
+
+def test_an_awaited_client_keeps_few_idle_connections() -> None:
+    async def scene(server: WireServer) -> int:
+        async with AsyncSeedanceClient(KEY, server.url) as client:
+            for _ in range(3):
+                await asyncio.gather(*(client.get_video("videos_1") for _ in range(2 * http.MOST_IDLE_LINES)))
+            before = server.connections
+            await asyncio.gather(*(client.get_video("videos_1") for _ in range(2 * http.MOST_IDLE_LINES)))
+            return server.connections - before
+
+    with WireServer([answer(200, RUNNING)]) as server:
+        assert asyncio.run(scene(server)) <= http.MOST_IDLE_LINES

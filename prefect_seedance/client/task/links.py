@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -45,6 +46,7 @@ _AROUND = " \t\"'`<>\u201c\u201d\u2018\u2019"
 #: Levels of an answer that are looked through, a JSON text in it being one more.
 _MOST_LEVELS = 5
 _LONGEST_JSON = 200_000
+_LONGEST_NAME = 64
 #: Rival links that an error names.
 _MOST_RIVALS = 5
 
@@ -67,11 +69,15 @@ def as_link(value: JsonValue) -> str:
 
     The scheme may be in any case, or missing before ``//``.
     """
-    text = "".join(letter for letter in text_of(value) if letter.isprintable() or "\ud800" <= letter <= "\udfff")
+    text = text_of(value)
+    if not text.isprintable():
+        text = "".join(letter for letter in text if letter.isprintable() or "\ud800" <= letter <= "\udfff")
     text = text.strip(_AROUND).replace("&amp;", "&")  # as in a page's source; a signature would not fit any more
     if text.startswith("//"):
         text = f"https:{text}"
-    return clean_address(re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text))
+    if "://" in text:
+        text = re.sub(r"\A[A-Za-z]+://", lambda scheme: scheme[0].lower(), text)
+    return clean_address(text)
 
 
 def is_whole_link(text: str) -> bool:
@@ -155,12 +161,21 @@ def _parts(value: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
     if _NOT_THE_RESULT.search(role) or kind in _OTHER_KINDS:
         return
     for name, each in value.items():
-        if not _NOT_THE_RESULT.search(_plain(name)):
-            yield _plain(name), each
+        plain = _plain(name)
+        if not _NOT_THE_RESULT.search(plain):
+            yield plain, each
 
 
 def _plain(name: str) -> str:
+    # The names of fields are the same in each answer, and a long one is none that is worth keeping.
+    return _short_plain(name) if len(name) <= _LONGEST_NAME else _letters(name)
+
+
+def _letters(name: str) -> str:
     return re.sub(r"[^a-z]", "", name.lower())
+
+
+_short_plain = lru_cache(maxsize=1024)(_letters)
 
 
 def _opened(value: JsonValue) -> JsonValue:

@@ -15,7 +15,8 @@ from prefect_seedance.pipeline.watch.polling import LOCAL_POLL_SECONDS, MAXIMUM_
 #: Shortest gap against the real vendor where it is known how long videos take. Others were rate-limited at 3 to 5 s.
 LEAST_GAP_SECONDS = 5.0
 #: The gap as a share of the median, and of the age of a video that takes longer than that. Videos of ten minutes then
-#: cost fewer than twenty questions on average, and are seen late by less than 3 % of what they take.
+#: cost fewer than twenty questions on average, and are seen late by less than 3 % of what they take; see
+#: `benchmarks/polling.py`.
 SHARE = 0.0375
 #: The same against a simulator on this machine as long as nothing is known: it is asked as soon as 0.25 s have passed,
 #: and a video of 20 s costs some thirty questions.
