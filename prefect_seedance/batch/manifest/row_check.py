@@ -42,7 +42,11 @@ class _Check:
         name, wanted = str(values.pop(NAME, "")), values.pop(TAKES, None)
         if TAKES in self._cells and "take" in self._cells:
             take, column = self._cells["take"][0][0].header, self._header(TAKES)
-            self._add(column, f"{take} and {column} are both filled", f"Clear {take} for takes 1 to n, or {column} for that one")
+            self._add(
+                column,
+                f"{take} and {column} are both filled",
+                f"Clear {take} for takes 1 to n, or {column} for that one",
+            )
         request = None if self._record.faults else self._request(values)
         if request is None or self._problems:
             return [Row(number, name, None, tuple(self._problems), self._given())]

@@ -33,6 +33,8 @@ _PIECE_BYTES = 1024 * 1024
 #: Of the files in it that are read as a whole, which name the sheets.
 _LONGEST_INDEX = 4 * 1024 * 1024
 _MOST_MEMBERS = 10_000
+#: As the size of a packed file, so that it is unpacked to its own end.
+_ENDLESS = 1 << 40
 #: Of a cell as it is written in the sheet. It may hold 32,767 characters.
 _LONGEST_TAIL = 1024 * 1024
 _SAVE = "Save it anew in a spreadsheet, as .xlsx or as CSV UTF-8"
@@ -128,20 +130,18 @@ def _refuse_bomb(packed: zipfile.ZipFile) -> None:
             raise Unreadable("it is packed in a way that no spreadsheet uses", _SAVE)
         if not member.filename.startswith("xl/") or not member.filename.endswith((".xml", ".rels")):
             continue  # pictures and such, which nobody unpacks
-        said, member.file_size = member.file_size, left + 1
+        said, member.file_size = member.file_size, _ENDLESS
         try:
             with packed.open(member) as file:
-                member_size = 0
                 while piece := file.read(_PIECE_BYTES):
-                    member_size += len(piece)
+                    left -= len(piece)
+                    if left < 0:
+                        raise Unreadable(
+                            f"unpacked it has more than {MOST_UNPACKED_BYTES // 1024**2} MiB",
+                            "Write it as several manifests, and leave out what is not for them",
+                        )
         finally:
             member.file_size = said
-        left -= member_size
-        if left < 0:
-            raise Unreadable(
-                f"unpacked it has more than {MOST_UNPACKED_BYTES // 1024**2} MiB",
-                "Write it as several manifests, and leave out what is not for them",
-            )
 
 
 def _sheet_members(packed: zipfile.ZipFile) -> dict[str, str]:

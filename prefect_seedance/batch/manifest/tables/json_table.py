@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from typing import cast
 
 from prefect_seedance.batch.manifest.encoding import Encoded
-from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES
+from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES, MOST_ROWS
 from prefect_seedance.batch.manifest.tables.record import Record, Table
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 _SHAPE = 'Write a list of objects, [{"prompt": ...}, ...], or {"requests": [...]}'
 _OBJECT = 'Write an object, such as {"prompt": "A mug turns"}'
 _LINE = 'Write one object on each line, such as {"prompt": "A mug turns"}'
+#: Lists and objects, which take far more memory than they take letters.
+_MOST_PARTS = 20 * MOST_ROWS
 #: Under which an object may hold the list.
 _LIST_NAMES = ("requests", "rows", "videos")
 
@@ -40,8 +42,11 @@ def read_json(encoded: Encoded) -> Table:
             f"as JSON it has more than {MOST_JSON_BYTES // 1024**2} MiB, which has to be read as a whole",
             "Write it as JSON Lines, an object on each line, which is read one by one",
         )
+    text = encoded.text()
+    if text.count("{") + text.count("[") > _MOST_PARTS:
+        raise Unreadable("its JSON has millions of parts", "Write one object for each video, without anything nested")
     try:
-        found = _loads(encoded.text())
+        found = _loads(text)
     except json.JSONDecodeError as error:
         raise Unreadable(
             f"it is not valid JSON: {error.msg} on line {error.lineno}, column {error.colno}", _SHAPE
@@ -102,7 +107,9 @@ def _record(number: int, found: object) -> Record:
         return Record(number, [], [("", "it is not an object with names and values", _OBJECT)])
     record = Record(number, found.items[:MOST_COLUMNS])
     if len(found.items) > MOST_COLUMNS:
-        record.faults.append(("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are no field"))
+        record.faults.append(
+            ("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are no field")
+        )
     return record
 
 

@@ -62,15 +62,15 @@ def _records(file: Any, names: list[str], wanted: list[int]) -> Iterator[Record]
     columns = [names[place] for place in wanted]
     number, unpacked = 2, 0
     with _Words():
-        # What is written once for many rows stays so until it is here, and is counted before it becomes texts.
         batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns or None, use_threads=False)
         for batch in batches:
             unpacked += int(batch.nbytes)
             if unpacked > MOST_UNPACKED_BYTES:
                 raise _too_large()
-            listed = [(str(name), batch.column(place).to_pylist()) for place, name in enumerate(batch.schema.names)]
+            listed = [(str(name), batch.column(place)) for place, name in enumerate(batch.schema.names)]
             for row in range(batch.num_rows):
-                cells = [(name, _plain(values[row])) for name, values in listed]
+                # One by one: what is written once for many rows becomes a text of its own for each.
+                cells = [(name, _plain(column[row].as_py())) for name, column in listed]
                 if any(value is not None and value != "" for _, value in cells):
                     yield Record(number, cells)
                 number += 1
