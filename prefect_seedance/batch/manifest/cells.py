@@ -304,8 +304,8 @@ def addresses_of(value: object) -> list[str]:
         BadCell: It holds something else.
 
     Example:
-        >>> addresses_of("https://a.example.com/w_9,h_9/1.png, https://a.example.com/2.png;mug, red.png\nlamp.png")
-        ['https://a.example.com/w_9,h_9/1.png', 'https://a.example.com/2.png', 'mug, red.png', 'lamp.png']
+        >>> addresses_of("https://a.example.com/w_9,h_9/1.png, https://a.example.com/2.png; mug.png\nvase, red.png")
+        ['https://a.example.com/w_9,h_9/1.png', 'https://a.example.com/2.png', 'mug.png', 'vase, red.png']
     """
     if isinstance(value, list | tuple):
         listed = cast("list[object] | tuple[object, ...]", value)

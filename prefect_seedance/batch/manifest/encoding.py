@@ -167,11 +167,11 @@ _RUNS = re.compile(rb"[\x80-\xff]+")
 
 def _refuse_damaged_utf8(content: bytes) -> None:
     """Refuse UTF-8 with a few damaged bytes: as another encoding, all of its texts would be rubbish."""
-    whole = content.decode("utf-8", "replace")
-    damaged = whole.count("\ufffd")
-    sound = len(_BEYOND_ASCII.findall(whole)) - damaged
+    fault = _fault(content, "utf-8") or 0
+    near = content[max(0, fault - _SEEN_BYTES // 2) : fault + _SEEN_BYTES // 2].decode("utf-8", "replace")
+    damaged = near.count("\ufffd")
+    sound = sum(not letter.isascii() for letter in near) - damaged
     if sound > 3 * damaged:
-        fault = _fault(content, "utf-8") or 0
         line = content[:fault].count(b"\n") + 1
         raise Unreadable(f"it is UTF-8 but for some damaged bytes, the first on line {line}", "Save it as UTF-8 again")
 
