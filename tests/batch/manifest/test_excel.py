@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import resource
 import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, time
@@ -15,7 +15,6 @@ import openpyxl
 import pytest
 
 from prefect_seedance.batch.errors import UnusableManifest
-from prefect_seedance.batch.manifest.tables import excel
 from tests.batch.manifest.conftest import Read
 
 
@@ -199,10 +198,12 @@ def test_a_workbook_is_told_by_its_content(read: Read) -> None:
     assert read("prompt\nA\n", "m.xlsx").suffix == ".csv"
 
 
-def test_a_long_cell_across_two_readings_is_seen(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(excel, "_PIECE_BYTES", 50)
-    first, second = read(book(rows(["prompt", "duration"], ["A" * 500, "=1+4"], ["B", 5])), "m.xlsx").rows
-    assert "never calculated" in first.problems[0].message and second.request is not None
+@pytest.mark.parametrize("place", ["A18446744073709551615", "XFDX9", "A0", "a1", "&#65;1048577777"])
+def test_a_cell_where_none_can_be_is_refused(read: Read, place: str) -> None:
+    """The reader counts on from it, and takes the memory of the machine."""
+    content = rewritten(book(rows(["prompt"], ["A"])), lambda text: text.replace(b'r="A2"', f"r = '{place}'".encode()))
+    with pytest.raises(UnusableManifest, match="not where cells can be"):
+        read(content, "m.xlsx")
 
 
 @pytest.mark.parametrize(
@@ -212,14 +213,7 @@ def test_a_missing_extra_is_said_with_how_to_install_it(
     read: Read, monkeypatch: pytest.MonkeyPatch, content: str, name: str, extra: str
 ) -> None:
     bytes_of = {"excel": book(rows(["prompt"], ["A"])), "parquet": b"PAR1"}
-    real = builtins.__import__
-
-    def without(asked: str, *args: Any, **more: Any) -> Any:
-        if asked == name:
-            raise ImportError(name)
-        return real(asked, *args, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UnusableManifest, match=rf"pip install 'prefect-seedance\[{extra}\]'"):
         read(bytes_of[content], "m")
 

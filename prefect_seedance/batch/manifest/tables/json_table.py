@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
+from prefect_seedance.batch.manifest.columns import shown_header
 from prefect_seedance.batch.manifest.encoding import Encoded
 from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES, MOST_ROWS
 from prefect_seedance.batch.manifest.tables.record import Record, Table
@@ -70,7 +71,7 @@ def _requests(found: Pairs, notices: list[str]) -> object:
     if not listed:  # one line of JSON Lines
         return [found]
     if others := [name for name, _ in found.items if name.strip().casefold() not in _LIST_NAMES]:
-        notices.append(f"Beside the list of requests, these were ignored: {', '.join(others[:10])[:300]}.")
+        notices.append(f"Beside the list of requests, these were ignored: {', '.join(map(shown_header, others[:10]))}.")
     return listed[0]
 
 
