@@ -290,6 +290,7 @@ READERS: Mapping[str, Callable[[object], object]] = {
 }
 
 _MARK = re.compile(r"[;,；，、]")
+_MARKS_AT_END = " \t;,；，、"
 #: How an address begins that cannot be the middle of another one.
 _BEGINNING = re.compile(r"\s*[\"'\u201c\u2018]?(?:last-frame\+|[A-Za-z][A-Za-z0-9+.-]*://|data:)", re.IGNORECASE)
 _PATH_START = re.compile(r"\s*[\"'\u201c\u2018]?\.{0,2}/")
@@ -303,8 +304,8 @@ def addresses_of(value: object) -> list[str]:
         BadCell: It holds something else.
 
     Example:
-        >>> addresses_of("https://a.example.com/w_9,h_9/1.png, https://a.example.com/2.png;mug, red.png\nlamp.png")
-        ['https://a.example.com/w_9,h_9/1.png', 'https://a.example.com/2.png', 'mug, red.png', 'lamp.png']
+        >>> addresses_of("https://a.example.com/w_9,h_9/1.png, https://a.example.com/2.png; mug.png\nvase, red.png")
+        ['https://a.example.com/w_9,h_9/1.png', 'https://a.example.com/2.png', 'mug.png', 'vase, red.png']
     """
     if isinstance(value, list | tuple):
         listed = cast("list[object] | tuple[object, ...]", value)
@@ -324,17 +325,19 @@ def _pieces(line: str) -> list[str]:
         if _parts(line[start:position], line[position], line[position + 1 : end]):
             found.append(line[start:position])
             start = position + 1
-    return [*found, line[start:]]
+    return [piece.rstrip(_MARKS_AT_END) for piece in (*found, line[start:])]
 
 
 def _parts(left: str, mark: str, right: str) -> bool:
     """Tell whether a mark parts two addresses; else it belongs to one, as the commas of many image hosts do."""
-    if not left.strip() or not right.strip() or _BEGINNING.match(right):
+    if not left.strip() or _BEGINNING.match(right):
         return True
+    if not right.strip():
+        return False  # another mark follows, or the end; what is left at it goes with `_MARKS_AT_END`
     is_semicolon = mark in ";；"
-    if "://" in left:
-        return right[0].isspace() or left[-1].isspace() or mark not in ";," or (is_semicolon and "=" not in right)
-    return is_semicolon or (
-        _FILE_NAME.fullmatch(left.strip()) is not None
-        and (_PATH_START.match(right) is not None or _FILE_NAME.fullmatch(right.strip()) is not None)
+    are_files = _FILE_NAME.fullmatch(left.strip()) is not None and (
+        _PATH_START.match(right) is not None or _FILE_NAME.fullmatch(right.strip()) is not None
     )
+    if "://" in left:
+        return right[0].isspace() or left[-1].isspace() or mark not in ";," or (is_semicolon and are_files)
+    return is_semicolon or are_files

@@ -22,11 +22,13 @@ _REPEATED = re.compile(rf"({_LISTED})([0-9]{{1,3}})")
 #: "promt" for "prompt" has 0.91, "product" 0.62.
 _LIKE = 0.8
 _MOST_NAMED = 20
+#: Of a header, this much is looked at.
+_LONGEST = 200
 
 
 def _letters(header: str) -> str:
     """Return what counts of a header: no blanks, underscores, signs, invisible characters, widths and capitals."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", header).casefold()))
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", header[:_LONGEST]).casefold()))
 
 
 def _written() -> dict[str, str]:

@@ -30,11 +30,10 @@ _WIDER = {
     "euc_kr": "cp949",
     "iso8859-1": "cp1252",
     "ascii": "utf-8",
-    "utf_8_sig": "utf-8",
     "utf-8-sig": "utf-8",
 }
 #: Encodings of Python that are no encodings of files.
-_NOT_OF_FILES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "utf-7", "mbcs"})
+_NOT_OF_FILES = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7", "mbcs"})
 _HOW_TO_SAY = "Save it as UTF-8, or name its encoding, such as gb18030 or cp1252, in the options"
 _PIECE_BYTES = 64 * 1024
 #: How much of a text tells its encoding.
@@ -80,7 +79,7 @@ def find_encoding(content: bytes, declared: str = "") -> Encoded:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             _check(content, encoding)
-            differs = wanted and wanted.partition("-")[0] != encoding.partition("-")[0] and wanted[:6] != encoding[:6]
+            differs = wanted and not encoding.startswith(wanted[:6])
             said = f"The file begins with the mark of {encoding}, and was read as that, not as {declared}."
             return Encoded(content, encoding, said if differs else "")
     if wanted:
@@ -107,7 +106,7 @@ def _known(declared: str) -> str:
         "prompt".encode(name)
     except (LookupError, ValueError, UnicodeError):
         raise Unreadable(f"{declared[:40]!r} is not the name of an encoding", _HOW_TO_SAY) from None
-    if name in _NOT_OF_FILES:
+    if name.replace("_", "-") in _NOT_OF_FILES:
         raise Unreadable(f"{name} is not an encoding of files", _HOW_TO_SAY)
     return _WIDER.get(name, name)
 
@@ -168,11 +167,11 @@ _RUNS = re.compile(rb"[\x80-\xff]+")
 
 def _refuse_damaged_utf8(content: bytes) -> None:
     """Refuse UTF-8 with a few damaged bytes: as another encoding, all of its texts would be rubbish."""
-    whole = content.decode("utf-8", "replace")
-    damaged = whole.count("\ufffd")
-    sound = len(_BEYOND_ASCII.findall(whole)) - damaged
+    fault = _fault(content, "utf-8") or 0
+    near = content[max(0, fault - _SEEN_BYTES // 2) : fault + _SEEN_BYTES // 2].decode("utf-8", "replace")
+    damaged = near.count("\ufffd")
+    sound = sum(not letter.isascii() for letter in near) - damaged
     if sound > 3 * damaged:
-        fault = _fault(content, "utf-8") or 0
         line = content[:fault].count(b"\n") + 1
         raise Unreadable(f"it is UTF-8 but for some damaged bytes, the first on line {line}", "Save it as UTF-8 again")
 

@@ -6,6 +6,7 @@ import csv
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from prefect_seedance.batch.manifest.columns import column_of
 from prefect_seedance.batch.manifest.encoding import Encoded
@@ -14,11 +15,16 @@ from prefect_seedance.batch.manifest.tables.grid import GridRow, header_place, t
 from prefect_seedance.batch.manifest.tables.record import Table
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 _SEPARATORS = (",", ";", "\t", "|")
 #: Written by Excel, and not shown by it.
 _SAYS_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 #: Enough to see the header, and a line of it that is not one.
 _SEEN_LINES, _SEEN_CHARACTERS = 40, 256 * 1024
+#: Of a line; with far fewer it is refused in the words for columns.
+_MOST_CELLS = 100_000
 _DOUBLE = 'Write each quotation mark inside of a quoted cell twice ("")'
 
 
@@ -35,7 +41,7 @@ def read_csv(encoded: Encoded, suffix: str) -> Table:
         first = [line[:_SEEN_CHARACTERS].lstrip("\ufeff") for line in itertools.islice(file, _SEEN_LINES)]
     said = _SAYS_SEPARATOR.fullmatch(first[0]) if first else None
     separator = said[1] if said else _separator(first, "\t" if suffix in (".tsv", ".tab") else ",")
-    lines = (line.lstrip("\ufeff") for line in encoded.open())
+    lines = _lines(encoded, separator)
     if said:
         next(lines, None)
     return table_of(_rows(lines, separator))
@@ -71,12 +77,21 @@ def _worth(lines: list[str], separator: str) -> tuple[int, int]:
     return (len(set(filter(None, columns))) if "prompt" in columns else 0), len(columns)
 
 
-def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
+def _reader(lines: Iterable[str], separator: str) -> Reader:
+    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+
+
+def _lines(encoded: Encoded, separator: str) -> Iterator[str]:
+    """Yield the lines, none of which becomes more cells than memory has room for."""
+    with encoded.open() as file:
+        for line in file:
+            if len(line) > _MOST_CELLS and line.count(separator) > _MOST_CELLS:
+                raise Unreadable(f"a line of it has more than {_MOST_CELLS:,} cells", "Write a row on each line")
+            yield line.lstrip("\ufeff")
 
 
 def _rows(lines: Iterator[str], separator: str) -> Iterator[GridRow]:
-    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+    reader = _reader(lines, separator)
     number = 0
     while True:
         number, before = number + 1, reader.line_num

@@ -3,7 +3,7 @@
 calamine makes errors of formulas and formulas that were never calculated into empty cells, for which a request has
 defaults: it would be another video. And it makes room for all cells between the first and the last one, so that one
 letter at the end of an empty sheet takes the memory of the machine. Both stand in the sheet's own text, which is
-looked through piece by piece. Of the older formats (.xls, .xlsb, .ods) it does not stand there.
+parsed for that alone. Of the older formats (.xls, .xlsb, .ods) it does not stand there.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from posixpath import join, normpath
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from prefect_seedance.batch.manifest.cells import CellFault
 from prefect_seedance.batch.manifest.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, MOST_UNPACKED_BYTES
@@ -33,37 +33,78 @@ _PIECE_BYTES = 1024 * 1024
 #: Of the files in it that are read as a whole, which name the sheets.
 _LONGEST_INDEX = 4 * 1024 * 1024
 _MOST_MEMBERS = 10_000
-#: Of a cell as it is written in the sheet. It may hold 32,767 characters.
-_LONGEST_TAIL = 1024 * 1024
+#: As the size of a packed file, so that it is unpacked to its own end.
+_ENDLESS = 1 << 40
 _SAVE = "Save it anew in a spreadsheet, as .xlsx or as CSV UTF-8"
 
-_TAG = re.compile(rb"<(?:\w+:)?(row|c)\b([^<>]*)>")
-_END = re.compile(rb"</(?:\w+:)?sheetData\s*>")
-_ROW = re.compile(rb"\br=[\"']([0-9]{1,9})[\"']")
-_PLACE = re.compile(rb"\br=[\"']([A-Z]{1,3})([0-9]{1,9})[\"']")
-_IS_ERROR = re.compile(rb"\bt=[\"']e[\"']")
-_IS_FORMULA = re.compile(rb"<(?:\w+:)?f\b")
-_VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^>]*)?>([^<]*)</")
-_IS_TEXT = re.compile(rb"\bt=[\"'](?:str|inlineStr)[\"']")
+_PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+_ROW = re.compile(r"[1-9][0-9]{0,6}")
+#: Of a value, as much as an error has.
+_LONGEST_VALUE = 20
 
 
-@dataclass
 class _Sight:
-    """What was seen of a sheet.
+    """What is seen of a sheet while it is parsed.
 
     Attributes:
         faults: What is wrong with cells, by row and column, from 0.
         rows: Number of the last row with something in it.
         columns: Number of the last column with something in it.
-        cells: How many cells have something in them.
-        row: Number of the row that is looked at.
     """
 
-    faults: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
-    rows: int = 0
-    columns: int = 0
-    cells: int = 0
-    row: int = 0
+    def __init__(self) -> None:
+        self.faults: dict[tuple[int, int], str] = {}
+        self.rows = self.columns = 0
+        self._row = self._column = 0
+        self._kind = self._value = ""
+        self._is_value = self._is_filled = self._is_formula = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Take the beginning of an element."""
+        match name.rpartition(" ")[2]:
+            case "row":
+                self._row = int(_fitting(_ROW, attributes["r"])[0]) if "r" in attributes else self._row + 1
+                self._column = 0
+            case "c":
+                self._column += 1  # without a place it stands behind the one before it
+                if "r" in attributes:
+                    place = _fitting(_PLACE, attributes["r"])
+                    self._row, self._column = int(place[2]), _column_number(place[1])
+                self._kind, self._value = attributes.get("t", ""), ""
+                self._is_value = self._is_filled = self._is_formula = False
+            case "v":
+                self._is_value = self._is_filled = True
+            case "f":
+                self._is_formula = self._is_filled = True
+            case "is":
+                self._is_filled = True
+            case _:
+                pass
+
+    def text(self, text: str) -> None:
+        """Take a piece of text."""
+        if self._is_value and len(self._value) < _LONGEST_VALUE:
+            self._value += text[:_LONGEST_VALUE]
+
+    def end(self, name: str) -> None:
+        """Take the end of an element."""
+        local = name.rpartition(" ")[2]
+        if local == "v":
+            self._is_value = False
+        if local != "c" or not self._is_filled:
+            return
+        self.rows, self.columns = max(self.rows, self._row), max(self.columns, self._column)
+        if self._kind == "e":
+            self.faults[self._row - 1, self._column - 1] = f"{self._value or 'it'} is the error of a formula"
+        elif self._is_formula and not self._value and self._kind not in ("str", "inlineStr"):
+            self.faults[self._row - 1, self._column - 1] = "it holds a formula that was never calculated"
+
+
+def _fitting(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise Unreadable("a cell of its sheet is not where cells can be", _SAVE)
+    return found
 
 
 def read_excel(content: bytes, wanted: str = "") -> Table:
@@ -96,16 +137,13 @@ def read_excel(content: bytes, wanted: str = "") -> Table:
             name = _chosen(wanted, [each for each in book.sheet_names if each in members], visible)
             sight = _looked_through(packed, members[name])
             sheet = book.get_sheet_by_name(name)
-    except (
-        zipfile.BadZipFile,
-        ElementTree.ParseError,
-        KeyError,
-        calamine.CalamineError,
-        OSError,
-        ValueError,
-        EOFError,
-    ) as error:
-        raise Unreadable("it is not a workbook that can be read", _SAVE) from error
+    except Unreadable:
+        raise
+    except BaseException as error:
+        # What calamine trips over in damaged files is a panic, which is no Exception.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise Unreadable("it is not a workbook that can be read", _SAVE) from error
+        raise
     table = table_of(_rows(sheet, sight))
     others = [each for each in visible if each != name]
     if others and not wanted:
@@ -128,20 +166,18 @@ def _refuse_bomb(packed: zipfile.ZipFile) -> None:
             raise Unreadable("it is packed in a way that no spreadsheet uses", _SAVE)
         if not member.filename.startswith("xl/") or not member.filename.endswith((".xml", ".rels")):
             continue  # pictures and such, which nobody unpacks
-        said, member.file_size = member.file_size, left + 1
+        said, member.file_size = member.file_size, _ENDLESS
         try:
             with packed.open(member) as file:
-                member_size = 0
                 while piece := file.read(_PIECE_BYTES):
-                    member_size += len(piece)
+                    left -= len(piece)
+                    if left < 0:
+                        raise Unreadable(
+                            f"unpacked it has more than {MOST_UNPACKED_BYTES // 1024**2} MiB",
+                            "Write it as several manifests, and leave out what is not for them",
+                        )
         finally:
             member.file_size = said
-        left -= member_size
-        if left < 0:
-            raise Unreadable(
-                f"unpacked it has more than {MOST_UNPACKED_BYTES // 1024**2} MiB",
-                "Write it as several manifests, and leave out what is not for them",
-            )
 
 
 def _sheet_members(packed: zipfile.ZipFile) -> dict[str, str]:
@@ -181,52 +217,19 @@ def _chosen(wanted: str, names: list[str], visible: list[str]) -> str:
 
 def _looked_through(packed: zipfile.ZipFile, member: str) -> _Sight:
     """Look for the size of a sheet, and for cells that would come out as empty and are not."""
-    sight, text = _Sight(), b""
+    sight, parser = _Sight(), expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler = sight.start, sight.end
+    parser.CharacterDataHandler = sight.text
+    parser.StartDoctypeDeclHandler = _refuse_doctype
     with packed.open(member) as file:
-        while True:
-            piece = file.read(_PIECE_BYTES)
-            text += piece
-            end = _END.search(text)
-            is_last = end is not None or not piece
-            text = _look(sight, text[: end.start()] if end else text, is_last)
-            if sight.cells > MOST_CELLS or sight.rows * sight.columns > MOST_CELLS:
-                raise _too_wide(sight)
-            if is_last:
-                return sight
-            if len(text) > _LONGEST_TAIL:
-                raise Unreadable("a cell of its sheet is longer than cells can be", _SAVE)
+        parser.ParseFile(file)
+    if sight.rows * sight.columns > MOST_CELLS:
+        raise _too_wide(sight)
+    return sight
 
 
-def _look(sight: _Sight, text: bytes, is_last: bool) -> bytes:
-    """Look at the cells of a piece, and return what has to be seen with the next one: from its last tag on."""
-    tags = list(_TAG.finditer(text))
-    for number, tag in enumerate(tags):
-        is_end = number + 1 == len(tags)
-        if is_end and not is_last:
-            return text[tag.start() :]
-        if tag[1] == b"row":
-            found = _ROW.search(tag[2])
-            sight.row = int(found[1]) if found else sight.row + 1
-        elif not tag[2].endswith(b"/"):
-            body = text[tag.end() : len(text) if is_end else tags[number + 1].start()]
-            _note(sight, tag[2], body)
-    return text
-
-
-def _note(sight: _Sight, names: bytes, body: bytes) -> None:
-    sight.cells += 1
-    place = _PLACE.search(names)
-    if place is None:  # it stands behind the one before it; the row may be named alone
-        sight.rows, sight.columns = max(sight.rows, sight.row), max(sight.columns, 1)
-        return
-    at = int(place[2]), _column_number(place[1])
-    value = _VALUE.search(body)
-    if _IS_ERROR.search(names):
-        text = value[1].decode("utf-8", "replace") if value else "an error"
-        sight.faults[at[0] - 1, at[1] - 1] = f"{text[:20]} is the error of a formula"
-    elif _IS_FORMULA.search(body) and not (value and value[1]) and not _IS_TEXT.search(names):
-        sight.faults[at[0] - 1, at[1] - 1] = "it holds a formula that was never calculated"
-    sight.rows, sight.columns = max(sight.rows, at[0]), max(sight.columns, at[1])
+def _refuse_doctype(*_: object) -> None:
+    raise Unreadable("its sheet is not one that a spreadsheet writes", _SAVE)
 
 
 def _too_wide(sight: _Sight) -> Unreadable:
@@ -236,10 +239,10 @@ def _too_wide(sight: _Sight) -> Unreadable:
     )
 
 
-def _column_number(letters: bytes) -> int:
+def _column_number(letters: str) -> int:
     number = 0
     for letter in letters:
-        number = number * 26 + letter - 64
+        number = number * 26 + ord(letter) - 64
     return number
 
 

@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
+from prefect_seedance.batch.manifest.columns import shown_header
 from prefect_seedance.batch.manifest.encoding import Encoded
-from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES
+from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES, MOST_ROWS
 from prefect_seedance.batch.manifest.tables.record import Record, Table
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 _SHAPE = 'Write a list of objects, [{"prompt": ...}, ...], or {"requests": [...]}'
 _OBJECT = 'Write an object, such as {"prompt": "A mug turns"}'
 _LINE = 'Write one object on each line, such as {"prompt": "A mug turns"}'
+#: Lists and objects, which take far more memory than they take letters.
+_MOST_PARTS = 20 * MOST_ROWS
 #: Under which an object may hold the list.
 _LIST_NAMES = ("requests", "rows", "videos")
 
@@ -40,8 +43,11 @@ def read_json(encoded: Encoded) -> Table:
             f"as JSON it has more than {MOST_JSON_BYTES // 1024**2} MiB, which has to be read as a whole",
             "Write it as JSON Lines, an object on each line, which is read one by one",
         )
+    text = encoded.text()
+    if text.count("{") + text.count("[") > _MOST_PARTS:
+        raise Unreadable("its JSON has millions of parts", "Write one object for each video, without anything nested")
     try:
-        found = _loads(encoded.text())
+        found = _loads(text)
     except json.JSONDecodeError as error:
         raise Unreadable(
             f"it is not valid JSON: {error.msg} on line {error.lineno}, column {error.colno}", _SHAPE
@@ -65,7 +71,7 @@ def _requests(found: Pairs, notices: list[str]) -> object:
     if not listed:  # one line of JSON Lines
         return [found]
     if others := [name for name, _ in found.items if name.strip().casefold() not in _LIST_NAMES]:
-        notices.append(f"Beside the list of requests, these were ignored: {', '.join(others[:10])[:300]}.")
+        notices.append(f"Beside the list of requests, these were ignored: {', '.join(map(shown_header, others[:10]))}.")
     return listed[0]
 
 

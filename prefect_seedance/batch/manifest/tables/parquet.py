@@ -34,24 +34,27 @@ def read_parquet(content: bytes) -> Table:
         file = arrow.ParquetFile(io.BytesIO(content))
         schema, metadata = file.schema_arrow, file.metadata
         names = [str(name) for name in schema.names]
+        sizes = _unpacked_sizes(metadata)
     if metadata.num_rows > MOST_ROWS:
         raise Unreadable(f"it has {metadata.num_rows:,} rows, and at most {MOST_ROWS:,} are read", _SMALLER)
     if len(names) > MOST_COLUMNS:
         raise Unreadable(f"it has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read", _SMALLER)
     wanted = [place for place, name in enumerate(names) if column_of(name).field or column_of(name).nearest]
-    _refuse_bomb(metadata, {names[place] for place in wanted})
+    if sum(sizes.get(names[place], 0) for place in wanted) > MOST_UNPACKED_BYTES:
+        raise _too_large()
     return Table(_records(file, names, wanted), headers=names)
 
 
-def _refuse_bomb(metadata: Any, wanted: set[str]) -> None:
-    unpacked = 0
+def _unpacked_sizes(metadata: Any) -> dict[str, int]:
+    """Return how large each column is once it is unpacked, by the file's own word."""
+    sizes: dict[str, int] = {}
     for group in range(metadata.num_row_groups):
+        columns = metadata.row_group(group)
         for place in range(metadata.num_columns):
-            column = metadata.row_group(group).column(place)
-            if str(column.path_in_schema).partition(".")[0] in wanted:
-                unpacked += int(column.total_uncompressed_size)
-    if unpacked > MOST_UNPACKED_BYTES:
-        raise _too_large()
+            column = columns.column(place)
+            name = str(column.path_in_schema).partition(".")[0]
+            sizes[name] = sizes.get(name, 0) + int(column.total_uncompressed_size)
+    return sizes
 
 
 def _too_large() -> Unreadable:
@@ -62,15 +65,15 @@ def _records(file: Any, names: list[str], wanted: list[int]) -> Iterator[Record]
     columns = [names[place] for place in wanted]
     number, unpacked = 2, 0
     with _Words():
-        # What is written once for many rows stays so until it is here, and is counted before it becomes texts.
         batches = file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=columns or None, use_threads=False)
         for batch in batches:
             unpacked += int(batch.nbytes)
             if unpacked > MOST_UNPACKED_BYTES:
                 raise _too_large()
-            listed = [(str(name), batch.column(place).to_pylist()) for place, name in enumerate(batch.schema.names)]
+            listed = [(str(name), batch.column(place)) for place, name in enumerate(batch.schema.names)]
             for row in range(batch.num_rows):
-                cells = [(name, _plain(values[row])) for name, values in listed]
+                # One by one: what is written once for many rows becomes a text of its own for each.
+                cells = [(name, _plain(column[row].as_py())) for name, column in listed]
                 if any(value is not None and value != "" for _, value in cells):
                     yield Record(number, cells)
                 number += 1

@@ -1,0 +1,75 @@
+"""JSON and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from prefect_seedance.batch.errors import UnusableManifest
+from tests.batch.manifest.conftest import Read
+
+
+def prompts(read: Read, content: str, name: str) -> list[tuple[int, str]]:
+    return [(row.number, row.request.prompt) for row in read(content, name).rows if row.request]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "expected"),
+    [
+        ('[{"prompt": "A"}, {"Prompt": "B"}]', "m.json", [(1, "A"), (2, "B")]),
+        ('\ufeff{"requests": [{"prompt": "A"}]}', "m.json", [(1, "A")]),
+        ('{"prompt": "A"}', "m.json", [(1, "A")]),
+        ('{"prompt": "A"}\n\n{"prompt": "B"},\r\n{"prompt": "C\u2028"}', "m.jsonl", [(1, "A"), (3, "B"), (4, "C")]),
+        ('{"prompt": "A"}\n{"prompt": "B"}', "m.json", [(1, "A"), (2, "B")]),
+        ('{\n "requests": [\n  {"prompt": "A"}\n ]\n}', "m.json", [(1, "A")]),
+    ],
+)
+def test_objects_become_rows(read: Read, content: str, name: str, expected: list[tuple[int, str]]) -> None:
+    assert prompts(read, content, name) == expected
+
+
+def test_each_bad_object_is_the_fault_of_its_row_alone(read: Read) -> None:
+    rows = read(
+        '[{"prompt": "A", "duration": NaN}, {"prompt": "B", "prompt": "C"}, {"prompt": {"text": "D"}}, 5, null, '
+        '{"prompt": "E", "images": [["x"]]}, {"prompt": "F", "images": null, "duration": 5.0, "take": 2}]',
+        "m.json",
+    ).rows
+    assert [bool(row.problems) for row in rows] == [True] * 6 + [False]
+    assert "not a value" in rows[0].problems[0].message and "twice" in rows[1].problems[0].message
+    assert "nested" in rows[2].problems[0].message and "not an object" in rows[3].problems[0].message
+    request = rows[6].request
+    assert request and (request.images, request.duration, request.take) == ([], 5, "2")
+
+
+def test_a_line_that_is_no_json_is_the_fault_of_its_row(read: Read) -> None:
+    rows = read('{"prompt": "A"}\n{"prompt": "B"\n[1]\n{"prompt": "C"}', "m.jsonl").rows
+    assert [(row.number, bool(row.problems)) for row in rows] == [(1, False), (2, True), (3, True), (4, False)]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    {
+        '[{"prompt": "A",}]': "not valid JSON",
+        "[" * 100_000: "nested too deep",
+        '[{"n": ' + "9" * 5000 + "}]": "number is too long",
+        "[" + "{}," * 2_000_001 + "{}]": "millions of parts",
+        "[]": "no row",
+        '{"requests": {"prompt": "A"}}': "neither a list",
+        '{"prices": 5}': "no column for the prompt; it has prices",
+        "just words": "its name says JSON",
+    }.items(),
+    ids=lambda value: value[:20],
+)
+def test_what_is_no_list_of_objects_is_refused(read: Read, content: str, words: str) -> None:
+    with pytest.raises(UnusableManifest) as caught:
+        read(content, "m.json")
+    assert words in caught.value.reason and caught.value.fix
+
+
+def test_a_name_that_lies_is_said(read: Read) -> None:
+    as_csv = read(json.dumps([{"prompt": "A"}]), "m.csv")
+    as_json = read("prompt\nA\n", "m.json")
+    assert (as_csv.suffix, as_json.suffix) == (".json", ".csv")
+    assert "ends with .csv, but it is JSON" in as_csv.notices[0]
+    assert "ends with .json, but it is a CSV table" in as_json.notices[0]
