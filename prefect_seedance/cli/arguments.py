@@ -222,7 +222,6 @@ def _add_batch(add: AddParser) -> argparse.ArgumentParser:
     )
     batch.set_defaults(run=_batch)
     _add_manifest(batch)
-    batch.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
     batch.add_argument(
         "--stop-after-failures", type=int, metavar="N", help="submit no further row once so many have failed"
     )
@@ -258,6 +257,7 @@ def _add_manifest(command: argparse.ArgumentParser) -> None:
         help="a table with a row per video (CSV, JSONL, JSON, Excel, Parquet): a path, s3://bucket/key or https://...",
     )
     command.add_argument("--takes", type=int, metavar="N", help="videos of each row, each paid for (default: 1)")
+    command.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
     command.add_argument("--part", metavar="K/N", help="only a part of the rows, such as 2/8")
     command.add_argument("--encoding", metavar="NAME", help="of a CSV or JSON manifest, such as gb18030")
     command.add_argument("--sheet", metavar="NAME", help="of an Excel manifest (default: its first)")
