@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 from prefect_seedance.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from prefect_seedance.batch.options import BatchOptions
     from prefect_seedance.blocks.credentials import SeedanceCredentials
     from prefect_seedance.blocks.video_store import VideoStore
     from prefect_seedance.client.async_client import AsyncSeedanceClient
     from prefect_seedance.client.request.video_request import VideoRequest
     from prefect_seedance.client.sync_client import SeedanceClient
     from prefect_seedance.flows.agenerate_video import agenerate_video
+    from prefect_seedance.flows.agenerate_videos import agenerate_videos
+    from prefect_seedance.flows.aplan_videos import aplan_videos
     from prefect_seedance.flows.generate_video import generate_video
+    from prefect_seedance.flows.generate_videos import generate_videos
+    from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.pipeline.options import RunOptions
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncSeedanceClient",
+    "BatchOptions",
     "RunOptions",
     "SeedanceClient",
     "SeedanceCredentials",
@@ -35,9 +41,13 @@ __all__ = [
     "VideoRequest",
     "VideoStore",
     "agenerate_video",
+    "agenerate_videos",
+    "aplan_videos",
     "aresolve_submission",
     "create_video",
     "generate_video",
+    "generate_videos",
+    "plan_videos",
     "resolve_submission",
     "send_notifications",
     "store_video",
@@ -48,6 +58,7 @@ __all__ = [
 #: Where each name is defined. A test holds that this, ``__all__`` and what type checkers see are the same.
 _HOMES = {
     "AsyncSeedanceClient": "client.async_client",
+    "BatchOptions": "batch.options",
     "RunOptions": "pipeline.options",
     "SeedanceClient": "client.sync_client",
     "SeedanceCredentials": "blocks.credentials",
@@ -55,9 +66,13 @@ _HOMES = {
     "VideoRequest": "client.request.video_request",
     "VideoStore": "blocks.video_store",
     "agenerate_video": "flows.agenerate_video",
+    "agenerate_videos": "flows.agenerate_videos",
+    "aplan_videos": "flows.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",
+    "generate_videos": "flows.generate_videos",
+    "plan_videos": "flows.plan_videos",
     "resolve_submission": "flows.resolve_submission",
     "send_notifications": "tasks.notify",
     "store_video": "tasks.store",

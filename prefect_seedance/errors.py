@@ -21,6 +21,8 @@
     │   ├── WaitTimedOut              the limit of the wait is reached; the task goes on
     │   ├── WaitStopped               it could not be watched any longer; the task goes on
     │   └── MediaUnavailable          completed, and its video cannot be fetched
+    ├── UnusableManifest              the manifest of a batch cannot be read; nothing was paid
+    ├── BatchIncomplete               rows of a batch have no video; carries the report
     ├── VideoNotStored                made and paid for, and not in the store yet
     └── JournalError                  the record of what was submitted
         ├── JournalUnavailable        the store could not be read or written just now
@@ -42,6 +44,7 @@
             ├── TooManyUnknowns       several unknown outcomes in a row
             ├── RunNotLabelled        Prefect does not keep what a retry must find again
             ├── OrderChanged          a retry asks for another video than its run began with
+            ├── SubmittingStopped     the run submits no more, by a rule that it was given
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -73,6 +76,7 @@ Example:
     True
 """
 
+from prefect_seedance.batch.errors import BatchIncomplete, UnusableManifest
 from prefect_seedance.client.errors import (
     ApiError,
     AuthenticationFailed,
@@ -114,6 +118,7 @@ from prefect_seedance.journal.errors import (
     SubmissionStopped,
     SubmissionsUsedUp,
     SubmissionUnknown,
+    SubmittingStopped,
     TaskNotRecorded,
     TooManyUnknowns,
 )
@@ -153,6 +158,7 @@ __all__ = [
     "BadKey",
     "BadLocation",
     "BalanceContradicts",
+    "BatchIncomplete",
     "ConditionsIgnored",
     "ConfigurationError",
     "Conflict",
@@ -200,12 +206,14 @@ __all__ = [
     "SubmissionStopped",
     "SubmissionUnknown",
     "SubmissionsUsedUp",
+    "SubmittingStopped",
     "TaskError",
     "TaskNotFound",
     "TaskNotRecorded",
     "TooManyUnknowns",
     "TruncatedSource",
     "UnexpectedAnswer",
+    "UnusableManifest",
     "VendorBusy",
     "VideoFailed",
     "VideoNotStored",

@@ -60,7 +60,7 @@ def ask(url: str, body: Mapping[str, object] | None = None, *, method: str = "PO
 
 @contextmanager
 def running_prefect_server(
-    folder: Path, *, ui: bool = False, environment: Mapping[str, str] | None = None
+    folder: Path, *, ui: bool = False, port: int = 0, environment: Mapping[str, str] | None = None
 ) -> Iterator[PrefectServer]:
     """Run a server with all its services for the length of a ``with`` block.
 
@@ -71,10 +71,11 @@ def running_prefect_server(
     Args:
         folder: For its database and its log.
         ui: Whether to serve the UI.
+        port: Its port, 0 for a free one. One that comes back after an outage has the same folder and port.
         environment: More of its settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     server = PrefectServer(f"http://127.0.0.1:{port}", folder)
     settings = {
         "DO_NOT_TRACK": "1",

@@ -8,13 +8,16 @@ import re
 import pytest
 
 from prefect_seedance import errors
+from prefect_seedance.batch import errors as of_batch
 from prefect_seedance.client import errors as of_client
 from prefect_seedance.journal import errors as of_journal
 from prefect_seedance.pipeline import errors as of_pipeline
 from prefect_seedance.storage import errors as of_storage
 
 
-@pytest.mark.parametrize("module", [of_client, of_journal, of_pipeline, of_storage], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "module", [of_batch, of_client, of_journal, of_pipeline, of_storage], ids=lambda each: each.__name__
+)
 def test_every_error_of_a_room_can_be_imported_from_one_place(module: object) -> None:
     own = {
         name

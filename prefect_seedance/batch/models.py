@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Literal
 
@@ -101,8 +102,8 @@ class BatchReport(BaseModel):
     @property
     def counts(self) -> dict[Outcome, int]:
         """How many rows have each outcome; outcomes without rows are left out. Worst first."""
-        found = {outcome: sum(row.outcome == outcome for row in self.rows) for outcome in WORST_FIRST}
-        return {outcome: count for outcome, count in found.items() if count}
+        counted = Counter(row.outcome for row in self.rows)
+        return {outcome: counted[outcome] for outcome in WORST_FIRST if counted[outcome]}
 
     @property
     def spent(self) -> float:

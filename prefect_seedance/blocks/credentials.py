@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -44,6 +44,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         connect_timeout_seconds: Longest wait for a connection.
         read_timeout_seconds: Longest silence of the vendor while it answers.
         submit_timeout_seconds: Longest time that one submission may take in all.
+        prices: What this account pays, where it is not what the vendor's public catalog says.
 
     Example:
         Load saved credentials and ask for the balance:
@@ -104,6 +105,14 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         title="Submission time-out (seconds)",
         description="Longest time that one submission may take in all; above the vendor's own 100 s.",
     )
+    prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default={},
+        title="Prices",
+        description="What your account pays in coins, where it is not what the vendor's public catalog says: by model, "
+        'or by model and resolution, per second or per task as the model bills. For example {"seedance2.0-mini 480p": '
+        '0.03, "sd2_mx_720p": 0.06}. For a model that is not in the list write what is paid for behind it, such as '
+        '"new-model per second".',
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -134,6 +143,23 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
     def _usable_host(cls, value: str) -> str:
         return checked_base_url(value)
 
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _numbers_only(cls, value: object) -> object:
+        listed = cast("dict[object, object]", value) if isinstance(value, dict) else {}
+        if any(isinstance(coins, bool) for coins in listed.values()):
+            raise ValueError("prices: true or false is not a price; write a number of coins, such as 0.03")
+        return cast("object", value)
+
+    @field_validator("prices")
+    @classmethod
+    def _known_prices(cls, value: dict[str, float]) -> dict[str, float]:
+        if value:
+            from prefect_seedance.client.request.prices import read_own_prices
+
+            read_own_prices(value)
+        return value
+
     @property
     def timeouts(self) -> Timeouts:
         """The time-outs in the client's form."""
@@ -155,9 +181,10 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
 
     def vendor_account(self) -> Account:
         """Return who pays, in the form that the pipeline takes."""
+        from prefect_seedance.client.request.prices import read_own_prices
         from prefect_seedance.pipeline.parties import Account
 
-        return Account(self.settings, self.account)
+        return Account(self.settings, self.account, read_own_prices(self.prices))
 
     def get_client(self) -> SeedanceClient:
         """Make a client for synchronous code; use it as a context manager."""

@@ -105,7 +105,7 @@ class VideoStore(KnownFieldsBlock):
         default=DEFAULT_TEMPLATE,
         title="Key template",
         description="Where in the store a video goes. Names in braces: task_id, intent, request_digest, model, take, "
-        "flow_run_name, created (with a format). It must hold {task_id} or {intent}.",
+        "flow_run_name, name (of the row of a manifest), created (with a format). It must hold {task_id} or {intent}.",
     )
     allow_media_hosts: list[str] = Field(
         default=[],
@@ -272,6 +272,11 @@ class VideoStore(KnownFieldsBlock):
         if not any(getattr(self, name) for name in _WAY_THERE):
             return self.location
         return f"{self.get_block_type_slug()}/{self._block_document_name or 'NAME'}"
+
+    @property
+    def saved_name(self) -> str:
+        """The name that it is saved under; "" if it is not saved."""
+        return self._block_document_name or ""
 
     @property
     def place(self) -> str:

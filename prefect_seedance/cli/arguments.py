@@ -187,10 +187,13 @@ def _add_generate(add: AddParser) -> argparse.ArgumentParser:
         dest="preflight",
         help="leave out what is checked for free before the first submission: the key, and what references measure",
     )
-    generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
     generate.add_argument(
-        "--dry-run", action="store_true", help="only say what it would cost, and whether it is there already; free"
+        "--dry-run",
+        action="store_true",
+        help="submit nothing: check the request and its references for free, and print what it would cost, the "
+        "balance, and what is there already; needs no key where nothing asks for one",
     )
+    generate.add_argument("--wait-minutes", type=int, default=45, help="maximum wait in minutes (default: %(default)s)")
     _add_credentials(generate)
     _add_store(generate)
     return generate

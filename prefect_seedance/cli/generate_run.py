@@ -29,12 +29,13 @@ def run_generate(options: argparse.Namespace) -> int:
     asked = {name: getattr(options, name) for name in _REQUEST_FIELDS}
     request = VideoRequest.model_validate({**asked, "model": options.model or DEFAULT_MODEL})
     limits = {name: getattr(options, name) for name in ("max_submissions", "wait_minutes", "preflight")}
-    credentials, store = chosen_credentials(options.credentials), chosen_store(options.store)
+    run_options, store = RunOptions.model_validate(limits), chosen_store(options.store)
     if options.dry_run:
-        from prefect_seedance.cli.batch.plan_run import show_plan
+        from prefect_seedance.cli.batch.dry_run import credentials_if_any, try_out
 
-        return show_plan("", credentials, store, [request], limits, as_json=options.as_json)
-    run_options = RunOptions.model_validate(limits)
+        payer = credentials_if_any(options.credentials)
+        return try_out(request, payer, store, run_options, as_json=options.as_json)
+    credentials = chosen_credentials(options.credentials)
     return make(request, credentials, store, run_options, as_json=options.as_json, interrupted=_interrupted)
 
 

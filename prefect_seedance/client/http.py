@@ -24,7 +24,7 @@ from prefect_seedance.client.exchange import Exchange, Incoming
 from prefect_seedance.client.protocol import ApiRequest, T, UploadSource, UploadStream
 from prefect_seedance.client.settings import ClientSettings, checked_seconds, not_an_address
 from prefect_seedance.network import UnusableEnvironment, check_proxies
-from prefect_seedance.stopwatch import start_stopwatch
+from prefect_seedance.stopwatch import set_alarm, start_stopwatch
 from prefect_seedance.tls import tls_context
 from prefect_seedance.versions import version_of
 
@@ -227,11 +227,10 @@ class Carrier(_Carrier):
         incoming = self._incoming()
         with _opened(call.upload) as upload:
             request = self._request(call, deadline, deadline.note, upload)
-            timer = threading.Timer(deadline.total_seconds, deadline.cut)
-            timer.daemon = True
+            call_off: Callable[[], object] = deadline.finish
             self._under_way.add(deadline)
             try:
-                timer.start()
+                call_off = set_alarm(deadline.total_seconds, deadline.cut)
                 response = client.send(request, stream=True)
                 try:
                     incoming.begin(response.status_code, response.headers)
@@ -249,7 +248,7 @@ class Carrier(_Carrier):
                 fault = deadline.fault(seen)
                 return incoming.exchange(fault=fault, sent=began_to_leave(fault, deadline.sent))
             finally:
-                timer.cancel()
+                call_off()
                 self._under_way.discard(deadline)
         return incoming.exchange(sent=deadline.sent)
 
@@ -386,7 +385,7 @@ class Deadline:
     """The deadline of one exchange, and what the transport reports about it (httpcore's ``trace`` extension).
 
     httpx limits each read, so without a deadline a server that sends a byte a second would hold a call for ever. A
-    thread cannot be cancelled, so at the deadline a timer calls `cut`, which shuts the socket down: whatever waits
+    thread cannot be cancelled, so at the deadline an alarm calls `cut`, which shuts the socket down: whatever waits
     on it returns at once. Sending is never begun after the deadline; what fails before sending began was
     certainly not received.
 

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
+from prefect_seedance.asides import aside
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import OutcomeUnknown, VideoFailed
@@ -22,13 +23,14 @@ from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
 from prefect_seedance.pipeline.steps import place_order
+from prefect_seedance.pipeline.watch.history import save_now_and_then
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.messages import NoVideo, failure_message, reuse_message, success_message
+from prefect_seedance.runs.messages import NoVideo, expected_price, failure_message, reuse_message, success_message
 from prefect_seedance.runs.play_link import play_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
@@ -106,12 +108,13 @@ async def generate(
             await _tell_of_none(notify, end, request)
             raise
         play = await play_link(stored, store)
-        await show_stored(stored, request, store, play, order.sources)
+        await show_stored(stored, request, store, play, order.sources, progress.price)
         if store.assets:
             from prefect_seedance.runs.assets import materialize_asset
 
             await materialize_asset(stored, store)
         await _tell(notify, success_message(stored, request, run_url=run_url(), play=play))
+        aside(lambda: save_now_and_then(store.destination()))
     return _announced(stored) if stored.reused else stored
 
 
@@ -123,11 +126,13 @@ class Progress:
         order: Set once nothing more can be refused for free.
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
         is_retry: Whether this run, or one that it is a part of, was tried before.
+        price: What the video was expected to cost when it was submitted, in words.
     """
 
     order: Order | None = None
     task_id: str = ""
     is_retry: bool = False
+    price: str = ""
 
     @property
     def may_have_paid(self) -> bool:
@@ -148,7 +153,7 @@ async def _made(
     for attempt in range(1, options.max_submissions + 1):
         submitted = await create_video(*as_they_are(request, credentials, store), options, order, journal_id, attempt)
         submitted = _reuse_told(submitted, current.run)
-        progress.task_id = submitted["task_id"]
+        progress.task_id, progress.price = submitted["task_id"], expected_price(submitted)
         try:
             completed = await wait_for_video(*as_they_are(submitted, request, credentials, store), options)
         except VideoFailed as failed:

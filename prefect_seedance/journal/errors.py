@@ -301,6 +301,17 @@ class OrderChanged(SubmissionStopped):
         )
 
 
+class SubmittingStopped(SubmissionStopped):
+    """The run submits nothing more, by a rule that it was given."""
+
+    def __init__(self, intent: str, reason: str) -> None:
+        self.intent, self.reason = intent, reason
+        super().__init__(
+            f"Nothing was sent for intent {intent}: this run submits no more ({reason}). Run it again for what is "
+            "missing: what is paid for is not paid again."
+        )
+
+
 class SubmissionCancelled(SubmissionStopped):
     """The run was cancelled before the POST."""
 

@@ -114,6 +114,7 @@ class Journal:
         self._locks = locks
         self._recent: dict[str, tuple[Entry, float]] = {}
         self._answered: dict[str, str] = {}
+        self._not_relayed: set[str] = set()
 
     @property
     def location(self) -> str:
@@ -233,7 +234,22 @@ class Journal:
         """
         if len(self._answered) >= _ANSWERS_REMEMBERED:
             self._answered.clear()
-        return self._answered.setdefault(task_id, intent)
+            self._not_relayed.clear()
+        first = self._answered.setdefault(task_id, intent)
+        if first == intent:
+            self._not_relayed.add(task_id)
+        return first
+
+    def is_first_relay(self, task_id: str) -> bool:
+        """Return whether this process has submitted a task itself, and asks this for the first time.
+
+        Then there is nothing of its video in the store, unless another process is at it as well.
+        """
+        try:
+            self._not_relayed.remove(task_id)  # one step: of two threads one is the first
+        except KeyError:
+            return False
+        return True
 
     def _remember(self, entry: Entry) -> Entry:
         if len(self._recent) >= _RECENT_ENTRIES:

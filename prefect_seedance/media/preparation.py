@@ -19,6 +19,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -161,6 +162,69 @@ def prepare(
     return PreparedRequest(request, tuple(each.seconds if each else 0.0 for each in lengths), tuple(inputs))
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a look at the references of a request tells, before anything is made of them.
+
+    Attributes:
+        problems: All that is wrong or doubtful.
+        reference_seconds: Length of each reference video, 0 where it is not known.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    reference_seconds: tuple[float, ...] = ()
+
+
+class SharedMaterials:
+    """The contents behind the sources of many requests: each is found once, whoever asks first. Threads share it."""
+
+    def __init__(self, context: MediaContext, follower: Follower) -> None:
+        self._context, self._follower = context, follower
+        self._lock = threading.Lock()
+        self._found: dict[Source, Future[Material]] = {}
+
+    def find(self, source: Source) -> Material:
+        """Find the content of a source; see `find_material`. A failure is the same for all who ask."""
+        ours: Future[Material] = Future()
+        with self._lock:
+            found = self._found.setdefault(source, ours)
+        if found is ours:
+            try:
+                ours.set_result(find_material(source, self._context, self._follower))
+            except BaseException as error:
+                ours.set_exception(error)
+        return found.result()
+
+
+def look_at(
+    asked: VideoRequest,
+    identities: Mapping[str, str],
+    context: MediaContext,
+    follower: Follower,
+    *,
+    materials: SharedMaterials,
+    preflight: bool = True,
+) -> Looked:
+    """Look at the references of a request as `prepare` does, and make nothing of them. Blocking.
+
+    Args:
+        asked: As the user asked it.
+        identities: What its files and objects are in its identity.
+        context: Where references come from, and for whom.
+        follower: Follows it, and may end it.
+        materials: Shared with other requests.
+        preflight: See `prepare`.
+
+    Raises:
+        PreparationCancelled, SeedanceError, StorageError, JournalError: See `prepare`.
+    """
+    job = _Job(context, Memos(context.store, context.vendor.label), follower, GOOD_SECONDS, None, ACTIVE_SECONDS)
+    references = [*_references(asked)]
+    _, measured, problems = _looked_at(asked, references, identities, job, preflight, materials)
+    lengths = [measured.get(f"reference_videos[{index}]") for index in range(len(asked.reference_videos))]
+    return Looked(tuple(problems), tuple(each.seconds if each else 0.0 for each in lengths))
+
+
 def refusals_of(
     asked: VideoRequest, context: MediaContext, follower: Follower, *, preflight: bool = True
 ) -> list[Problem]:
@@ -189,9 +253,11 @@ def _looked_at(
     identities: Mapping[str, str] | None,
     job: _Job,
     preflight: bool,
+    materials: SharedMaterials | None = None,
 ) -> tuple[dict[str, _Found], dict[str, ReferenceFacts], list[Problem]]:
     """Look at all references: what they are by their texts, their measures by their places, and what is wrong."""
-    found, problems = _find_all(references, identities, job.context, job.follower, preflight)
+    materials = materials or SharedMaterials(job.context, job.follower)
+    found, problems = _find_all(references, identities, job.context, job.follower, preflight, materials)
     facts = {each.place: found[each.text].facts for each in references if each.text in found}
     measured = {place: fact for place, fact in facts.items() if fact is not None}
     if preflight:
@@ -245,10 +311,11 @@ def _find_all(
     context: MediaContext,
     follower: Follower,
     preflight: bool,
+    materials: SharedMaterials,
 ) -> tuple[dict[str, _Found], list[Problem]]:
     def find(each: _Reference) -> _Found:
         follower.check()
-        return _found(each, identities, context, follower, preflight)
+        return _found(each, identities, context, follower, preflight, materials)
 
     # Where one of several places of a text needs an audit, all of them are looked at as the audit needs it.
     once = {each.text: each for each in sorted(references, key=lambda each: each.needs_asset)}
@@ -262,6 +329,7 @@ def _found(
     context: MediaContext,
     follower: Follower,
     preflight: bool,
+    materials: SharedMaterials,
 ) -> _Found:
     match each.source.kind:
         case "asset":
@@ -272,7 +340,7 @@ def _found(
             link = look_at_link(each.source.address, context.policy, follower, measure=preflight)
             return _Found(link=link, facts=link.facts if preflight else None)
         case _:
-            material = find_material(each.source, context, follower)
+            material = materials.find(each.source)
             if identities is not None and material.identity != identities.get(each.text):
                 raise ContentChanged
             return _Found(material, facts=_facts_of(material, follower) if preflight else None)

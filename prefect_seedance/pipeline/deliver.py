@@ -41,7 +41,7 @@ from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, Missing, RelayCancelled
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
-from prefect_seedance.storage.relay.poster import probe, probe_with_poster
+from prefect_seedance.storage.relay.poster import probe, probe_with_stills
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside, prefill
@@ -152,6 +152,7 @@ class _Handover:
             filename=filename_of(record, task_id),
             cancelled=self.cancelled,
             ours=record.stored is not None and record.stored.key == key,
+            is_first=journal.is_first_relay(task_id) and record.stored is None,
         )
         reached("relay.after")
         stored = describe(self.completed, record, attempt, relayed, self.destination)
@@ -254,9 +255,9 @@ class Extras:
         store, key = self.destination.store, relayed.key
         with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
             if posters:
-                media, poster = probe_with_poster(video, cancelled=self.cancelled)
+                media, poster, thumbnail = probe_with_stills(video, cancelled=self.cancelled)
             else:
-                media, poster = probe(video, cancelled=self.cancelled), None
+                media, poster, thumbnail = probe(video, cancelled=self.cancelled), None, None
         extras: dict[str, object] = {}
         if media is not None:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}
@@ -264,6 +265,8 @@ class Extras:
             self.observer.log(f"Size and length of {relayed.uri} are unknown: PyAV is missing, or cannot read it.")
         if poster is not None and (uri := self._poster_uri(key, poster)):
             extras["poster_uri"] = uri
+            if thumbnail is not None:
+                _remember(_recent_thumbnails, uri, thumbnail, _THUMBNAILS_REMEMBERED)
         reached("poster.after")
         return extras
 
@@ -276,7 +279,7 @@ class Extras:
             self._warn(f"The poster of {store.uri_of(key)} could not be written: {words_of(error)}")
             return ""
         uri = store.uri_of(beside(key, ".jpg"))
-        _remember_poster(uri, poster)
+        _remember(_recent_posters, uri, poster, _POSTERS_REMEMBERED)
         return uri
 
 
@@ -290,11 +293,21 @@ def recent_poster(uri: str) -> bytes | None:
     return _recent_posters.get(uri)
 
 
-def _remember_poster(uri: str, poster: bytes) -> None:
-    _recent_posters[uri] = poster
-    while len(_recent_posters) > _POSTERS_REMEMBERED:
+#: Their thumbnails, of the videos of a whole batch: 4,096 take at most 18 MB.
+_recent_thumbnails: OrderedDict[str, bytes] = OrderedDict()
+_THUMBNAILS_REMEMBERED = 4096
+
+
+def recent_thumbnail(uri_of_poster: str) -> bytes | None:
+    """Return the thumbnail of a poster that this process has made: a JPEG of at most 160 pixels and 4,500 bytes."""
+    return _recent_thumbnails.get(uri_of_poster)
+
+
+def _remember(kept: OrderedDict[str, bytes], uri: str, picture: bytes, most: int) -> None:
+    kept[uri] = picture
+    while len(kept) > most:
         with suppress(KeyError):  # another thread was faster
-            _recent_posters.popitem(last=False)
+            kept.popitem(last=False)
 
 
 def key_for(destination: Destination, record: Record, attempt: Attempt, run_name: str) -> str:
@@ -312,7 +325,7 @@ def key_for(destination: Destination, record: Record, attempt: Attempt, run_name
         if record.delivery.key_template:
             return key_of(record.delivery.key_template, attempt)
     identity = Identity(record.intent, record.request, record.take, record.scope, record.account)
-    return key_of(prefill(destination.key_template, key_facts(identity, run_name)), attempt)
+    return key_of(prefill(destination.key_template, key_facts(identity, run_name, record.delivery.name)), attempt)
 
 
 def metadata_of(record: Record, task_id: str) -> dict[str, str]:

@@ -49,6 +49,8 @@ def place_order(
     account: str,
     key_template: str,
     run_name: str = "",
+    name: str = "",
+    posters: bool = True,
     notify: Sequence[str] = (),
     sources: Mapping[str, str] = MappingProxyType({}),
     ignored_parameters: Collection[str] = (),
@@ -61,6 +63,8 @@ def place_order(
         account: Label of the account that pays.
         key_template: Of the store.
         run_name: Name of the flow run, "" outside of one.
+        name: What the user calls the video, "" for nothing. No part of the identity.
+        posters: Whether a poster frame is made.
         notify: Names of the saved notification blocks that are told.
         sources: What `identify_sources` returned: the identities of files and objects, by their texts.
         ignored_parameters: Names of parameters of links that do not count for the identity.
@@ -75,11 +79,16 @@ def place_order(
         '2e5b2ced3957ef68973738a4277cb3f2.mp4'
     """
     identity = identify(request, scope=scope, account=account, media=sources.get, ignored_parameters=ignored_parameters)
-    delivery = Delivery(key_template=prefill(key_template, key_facts(identity, run_name)), notify=tuple(notify))
+    delivery = Delivery(
+        key_template=prefill(key_template, key_facts(identity, run_name, name)),
+        name=name,
+        notify=tuple(notify),
+        posters=posters,
+    )
     return Order(request, identity, delivery, sources)
 
 
-def key_facts(identity: Identity, run_name: str) -> KeyFacts:
+def key_facts(identity: Identity, run_name: str, name: str = "") -> KeyFacts:
     """Gather what a key template may name."""
     return KeyFacts(
         intent=identity.intent,
@@ -87,4 +96,5 @@ def key_facts(identity: Identity, run_name: str) -> KeyFacts:
         model=identity.model,
         take=identity.take,
         flow_run_name=run_name or "run",
+        name=name or KeyFacts.name,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.http import check_environment
@@ -14,6 +15,9 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.policy import MediaPolicy
 
+if TYPE_CHECKING:
+    from prefect_seedance.client.request.prices import OwnPrice
+
 
 @dataclass(frozen=True)
 class Account:
@@ -22,10 +26,12 @@ class Account:
     Attributes:
         settings: Key, host and time-outs.
         label: Part of every intent; stays when the key is rotated or the host moves.
+        prices: What this account pays, where it is not what the vendor's catalog says. It is no part of who pays.
     """
 
     settings: ClientSettings
     label: str = "default"
+    prices: tuple[OwnPrice, ...] = field(default=(), compare=False)
 
     @property
     def fingerprint(self) -> str:

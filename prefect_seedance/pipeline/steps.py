@@ -6,8 +6,9 @@ for all of them: what stores a video that is paid for must not turn out to be br
 
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.order import place_order
+from prefect_seedance.pipeline.submit.background import in_background
 from prefect_seedance.pipeline.submit.preparation import follower_of, identify, prepare_ahead
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
 
-__all__ = ["deliver", "follower_of", "identify", "place_order", "prepare_ahead", "submit", "watch"]
+__all__ = ["deliver", "follower_of", "identify", "in_background", "place_order", "prepare_ahead", "submit", "watch"]

@@ -76,6 +76,19 @@ def link(words: str, address: str) -> str:
     return f"[{markdown(words)}](<{sound}>)"
 
 
+def cell(text: str) -> str:
+    r"""Write a text in the cell of a table artifact: text in Prefect's UI, but Markdown in its old one.
+
+    So nothing is escaped, and what would lead somewhere or draw something is broken.
+
+    Example:
+        >>> cell("a|b_c *d*"), cell("[x](javascript:1) <img>") == "[x]​(javascript:1) <​img>"
+        ('a|b_c *d*', True)
+    """
+    line = " ".join(one_line(text)[:_LONGEST].split())
+    return _HIDDEN_LINK.sub(f"]{_BREAK}", _TAG.sub(f"<{_BREAK}", line))
+
+
 # Messages.
 
 

@@ -4,10 +4,12 @@ Another container may find an empty folder where the journal was, and a person m
 everything would be paid for again. So labels in Prefect, written before anything is submitted, keep for each video the
 journal that it is recorded in. They are on the run itself and on all that it is a part of, since a retried parent gives
 its subflows new ids. They are named after the video, not after the store: a changed place must not hide them.
+A batch has one label for all of its videos, named after what it makes and the name that its store is saved under.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -53,20 +55,52 @@ async def hold_to_its_journal(
             submitted.
         RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
     """
+    if only_video and current.is_retry:
+        _hold_to_its_video(current.labels, identity.intent)
+    of_this_run = {SCOPE: identity.scope, **label_of_sources(sources)} if only_video else {}
+    return await _hold(store, current, _of_video(identity.intent), of_this_run)
+
+
+async def hold_batch_to_its_journal(store: VideoStore, current: CurrentRun, scope: str, *, batch: str = "") -> str:
+    """Refuse another journal than the one that this batch began with, for all of its videos at once.
+
+    Args:
+        store: Where the journal is.
+        current: The run.
+        scope: What its videos are shared within: a retry of this run stays with it (`scope_of_batch`).
+        batch: What tells it from the other batches of one parent run, for example where its manifest is.
+
+    Returns:
+        The journal's id.
+
+    Raises:
+        JournalGone: The journal is gone, or it is another one; nothing is submitted.
+        JournalUnavailable: The store does not answer.
+        RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
+    """
+    return await _hold(store, current, _of_batch(store, batch), {SCOPE: scope})
+
+
+async def _hold(store: VideoStore, current: CurrentRun, subject: str, of_this_run: Mapping[str, str]) -> str:
+    """Refuse another journal than the one that labels name, and write them.
+
+    Args:
+        store: Where the journal is.
+        current: The run.
+        subject: What the names of its labels begin with.
+        of_this_run: More labels, for this run alone and not for those that it is a part of.
+    """
     # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
     retry = current.is_retry
-    if only_video and retry:
-        _hold_to_its_video(current.labels, identity.intent)
-    expected = _expected(store.place, current, identity.intent, retry=retry)
+    expected = _expected(store.place, current, subject, retry=retry)
     found = await threads.run(threads.RECORDS, store.journal_id, expected=expected, anew=retry)
     kept = {
         ROOT: current.root_id,
         SCHEDULED: str(current.made_by_schedule),
-        journal_label(identity.intent, found): f"{found} at {store.place}",
+        f"{subject}{found[:12]}": f"{found} at {store.place}",
     }
     for index, run in enumerate(current.lineage):
-        of_this_run = {SCOPE: identity.scope, **label_of_sources(sources)} if only_video and index == 0 else {}
-        await run.write(kept | of_this_run)
+        await run.write({**kept, **of_this_run} if index == 0 else kept)
     await compare_with_last(store.place, found)
     return found
 
@@ -94,12 +128,18 @@ def _of_video(intent: str) -> str:
     return f"{_PREFIX}{intent[:12]}."
 
 
-def _expected(place: str, current: CurrentRun, intent: str, *, retry: bool) -> dict[str, str]:
+def _of_batch(store: VideoStore, batch: str) -> str:
+    # Not by the store's place, which a person may change. A parent run may make one manifest into two saved stores.
+    subject = f"{store.saved_name}\n{batch}"
+    return f"{_PREFIX}batch-{hashlib.sha256(subject.encode()).hexdigest()[:12]}."
+
+
+def _expected(place: str, current: CurrentRun, subject: str, *, retry: bool) -> dict[str, str]:
     """Return the journals, by id with their places, of which it must be one; none if any will do."""
     if retry:
-        of_video = [journals for run in current.lineage for journals in _journals(run.known, _of_video(intent))]
-        if of_video:
-            return dict(of_video)
+        of_subject = [journals for run in current.lineage for journals in _journals(run.known, subject)]
+        if of_subject:
+            return dict(of_subject)
     # Each deployment may be on a machine of its own, with another folder of the same name.
     in_reach = [journals for run in current.one_deployment for journals in _journals(run.known, _PREFIX)]
     return {journal_id: its_place for journal_id, its_place in in_reach if its_place == place}

@@ -19,6 +19,7 @@ from prefect_seedance.runs.escaping import unlinked
 from prefect_seedance.storage.errors import StorageError
 
 if TYPE_CHECKING:
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
     from prefect_seedance.runs.play_link import PlayLink
 
 #: Longest body of a failure: more is read on the run's page. The words of an unknown submission are never cut.
@@ -132,6 +133,14 @@ def failure_message(end: NoVideo, request: VideoRequest, *, run_url: str = "") -
     words = end.words if len(end.words) <= _LENGTH else end.words[: _LENGTH - 1] + "…"
     paid = "" if isinstance(end.error, SeedanceError) else f"\nPaid: {end.paid}."
     return end.headline, "\n".join([f"{_beginning(request)}\n{words}{paid}", *_place(run_url)])
+
+
+def expected_price(submitted: SubmittedVideo) -> str:
+    """Return what a video was expected to cost when it was submitted, with where that comes from and its date."""
+    if submitted["price"] is None:
+        return "its price was unknown"
+    source = f" ({submitted['price_source']})" if submitted["price_source"] else ""
+    return f"expected to cost {submitted['price']:g} coins{source}"
 
 
 def cost_words(stored: StoredVideo) -> str:

@@ -16,14 +16,14 @@ class RunClientContext(AsyncClientContext):
     """
 
     def __init__(self) -> None:
-        settings = _shared_tls()
+        settings = shared_tls()
         super().__init__(httpx_settings=settings)
         if settings:
             # Prefect hands a context's client to whoever asks for the same settings, and its own code asks for none.
             self._httpx_settings = None
 
 
-def _shared_tls() -> dict[str, Any] | None:
+def shared_tls() -> dict[str, Any] | None:
     """Return the TLS context of this process where it trusts what Prefect would trust, otherwise nothing."""
     api = get_current_settings().api
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")

@@ -25,9 +25,14 @@ LEAST_SECONDS = 4.0
 
 
 class ProgressArtifact:
-    """What the reader of the run has been shown of one task."""
+    """What the reader of the run has been shown of one task.
 
-    def __init__(self) -> None:
+    Args:
+        price: What it is expected to cost, in words.
+    """
+
+    def __init__(self, price: str = "") -> None:
+        self._price = price
         self._status = ""
         self._progress: float = -1.0
         self._drawn: tuple[float, str] = (-1.0, "")
@@ -54,7 +59,8 @@ class ProgressArtifact:
             return
         self._drawn, self._drawn_at = (progress, answer.status), time.monotonic()
         try:
-            await self._draw(answer.task_id, progress, markdown(f"{answer.status}, task {answer.task_id}"))
+            words = ", ".join(filter(None, (answer.status, f"task {answer.task_id}", self._price)))
+            await self._draw(answer.task_id, progress, markdown(words))
         except Exception as error:
             note(f"The progress artifact was not written: {words_of(error)}", level=logging.DEBUG)
 

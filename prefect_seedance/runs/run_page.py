@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import Literal
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -38,7 +40,7 @@ _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
 #: Longest that one try of showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
 #: Pauses before Prefect's API is asked again. The video is recorded by then: nothing but the run waits for its page.
-_PAUSES = (2.0, 5.0)
+PAUSES = (2.0, 5.0)
 #: Answers of an API that is busy, which Prefect's client has repeated a few times already.
 _BUSY = frozenset({408, 409, 425, 429})
 
@@ -49,14 +51,15 @@ async def show_stored(
     store: VideoStore,
     play: PlayLink | None = None,
     sources: Mapping[str, str] = _NO_SOURCES,
+    price: str = "",
 ) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
 
     async def page() -> str:
         poster = await threads.run(threads.RECORDS, _poster, stored, store)
-        return stored_markdown(stored, request, poster, play, sources)
+        return stored_markdown(stored, request, poster, play, sources, price)
 
-    await _shown(_Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=_PAUSES)
+    await shown(Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=PAUSES)
 
 
 async def show_failure(end: NoVideo, request: VideoRequest) -> None:
@@ -65,7 +68,7 @@ async def show_failure(end: NoVideo, request: VideoRequest) -> None:
     async def page() -> str:
         return failure_markdown(end, request)
 
-    await _shown(_Page(page, "seedance-no-video").draw, pauses=_PAUSES)
+    await shown(Page(page, "seedance-no-video").draw, pauses=PAUSES)
 
 
 async def show_cancelled(request: VideoRequest, now: Standing) -> None:
@@ -74,7 +77,7 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     async def page() -> str:
         return cancelled_markdown(request, now)
 
-    await _shown(_Page(page, "seedance-cancelled").draw)
+    await shown(Page(page, "seedance-cancelled").draw)
 
 
 async def show_warning(headline: str, words: str) -> None:
@@ -83,12 +86,12 @@ async def show_warning(headline: str, words: str) -> None:
     async def page() -> str:
         return f"# {markdown(headline)}\n\n{fenced(words)}"
 
-    await _shown(_Page(page, "seedance-warning").draw)
+    await shown(Page(page, "seedance-warning").draw)
 
 
 async def tag_run(request: VideoRequest) -> None:
     """Tag the flow run with its model."""
-    await _shown(lambda: _tagged(f"seedance:{request.model_name}"))
+    await shown(lambda: _tagged(f"seedance:{request.model_name}"))
 
 
 def stored_markdown(
@@ -97,6 +100,7 @@ def stored_markdown(
     poster: str,
     play: PlayLink | None = None,
     sources: Mapping[str, str] = _NO_SOURCES,
+    price: str = "",
 ) -> str:
     """Word the result as markdown.
 
@@ -106,11 +110,13 @@ def stored_markdown(
         poster: The poster as a ``data:`` address, "" for none.
         play: A link by which anybody can watch it, where the store allows one.
         sources: What files and objects are in the identity, by their texts: provenance and journal name them so.
+        price: What it was expected to cost, in words.
     """
     rows = {
         "Provenance": f"{code(PurePosixPath(stored.provenance_uri).name)}, beside the video",
         "Task": code(stored.task_id),
         "Cost": markdown(cost_words(stored)),
+        "Price": markdown(price),
         "Size": markdown(f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes"),
         "SHA-256": code(stored.sha256),
         "Asked": markdown(_time(stored.created_at)),
@@ -122,11 +128,11 @@ def stored_markdown(
         said = f"{reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}."
         parts.append(f"> {markdown(said)}\n")
     if poster:
-        parts.append(f"{_image('First frame', poster)}\n")
+        parts.append(f"{image('First frame', poster)}\n")
     parts.append(fenced(stored.uri))
     if play:
         parts.append(f"{link('Play the video', play.url)}. {markdown(play.life)}\n")
-    return "\n".join([*parts, _table(rows), _asked(request, sources)])
+    return "\n".join([*parts, table(rows), _asked(request, sources)])
 
 
 def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
@@ -168,7 +174,7 @@ def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> s
         for name, value in fields.items()
         if value not in ("", "auto", [])
     }
-    asked = f"## Request\n\n{_table(rows)}"
+    asked = f"## Request\n\n{table(rows)}"
     if not addresses:
         return asked
     from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing
@@ -181,13 +187,14 @@ def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> s
     return f"{asked}\n{fenced(chr(10).join(listed))}"
 
 
-def _table(rows: dict[str, str]) -> str:
+def table(rows: dict[str, str]) -> str:
     """Draw a table of rows whose cells are Markdown already."""
     drawn = [f"| {markdown(name)} | {cell} |" for name, cell in rows.items() if cell]
     return "\n".join(["| | |", "| --- | --- |", *drawn]) + "\n"
 
 
-def _image(words: str, address: str) -> str:
+def image(words: str, address: str) -> str:
+    """Draw a picture."""
     return f"![{markdown(words)}]({address})"
 
 
@@ -208,29 +215,47 @@ def _poster(stored: StoredVideo, store: VideoStore) -> str:
         note(f"The poster could not be read: {words_of(error)}")
         return ""
     jpeg = found.data if found else jpeg
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
+    return inline_jpeg(jpeg) if jpeg else ""
 
 
-class _Page:
+def inline_jpeg(jpeg: bytes) -> str:
+    """Return a picture as a ``data:`` address, which both UIs show."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+class Page:
     """A page that is drawn once, however often it is tried.
 
     Args:
-        word: Words it.
+        word: Words it: as Markdown, or a table as JSON.
         key: Of the artifact.
         description: Of the artifact, as Markdown.
+        kind: Of the artifact.
     """
 
-    def __init__(self, word: Callable[[], Awaitable[str]], key: str, description: str | None = None) -> None:
-        self._word, self._key, self._description = word, key, description
+    def __init__(
+        self,
+        word: Callable[[], Awaitable[str]],
+        key: str,
+        description: str | None = None,
+        *,
+        kind: Literal["markdown", "table"] = "markdown",
+    ) -> None:
+        self._word, self._key, self._description, self._kind = word, key, description, kind
         self._page = ""
 
     async def draw(self) -> None:
-        from prefect.artifacts import acreate_markdown_artifact  # here, as an import of the flow draws nothing
+        """Draw it, unless it is there."""
+        from prefect.artifacts import MarkdownArtifact, TableArtifact  # here, as an import of the flow draws nothing
 
         if self._page and await self._is_there():
             return
         self._page = self._page or await self._word()
-        await acreate_markdown_artifact(self._page, key=self._key, description=self._description)
+        if self._kind == "table":
+            artifact = TableArtifact(key=self._key, description=self._description, table=json.loads(self._page))
+        else:
+            artifact = MarkdownArtifact(key=self._key, description=self._description, markdown=self._page)
+        await artifact.acreate()
 
     async def _is_there(self) -> bool:
         """Tell whether the try before drew it all the same: only the answer was lost."""
@@ -252,7 +277,7 @@ async def _tagged(tag: str) -> None:
             await client.update_flow_run(UUID(run_id), tags=sorted({*flow_run.get_tags(), tag}))
 
 
-async def _shown(show: Callable[[], Awaitable[object]], *, pauses: Sequence[float] = ()) -> None:
+async def shown(show: Callable[[], Awaitable[object]], *, pauses: Sequence[float] = ()) -> None:
     """Show something; neither its wording nor its writing can fail the run.
 
     Args:

@@ -47,3 +47,12 @@ def scope_of_only_video(options: RunOptions, current: CurrentRun) -> str:
             f"run goes by the options as they are now ({resolved!r})."
         )
     return began_with
+
+
+def scope_of_batch(options: RunOptions, current: CurrentRun) -> str:
+    """Resolve the scope for a run that makes a batch, all of it within one; a retry stays with that of the first try.
+
+    Raises:
+        ValueError: ``run`` was asked for outside of a flow.
+    """
+    return scope_of_only_video(options, current)

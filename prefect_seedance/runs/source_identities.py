@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from prefect_seedance.client.request.sources import UnusableSource, read_source
+from prefect_seedance.client.request.sources import names_content
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
@@ -51,7 +51,7 @@ async def source_identities(
     Raises:
         InvalidRequest: With every one that cannot be read. Nothing was paid.
     """
-    texts = {text for _, text in request.references() if _is_to_be_read(text)}
+    texts = {text for _, text in request.references() if names_content(text)}
     if not texts:
         return {}
     if began_with := _labelled(texts, labels):
@@ -69,13 +69,6 @@ async def source_identities(
     except ENDED:
         cancelled.set()
         raise
-
-
-def _is_to_be_read(text: str) -> bool:
-    try:
-        return read_source(text).kind not in ("https", "asset")
-    except UnusableSource:  # of a request that was copied past its rules: whoever reads it says so
-        return True
 
 
 def label_of_sources(identities: Mapping[str, str]) -> Mapping[str, str]:

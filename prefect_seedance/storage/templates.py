@@ -43,6 +43,7 @@ class KeyFacts:
         model: The model that was asked for.
         take: The take that was asked for.
         flow_run_name: Name of the flow run, "run" outside of one.
+        name: What the row of a manifest calls the video, "video" where it has no name.
     """
 
     intent: str
@@ -50,10 +51,11 @@ class KeyFacts:
     model: str
     take: str
     flow_run_name: str
+    name: str = "video"
 
 
 _EXAMPLE = KeyFacts("0", "0", "model", "1", "run")
-_LONGEST = KeyFacts(*("x" * MAXIMUM_VALUE_CHARACTERS for _ in range(5)))
+_LONGEST = KeyFacts(*("x" * MAXIMUM_VALUE_CHARACTERS for _ in range(6)))
 _EXAMPLE_CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 #: What a template may name; the first and the last are known only once the vendor has the task.
 NAMES = ("task_id", *asdict(_EXAMPLE), "created")

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
-import time
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -14,25 +9,18 @@ from prefect import task
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.commands import how_to_go_on
-from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.runs.cache_policy import IntentPolicy
-from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.link_notices import tell_of_links
-from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.scope import resolve_scope
 from prefect_seedance.runs.source_identities import source_identities
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
     from prefect_seedance.pipeline.order import Order
-
-#: How long a cancelled run waits for the answer to a POST that is under way. Prefect ends its process after 30 s.
-_ANSWER_SECONDS = 20.0
 
 
 @task(
@@ -107,7 +95,7 @@ async def create_video(
         print(asyncio.run(step_by_step(asked)))
         ```
     """
-    from prefect_seedance.pipeline.steps import place_order, submit
+    from prefect_seedance.pipeline.steps import in_background, place_order, submit
 
     current = await current_run()
     if order is None:
@@ -125,12 +113,9 @@ async def create_video(
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
 
-    cancelled = threading.Event()
-    # A future of a pool, not an asyncio task: when a signal ends the run, asyncio cancels every task, and the answer
-    # to a POST that is under way would be lost.
-    submission = threads.start(
-        threads.SUBMISSIONS,
-        lambda: submit(
+    observer = run_observer("create")
+    return await in_background(
+        lambda cancelled: submit(
             order,
             credentials.vendor_account(),
             store.destination(),
@@ -139,45 +124,8 @@ async def create_video(
             max_submissions=options.max_submissions,
             preflight=options.preflight,
             watch_seconds=options.wait_seconds(request.duration),
-            observer=run_observer("create"),
+            observer=observer,
             cancelled=cancelled,
         ),
-    )
-    try:
-        return await asyncio.shield(asyncio.wrap_future(submission))
-    except ENDED:
-        # The thread ends by itself: before the POST at once, within it when the answer is in the record.
-        cancelled.set()
-        await _after_cancel(submission)
-        raise
-
-
-async def _after_cancel(submission: Future[SubmittedVideo]) -> None:
-    """Wait for the thread to finish, within its time, and log what goes on at the vendor."""
-    if submission.cancel():  # it had not begun
-        return
-    end = time.monotonic() + _ANSWER_SECONDS
-    while not submission.done() and (left := end - time.monotonic()) > 0:
-        try:
-            await asyncio.wait([asyncio.wrap_future(submission)], timeout=left)
-        except asyncio.CancelledError:
-            continue  # cancelled once more: the answer is still worth waiting for
-    if not submission.done():
-        log(
-            "create",
-            "The run was cancelled while its submission waits for the vendor's answer. The answer is still written "
-            "into the journal when it comes; if this process is ended before, the submission is unknown.",
-            level=logging.WARNING,
-        )
-        return
-    if error := submission.exception():
-        log("create", f"The run was cancelled. {error}", level=logging.WARNING)
-        return
-    submitted = submission.result()
-    log(
-        "create",
-        f"The run was cancelled. Task {submitted['task_id']} goes on at the vendor and is paid for; nothing can cancel "
-        f"it there. {how_to_go_on(submitted['scope'])}",
-        level=logging.WARNING,
-        task_id=submitted["task_id"],
+        observer,
     )

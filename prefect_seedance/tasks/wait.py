@@ -18,6 +18,7 @@ from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.messages import expected_price
 from prefect_seedance.runs.progress import ProgressArtifact
 from prefect_seedance.runs.retry_conditions import may_pass
 
@@ -78,7 +79,7 @@ async def wait_for_video(
                 limit_seconds=options.wait_seconds(request.duration),
                 max_submissions=options.max_submissions,
                 observer=run_observer("wait"),
-                on_answer=ProgressArtifact().update,
+                on_answer=ProgressArtifact(expected_price(submitted)).update,
             )
     except ENDED:
         log(

@@ -68,3 +68,34 @@ def test_the_fingerprint_tells_keys_and_hosts_apart() -> None:
         SeedanceCredentials(api_key=KEY, base_url="https://api.viraltok.ai").fingerprint,
     }
     assert len(prints) == 3
+
+
+def test_own_prices_reach_the_account_and_nothing_that_tells_accounts_apart() -> None:
+    plain, own = SeedanceCredentials(api_key=KEY), SeedanceCredentials(api_key=KEY, prices={"sd2_mx_720p": 0.06})
+    (price,) = own.vendor_account().prices
+    assert (price.name, price.unit, price.coins) == ("sd2_mx_720p", "per_second", 0.06)
+    assert plain.vendor_account().prices == ()
+    assert plain.vendor_account() == own.vendor_account() and plain.fingerprint == own.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        ({"seedance2.0-minni": 0.1}, "did you mean seedance2.0-mini?"),
+        ({"seedance2.0-mini 4k": 0.1}, "480p, 720p or 1080p"),
+        ({"seedance2.0-mini": -1}, "seedance2.0-mini"),
+        ({"seedance2.0-mini": float("nan")}, "seedance2.0-mini"),
+        ({"seedance2.0-mini": "much"}, "seedance2.0-mini"),
+        ({"seedance2.0-mini": True}, "not a price"),
+        (["seedance2.0-mini"], "prices"),
+    ],
+)
+def test_own_prices_that_cannot_be_are_refused_by_their_names(prices: object, said: str) -> None:
+    for make in (lambda: SeedanceCredentials(api_key=KEY, prices=prices), lambda: saved_with(prices)):
+        with pytest.raises(ValidationError, match="prices") as caught:
+            make()
+        assert said in str(caught.value) and KEY not in str(caught.value)
+
+
+def saved_with(prices: object) -> SeedanceCredentials:
+    return SeedanceCredentials.model_validate({"api_key": KEY, "prices": prices})

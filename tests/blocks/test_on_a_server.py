@@ -21,8 +21,8 @@ from prefect_seedance.blocks import SeedanceCredentials, VideoStore, saved_block
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.simulator import Simulator, running_simulator
 from prefect_seedance.storage.errors import BadLocation
+from tests.ports import refusing_port
 from tests.prefect_server import ask
-from tests.processes import free_port
 from tests.test_packaging import installed
 
 pytestmark = [pytest.mark.server]
@@ -197,6 +197,6 @@ def test_every_block_that_a_deployment_lacks_is_named_at_once_and_without_its_va
 
 
 def test_a_prefect_server_that_does_not_answer_is_named() -> None:
-    address = f"http://127.0.0.1:{free_port()}/api"
+    address = f"http://127.0.0.1:{refusing_port()}/api"
     with temporary_settings({PREFECT_API_URL: address}):
         assert required("seedance-credentials/example").startswith(f"The Prefect server at {address} does not answer")

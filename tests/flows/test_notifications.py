@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ from prefect_seedance.tasks.notify import send_notifications
 from tests.flows import shown
 from tests.flows.shown import small
 from tests.flows.stand_ins import Mailbox, Received, Services, running_mail_server, running_services
+from tests.ports import refusing_port
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
@@ -122,7 +122,7 @@ def blocks(services: Services, mailbox: Mailbox) -> dict[str, Block]:
             url=f"mailto://127.0.0.1:{mailbox.port}?from=videos@example.com&to=team@example.com"
         ),
         "custom-webhook/broken": webhook("broken", f"500/{SECRET}", params={"token": SECRET}),
-        "slack-webhook/down": SlackWebhook(url=f"json://user:{SECRET}@127.0.0.1:{free_port()}/{SECRET}"),
+        "slack-webhook/down": SlackWebhook(url=f"json://user:{SECRET}@127.0.0.1:{refusing_port()}/{SECRET}"),
         "slack-webhook/private": SlackWebhook(url=f"{services.url}/{SECRET}", allow_private_urls=False),
         "slack-webhook/proxy": SlackWebhook(url=f"https://chat.example.com/{SECRET}"),
         "slack-webhook/masked": SlackWebhook(url="https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/**********"),
@@ -158,11 +158,6 @@ BROKEN = {
 def told(scene: Scene) -> State[StoredVideo]:
     """The end of a run that told everybody, those first who cannot be reached."""
     return scene.run(small("A paper boat", images=[SIGNED]), *BROKEN, *GOOD, "slack-webhook/mail")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def result(state: State[StoredVideo]) -> StoredVideo:

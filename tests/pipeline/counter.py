@@ -60,6 +60,7 @@ class Counter:
         moments: When each arrived, by the monotonic clock.
         connections: How many were opened.
         closed: How many of these have ended.
+        most_creates: How many creates there were at the same time, at most.
         files: What lies behind other paths.
     """
 
@@ -69,6 +70,8 @@ class Counter:
     moments: list[tuple[float, str]] = field(default_factory=list)
     connections: int = 0
     closed: int = 0
+    creates: int = 0
+    most_creates: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -100,6 +103,21 @@ class Counter:
         while self.closed < self.connections:
             assert time.monotonic() < ends, "a connection was left open"
             time.sleep(0.01)
+
+    @contextmanager
+    def under_way(self, kind: str) -> Iterator[None]:
+        """Count a create until it is answered."""
+        if kind != CREATE:
+            yield
+            return
+        with self.lock:
+            self.creates += 1
+            self.most_creates = max(self.most_creates, self.creates)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.creates -= 1
 
     def take(self, path: str, kind: str) -> Rule | None:
         """Note a request, and find its rule."""
@@ -141,7 +159,11 @@ def counted(upstream: str) -> Iterator[Counter]:
 
         def serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            rule = counter.take(self.path, kind_of(self.command, self.path))
+            kind = kind_of(self.command, self.path)
+            with counter.under_way(kind):
+                self.answer(counter.take(self.path, kind), body)
+
+        def answer(self, rule: Rule | None, body: bytes) -> None:
             if rule is not None and rule.answer is None:
                 counter.ended.wait(60)
                 self.close_connection = True

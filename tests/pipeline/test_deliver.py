@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
 from prefect_seedance.pipeline import threads
-from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster, stored_video
+from prefect_seedance.pipeline.deliver import deliver, filename_of, recent_poster, recent_thumbnail, stored_video
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order
@@ -35,6 +36,8 @@ from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import SourceUnavailable
+from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.protocol import ObjectInfo, Upload
 from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.poster import probe
@@ -83,6 +86,7 @@ def test_a_video_lies_whole_in_the_store_with_all_that_belongs_to_it(
     assert (stored.task_id, stored.cost, stored.cost_source) == (task.task_id, task.cost, "vendor")
     assert stored.width > 0 and stored.height > 0 and stored.seconds == pytest.approx(4, abs=0.5)
     assert stored.poster_uri and recent_poster(stored.poster_uri)
+    assert recent_thumbnail(stored.poster_uri)
     record = record_of(destination, stored.intent)
     assert record.state is State.STORED and record.stored is not None
     assert record.stored.model_dump(include={"key", "bytes", "sha256", "width", "poster_uri"}) == stored.model_dump(
@@ -103,6 +107,44 @@ def test_a_second_delivery_finds_it_there(
         assert deliver(task, submitted, vendor.account, process, observer=followed.observer) == first
     assert vendor.counter.asked == [] and len(vendor.simulator.media_requests()) == media
     assert followed.events == []
+
+
+class Asked(FolderStore):
+    """A folder that keeps what it was asked about videos."""
+
+    asked: list[str]
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        self.asked += ["stat"] if key.endswith(".mp4") else []
+        return super().stat(key)
+
+    def begin_upload(self, key: str, **more: Any) -> Upload:
+        self.asked.append("upload")
+        return super().begin_upload(key, **more)
+
+
+def test_only_whoever_has_submitted_a_task_and_only_at_first_does_not_look_if_its_video_is_there(
+    vendor: Vendor, tmp_path: Path, listen: Listen
+) -> None:
+    store = Asked(tmp_path / "store")
+    store.asked = []
+    mine, another = destination_in(tmp_path, store), destination_in(tmp_path, store)
+    task, submitted = vendor.completed(mine)
+
+    def fail(name: str) -> None:
+        if name == "relay.after":
+            raise RuntimeError("the process dies")
+
+    listen(fail)
+    first: list[str] = []
+    for process in (mine, mine, another):
+        store.asked.clear()
+        with pytest.raises(VideoNotStored):
+            deliver(task, submitted, vendor.account, process)
+        first.append(store.asked[0])
+        for key in store.list_keys("videos/"):
+            store.delete(key)
+    assert first == ["upload", "stat", "stat"]
 
 
 def test_two_deliveries_at_once_store_one_video(

@@ -20,9 +20,9 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
+from prefect_seedance.pipeline import prices
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.submit import run_state
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Fault
@@ -224,7 +224,7 @@ def test_a_catalog_without_the_model_costs_the_price_only(
 def test_a_catalog_that_hangs_is_given_up_and_the_video_bought(
     vendor: Vendor, destination: Destination, followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_state, "CATALOG_SECONDS", 0.5)
+    monkeypatch.setattr(prices, "CATALOG_SECONDS", 0.5)
     vendor.counter.hang(CATALOG)
     submitted = submit(order_of(), vendor.account, destination, observer=followed.observer)
     assert submitted["price"] is None and vendor.billed() == [submitted["task_id"]]
@@ -407,7 +407,8 @@ def test_who_waits_for_a_rival_that_is_refused_looks_at_everything_before_claimi
         go_on.set()
         rival.result(30)
         submitted = us.result(30)
-    assert vendor.counter.asked == [BALANCE, CATALOG, CREATE] and store.asked == 1
+    # The rival, of this process too, has read the catalog.
+    assert vendor.counter.asked == [BALANCE, CREATE] and store.asked == 1
     assert vendor.billed() == [submitted["task_id"]]
     record = record_of(ours, submitted["intent"])
     assert [attempt.outcome for attempt in record.attempts] == ["refused", "accepted"]
@@ -435,3 +436,83 @@ def test_who_waits_for_a_rival_that_is_refused_may_still_be_forbidden_to_send(
             us.result(30)
     assert vendor.counter.count(CREATE) == 1 and vendor.billed() == []
     assert record_of(ours, order.intent).state is State.REFUSED
+
+
+# A turn: how many POSTs may be under way at the same time.
+
+
+class OneTurn:
+    """A turn that one submission has at a time, and that knows who has it."""
+
+    def __init__(self) -> None:
+        self._free = threading.Semaphore(1)
+        self.taken, self.left = 0, 0
+
+    @property
+    def is_held(self) -> bool:
+        return self.taken > self.left
+
+    def take(self, cancelled: threading.Event) -> bool:
+        while not self._free.acquire(timeout=0.05):
+            if cancelled.is_set():
+                return False
+        self.taken += 1
+        return True
+
+    def leave(self) -> None:
+        self.left += 1
+        self._free.release()
+
+
+def test_a_turn_is_held_round_the_post_only(
+    vendor: Vendor, destination: Destination, listen: Callable[[Callable[[str], None]], None]
+) -> None:
+    turn, held = OneTurn(), dict[str, bool]()
+    listen(lambda point: held.update({point: turn.is_held}))
+    submit(order_of(), vendor.account, destination, turn=turn)
+    assert held["post.before"] and held["post.after"]
+    assert not held["accepted.logged"], "the answer is written down without it"
+    submit(order_of(), vendor.account, destination, turn=turn)
+    assert (turn.taken, turn.left) == (1, 1), "what is there already waits for nothing"
+
+
+def test_no_turn_is_held_through_a_back_off(
+    vendor: Vendor, destination: Destination, listen: Callable[[Callable[[str], None]], None]
+) -> None:
+    vendor.simulator.plan(Fault(fault="rate_limited_http", times=2))
+    turn, held = OneTurn(), list[bool]()
+    listen(lambda point: held.append(turn.is_held) if point == "backoff" else None)
+    submit(order_of(), vendor.account, destination, turn=turn)
+    assert held == [False, False]
+    assert (turn.taken, turn.left) == (3, 3)
+
+
+@pytest.mark.parametrize("fault", ["lost_answer", "unknown_code"])
+def test_a_turn_is_left_whatever_becomes_of_the_post(vendor: Vendor, destination: Destination, fault: str) -> None:
+    vendor.simulator.plan(Fault(fault=fault))
+    turn = OneTurn()
+    with pytest.raises(SubmissionUnknown):
+        submit(order_of(), vendor.account, destination, turn=turn)
+    assert (turn.taken, turn.left) == (1, 1)
+
+
+def test_a_cancelled_run_waits_for_no_turn_and_claims_nothing(vendor: Vendor, destination: Destination) -> None:
+    turn, cancelled = OneTurn(), threading.Event()
+    assert turn.take(cancelled), "somebody else has it"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: submit(order_of(), vendor.account, destination, turn=turn, cancelled=cancelled))
+        vendor.counter.until(CATALOG)
+        cancelled.set()
+        with pytest.raises(SubmissionCancelled):
+            waiting.result(60)
+    assert vendor.counter.count(CREATE) == 0
+    assert destination.journal.read(order_of().intent) is None
+
+
+def test_a_turn_that_fails_to_be_left_loses_no_answer(vendor: Vendor, destination: Destination) -> None:
+    class Stuck(OneTurn):
+        def leave(self) -> None:
+            raise RuntimeError("the limit is gone")
+
+    submitted = submit(order_of(), vendor.account, destination, turn=Stuck())
+    assert record_of(destination, order_of().intent).task_id == submitted["task_id"]

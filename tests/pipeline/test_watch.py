@@ -24,9 +24,10 @@ from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch import polling, watcher
 from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.pipeline.watch.history import clip_of, history_of
 from prefect_seedance.pipeline.watch.watcher import Watcher, open_watcher, watch
-from prefect_seedance.simulator import Fault
-from tests.pipeline.counter import QUERY, Made, envelope
+from prefect_seedance.simulator import Fault, running_simulator
+from tests.pipeline.counter import QUERY, Made, counted, envelope
 from tests.pipeline.harness import (
     REQUEST,
     Followed,
@@ -64,13 +65,14 @@ async def wait(
     on_answer: watcher.OnAnswer | None = None,
 ) -> VideoTask:
     async with open_watcher(account) as opened:
-        return await opened.wait(
+        watched = await opened.wait(
             task_id,
             limit_seconds=limit_seconds,
             advice=ADVICE,
             observer=(followed or Followed()).observer,
             on_answer=on_answer,
         )
+        return watched.task
 
 
 @pytest.fixture
@@ -229,6 +231,96 @@ async def test_the_limit_holds_while_everybody_pauses_for_a_rate_limit(vendor: V
     with pytest.raises(WaitTimedOut):
         await wait(vendor.account, limit_seconds=0.5)
     assert time.monotonic() - began < 3.0
+
+
+# What earlier videos have taken.
+
+
+def taking(destination: Destination, bought: SubmittedVideo, seconds: float) -> None:
+    """Have this process know that videos such as this one take so long."""
+    for _ in range(10):
+        history_of(destination).note(*clip_of(record_of(destination, bought["intent"])), seconds, local=True)
+
+
+async def test_nobody_asks_before_the_earliest_moment(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo, followed: Followed
+) -> None:
+    taking(destination, bought, 1.5)
+    vendor.simulator.elapse(3600)
+    began = time.monotonic()
+    await watch(bought, vendor.account, destination, limit_seconds=60, observer=followed.observer)
+    moments = [moment for moment, path in vendor.counter.moments if bought["task_id"] in path]
+    assert len(moments) == 1 and moments[0] - began >= 1.5
+    facts = followed.events[0].facts
+    assert facts["polls"] == 1
+    made, late = facts["made_seconds"], facts["late_seconds"]
+    assert isinstance(made, float) and isinstance(late, float) and made + late >= 1.5
+
+
+async def test_the_limit_holds_in_the_middle_of_a_long_sleep(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    taking(destination, bought, 3000.0)
+    began = time.monotonic()
+    with pytest.raises(WaitTimedOut):
+        await watch(bought, vendor.account, destination, limit_seconds=0.5)
+    assert time.monotonic() - began < SLOWEST_SECONDS
+    assert vendor.counter.count(QUERY) == 1, "the last question is asked all the same"
+
+
+async def test_a_long_sleep_is_cancelled_at_once(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    taking(destination, bought, 3000.0)
+    watching = asyncio.ensure_future(watch(bought, vendor.account, destination, limit_seconds=3000))
+    while not gate_for(vendor.account)._open:
+        await asyncio.sleep(0.01)
+    began = time.monotonic()
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+    assert time.monotonic() - began < SLOWEST_SECONDS and gate_for(vendor.account)._open == 0
+
+
+async def test_what_is_tolerated_is_asked_about_again_soon(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    taking(destination, bought, 0.5)
+    vendor.simulator.elapse(3600)
+    vendor.simulator.plan(Fault(fault="query_5xx", times=2), Fault(fault="completed_without_url", times=2))
+    history_of(destination).note(*clip_of(record_of(destination, bought["intent"])), 3000.0, local=True)
+    assert (await watch(bought, vendor.account, destination, limit_seconds=60)).video_url
+    assert vendor.counter.count(QUERY) == 5
+
+
+async def test_a_second_wave_is_asked_about_less_often_than_the_first(destination: Destination) -> None:
+    with running_simulator(seconds=2.0) as simulator, counted(simulator.url) as counter:
+        vendor = Vendor(simulator, counter, account_at(counter.url))
+
+        async def wave(name: str) -> int:
+            before = counter.count(QUERY)
+
+            async def one(number: int) -> None:
+                order = order_of(REQUEST.model_copy(update={"take": f"{name}-{number}"}))
+                bought = await asyncio.to_thread(vendor.bought, destination, order)
+                await watch(bought, vendor.account, destination, limit_seconds=60)
+
+            await asyncio.gather(*(one(number) for number in range(6)))
+            return counter.count(QUERY) - before
+
+        first, second = await wave("first"), await wave("second")
+    assert second < first / 1.5
+    history = history_of(destination)
+    assert history.unsaved == 12
+    assert 1.0 < (history.expected_seconds(REQUEST.model_name, REQUEST.resolution, REQUEST.duration) or 0) < 4.0
+
+
+async def test_a_video_whose_vendors_clock_was_moved_on_teaches_nothing_when_it_is_taken_up(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    vendor.simulator.elapse(3600)
+    await watch({**bought, "decision": "attach"}, vendor.account, destination, limit_seconds=60)
+    assert history_of(destination).unsaved == 0
 
 
 # What ends the wait, and what does not.
@@ -414,7 +506,7 @@ async def test_a_watch_that_fails_leaves_its_watcher_to_the_others(vendor: Vendo
             await wait(vendor.account, "a/b")
         vendor.counter.answer(QUERY, completed)
         advice = {"limit_seconds": 30.0, "advice": ADVICE, "observer": Followed().observer}
-        assert (await shared.wait(TASK, **advice)).state == "completed"  # type: ignore[arg-type]
+        assert (await shared.wait(TASK, **advice)).task.state == "completed"  # type: ignore[arg-type]
 
 
 def test_each_loop_has_a_watcher_of_its_own(vendor: Vendor) -> None:

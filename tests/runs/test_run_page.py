@@ -10,7 +10,7 @@ import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_seedance import StoredVideo, VideoRequest
-from prefect_seedance.runs.run_page import _shown, stored_markdown
+from prefect_seedance.runs.run_page import shown, stored_markdown
 
 
 async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_run() -> None:
@@ -21,7 +21,7 @@ async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_ru
         await answered.wait()
 
     async def run() -> None:
-        await _shown(show)
+        await shown(show)
         await asyncio.sleep(3600)
 
     running = asyncio.create_task(run())
@@ -81,7 +81,7 @@ async def test_a_page_is_tried_again_while_prefect_is_busy_and_not_for_ever(
 ) -> None:
     flaky = Flaky(*failures)
     with caplog.at_level(logging.INFO):
-        await _shown(flaky.show, pauses=(0.0, 0.0))
+        await shown(flaky.show, pauses=(0.0, 0.0))
     assert flaky.tries == tries
     for record in caplog.records:
         assert not record.getMessage().endswith(": "), "the reason is never empty"
@@ -92,5 +92,5 @@ async def test_a_page_whose_try_is_over_says_so(
 ) -> None:
     monkeypatch.setattr("prefect_seedance.runs.run_page._SECONDS", 0.01)
     with caplog.at_level(logging.WARNING):
-        await _shown(asyncio.Event().wait)
+        await shown(asyncio.Event().wait)
     assert "not written: Prefect's API did not take it within 0.01 s" in caplog.text

@@ -88,10 +88,3 @@ def running_places() -> Iterator[Places]:
         places.shutdown()
         thread.join()
         places.server_close()
-
-
-def closed_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -13,7 +13,8 @@ import pytest
 from prefect_seedance.client.failures import classify_failure
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from prefect_seedance.simulator.assets import addresses
-from tests.simulator.places import Places, closed_port, running_places
+from tests.ports import refusing_port
+from tests.simulator.places import Places, running_places
 from tests.simulator.test_assets import SEEDANCE, ask, statuses
 from tests.simulator.vendor import Vendor, data_of, request_body
 from tests.storage.media_server import serving
@@ -76,7 +77,7 @@ def test_a_reference_that_cannot_be_read_is_billed_and_fails_by_its_index(
 
 
 def test_a_place_without_a_server_fails_as_well(vendor: Vendor) -> None:
-    said = failure(vendor, first_image=f"http://127.0.0.1:{closed_port()}/a.png")
+    said = failure(vendor, first_image=f"http://127.0.0.1:{refusing_port()}/a.png")
     assert said == "invalid first_image: s3 upload failed: connection refused"
 
 

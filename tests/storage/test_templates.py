@@ -31,6 +31,7 @@ CREATED = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
         ("{model}/{take}/{intent}.mp4", "seedance2.0-std/1/ab12.mp4"),
         ("clips/{flow_run_name}/{task_id}.mp4", "clips/nightly-run-3/videos_1f.mp4"),
         ("{created}/{request_digest}-{task_id}.mp4", "2026-11-22/d1-videos_1f.mp4"),
+        ("shop/{name}/{task_id}.mp4", "shop/video/videos_1f.mp4"),
     ],
 )
 def test_a_template_names_a_video(template: str, key: str) -> None:
@@ -76,9 +77,9 @@ def test_a_template_that_could_go_wrong_is_refused_when_it_is_saved(template: st
     assert said in str(caught.value)
 
 
-@given(values=st.lists(st.text(), min_size=5, max_size=5), task_id=st.text())
+@given(values=st.lists(st.text(), min_size=6, max_size=6), task_id=st.text())
 def test_after_the_money_is_spent_no_value_can_make_a_key_that_is_refused(values: list[str], task_id: str) -> None:
-    everything = "{task_id}/{intent}/{request_digest}/{model}/{take}/{flow_run_name}.mp4"
+    everything = "{task_id}/{intent}/{model}/{take}/{flow_run_name}/{name}.mp4"
     key = render(prefill(check_template(everything), KeyFacts(*values)), task_id, CREATED)
     assert check_key(key) == key
     assert key.count("/") == 5

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Mapping, Sequence
 
-from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore
+from pydantic import JsonValue
+
+from prefect_seedance.batch.models import BatchPlan
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.cli.error_report import interrupted
 from prefect_seedance.cli.generation import reach_prefect, work
@@ -17,42 +18,17 @@ _WIDTH_WHEN_PIPED = 160
 
 
 def run_plan(options: argparse.Namespace) -> int:
-    """Plan a manifest and return the exit code."""
-    credentials, store = chosen_credentials(options.credentials), chosen_store(options.store)
-    return show_plan(options.manifest, credentials, store, [], options.options, as_json=options.as_json)
-
-
-def show_plan(
-    manifest: str,
-    credentials: SeedanceCredentials,
-    store: VideoStore,
-    requests: Sequence[VideoRequest],
-    options: Mapping[str, object],
-    *,
-    as_json: bool,
-) -> int:
-    """Plan a batch, print the plan and return the exit code.
-
-    Args:
-        manifest: Where it is; "" where there are requests.
-        credentials: Who would pay.
-        store: Where the videos would go.
-        requests: What is asked for, where that is no manifest.
-        options: Of the batch.
-        as_json: Print a document instead of a table.
-    """
+    """Plan a manifest, print the plan and return the exit code."""
     from prefect_seedance import plan_videos
 
+    credentials, store = chosen_credentials(options.credentials), chosen_store(options.store)
     try:
         reach_prefect()
-        plan = plan_videos(
-            manifest, credentials, store, requests=[*requests], options=BatchOptions.model_validate(options)
-        )
+        plan = plan_videos(options.manifest, credentials, store, options=BatchOptions.model_validate(options.options))
     except KeyboardInterrupt:
-        return interrupted("Stopped. Nothing was submitted, and nothing is paid.", as_json=as_json)
-    if as_json:
-        counted = {"total": plan.total, "of_unknown_price": plan.of_unknown_price}
-        say_document({"plan": {**plan.model_dump(mode="json"), **counted}})
+        return interrupted("Stopped. Nothing was submitted, and nothing is paid.", as_json=options.as_json)
+    if options.as_json:
+        say_document(plan_document(plan))
         return 0
     from prefect_seedance.batch.plan_text import plan_text
 
@@ -64,6 +40,12 @@ def show_plan(
     else:
         say(text)
     return 0
+
+
+def plan_document(plan: BatchPlan) -> dict[str, JsonValue]:
+    """Return what ``--json`` prints of a plan."""
+    counted = {"total": plan.total, "of_unknown_price": plan.of_unknown_price}
+    return {"plan": {**plan.model_dump(mode="json"), **counted}}
 
 
 if __name__ == "__main__":

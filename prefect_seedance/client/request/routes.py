@@ -188,6 +188,22 @@ class ReferenceBilling(NamedTuple):
     source: str = ""
 
 
+class BillingName(NamedTuple):
+    """A further name under which the catalog may price a model; ``{resolution}`` in it stands for what is made.
+
+    ``resolution`` is the only one that it is for, "" where it is for all; ``videos`` says whether it is the name of
+    requests with reference videos, or of those without.
+    """
+
+    name: str
+    resolution: str = ""
+    videos: bool = False
+
+    def of(self, resolution: str) -> str:
+        """Return the name for a resolution, "" if it is for another one."""
+        return self.name.format(resolution=resolution) if self.resolution in ("", resolution) else ""
+
+
 class UrlRule(NamedTuple):
     """Forms of addresses that one field takes; one that is ``unknown`` gets a warning."""
 
@@ -247,6 +263,7 @@ class Route(NamedTuple):
     video_measures: tuple[Measure, ...]
     audio_measures: tuple[Measure, ...]
     doubt: str = ""
+    more_billing_names: tuple[BillingName, ...] = ()
     reference_billing: ReferenceBilling = ReferenceBilling()
     gif_images: VerdictRule = VerdictRule()
     both_frames: VerdictRule = VerdictRule()
@@ -290,6 +307,7 @@ _PARTS: Mapping[type, Mapping[str, type]] = {
         "urls": UrlRules,
         "prompt": PromptRule,
         **dict.fromkeys(("images", "reference_videos", "reference_audios"), ListRule),
+        "more_billing_names": BillingName,
         "reference_billing": ReferenceBilling,
         **dict.fromkeys(("image_formats", "video_formats", "audio_formats"), Formats),
         **dict.fromkeys(("image_measures", "video_measures", "audio_measures"), Measure),

@@ -218,6 +218,19 @@ RULES: tuple[SourceRule, ...] = (
 )
 
 
+def names_content(text: str) -> bool:
+    """Tell whether a reference is identified by its content, which has to be read: a file or an object of a bucket.
+
+    Example:
+        >>> names_content("s3://shop/mug.png"), names_content("https://a.example.com/mug.png")
+        (True, False)
+    """
+    try:
+        return read_source(text).kind not in ("https", "asset")
+    except UnusableSource:  # of a request that was copied past its rules: whoever reads it says so
+        return True
+
+
 def read_source(text: str) -> Source:
     """Read a reference.
 

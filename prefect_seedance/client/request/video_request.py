@@ -92,7 +92,11 @@ class VideoRequest(RequestFields):
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=PydanticCustomError("route_rule", "{problem}", {"problem": str(problem)}),
+                        type=PydanticCustomError(
+                            "route_rule",
+                            "{problem}",
+                            {"problem": str(problem), "rule": problem.message, "fix": problem.fix},
+                        ),
                         loc=_location(problem.field),
                         input=problem.rule,
                     )

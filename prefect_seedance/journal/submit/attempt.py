@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -54,6 +54,9 @@ from prefect_seedance.journal.submit.storm import UnknownStorm
 #: Called between the decision to send and the claim, with the nonce that the claim is going to use: everything that may
 #: still forbid a submission. What it raises ends the submission, with nothing claimed and nothing sent.
 BeforeClaim = Callable[[str], Evidence]
+#: Opened after `BeforeClaim` and closed when the POST is over: what only a few may do at a time. What it raises on the
+#: way in ends the submission, with nothing claimed and nothing sent.
+Turn = Callable[[], AbstractContextManager[None]]
 
 _SETTLE_AS_NOT_BILLED = "Should the record read unknown later on, it may be settled as not billed."
 
@@ -68,6 +71,7 @@ class Submission:
     sender: Sender
     policy: SubmissionPolicy
     before_claim: BeforeClaim
+    turn: Turn
     delivery: Delivery | None
     watch_seconds: float
     callbacks: Callbacks
@@ -126,26 +130,28 @@ def attempt(
     nonce = uuid4().hex
     evidence = submission.before_claim(nonce)
     try:
-        current = claim(
-            journal,
-            submission.identity,
-            before,
-            sender=submission.sender,
-            evidence=evidence,
-            policy=submission.policy,
-            start_stopwatch=callbacks.start_stopwatch,
-            nonce=nonce,
-            delivery=submission.delivery,
-        )
-        claimed()
-        outcome = send(
-            journal,
-            current,
-            submission.post,
-            policy=submission.policy,
-            may_still_send=submission.may_still_send,
-            start_stopwatch=callbacks.start_stopwatch,
-        )
+        # Over before the outcome is looked at: nothing is held through a pause or a wait for another run.
+        with submission.turn():
+            current = claim(
+                journal,
+                submission.identity,
+                before,
+                sender=submission.sender,
+                evidence=evidence,
+                policy=submission.policy,
+                start_stopwatch=callbacks.start_stopwatch,
+                nonce=nonce,
+                delivery=submission.delivery,
+            )
+            claimed()
+            outcome = send(
+                journal,
+                current,
+                submission.post,
+                policy=submission.policy,
+                may_still_send=submission.may_still_send,
+                start_stopwatch=callbacks.start_stopwatch,
+            )
     except RecordChanged:
         return LookAgain()
     if isinstance(outcome, Accepted):

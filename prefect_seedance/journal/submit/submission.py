@@ -12,7 +12,7 @@ person's.
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
@@ -21,7 +21,7 @@ from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK
-from prefect_seedance.journal.submit.attempt import BeforeClaim, LookAgain, Submission, attempt
+from prefect_seedance.journal.submit.attempt import BeforeClaim, LookAgain, Submission, Turn, attempt
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Post, Sender, let_go
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, Verdict, decide
@@ -45,6 +45,7 @@ def resume_or_submit(
     sender: Sender,
     policy: SubmissionPolicy,
     before_claim: BeforeClaim | None = None,
+    turn: Turn = nullcontext,
     delivery: Delivery | None = None,
     watch_seconds: float = 0.0,
     callbacks: Callbacks | None = None,
@@ -63,6 +64,7 @@ def resume_or_submit(
         before_claim: Called each time that a claim is about to be made, and never otherwise, with the nonce that the
             claim then uses. It checks what may still forbid a submission, and returns what may help a person if
             its outcome is unknown.
+        turn: Opened after `before_claim` and closed when the POST is over: what only a few may do at a time.
         delivery: What becomes of the video, for the record; None leaves what the record says.
         watch_seconds: How long the caller is going to watch the task, for the record.
         callbacks: How the caller follows, waits and stops it.
@@ -81,6 +83,7 @@ def resume_or_submit(
         sender=sender,
         policy=policy,
         before_claim=before_claim or _nothing_known,
+        turn=turn,
         delivery=delivery,
         watch_seconds=watch_seconds,
         callbacks=callbacks or Callbacks(),

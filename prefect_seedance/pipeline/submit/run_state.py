@@ -1,4 +1,4 @@
-"""What all submissions of one run share in one process: the unknown storm, the price catalog, the balance."""
+"""What all submissions of one run share in one process: the unknown storm, the balance, the way to a price."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from concurrent.futures import TimeoutError as NotDone
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from prefect_seedance.client.errors import RateLimited, SeedanceError
-from prefect_seedance.client.request.prices import Estimate, estimate
+from prefect_seedance.client.request.prices import Estimate
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import SubmissionCancelled
 from prefect_seedance.journal.submit.storm import UnknownStorm
+from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.observer import Observer
+from prefect_seedance.pipeline.prices import PriceList, price_list
 
 if TYPE_CHECKING:
-    from prefect_seedance.client.models import CatalogEntry
     from prefect_seedance.pipeline.parties import Account
 
 T = TypeVar("T")
 
-#: Longest that the price catalog is asked for: a price is for people, and must not hold up a video.
-CATALOG_SECONDS = 15.0
 #: How soon a waiting submission notices that its run is cancelled.
 _LOOK_SECONDS = 0.2
 
@@ -37,11 +36,13 @@ class RunState:
     Attributes:
         storm: Stops the run after several unknown outcomes in a row.
         told: Intents of the videos whose references were warned about already.
+        stopped: Why the run submits nothing more, "" while it does. What is submitted already is still taken up.
     """
 
     def __init__(self) -> None:
         self.storm = UnknownStorm()
         self.told: set[str] = set()
+        self.stopped = ""
         self._lock = threading.Lock()
         self._answers: dict[str, Future[object]] = {}
 
@@ -80,14 +81,16 @@ class RunState:
         Raises:
             SubmissionCancelled: The run was cancelled while it waited.
         """
+        own = PriceList(account.prices).price(request, reference_seconds=reference_seconds)
+        if own is not None:
+            return own
         try:
-            catalog = self._once(f"catalog {account.fingerprint}", lambda: _catalog(account), intent, cancelled)
-        except SubmissionCancelled:
-            raise
-        except SeedanceError as error:
-            observer.log(f"The vendor's price catalog could not be read: {error}")
-            return None
-        return estimate(request, catalog, video_seconds=reference_seconds)
+            prices = price_list(account, cancelled=cancelled)
+        except PreparationCancelled:
+            raise SubmissionCancelled(intent) from None
+        if prices.problem:
+            observer.log(f"The vendor's price catalog could not be read: {prices.problem}")
+        return prices.price(request, reference_seconds=reference_seconds)
 
     def _once(self, name: str, ask: Callable[[], T], intent: str, cancelled: Callable[[], bool]) -> T:
         with self._lock:
@@ -116,8 +119,3 @@ def _available(account: Account) -> float | None:
             "command line: --no-preflight)."
         )
         raise
-
-
-def _catalog(account: Account) -> tuple[CatalogEntry, ...]:
-    with account.client() as client:
-        return client.catalog(max_retries=0, timeout=CATALOG_SECONDS)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Protocol
 
+from prefect_seedance.asides import aside
 from prefect_seedance.client.outcome import NeverSent, Outcome, Refused, Shortage, TooManyRequests
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
-from prefect_seedance.journal.errors import SubmissionCancelled
+from prefect_seedance.journal.errors import SubmissionCancelled, SubmittingStopped
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
@@ -22,6 +24,7 @@ from prefect_seedance.media.preparation import PreparedRequest
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.prices import price_words
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_now
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
@@ -31,6 +34,22 @@ from prefect_seedance.storage.templates import render
 
 #: What was prepared may be so old when it is sent: an asset may end while a process stands still after its claim.
 _PREPARED_SECONDS = 60.0
+
+
+class Turn(Protocol):
+    """What lets only so many POSTs go out at the same time, over all runs of an account."""
+
+    def take(self, cancelled: threading.Event) -> bool:
+        """Wait for a turn. Blocking; never raises.
+
+        Returns:
+            Whether it is ours; False only if the run was cancelled meanwhile.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Let the next one have the turn. Returns at once, since an answer waits to be written down; never raises."""
+        ...
 
 
 def _with_what_is_known(shortage: Shortage, evidence: Evidence) -> Shortage:
@@ -52,6 +71,7 @@ def submit(
     watch_seconds: float = 0.0,
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
+    turn: Turn | None = None,
 ) -> SubmittedVideo:
     """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
 
@@ -69,6 +89,7 @@ def submit(
         watch_seconds: How long the caller is going to watch the task.
         observer: Follows it.
         cancelled: Set when the run is being cancelled.
+        turn: Waited for right before each claim, and held round its POST only; None for no waiting.
 
     Raises:
         InvalidRequest: The request or one of its references breaks a rule; nothing was sent.
@@ -78,12 +99,14 @@ def submit(
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
-    evidence, prepared = Evidence(), PreparedRequest(order.asked)
+    evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
     since_prepared = start_stopwatch()
     cancelled = cancelled or threading.Event()
 
     def before_claim(nonce: str) -> Evidence:
-        nonlocal evidence, prepared, since_prepared
+        nonlocal evidence, prepared, since_prepared, told_price
+        if shared.stopped:
+            raise SubmittingStopped(order.intent, shared.stopped)
         require_valid(order.asked)
         account.check_environment()
         destination.store.require_conditions()
@@ -95,9 +118,12 @@ def submit(
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
+        if told_price != (words := price_words(price, order.asked.model_name)):
+            told_price = words
+            observer.log(f"Expected price: {words}", price=price.coins if price else None)
         evidence = Evidence(
             price=price.coins if price else None,
-            price_source=price.source if price else "",
+            price_source=price.origin if price else "",
             balance_before=balance,
             inputs=prepared.inputs,
         )
@@ -121,6 +147,22 @@ def submit(
             )
         except PreparationCancelled:
             raise SubmissionCancelled(order.intent) from None
+
+    @contextmanager
+    def my_turn() -> Generator[None]:
+        nonlocal prepared, since_prepared
+        if turn is None:
+            yield
+            return
+        if not turn.take(cancelled):
+            raise SubmissionCancelled(order.intent)
+        try:
+            if order.asked.references() and since_prepared() > _PREPARED_SECONDS / 2:
+                # The line was long. With the turn in hand: in line once more, they would be too old once more.
+                prepared, since_prepared = ready(), start_stopwatch()
+            yield
+        finally:
+            aside(turn.leave)  # the answer is not written down yet
 
     def post(seconds: float, may_send: Callable[[], bool]) -> Outcome:
         if order.asked.references() and since_prepared() > _PREPARED_SECONDS:
@@ -152,6 +194,7 @@ def submit(
         sender=Sender(run, account.fingerprint, account.settings.host),
         policy=SubmissionPolicy(max_submissions=max_submissions, post_seconds=account.settings.timeout.total),
         before_claim=before_claim,
+        turn=my_turn,
         delivery=order.delivery,
         watch_seconds=watch_seconds,
         callbacks=Callbacks(

@@ -43,6 +43,7 @@ class Gate:
         self._highest = self._rate = rate
         self._next = 0.0
         self._paused_until = 0.0
+        self._pauses = 0
         self._open = 0
 
     @property
@@ -50,6 +51,12 @@ class Gate:
         """Questions a second at present."""
         with self._lock:
             return self._rate
+
+    @property
+    def pauses(self) -> int:
+        """How many pauses the vendor has asked for so far: answers of one pause count once."""
+        with self._lock:
+            return self._pauses
 
     def reserve(self) -> float:
         """Reserve the next moment to ask, and return how many seconds to sleep until then."""
@@ -79,6 +86,7 @@ class Gate:
         with self._lock:
             now = self._clock()
             if now >= self._paused_until:
+                self._pauses += 1
                 self._rate = max(LEAST_RATE, self._rate / 2)
             self._paused_until = max(self._paused_until, now + min(pause_seconds, LONGEST_PAUSE_SECONDS))
 

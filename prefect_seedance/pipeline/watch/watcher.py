@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -30,13 +31,37 @@ from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.pipeline.watch.history import clip_of, history_of, load_history
+from prefect_seedance.pipeline.watch.schedule import Expectation, made_and_late, next_gap, older_by
 
 #: Takes each answer and the seconds waited so far; may draw a progress bar. What it raises is logged.
 OnAnswer = Callable[[VideoTask, float], Awaitable[None]]
 #: Longest that a caller's progress may hold up the watching.
 _PROGRESS_SECONDS = 15.0
+_NOTHING_TOLERATED = polling.Tolerated()
 #: Words for a status that a wait names in the log: a vendor may write a new one into each answer.
 _MOST_UNKNOWN_WORDS = 10
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A video that the vendor has made, and what it took to see that.
+
+    Attributes:
+        task: The completed task, with a link that can be fetched.
+        polls: How often the vendor was asked.
+        made_seconds: How long the vendor took; None if not known.
+        late_seconds: How much later it was seen; None if not known.
+    """
+
+    task: VideoTask
+    polls: int
+    made_seconds: float | None = None
+    late_seconds: float | None = None
+
+
+def _nothing_expected() -> Expectation | None:
+    return None
 
 
 class Watcher:
@@ -68,7 +93,8 @@ class Watcher:
         is_new: bool = False,
         asked: Mapping[str, JsonValue] = MappingProxyType({}),
         sent: Collection[str] = (),
-    ) -> VideoTask:
+        expected: Callable[[], Expectation | None] = _nothing_expected,
+    ) -> Watched:
         """Wait until the vendor has made a video.
 
         Args:
@@ -80,9 +106,10 @@ class Watcher:
             is_new: Whether it was submitted just now, so that the first question can wait.
             asked: The request, whose own files are not taken for the video.
             sent: Digests of the addresses that were sent for them, likewise.
+            expected: Returns how long such videos take, as far as that is known by now; asked before each sleep.
 
         Returns:
-            The completed task, with a link that can be fetched.
+            The completed task, and what it took to see it.
 
         Raises:
             WaitTimedOut: The limit is reached; the task goes on.
@@ -94,14 +121,16 @@ class Watcher:
         gap = polling.LOCAL_POLL_SECONDS if local else polling.POLL_SECONDS
         tolerated = polling.Tolerated()
         unknown, named = "", set[str]()
+        polls, running, older = 0, 0.0, 0.0
         self._gate.joined()
         try:
             if is_new:
-                await asyncio.sleep(min(self._gate.gap(gap), limit_seconds))
+                await asyncio.sleep(min(self._gate.gap(next_gap(0.0, expected(), local)), limit_seconds))
             while True:
                 if not await self._turn(started, limit_seconds):
                     raise WaitTimedOut(task_id, time.monotonic() - started, advice, unknown)
                 left = limit_seconds - (time.monotonic() - started)
+                polls += 1
                 try:
                     reached("poll.before")
                     limit = min(polling.ANSWER_SECONDS, max(left, polling.LAST_ANSWER_SECONDS))
@@ -123,17 +152,26 @@ class Watcher:
                         text = f"Task {task_id}: the vendor's status {unknown!r} is not known here."
                         observer.log(text, task_id=task_id)
                     following = polling.after_answer(answer, tolerated, gap, advice)
+                    waited = time.monotonic() - started
                     if on_answer is not None:
-                        await _told(on_answer, answer, time.monotonic() - started, observer)
+                        await _told(on_answer, answer, waited, observer)
                     if following.kind == "done":
-                        return answer
+                        seen = waited if is_new else None
+                        times = made_and_late(answer, running_seconds=running, seen_seconds=seen, now=time.time())
+                        return Watched(answer, polls, *times)
+                    if answer.state == "running":
+                        running = waited
+                        older = 0.0 if is_new else older_by(answer, watched_seconds=waited, now=time.time())
                 if following.note and following.tolerated != tolerated:
                     observer.log(f"Task {task_id}: {following.note}.", level=logging.DEBUG, task_id=task_id)
                 tolerated = following.tolerated
                 waited = time.monotonic() - started
                 if waited >= limit_seconds:
                     raise WaitTimedOut(task_id, waited, advice, unknown)
-                await asyncio.sleep(min(self._gate.gap(following.gap_seconds), limit_seconds - waited))
+                pause = following.gap_seconds
+                if tolerated == _NOTHING_TOLERATED:  # it is being made, and that is all
+                    pause = next_gap(waited + older, expected(), local)
+                await asyncio.sleep(min(self._gate.gap(pause), limit_seconds - waited))
         finally:
             self._gate.left()
 
@@ -272,17 +310,23 @@ async def _watched(
     intent = record.intent
     attempt = next((each.name for each in record.attempts if each.task_id == task_id), "")
     advice = ways_on(record.scope, intent, journal.store_option, attempt)
+    is_new = Decision(submitted["decision"]).sends and submitted["task_id"] == task_id
+    history, clip, local = history_of(destination), clip_of(record), account.settings.is_local
+    if not local and history.may_load():
+        # Nobody waits for it: it is there long before the second question.
+        threads.start(threads.RECORDS, load_history, destination.store)
     try:
         async with open_watcher(account) as watcher:
-            completed = await watcher.wait(
+            watched = await watcher.wait(
                 task_id,
                 limit_seconds=limit_seconds,
                 advice=advice,
                 observer=observer,
                 on_answer=on_answer,
-                is_new=Decision(submitted["decision"]).sends and submitted["task_id"] == task_id,
+                is_new=is_new,
                 asked=record.request,
                 sent=record.inputs,
+                expected=lambda: history.expectation(*clip, local=local),
             )
     except VideoFailed as failed:
         verdict = failed.failure, failed.error_message
@@ -292,11 +336,20 @@ async def _watched(
         facts = {"failure": failed.failure, "message": failed.error_message[:500]}
         observer.tell(Event("failed", intent, task_id, facts=facts))
         raise
+    completed = watched.task
+    if watched.made_seconds is not None and (is_new or not local):  # a simulator's clock may have been moved on
+        history.note(*clip, watched.made_seconds, local=local)
     await threads.run(
         threads.RECORDS, _written, destination, submitted, lambda: journal.record_completed(intent, completed)
     )
-    observer.tell(Event("completed", intent, task_id, facts={"model": completed.model}))
+    facts = {"model": completed.model, "polls": watched.polls}
+    times = {"made_seconds": _rounded(watched.made_seconds), "late_seconds": _rounded(watched.late_seconds)}
+    observer.tell(Event("completed", intent, task_id, facts={**facts, **times}))
     return completed
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _record_now(destination: Destination, followed: FollowedTask) -> Record:

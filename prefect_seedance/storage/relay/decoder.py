@@ -30,12 +30,16 @@ if TYPE_CHECKING:
 
 #: A message: its kind and two numbers, of which the second is how many bytes follow, unless the kind says otherwise.
 MESSAGE = struct.Struct("!cQQ")
-#: From the child. READ has no bytes: its numbers are a place in the file and how much is wanted of it.
+#: From the child. READ has no bytes: its numbers are a place in the file and how much is wanted of it. The number of
+#: PICTURE is how many of its bytes, the last, are a thumbnail of it.
 READY, NO_PYAV, READ, FACTS, MEASURES, PICTURE, DONE = b"H", b"N", b"R", b"F", b"M", b"P", b"D"
 #: From the parent. A job has no bytes: its numbers are the longest side of the poster, 0 for none, or which of FORMATS
 #: is to be measured, and the size of the file, or UNKNOWN of one that is read from its start to its end. The number of
 #: DATA is 1 if it was read.
 POSTER, LAST_FRAME, MEASURE, DATA = b"J", b"L", b"M", b"A"
+#: The same, of pictures: a file that is one JPEG, of which a small copy is made, and one that is many, each after a
+#: SHEET_ENTRY, of which one sheet is made.
+THUMBNAIL, SHEET = b"T", b"C"
 UNKNOWN = 2**64 - 1
 #: FFmpeg's names of what is measured. All but the first are sound.
 FORMATS = ("mp4", "mp3", "wav", "aac", "flac", "ogg")
@@ -50,13 +54,20 @@ WORDS_BYTES = 400
 PIECE_BYTES = 128 * 1024
 #: Longest side of a picture that is decoded.
 LONGEST_SIDE = 8192
+#: Longest side of a thumbnail, and its bytes: a thousand of them and what is said of each stay below 8 MB as base64.
+THUMBNAIL_SIDE, THUMBNAIL_BYTES = 160, 4500
+#: Of a picture that is made smaller. A poster has some 100 KB.
+MOST_JPEG_BYTES = 4 * 1024 * 1024
+#: In the file of a sheet, how many bytes of a picture follow. How many pictures it shows, and its own bytes, at most.
+SHEET_ENTRY = struct.Struct("!I")
+SHEET_PICTURES, SHEET_BYTES = 100, 300_000
 
 # PyAV and its libraries take 120 MiB of addresses before the first file is opened, and 32 MiB of memory.
 _ADDRESS_SPACE_BYTES = 512 * 1024 * 1024
 # Of the thread that listens to the parent; by default it may be as much as all the rest.
 _STACK_BYTES = 512 * 1024
 # Of processor time for one file. The last frame may stand at the end of a long run of frames that need each other.
-_PROCESSOR_SECONDS = {POSTER: 20, LAST_FRAME: 60, MEASURE: 20}
+_PROCESSOR_SECONDS = {POSTER: 20, LAST_FRAME: 60, MEASURE: 20, THUMBNAIL: 10, SHEET: 30}
 # Generated clips often fade in. Half a minute at 30 frames per second is more than any of them has.
 _FRAMES_LOOKED_AT = 900
 # A large video may take longer than that allows: then the best picture so far is taken while there is still time.
@@ -66,6 +77,14 @@ _BLACK_BELOW = 12.0
 # The size at which brightness is judged.
 _SMALL_WIDTH, _SMALL_HEIGHT = 64, 36
 _JPEG_QUALITY = 4  # mjpeg's scale: 2 is best, 31 is worst
+# Tried one after the other until a picture is small enough.
+_FALLING_QUALITIES = (_JPEG_QUALITY, 6, 9, 13, 19, 31)
+# The same, as the share of its sides that a picture keeps, where no quality is low enough.
+_FALLING_SIZES = (1.0, 0.7, 0.5, 0.35, 0.2)
+# Between the pictures of a sheet, and behind them: the same grey on a light page and on a dark one.
+_SHEET_GAP, _SHEET_LUMA = 4, 40
+# What lies on a sheet is a thumbnail, or is left out.
+_MOST_SHEET_SIDE = 2 * THUMBNAIL_SIDE
 # FFmpeg's AV_DISPOSITION_ATTACHED_PIC.
 _ATTACHED_PICTURE = 0x400
 # Later than the end of any video, in whatever unit. A file's own length may be wrong.
@@ -118,6 +137,12 @@ class _Decoder(Protocol):
     """What is used of PyAV's decoder, whose own types leave the packet's parameter open."""
 
     def decode(self, packet: None, /) -> list[VideoFrame]: ...
+
+
+class _Photos(Protocol):
+    """The same, of one that is given each packet."""
+
+    def decode(self, packet: object, /) -> list[VideoFrame]: ...
 
 
 class _Parent:
@@ -219,6 +244,10 @@ def main() -> None:
                 _last_frame(parent, size)
             elif kind == MEASURE:
                 _measure(parent, FORMATS[number], size)
+            elif kind == THUMBNAIL:
+                parent.tell(PICTURE, body=_thumbnail(_photo(_whole(parent, size))))
+            elif kind == SHEET:
+                parent.tell(PICTURE, body=_sheet(_whole(parent, size)))
             else:
                 _decode(parent, number, size)
         except Exception as error:  # AttributeError among it, for a codec that this FFmpeg does not know
@@ -288,7 +317,11 @@ def _decode(parent: _Parent, longest_side: int, size: int) -> None:
     with _opened(parent, size) as container:
         parent.tell(FACTS, body=_facts(container))
         if longest_side:
-            parent.tell(PICTURE, body=_poster(container, longest_side))
+            frame = _best_frame(container)
+            poster, thumbnail = _encoded(_shrunk(frame, longest_side), _JPEG_QUALITY), b""
+            with suppress(Exception):
+                thumbnail = _thumbnail(frame)
+            parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
 
 
 def _facts(container: InputContainer) -> bytes:
@@ -301,7 +334,7 @@ def _facts(container: InputContainer) -> bytes:
     return FACTS_BODY.pack(width, height, max(0.0, seconds), stream.codec_context.name.encode("ascii", "replace"))
 
 
-def _poster(container: InputContainer, longest_side: int) -> bytes:
+def _best_frame(container: InputContainer) -> VideoFrame:
     stream = container.streams.video[0]
     _prepare(stream, _DECODER_OPTIONS)
     best: VideoFrame | None = None
@@ -320,7 +353,7 @@ def _poster(container: InputContainer, longest_side: int) -> bytes:
             raise
     if best is None:
         raise LookupError("it has no frame")
-    return _jpeg(best, longest_side)
+    return best
 
 
 def _prepare(stream: VideoStream, options: dict[str, str]) -> None:
@@ -471,21 +504,121 @@ def _scaled(frame: VideoFrame, width: int, height: int, pixels: str) -> VideoFra
         return frame.reformat(width, height, format=pixels, dst_color_range="JPEG")
 
 
-def _jpeg(frame: VideoFrame, longest_side: int) -> bytes:
-    import av
-
+def _shrunk(frame: VideoFrame, longest_side: float) -> VideoFrame:
+    """Return a frame whose sides are even and at most so long."""
     scale = min(1.0, longest_side / max(frame.width, frame.height))
     width, height = (max(2, round(scale * side) // 2 * 2) for side in (frame.width, frame.height))
+    return _scaled(frame, width, height, "yuvj420p")
+
+
+def _encoded(picture: VideoFrame, quality: int) -> bytes:
+    """Return what `_shrunk` made as a JPEG."""
+    import av
+
     encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height = width, height
+    encoder.width, encoder.height = picture.width, picture.height
     encoder.pix_fmt = "yuvj420p"
     encoder.time_base = Fraction(1, 25)
     encoder.thread_count = 1
-    encoder.qmin = encoder.qmax = _JPEG_QUALITY
+    encoder.qmin = encoder.qmax = quality
     packets = cast(_Encoder, encoder)
-    picture = _scaled(frame, width, height, "yuvj420p")
     picture.pts = 0
     return b"".join(bytes(packet) for packet in [*packets.encode(picture), *packets.encode(None)])
+
+
+def _thumbnail(frame: VideoFrame) -> bytes:
+    return _fitted(_shrunk(frame, THUMBNAIL_SIDE), THUMBNAIL_BYTES)
+
+
+def _fitted(picture: VideoFrame, most_bytes: int) -> bytes:
+    """Return a picture as a JPEG of at most so many bytes: of lower quality, and at last smaller.
+
+    Raises:
+        ValueError: Nothing is small enough.
+    """
+    longest_side = max(picture.width, picture.height)
+    for share in _FALLING_SIZES:
+        smaller = picture if share == 1 else _shrunk(picture, share * longest_side)
+        for quality in _FALLING_QUALITIES:
+            if len(jpeg := _encoded(smaller, quality)) <= most_bytes:
+                return jpeg
+    raise ValueError(f"it does not become smaller than {most_bytes} bytes")
+
+
+def _whole(parent: _Parent, size: int) -> bytes:
+    """Read a file that is to be small."""
+    if size == UNKNOWN:
+        size = MOST_JPEG_BYTES + 1
+    file, pieces, length = _File(parent, size), list[bytes](), 0
+    while length < size and length <= MOST_JPEG_BYTES and (piece := file.read()):
+        pieces.append(piece)
+        length += len(piece)
+    if length > MOST_JPEG_BYTES:
+        raise ValueError(f"it is larger than {MOST_JPEG_BYTES} bytes")
+    return b"".join(pieces)
+
+
+def _photo(data: bytes, longest_side: int = LONGEST_SIDE) -> VideoFrame:
+    """Decode a JPEG, and nothing else that poses as one."""
+    import av
+
+    codec = av.CodecContext.create("mjpeg", "r")
+    codec.thread_count = 1
+    # Before the memory of a picture is taken.
+    codec.options = {"max_pixels": str(longest_side * longest_side), "err_detect": "explode"}
+    codec.open()
+    frames = cast(_Photos, codec).decode(av.Packet(data)) + cast(_Photos, codec).decode(None)
+    if not frames:
+        raise LookupError("it has no picture")
+    if not (0 < frames[0].width <= longest_side and 0 < frames[0].height <= longest_side):
+        raise ValueError(f"a picture of {frames[0].width} x {frames[0].height} pixels")
+    return frames[0]
+
+
+def _sheet(data: bytes) -> bytes:
+    """Lay pictures beside and below each other, in rows that are about as wide as the whole is high."""
+    import av
+
+    pictures = [_shrunk(frame, THUMBNAIL_SIDE) for frame in _photos(data)]
+    if not pictures:
+        raise LookupError("none of its pictures can be decoded")
+    width, height = max(each.width for each in pictures), max(each.height for each in pictures)
+    columns = min(len(pictures), max(1, math.ceil(math.sqrt(len(pictures) * height / width))))
+    rows = math.ceil(len(pictures) / columns)
+    sheet = av.VideoFrame(
+        columns * (width + _SHEET_GAP) + _SHEET_GAP, rows * (height + _SHEET_GAP) + _SHEET_GAP, "yuvj420p"
+    )
+    grey = (_SHEET_LUMA, 128, 128)
+    planes = [bytearray([value]) * plane.buffer_size for value, plane in zip(grey, sheet.planes, strict=True)]
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        # Colours are half as many as pixels: every place is even.
+        left = _SHEET_GAP + column * (width + _SHEET_GAP) + (width - picture.width) // 4 * 2
+        top = _SHEET_GAP + row * (height + _SHEET_GAP) + (height - picture.height) // 4 * 2
+        for plane, source, target in zip(planes, picture.planes, sheet.planes, strict=True):
+            share = 2 if source.width < picture.width else 1
+            pixels = bytes(source)
+            for line in range(source.height):
+                start = (top // share + line) * target.line_size + left // share
+                plane[start : start + source.width] = pixels[
+                    line * source.line_size : line * source.line_size + source.width
+                ]
+    for plane, target in zip(planes, sheet.planes, strict=True):
+        target.update(bytes(plane))
+    return _fitted(sheet, SHEET_BYTES)
+
+
+def _photos(data: bytes) -> Iterator[VideoFrame]:
+    """Decode the pictures of a sheet; one that is none costs itself alone."""
+    place = 0
+    for _ in range(SHEET_PICTURES):
+        if place + SHEET_ENTRY.size > len(data):
+            return
+        (length,) = SHEET_ENTRY.unpack_from(data, place)
+        place += SHEET_ENTRY.size
+        with suppress(Exception):
+            yield _photo(data[place : place + length], _MOST_SHEET_SIDE)
+        place += length
 
 
 def _shown_width(frame: VideoFrame, stream: VideoStream) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
+import io
 import math
 import os
 import re
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ _JOB_SECONDS = 20.0
 _LAST_FRAME_TIMES = 6
 #: Measuring may take longer too: the file may be read through the network.
 _MEASURE_TIMES = 3
+#: A sheet is made of a hundred pictures.
+_SHEET_TIMES = 2
 #: How long a child may take to start, which is some 0.1 s of work.
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
@@ -48,8 +51,9 @@ _MOST_READS = 4096
 #: A file is measured by its index. Music may keep large pictures there.
 _MOST_MEASURED_BYTES = 24 * 1024 * 1024
 _MOST_MEASURED_READS = 256
-#: A poster of 640 pixels has some 100 KB.
-_MOST_JPEG_BYTES = 4 * 1024 * 1024
+_MOST_JPEG_BYTES = decoder.MOST_JPEG_BYTES
+#: What a thumbnail or a sheet is made of is read once, to the end of the last piece.
+_MOST_SMALL_FILE_BYTES = _MOST_JPEG_BYTES + 2 * decoder.PIECE_BYTES
 #: A frame of 4096 x 2304 pixels has 28 MB as it is, and as a PNG hardly ever more than half of it.
 _MOST_PNG_BYTES = 64 * 1024 * 1024
 _PNG_BEGINS = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
@@ -118,7 +122,8 @@ class Decoded:
     Attributes:
         facts: Asked for with a poster; None if they cannot be read.
         measures: None if none were asked for, or they cannot be read.
-        picture: The poster as a JPEG, or the last frame as a PNG; None if none was asked for, or none can be made.
+        picture: The last frame as a PNG, anything else as a JPEG; None if none was asked for, or none can be made.
+        thumbnail: A small copy of the poster, as a JPEG; None as `picture`.
         problem: Why there is no more; "" if all was made that was asked for.
         unreadable: What the file itself raised when it was read.
     """
@@ -126,6 +131,7 @@ class Decoded:
     facts: MediaFacts | None = None
     measures: Measures | None = None
     picture: bytes | None = None
+    thumbnail: bytes | None = None
     problem: str = ""
     unreadable: Exception | None = None
 
@@ -193,6 +199,31 @@ def measure(file: BinaryIO, form: str, cancelled: threading.Event) -> Decoded:
     """
     number, seconds = decoder.FORMATS.index(form), _MEASURE_TIMES * _JOB_SECONDS
     job = _Job(decoder.MEASURE, number, seconds, _MOST_MEASURED_BYTES, _MOST_MEASURED_READS)
+    return _children.decode(file, job, cancelled)
+
+
+def make_smaller(file: BinaryIO, cancelled: threading.Event) -> Decoded:
+    """Have a child make a thumbnail of a JPEG.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    most = decoder.THUMBNAIL_BYTES
+    job = _Job(decoder.THUMBNAIL, 0, _JOB_SECONDS, _MOST_SMALL_FILE_BYTES, _MOST_READS, _is_jpeg, most)
+    return _children.decode(file, job, cancelled)
+
+
+def lay_out(thumbnails: Sequence[bytes], cancelled: threading.Event) -> Decoded:
+    """Have a child make one picture of several thumbnails; what is not one is left out.
+
+    Raises:
+        PyAVMissing, NoDecoder: It cannot be tried.
+    """
+    file = io.BytesIO(
+        b"".join(decoder.SHEET_ENTRY.pack(len(each)) + each for each in thumbnails[: decoder.SHEET_PICTURES])
+    )
+    seconds, most = _SHEET_TIMES * _JOB_SECONDS, decoder.SHEET_BYTES
+    job = _Job(decoder.SHEET, 0, seconds, _MOST_SMALL_FILE_BYTES, _MOST_READS, _is_jpeg, most)
     return _children.decode(file, job, cancelled)
 
 
@@ -269,9 +300,9 @@ class _Child:
                 self.worn = self.worn or number > _GROWN_BYTES
                 return
             else:
-                self._take_answer(kind, length, decoded, job)
+                self._take_answer(kind, number, length, decoded, job)
 
-    def _take_answer(self, kind: bytes, length: int, decoded: Decoded, job: _Job) -> None:
+    def _take_answer(self, kind: bytes, number: int, length: int, decoded: Decoded, job: _Job) -> None:
         facts, measures = decoder.FACTS_BODY.size, decoder.MEASURES_BODY.size
         match kind, job.kind:
             case decoder.FACTS, decoder.POSTER if decoded.facts is None and length == facts:
@@ -279,10 +310,12 @@ class _Child:
             case decoder.MEASURES, decoder.MEASURE if decoded.measures is None and length == measures:
                 decoded.measures = _checked_measures(self._take(length))
             case decoder.PICTURE, _ if job.checked and decoded.picture is None and length <= job.most_picture_bytes:
-                picture = self._take(length)
-                if not job.checked(picture):
+                body = self._take(length)
+                picture, thumbnail = body[: length - number], body[length - number :]
+                small = not number or (job.kind == decoder.POSTER and number <= decoder.THUMBNAIL_BYTES)
+                if not (small and job.checked(picture) and (not number or job.checked(thumbnail))):
                     raise _Ended("the decoder's picture is not one of the kind that was asked for")
-                decoded.picture = picture
+                decoded.picture, decoded.thumbnail = picture, thumbnail or None
             case _:
                 raise _Ended("the decoder answers what it was not asked")
 

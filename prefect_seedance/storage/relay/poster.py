@@ -9,6 +9,7 @@ process.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -22,9 +23,20 @@ from prefect_seedance.storage.relay.decoder_process import (
     PyAVMissing,
     decode,
     decode_last_frame,
+    lay_out,
+    make_smaller,
 )
 
-__all__ = ["MediaFacts", "last_frame_png", "poster_jpeg", "probe", "probe_with_poster"]
+__all__ = [
+    "MediaFacts",
+    "contact_sheet_jpeg",
+    "last_frame_png",
+    "poster_jpeg",
+    "probe",
+    "probe_with_poster",
+    "probe_with_stills",
+    "thumbnail_jpeg",
+]
 
 _LOG = AsideLog(__name__)
 _LONGEST_SIDE = 640
@@ -68,6 +80,45 @@ def probe_with_poster(
     return decoded.facts, decoded.picture
 
 
+def probe_with_stills(
+    file: BinaryIO | Path, longest_side: int = _LONGEST_SIDE, *, cancelled: threading.Event = _NEVER
+) -> tuple[MediaFacts | None, bytes | None, bytes | None]:
+    """Return the facts, the poster and a thumbnail of a video, all of one decoding.
+
+    See `probe_with_poster`. The thumbnail is the poster's picture as a JPEG of at most 160 pixels and 4,500 bytes.
+    """
+    decoded = _read(file, longest_side, cancelled)
+    return decoded.facts, decoded.picture, decoded.thumbnail
+
+
+def thumbnail_jpeg(file: BinaryIO, *, cancelled: threading.Event = _NEVER) -> bytes | None:
+    """Return a thumbnail of a poster, as `probe_with_stills` makes one; None of what is no JPEG, or cannot be read.
+
+    Args:
+        file: The poster, which anybody may have written.
+        cancelled: Ends the reading within a moment.
+    """
+    decoded = _tried(lambda: make_smaller(file, cancelled))
+    if decoded.problem:
+        _LOG.info("No thumbnail can be made of a poster: %s", decoded.problem)
+    return decoded.picture
+
+
+def contact_sheet_jpeg(thumbnails: Sequence[bytes], *, cancelled: threading.Event = _NEVER) -> bytes | None:
+    """Return the first hundred thumbnails as one JPEG of at most 300,000 bytes; None if there is none to show.
+
+    Args:
+        thumbnails: JPEGs of at most 320 pixels a side; what is not one is left out.
+        cancelled: Ends the work within a moment.
+    """
+    if not thumbnails:
+        return None
+    decoded = _tried(lambda: lay_out(thumbnails, cancelled))
+    if decoded.problem:
+        _LOG.info("No contact sheet can be made: %s", decoded.problem)
+    return decoded.picture
+
+
 def last_frame_png(file: BinaryIO, *, cancelled: threading.Event = _NEVER) -> bytes:
     """Return the frame that a video shows last, in full size and as it is shown, as a PNG.
 
@@ -97,24 +148,30 @@ def last_frame_png(file: BinaryIO, *, cancelled: threading.Event = _NEVER) -> by
 
 
 def _read(file: BinaryIO | Path, longest_side: int, cancelled: threading.Event) -> Decoded:
-    try:
+    def read() -> Decoded:
         with file.open("rb") if isinstance(file, Path) else nullcontext(file) as opened:
             decoded = decode(opened, longest_side, cancelled)
+        if decoded.facts is None:
+            why = decoded.problem or "it has no facts"
+            _LOG.warning("PyAV cannot read this video, so it has no poster and no media facts: %s", why)
+        elif longest_side and decoded.picture is None:
+            why = decoded.problem or "it has no frame"
+            _LOG.warning("No poster can be made of this video, which is left as it is: %s", why)
+        return decoded
+
+    return _tried(read)
+
+
+def _tried(make: Callable[[], Decoded]) -> Decoded:
+    """Call for stills, of which there are none if that fails."""
+    try:
+        return make()
     except PyAVMissing:
         _LOG.info("PyAV cannot be loaded: no poster and no media facts. Install the extra 'media' for them.")
-        return Decoded()
     except NoDecoder as error:
         if not _told.is_set():
             _told.set()
             _LOG.warning("Media cannot be decoded here, so there are no posters and no media facts: %s", error)
-        return Decoded()
     except Exception as error:
         _LOG.warning("This video cannot be read: %s", words_of(error))
-        return Decoded()
-    if decoded.facts is None:
-        why = decoded.problem or "it has no facts"
-        _LOG.warning("PyAV cannot read this video, so it has no poster and no media facts: %s", why)
-    elif longest_side and decoded.picture is None:
-        why = decoded.problem or "it has no frame"
-        _LOG.warning("No poster can be made of this video, which is left as it is: %s", why)
-    return decoded
+    return Decoded()

@@ -95,6 +95,7 @@ def relay(
     ours: bool = False,
     compared: bool = False,
     despite_structure: bool = False,
+    is_first: bool = False,
 ) -> RelayedObject:
     """Copy a video into the store under this key.
 
@@ -111,6 +112,8 @@ def relay(
             there and whole counts as this video only if it has the same bytes.
         despite_structure: it is taken even if its boxes say that the end is missing, since a person says that it is
             not, or wants what there is.
+        is_first: nobody should have relayed it before, so it is not looked whether the key is free. Should it be taken,
+            the upload says so, which writes over nothing, and what is there is judged then.
 
     Raises:
         KeyTaken: the key holds something else.
@@ -122,16 +125,13 @@ def relay(
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
     """
-    destination = _Destination(store, key, metadata, filename, cancelled, ours, despite_structure)
-    there, damaged = store.stat(key), None
-    if there is not None and _task_id(there.metadata):
-        if _task_id(metadata) not in ("", _task_id(there.metadata)):
-            raise KeyTaken(there.uri, f"the video of task {_task_id(there.metadata)}")
-        if _task_id(metadata):
-            found = destination.read_whole(there)
-            if found is not None and not compared:  # the link may be dead by now
-                return found.relayed(there)
-            damaged = there if found is None else None
+    destination = _Destination(store, key, metadata, filename, cancelled, ours, compared, despite_structure)
+    there, damaged = None if is_first else store.stat(key), None
+    if there is not None and destination.is_of_this_task(there):
+        found = destination.read_whole(there)
+        if found is not None and not compared:  # the link may be dead by now
+            return found.relayed(there)
+        damaged = there if found is None else None
     restarts_left = MAXIMUM_RESTARTS
     sizes: set[int] = set()
     while True:
@@ -177,6 +177,7 @@ class _Destination:
     filename: str
     cancelled: threading.Event | None
     ours: bool
+    compared: bool
     despite_structure: bool
 
     def begin_upload(
@@ -187,16 +188,23 @@ class _Destination:
             begin = partial(begin, cancelled=self.cancelled)
         return begin(key, size=source.size, content_type=content_type, metadata=self.metadata, filename=filename)
 
-    def read_whole(self, there: ObjectInfo) -> _Measurement | None:
-        """Read what is there; None if it is not whole.
+    def is_of_this_task(self, there: ObjectInfo) -> bool:
+        """Return whether what is there is of the task that this video is of; False where that is not written down.
 
-        Where nothing was written down with it, since its size was not known then, its structure tells.
+        Raises:
+            KeyTaken: It is of another one.
         """
+        mine, found = _task_id(self.metadata), _task_id(there.metadata)
+        if mine and found and mine != found:
+            raise KeyTaken(there.uri, f"the video of task {found}")
+        return bool(mine and found)
+
+    def read_whole(self, there: ObjectInfo) -> _Measurement | None:
+        """Read what is there; None if it is not whole."""
         if there.damage():
             return None
         found = _measure(self.read())
-        is_whole = there.expected_size is not None or found.boxes.whole
-        return found if is_whole and not there.damage(size=found.size, crc32=f"{found.crc32:08x}") else None
+        return found if _is_whole(there, found) else None
 
     def begins_like(self, there: ObjectInfo, head: bytes, size: int | None) -> bool:
         """Return whether what is there can be a piece of a video of this size that begins like this."""
@@ -345,14 +353,19 @@ def _upload_video(
 
 
 def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measurement) -> RelayedObject:
-    """Return what is there if it has the same bytes: a folder keeps no task id with an object.
+    """Return what is there if it has the same bytes, for a folder keeps no task id with an object, or is of this task.
 
     Raises:
-        _Damaged: It is ours and has the first of them only. Nothing is lost if the whole is written over it.
-        KeyTaken: It has others.
+        _Damaged: It is ours and not whole. Nothing is lost if the whole is written over it.
+        KeyTaken: It is something else.
     """
+    is_of_this_task = destination.is_of_this_task(there)
     found = _measure(destination.read())
     if (found.size, found.sha256) == (measure.size, measure.sha256):
+        return found.relayed(there)
+    if is_of_this_task and not _is_whole(there, found):
+        raise _Damaged(there)
+    if is_of_this_task and not destination.compared:
         return found.relayed(there)
     if destination.ours and found.size < measure.size and found.sha256 == measure.prefix_sha256:
         raise _Damaged(there)
@@ -391,6 +404,15 @@ def _quarantine(
             measure.take(chunk)
         upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
     raise NotAVideo(destination.store.uri_of(key), what)
+
+
+def _is_whole(there: ObjectInfo, found: _Measurement) -> bool:
+    """Return whether what was read of an object is all of it.
+
+    Where nothing was written down with it, since its size was not known then, its structure tells.
+    """
+    is_whole = there.expected_size is not None or found.boxes.whole
+    return is_whole and not there.damage(size=found.size, crc32=f"{found.crc32:08x}")
 
 
 def _task_id(metadata: Mapping[str, str]) -> str:

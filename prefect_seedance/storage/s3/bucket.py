@@ -37,8 +37,9 @@ ATTEMPTS = 4
 CONNECT_TIMEOUT_SECONDS = 10.0
 # Below the 30 seconds that a cancelled run is given. An upload, which can be cut short, waits longer: see `line`.
 READ_TIMEOUT_SECONDS = 25.0
-# The probe sends eight requests at once; the parts of a few relays share the rest.
-_CONNECTIONS = 16
+# As many as threads may ask at the same time in a batch. Those above would each be opened for one request, with a TLS
+# handshake that costs more than the request; what is not needed is never opened.
+_CONNECTIONS = 128
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
 

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 #: What stands here is read again and again for years: never archived, never expired by a tag.
 JOURNAL = "journal/"
 
+#: What is said of videos and of what was paid, for those who may read the whole store.
+_REPORTS = "reports/"
+
 #: The metadata under which is written down, when an object is written, what is to lie there.
 _SIZE, _CRC32 = "expected-size", "expected-crc32"
 
-_TYPES = {".json": "application/json", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
+_TYPES = {
+    ".json": "application/json",
+    ".jpg": "image/jpeg",
+    ".mp4": "video/mp4",
+    ".csv": "text/csv",  # of any encoding: ours says by its first bytes that it is UTF-8
+    ".html": "text/html; charset=utf-8",  # a report, which allows itself no script but its own
+}
 # What a header may hold as it is. "%" is not among them, so that decoding is exact.
 _PLAIN = "!#$&'()*+,/:;=?@[]^`{|}~<>"
 #: What may be shown to whomever the videos are shown to: they and their posters, which are pictures of our own making.
@@ -116,17 +125,18 @@ def _whole_checksum(head: HeadObjectOutputTypeDef, text: str, length: int) -> st
 
 
 def storage_options(settings: S3Settings, key: str) -> StorageOptions:
-    """Return how an object under this key is stored: encryption for all, the rest not for the journal.
+    """Return how an object under this key is stored: encryption for all, the rest not for the journal and reports.
 
     An ACL is for whoever looks at videos. A provenance tells prompts, and what is in quarantine may be anything, so it
-    is of neither; nor do tags, by which a bucket's policy may open objects, go to the quarantine.
+    is of neither; nor do tags, by which a bucket's policy may open objects, go to the quarantine. A report tells the
+    prompts and the costs of many, so it takes nothing of what opens a video.
     """
     options: StorageOptions = {}
     if settings.encryption:
         options["ServerSideEncryption"] = settings.encryption
     if settings.kms_key_id:
         options["SSEKMSKeyId"] = settings.kms_key_id
-    if key.startswith(JOURNAL):
+    if key.startswith((JOURNAL, _REPORTS)):
         return options
     if settings.storage_class:
         options["StorageClass"] = settings.storage_class  # pyright: ignore[reportGeneralTypeIssues]

@@ -28,6 +28,7 @@ from botocore.awsrequest import (
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from prefect_seedance.headers import retry_after_seconds
+from prefect_seedance.stopwatch import set_alarm
 from prefect_seedance.storage.errors import RelayCancelled
 from prefect_seedance.storage.s3.errors import is_throttled
 
@@ -187,7 +188,7 @@ class _Exchange:
     def __init__(self, url: str) -> None:
         self._url, self._line = url, _here.line
         self._socket: Any = None
-        self._clock: threading.Timer | None = None
+        self._call_off: Callable[[], object] | None = None
         self._is_overdue = False
 
     def __enter__(self) -> None:
@@ -195,8 +196,8 @@ class _Exchange:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         _here.exchange = None
-        if self._clock is not None:
-            self._clock.cancel()
+        if self._call_off is not None:
+            self._call_off()
         if self._line is not None:
             self._line.releases(self._socket)
             if self._line.is_cut and error is not None:
@@ -218,10 +219,8 @@ class _Exchange:
 
     def is_sent(self) -> None:
         """Let the clock run: each read has a time-out, and an answer of one byte a second would have no end."""
-        if self._clock is None:
-            self._clock = threading.Timer(MOST_ANSWER_SECONDS, self._give_up)
-            self._clock.daemon = True
-            self._clock.start()
+        if self._call_off is None:
+            self._call_off = set_alarm(MOST_ANSWER_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
         self._is_overdue = True

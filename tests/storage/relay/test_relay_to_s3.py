@@ -66,7 +66,12 @@ def reset(host: MediaServer) -> MediaServer:
 
 
 def run(
-    server: MediaServer, store: Store, *, task_id: str = "task-1", cancelled: threading.Event | None = None
+    server: MediaServer,
+    store: Store,
+    *,
+    task_id: str = "task-1",
+    cancelled: threading.Event | None = None,
+    is_first: bool = False,
 ) -> RelayedObject:
     source = MediaSource(
         lambda refresh: f"{server.url}/a.mp4",
@@ -75,7 +80,7 @@ def run(
         sleep=lambda seconds: None,
     )
     metadata = {**METADATA, TASK_ID_METADATA: task_id}
-    return relay(source, store, KEY, metadata=metadata, filename="task-1.mp4", cancelled=cancelled)
+    return relay(source, store, KEY, metadata=metadata, filename="task-1.mp4", cancelled=cancelled, is_first=is_first)
 
 
 def is_whole(relayed: RelayedObject, store: Store, video: bytes = VIDEO) -> bool:
@@ -120,6 +125,10 @@ def test_a_small_video_costs_three_requests(server: MediaServer, moto: S3Server)
         assert proxy.calls() == ["HeadObject", "PutObject", "HeadObject"]
         assert relayed.content == server.content
         assert is_whole(relayed, store, server.content)
+        store.delete(KEY)
+        proxy.seen.clear()
+        assert is_whole(run(server, store, is_first=True), store, server.content)
+        assert proxy.calls()[:2] == ["PutObject", "HeadObject"]
 
 
 def test_relaying_again_needs_no_link_and_makes_no_second_object(server: MediaServer, moto: S3Server) -> None:
@@ -134,10 +143,11 @@ def test_relaying_again_needs_no_link_and_makes_no_second_object(server: MediaSe
         run(server, store, task_id="task-2")
 
 
-def test_relays_of_one_video_at_once_all_succeed(server: MediaServer, moto: S3Server) -> None:
+@pytest.mark.parametrize("is_first", [False, True])
+def test_relays_of_one_video_at_once_all_succeed(server: MediaServer, moto: S3Server, is_first: bool) -> None:
     store = moto.store()
     with ThreadPoolExecutor(3) as threads:
-        results = list(threads.map(lambda _: run(server, store), range(3)))
+        results = list(threads.map(lambda _: run(server, store, is_first=is_first), range(3)))
     assert len({(result.size, result.sha256) for result in results}) == 1
     assert is_whole(results[0], store)
     assert list(store.list_keys("")) == [KEY] and moto.unfinished(store.settings) == []

@@ -142,14 +142,42 @@ def test_a_video_of_unknown_size_in_parts_is_found_whole_without_its_link(server
     assert is_whole(run(server, store), store, LARGE) and server.seen == []
 
 
+@pytest.mark.parametrize("is_first", [False, True])
 def test_what_is_of_another_task_or_of_nobody_is_never_written_over(
-    server: MediaServer, store: S3Store, moto: S3Server
+    server: MediaServer, store: S3Store, moto: S3Server, is_first: bool
 ) -> None:
     for metadata in ({"task-id": "task-2"}, {"task-id": "task-2", "expected-size": "2000"}, {}):
         put(moto, store, SMALL[:-1], metadata)
         with pytest.raises(KeyTaken):
-            run(server, store)
+            run(server, store, is_first=is_first)
         assert content(store, KEY) == SMALL[:-1]
+
+
+@pytest.mark.parametrize(
+    ("there", "expected_size"),
+    [(SMALL, len(SMALL)), (SMALL, 0), (SMALL[:-1], len(SMALL)), (SMALL[:-1], 0), (b"", 0)],
+    ids=["whole", "whole by its structure", "truncated", "truncated by its structure", "empty"],
+)
+def test_a_relay_that_does_not_look_first_ends_the_same_when_its_key_is_taken(
+    server: MediaServer, store: S3Store, moto: S3Server, there: bytes, expected_size: int
+) -> None:
+    put(moto, store, there, {"task-id": "task-1"} | ({"expected-size": str(expected_size)} if expected_size else {}))
+    before = store.stat(KEY)
+    assert is_whole(run(server, store, is_first=True), store, SMALL)
+    after = store.stat(KEY)
+    assert before is not None and after is not None
+    assert (after.etag == before.etag) is (there == SMALL)  # what is whole is not written over
+
+
+def test_another_copy_of_the_same_tasks_video_counts_whoever_looks_when(
+    server: MediaServer, store: S3Store, moto: S3Server
+) -> None:
+    other = lookalike(len(SMALL) + 10, seed=3)
+    for is_first in (False, True):
+        put(moto, store, other, {"task-id": "task-1", "expected-size": str(len(other))})
+        assert is_whole(run(server, store, is_first=is_first), store, other)
+        with pytest.raises(KeyTaken):
+            run(server, store, is_first=is_first, compared=True)
 
 
 def test_a_rival_that_mends_it_first_is_not_written_over(

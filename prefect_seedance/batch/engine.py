@@ -1,0 +1,183 @@
+"""The rows on their way: so many at the same time, until all are done or a rule stops further submitting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from prefect_seedance.batch import outcomes
+from prefect_seedance.batch.admission import Admission
+from prefect_seedance.batch.models import RowResult
+from prefect_seedance.pipeline.video import Headway
+from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.pipeline.watch.watcher import open_watcher
+
+if TYPE_CHECKING:
+    from prefect_seedance.batch.followers import Following
+    from prefect_seedance.batch.options import BatchOptions
+    from prefect_seedance.batch.orders import WantedVideo
+    from prefect_seedance.pipeline.observer import Observer
+    from prefect_seedance.pipeline.video import Workshop
+
+#: Calls what makes a video and returns once that has: in a task run of its own, for example.
+Wrapped = Callable[["WantedVideo", Callable[[], Awaitable[RowResult]]], Awaitable[object]]
+
+#: `BatchOptions.stop_after_share` counts from so many submitted rows on: one failure of two says nothing.
+LEAST_FOR_SHARE = 10
+CANCELLED = "The run was cancelled before anything was sent for it"
+
+
+class Engine:
+    """Makes the videos of a batch, and remembers what became of each.
+
+    Args:
+        workshop: Makes one video.
+        options: How the batch behaves.
+        follower: Is told of each video.
+        observer: Returns who follows one video.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        options: BatchOptions,
+        follower: Following,
+        observer: Callable[[WantedVideo], Observer],
+    ) -> None:
+        self._workshop, self._options, self._follower, self._observer = workshop, options, follower, observer
+        self._gate = gate_for(workshop.account)
+        self._admission: Admission | None = None
+        self._headways: dict[str, Headway] = {}
+        #: What became of each video that has ended, by intent.
+        self.results: dict[str, RowResult] = {}
+
+    @property
+    def stopped(self) -> str:
+        """Why no further video is submitted, "" while they are."""
+        return self._workshop.state.stopped
+
+    @property
+    def in_flight(self) -> int:
+        """How many videos are on their way."""
+        return self._admission.inside if self._admission else 0
+
+    async def run(self, videos: Sequence[WantedVideo], wrapped: Wrapped) -> None:
+        """Make all videos, several at the same time, and return when each has a result.
+
+        Args:
+            videos: In the order in which they are begun.
+            wrapped: Calls what makes a video, for example in a task run of its own. Whatever it raises of its own
+                account loses no result.
+
+        Raises:
+            BaseException: What ends the run, such as a cancellation, once all videos have come to rest.
+        """
+        async with open_watcher(self._workshop.account):  # one for all, also where no video is watched for a moment
+            await self._run(videos, wrapped)
+
+    async def _run(self, videos: Sequence[WantedVideo], wrapped: Wrapped) -> None:
+        admission = self._admission = Admission(self._options.max_in_flight, lambda: self._gate.pauses)
+        under_way: set[asyncio.Task[None]] = set()
+        this = asyncio.current_task()
+        ended_by: list[BaseException] = []
+
+        def done(task: asyncio.Task[None]) -> None:
+            under_way.discard(task)
+            admission.leave()
+            failure = None if task.cancelled() else task.exception()
+            if failure is not None and not ended_by and this is not None:
+                ended_by.append(failure)  # a signal of Prefect's is raised in whatever code runs at that moment
+                this.cancel()
+
+        try:
+            for video in videos:
+                await admission.enter()
+                task = asyncio.ensure_future(self._one(video, wrapped))
+                under_way.add(task)
+                task.add_done_callback(done)
+            while under_way:
+                await asyncio.wait(under_way)
+        except BaseException as error:
+            for task in [*under_way]:
+                task.cancel()
+            while under_way:
+                await asyncio.wait(under_way)
+            for video in videos:
+                self._ended(video, self._cancelled(video))
+            if ended_by and isinstance(error, asyncio.CancelledError):
+                raise ended_by[0] from None
+            raise
+
+    async def _one(self, video: WantedVideo, wrapped: Wrapped) -> None:
+        async def made() -> RowResult:
+            return self._ended(video, await self._made(video))
+
+        try:
+            await wrapped(video, made)
+        except Exception as error:  # Prefect's own: the video was made without its task run, or is made now
+            if video.order.intent not in self.results:
+                self._follower.told(f"{video.rows[0].label} has no task run of its own: {outcomes.reason_of(error)}")
+                await made()
+
+    async def _made(self, video: WantedVideo) -> RowResult:
+        self._follower.started(video.rows[0].number, video.rows[0].label)
+        headway = self._headways[video.order.intent] = Headway()
+        try:
+            stored = await self._workshop.make(video.order, headway, self._observer(video))
+        except Exception as error:
+            verdict = outcomes.verdict_of(error, task_id=headway.task_id)
+            if verdict.ends_submitting:
+                self._stop(f"{verdict.ends_submitting}: {outcomes.reason_of(error)}")
+            return outcomes.of_error(video, error, headway)
+        return outcomes.of_video(video, stored, headway)
+
+    def _ended(self, video: WantedVideo, result: RowResult) -> RowResult:
+        intent = video.order.intent
+        if intent in self.results:
+            return self.results[intent]
+        self.results[intent] = result
+        self._follower.ended(result)
+        if why := self._why_to_stop():
+            self._stop(why)
+        return result
+
+    def _stop(self, why: str) -> None:
+        """Submit nothing more. What is submitted or stored already still comes."""
+        if not self.stopped:
+            self._workshop.state.stopped = why
+            self._follower.told(f"No further row is submitted. {why}")
+
+    def _why_to_stop(self) -> str:
+        """Return why a rule of the options stops further submitting. Only what this run submitted counts."""
+        submitted = [each for each in self.results.values() if each.submissions]
+        failures = sum(each.outcome in ("failed", "moderated", "unknown") for each in submitted)
+        options = self._options
+        if options.stop_after_failures and failures >= options.stop_after_failures:
+            return f"{failures} rows of this run failed, and stop_after_failures is {options.stop_after_failures}"
+        share = failures / len(submitted) if len(submitted) >= LEAST_FOR_SHARE else 0.0
+        if options.stop_after_share and share >= options.stop_after_share:
+            return (
+                f"{failures} of {len(submitted)} rows that this run submitted failed, and stop_after_share is "
+                f"{options.stop_after_share:g}"
+            )
+        return ""
+
+    def _cancelled(self, video: WantedVideo) -> RowResult:
+        """Return the result of a video that had none when the run was ended."""
+        headway = self._headways.get(video.order.intent, Headway())
+        unstarted = outcomes.of_unstarted(video, CANCELLED)
+        if not headway.submissions and not headway.task_id:
+            return unstarted
+        goes_on = f"The run was cancelled; task {headway.task_id} goes on at the vendor and is paid for"
+        unknown = "The run was cancelled while the vendor's answer was on its way; the journal knows what became of it"
+        return unstarted.model_copy(
+            update={
+                "outcome": "failed" if headway.task_id else "unknown",
+                "reason": goes_on if headway.task_id else unknown,
+                "task_id": headway.task_id,
+                "submissions": headway.submissions,
+                "price": headway.price,
+                "cost": None if headway.submissions else 0.0,
+            }
+        )

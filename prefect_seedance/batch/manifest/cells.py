@@ -1,0 +1,340 @@
+"""What a cell means for its field, whatever a spreadsheet or a program has made of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import cast, get_args
+
+from prefect_seedance.batch.manifest.limits import LONGEST_CELL, LONGEST_SHOWN
+from prefect_seedance.client.request.fields import OrientationChoice, RatioChoice, ResolutionChoice
+from prefect_seedance.client.request.problems import either
+from prefect_seedance.client.request.routes import ROUTES
+from prefect_seedance.client.request.text import canonical_lines, canonical_text
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import hide
+
+LONGEST_NAME = 200
+MOST_TAKES = 100
+
+
+class BadCell(ValueError):
+    """A cell that cannot mean anything for its field.
+
+    Attributes:
+        message: The rule that is broken.
+        fix: What to do about it.
+    """
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(f"{message}. {fix}.")
+        self.message, self.fix = message, fix
+
+
+class CellFault:
+    """Stands for a cell that a reader cannot read, so that it is not taken for an empty one.
+
+    Attributes:
+        message: What is wrong with it.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+#: What programs write into a cell for nothing.
+_NOTHING = frozenset({"nan", "none", "null", "undefined", "n/a", "nil", "<na>", "nat"})
+#: What spreadsheets write for a formula that failed, or a column that is too narrow.
+_ERROR_VALUE = re.compile(
+    r"#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BUSY!|BLOCKED!|CONNECT!|GETTING_DATA|#+)"
+    r"|Err:[0-9]{3}"
+)
+#: How a cell is kept from being taken for a number.
+_AS_TEXT = re.compile(r'="((?:[^"]|"")*)"')
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u201e\u201a\u00ab\u00bb"
+_UNSEEN = dict.fromkeys(map(ord, "\0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
+
+
+def is_blank(value: object) -> bool:
+    r"""Tell whether a cell is empty to the eye.
+
+    Example:
+        >>> is_blank("\xa0\ufeff"), is_blank(None), is_blank([]), is_blank(0)
+        (True, True, True, False)
+    """
+    if isinstance(value, str):
+        return not value or not canonical_text(value[:LONGEST_CELL])
+    return value is None or value == [] or value == ()
+
+
+def text_of(value: object) -> str:
+    """Return the text of a cell that holds one value.
+
+    Raises:
+        BadCell: It holds something else, or the error of a formula, or too much.
+    """
+    match value:
+        case str():
+            text = value
+        case bool():
+            text = "TRUE" if value else "FALSE"
+        case int():
+            text = _digits(value)
+        case float():
+            if not math.isfinite(value):
+                raise BadCell(f"{value} is not a value", "Write it as it should be, or leave the cell empty")
+            text = _digits(int(value)) if value.is_integer() else repr(value)
+        case date() | time():
+            text = value.isoformat()
+        case timedelta():
+            text = str(value)
+        case CellFault():
+            raise BadCell(value.message, "Correct it in the spreadsheet, and save it there")
+        case list() | tuple():
+            raise BadCell("it holds a list, and one value is taken", "Write one value as a text")
+        case _:
+            raise BadCell("it holds something nested, and one value is taken", "Write one value as a text")
+    if len(text) > LONGEST_CELL:
+        raise BadCell(
+            f"the cell has {len(text):,} characters, and at most {LONGEST_CELL:,} are read",
+            "Shorten it; if it swallowed other rows, look for a quotation mark that is not closed",
+        )
+    if as_text := _AS_TEXT.fullmatch(text):
+        text = as_text[1].replace('""', '"')
+    bare = canonical_text(text)
+    if _ERROR_VALUE.fullmatch(bare):
+        raise BadCell(f"{bare[:20]} is the error of a formula", "Correct the formula, or write the value itself")
+    if bare.casefold() in _NOTHING:
+        raise BadCell(f"{bare!r} is what programs write for nothing", "Leave the cell empty if nothing is meant")
+    # Before these, tools that make a table safe for spreadsheets write an apostrophe.
+    return text[1:] if text[:2] in ("'=", "'+", "'-", "'@") else text
+
+
+def _digits(number: int) -> str:
+    # Python refuses to write out numbers of thousands of digits.
+    if abs(number) >= 10**300:
+        raise BadCell("the number has more than 300 digits", "Write it as it should be")
+    return str(number)
+
+
+def word_of(value: object) -> str:
+    """Return the text of a cell that holds a word or a number: plain letters, without blanks and quotes around it."""
+    text = unicodedata.normalize("NFKC", text_of(value)).translate(_UNSEEN)
+    return canonical_text(canonical_text(text).strip(_QUOTES))
+
+
+def shown_cell(value: object) -> str:
+    """Return a cell as it may be shown: on one line, cut to size, without what may be a signature."""
+    try:
+        text = value if isinstance(value, str) else text_of(value)
+    except BadCell as error:
+        text = str(value) if isinstance(value, float) else f"({error.message})"
+    whole = one_line(hide(text, longest=LONGEST_SHOWN + 1)).strip()
+    return whole if len(whole) <= LONGEST_SHOWN else whole[: LONGEST_SHOWN - 3] + "..."
+
+
+def _prompt(value: object) -> str:
+    return canonical_lines(text_of(value))
+
+
+def _name(value: object) -> str:
+    try:
+        text = text_of(value)
+    except BadCell:
+        text = value if isinstance(value, str) else ""  # what is for people alone spoils no row
+    return clean_name(text)
+
+
+def clean_name(text: str) -> str:
+    r"""Return a name on one line, without control characters, of at most 200 characters.
+
+    Example:
+        >>> clean_name(" Mug,\r\nlarge ")
+        'Mug, large'
+    """
+    return " ".join(one_line(canonical_text(text[: 4 * LONGEST_NAME])).split())[:LONGEST_NAME].strip()
+
+
+def _model(value: object) -> str:
+    word = word_of(value).translate(_DASHES)
+    return _ROUTES.get(word.casefold(), word)
+
+
+_ROUTES = {name.casefold(): name for name in ROUTES}
+
+
+def _other_model(value: object) -> str:
+    return word_of(value).translate(_DASHES)
+
+
+def _take(value: object) -> str:
+    text = canonical_lines(text_of(value))
+    # "2.0" is what a spreadsheet or pandas makes of 2; it would be another take, and paid for once more.
+    number = _NUMBER.fullmatch(unicodedata.normalize("NFKC", text).strip(_QUOTES))
+    return str(int(number[1])) if number else text
+
+
+_NUMBER = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0*)?")
+_SECONDS = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0*)?\s*(?:s|sec|secs|second|seconds|秒|秒钟)?\.?", re.IGNORECASE)
+_CLOCK = re.compile(r"0{1,2}:(?:0{1,2}:)?([0-9]{1,2})(?:\.0*)?")
+
+
+def _seconds(value: object) -> int:
+    if isinstance(value, datetime) and value.year <= 1900:
+        value = value.time()
+    if isinstance(value, time) and not value.hour and not value.minute and not value.microsecond:
+        return value.second
+    if isinstance(value, timedelta) and value < timedelta(minutes=1):
+        return round(value.total_seconds())
+    fix = "Write whole seconds, for example 5"
+    if isinstance(value, date | time | timedelta | bool):
+        made = "a date or a time" if not isinstance(value, bool) else "TRUE or FALSE"
+        raise BadCell(f"the spreadsheet has made {made} of it ({shown_cell(value)})", fix)
+    if isinstance(value, float) and math.isfinite(value) and abs(value - round(value)) < 1e-9:
+        value = round(value)
+    word = word_of(value)
+    found = _SECONDS.fullmatch(word) or _CLOCK.fullmatch(word)
+    if not found:
+        raise BadCell(f"{shown_cell(word)!r} is not a number of whole seconds", fix)
+    return int(found[1])
+
+
+def _takes(value: object) -> int:
+    found = None if isinstance(value, bool | date | time | timedelta) else _NUMBER.fullmatch(word_of(value))
+    if not found or not 1 <= int(found[1]) <= MOST_TAKES:
+        fix = f"Write a whole number from 1 to {MOST_TAKES}, or delete the row if no video is wanted"
+        raise BadCell(f"{shown_cell(value)!r} is not a number of takes", fix)
+    return int(found[1])
+
+
+def _chosen(word: str, choices: Mapping[str, str], fix: str = "") -> str:
+    choice = choices.get(word.casefold())
+    if choice is None:
+        named = either([*choices.values()])
+        raise BadCell(f"{shown_cell(word)!r} is not one of the choices", f"Write {named}{fix}")
+    return choice
+
+
+def _choices(literal: object) -> dict[str, str]:
+    return {choice.casefold(): choice for choice in cast("tuple[str, ...]", get_args(literal))}
+
+
+_RESOLUTIONS, _RATIOS, _ORIENTATIONS = map(_choices, (ResolutionChoice, RatioChoice, OrientationChoice))
+_LINES = re.compile(r"([0-9]{3,4})\s*p?", re.IGNORECASE)
+#: 16:9 as it is typed, or as a spreadsheet writes the time that it has made of it: 16:09, 16:09:00, 4:09 PM.
+_TWO_NUMBERS = re.compile(r"([0-9]{1,2})\s*[:/x×∶比]\s*([0-9]{1,2})(?::00)?\s*([ap]m)?", re.IGNORECASE)
+_AS_A_TEXT = "; format the column as text first, since spreadsheets make times and dates of it"
+
+
+def _resolution(value: object) -> str:
+    word = word_of(value)
+    lines = _LINES.fullmatch(word)
+    return _chosen(f"{lines[1]}p" if lines else word, _RESOLUTIONS)
+
+
+def _orientation(value: object) -> str:
+    return _chosen(word_of(value), _ORIENTATIONS)
+
+
+def _ratio(value: object) -> str:
+    if isinstance(value, datetime) and value.year <= 1900:
+        value = value.time()
+    if isinstance(value, date):
+        raise BadCell(
+            f"the spreadsheet has made a date of it ({value.isoformat()[:10]})", f"Write it as 16:9{_AS_A_TEXT}"
+        )
+    if isinstance(value, time):
+        value = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
+    elif isinstance(value, float) and 0 < value < 1:  # a time is a part of a day
+        value = timedelta(seconds=round(value * 86_400))
+    if isinstance(value, timedelta):
+        hours, rest = divmod(round(value.total_seconds()), 3600)
+        word = f"{hours}:{rest // 60}" if rest % 60 == 0 else str(value)
+    else:
+        word = word_of(value)
+    if numbers := _TWO_NUMBERS.fullmatch(word):
+        left, right = int(numbers[1]), int(numbers[2])
+        if numbers[3]:
+            left = left % 12 + (12 if numbers[3].lower() == "pm" else 0)
+        word = f"{left}:{right}"
+    return _chosen(word, _RATIOS, _AS_A_TEXT)
+
+
+def _address(value: object) -> str:
+    return _bare(text_of(value))
+
+
+def _bare(text: str) -> str:
+    return canonical_text(canonical_text(text).strip("\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb<>"))
+
+
+#: How each field that holds one value is read.
+READERS: Mapping[str, Callable[[object], object]] = {
+    "prompt": _prompt,
+    "model": _model,
+    "duration": _seconds,
+    "resolution": _resolution,
+    "ratio": _ratio,
+    "orientation": _orientation,
+    "first_image": _address,
+    "last_image": _address,
+    "take": _take,
+    "other_model": _other_model,
+    "name": _name,
+    "takes": _takes,
+}
+
+_MARK = re.compile(r"[;,；，、]")
+#: How an address begins that cannot be the middle of another one.
+_BEGINNING = re.compile(r"\s*[\"'\u201c\u2018]?(?:last-frame\+|[A-Za-z][A-Za-z0-9+.-]*://|data:)", re.IGNORECASE)
+_PATH_START = re.compile(r"\s*[\"'\u201c\u2018]?\.{0,2}/")
+_FILE_NAME = re.compile(r".*\.[A-Za-z0-9]{2,5}[\"'\u201d\u2019]?", re.DOTALL)
+
+
+def addresses_of(value: object) -> list[str]:
+    r"""Read a list of addresses: parted by line breaks, semicolons, or commas that are no part of an address.
+
+    Raises:
+        BadCell: It holds something else.
+
+    Example:
+        >>> addresses_of("https://a.example.com/w_9,h_9/1.png, https://a.example.com/2.png;mug, red.png\nlamp.png")
+        ['https://a.example.com/w_9,h_9/1.png', 'https://a.example.com/2.png', 'mug, red.png', 'lamp.png']
+    """
+    if isinstance(value, list | tuple):
+        listed = cast("list[object] | tuple[object, ...]", value)
+        return [_address(each) for each in listed if not is_blank(each)]
+    text = canonical_text(text_of(value))
+    if text.startswith("[") and text.endswith("]"):  # as programs write a list
+        text = text[1:-1]
+    found = [_bare(piece) for line in text.splitlines() for piece in _pieces(line)]
+    return [piece for piece in found if piece]
+
+
+def _pieces(line: str) -> list[str]:
+    found: list[str] = []
+    marks = [each.start() for each in _MARK.finditer(line)]
+    start = 0
+    for position, end in itertools.pairwise([*marks, len(line)]):
+        if _parts(line[start:position], line[position], line[position + 1 : end]):
+            found.append(line[start:position])
+            start = position + 1
+    return [*found, line[start:]]
+
+
+def _parts(left: str, mark: str, right: str) -> bool:
+    """Tell whether a mark parts two addresses; else it belongs to one, as the commas of many image hosts do."""
+    if not left.strip() or not right.strip() or _BEGINNING.match(right):
+        return True
+    is_semicolon = mark in ";；"
+    if "://" in left:
+        return right[0].isspace() or left[-1].isspace() or mark not in ";," or (is_semicolon and "=" not in right)
+    return is_semicolon or (
+        _FILE_NAME.fullmatch(left.strip()) is not None
+        and (_PATH_START.match(right) is not None or _FILE_NAME.fullmatch(right.strip()) is not None)
+    )

@@ -1,0 +1,112 @@
+"""JSON and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import cast
+
+from prefect_seedance.batch.manifest.encoding import Encoded
+from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES
+from prefect_seedance.batch.manifest.tables.record import Record, Table
+from prefect_seedance.batch.manifest.unreadable import Unreadable
+
+_SHAPE = 'Write a list of objects, [{"prompt": ...}, ...], or {"requests": [...]}'
+_OBJECT = 'Write an object, such as {"prompt": "A mug turns"}'
+_LINE = 'Write one object on each line, such as {"prompt": "A mug turns"}'
+#: Under which an object may hold the list.
+_LIST_NAMES = ("requests", "rows", "videos")
+
+
+class Pairs:
+    """An object of JSON as it was written: a name may come twice.
+
+    Attributes:
+        items: Names and values.
+    """
+
+    def __init__(self, items: list[tuple[str, object]]) -> None:
+        self.items = items
+
+
+def read_json(encoded: Encoded) -> Table:
+    """Read a JSON document: a list of objects, or an object with that list as its requests.
+
+    Raises:
+        Unreadable: It is something else.
+    """
+    if len(encoded.content) > MOST_JSON_BYTES:
+        raise Unreadable(
+            f"as JSON it has more than {MOST_JSON_BYTES // 1024**2} MiB, which has to be read as a whole",
+            "Write it as JSON Lines, an object on each line, which is read one by one",
+        )
+    try:
+        found = _loads(encoded.text())
+    except json.JSONDecodeError as error:
+        raise Unreadable(
+            f"it is not valid JSON: {error.msg} on line {error.lineno}, column {error.colno}", _SHAPE
+        ) from None
+    except (ValueError, RecursionError):
+        raise Unreadable(
+            "it is not JSON that can be read: it is nested too deep, or a number is too long", _SHAPE
+        ) from None
+    notices: list[str] = []
+    if isinstance(found, Pairs):
+        found = _requests(found, notices)
+    if not isinstance(found, list):
+        raise Unreadable("its JSON is neither a list nor an object with requests", _SHAPE)
+    return Table(_records(cast("list[object]", found)), notices=notices)
+
+
+def _requests(found: Pairs, notices: list[str]) -> object:
+    listed = [value for name, value in found.items if name.strip().casefold() in _LIST_NAMES]
+    if len(listed) > 1:
+        raise Unreadable("its object has more than one list of requests", _SHAPE)
+    if not listed:  # one line of JSON Lines
+        return [found]
+    if others := [name for name, _ in found.items if name.strip().casefold() not in _LIST_NAMES]:
+        notices.append(f"Beside the list of requests, these were ignored: {', '.join(others[:10])[:300]}.")
+    return listed[0]
+
+
+def read_json_lines(encoded: Encoded) -> Table:
+    """Read JSON Lines. A line that is no object is the fault of that row."""
+    return Table(_lines(encoded))
+
+
+def _lines(encoded: Encoded) -> Iterator[Record]:
+    with encoded.open() as file:
+        for number, line in enumerate(file, start=1):
+            # Lines are often cut out of a list.
+            text = line.strip().strip("\ufeff").removesuffix(",").rstrip()
+            if not text:
+                continue
+            try:
+                found = _loads(text)
+            except json.JSONDecodeError as error:
+                message = f"the line is not valid JSON: {error.msg} at its character {error.pos + 1}"
+                yield Record(number, [], [("", message, _LINE)])
+            except (ValueError, RecursionError):
+                yield Record(number, [], [("", "the line is nested too deep, or has a number that is too long", _LINE)])
+            else:
+                yield _record(number, found)
+
+
+def _records(listed: list[object]) -> Iterator[Record]:
+    for number, found in enumerate(listed, start=1):
+        yield _record(number, found)
+
+
+def _record(number: int, found: object) -> Record:
+    if not isinstance(found, Pairs):
+        return Record(number, [], [("", "it is not an object with names and values", _OBJECT)])
+    record = Record(number, found.items[:MOST_COLUMNS])
+    if len(found.items) > MOST_COLUMNS:
+        record.faults.append(
+            ("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are no field")
+        )
+    return record
+
+
+def _loads(text: str) -> object:
+    return json.loads(text, object_pairs_hook=Pairs)

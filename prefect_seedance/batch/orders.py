@@ -1,0 +1,200 @@
+"""From rows to videos: files identified by their content, intents computed, equal rows brought together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from prefect_seedance.batch.rows import Row, RowProblem
+from prefect_seedance.client.errors import InvalidRequest, SeedanceError
+from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.client.request.references import require_valid
+from prefect_seedance.client.request.sources import names_content
+from prefect_seedance.journal.errors import JournalError, MediaNotIdentified
+from prefect_seedance.journal.media_identity import link_notices
+from prefect_seedance.pipeline.order import Order, place_order
+from prefect_seedance.pipeline.submit.preparation import identify
+from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.parallel import in_order
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.request.video_request import VideoRequest
+    from prefect_seedance.media.context import Follower
+    from prefect_seedance.pipeline.parties import Account, Destination
+
+_IDENTIFIED_AT_ONCE = 16
+#: Longest list of what is doubtful that a report repeats.
+_MOST_NOTICES = 20
+
+
+@dataclass(frozen=True)
+class WantedVideo:
+    """One video, and the rows that ask for it.
+
+    Attributes:
+        order: What is asked for.
+        rows: In the manifest's order; the first one gives the video its name.
+    """
+
+    order: Order
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the rows of a manifest come to.
+
+    Attributes:
+        videos: Each once, in the order of their first rows.
+        invalid: Rows that cannot be ordered, with all that is wrong with them.
+        other_parts: Rows that another part makes.
+        notices: What is doubtful about the rows, each said once.
+    """
+
+    videos: tuple[WantedVideo, ...]
+    invalid: tuple[Row, ...]
+    other_parts: tuple[Row, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OrderSettings:
+    """What all orders of a batch have in common; see `place_order`.
+
+    Attributes:
+        scope: What the videos are shared within.
+        key_template: Of the store.
+        run_name: Name of the flow run.
+        notify: Names of the saved notification blocks that are told.
+        posters: Whether poster frames are made.
+        ignored_parameters: Names of parameters of links that do not count for the identity.
+        preflight: Whether, where a reference cannot be read, the others of its row are looked at too.
+        part: Which part of how many.
+    """
+
+    scope: str
+    key_template: str
+    run_name: str = ""
+    notify: tuple[str, ...] = ()
+    posters: bool = True
+    ignored_parameters: tuple[str, ...] = ()
+    preflight: bool = True
+    part: tuple[int, int] = (1, 1)
+
+
+def place_orders(
+    rows: Sequence[Row], account: Account, destination: Destination, settings: OrderSettings, follower: Follower
+) -> Orders:
+    """Work out the video of each row. Blocking: files and objects are read for their identity, several at once.
+
+    Args:
+        rows: Of the manifest.
+        account: Who pays, or would.
+        destination: Where the videos go; its credentials read objects.
+        settings: What all have in common.
+        follower: May end it.
+
+    Raises:
+        PreparationCancelled: The run is cancelled.
+    """
+    identities = _identities(rows, account, destination, settings, follower)
+    doubts: Counter[str] = Counter()
+    grouped: dict[str, WantedVideo] = {}
+    invalid: list[Row] = []
+    others: list[Row] = []
+    for row in rows:
+        follower.check()
+        placed = _placed(row, account, settings, identities, doubts)
+        if isinstance(placed, Row):
+            mine = _of_part(placed.number, settings.part)
+            (invalid if mine else others).append(placed)
+        elif not _of_part(int(placed.intent, 16), settings.part):
+            others.append(row)
+        elif (found := grouped.get(placed.intent)) is not None:
+            grouped[placed.intent] = replace(found, rows=(*found.rows, row))
+        else:
+            grouped[placed.intent] = WantedVideo(placed, (row,))
+    return Orders(tuple(grouped.values()), tuple(invalid), tuple(others), tuple(_notices(doubts)))
+
+
+def _of_part(number: int, part: tuple[int, int]) -> bool:
+    which, of = part
+    return number % of == which - 1
+
+
+def _placed(
+    row: Row,
+    account: Account,
+    settings: OrderSettings,
+    identities: Mapping[frozenset[str], Mapping[str, str] | Exception],
+    doubts: Counter[str],
+) -> Order | Row:
+    """Return the order of a row; the row with its problems if it cannot be ordered."""
+    request = row.request
+    if request is None:
+        return row
+    try:
+        for problem in [*require_valid(request), *link_notices(request, settings.ignored_parameters)]:
+            doubts[str(problem)] += 1
+        sources = identities.get(_to_be_read(request), {})
+        if isinstance(sources, Exception):
+            raise sources
+        return place_order(
+            request,
+            scope=settings.scope,
+            account=account.label,
+            key_template=settings.key_template,
+            run_name=settings.run_name,
+            name=row.name,
+            posters=settings.posters,
+            notify=settings.notify,
+            sources=sources,
+            ignored_parameters=settings.ignored_parameters,
+        )
+    except InvalidRequest as error:
+        return replace(row, request=None, problems=tuple(_as_row_problems(row, error)))
+    except (MediaNotIdentified, SeedanceError, StorageError, JournalError) as error:
+        problem = RowProblem(row.number, "", str(error).rstrip("."), "See that it can be read, then run it again")
+        return replace(row, request=None, problems=(problem,))
+
+
+def _as_row_problems(row: Row, error: InvalidRequest) -> Iterator[RowProblem]:
+    for problem in error.problems:
+        if isinstance(problem, Problem):
+            yield RowProblem(row.number, problem.field, problem.message, problem.fix)
+        else:
+            yield RowProblem(row.number, "", str(problem).rstrip("."), "Edit the row")
+
+
+def _identities(
+    rows: Sequence[Row], account: Account, destination: Destination, settings: OrderSettings, follower: Follower
+) -> dict[frozenset[str], Mapping[str, str] | Exception]:
+    """Identify each set of files and objects once, however many rows name it."""
+    wanted: dict[frozenset[str], VideoRequest] = {}
+    for row in rows:
+        if row.request is not None and (texts := _to_be_read(row.request)):
+            wanted.setdefault(texts, row.request)
+
+    def identified(request: VideoRequest) -> Mapping[str, str] | Exception:
+        try:
+            return identify(request, account, destination, follower, preflight=settings.preflight)
+        except (SeedanceError, StorageError) as error:
+            follower.check()
+            return error
+
+    found = in_order(wanted.values(), identified, at_once=_IDENTIFIED_AT_ONCE, check=follower.check)
+    return dict(zip(wanted, found, strict=True))
+
+
+def _to_be_read(request: VideoRequest) -> frozenset[str]:
+    """Return the references of a request whose identity is their content."""
+    return frozenset(text for _, text in request.references() if names_content(text))
+
+
+def _notices(doubts: Counter[str]) -> Iterator[str]:
+    for words, count in doubts.most_common(_MOST_NOTICES):
+        yield f"{count} row{'s' if count > 1 else ''}: {words}"
+    if len(doubts) > _MOST_NOTICES:
+        yield f"{len(doubts) - _MOST_NOTICES} more kinds of doubts about rows are left out here."

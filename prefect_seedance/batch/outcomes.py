@@ -1,0 +1,242 @@
+"""What became of a row: its error sorted by a table, in words for the person who reads the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.batch.models import Outcome, RowResult
+from prefect_seedance.client.errors import (
+    ApiError,
+    AuthenticationFailed,
+    ConfigurationError,
+    ConnectionFailed,
+    InsufficientBalance,
+    InvalidParameters,
+    InvalidRequest,
+    OutcomeUnknown,
+    SeedanceError,
+    SubmissionRefused,
+    TaskError,
+    VideoFailed,
+)
+from prefect_seedance.client.failures import WORTH_RESUBMITTING
+from prefect_seedance.journal.errors import (
+    AbandonedBefore,
+    FailedBefore,
+    JournalError,
+    MediaNotIdentified,
+    SubmissionCancelled,
+    SubmissionsUsedUp,
+    SubmittingStopped,
+    TaskNotRecorded,
+    TooManyUnknowns,
+)
+from prefect_seedance.media.errors import PreparationCancelled
+from prefect_seedance.pipeline.errors import VideoNotStored
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import without_signatures
+from prefect_seedance.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from prefect_seedance.batch.orders import WantedVideo
+    from prefect_seedance.batch.rows import Row
+    from prefect_seedance.pipeline.models import StoredVideo
+    from prefect_seedance.pipeline.video import Headway
+
+#: Longest reason that a report holds of one row; the run's log has the whole.
+LONGEST_REASON = 1_000
+#: Longest prompt that a report holds of one row.
+_LONGEST_PROMPT = 5_000
+
+EDIT_ROW = "Edit the row."
+RUN_AGAIN = "Run the batch again: what is paid for is not paid again."
+_GOES_ON = "Run the batch again: it takes up this task and pays nothing for it."
+_ANOTHER = "Another attempt pays once more: raise max_submissions to allow one, or set another take. Or edit the row."
+_SETTLE = "Look into the vendor's console, and settle it with resolve_submission; then run the batch again."
+_TOP_UP = "Top up the account, or the quota of its key; then run the batch again."
+_CREDENTIALS = "Correct the credentials; then run the batch again."
+_TAKE = "Edit the row, or set another take, which pays for another video."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an error means for its row.
+
+    Attributes:
+        outcome: What became of it.
+        advice: What to do about it.
+        retryable: Whether another run of the same manifest may still make the video.
+        ends_submitting: Why no other row can be submitted either; "" if the others are not concerned.
+    """
+
+    outcome: Outcome
+    advice: str
+    retryable: bool
+    ends_submitting: str = ""
+
+
+_INVALID = Verdict("invalid", EDIT_ROW, retryable=False)
+_NOT_STARTED = Verdict("not_started", RUN_AGAIN, retryable=True)
+_NOT_YET = Verdict("failed", _GOES_ON, retryable=True)
+
+_STORM = Verdict("not_started", _SETTLE, retryable=True, ends_submitting="Several submissions in a row ended unknown")
+_KEY = Verdict("refused", _CREDENTIALS, retryable=True, ends_submitting="The vendor does not take the key")
+_SETTINGS = Verdict("not_started", _CREDENTIALS, retryable=True, ends_submitting="The settings cannot work")
+_MONEY = Verdict("refused", _TOP_UP, retryable=True, ends_submitting="The account has too little money or quota")
+_TURNED_DOWN = Verdict("refused", RUN_AGAIN, retryable=True)
+
+#: The first row whose class fits decides. What is not here was either accepted (`_NOT_YET`) or never sent.
+_TABLE: tuple[tuple[type[Exception], Verdict], ...] = (
+    (InvalidRequest, _INVALID),
+    (MediaNotIdentified, _INVALID),
+    (OutcomeUnknown, Verdict("unknown", _SETTLE, retryable=True)),
+    (TaskNotRecorded, _NOT_YET),
+    (TaskError, _NOT_YET),
+    (VideoNotStored, _NOT_YET),
+    (SubmissionsUsedUp, Verdict("failed", _ANOTHER, retryable=True)),
+    (AbandonedBefore, Verdict("failed", _TAKE, retryable=False)),
+    (TooManyUnknowns, _STORM),
+    (SubmittingStopped, _NOT_STARTED),
+    (PreparationCancelled, _NOT_STARTED),
+    (SubmissionCancelled, _NOT_STARTED),
+    (AuthenticationFailed, _KEY),
+    (ConfigurationError, _SETTINGS),
+    (InsufficientBalance, _MONEY),
+    (InvalidParameters, Verdict("refused", EDIT_ROW, retryable=False)),
+    (SubmissionRefused, Verdict("refused", EDIT_ROW, retryable=True)),
+    (ApiError, _TURNED_DOWN),
+    (ConnectionFailed, _NOT_STARTED),
+    (JournalError, _NOT_STARTED),
+    (StorageError, _NOT_STARTED),
+)
+
+
+def verdict_of(error: Exception, *, task_id: str = "") -> Verdict:
+    """Sort an error.
+
+    Args:
+        error: What ended the row.
+        task_id: The vendor's task that is known to go on, "" for none: whatever the error is, it is paid for.
+
+    Example:
+        >>> verdict_of(VideoFailed("videos_1", "PROVIDER_MODERATION_ERROR", "moderation")).outcome
+        'moderated'
+    """
+    if isinstance(error, VideoFailed | FailedBefore):
+        return _of_failure(error.failure, before=isinstance(error, FailedBefore))
+    found = next((verdict for kind, verdict in _TABLE if isinstance(error, kind)), None)
+    if task_id and (found is None or found.outcome in ("not_started", "refused")):
+        return _NOT_YET
+    return found or Verdict("failed", RUN_AGAIN, retryable=True)
+
+
+def _of_failure(failure: str, *, before: bool) -> Verdict:
+    if failure == "moderation":
+        return Verdict("moderated", _TAKE if before else EDIT_ROW, retryable=False)
+    if failure in WORTH_RESUBMITTING:
+        return Verdict("failed", _ANOTHER, retryable=True)
+    return Verdict("failed", _TAKE, retryable=False)
+
+
+def reason_of(error: Exception) -> str:
+    """Word an error on one line. Of one that is not ours only its class is named: its text may repeat a secret."""
+    if isinstance(error, SeedanceError | StorageError):
+        return short(without_signatures(str(error)))
+    return short(f"An unexpected {type(error).__name__}; the run's log has the details. {words_of(error)}")
+
+
+def short(text: str, longest: int = LONGEST_REASON) -> str:
+    """Return a text on one line, and not longer than a report has room for."""
+    line = " ".join(one_line(text).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def of_invalid(row: Row) -> RowResult:
+    """Return the result of a row that cannot be a request."""
+    return RowResult(
+        number=row.number,
+        name=row.name,
+        outcome="invalid",
+        reason=short(" ".join(str(problem) for problem in row.problems)),
+        advice=EDIT_ROW,
+        prompt=row.given.get("prompt", "")[:_LONGEST_PROMPT],
+        model=short(row.given.get("model", ""), 100),
+    )
+
+
+def of_error(wanted: WantedVideo, error: Exception, headway: Headway) -> RowResult:
+    """Return the result of a video that an error has ended."""
+    task_id = str(getattr(error, "task_id", "") or headway.task_id)
+    verdict = verdict_of(error, task_id=headway.task_id)
+    return _asked(wanted).model_copy(
+        update={
+            "outcome": verdict.outcome,
+            "reason": reason_of(error),
+            "advice": verdict.advice,
+            "retryable": verdict.retryable,
+            "task_id": task_id,
+            "submissions": headway.submissions,
+            "price": headway.price,
+            "cost": None if headway.submissions else 0.0,
+        }
+    )
+
+
+def of_video(wanted: WantedVideo, stored: StoredVideo, headway: Headway) -> RowResult:
+    """Return the result of a video that is in the store."""
+    bought = headway.submissions > 0
+    made = (
+        (stored.completed_at - stored.created_at).total_seconds()
+        if stored.completed_at is not None and stored.created_at is not None
+        else None
+    )
+    return _asked(wanted).model_copy(
+        update={
+            "outcome": "stored" if bought else "reused",
+            "task_id": stored.task_id,
+            "submissions": headway.submissions,
+            "price": headway.price if bought else 0.0,
+            "cost": stored.cost if bought else 0.0,
+            "cost_source": stored.cost_source if bought else "paid for before",
+            "uri": stored.uri,
+            "key": stored.key,
+            "poster_uri": stored.poster_uri,
+            "provenance_uri": stored.provenance_uri,
+            "bytes": stored.bytes,
+            "width": stored.width,
+            "height": stored.height,
+            "seconds": stored.seconds,
+            "made_seconds": made if made is not None and made >= 0 else None,
+            "stored_at": stored.stored_at,
+        }
+    )
+
+
+def of_unstarted(wanted: WantedVideo, reason: str, advice: str = RUN_AGAIN) -> RowResult:
+    """Return the result of a video that nothing was sent for."""
+    return _asked(wanted).model_copy(
+        update={"outcome": "not_started", "reason": reason, "advice": advice, "retryable": True, "cost": 0.0}
+    )
+
+
+def shared(result: RowResult, row: Row) -> RowResult:
+    """Return the result of a later row that asks for the very same video."""
+    return result.model_copy(update={"number": row.number, "name": row.name, "shared_with": result.number, "cost": 0.0})
+
+
+def _asked(wanted: WantedVideo) -> RowResult:
+    asked, row = wanted.order.asked, wanted.rows[0]
+    return RowResult(
+        number=row.number,
+        name=row.name,
+        outcome="not_started",
+        model=asked.model_name,
+        prompt=asked.prompt[:_LONGEST_PROMPT],
+        take=asked.take,
+        duration=asked.duration,
+        resolution=asked.resolution,
+        ratio=asked.ratio,
+        intent=wanted.order.intent,
+    )

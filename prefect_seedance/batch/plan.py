@@ -1,0 +1,457 @@
+"""What a batch would do and cost: found out for free, and nothing is written but what is remembered of references."""
+
+from __future__ import annotations
+
+import heapq
+import statistics
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Protocol
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.batch.parts import is_in_part
+from prefect_seedance.batch.rows import Manifest, Row
+from prefect_seedance.client.errors import InvalidRequest, RateLimited, SeedanceError
+from prefect_seedance.client.request.prices import Estimate
+from prefect_seedance.client.request.problems import both
+from prefect_seedance.client.request.references import require_valid
+from prefect_seedance.client.request.routes import route_for
+from prefect_seedance.client.request.sources import Source, read_source
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.errors import JournalError, RecordDamaged, RecordTooNew
+from prefect_seedance.journal.identity import intent_of
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.media_identity import MediaNotIdentified
+from prefect_seedance.journal.record import Entry
+from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
+from prefect_seedance.journal.submit.stop_errors import stop_error
+from prefect_seedance.media.context import Follower
+from prefect_seedance.media.errors import UnusableReference
+from prefect_seedance.media.identification import problem_of
+from prefect_seedance.media.preparation import Looked, SharedMaterials, look_at
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.prices import how_to_set, price_list
+from prefect_seedance.pipeline.submit.preparation import media_context
+from prefect_seedance.storage.errors import StorageError
+from prefect_seedance.storage.parallel import in_order
+
+#: Seconds that the vendor may take to tell the balance: a plan is worth something without it.
+BALANCE_SECONDS = 15.0
+#: References that are looked at together, each of which may be a download.
+LOOKS_AT_ONCE = 8
+#: So few videos are read one by one: a listing would cost as much.
+_FEW = 16
+#: How many records are listed to learn which are there: of a journal with more, each video's own is asked for.
+_MOST_LISTED, _LISTED_PER_VIDEO = 20_000, 50
+#: What the look at a reference may raise where it could not be made just now.
+_NOT_NOW = (SeedanceError, StorageError, JournalError)
+
+_STANDING: Mapping[Decision, Standing] = {
+    Decision.SUBMIT: "new",
+    Decision.RESUBMIT: "new",
+    Decision.ATTACH: "going_on",
+    Decision.WAIT: "going_on",
+    Decision.ALREADY_STORED: "stored",
+    Decision.STOP_UNKNOWN: "unknown",
+    Decision.STOP_FAILED: "failed",
+    Decision.STOP_USED_UP: "failed",
+    Decision.STOP_LOST: "failed",
+}
+
+
+class ExpectedTimes(Protocol):
+    """What is known of how long the vendor takes."""
+
+    def expected_seconds(self, model: str, resolution: str, duration: int) -> float | None:
+        """Return how long a video is likely to take, as its resolution was asked; None if none of its like is known."""
+        ...
+
+
+@dataclass
+class _Seen:
+    """What has been found out of one row."""
+
+    row: Row
+    standing: Standing = "new"
+    problems: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
+    identities: Mapping[str, str] = field(default_factory=dict[str, str])
+    intent: str = ""
+    shared_with: int = 0
+    reference_seconds: tuple[float, ...] = ()
+    price: Estimate | None = None
+    expected_seconds: float | None = None
+
+    @property
+    def asked(self) -> VideoRequest:
+        """The request. Only rows that are not invalid have one."""
+        assert self.row.request is not None
+        return self.row.request
+
+    @property
+    def resolution(self) -> str:
+        """What is made."""
+        route = route_for(self.asked.model_name)
+        return route.output_resolution(self.asked.resolution) if route else self.asked.resolution
+
+    def put_off(self, standing: Standing, problems: Iterable[str] = ()) -> None:
+        """Note that it is not submitted, and why."""
+        self.standing = standing
+        self.problems += problems
+
+
+def make_plan(
+    manifest: Manifest,
+    account: Account,
+    destination: Destination,
+    options: BatchOptions,
+    *,
+    scope: str,
+    follower: Follower,
+    history: ExpectedTimes,
+    ignored_parameters: Collection[str] = (),
+    has_key: bool = True,
+) -> BatchPlan:
+    """Find out what a batch would do and cost. Blocking, and free.
+
+    What is stored is believed to be there, as the journal says: only the batch itself looks at each video.
+
+    Args:
+        manifest: The rows.
+        account: Who would pay.
+        destination: Where the videos would go, and where the journal is.
+        options: Of the batch.
+        scope: What the videos are shared within; see `journal.identity`.
+        follower: Follows it, and may end it.
+        history: How long videos have taken.
+        ignored_parameters: Names of parameters of links that do not count for the identity.
+        has_key: Whether the account has a key. Without one, what only a key can tell is left out.
+
+    Raises:
+        JournalError, StorageError: The journal cannot be read.
+        PreparationCancelled: The run was cancelled.
+    """
+    balance = threads.start(threads.LOOKUPS, _balance, account) if options.preflight and has_key else None
+    context = media_context(account, destination)
+    materials = SharedMaterials(context, follower)
+    rows = [_checked(row) for row in manifest.rows]
+    _identify(_left(rows), materials, follower, partial(_intent_of, scope, account.label, ignored_parameters))
+    for seen in _left(rows):
+        if not is_in_part(seen.intent, options.part_of):
+            seen.put_off("other_part")
+    _find_duplicates(_left(rows))
+    policy = SubmissionPolicy(max_submissions=options.max_submissions)
+    _look_up(_left(rows), destination.journal, policy, follower)
+    if options.preflight:
+        look = partial(look_at, context=context, follower=follower, materials=materials)
+        _look_at_references(_left(rows), look, follower, has_key=has_key)
+    prices = price_list(account, cancelled=follower.cancelled.is_set)
+    for seen in _left(rows):
+        seen.price = prices.price(seen.asked, reference_seconds=seen.reference_seconds)
+    for seen in rows:
+        if seen.standing in ("new", "going_on"):
+            asked = seen.asked
+            seen.expected_seconds = history.expected_seconds(asked.model_name, asked.resolution, asked.duration)
+    available, balance_notice = _awaited(balance, follower)
+    notices = [
+        *manifest.notices,
+        *_price_notices(_left(rows), prices.problem),
+        *_money_notices(_left(rows), available),
+        *([balance_notice] if balance_notice else []),
+        *([] if has_key else ["There is no API key: the balance is not known, and assets were not looked at."]),
+        *_time_notices(rows),
+    ]
+    return BatchPlan(
+        source=manifest.source,
+        manifest_sha256=manifest.sha256,
+        account=account.label,
+        scope=scope_words(options),
+        part=options.part,
+        notices=notices,
+        balance=available,
+        expected_seconds=_wall_seconds(rows, options.max_in_flight),
+        rows=[_planned(seen) for seen in rows],
+    )
+
+
+def scope_words(options: BatchOptions) -> str:
+    """Say what the videos of a batch with these options are shared within.
+
+    Example:
+        >>> scope_words(BatchOptions(reuse="scope", reuse_scope="2026-11-27"))
+        "the scope '2026-11-27': a row is bought once within it"
+    """
+    match options.reuse:
+        case "always":
+            return "always: a row is bought once, whichever run asks"
+        case "scope":
+            return f"the scope {options.reuse_scope!r}: a row is bought once within it"
+        case "run":
+            return "each run by itself: every new run buys all rows anew"
+        case "auto":
+            return (
+                "always, where a person or another program starts the batch; a run that a schedule makes buys all rows "
+                "anew"
+            )
+
+
+def _left(rows: Sequence[_Seen]) -> list[_Seen]:
+    """Return the rows that would be paid for, as far as is known by now."""
+    return [seen for seen in rows if seen.standing == "new"]
+
+
+def _checked(row: Row) -> _Seen:
+    """Check a row by itself."""
+    seen = _Seen(row)
+    if row.request is None or row.problems:
+        seen.put_off("invalid", (f"{each.column or 'the row'}: {each.message}. {each.fix}." for each in row.problems))
+        return seen
+    try:
+        seen.warnings += map(str, require_valid(row.request))
+    except InvalidRequest as error:
+        seen.put_off("invalid", map(str, error.problems))
+    return seen
+
+
+def _intent_of(
+    scope: str,
+    account: str,
+    ignored_parameters: Collection[str],
+    request: VideoRequest,
+    identities: Mapping[str, str],
+) -> str:
+    return intent_of(request, scope=scope, account=account, media=identities.get, ignored_parameters=ignored_parameters)
+
+
+class _NamesIntents(Protocol):
+    def __call__(self, request: VideoRequest, identities: Mapping[str, str], /) -> str: ...
+
+
+def _identify(
+    rows: Sequence[_Seen], materials: SharedMaterials, follower: Follower, name_intent: _NamesIntents
+) -> None:
+    """Work out the identities: each distinct file and object is read once, some at the same time."""
+    sources = {text: source for seen in rows for text, source in _to_be_read(seen.asked)}
+    identify = partial(_identity_of, materials)
+    with closing(in_order(sources.values(), identify, at_once=LOOKS_AT_ONCE, check=follower.check)) as read:
+        found = dict(zip(sources, read, strict=True))
+    follower.check()
+    for seen in rows:
+        places = seen.asked.references()
+        failures = {text: error for _, text in places if isinstance(error := found.get(text), Exception)}
+        seen.identities = {text: each for _, text in places if isinstance(each := found.get(text), str)}
+        if failures:
+            words = (_why_unread(place, text, failures[text]) for place, text in places if text in failures)
+            seen.put_off("refused", words)
+            continue
+        try:
+            seen.intent = name_intent(seen.asked, seen.identities)
+        except MediaNotIdentified as error:
+            seen.put_off("refused", [str(error)])
+
+
+def _to_be_read(request: VideoRequest) -> Iterator[tuple[str, Source]]:
+    for _, text in request.references():
+        source = read_source(text)
+        if source.kind in ("file", "s3"):
+            yield text, source
+
+
+def _identity_of(materials: SharedMaterials, source: Source) -> str | Exception:
+    try:
+        return materials.find(source).identity
+    except (UnusableReference, *_NOT_NOW) as error:
+        return error
+
+
+def _why_unread(place: str, text: str, error: Exception) -> str:
+    if isinstance(error, UnusableReference):
+        return str(problem_of(place, text, error))
+    return f"{place}: it cannot be read just now: {error}"
+
+
+def _find_duplicates(rows: Sequence[_Seen]) -> None:
+    first: dict[str, _Seen] = {}
+    for seen in rows:
+        owner = first.setdefault(seen.intent, seen)
+        if owner is not seen:
+            seen.put_off("duplicate")
+            seen.shared_with = owner.row.number
+
+
+def _look_up(rows: Sequence[_Seen], journal: Journal, policy: SubmissionPolicy, follower: Follower) -> None:
+    """Look up what is there already. What has no record is known from one listing, and costs no request of its own."""
+    there: set[str] | None = None
+    if len(rows) > _FEW:
+        most = max(_MOST_LISTED, _LISTED_PER_VIDEO * len(rows))
+        listed = [*islice(journal.intents(), most + 1)]
+        there = set(listed) if len(listed) <= most else None
+    known = [seen for seen in rows if there is None or seen.intent in there]
+    read = partial(_entry_of, journal)
+    with closing(in_order([seen.intent for seen in known], read, check=follower.check)) as entries:
+        for seen, entry in zip(known, entries, strict=True):
+            _judge(seen, entry, journal, policy)
+
+
+def _entry_of(journal: Journal, intent: str) -> Entry | JournalError | None:
+    try:
+        return journal.read(intent)
+    except (RecordDamaged, RecordTooNew) as error:
+        return error
+
+
+def _judge(seen: _Seen, entry: Entry | JournalError | None, journal: Journal, policy: SubmissionPolicy) -> None:
+    if entry is None:
+        return
+    if isinstance(entry, JournalError):
+        seen.put_off("unknown", [str(entry)])
+        return
+    decision = decide(entry.record, age_seconds=entry.age_seconds, policy=policy).decision
+    seen.standing = _STANDING[decision]
+    if seen.standing in ("unknown", "failed"):
+        where = journal.uri_of(seen.intent)
+        seen.problems.append(str(stop_error(decision, entry.record, policy, where, journal.store_option)))
+
+
+class _Looks(Protocol):
+    def __call__(self, asked: VideoRequest, identities: Mapping[str, str], /) -> Looked: ...
+
+
+def _look_at_references(rows: Sequence[_Seen], look: _Looks, follower: Follower, *, has_key: bool) -> None:
+    """Look at the references of new rows; of those that are alike in them once."""
+    alike: dict[object, list[_Seen]] = {}
+    for seen in rows:
+        if not (places := seen.asked.references()):
+            continue
+        if not has_key and any(read_source(text).kind == "asset" for _, text in places):
+            seen.warnings.append("its references were not looked at: assets need the API key")
+            continue
+        key = (seen.asked.model_name, bool(seen.asked.other_model), *places)
+        alike.setdefault(key, []).append(seen)
+
+    def looked_at(group: list[_Seen]) -> Looked | str:
+        try:
+            return look(group[0].asked, group[0].identities)
+        except _NOT_NOW as error:
+            return f"its references could not be looked at just now: {error}"
+
+    with closing(in_order(alike.values(), looked_at, at_once=LOOKS_AT_ONCE, check=follower.check)) as looks:
+        for group, looked in zip(alike.values(), looks, strict=True):
+            for seen in group:
+                _tell(seen, looked)
+    follower.check()
+
+
+def _tell(seen: _Seen, looked: Looked | str) -> None:
+    if isinstance(looked, str):
+        seen.warnings.append(looked)
+        return
+    seen.reference_seconds = looked.reference_seconds
+    seen.warnings += [str(each) for each in looked.problems if each.level == "warn"]
+    if refusals := [str(each) for each in looked.problems if each.level == "refuse"]:
+        seen.put_off("refused", refusals)
+
+
+def _balance(account: Account) -> float | None:
+    with account.client() as client:
+        return client.user_balance(max_retries=1, timeout=BALANCE_SECONDS).available
+
+
+def _awaited(balance: Future[float | None] | None, follower: Follower) -> tuple[float | None, str]:
+    """Return the balance once it is there, and why it is not known."""
+    if balance is None:
+        return None, ""
+    while not balance.done():
+        follower.pause(0.02)
+    error = balance.exception()
+    if error is None:
+        return balance.result(), ""
+    if isinstance(error, RateLimited):
+        return None, "The balance is not known: the vendor asks for fewer questions just now."
+    said = str(error) if isinstance(error, SeedanceError) else words_of(error)
+    return None, f"The balance is not known, and a batch would stop here: {said}"
+
+
+def _price_notices(new: Sequence[_Seen], problem: str) -> Iterator[str]:
+    unknown = [seen for seen in new if seen.price is None]
+    if not unknown:
+        return
+    names = dict.fromkeys(" ".join(filter(None, (seen.asked.model_name, seen.resolution))) for seen in unknown)
+    shown = both([*islice(names, 5), *([f"{len(names) - 5} more"] if len(names) > 5 else [])])
+    why = f" The vendor's price catalog could not be read: {problem}" if problem else ""
+    yield f"The price of {_rows(len(unknown))} is unknown. {how_to_set(shown)}.{why}"
+
+
+def _money_notices(new: Sequence[_Seen], available: float | None) -> Iterator[str]:
+    total = round(sum(seen.price.coins for seen in new if seen.price), 6)
+    if available is None or total <= available:
+        return
+    least = "at least " if any(seen.price is None for seen in new) else ""
+    yield (
+        f"The balance is too small: {available:g} coins are there, and the new rows cost {least}{total:g}. Add "
+        f"{least}{total - available:g} coins before the batch, or make a part of it."
+    )
+
+
+def _time_notices(rows: Sequence[_Seen]) -> Iterator[str]:
+    waited = [seen for seen in rows if seen.standing in ("new", "going_on")]
+    silent = dict.fromkeys(seen.asked.model_name for seen in waited if seen.expected_seconds is None)
+    if silent and len(silent) < len({seen.asked.model_name for seen in waited}):
+        yield f"How long {both([*silent])} takes is not known yet: the median of the others is expected."
+
+
+def _wall_seconds(rows: Sequence[_Seen], max_in_flight: int) -> float | None:
+    """Return how long the batch is likely to take: its rows in their order, so many at a time."""
+    waited = [seen.expected_seconds for seen in rows if seen.standing in ("new", "going_on")]
+    known = [seconds for seconds in waited if seconds is not None]
+    if not waited:
+        return 0.0
+    if not known:
+        return None
+    usual = statistics.median(known)
+    free_at = [0.0] * min(max_in_flight, len(waited))
+    for seconds in waited:
+        heapq.heapreplace(free_at, free_at[0] + (usual if seconds is None else seconds))
+    return max(free_at)
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' if count != 1 else ''}"
+
+
+def _planned(seen: _Seen) -> PlannedRow:
+    row, request = seen.row, seen.row.request
+    asked = (
+        {
+            "model": request.model_name,
+            "prompt": request.prompt,
+            "take": request.take,
+            "duration": request.duration,
+            "resolution": seen.resolution,
+        }
+        if request
+        else {name: row.given.get(name, "") for name in ("model", "prompt")}
+    )
+    is_new = seen.standing == "new"
+    return PlannedRow.model_validate(
+        {
+            **asked,
+            "number": row.number,
+            "name": row.name,
+            "standing": seen.standing,
+            "problems": seen.problems,
+            "warnings": seen.warnings,
+            "intent": seen.intent,
+            "shared_with": seen.shared_with,
+            "price": (seen.price.coins if seen.price else None) if is_new else 0.0,
+            "price_source": seen.price.origin if seen.price else "",
+            "expected_seconds": seen.expected_seconds,
+        }
+    )

@@ -1,0 +1,205 @@
+"""The report of a batch in the store: a page, a table, the report itself, and the manifest as it was read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import MappingProxyType
+from uuid import uuid4
+
+from prefect_seedance.asides import AsideLog, words_of
+from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport, RowResult
+from prefect_seedance.batch.report.links import Links
+from prefect_seedance.batch.report.page import Fact, Page, PageRow, at, coins_of, length, page_html, shown
+from prefect_seedance.batch.report.spreadsheet import spreadsheet
+from prefect_seedance.batch.rows import Manifest
+from prefect_seedance.pipeline.parties import Destination
+from prefect_seedance.redaction import shown_json, without_signatures
+from prefect_seedance.storage.errors import AlreadyExists
+from prefect_seedance.storage.protocol import Store
+
+_LOG = AsideLog(__name__)
+#: Name of the page in its folder.
+PAGE = "report.html"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._\-]+")
+_ADVICE = "Run it again to make what is missing: what is paid for is not paid again."
+#: What a manifest may end with; anything else is kept under a name that no browser shows.
+_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".ods", ".parquet"}
+)
+#: How often a run is tried anew at most.
+_MOST_TRIES = 200
+
+
+def write_report(
+    report: BatchReport,
+    destination: Destination,
+    *,
+    manifest: Manifest | None,
+    thumbnails: Mapping[str, bytes] = MappingProxyType({}),
+    link_seconds: int = 0,
+) -> BatchReport:
+    """Write the report of a batch into its store. Blocking; never raises: what cannot be written is a notice.
+
+    `reports/<date>/<run>/` gets `report.html`, `report.csv`, `report.json` and `manifest` with its suffix. Nothing is
+    overwritten: a run that is tried again writes beside the first report, under its name with ``-2``.
+
+    Args:
+        report: What became of each row.
+        destination: The store.
+        manifest: Kept as it was read, whatever it holds; None for none.
+        thumbnails: JPEGs by intent, see `thumbnails_of`.
+        link_seconds: How long links to videos in a bucket live that stand in the page, and nowhere else; 0 for none.
+
+    Returns:
+        The report with its address, if the page could be written, and with notices of what could not.
+    """
+    store = destination.store
+    problems: list[str] = []
+
+    def tried(what: str, write: Callable[[], str]) -> str:
+        try:
+            return write()
+        except Exception as error:
+            problems.append(f"{what} could not be written: {words_of(error)}")
+            _LOG.warning("%s", problems[-1])
+            return ""
+
+    def write_page() -> str:
+        copy = f"manifest{_suffix(manifest)}" if manifest else ""
+        page = page_html(_page(report, Links(store, link_seconds), thumbnails, copy))
+        return _in_first_free(store, _folders(report), page)
+
+    folder = tried("The report's page", write_page)
+    if folder:
+        report = report.model_copy(update={"report_uri": store.uri_of(f"{folder}/{PAGE}")})
+    else:  # what is written without it is in nobody's way
+        folder = f"{next(_folders(report))}-{uuid4().hex[:8]}"
+    if manifest is not None:
+        kept, key = manifest.content, f"{folder}/manifest{_suffix(manifest)}"
+        tried("The copy of the manifest", lambda: store.create(key, kept))
+    tried("The report as CSV", lambda: store.create(f"{folder}/report.csv", spreadsheet(report.rows)))
+    told = report.model_copy(update={"notices": [*report.notices, *problems]})
+    tried("The report as JSON", lambda: store.create(f"{folder}/report.json", report_json(told)))
+    return report.model_copy(update={"notices": [*report.notices, *problems]})
+
+
+def report_json(report: BatchReport) -> bytes:
+    """Return a report as JSON, by which `BatchReport` is read again. No link in it opens anything."""
+    clean = shown_json(report.model_dump(mode="json"), without_signatures)
+    return (json.dumps(clean, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _folders(report: BatchReport) -> Iterator[str]:
+    """Yield the folders that a report may lie in, for the first try of a run, its second and so on."""
+    begun = report.started_at or datetime.now(UTC)
+    day = (begun.astimezone(UTC) if begun.tzinfo else begun).strftime("%Y-%m-%d")
+    name = _UNSAFE.sub("-", shown(report.run_name, 200))[:80].strip(".-") or "batch"
+    # The end of an id: the beginning of Prefect's tells the time, and runs of one moment would share it.
+    mark = re.sub(r"[^0-9A-Za-z]", "", report.run_id)[-8:].lower() or uuid4().hex[:8]
+    first = f"reports/{day}/{name}-{mark}"
+    yield first
+    for number in range(2, _MOST_TRIES):
+        yield f"{first}-{number}"
+    yield f"{first}-{uuid4().hex}"
+
+
+def _in_first_free(store: Store, folders: Iterator[str], page: bytes) -> str:
+    """Write the page into the first folder that has none, and return which that is. The page claims its folder."""
+    for folder in folders:
+        key = f"{folder}/{PAGE}"
+        if store.stat(key):
+            continue
+        with suppress(AlreadyExists):  # another try was faster
+            store.create(key, page)
+            return folder
+    raise AlreadyExists(store.uri_of(PAGE))
+
+
+def _suffix(manifest: Manifest) -> str:
+    suffix = manifest.suffix.lower()
+    return suffix if suffix in _SUFFIXES else ".bin"
+
+
+def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], manifest_name: str) -> Page:
+    rows = [_row(row, links) for row in report.rows]
+    have = sum(row.outcome in HAVE_VIDEO for row in report.rows)
+    totals = [("Videos", f"{have:,}", f"of {len(rows):,} rows"), ("Paid by this run", coins_of(report.spent), "coins")]
+    if report.of_unknown_cost:
+        totals.append(("Cost not known", f"{report.of_unknown_cost:,}", "videos"))
+    if have < len(rows):
+        totals.append(("Without a video", f"{len(rows) - have:,}", "rows"))
+    if report.started_at and report.ended_at:
+        totals.append(("Took", length((report.ended_at - report.started_at).total_seconds()), ""))
+    return Page(
+        kind="Batch report",
+        title=report.run_name or "Seedance batch",
+        lead="" if have == len(rows) else _ADVICE,
+        totals=totals,
+        rows=rows,
+        thumbnails=thumbnails,
+        facts=[*_facts(report, links, manifest_name)],
+        notices=[*filter(None, [links.notice]), *report.notices],
+        stopped=report.stopped,
+        media_origin=links.origin,
+        unplayable=links.unplayable,
+    )
+
+
+def _facts(report: BatchReport, links: Links, manifest_name: str) -> Iterator[Fact]:
+    said = {
+        "Manifest": report.source,
+        "Its SHA-256": report.manifest_sha256,
+        "Account": report.account,
+        "Shared within": report.scope,
+        "Part": report.part,
+        "Started": at(report.started_at),
+        "Ended": at(report.ended_at),
+    }
+    yield from (Fact(label, text) for label, text in said.items() if text)
+    if report.run_url:
+        yield Fact("Run", report.run_url, report.run_url)
+    for label, name in (("As a table", "report.csv"), ("As JSON", "report.json"), ("Manifest as read", manifest_name)):
+        if name:
+            yield Fact(label, name, f"./{name}" if links.in_folder else "")
+
+
+def _row(row: RowResult, links: Links) -> PageRow:
+    have = row.outcome in HAVE_VIDEO
+    asked = [row.model, f"{row.duration} s" if row.duration else "", row.resolution, row.ratio]
+    if row.take not in ("", "1"):
+        asked.append(f"take {row.take}")
+    if row.shared_with:
+        asked.append(f"same video as row {row.shared_with}")
+    cost, unpriced, side = row.cost, "", [at(row.stored_at)]
+    if row.shared_with:
+        cost, unpriced = None, f"with row {row.shared_with}"
+    elif row.outcome == "reused":
+        cost, unpriced = None, "paid before"
+    elif cost is None and row.submissions:
+        unpriced = "cost not known"
+    if cost is not None and row.cost_source and row.cost_source != "vendor":
+        side.insert(0, "by estimate")
+    return PageRow(
+        number=row.number,
+        name=row.name,
+        outcome=row.outcome,
+        reason=row.reason,
+        advice=row.advice,
+        prompt=row.prompt,
+        model=row.model,
+        meta=asked,
+        cost=cost if cost or have or row.submissions else None,
+        unpriced=unpriced,
+        side=side,
+        made_seconds=row.made_seconds,
+        moment=row.stored_at,
+        href=links.to(row.key, row.uri) if have else "",
+        uri=row.uri,
+        task_id=row.task_id,
+        picture=row.intent,
+        upright=row.height > row.width,
+    )

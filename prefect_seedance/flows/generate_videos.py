@@ -1,0 +1,81 @@
+"""A batch: plan, generate, report. One task run per video."""
+
+# No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
+from pathlib import PurePosixPath
+from typing import cast
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.sync_flow import run_to_end
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import without_signatures
+
+
+def batch_run_name() -> str:
+    """Name a flow run after its manifest: ``generate-videos: spring.csv 2/8``."""
+    parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
+    flow_name: str = flow_run.get_flow_name() or "generate-videos"
+    manifest = one_line(without_signatures(str(parameters.get("manifest") or "")))
+    requests, options = parameters.get("requests"), parameters.get("options")
+    if manifest:
+        what = PurePosixPath(manifest.partition("?")[0]).name[:60]
+    else:
+        what = f"{len(cast('list[object]', requests)) if isinstance(requests, list) else 0} requests"
+    part = f" {options.part}" if isinstance(options, BatchOptions) and options.part else ""
+    return f"{flow_name}: {what}{part}"
+
+
+@flow(name="generate-videos", flow_run_name=batch_run_name, persist_result=True)
+def generate_videos(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    requests: list[VideoRequest] = [],
+    notify: list[str] = [],
+    options: BatchOptions = BatchOptions(),
+) -> BatchReport:
+    """Generate the videos of a manifest, and write a report. Running it again pays only for what is missing.
+
+    Args:
+        manifest: A table (CSV, JSONL, JSON, Excel, Parquet): a path, s3://... or https://...; "" where requests are
+            passed.
+        credentials: The saved credentials that pay.
+        store: The saved store that the videos and the report go to.
+        requests: For callers in Python: the requests themselves.
+        notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end.
+        options: How this batch behaves.
+
+    Returns:
+        What became of each row.
+
+    Raises:
+        UnusableManifest: It cannot be read as a whole; nothing was paid.
+        InvalidRequest: Manifest and requests were both passed, or neither, or a notification block cannot be used.
+        StorageError: The store cannot be used; found before anything is sent.
+        SeedanceError: Key, host or journal cannot be used; found before anything is sent.
+        BatchIncomplete: Rows have no video, and ``options.require_all`` says that this counts. Raised after report and
+            notification; carries the report.
+
+    Example:
+        With saved blocks, in a script or in a flow of your own:
+        ```python
+        from prefect_seedance import BatchOptions, SeedanceCredentials, VideoStore, generate_videos
+
+        report = generate_videos(
+            "s3://shop/spring.csv",
+            SeedanceCredentials.load("studio"),
+            VideoStore.load("catalogue"),
+            options=BatchOptions(max_in_flight=32, require_all="retryable"),
+        )
+        print(report.summary)
+        ```
+    """
+    from prefect_seedance.flows.many_videos import generate
+
+    return run_to_end(lambda: generate(manifest, credentials, store, requests, notify, options))

@@ -1,0 +1,350 @@
+"""The body of both flows of a batch, which only a run imports: a form or a deployment needs the parameters alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from prefect.utilities.annotations import quote
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.batch import outcomes
+from prefect_seedance.batch.engine import Engine
+from prefect_seedance.batch.errors import BatchIncomplete
+from prefect_seedance.batch.followers import Following, following
+from prefect_seedance.batch.manifest.reading import manifest_of, read_manifest
+from prefect_seedance.batch.models import BatchReport, RowResult
+from prefect_seedance.batch.orders import Orders, OrderSettings, WantedVideo, place_orders
+from prefect_seedance.batch.report.contact_sheet import contact_sheet
+from prefect_seedance.batch.report.thumbnails import thumbnails_of
+from prefect_seedance.batch.report.writing import write_report
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.observer import Fact, Observer
+from prefect_seedance.pipeline.submit.preparation import follower_of, media_context
+from prefect_seedance.pipeline.video import Workshop
+from prefect_seedance.pipeline.watch.history import load_history, save_history
+from prefect_seedance.runs.batch.account_limit import account_limit
+from prefect_seedance.runs.batch.api import wait_for_api
+from prefect_seedance.runs.batch.labels import hold_batch_to_its_journal, scope_of_batch
+from prefect_seedance.runs.batch.message import batch_message
+from prefect_seedance.runs.batch.page import show_report, show_rows
+from prefect_seedance.runs.batch.progress import BatchProgress
+from prefect_seedance.runs.cancellation import ENDED
+from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.events import emit, run_observer, run_tells
+from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.tasks.generate_row import generate_row
+
+if TYPE_CHECKING:
+    from prefect_seedance.batch.options import BatchOptions
+    from prefect_seedance.batch.rows import Manifest
+    from prefect_seedance.blocks.credentials import SeedanceCredentials
+    from prefect_seedance.blocks.video_store import VideoStore
+    from prefect_seedance.client.request.video_request import VideoRequest
+    from prefect_seedance.pipeline.parties import Account, Destination
+
+Value = TypeVar("Value")
+
+#: The expected end is said once so many videos are done.
+_LEAST_FOR_EXPECTATION = 5
+#: Longest that a cancelled run spends on its report: Prefect ends its process after 30 s.
+_LAST_WORDS_SECONDS = 8.0
+#: How often the progress is looked at.
+_PROGRESS_SECONDS = 2.0
+
+
+async def generate(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    requests: list[VideoRequest],
+    notify: list[str],
+    options: BatchOptions,
+) -> BatchReport:
+    """Generate the videos of a manifest: the body of both flows."""
+    # One client of Prefect's for all steps, which would otherwise each make their own.
+    async with run_tells(), RunClientContext.get_or_create():
+        batch = _Batch(credentials, store, notify, options, following())
+        await batch.read(manifest, requests)
+        await batch.check()
+        await batch.order()
+        try:
+            await batch.make()
+        except ENDED:
+            await batch.last_words()
+            raise
+        report = await batch.report()
+        await batch.show(report)
+        await wait_for_api()
+    if counts_as_failed(report, options):
+        raise BatchIncomplete(report)
+    return report
+
+
+def counts_as_failed(report: BatchReport, options: BatchOptions) -> bool:
+    """Tell whether a run with this report fails, by ``options.require_all``."""
+    match options.require_all:
+        case "none":
+            return False
+        case "retryable":
+            return any(row.retryable for row in report.without_video)
+        case "all":
+            return bool(report.without_video)
+
+
+@dataclass
+class _Batch:
+    """One run of a batch, step by step."""
+
+    credentials: SeedanceCredentials
+    store: VideoStore
+    notify: list[str]
+    options: BatchOptions
+    told: Following
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    notices: list[str] = field(default_factory=list[str])
+
+    account: Account = field(init=False)
+    destination: Destination = field(init=False)
+    manifest: Manifest = field(init=False)
+    current: CurrentRun = field(init=False)
+    scope: str = field(init=False)
+    orders: Orders = field(init=False)
+    engine: Engine = field(init=False)
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+    async def read(self, manifest: str, requests: Sequence[VideoRequest]) -> None:
+        """Read the manifest."""
+        if bool(manifest.strip()) == bool(requests):
+            what = "both a manifest and requests were" if requests else "neither a manifest nor requests were"
+            raise InvalidRequest([f"manifest: {what} passed; pass one of them"])
+        self.account = self.credentials.vendor_account()
+        self.destination = await threads.run(threads.RECORDS, self.store.destination)
+        if requests:
+            self.manifest = manifest_of(requests, takes=self.options.takes)
+        else:
+            self.manifest = await _cancellable(
+                lambda cancelled: read_manifest(
+                    manifest.strip(),
+                    media_context(self.account, self.destination),
+                    follower_of(run_observer("prepare"), cancelled),
+                    takes=self.options.takes,
+                    encoding=self.options.encoding,
+                    sheet=self.options.sheet,
+                )
+            )
+        for notice in self.manifest.notices:
+            self._notice(notice)
+        log("validate", f"{len(self.manifest.rows)} rows from {self.manifest.source}.")
+
+    async def check(self) -> None:
+        """Check everything that all rows need, once and for free."""
+        for problem in doubts(await load_notifiers(self.notify)):
+            self._notice(str(problem))
+        self.account.check_environment()
+        for notice in await threads.run(threads.RECORDS, self.store.check):
+            self._notice(notice)
+        self.current = await current_run()
+        self.scope = scope_of_batch(self.options, self.current)
+        await hold_batch_to_its_journal(self.store, self.current, self.scope)
+        if self.options.preflight:
+            await _cancellable(
+                lambda cancelled: self.current.state.balance(self.account, "", cancelled.is_set), threads.LOOKUPS
+            )
+
+    async def order(self) -> None:
+        """Work out the video of each row."""
+        settings = OrderSettings(
+            scope=self.scope,
+            key_template=self.destination.key_template,
+            run_name=self.current.run.name,
+            notify=tuple(self.notify),
+            posters=self.options.posters,
+            ignored_parameters=tuple(self.store.ignored_link_parameters),
+            preflight=self.options.preflight,
+            part=self.options.part_of,
+        )
+        self.orders = await _cancellable(
+            lambda cancelled: place_orders(
+                self.manifest.rows,
+                self.account,
+                self.destination,
+                settings,
+                follower_of(run_observer("prepare"), cancelled),
+            )
+        )
+        for notice in self.orders.notices:
+            self._notice(notice)
+        rows = sum(len(video.rows) for video in self.orders.videos)
+        if other := len(self.orders.other_parts):
+            log("validate", f"{other} rows belong to other parts than {self.options.part}.")
+        self.told.planned(rows + len(self.orders.invalid))
+        for row in self.orders.invalid:
+            self.told.ended(outcomes.of_invalid(row))
+        log(
+            "validate",
+            f"{rows} rows ask for {len(self.orders.videos)} videos; {len(self.orders.invalid)} rows are invalid.",
+        )
+
+    async def make(self) -> None:
+        """Make the videos."""
+        history = await threads.run(threads.RECORDS, load_history, self.destination.store)
+        workshop = Workshop(
+            self.account,
+            self.destination,
+            self.options,
+            self.current.state,
+            self.current.run,
+            turn=await account_limit(self.account.label),
+        )
+        self.engine = Engine(workshop, self.options, self.told, _row_observer)
+        progress = BatchProgress()
+        await progress.start(len(self.orders.videos))
+        drawing = asyncio.ensure_future(self._draw(progress))
+        try:
+            await self.engine.run(self.orders.videos, _as_task_run)
+        finally:
+            drawing.cancel()
+            # A bounded file, which is worth nothing but time.
+            await threads.run(threads.RECORDS, save_history, self.destination.store, history)
+        await progress.finish(self._so_far())
+        for result in self._shared():
+            self.told.ended(result)
+
+    async def report(self) -> BatchReport:
+        """Write the report into the store. What cannot be written is logged, and the run's page still tells."""
+        report = self._so_far()
+        try:
+            self.thumbnails = await threads.run(threads.RECORDS, thumbnails_of, report.rows, self.destination)
+            return await threads.run(
+                threads.RECORDS,
+                lambda: write_report(
+                    report,
+                    self.destination,
+                    manifest=self.manifest,
+                    thumbnails=self.thumbnails,
+                    link_seconds=int(self.store.link_hours * 3600),
+                ),
+            )
+        except Exception as error:
+            log("store", f"The report could not be written: {words_of(error)}", level=logging.WARNING)
+            return report
+
+    async def show(self, report: BatchReport) -> None:
+        """Show the report in Prefect, and tell people."""
+        sheet = None
+        with suppress(Exception):  # a decoration
+            pictures = [self.thumbnails[row.intent] for row in report.rows if row.intent in self.thumbnails]
+            sheet = await threads.run(threads.MEDIA, contact_sheet, pictures)
+        await asyncio.gather(show_rows(report.rows), show_report(report, sheet, self._link(report)))
+        if self.notify:
+            from prefect_seedance.tasks.notify import send_notifications
+
+            try:
+                await send_notifications(self.notify, *batch_message(report, run_url=run_url()))
+            except Exception as error:
+                log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
+        log("store", report.summary)
+
+    async def last_words(self) -> None:
+        """Say what became of the rows of a cancelled run, in the little time that it has left."""
+        if not hasattr(self, "engine"):
+            return
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                report = await self.report()
+                log("store", f"The run was cancelled. {report.summary}", level=logging.WARNING)
+                await show_report(report, None, self._link(report))
+        except Exception as error:
+            log("store", f"The report of the cancelled run is not written: {words_of(error)}", level=logging.WARNING)
+
+    async def _draw(self, progress: BatchProgress) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_SECONDS)
+            results = [*self.engine.results.values()]
+            await progress.update(
+                Counter(each.outcome for each in results),
+                self.engine.in_flight,
+                sum(each.cost or 0.0 for each in results),
+                self._expected_end(len(results)),
+            )
+
+    def _expected_end(self, done: int) -> datetime | None:
+        """Return when the last video will be done if all go on as those so far; None as long as these say little."""
+        if done < _LEAST_FOR_EXPECTATION:
+            return None
+        now = datetime.now(UTC)
+        return now + (now - self.started_at) / done * (len(self.orders.videos) - done)
+
+    def _link(self, report: BatchReport) -> str:
+        """Return a link to the report page, "" where the store has none that anybody can open."""
+        return ""
+
+    def _shared(self) -> Iterator[RowResult]:
+        for video in self.orders.videos:
+            if result := self.engine.results.get(video.order.intent):
+                yield from (outcomes.shared(result, row) for row in video.rows[1:])
+
+    def _so_far(self) -> BatchReport:
+        """Return the report of what is known by now, with each row of this part."""
+        results: list[RowResult] = [outcomes.of_invalid(row) for row in self.orders.invalid]
+        for video in self.orders.videos:
+            result = self.engine.results.get(video.order.intent)
+            if result is None:
+                result = outcomes.of_unstarted(video, "It has not been started")
+            results.append(result)
+        results += self._shared()
+        return BatchReport(
+            source=self.manifest.source,
+            manifest_sha256=self.manifest.sha256,
+            run_id=self.current.id,
+            run_name=self.current.run.name,
+            run_url=run_url(),
+            account=self.account.label,
+            scope=self.scope,
+            part=self.options.part,
+            started_at=self.started_at,
+            ended_at=datetime.now(UTC),
+            notices=self.notices,
+            stopped=self.engine.stopped,
+            rows=sorted(results, key=lambda each: (each.number, each.take)),
+        )
+
+    def _notice(self, words: str) -> None:
+        self.notices.append(words)
+        self.told.told(words)
+        log("validate", words, level=logging.WARNING)
+
+
+async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
+    return await generate_row(video.rows[0].label, quote(make), return_state=True)
+
+
+def _row_observer(video: WantedVideo) -> Observer:
+    """Return who follows one video: its events as ever; of its log lines only what a person should look at."""
+    whole = run_observer("create")
+
+    def write(level: int, message: str, facts: Mapping[str, Fact]) -> None:
+        if level >= logging.WARNING:
+            whole.write(level, message, facts)
+
+    return Observer(write, emit)
+
+
+async def _cancellable(work: Callable[[threading.Event], Value], pool: threads.Pool = threads.REFERENCES) -> Value:
+    """Run blocking work in a thread, and have it end when the run is ended."""
+    cancelled = threading.Event()
+    try:
+        return await threads.run(pool, work, cancelled)
+    finally:
+        cancelled.set()

@@ -1,0 +1,75 @@
+"""A plan: what a batch would make and cost, for free."""
+
+# No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
+from typing import cast
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from prefect_seedance.batch.models import BatchPlan
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.sync_flow import run_to_end
+from prefect_seedance.plain_text import one_line
+
+_LONGEST_NAME = 60
+
+
+def run_name() -> str:
+    """Name a flow run after its manifest: ``plan-videos: spring.csv``; without what a signed link has behind it."""
+    parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
+    manifest, requests = parameters.get("manifest"), parameters.get("requests")
+    if isinstance(manifest, str) and manifest.strip():
+        file = manifest.strip().partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+        return f"plan-videos: {one_line(file)[:_LONGEST_NAME] or 'a manifest'}"
+    if isinstance(requests, list) and requests:
+        count = len(cast("list[object]", requests))
+        return f"plan-videos: {count} request{'s' if count > 1 else ''}"
+    return "plan-videos"
+
+
+@flow(name="plan-videos", flow_run_name=run_name, persist_result=True)
+def plan_videos(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    requests: list[VideoRequest] = [],
+    options: BatchOptions = BatchOptions(),
+) -> BatchPlan:
+    """Find out what a batch would make and cost, for free: what is wrong, what is there already, what it takes.
+
+    Args:
+        manifest: A table of videos, CSV, JSON, JSONL, Excel or Parquet: a path, s3://bucket/key or an https link.
+            Empty where requests are given.
+        credentials: The saved credentials that would pay.
+        store: The saved store that the videos would go to.
+        requests: In Python, the videos themselves in place of a manifest.
+        options: How the batch would behave.
+
+    Returns:
+        What the batch would do with each row, and the totals.
+
+    Raises:
+        UnusableManifest: The manifest as a whole cannot be read.
+        JournalError: What is there already cannot be read.
+        StorageError: The store cannot be opened.
+
+    Example:
+        With saved blocks, in a script or in a flow of your own:
+        ```python
+        from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, plan_videos
+
+        plan = plan_videos(
+            "",
+            SeedanceCredentials.load("studio"),
+            VideoStore.load("catalogue"),
+            requests=[VideoRequest(prompt="A paper boat", model="seedance2.0-mini", resolution="480p", duration=4)],
+        )
+        print(plan.total)
+        ```
+    """
+    from prefect_seedance.flows.planning import plan
+
+    return run_to_end(lambda: plan(manifest, credentials, store, requests, options))

@@ -1,0 +1,92 @@
+"""The body of both flows that plan a batch, which only a run imports: a form needs the parameters alone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from prefect_seedance.batch.errors import UnusableManifest
+from prefect_seedance.batch.models import BatchPlan
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.batch.plan import make_plan
+from prefect_seedance.batch.plan_text import totals
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.submit.preparation import follower_of, media_context
+from prefect_seedance.redaction import without_signatures
+from prefect_seedance.runs.cancellation import ENDED
+from prefect_seedance.runs.current_run import current_run
+from prefect_seedance.runs.events import run_observer
+from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.plan_page import show_plan
+from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.scope import resolve_scope
+
+
+async def plan(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    requests: list[VideoRequest],
+    options: BatchOptions,
+) -> BatchPlan:
+    """Plan a batch, and put the plan on the run's page: the body of both flows."""
+    location = manifest.strip()
+    require_one(location, requests)
+    async with RunClientContext.get_or_create():
+        # Of "run" it is the plan's own run, under which the journal has nothing: as it will be for the batch.
+        scope = resolve_scope(options, await current_run())
+        cancelled = threading.Event()
+        follower = follower_of(run_observer("prepare"), cancelled)
+
+        def work() -> BatchPlan:
+            from prefect_seedance.batch.manifest.reading import manifest_of, read_manifest
+            from prefect_seedance.pipeline.watch.history import load_history
+
+            account, destination = credentials.vendor_account(), store.destination()
+            if location:
+                context = media_context(account, destination)
+                read = read_manifest(
+                    location, context, follower, takes=options.takes, encoding=options.encoding, sheet=options.sheet
+                )
+            else:
+                read = manifest_of(requests, takes=options.takes)
+            return make_plan(
+                read,
+                account,
+                destination,
+                options,
+                scope=scope,
+                follower=follower,
+                history=load_history(destination.store),
+                ignored_parameters=store.ignored_link_parameters,
+            )
+
+        try:
+            found = await threads.run(threads.REFERENCES, work)
+        except ENDED:
+            cancelled.set()  # every wait ends, and every call under way is cut
+            raise
+        for notice in found.notices:
+            log("validate", without_signatures(notice), level=logging.WARNING)
+        for name, words in totals(found):
+            log("validate", f"{name}: {words}" if name else f"Nothing was paid. {words}")
+        await show_plan(found)
+    return found
+
+
+def require_one(location: str, requests: list[VideoRequest]) -> None:
+    """Refuse a batch with two sources of its rows, or with none.
+
+    Raises:
+        UnusableManifest: Both the manifest and the requests are given, or neither is.
+    """
+    if location and requests:
+        shown = without_signatures(location)
+        raise UnusableManifest(shown, "requests are given as well", "Empty the manifest, or leave the requests out")
+    if not location and not requests:
+        raise UnusableManifest(
+            "(none)", "neither a manifest nor requests are given", "Write a path, s3://bucket/key or a link"
+        )

@@ -1,0 +1,185 @@
+"""The whole way of one video without Prefect: prepared, submitted, watched and delivered, all by the other steps.
+
+For whoever makes many: each step is a thread's or the watcher's, and only the way between them is here.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from prefect_seedance.client.errors import VideoFailed
+from prefect_seedance.client.failures import WORTH_RESUBMITTING
+from prefect_seedance.journal.record import Run
+from prefect_seedance.journal.submit.decision import Decision
+from prefect_seedance.pipeline import threads
+from prefect_seedance.pipeline.deliver import deliver
+from prefect_seedance.pipeline.observer import Event, Observer
+from prefect_seedance.pipeline.submit.background import in_background
+from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_ahead
+from prefect_seedance.pipeline.submit.submit import submit
+from prefect_seedance.pipeline.watch.watcher import watch
+
+if TYPE_CHECKING:
+    from prefect_seedance.client.models import VideoTask
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
+    from prefect_seedance.pipeline.models import StoredVideo
+    from prefect_seedance.pipeline.options import RunOptions
+    from prefect_seedance.pipeline.order import Order
+    from prefect_seedance.pipeline.parties import Account, Destination
+    from prefect_seedance.pipeline.submit.run_state import RunState
+
+
+@dataclass
+class Headway:
+    """How far a video has come: kept up to date while it is made, so that whatever ends it can be told.
+
+    Attributes:
+        submissions: How often this call has sent it, unknown outcomes included.
+        task_id: The vendor's task that goes on or is done, "" if there is none.
+        price: What it was expected to cost, in coins; None if that is not known, or nothing was sent.
+        price_source: Where that comes from.
+    """
+
+    submissions: int = 0
+    task_id: str = ""
+    price: float | None = None
+    price_source: str = ""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where videos are made: what all of a run have in common.
+
+    Attributes:
+        account: Who pays.
+        destination: Where they go.
+        options: How the run behaves.
+        run: Which run it is, for records and provenance.
+        state: What its submissions share.
+    """
+
+    account: Account
+    destination: Destination
+    options: RunOptions
+    state: RunState
+    run: Run = field(default_factory=Run)
+
+    async def make(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo:
+        """Make a video, or take it up wherever it has got to.
+
+        Args:
+            order: What is asked for.
+            headway: Is kept up to date.
+            observer: Follows it.
+
+        Raises:
+            InvalidRequest: It can be refused for free; nothing was sent.
+            SubmissionUnknown: Perhaps accepted: a person has to settle it.
+            SubmissionStopped: Nothing was sent; the message says why.
+            TaskError, VideoNotStored: It is paid for, and there is no video yet; carries the task id.
+            SeedanceError, StorageError: As the steps raise them.
+        """
+        counting = _counting(observer, headway)
+        await self._prepared(order, counting)
+        for attempt in range(1, self.options.max_submissions + 1):
+            submitted = await self._submitted(order, counting)
+            headway.task_id = submitted["task_id"]
+            headway.price, headway.price_source = submitted["price"], submitted["price_source"]
+            try:
+                completed = await self._watched(order, submitted, counting)
+            except VideoFailed as failed:
+                headway.task_id = ""
+                if failed.failure not in WORTH_RESUBMITTING or attempt == self.options.max_submissions:
+                    raise
+                observer.log(f"{failed} Attempt {attempt} of {self.options.max_submissions}; another follows.")
+            else:
+                return await self._delivered(completed, submitted, counting)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _prepared(self, order: Order, observer: Observer) -> None:
+        if not order.asked.references() or self.state.stopped:
+            return
+        cancelled = threading.Event()
+        try:
+            await threads.run(
+                threads.REFERENCES,
+                lambda: prepare_ahead(
+                    order,
+                    self.account,
+                    self.destination,
+                    follower_of(observer, cancelled),
+                    preflight=self.options.preflight,
+                    wait_seconds=self._wait_seconds(order),
+                    max_submissions=self.options.max_submissions,
+                    state=self.state,
+                ),
+            )
+        finally:
+            cancelled.set()  # where the run is ended, every wait ends, and every call under way is cut
+
+    async def _submitted(self, order: Order, observer: Observer) -> SubmittedVideo:
+        return await in_background(
+            lambda cancelled: submit(
+                order,
+                self.account,
+                self.destination,
+                run=self.run,
+                state=self.state,
+                max_submissions=self.options.max_submissions,
+                preflight=self.options.preflight,
+                watch_seconds=self._wait_seconds(order),
+                observer=observer,
+                cancelled=cancelled,
+            ),
+            observer,
+        )
+
+    async def _watched(self, order: Order, submitted: SubmittedVideo, observer: Observer) -> VideoTask:
+        return await watch(
+            submitted,
+            self.account,
+            self.destination,
+            limit_seconds=self._wait_seconds(order),
+            max_submissions=self.options.max_submissions,
+            observer=observer,
+        )
+
+    async def _delivered(self, completed: VideoTask, submitted: SubmittedVideo, observer: Observer) -> StoredVideo:
+        cancelled = threading.Event()
+        try:
+            return await threads.run(
+                threads.RELAYS,
+                deliver,
+                completed,
+                submitted,
+                self.account,
+                self.destination,
+                run=self.run,
+                observer=observer,
+                cancelled=cancelled,
+            )
+        finally:
+            cancelled.set()
+
+    def _wait_seconds(self, order: Order) -> float:
+        return self.options.wait_seconds(order.asked.duration)
+
+
+def sent_now(submitted: SubmittedVideo) -> bool:
+    """Tell whether a pointer is to a task that its own call submitted."""
+    return Decision(submitted["decision"]).sends
+
+
+def _counting(observer: Observer, headway: Headway) -> Observer:
+    """Return an observer that counts submissions before it tells of them."""
+
+    def emit(event: Event) -> None:
+        if event.kind in ("submitted", "unknown"):
+            headway.submissions += 1
+        if event.task_id:
+            headway.task_id = event.task_id
+        observer.emit(event)
+
+    return Observer(observer.write, emit)

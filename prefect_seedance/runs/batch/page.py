@@ -1,0 +1,145 @@
+"""What the page of a batch's run shows: its rows as a table, and at the end the report with a contact sheet.
+
+What cannot be shown is logged and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
+from prefect_seedance.redaction import without_signatures
+from prefect_seedance.runs.escaping import cell, code, fenced, link, markdown, unlinked
+from prefect_seedance.runs.run_page import PAUSES, Page, image, inline_jpeg, shown, table
+
+#: Rows of the table, and of the list on the page: the report has all of them.
+_MOST_ROWS, _MOST_LISTED = 200, 20
+#: Largest contact sheet that a page holds.
+_SHEET_BYTES = 300_000
+#: Longest reason in a table.
+_REASON = 300
+
+
+async def show_rows(rows: Sequence[RowResult]) -> None:
+    """Put the rows on the run's page as a table, worst first, at most 200 of them."""
+    drawn = rows_table(rows)
+
+    async def page() -> str:
+        return json.dumps(drawn, ensure_ascii=False)
+
+    of_all = f"{len(drawn)} of {len(rows)} rows" if len(drawn) < len(rows) else f"{len(rows)} rows"
+    await shown(Page(page, "seedance-batch-rows", f"{of_all}, worst first.", kind="table").draw, pauses=PAUSES)
+
+
+async def show_report(report: BatchReport, sheet: bytes | None, link: str) -> None:
+    """Put the report on the run's page: contact sheet, totals, and what to look into.
+
+    Args:
+        report: The report.
+        sheet: The contact sheet as a JPEG of at most 300 kB; None for none.
+        link: By which anybody can open report.html, "" where there is none.
+    """
+
+    async def page() -> str:
+        return report_markdown(report, sheet, link)
+
+    await shown(Page(page, "seedance-batch-report", markdown(report_headline(report))).draw, pauses=PAUSES)
+
+
+def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
+    """Return the table: one entry per row, with cells that are text in both of Prefect's UIs."""
+    worst_first = sorted(rows, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
+    return [
+        {
+            "row": row.number,
+            "name": cell(unlinked(row.name)),
+            "outcome": outcome_words(row.outcome),
+            "reason": cell(unlinked(reason_words(row))),
+            "cost": "" if row.cost is None else row.cost,
+            "video": cell(without_signatures(row.uri)),
+        }
+        for row in worst_first[:_MOST_ROWS]
+    ]
+
+
+def report_headline(report: BatchReport) -> str:
+    """Return one line.
+
+    Example:
+        >>> report_headline(BatchReport(rows=[RowResult(number=2, outcome="stored")]))
+        '1 of 1 rows have their video'
+    """
+    have = sum(row.outcome in HAVE_VIDEO for row in report.rows)
+    return f"{have} of {len(report.rows)} rows have their video"
+
+
+def report_markdown(report: BatchReport, sheet: bytes | None, report_link: str) -> str:
+    """Word the report as Markdown."""
+    parts = [f"# {markdown(report_headline(report))}\n"]
+    if report.stopped:
+        parts.append(f"**Stopped:** {markdown(without_signatures(report.stopped))}\n")
+    if sheet and len(sheet) <= _SHEET_BYTES:
+        parts.append(f"{image('Contact sheet', inline_jpeg(sheet))}\n")
+    parts.append(
+        table(
+            {
+                **{outcome_words(outcome).capitalize(): str(count) for outcome, count in report.counts.items()},
+                "Paid now": markdown(spend_words(report)),
+                "Manifest": code(without_signatures(report.source)),
+                "Account": markdown(report.account),
+                "Reuse": markdown(report.scope),
+                "Part": markdown(report.part),
+                "Began": f"{report.started_at:%Y-%m-%d %H:%M:%S} UTC" if report.started_at else "",
+                "Ended": f"{report.ended_at:%Y-%m-%d %H:%M:%S} UTC" if report.ended_at else "",
+            }
+        )
+    )
+    if report.report_uri:
+        parts.append(f"Report, with every row:\n\n{fenced(without_signatures(report.report_uri))}")
+    if report_link:
+        parts.append(f"{link('Open the report', report_link)}\n")
+    if report.notices:
+        parts.append(f"## Notices\n\n{fenced(without_signatures(chr(10).join(report.notices)))}")
+    if missing := report.without_video:
+        parts += [f"## Without a video\n\n{_list(missing[:_MOST_LISTED])}"]
+        if len(missing) > _MOST_LISTED:
+            parts.append(f"And {len(missing) - _MOST_LISTED} more, in the report.\n")
+    return "\n".join(parts)
+
+
+def outcome_words(outcome: Outcome) -> str:
+    """Return an outcome as people read it.
+
+    Example:
+        >>> outcome_words("over_budget")
+        'over budget'
+    """
+    return outcome.replace("_", " ")
+
+
+def spend_words(report: BatchReport) -> str:
+    """Return what this run paid.
+
+    Example:
+        >>> spend_words(BatchReport(rows=[RowResult(number=2, outcome="unknown", submissions=1)]))
+        '0 coins, and 1 video whose cost is not known'
+    """
+    unknown = report.of_unknown_cost
+    more = f", and {unknown} video{'s' if unknown > 1 else ''} whose cost is not known" if unknown else ""
+    return f"{report.spent:g} coins{more}"
+
+
+def reason_words(row: RowResult) -> str:
+    """Return why a row has no video, without signatures and cut to size."""
+    words = without_signatures(" ".join(row.reason.split()))
+    return words if len(words) <= _REASON else words[: _REASON - 1] + "…"
+
+
+def _list(rows: Sequence[RowResult]) -> str:
+    lines = ["| Row | Name | Outcome | Reason | What to do |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        reason, advice = unlinked(reason_words(row)), without_signatures(row.advice)
+        cells = [str(row.number), unlinked(row.name), outcome_words(row.outcome), reason, advice]
+        lines.append(f"| {' | '.join(markdown(each) for each in cells)} |")
+    return "\n".join(lines) + "\n"

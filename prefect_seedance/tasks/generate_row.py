@@ -1,0 +1,39 @@
+"""One row of a batch: a task run that shows what becomes of its video."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from prefect_seedance.batch.models import HAVE_VIDEO, RowResult
+from prefect_seedance.plain_text import one_line
+
+
+# No tags: a tagged task asks Prefect's server for a slot, and stands still without it. No retries, cache or persisted
+# result either: the journal is all of these, and no row waits for Prefect.
+@task(
+    name="generate-row",
+    task_run_name="generate: {label}",
+    retries=0,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def generate_row(label: str, make: Callable[[], Awaitable[RowResult]]) -> State[None]:
+    """Make the video of a row, and end in a state that is named after its outcome.
+
+    Args:
+        label: What the row is called.
+        make: Makes the video. What becomes of it is told by its result, never by an error.
+    """
+    return _state_of(await make())
+
+
+def _state_of(result: RowResult) -> State[None]:
+    name = result.outcome.replace("_", " ").capitalize()
+    if result.outcome in HAVE_VIDEO:
+        return Completed(name=name, message=one_line(result.uri))
+    return Failed(name=name, message=one_line(f"{result.reason} {result.advice}".strip()))

@@ -1,0 +1,203 @@
+"""The rows of a batch on their way: each ends in one outcome, and none spoils another."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from prefect_seedance.batch.models import RowResult
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.simulator import Fault, Simulator
+from tests.batch.harness import Batch, rows
+
+HOW_IT_ENDS = {
+    "fine": ("stored", 1),
+    "filtered": ("moderated", 1),
+    "broken": ("failed", 1),
+    "refused": ("refused", 0),
+    "lost": ("unknown", 1),
+}
+
+
+def outcomes(results: dict[str, RowResult]) -> dict[str, str]:
+    return {prompt: result.outcome for prompt, result in results.items()}
+
+
+def test_each_row_ends_in_its_own_outcome_and_a_second_run_pays_for_no_video_again(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    faults = (
+        Fault(fault="failed", matching="filtered"),
+        Fault(fault="failed", matching="broken", message="[SY_ERR:10] PROVIDER_TIMEOUT"),
+        Fault(fault="unknown_code", matching="refused", code=20001),
+        Fault(fault="lost_answer", matching="lost"),
+    )
+    simulator.plan(*faults)
+    batch = Batch(account, destination)
+    first = batch.run(rows(*HOW_IT_ENDS))
+    assert {prompt: (row.outcome, row.submissions) for prompt, row in first.items()} == HOW_IT_ENDS
+    for row in first.values():
+        assert bool(row.reason) == bool(row.advice) == (row.outcome != "stored")
+    assert first["fine"].cost == simulator.bills()[0].cost and first["fine"].uri
+    assert "resolve_submission" in first["lost"].advice
+    assert {result.number for result in batch.told.results} == {2, 3, 4, 5, 6}
+
+    bills = len(simulator.bills())
+    again = Batch(account, destination).run(rows(*HOW_IT_ENDS))
+    assert outcomes(again) == {**outcomes(first), "fine": "reused", "refused": "stored"}
+    assert again["fine"].cost == 0.0, "it was paid for before"
+    assert len(simulator.bills()) == bills + 1, "what was refused is tried again; nothing else is"
+
+
+def test_equal_rows_are_one_video(simulator: Simulator, account: Account, destination: Destination) -> None:
+    batch = Batch(account, destination)
+    orders = batch.orders(rows("same", "other", "same", "same"))
+    assert [[row.number for row in video.rows] for video in orders.videos] == [[2, 4, 5], [3]]
+    batch.run(rows("same", "other", "same", "same"))
+    assert len(simulator.bills()) == 2
+
+
+def test_no_more_than_the_options_say_are_on_their_way(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    batch = Batch(account, destination, BatchOptions(max_in_flight=3))
+    batch.run(rows(*(f"boat {number}" for number in range(12))))
+    assert batch.most_inside == 3
+    assert len(simulator.bills()) == 12
+
+
+@pytest.mark.parametrize(
+    "options",
+    [BatchOptions(stop_after_failures=2, max_in_flight=1), BatchOptions(stop_after_share=0.2, max_in_flight=1)],
+)
+def test_after_too_many_failures_nothing_more_is_submitted_and_what_is_there_still_comes(
+    options: BatchOptions, simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    Batch(account, destination).run(rows("there before"))
+    simulator.plan(Fault(fault="failed", matching="bad", times=100))
+    asked = rows(*(f"bad {number}" for number in range(12)), "there before", "new")
+    batch = Batch(account, destination, options)
+    results = batch.run(asked)
+    submitted = [row for row in results.values() if row.submissions]
+    assert len(submitted) == (2 if options.stop_after_failures else 10)
+    assert results["there before"].outcome == "reused"
+    assert results["new"].outcome == "not_started" and "no more" in results["new"].reason
+    assert any("No further row is submitted" in words for words in batch.told.words)
+    assert len(simulator.bills()) == 1 + len(submitted)
+
+
+def test_failures_of_an_earlier_run_do_not_stop_this_one(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    simulator.plan(Fault(fault="failed", matching="bad", times=100))
+    bad = [f"bad {number}" for number in range(3)]
+    Batch(account, destination).run(rows(*bad))
+    results = Batch(account, destination, BatchOptions(stop_after_failures=1)).run(rows(*bad, "new"))
+    assert results["new"].outcome == "stored"
+
+
+def test_one_unknown_row_stops_itself_and_three_in_a_row_stop_the_rest(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    simulator.plan(Fault(fault="lost_answer", matching="lost", times=100))
+    options = BatchOptions(max_in_flight=1)
+    one = Batch(account, destination, options).run(rows("lost once", "good"))
+    assert outcomes(one) == {"lost once": "unknown", "good": "stored"}
+    three = Batch(account, destination, options).run(rows("lost 1", "lost 2", "lost 3", "after", "good"))
+    assert outcomes(three) == {
+        "lost 1": "unknown",
+        "lost 2": "unknown",
+        "lost 3": "unknown",
+        "after": "not_started",
+        "good": "reused",
+    }
+
+
+def test_an_account_without_money_stops_the_batch_at_its_first_refusal(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    simulator.plan(Fault(fault="unknown_code", code=20002, message="Insufficient balance", times=100))
+    results = Batch(account, destination, BatchOptions(max_in_flight=1)).run(rows("a", "b", "c"))
+    assert outcomes(results) == {"a": "refused", "b": "not_started", "c": "not_started"}
+    assert "Top up" in results["a"].advice
+    assert not simulator.bills()
+
+
+def test_fewer_are_on_their_way_after_a_rate_limit(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    batch = Batch(account, destination, BatchOptions(max_in_flight=8))
+    engine = batch.engine()
+    simulator.plan(Fault(fault="rate_limited_http", retry_after=0.2))
+    limits: list[int] = []
+
+    async def wrapped(video: object, make: object) -> object:
+        result = await make()  # type: ignore[operator]
+        assert engine._admission is not None  # pyright: ignore[reportPrivateUsage]
+        limits.append(engine._admission.limit)  # pyright: ignore[reportPrivateUsage]
+        return result
+
+    orders = batch.orders(rows(*(f"boat {number}" for number in range(30))))
+    asyncio.run(engine.run(orders.videos, wrapped))
+    assert min(limits) == 4
+    assert limits[-1] > 4, "it recovers"
+    assert all(result.outcome == "stored" for result in engine.results.values())
+
+
+def test_a_cancelled_batch_says_of_each_row_what_became_of_it(
+    account: Account, destination: Destination, simulator: Simulator
+) -> None:
+    simulator.plan(Fault(fault="stuck", matching="slow", times=10_000))
+    batch = Batch(account, destination, BatchOptions(max_in_flight=2))
+    engine = batch.engine()
+    orders = batch.orders(rows("slow 1", "slow 2", "later"))
+
+    async def main() -> None:
+        running = asyncio.ensure_future(engine.run(orders.videos, lambda video, make: make()))
+        while len(simulator.bills()) < 2:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(main())
+    found = [engine.results[video.order.intent] for video in orders.videos]
+    assert [row.outcome for row in found] == ["failed", "failed", "not_started"]
+    assert {row.task_id for row in found[:2]} == {task for bill in simulator.bills() for task in bill.task_ids}
+    simulator.reset()
+
+
+def test_whatever_wraps_a_video_and_fails_loses_no_row(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    batch = Batch(account, destination)
+    engine = batch.engine()
+
+    async def before(video: object, make: object) -> object:
+        raise ConnectionError("Prefect is gone")
+
+    async def after(video: object, make: object) -> object:
+        await make()  # type: ignore[operator]
+        raise ConnectionError("Prefect is gone")
+
+    asyncio.run(engine.run(batch.orders(rows("a")).videos, before))
+    asyncio.run(engine.run(batch.orders(rows("b")).videos, after))
+    assert [row.outcome for row in engine.results.values()] == ["stored", "stored"]
+    assert len(simulator.bills()) == 2
+
+
+@pytest.mark.parametrize("of", [1, 2, 7])
+def test_the_parts_of_a_batch_are_all_of_it_and_no_row_twice(
+    of: int, account: Account, destination: Destination
+) -> None:
+    asked = rows(*(f"boat {number}" for number in range(40)), "boat 3")
+    parts = [
+        {row.number for video in orders.videos for row in video.rows}
+        for part in range(1, of + 1)
+        for orders in [Batch(account, destination, BatchOptions(part=f"{part}/{of}")).orders(asked)]
+    ]
+    assert sorted(number for part in parts for number in part) == [row.number for row in asked]
+    assert min(len(part) for part in parts) > 0

@@ -1,0 +1,56 @@
+"""What a batch says of itself adds up, and survives the ways on which it is handed on."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from pydantic import ValidationError
+
+from prefect_seedance.batch.errors import BatchIncomplete, UnusableManifest
+from prefect_seedance.batch.models import HAVE_VIDEO, SETTLED, WORST_FIRST, BatchReport, Outcome, RowResult
+from prefect_seedance.batch.options import BatchOptions
+
+
+def report(**fields: object) -> BatchReport:
+    rows = [
+        RowResult(number=2, outcome="stored", cost=0.4, submissions=1),
+        RowResult(number=3, outcome="stored", cost=0.4, submissions=1, shared_with=2),
+        RowResult(number=4, outcome="moderated", submissions=1),
+        RowResult(number=5, outcome="unknown", submissions=1, cost=0.25),
+        RowResult(number=6, outcome="reused", cost=0.0),
+    ]
+    return BatchReport.model_validate({"rows": rows, **fields})
+
+
+def test_the_report_adds_up() -> None:
+    whole = report(report_uri="s3://shop/reports/report.html")
+    assert sum(whole.counts.values()) == len(whole.rows)
+    assert whole.spent == 0.65, "a video that two rows share is paid once"
+    assert whole.of_unknown_cost == 1
+    assert [row.number for row in whole.without_video] == [5, 4], "worst first"
+    assert "s3://shop/reports/report.html" in whole.summary and "3 of 5 rows" in whole.summary
+
+
+@pytest.mark.parametrize("error", [BatchIncomplete(report()), UnusableManifest("a.csv", "it is empty", "Add rows")])
+def test_errors_of_a_batch_survive_pickling(error: Exception) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error) and str(again) == str(error)
+    if isinstance(error, BatchIncomplete):
+        assert again.report == error.report
+
+
+def test_every_outcome_is_sorted() -> None:
+    assert set(WORST_FIRST) == set(Outcome.__args__) and set(WORST_FIRST) >= HAVE_VIDEO | SETTLED
+
+
+@pytest.mark.parametrize("part", ["0/8", "9/8", "2", "2/8/9", "a/b", "2 / 8", "-1/8", "2/0", "1/99999"])
+def test_a_part_that_is_none_is_refused(part: str) -> None:
+    with pytest.raises(ValidationError, match="part"):
+        BatchOptions(part=part)
+
+
+def test_a_batch_buys_a_row_once_unless_it_is_told_otherwise() -> None:
+    assert BatchOptions().reuse == "always"
+    with pytest.raises(ValidationError, match="reuse_scope"):
+        BatchOptions(reuse="scope")
