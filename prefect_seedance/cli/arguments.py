@@ -289,7 +289,7 @@ def _add_gallery(add: AddParser) -> argparse.ArgumentParser:
         "gallery",
         help="make one page of all videos of a store",
         description="Make one HTML page of the videos of a store, with posters, prompts, costs and links, and what was "
-        "spent by day and model. It is written into the store; nothing is asked of the vendor.",
+        "spent by day and model. It is written into the store, or to --to; nothing is asked of the vendor.",
         epilog=_GALLERY_EXAMPLES,
         formatter_class=_Help,
     )
@@ -304,6 +304,12 @@ def _add_gallery(add: AddParser) -> argparse.ArgumentParser:
         metavar="TIME",
         help="for a bucket: put links into the page that play the videos for so long, to whoever has it, such as 12h "
         "or 1d, at most 7d",
+    )
+    gallery.add_argument(
+        "--to",
+        default="",
+        metavar="PATH",
+        help="a file, which is replaced, or a folder on this machine (default: a place in the store, under reports/)",
     )
     _add_store(gallery)
     return gallery

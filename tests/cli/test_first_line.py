@@ -23,7 +23,6 @@ IMPORTED = "prefect is imported"
     ("arguments", "doing"),
     [
         (("generate", "--prompt", "A boat"), "Making one video."),
-        (("generate", "--prompt", "A boat", "--dry-run"), "Planning one video; nothing is paid."),
         (("plan", "rows.csv"), "Planning the rows of rows.csv; nothing is paid."),
         (("batch", "rows.csv", "--json"), "Making the rows of rows.csv."),
     ],
@@ -32,17 +31,28 @@ IMPORTED = "prefect is imported"
 def test_a_line_comes_before_prefect_is_imported(
     arguments: tuple[str, ...], doing: str, server: str, tmp_path: Path
 ) -> None:
-    """A package of that name stands before Prefect in the way of imports, and ends the process that imports it."""
     (tmp_path / "rows.csv").touch()
-    (tmp_path / "path" / "prefect").mkdir(parents=True)
-    (tmp_path / "path" / "prefect" / "__init__.py").write_text(
+    waited_for = "Loading Prefect" if server else "Starting Prefect's server, this takes 10 to 20 s"
+    assert said_before_prefect(tmp_path, *arguments, server=server) == [f"{doing} {waited_for} ..."]
+
+
+def test_what_needs_no_server_says_so_little(tmp_path: Path) -> None:
+    asked = ("generate", "--prompt", "A boat", "--dry-run")
+    assert said_before_prefect(tmp_path, *asked) == ["Planning one video; nothing is paid ..."]
+    assert said_before_prefect(tmp_path, "gallery", "--store", "./videos") == ["Reading the journal of ./videos ..."]
+
+
+def said_before_prefect(folder: Path, *arguments: str, server: str = "") -> list[str]:
+    """What a command says before a package that stands before Prefect in the way of imports ends its process."""
+    (folder / "path" / "prefect").mkdir(parents=True, exist_ok=True)
+    (folder / "path" / "prefect" / "__init__.py").write_text(
         f"import sys\nprint({IMPORTED!r}, file=sys.stderr, flush=True)\nsys.exit(7)\n"
     )
-    path = f"{tmp_path / 'path'}:{Path(__file__).parents[2]}"
-    done = run(*arguments, cwd=tmp_path, PYTHONPATH=path, PREFECT_API_URL=server)
-    waited_for = "Loading Prefect" if server else "Starting Prefect's server, this takes 10 to 20 s"
-    assert done.stderr.splitlines() == [f"{doing} {waited_for} ...", IMPORTED]
-    assert (done.returncode, done.stdout) == (7, "")
+    path = f"{folder / 'path'}:{Path(__file__).parents[2]}"
+    done = run(*arguments, cwd=folder, PYTHONPATH=path, PREFECT_API_URL=server)
+    *said, last = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, last) == (7, "", IMPORTED)
+    return said
 
 
 @pytest.mark.parametrize(
