@@ -14,6 +14,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from prefect_seedance.batch.report.report_files import write_report
+from tests.batch.report.builders import folder_at, manifest_of_bytes, mixed_rows, report_of, thumbnail
 from tests.browser.chromium import open_chromium, open_context
 from tests.browser.pages import FormV2, RunPage, pixels_wide, save_blocks
 from tests.browser.stage import Stage, open_stage
@@ -42,10 +44,26 @@ def main() -> None:
         open_context(browser, width=WIDTH, height=HEIGHT, scale=SCALE) as context,
     ):
         page = context.new_page()
+        take_report(page, Path(folder))
         save_blocks(page, stage)
         with stage.serving():
             take_all(page, stage)
             take_references(page, stage, bucket)
+
+
+def take_report(page: Page, folder: Path) -> None:
+    """Open the report of a batch that nobody ran, as it lies in a folder."""
+    rows = mixed_rows(60)
+    thumbnails = {row.intent: thumbnail(row.number) for row in rows if row.key}
+    destination = folder_at(folder / "catalogue")
+    report = write_report(report_of(rows), destination, manifest=manifest_of_bytes(), thumbnails=thumbnails)
+    page.set_viewport_size({"width": WIDTH - NAVIGATION_WIDTH, "height": HEIGHT})
+    page.goto(report.report_uri)
+    page.get_by_role("button", name="Moderated").click()
+    page.get_by_role("button", name="Stored").click()
+    pixels_wide(page.locator(".still img").first)
+    keep(page.screenshot(), "report")
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
 def take_all(page: Page, stage: Stage) -> None:
@@ -94,9 +112,13 @@ def take(page: Page, name: str, above: Locator | None = None, below: Locator | N
     page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     top, bottom = (edge(above) - MARGIN if above else 0), (edge(below) - MARGIN if below else HEIGHT)
     clip = {"x": NAVIGATION_WIDTH, "y": top, "width": WIDTH - NAVIGATION_WIDTH, "height": bottom - top}
-    shot = Image.open(io.BytesIO(page.screenshot(clip=clip)))  # type: ignore[arg-type]
-    # A palette is plenty for a page, and halves the file.
-    shot.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    keep(page.screenshot(clip=clip), name)  # type: ignore[arg-type]
+
+
+def keep(shot: bytes, name: str) -> None:
+    """Write a picture. A palette is plenty for a page, and halves the file."""
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def edge(element: Locator) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from prefect_seedance.batch.parts import is_in_part
 from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.errors import InvalidRequest, SeedanceError
 from prefect_seedance.client.request.problems import Problem
@@ -108,20 +109,15 @@ def place_orders(
         follower.check()
         placed = _placed(row, account, settings, identities, doubts)
         if isinstance(placed, Row):
-            mine = _of_part(placed.number, settings.part)
+            mine = placed.number % settings.part[1] == settings.part[0] - 1  # it has no intent to go by
             (invalid if mine else others).append(placed)
-        elif not _of_part(int(placed.intent, 16), settings.part):
+        elif not is_in_part(placed.intent, settings.part):
             others.append(row)
         elif (found := grouped.get(placed.intent)) is not None:
             grouped[placed.intent] = replace(found, rows=(*found.rows, row))
         else:
             grouped[placed.intent] = WantedVideo(placed, (row,))
     return Orders(tuple(grouped.values()), tuple(invalid), tuple(others), tuple(_notices(doubts)))
-
-
-def _of_part(number: int, part: tuple[int, int]) -> bool:
-    which, of = part
-    return number % of == which - 1
 
 
 def _placed(

@@ -10,22 +10,21 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from prefect.utilities.annotations import quote
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.batch import outcomes
+from prefect_seedance.batch.asked import read_asked
 from prefect_seedance.batch.engine import Engine
 from prefect_seedance.batch.errors import BatchIncomplete
 from prefect_seedance.batch.followers import Following, following
-from prefect_seedance.batch.manifest.reading import manifest_of, read_manifest
 from prefect_seedance.batch.models import BatchReport, RowResult
 from prefect_seedance.batch.orders import Orders, OrderSettings, WantedVideo, place_orders
 from prefect_seedance.batch.report.contact_sheet import contact_sheet
+from prefect_seedance.batch.report.report_files import write_report
 from prefect_seedance.batch.report.thumbnails import thumbnails_of
-from prefect_seedance.batch.report.writing import write_report
-from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.observer import Fact, Observer
 from prefect_seedance.pipeline.submit.preparation import follower_of, media_context
@@ -33,16 +32,17 @@ from prefect_seedance.pipeline.video import Workshop
 from prefect_seedance.pipeline.watch.history import load_history, save_history
 from prefect_seedance.runs.batch.account_limit import account_limit
 from prefect_seedance.runs.batch.api import wait_for_api
-from prefect_seedance.runs.batch.labels import hold_batch_to_its_journal, scope_of_batch
 from prefect_seedance.runs.batch.message import batch_message
 from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.batch.progress import BatchProgress
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, run_observer, run_tells
+from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.generate_row import generate_row
 
 if TYPE_CHECKING:
@@ -125,24 +125,17 @@ class _Batch:
 
     async def read(self, manifest: str, requests: Sequence[VideoRequest]) -> None:
         """Read the manifest."""
-        if bool(manifest.strip()) == bool(requests):
-            what = "both a manifest and requests were" if requests else "neither a manifest nor requests were"
-            raise InvalidRequest([f"manifest: {what} passed; pass one of them"])
         self.account = self.credentials.vendor_account()
         self.destination = await threads.run(threads.RECORDS, self.store.destination)
-        if requests:
-            self.manifest = manifest_of(requests, takes=self.options.takes)
-        else:
-            self.manifest = await _cancellable(
-                lambda cancelled: read_manifest(
-                    manifest.strip(),
-                    media_context(self.account, self.destination),
-                    follower_of(run_observer("prepare"), cancelled),
-                    takes=self.options.takes,
-                    encoding=self.options.encoding,
-                    sheet=self.options.sheet,
-                )
+        self.manifest = await _cancellable(
+            lambda cancelled: read_asked(
+                manifest,
+                requests,
+                self.options,
+                media_context(self.account, self.destination),
+                follower_of(run_observer("prepare"), cancelled),
             )
+        )
         for notice in self.manifest.notices:
             self._notice(notice)
         log("validate", f"{len(self.manifest.rows)} rows from {self.manifest.source}.")
@@ -156,7 +149,7 @@ class _Batch:
             self._notice(notice)
         self.current = await current_run()
         self.scope = scope_of_batch(self.options, self.current)
-        await hold_batch_to_its_journal(self.store, self.current, self.scope)
+        await hold_batch_to_its_journal(self.store, self.current, self.scope, batch=self.manifest.source)
         if self.options.preflight:
             await _cancellable(
                 lambda cancelled: self.current.state.balance(self.account, "", cancelled.is_set), threads.LOOKUPS
@@ -209,17 +202,20 @@ class _Batch:
         )
         self.engine = Engine(workshop, self.options, self.told, _row_observer)
         progress = BatchProgress()
-        await progress.start(len(self.orders.videos))
+        await progress.start(len(self.orders.videos) + len(self.orders.invalid))
         drawing = asyncio.ensure_future(self._draw(progress))
         try:
             await self.engine.run(self.orders.videos, _as_task_run)
+        except BaseException:
+            progress.stop()
+            raise
         finally:
             drawing.cancel()
-            # A bounded file, which is worth nothing but time.
-            await threads.run(threads.RECORDS, save_history, self.destination.store, history)
-        await progress.finish(self._so_far())
         for result in self._shared():
             self.told.ended(result)
+        await threads.run(threads.RECORDS, save_history, self.destination.store, history)
+        so_far = self._so_far()
+        await progress.finish(so_far.counts, so_far.spent)
 
     async def report(self) -> BatchReport:
         """Write the report into the store. What cannot be written is logged, and the run's page still tells."""
@@ -271,12 +267,12 @@ class _Batch:
     async def _draw(self, progress: BatchProgress) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
-            results = [*self.engine.results.values()]
-            await progress.update(
+            results = [*map(outcomes.of_invalid, self.orders.invalid), *self.engine.results.values()]
+            progress.update(
                 Counter(each.outcome for each in results),
                 self.engine.in_flight,
                 sum(each.cost or 0.0 for each in results),
-                self._expected_end(len(results)),
+                self._expected_end(len(self.engine.results)),
             )
 
     def _expected_end(self, done: int) -> datetime | None:
@@ -327,7 +323,8 @@ class _Batch:
 
 
 async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
-    return await generate_row(video.rows[0].label, quote(make), return_state=True)
+    # Quoted: Prefect would look into it for results of other tasks.
+    return await generate_row(video.rows[0].label, cast("Callable[[], Awaitable[RowResult]]", quote(make)))
 
 
 def _row_observer(video: WantedVideo) -> Observer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from prefect_seedance.batch.errors import UnusableManifest
+from prefect_seedance.batch.asked import read_asked
 from prefect_seedance.batch.models import BatchPlan
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.plan import make_plan
@@ -15,6 +15,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.submit.preparation import follower_of, media_context
+from prefect_seedance.pipeline.watch.history import load_history
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
@@ -33,8 +34,6 @@ async def plan(
     options: BatchOptions,
 ) -> BatchPlan:
     """Plan a batch, and put the plan on the run's page: the body of both flows."""
-    location = manifest.strip()
-    require_one(location, requests)
     async with RunClientContext.get_or_create():
         # Of "run" it is the plan's own run, under which the journal has nothing: as it will be for the batch.
         scope = resolve_scope(options, await current_run())
@@ -42,17 +41,8 @@ async def plan(
         follower = follower_of(run_observer("prepare"), cancelled)
 
         def work() -> BatchPlan:
-            from prefect_seedance.batch.manifest.reading import manifest_of, read_manifest
-            from prefect_seedance.pipeline.watch.history import load_history
-
             account, destination = credentials.vendor_account(), store.destination()
-            if location:
-                context = media_context(account, destination)
-                read = read_manifest(
-                    location, context, follower, takes=options.takes, encoding=options.encoding, sheet=options.sheet
-                )
-            else:
-                read = manifest_of(requests, takes=options.takes)
+            read = read_asked(manifest, requests, options, media_context(account, destination), follower)
             return make_plan(
                 read,
                 account,
@@ -75,18 +65,3 @@ async def plan(
             log("validate", f"{name}: {words}" if name else f"Nothing was paid. {words}")
         await show_plan(found)
     return found
-
-
-def require_one(location: str, requests: list[VideoRequest]) -> None:
-    """Refuse a batch with two sources of its rows, or with none.
-
-    Raises:
-        UnusableManifest: Both the manifest and the requests are given, or neither is.
-    """
-    if location and requests:
-        shown = without_signatures(location)
-        raise UnusableManifest(shown, "requests are given as well", "Empty the manifest, or leave the requests out")
-    if not location and not requests:
-        raise UnusableManifest(
-            "(none)", "neither a manifest nor requests are given", "Write a path, s3://bucket/key or a link"
-        )

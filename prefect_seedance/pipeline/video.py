@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from prefect_seedance.pipeline.order import Order
     from prefect_seedance.pipeline.parties import Account, Destination
     from prefect_seedance.pipeline.submit.run_state import RunState
+    from prefect_seedance.pipeline.submit.submit import Turn
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Workshop:
         options: How the run behaves.
         run: Which run it is, for records and provenance.
         state: What its submissions share.
+        turn: Waited for right before each claim; None for no waiting.
     """
 
     account: Account
@@ -65,6 +67,7 @@ class Workshop:
     options: RunOptions
     state: RunState
     run: Run = field(default_factory=Run)
+    turn: Turn | None = None
 
     async def make(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo:
         """Make a video, or take it up wherever it has got to.
@@ -132,6 +135,7 @@ class Workshop:
                 watch_seconds=self._wait_seconds(order),
                 observer=observer,
                 cancelled=cancelled,
+                turn=self.turn,
             ),
             observer,
         )

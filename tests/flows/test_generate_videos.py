@@ -16,7 +16,6 @@ from prefect.states import State
 
 from prefect_seedance import BatchOptions, SeedanceCredentials, VideoStore, agenerate_videos, generate_videos
 from prefect_seedance.batch.models import BatchReport
-from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.errors import BatchIncomplete, UnusableManifest
 from prefect_seedance.simulator import Fault, Simulator
 from tests.flows.shown import run_of, small, task_runs
@@ -166,7 +165,7 @@ def test_each_row_is_a_task_run_named_after_it(
 def test_a_manifest_or_requests(
     manifest_text: str, requests: int, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
-    with pytest.raises(InvalidRequest, match="manifest"):
+    with pytest.raises(UnusableManifest):
         generate_videos(manifest_text, credentials, store, requests=[small("A boat")] * requests)
 
 

@@ -36,6 +36,7 @@ class Links:
         self.in_folder = store.uri_of("x").startswith("file:")
         self.until: datetime | None = None
         self.origin = ""
+        self._problem = ""
 
     def to(self, key: str, uri: str) -> str:
         """Return an address that plays a video; empty if there is none.
@@ -66,8 +67,8 @@ class Links:
                 parts = urlsplit(url)
                 self.origin = f"{parts.scheme}://{parts.netloc}"
         except Exception as error:
-            _LOG.warning("No links that play videos were made: %s", words_of(error))
-            self._seconds = 0
+            self._seconds, self._problem = 0, f"No links that play videos were made: {words_of(error)}"
+            _LOG.warning("%s", self._problem)
             return ""
         return url
 
@@ -80,9 +81,9 @@ class Links:
 
     @property
     def notice(self) -> str:
-        """What a reader should know of the links; empty if there are none that end."""
+        """What a reader should know of the links that were asked for; empty for nothing."""
         if self.until is None:
-            return ""
+            return self._problem
         return f"Whoever has this page can watch the videos until {self.until:%Y-%m-%d %H:%M} UTC."
 
 

@@ -53,9 +53,9 @@ def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
     return [
         {
             "row": row.number,
-            "name": cell(unlinked(row.name)),
+            "name": unlinked(cell(row.name)),
             "outcome": outcome_words(row.outcome),
-            "reason": cell(unlinked(reason_words(row))),
+            "reason": unlinked(cell(reason_words(row))),
             "cost": "" if row.cost is None else row.cost,
             "video": cell(without_signatures(row.uri)),
         }
@@ -139,7 +139,7 @@ def reason_words(row: RowResult) -> str:
 def _list(rows: Sequence[RowResult]) -> str:
     lines = ["| Row | Name | Outcome | Reason | What to do |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
-        reason, advice = unlinked(reason_words(row)), without_signatures(row.advice)
-        cells = [str(row.number), unlinked(row.name), outcome_words(row.outcome), reason, advice]
-        lines.append(f"| {' | '.join(markdown(each) for each in cells)} |")
+        texts = [str(row.number), row.name, outcome_words(row.outcome), reason_words(row)]
+        cells = [unlinked(markdown(each)) for each in [*texts, without_signatures(row.advice)]]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -126,6 +126,14 @@ def test_signed_links_stand_in_the_page_alone_and_only_if_asked_for(moto: S3Serv
     assert "Signature" not in repr(report)
 
 
+def test_links_that_cannot_be_signed_cost_themselves_alone(moto: S3Server) -> None:
+    store = moto.store()
+    write_report(report_of(mixed_rows(3)), destination_of(store), manifest=None, link_seconds=30 * 86_400)
+    data = data_of(contents(store)["report.html"])
+    assert "href" not in data["rows"][1] and data["rows"][1]["uri"].startswith("s3://")
+    assert data["notices"][0][0].startswith("No links that play videos were made: a link can live from 1 to")
+
+
 def test_no_text_of_a_row_brings_a_signature_into_a_file(tmp_path: Path) -> None:
     destination = folder_at(tmp_path)
     text = "see https://user:pa55w0rd@cdn.example.com/a.mp4?X-Amz-Signature=5eC2eT&X-Amz-Credential=AKIA5eC2eT"

@@ -243,7 +243,7 @@ def test_where_prefect_does_not_answer_nobody_waits(how: str, monkeypatch: pytes
 @pytest.mark.usefixtures("impatient")
 def test_a_limit_is_honoured_again_once_prefect_answers(prefect_server: str, tmp_path: Path) -> None:
     make_limit("back", 1)
-    with line_to_prefect(prefect_server, tmp_path, refused=r"POST \S+/increment", times=4):
+    with line_to_prefect(prefect_server, tmp_path, refused=r"POST \S+/increment", times=2):
         limit = look_up("back")
         rows = [in_line(limit) for _ in range(3)]
         assert all(row.result(60) for row in rows), "busy, so nobody waits"

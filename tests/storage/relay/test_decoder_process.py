@@ -22,7 +22,14 @@ import pytest
 
 from prefect_seedance.storage.errors import NoLastFrame
 from prefect_seedance.storage.relay import decoder, decoder_process, poster
-from prefect_seedance.storage.relay.poster import MediaFacts, last_frame_png, poster_jpeg, probe, probe_with_poster
+from prefect_seedance.storage.relay.poster import (
+    MediaFacts,
+    last_frame_png,
+    poster_jpeg,
+    probe,
+    probe_with_poster,
+    probe_with_stills,
+)
 from tests.processes import descendants, environ, until
 from tests.storage.clips import box, make_clip
 from tests.storage.hostile_clips import entry, grey, h264_entry, hostile, movie
@@ -423,6 +430,23 @@ def test_a_child_that_is_hostile_is_not_believed(said: str, monkeypatch: pytest.
         assert facts.width in (0, 1, 64) and facts.height in (0, 1, 64) and facts.seconds in (0.0, 1.0)
         assert facts.codec.isprintable() and len(facts.codec) <= 32
     assert jpeg is None or jpeg.startswith(b"\xff\xd8\xff")
+
+
+SAID_OF_STILLS: dict[str, str] = {
+    "more of a thumbnail than there is": "say(b'P', 4000, JPEG)",
+    "a thumbnail that is too large": "say(b'P', 5000, JPEG + JPEG[:-2] + bytes(5000 - len(JPEG)) + JPEG[-2:])",
+    "a thumbnail that is none": "say(b'P', 3, JPEG + b'xxx')",
+    "a thumbnail without a poster": "say(b'P', len(JPEG), JPEG)",
+    "a number beyond all": "say(b'P', 2**64 - 1, JPEG)",
+}
+
+
+@pytest.mark.parametrize("said", SAID_OF_STILLS.values(), ids=SAID_OF_STILLS.keys())
+def test_a_thumbnail_of_a_hostile_child_is_not_believed(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    jpeg = "JPEG = b'\\xff\\xd8\\xff' + bytes(99) + b'\\xff\\xd9'\n"
+    script = f"say(b'H'); os.read(0, 17)\n{jpeg}say(b'F', 0, FACTS.pack(64, 64, 1.0, b'h264')); {said}; say(b'D')\n"
+    monkeypatch.setattr(decoder_process, "_popen", speaking(script))
+    assert probe_with_stills(io.BytesIO(bytes(1000)))[1:] == (None, None)
 
 
 SAID_OF_A_LAST_FRAME: dict[str, str] = {

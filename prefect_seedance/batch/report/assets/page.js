@@ -150,7 +150,7 @@
     item.id = `row-${row.place}`;
     const body = make("div", "body");
     const head = make("div", "head");
-    const name = make("span", "name", row.label);
+    const name = make("h2", "name", row.label);
     name.dir = "auto";
     head.append(name);
     if (row.number && row.name) head.append(make("span", "row", `Row ${row.number}`));
@@ -260,7 +260,7 @@
     $("videos").replaceChildren();
     const all = rows.length.toLocaleString("en");
     $("shown").textContent = shown.length === rows.length ? `${all} ${DATA.noun}` : `${shown.length.toLocaleString("en")} of ${all} ${DATA.noun}`;
-    $("none").hidden = shown.length > 0;
+    $("none").hidden = shown.length > 0 || !rows.length;
     more();
   }
   let waiting = 0;
