@@ -91,7 +91,7 @@ def test_an_interrupt_leaves_what_the_same_command_takes_up(
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "Stopped after 0 of 2 rows. 2 videos were under way" in said and "Traceback" not in said
+    assert "Stopped: 0 of 2 rows have their video. 2 more are under way" in said and "Traceback" not in said
     vendor.simulation.faults.clear()
     again = command("batch", "rows.csv")
     assert again.returncode == 0, again.stdout + again.stderr

@@ -65,7 +65,7 @@ def test_an_interrupt_says_what_goes_on_and_how_to_go_on(capsys: pytest.CaptureF
     rows = [result(2), result(3), result(4)]
     assert follow_played(rows, interrupted_at=3) == 130
     said = capsys.readouterr().err
-    assert "Stopped after 1 of 3 rows. 2 videos were under way" in said and "is paid for" in said
+    assert "Stopped: 1 of 3 rows have their video. 2 more are under way" in said and "is paid for" in said
     assert "prefect-seedance journal --open --store '/data/my videos'" in said
     assert "Run the same command again" in said
     assert follow_played(rows, interrupted_at=3, as_json=True) == 130
