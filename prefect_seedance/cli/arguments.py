@@ -225,7 +225,6 @@ def _add_batch(add: AddParser) -> argparse.ArgumentParser:
     )
     batch.set_defaults(run=_batch)
     _add_manifest(batch)
-    batch.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
     batch.add_argument(
         "--stop-after-failures", type=int, metavar="N", help="submit no further row once so many have failed"
     )
@@ -261,6 +260,7 @@ def _add_manifest(command: argparse.ArgumentParser) -> None:
         help="a table with a row per video (CSV, JSONL, JSON, Excel, Parquet): a path, s3://bucket/key or https://...",
     )
     command.add_argument("--takes", type=int, metavar="N", help="videos of each row, each paid for (default: 1)")
+    command.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
     command.add_argument("--part", metavar="K/N", help="only a part of the rows, such as 2/8")
     command.add_argument("--encoding", metavar="NAME", help="of a CSV or JSON manifest, such as gb18030")
     command.add_argument("--sheet", metavar="NAME", help="of an Excel manifest (default: its first)")
@@ -289,7 +289,7 @@ def _add_gallery(add: AddParser) -> argparse.ArgumentParser:
         "gallery",
         help="make one page of all videos of a store",
         description="Make one HTML page of the videos of a store, with posters, prompts, costs and links, and what was "
-        "spent by day and model. It is written into the store; nothing is asked of the vendor.",
+        "spent by day and model. It is written into the store, or to --to; nothing is asked of the vendor.",
         epilog=_GALLERY_EXAMPLES,
         formatter_class=_Help,
     )
@@ -304,6 +304,12 @@ def _add_gallery(add: AddParser) -> argparse.ArgumentParser:
         metavar="TIME",
         help="for a bucket: put links into the page that play the videos for so long, to whoever has it, such as 12h "
         "or 1d, at most 7d",
+    )
+    gallery.add_argument(
+        "--to",
+        default="",
+        metavar="PATH",
+        help="a file, which is replaced, or a folder on this machine (default: a place in the store, under reports/)",
     )
     _add_store(gallery)
     return gallery

@@ -7,12 +7,16 @@ import os
 from pathlib import Path
 
 from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart, say_at_once
+from prefect_seedance.cli.terminal import complain
 from prefect_seedance.client.request.sources import LAST_FRAME, Source, UnusableSource, read_source
 
 
 def generate(options: argparse.Namespace) -> int:
     """Generate one video and return the exit code. The user's own Prefect server is used if one is configured."""
-    say_at_once("Planning one video; nothing is paid." if options.dry_run else "Making one video.")
+    if options.dry_run:
+        complain("Planning one video; nothing is paid ...")  # without Prefect's server
+    else:
+        say_at_once("Making one video.")
     given = dict(vars(options))
     for name in ("images", "reference_videos", "reference_audios"):
         given[name] = [whole_source(text) for text in given[name]]

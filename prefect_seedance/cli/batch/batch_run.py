@@ -11,7 +11,7 @@ from rich.console import Console
 
 from prefect_seedance.batch.errors import BatchIncomplete
 from prefect_seedance.batch.followers import BatchFollower, followed_by
-from prefect_seedance.batch.models import BatchReport, RowResult
+from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport, RowResult
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.cli.batch.lines import EventDocuments, EventLines, words_of_row
 from prefect_seedance.cli.batch.screen import BatchScreen
@@ -131,12 +131,13 @@ def left_behind(standing: Standing, store: str, *, anew: bool) -> str:
         store: What ``--store`` takes for the store.
         anew: Whether another run would buy all rows anew.
     """
-    number = len(standing.in_flight)
-    words = f"Stopped after {standing.ended} of {standing.total} rows. " if standing.total else "Stopped. "
+    have = sum(standing.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
+    words = f"Stopped: {have} of {standing.total} rows have their video. " if standing.total else "Stopped. "
+    number = len(standing.in_flight) + standing.open
     if number:
         words += (
-            f"{number} video{'s were' if number != 1 else ' was'} under way: what was submitted goes on at the vendor "
-            "and is paid for; nothing can cancel it there. The journal lists it: "
+            f"{number} more {'are' if number != 1 else 'is'} under way: what was submitted goes on at the vendor and "
+            "is paid for; nothing can cancel it there. The journal lists it: "
             f"prefect-seedance journal --open --store {shlex.quote(store)}\n"
         )
     if anew:

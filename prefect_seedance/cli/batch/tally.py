@@ -26,6 +26,7 @@ class Standing:
         ended: How many have their result.
         counts: How many have which outcome, worst first.
         in_flight: Labels of the rows that are being made, with their numbers, the oldest first.
+        open: How many were submitted by this run, have no video, and may still get one.
         spent: What was paid, in coins, as far as it is known.
         seconds: Since it began.
         seconds_left: How long it is likely to go on; None while nobody knows.
@@ -38,6 +39,7 @@ class Standing:
     ended: int
     counts: dict[Outcome, int]
     in_flight: tuple[tuple[int, str], ...]
+    open: int
     spent: float
     seconds: float
     seconds_left: float | None
@@ -59,7 +61,7 @@ class Tally:
         self._total = 0
         self._counts: Counter[Outcome] = Counter()
         self._in_flight: list[tuple[int, str]] = []
-        self._spent = 0.0
+        self._open, self._spent = 0, 0.0
         self._first_start: float | None = None
         self._made = 0
         self._recent: deque[RowResult] = deque(maxlen=_MOST_SHOWN)
@@ -89,6 +91,9 @@ class Tally:
             self._counts[result.outcome] += 1
             if not result.shared_with:
                 self._spent += result.cost or 0.0
+                # An interrupted run ends its rows so that are under way.
+                without_video = result.retryable and result.outcome not in HAVE_VIDEO
+                self._open += without_video and bool(result.task_id or result.submissions)
             self._recent.appendleft(result)
             if result.outcome not in HAVE_VIDEO:
                 self._worst.insert(0, result)
@@ -109,6 +114,7 @@ class Tally:
                 ended=ended,
                 counts={each: self._counts[each] for each in WORST_FIRST if self._counts[each]},
                 in_flight=tuple(self._in_flight),
+                open=self._open,
                 spent=round(self._spent, 6),
                 seconds=moment - self._began,
                 seconds_left=self._left(moment, self._total - ended),
