@@ -16,10 +16,11 @@ server, on SQLite.
 
 Processor time is that of the process and of all its children, from the first video to the last: what loading takes is
 shown beside. Of it, `S3` is what boto3 used, in whichever thread, `children` what decodes media, `Prefect` what ours
-takes more than the pipeline alone, and `rest` everything else. Memory is the resident set of the process and its
-children, looked at five times a second.
+takes more than the pipeline alone, and `rest` everything else. Memory, in MiB, is that of the process and its children,
+looked at twice a second: as it is resident (`RSS`), and with what several of them share counted once (`PSS`).
 
-`--growth` runs each with a fifth of the videos first, and shows how its memory grows.
+`--growth` runs each with a fifth of the videos first: how its memory grows. What its machine does beside shows in the
+floor's own time, so compare the ratios of one run, and those of several `--rounds`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,6 @@ MODEL, CLIP_SECONDS, VIDEO_BYTES = "seedance2.0-std", 5, 1024 * 1024
 POLL_SECONDS = 5.0
 BUCKET = "benchmark"
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 #: What the pipeline alone leaves out is told apart by these pairs.
 WITHOUT_PREFECT = {"ours": "pipeline", "ours-posters": "pipeline-posters"}
 
@@ -86,7 +86,8 @@ class Costs:
         s3: Seconds of its own threads within boto3.
         loading: Seconds before the first video.
         stored: How many videos it says are stored.
-        peak: Largest resident set of all its processes, in bytes.
+        rss: Largest resident set of all its processes, in bytes.
+        pss: The same, with what they share counted once.
         s3_requests: Made to S3, by method.
         vendor_requests: Made to the vendor, by kind.
         prefect_busy: How often Prefect's server answered 503.
@@ -98,7 +99,8 @@ class Costs:
     s3: float
     loading: float
     stored: int
-    peak: int = 0
+    rss: int = 0
+    pss: int = 0
     s3_requests: dict[str, int] = field(default_factory=dict[str, int])
     vendor_requests: dict[str, int] = field(default_factory=dict[str, int])
     prefect_busy: int = 0
@@ -328,14 +330,18 @@ def child_seconds(pid: int) -> float:
 # In the process that compares.
 
 
-def resident_bytes(pid: int) -> int:
-    total = 0
+def memory_of(pid: int) -> tuple[int, int]:
+    """Return the resident and the proportional set of a process and its children, in bytes."""
+    rss = pss = 0
     for each in (pid, *family(pid)):
         try:
-            total += int(Path(f"/proc/{each}/statm").read_text().split()[1]) * PAGE_BYTES
-        except (OSError, IndexError):
+            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+        except OSError:  # it has ended meanwhile
             continue
-    return total
+        sizes = {name: value for name, _, value in (line.partition(":") for line in lines)}
+        rss += int(sizes.get("Rss", "0").split()[0]) * 1024
+        pss += int(sizes.get("Pss", "0").split()[0]) * 1024
+    return rss, pss
 
 
 def measure(name: str, work: Work, home: Path, prefect: str) -> Costs:
@@ -353,10 +359,11 @@ def measure(name: str, work: Work, home: Path, prefect: str) -> Costs:
             stderr=output,
             text=True,
         )
-        peak = 0
+        rss = pss = 0
         while process.poll() is None:
-            peak = max(peak, resident_bytes(process.pid))
-            time.sleep(0.2)
+            now = memory_of(process.pid)
+            rss, pss = max(rss, now[0]), max(pss, now[1])
+            time.sleep(0.5)
     printed = process.stdout.read() if process.stdout else ""
     said = errors.read_text(errors="replace")
     if process.returncode:
@@ -364,7 +371,8 @@ def measure(name: str, work: Work, home: Path, prefect: str) -> Costs:
     after = stand_ins.counts_of(work.s3), stand_ins.counts_of(work.vendor)
     return replace(
         Costs(**json.loads(printed.splitlines()[-1])),
-        peak=peak,
+        rss=rss,
+        pss=pss,
         s3_requests=dict(after[0] - before[0]),
         vendor_requests=dict(after[1] - before[1]),
         prefect_busy=said.count("503 Service Unavailable"),
@@ -378,7 +386,7 @@ def table(results: dict[str, Costs], videos: int) -> str:
     """Write what was measured, a row for each contestant."""
     lowest = results.get("floor")
     titles = f"{'what':<18}{'cpu ms':>8}{'x':>6}{'S3':>7}{'child':>7}{'Prefect':>9}{'rest':>7}{'loading s':>11}"
-    rows = [f"{titles}{'wall s':>8}{'x':>6}{'MiB':>7}{'S3 req':>8}{'polls':>7}{'503':>5}{'lost':>6}"]
+    rows = [f"{titles}{'wall s':>8}{'x':>6}{'RSS':>6}{'PSS':>6}{'S3 req':>8}{'polls':>7}{'503':>5}{'lost':>6}"]
     for name, costs in results.items():
         whole, per_video = costs.cpu + costs.children, 1000 / videos
         alone = results.get(WITHOUT_PREFECT.get(name, ""))
@@ -386,12 +394,13 @@ def table(results: dict[str, Costs], videos: int) -> str:
         prefect = max(0.0, rest - (alone.cpu - alone.s3)) if alone else 0.0
         ratio = f"{whole / (lowest.cpu + lowest.children):.2f}" if lowest else "-"
         slower = f"{costs.wall / lowest.wall:.2f}" if lowest else "-"
+        polls = costs.vendor_requests.get("status", 0) / videos
         requests = sum(costs.s3_requests.get(method, 0) for method in METHODS) / videos
         rows.append(
             f"{name:<18}{whole * per_video:>8.1f}{ratio:>6}{costs.s3 * per_video:>7.1f}"
             f"{costs.children * per_video:>7.1f}{f'{prefect * per_video:.1f}' if alone else '-':>9}"
             f"{(rest - prefect) * per_video:>7.1f}{costs.loading:>11.1f}{costs.wall:>8.1f}{slower:>6}"
-            f"{costs.peak / 2**20:>7.0f}{requests:>8.1f}{costs.vendor_requests.get('status', 0) / videos:>7.1f}"
+            f"{costs.rss / 2**20:>6.0f}{costs.pss / 2**20:>6.0f}{requests:>8.1f}{polls:>7.1f}"
             f"{costs.prefect_busy:>5}{videos - costs.stored:>6}"
         )
     return "\n".join(rows)

@@ -91,6 +91,11 @@ class Upload(Protocol):
         """
         ...
 
+    @property
+    def content(self) -> bytes | bytearray | None:
+        """All bytes, if they are in memory anyway; asked for after the commit."""
+        ...
+
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
         """Make the object visible under its key, whole; never over another one than it is to replace.
 

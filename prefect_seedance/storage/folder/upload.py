@@ -43,6 +43,11 @@ class FolderUpload:
             self._temporary.write(data)
         self._crc32 = zlib.crc32(data, self._crc32)
 
+    @property
+    def content(self) -> None:
+        """See `Upload.content`: the file is read when it is needed."""
+        return None
+
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
         """See `Upload.commit`. Size and CRC32 are compared; the file is not read back for the SHA-256."""
         with writing(self._final):

@@ -35,8 +35,8 @@ from prefect_seedance.storage.protocol import TASK_ID_METADATA, ObjectInfo, Stor
 from prefect_seedance.storage.relay.file_type import BoxWalk, looks_like, video_type
 
 MAXIMUM_RESTARTS = 3
-#: A video up to this size is handed back with its bytes, so that its poster and facts cost no request. It is what goes
-#: into S3 as one request; nearly all clips are smaller. Dozens of relays at once hold this much each.
+#: A video up to this size is handed back with its bytes where they are in memory, so that its poster and facts cost no
+#: request. It is what goes into S3 as one request; nearly all clips are smaller. Dozens of relays hold this much each.
 LARGEST_CONTENT_BYTES = 8 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
@@ -70,7 +70,7 @@ class RelayedObject:
         etag: The store's, to tell versions apart.
         content_type: By its first bytes.
         version: The bucket's, where it keeps versions.
-        content: All bytes if there are at most `LARGEST_CONTENT_BYTES` of them, else None.
+        content: All bytes if there are at most `LARGEST_CONTENT_BYTES` of them and they came through memory, else None.
     """
 
     key: str
@@ -81,7 +81,7 @@ class RelayedObject:
     etag: str
     content_type: str
     version: str = ""
-    content: bytes | None = field(default=None, repr=False, compare=False)
+    content: bytes | bytearray | None = field(default=None, repr=False, compare=False)
 
 
 def relay(
@@ -203,7 +203,7 @@ class _Destination:
         """Read what is there; None if it is not whole."""
         if there.damage():
             return None
-        found = _measure(self.read())
+        found = _measure(self.read(), keep=True)
         return found if _is_whole(there, found) else None
 
     def begins_like(self, there: ObjectInfo, head: bytes, size: int | None) -> bool:
@@ -223,12 +223,12 @@ class _Destination:
 
 
 class _Measurement:
-    """Size, checksums and structure of bytes that pass by, and the bytes themselves as long as they are few."""
+    """Size, checksums and structure of bytes that pass by, and the bytes themselves if asked to, while they are few."""
 
-    def __init__(self, prefix_size: int | None = None) -> None:
+    def __init__(self, prefix_size: int | None = None, *, keep: bool = False) -> None:
         self.size = self.crc32 = 0
         self.prefix_sha256, self._prefix_size = "", prefix_size
-        self._kept: list[bytes] | None = []
+        self._kept: list[bytes] | None = [] if keep else None
         self.head, self.boxes = b"", BoxWalk()
         self._sha256 = hashlib.sha256()
 
@@ -263,17 +263,22 @@ class _Measurement:
         if by_structure and video_type(self.head) and not self.boxes.whole:
             raise TruncatedSource(self.size, None)
 
-    def relayed(self, info: ObjectInfo) -> RelayedObject:
+    def relayed(self, info: ObjectInfo, content: bytes | bytearray | None = None) -> RelayedObject:
         measured = (self.size, self.sha256, self.crc32, info.etag, video_type(self.head), info.version)
-        content = None if self._kept is None else b"".join(self._kept)
+        if self._kept is not None:
+            content = b"".join(self._kept)
         return RelayedObject(info.key, info.uri, *measured, content)
 
 
-class _MeasuringThread:
-    """Measures chunks in a thread beside, in order: hashing takes about as long as a fast download."""
+class _Measuring:
+    """Measures chunks in order: in a thread beside, since hashing takes about as long as a fast download.
 
-    def __init__(self, measure: _Measurement) -> None:
-        self._measure = measure
+    What is small is measured at once. A thread of its own would cost more than it saves, and chunks that wait for it
+    are memory that dozens of relays take and give back with each clip.
+    """
+
+    def __init__(self, measure: _Measurement, *, at_once: bool) -> None:
+        self._measure, self._at_once = measure, at_once
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="relay-measure")
         self._batch: list[bytes] = []
         self._pending: deque[Future[None]] = deque()
@@ -285,12 +290,16 @@ class _MeasuringThread:
         self._worker.shutdown(cancel_futures=True)
 
     def take(self, chunk: bytes) -> None:
+        if self._at_once:
+            self._measure.take(chunk)
+            return
         self._batch.append(chunk)
         if len(self._batch) == _CHUNKS_AT_ONCE:
             self._hand_over()
 
     def finish(self) -> None:
-        self._hand_over()
+        if self._batch:
+            self._hand_over()
         while self._pending:
             self._pending.popleft().result()
 
@@ -327,14 +336,15 @@ def _attempt(
 def _upload_video(
     source: VideoSource, destination: _Destination, chunks: Iterator[bytes], damaged: ObjectInfo | None
 ) -> RelayedObject:
-    measure = _Measurement()
+    measure, content = _Measurement(), None
+    is_small = source.size is not None and source.size <= LARGEST_CONTENT_BYTES
     head = next(chunks)
     try:
         with (
             destination.begin_upload(
                 destination.key, source, video_type(head), destination.filename, damaged
             ) as upload,
-            _MeasuringThread(measure) as measuring,
+            _Measuring(measure, at_once=is_small) as measuring,
         ):
             for chunk in chain((head,), chunks):
                 measuring.take(chunk)
@@ -342,6 +352,7 @@ def _upload_video(
             measuring.finish()
             measure.check_against(source, by_structure=not destination.despite_structure)
             info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+            content = upload.content
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
         there = destination.store.stat(destination.key)
@@ -349,7 +360,7 @@ def _upload_video(
             uri = destination.store.uri_of(destination.key)
             raise KeyTaken(uri, "an object that came and went during the upload") from None
         return _same_or_taken(destination, there, measure)
-    return measure.relayed(info)
+    return measure.relayed(info, content)
 
 
 def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measurement) -> RelayedObject:
@@ -360,7 +371,7 @@ def _same_or_taken(destination: _Destination, there: ObjectInfo, measure: _Measu
         KeyTaken: It is something else.
     """
     is_of_this_task = destination.is_of_this_task(there)
-    found = _measure(destination.read())
+    found = _measure(destination.read(), keep=True)
     if (found.size, found.sha256) == (measure.size, measure.sha256):
         return found.relayed(there)
     if is_of_this_task and not _is_whole(there, found):
@@ -419,8 +430,8 @@ def _task_id(metadata: Mapping[str, str]) -> str:
     return metadata.get(TASK_ID_METADATA, "")
 
 
-def _measure(chunks: Iterator[bytes], prefix_size: int | None = None) -> _Measurement:
-    measure = _Measurement(prefix_size)
+def _measure(chunks: Iterator[bytes], prefix_size: int | None = None, *, keep: bool = False) -> _Measurement:
+    measure = _Measurement(prefix_size, keep=keep)
     measure.take_all(chunks)
     return measure
 

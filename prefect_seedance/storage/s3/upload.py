@@ -127,6 +127,11 @@ class S3Upload:
             self._filled += step
             view = view[step:]
 
+    @property
+    def content(self) -> bytearray | None:
+        """See `Upload.content`: what went out in one request."""
+        return self._buffer if self._parts is None else None
+
     def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
         """See `Upload.commit`. Size and CRC32 are compared before, by S3 where it can, and once more afterwards."""
         return self._line.run(self._commit, crc32, size)
