@@ -98,7 +98,7 @@ def _refuse_other_archives(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             what = names_of(packed.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except Exception as error:  # of a dozen kinds, by what is damaged
         raise Unreadable("it begins like an Excel workbook, and is damaged or cut off", "Save it anew") from error
     if what:
         raise Unreadable(f"it is {what}", _SAVE)
