@@ -97,7 +97,7 @@ def test_a_drawing_that_was_refused_is_made_up_for(prefect_server: str, tmp_path
     async def batch() -> None:
         await made_in_steps(4, 0.1)
 
-    with line_to_prefect(prefect_server, tmp_path, refused=r"POST \S+/artifacts/", times=3):
+    with line_to_prefect(prefect_server, tmp_path, refused=r"POST \S+/artifacts/", times=2):
         run = shown.run_of(asyncio.run(batch(return_state=True)))
     assert shown.artifact(run, "seedance-batch-progress").data == 100.0
 
