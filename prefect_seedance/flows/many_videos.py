@@ -192,14 +192,9 @@ class _Batch:
     async def make(self) -> None:
         """Make the videos."""
         history = await threads.run(threads.RECORDS, load_history, self.destination.store)
-        workshop = Workshop(
-            self.account,
-            self.destination,
-            self.options,
-            self.current.state,
-            self.current.run,
-            turn=await account_limit(self.account.label),
-        )
+        limit = await account_limit(self.account.label)
+        run, state = self.current.run, self.current.state
+        workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit)
         self.engine = Engine(workshop, self.options, self.told, _row_observer)
         progress = BatchProgress()
         await progress.start(len(self.orders.videos) + len(self.orders.invalid))
@@ -211,6 +206,8 @@ class _Batch:
             raise
         finally:
             drawing.cancel()
+            if limit is not None:
+                await limit.close()
         for result in self._shared():
             self.told.ended(result)
         await threads.run(threads.RECORDS, save_history, self.destination.store, history)
@@ -247,7 +244,7 @@ class _Batch:
             from prefect_seedance.tasks.notify import send_notifications
 
             try:
-                await send_notifications(self.notify, *batch_message(report, run_url=run_url()))
+                await send_notifications(self.notify, *batch_message(report, run_url(), link=self._link(report)))
             except Exception as error:
                 log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
         log("store", report.summary)

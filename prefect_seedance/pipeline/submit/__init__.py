@@ -1,5 +1,5 @@
 """From an order to the vendor's task.
 
 submit         the step that costs money      preparation    references made ready before it
-run_state      what a run's submissions share
+background     the same from an event loop    run_state      what a run's submissions share
 """
