@@ -28,6 +28,8 @@ from prefect_seedance import (
     VideoStore,
     resolve_submission,
 )
+from prefect_seedance.batch.models import Outcome, Standing
+from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TaskNotRecorded, TooManyUnknowns
@@ -90,7 +92,7 @@ def options_of_the_command_line() -> set[str]:
 
 def public_names() -> set[str]:
     """Fields of what a user fills in, parameters of what a user calls, and the names of these themselves."""
-    blocks_and_models = (VideoRequest, RunOptions, SeedanceCredentials, VideoStore, StoredVideo)
+    blocks_and_models = (VideoRequest, RunOptions, BatchOptions, SeedanceCredentials, VideoStore, StoredVideo)
     names = {field for model in blocks_and_models for field in model.model_fields}
     names |= {name for name, each in vars(StoredVideo).items() if isinstance(each, property)}
     for name in prefect_seedance.__all__:
@@ -99,7 +101,7 @@ def public_names() -> set[str]:
         if inspect.isfunction(called):
             names |= {name, *inspect.signature(called).parameters}
     names |= {name for name in dir(SeedanceClient) if not name.startswith("_")}
-    return names | {*NAMES, *get_args(Resolution)}
+    return names | {*NAMES, *get_args(Resolution), *get_args(Standing), *get_args(Outcome)}
 
 
 #: Environment variables that somebody really reads.
