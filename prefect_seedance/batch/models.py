@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_seedance.journal.commands import how_to_repeat
+
 Outcome = Literal[
     "stored", "reused", "invalid", "refused", "moderated", "failed", "unknown", "over_budget", "not_started"
 ]
@@ -97,6 +99,7 @@ class BatchReport(BaseModel):
     notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
     stopped: str = Field(default="", description="Why no further row was submitted; empty if all were.")
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
+    report_key: str = Field(default="", description="Its key inside the store.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
 
     @property
@@ -133,7 +136,9 @@ class BatchReport(BaseModel):
             words += f" and {self.of_unknown_cost} whose cost is not known"
         words += "."
         if have < len(self.rows):
-            words += " Run it again to make what is missing: what is paid for is not paid again."
+            words += (
+                f" {how_to_repeat(self.scope, 'batch')} to make what is missing: what is paid for is not paid again."
+            )
         if self.report_uri:
             words += f" Report: {self.report_uri}"
         return words
