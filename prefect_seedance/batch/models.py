@@ -112,8 +112,8 @@ class BatchReport(BaseModel):
 
     @property
     def of_unknown_cost(self) -> int:
-        """How many rows this run submitted whose cost is not known."""
-        return sum(row.cost is None and row.submissions > 0 for row in self.rows if not row.shared_with)
+        """How many rows this run submitted whose whole cost is not known: a submission that failed may be billed."""
+        return sum(row.submissions > (row.cost is not None) for row in self.rows if not row.shared_with)
 
     @property
     def without_video(self) -> list[RowResult]:
