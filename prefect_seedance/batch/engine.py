@@ -105,9 +105,9 @@ class Engine:
             while under_way:
                 await asyncio.wait(under_way)
         except BaseException as error:
-            for task in [*under_way]:
-                task.cancel()
             while under_way:
+                for task in [*under_way]:
+                    task.cancel()
                 with suppress(asyncio.CancelledError):  # once more: what a POST answers is still worth waiting for
                     await asyncio.wait(under_way)
             self._rest_cancelled(videos)

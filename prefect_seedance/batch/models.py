@@ -95,7 +95,9 @@ class BatchReport(BaseModel):
     started_at: datetime | None = Field(default=None, description="When the run began.")
     ended_at: datetime | None = Field(default=None, description="When its last row was done.")
     notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
-    stopped: str = Field(default="", description="Why no further row was submitted; empty if all were.")
+    stopped: str = Field(
+        default="", description="Why no further row, or none as dear as one, was submitted; empty if all were."
+    )
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
 

@@ -203,11 +203,13 @@ class _Batch:
             await self.engine.run(self.orders.videos, _as_task_run)
         except BaseException:
             progress.stop()
+            if limit is not None:  # a POST had the most of the 30 s; what is not given back comes back by its lease
+                await limit.close(1.0)
             raise
         finally:
             drawing.cancel()
-            if limit is not None:
-                await limit.close()
+        if limit is not None:
+            await limit.close()
         for video in self.orders.videos:
             for result in _shared(video, self.engine.results[video.order.intent]):
                 self.told.ended(result)

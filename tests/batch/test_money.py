@@ -253,3 +253,30 @@ def test_a_row_whose_object_cannot_be_read_just_now_is_not_invalid(account: Acco
     result = of_invalid(placed)
     assert (result.outcome, result.retryable, result.cost) == ("not_started", True, 0.0)
     assert "no answer" in result.reason and "Run the batch again" in result.advice
+
+
+class Ended(BaseException):
+    """As a signal that is raised in whatever code runs at that moment."""
+
+
+def test_a_signal_in_the_code_of_one_row_ends_the_run_with_it_and_each_row_has_its_result(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    simulator.plan(Fault(fault="stuck", matching="goes on", times=10_000))
+    batch = Batch(account, destination, BatchOptions(max_in_flight=2))
+    engine = batch.engine()
+    videos = batch.orders(rows("goes on", "struck", "later")).videos
+
+    async def wrapped(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
+        if video.order.asked.prompt == "struck":
+            while not simulator.bills():
+                await asyncio.sleep(0.01)
+            raise Ended
+        return await make()
+
+    with pytest.raises(Ended):
+        asyncio.run(engine.run(videos, wrapped))
+    found = [engine.results[video.order.intent] for video in videos]
+    assert [row.outcome for row in found] == ["failed", "not_started", "not_started"]
+    assert [row.task_id for row in found if row.task_id] == simulator.bills()[0].task_ids
+    simulator.reset()
