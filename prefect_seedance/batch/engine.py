@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.admission import Admission
 from prefect_seedance.batch.models import RowResult
-from prefect_seedance.pipeline.video import Headway
+from prefect_seedance.client.errors import InsufficientBalance
+from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.pipeline.watch.watcher import open_watcher
 
@@ -32,7 +35,7 @@ class Engine:
     """Makes the videos of a batch, and remembers what became of each.
 
     Args:
-        workshop: Makes one video.
+        workshop: Makes one video. What ends the submitting of this batch ends no other of its run.
         options: How the batch behaves.
         follower: Is told of each video.
         observer: Returns who follows one video.
@@ -45,7 +48,9 @@ class Engine:
         follower: Following,
         observer: Callable[[WantedVideo], Observer],
     ) -> None:
-        self._workshop, self._options, self._follower, self._observer = workshop, options, follower, observer
+        self._state = workshop.state.of_a_batch()
+        self._workshop = replace(workshop, state=self._state)
+        self._options, self._follower, self._observer = options, follower, observer
         self._gate = gate_for(workshop.account)
         self._admission: Admission | None = None
         self._headways: dict[str, Headway] = {}
@@ -54,8 +59,8 @@ class Engine:
 
     @property
     def stopped(self) -> str:
-        """Why no further video is submitted, "" while they are."""
-        return self._workshop.state.stopped
+        """Why no further video is submitted, or none as dear as one was, "" while all are."""
+        return self._state.stopped or self._state.short
 
     @property
     def in_flight(self) -> int:
@@ -93,32 +98,41 @@ class Engine:
         try:
             for video in videos:
                 await admission.enter()
+                await self._pause_over()
                 task = asyncio.ensure_future(self._one(video, wrapped))
                 under_way.add(task)
                 task.add_done_callback(done)
             while under_way:
                 await asyncio.wait(under_way)
         except BaseException as error:
-            for task in [*under_way]:
-                task.cancel()
             while under_way:
-                await asyncio.wait(under_way)
-            for video in videos:
-                self._ended(video, self._cancelled(video))
+                for task in [*under_way]:
+                    task.cancel()
+                with suppress(asyncio.CancelledError):  # once more: what a POST answers is still worth waiting for
+                    await asyncio.wait(under_way)
+            self._rest_cancelled(videos)
             if ended_by and isinstance(error, asyncio.CancelledError):
                 raise ended_by[0] from None
             raise
+        self._rest_cancelled(videos)
+
+    async def _pause_over(self) -> None:
+        """Wait until the vendor takes questions again: what is sent during a pause is refused, row after row."""
+        while (seconds := self._gate.pause_left()) > 0:
+            await asyncio.sleep(seconds)
 
     async def _one(self, video: WantedVideo, wrapped: Wrapped) -> None:
         async def made() -> RowResult:
             return self._ended(video, await self._made(video))
 
+        problem = "it was not begun"
         try:
             await wrapped(video, made)
         except Exception as error:  # Prefect's own: the video was made without its task run, or is made now
-            if video.order.intent not in self.results:
-                self._follower.told(f"{video.rows[0].label} has no task run of its own: {outcomes.reason_of(error)}")
-                await made()
+            problem = outcomes.reason_of(error)
+        if video.order.intent not in self.results:
+            self._follower.told(f"{video.rows[0].label} has no task run of its own: {problem}")
+            await made()
 
     async def _made(self, video: WantedVideo) -> RowResult:
         self._follower.started(video.rows[0].number, video.rows[0].label)
@@ -128,7 +142,13 @@ class Engine:
         except Exception as error:
             verdict = outcomes.verdict_of(error, task_id=headway.task_id)
             if verdict.ends_submitting:
-                self._stop(f"{verdict.ends_submitting}: {outcomes.reason_of(error)}")
+                why = f"{verdict.ends_submitting}: {outcomes.reason_of(error)}"
+                prices = [headway.price, error.required] if isinstance(error, InsufficientBalance) else []
+                known = [price for price in prices if price is not None]
+                if known:
+                    self._stop_from(min(known), why)
+                else:
+                    self._stop(why)
             return outcomes.of_error(video, error, headway)
         return outcomes.of_video(video, stored, headway)
 
@@ -144,15 +164,23 @@ class Engine:
 
     def _stop(self, why: str) -> None:
         """Submit nothing more. What is submitted or stored already still comes."""
-        if not self.stopped:
-            self._workshop.state.stopped = why
+        if not self._state.stopped:
+            self._state.stopped = why
             self._follower.told(f"No further row is submitted. {why}")
+
+    def _stop_from(self, price: float, why: str) -> None:
+        """Submit nothing more that costs as much. There may be enough for what is cheaper, and a refusal is free."""
+        if price < self._state.short_from:
+            self._state.short_from, self._state.short = price, f"No row of {price:g} coins or more is submitted. {why}"
+            self._follower.told(self._state.short)
 
     def _why_to_stop(self) -> str:
         """Return why a rule of the options stops further submitting. Only what this run submitted counts."""
+        options = self._options
+        if not (options.stop_after_failures or options.stop_after_share):
+            return ""
         submitted = [each for each in self.results.values() if each.submissions]
         failures = sum(each.outcome in ("failed", "moderated", "unknown") for each in submitted)
-        options = self._options
         if options.stop_after_failures and failures >= options.stop_after_failures:
             return f"{failures} rows of this run failed, and stop_after_failures is {options.stop_after_failures}"
         share = failures / len(submitted) if len(submitted) >= LEAST_FOR_SHARE else 0.0
@@ -163,21 +191,32 @@ class Engine:
             )
         return ""
 
+    def _rest_cancelled(self, videos: Sequence[WantedVideo]) -> None:
+        """Have a result for each video: for those whose way was ended from outside as well."""
+        for video in videos:
+            if video.order.intent not in self.results:
+                self._ended(video, self._cancelled(video))
+
     def _cancelled(self, video: WantedVideo) -> RowResult:
         """Return the result of a video that had none when the run was ended."""
         headway = self._headways.get(video.order.intent, Headway())
         unstarted = outcomes.of_unstarted(video, CANCELLED)
-        if not headway.submissions and not headway.task_id:
+        if not (headway.submissions or headway.task_id or headway.perhaps_sent):
             return unstarted
-        goes_on = f"The run was cancelled; task {headway.task_id} goes on at the vendor and is paid for"
-        unknown = "The run was cancelled while the vendor's answer was on its way; the journal knows what became of it"
+        submissions = max(headway.submissions, int(headway.perhaps_sent))
+        if headway.task_id:
+            outcome, reason = "failed", f"task {headway.task_id} goes on at the vendor and is paid for"
+        elif headway.perhaps_sent:
+            outcome, reason = "unknown", "the vendor's answer was on its way, and the journal knows what became of it"
+        else:
+            outcome, reason = "failed", "the vendor had made no video of what was submitted before"
         return unstarted.model_copy(
             update={
-                "outcome": "failed" if headway.task_id else "unknown",
-                "reason": goes_on if headway.task_id else unknown,
+                "outcome": outcome,
+                "reason": f"The run was cancelled; {reason}",
                 "task_id": headway.task_id,
-                "submissions": headway.submissions,
+                "submissions": submissions,
                 "price": headway.price,
-                "cost": None if headway.submissions else 0.0,
+                "cost": None if submissions else 0.0,
             }
         )

@@ -97,7 +97,9 @@ class BatchReport(BaseModel):
     started_at: datetime | None = Field(default=None, description="When the run began.")
     ended_at: datetime | None = Field(default=None, description="When its last row was done.")
     notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
-    stopped: str = Field(default="", description="Why no further row was submitted; empty if all were.")
+    stopped: str = Field(
+        default="", description="Why no further row, or none as dear as one, was submitted; empty if all were."
+    )
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
     report_key: str = Field(default="", description="Its key inside the store.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
@@ -115,8 +117,8 @@ class BatchReport(BaseModel):
 
     @property
     def of_unknown_cost(self) -> int:
-        """How many rows this run submitted whose cost is not known."""
-        return sum(row.cost is None and row.submissions > 0 for row in self.rows if not row.shared_with)
+        """How many rows this run submitted whose whole cost is not known: a submission that failed may be billed."""
+        return sum(row.submissions > (row.cost is not None) for row in self.rows if not row.shared_with)
 
     @property
     def without_video(self) -> list[RowResult]:

@@ -151,8 +151,13 @@ def _placed(
         )
     except InvalidRequest as error:
         return replace(row, request=None, problems=tuple(_as_row_problems(row, error)))
-    except (MediaNotIdentified, SeedanceError, StorageError, JournalError) as error:
-        problem = RowProblem(row.number, "", str(error).rstrip("."), "See that it can be read, then run it again")
+    except MediaNotIdentified as error:
+        return replace(
+            row, request=None, problems=(RowProblem(row.number, "", str(error).rstrip("."), "Edit the row"),)
+        )
+    except (SeedanceError, StorageError, JournalError) as error:  # a store did not work just now
+        fix = "See that it can be read, then run it again"
+        problem = RowProblem(row.number, "", str(error).rstrip("."), fix, passing=True)
         return replace(row, request=None, problems=(problem,))
 
 

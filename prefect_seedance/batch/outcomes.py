@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from prefect_seedance.asides import words_of
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from prefect_seedance.batch.orders import WantedVideo
     from prefect_seedance.batch.rows import Row
     from prefect_seedance.pipeline.models import StoredVideo
-    from prefect_seedance.pipeline.video import Headway
+    from prefect_seedance.pipeline.submit.headway import Headway
 
 #: Longest reason that a report holds of one row; the run's log has the whole.
 LONGEST_REASON = 1_000
@@ -87,6 +87,9 @@ _SETTINGS = Verdict("not_started", _CREDENTIALS, retryable=True, ends_submitting
 _MONEY = Verdict("refused", _TOP_UP, retryable=True, ends_submitting="The account has too little money or quota")
 _TURNED_DOWN = Verdict("refused", RUN_AGAIN, retryable=True)
 
+#: Outcomes of what was never accepted.
+_BEFORE_A_BILL: frozenset[Outcome] = frozenset({"invalid", "refused", "not_started"})
+
 #: The first row whose class fits decides. What is not here was either accepted (`_NOT_YET`) or never sent.
 _TABLE: tuple[tuple[type[Exception], Verdict], ...] = (
     (InvalidRequest, _INVALID),
@@ -127,7 +130,7 @@ def verdict_of(error: Exception, *, task_id: str = "") -> Verdict:
     if isinstance(error, VideoFailed | FailedBefore):
         return _of_failure(error.failure, before=isinstance(error, FailedBefore))
     found = next((verdict for kind, verdict in _TABLE if isinstance(error, kind)), None)
-    if task_id and (found is None or found.outcome in ("not_started", "refused")):
+    if task_id and (found is None or found.outcome in _BEFORE_A_BILL):
         return _NOT_YET
     return found or Verdict("failed", RUN_AGAIN, retryable=True)
 
@@ -154,13 +157,16 @@ def short(text: str, longest: int = LONGEST_REASON) -> str:
 
 
 def of_invalid(row: Row) -> RowResult:
-    """Return the result of a row that cannot be a request."""
+    """Return the result of a row that cannot be ordered: not as it is, or not just now."""
+    passing = bool(row.problems) and all(problem.passing for problem in row.problems)
     return RowResult(
         number=row.number,
         name=row.name,
-        outcome="invalid",
+        outcome="not_started" if passing else "invalid",
         reason=short(" ".join(str(problem) for problem in row.problems)),
-        advice=EDIT_ROW,
+        advice=RUN_AGAIN if passing else EDIT_ROW,
+        retryable=passing,
+        cost=0.0,
         prompt=row.given.get("prompt", "")[:_LONGEST_PROMPT],
         model=short(row.given.get("model", ""), 100),
     )
@@ -170,6 +176,9 @@ def of_error(wanted: WantedVideo, error: Exception, headway: Headway) -> RowResu
     """Return the result of a video that an error has ended."""
     task_id = str(getattr(error, "task_id", "") or headway.task_id)
     verdict = verdict_of(error, task_id=headway.task_id)
+    if headway.submissions and verdict.outcome in _BEFORE_A_BILL:
+        # What ended it concerns a further submission; the one before was sent, and has no video.
+        verdict = replace(verdict, outcome="failed")
     return _asked(wanted).model_copy(
         update={
             "outcome": verdict.outcome,
@@ -199,7 +208,7 @@ def of_video(wanted: WantedVideo, stored: StoredVideo, headway: Headway) -> RowR
             "submissions": headway.submissions,
             "price": headway.price if bought else 0.0,
             "cost": stored.cost if bought else 0.0,
-            "cost_source": stored.cost_source if bought else "paid for before",
+            "cost_source": _cost_source(stored, headway) if bought else "paid for before",
             "uri": stored.uri,
             "key": stored.key,
             "poster_uri": stored.poster_uri,
@@ -211,6 +220,13 @@ def of_video(wanted: WantedVideo, stored: StoredVideo, headway: Headway) -> RowR
             "made_seconds": made if made is not None and made >= 0 else None,
             "stored_at": stored.stored_at,
         }
+    )
+
+
+def _cost_source(stored: StoredVideo, headway: Headway) -> str:
+    earlier = headway.submissions - 1
+    return (
+        f"{stored.cost_source}, without {earlier} submission(s) before that failed" if earlier else stored.cost_source
     )
 
 

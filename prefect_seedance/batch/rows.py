@@ -18,12 +18,14 @@ class RowProblem:
         column: Name of the column as the manifest has it, "" for the row as a whole.
         message: The rule that is broken.
         fix: What to do about it.
+        passing: Whether the row itself may be right: what stood in the way did so just now.
     """
 
     row: int
     column: str
     message: str
     fix: str
+    passing: bool = False
 
     def __str__(self) -> str:
         """Word it for a person."""

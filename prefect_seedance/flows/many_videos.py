@@ -204,13 +204,16 @@ class _Batch:
             await self.engine.run(self.orders.videos, _as_task_run)
         except BaseException:
             progress.stop()
+            if limit is not None:  # a POST had the most of the 30 s; what is not given back comes back by its lease
+                await limit.close(1.0)
             raise
         finally:
             drawing.cancel()
-            if limit is not None:
-                await limit.close()
-        for result in self._shared():
-            self.told.ended(result)
+        if limit is not None:
+            await limit.close()
+        for video in self.orders.videos:
+            for result in _shared(video, self.engine.results[video.order.intent]):
+                self.told.ended(result)
         await threads.run(threads.RECORDS, save_history, self.destination.store, history)
         so_far = self._so_far()
         await progress.finish(so_far.counts, so_far.spent)
@@ -281,11 +284,6 @@ class _Batch:
         now = datetime.now(UTC)
         return now + (now - self.started_at) / done * (len(self.orders.videos) - done)
 
-    def _shared(self) -> Iterator[RowResult]:
-        for video in self.orders.videos:
-            if result := self.engine.results.get(video.order.intent):
-                yield from (outcomes.shared(result, row) for row in video.rows[1:])
-
     def _so_far(self) -> BatchReport:
         """Return the report of what is known by now, with each row of this part."""
         results: list[RowResult] = [outcomes.of_invalid(row) for row in self.orders.invalid]
@@ -293,8 +291,7 @@ class _Batch:
             result = self.engine.results.get(video.order.intent)
             if result is None:
                 result = outcomes.of_unstarted(video, "It has not been started")
-            results.append(result)
-        results += self._shared()
+            results += [result, *_shared(video, result)]
         return BatchReport(
             source=self.manifest.source,
             manifest_sha256=self.manifest.sha256,
@@ -315,6 +312,11 @@ class _Batch:
         self.notices.append(words)
         self.told.told(words)
         log("validate", words, level=logging.WARNING)
+
+
+def _shared(video: WantedVideo, result: RowResult) -> Iterator[RowResult]:
+    """Return the results of the other rows that ask for a video."""
+    return (outcomes.shared(result, row) for row in video.rows[1:])
 
 
 async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:

@@ -17,6 +17,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.submit.background import in_background
+from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_ahead
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch
@@ -30,23 +31,6 @@ if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Account, Destination
     from prefect_seedance.pipeline.submit.run_state import RunState
     from prefect_seedance.pipeline.submit.submit import Turn
-
-
-@dataclass
-class Headway:
-    """How far a video has come: kept up to date while it is made, so that whatever ends it can be told.
-
-    Attributes:
-        submissions: How often this call has sent it, unknown outcomes included.
-        task_id: The vendor's task that goes on or is done, "" if there is none.
-        price: What it was expected to cost, in coins; None if that is not known, or nothing was sent.
-        price_source: Where that comes from.
-    """
-
-    submissions: int = 0
-    task_id: str = ""
-    price: float | None = None
-    price_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,8 +71,8 @@ class Workshop:
         counting = _counting(observer, headway)
         await self._prepared(order, counting)
         for attempt in range(1, self.options.max_submissions + 1):
-            submitted = await self._submitted(order, counting)
-            headway.task_id = submitted["task_id"]
+            submitted = await self._submitted(order, headway, counting)
+            headway.task_id, headway.perhaps_sent = submitted["task_id"], False
             headway.price, headway.price_source = submitted["price"], submitted["price_source"]
             try:
                 completed = await self._watched(order, submitted, counting)
@@ -122,7 +106,7 @@ class Workshop:
         finally:
             cancelled.set()  # where the run is ended, every wait ends, and every call under way is cut
 
-    async def _submitted(self, order: Order, observer: Observer) -> SubmittedVideo:
+    async def _submitted(self, order: Order, headway: Headway, observer: Observer) -> SubmittedVideo:
         return await in_background(
             lambda cancelled: submit(
                 order,
@@ -136,6 +120,7 @@ class Workshop:
                 observer=observer,
                 cancelled=cancelled,
                 turn=self.turn,
+                headway=headway,
             ),
             observer,
         )

@@ -8,10 +8,12 @@ import pytest
 
 from prefect_seedance import errors
 from prefect_seedance.batch import outcomes
-from prefect_seedance.batch.models import Outcome
+from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
+from prefect_seedance.batch.options import BatchOptions, RequireAll
 from prefect_seedance.batch.outcomes import reason_of, verdict_of
 from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
 from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.flows.many_videos import counts_as_failed
 from prefect_seedance.journal.errors import FailedBefore
 from prefect_seedance.storage.errors import NoSpace
 
@@ -57,14 +59,84 @@ def test_every_error_that_says_nothing_was_sent_is_a_row_without_a_bill() -> Non
         assert verdict.outcome == "not_started", kind
 
 
+#: What each error makes of a row that nothing is under way for, and whether another run may still make its video. A new
+#: class is looked at here once. "" for what no row can end in, and for the roots.
+MEANING: dict[str, tuple[Outcome | str, bool]] = {
+    **dict.fromkeys(["InvalidRequest", "MediaNotIdentified"], ("invalid", False)),
+    **dict.fromkeys(["OutcomeUnknown", "SubmissionUnknown"], ("unknown", True)),
+    **dict.fromkeys(["AuthenticationFailed", "InsufficientBalance", "SubmissionRefused"], ("refused", True)),
+    **dict.fromkeys(["RateLimited", "VendorBusy", "TaskNotFound", "UnexpectedAnswer", "WrongTask"], ("refused", True)),
+    "InvalidParameters": ("refused", False),
+    # Paid for, and the task goes on.
+    **dict.fromkeys(["WaitTimedOut", "WaitStopped", "MediaUnavailable"], ("failed", True)),
+    **dict.fromkeys(["TaskNotRecorded", "VideoNotStored"], ("failed", True)),
+    # Paid for, and there is no video: the class of the failure decides, see above.
+    **dict.fromkeys(["VideoFailed", "FailedBefore"], ("by its class", False)),
+    "SubmissionsUsedUp": ("failed", True),
+    "AbandonedBefore": ("failed", False),
+    # Nothing was sent.
+    **dict.fromkeys(["ConfigurationError", "ConnectionFailed", "TooManyUnknowns"], ("not_started", True)),
+    **dict.fromkeys(["SubmittingStopped", "SubmissionCancelled", "HeldByAnother"], ("not_started", True)),
+    **dict.fromkeys(["RunNotLabelled", "OrderChanged", "JournalUnavailable", "JournalGone"], ("not_started", True)),
+    **dict.fromkeys(["RecordDamaged", "RecordTooNew", "RecordChanged", "IllegalTransition"], ("not_started", True)),
+    **dict.fromkeys(["ResolutionRefused", "BalanceContradicts"], ("not_started", True)),
+    # Of the batch itself, and roots.
+    **dict.fromkeys(["UnusableManifest", "BatchIncomplete", "SeedanceError"], ("", False)),
+    "TaskError": ("failed", True),
+    "ApiError": ("refused", True),
+    **dict.fromkeys(["JournalError", "SubmissionStopped"], ("not_started", True)),
+}
+
+
+def test_each_error_of_the_package_has_its_meaning_for_a_row() -> None:
+    found: dict[str, tuple[Outcome | str, bool]] = {}
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        verdict = _row_of(kind)
+        if issubclass(kind, errors.VideoFailed | errors.FailedBefore):
+            found[name] = ("by its class", False)
+        elif issubclass(kind, errors.StorageError):
+            assert verdict and (verdict.outcome, verdict.retryable) == ("not_started", True), name
+        else:
+            found[name] = (verdict.outcome, verdict.retryable) if verdict else ("", False)
+    assert found == MEANING
+
+
+def test_whatever_it_is_a_task_that_goes_on_is_paid_for() -> None:
+    """No row with a task is said to be invalid, refused or not begun."""
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        error = kind.__new__(kind)
+        error.failure = "transient"
+        assert verdict_of(error, task_id="videos_1").outcome in ("failed", "unknown"), name
+
+
 def test_what_concerns_every_row_ends_further_submitting() -> None:
     ending = {name for name in errors.__all__ if _ends(getattr(errors, name))}
     assert ending == {"AuthenticationFailed", "ConfigurationError", "InsufficientBalance", "TooManyUnknowns"}
 
 
+def _row_of(kind: type[Exception]) -> outcomes.Verdict | None:
+    return next((row for of, row in outcomes._TABLE if issubclass(kind, of)), None)  # pyright: ignore[reportPrivateUsage]
+
+
 def _ends(kind: type[Exception]) -> bool:
-    found = next((row for of, row in outcomes._TABLE if issubclass(kind, of)), None)  # pyright: ignore[reportPrivateUsage]
+    found = _row_of(kind)
     return bool(found and found.ends_submitting)
+
+
+@pytest.mark.parametrize(
+    ("require", "failing"),
+    [("none", set[bool]()), ("retryable", {True}), ("all", {True, False})],
+)
+def test_a_run_fails_by_what_is_required_whatever_the_outcome(require: RequireAll, failing: set[bool]) -> None:
+    options = BatchOptions(require_all=require)
+    assert not counts_as_failed(BatchReport(rows=[]), options), "all rows belong to other parts"
+    for outcome in WORST_FIRST:
+        for retryable in (True, False):
+            report = BatchReport(rows=[RowResult(number=2, outcome=outcome, retryable=retryable)])
+            fails = outcome not in HAVE_VIDEO and retryable in failing
+            assert counts_as_failed(report, options) == fails, (outcome, retryable)
 
 
 def test_a_reason_is_one_line_of_bounded_length_without_signatures() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from prefect_seedance.client.errors import RateLimited, SeedanceError
 from prefect_seedance.client.request.prices import Estimate
@@ -36,15 +38,38 @@ class RunState:
     Attributes:
         storm: Stops the run after several unknown outcomes in a row.
         told: Intents of the videos whose references were warned about already.
-        stopped: Why the run submits nothing more, "" while it does. What is submitted already is still taken up.
+        stopped: Why nothing more is submitted, "" while it is. What is submitted already is still taken up.
+        short: Why no video that costs `short_from` coins or more is submitted, "" while they are.
+        short_from: The least expected price of the videos that there was too little money for.
     """
 
     def __init__(self) -> None:
         self.storm = UnknownStorm()
         self.told: set[str] = set()
-        self.stopped = ""
+        self.stopped = self.short = ""
+        self.short_from = math.inf
         self._lock = threading.Lock()
         self._answers: dict[str, Future[object]] = {}
+
+    def of_a_batch(self) -> Self:
+        """Return the state of one batch of the run: it shares all but what ends the submitting of that batch.
+
+        A rule that stops one batch says nothing about the others of its parent run, nor about a retry in this process.
+        """
+        own = copy.copy(self)
+        own.stopped, own.short, own.short_from = "", "", math.inf
+        return own
+
+    def why_not(self, price: float | None) -> str:
+        """Return why a video of this price is not submitted, "" if it may be.
+
+        Once there was too little money for a video, only cheaper ones are tried: a refusal costs nothing, and each one
+        lowers the bar, so there are no more refusals than there are prices. One of unknown price may be as dear.
+
+        Args:
+            price: What the video is expected to cost; None if that is not known.
+        """
+        return self.stopped or (self.short if price is None or price >= self.short_from else "")
 
     def balance(self, account: Account, intent: str, cancelled: Callable[[], bool]) -> float | None:
         """Return the coins that are available, None if the vendor does not say.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from prefect_seedance.asides import aside
-from prefect_seedance.client.outcome import NeverSent, Outcome, Refused, Shortage, TooManyRequests
+from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Refused, Shortage, TooManyRequests, Unknown
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import SubmissionCancelled, SubmittingStopped
@@ -25,6 +25,7 @@ from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.prices import price_words
+from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_now
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.watch import polling
@@ -72,6 +73,7 @@ def submit(
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
     turn: Turn | None = None,
+    headway: Headway | None = None,
 ) -> SubmittedVideo:
     """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
 
@@ -90,6 +92,7 @@ def submit(
         observer: Follows it.
         cancelled: Set when the run is being cancelled.
         turn: Waited for right before each claim, and held round its POST only; None for no waiting.
+        headway: Is told the price, and when a POST begins.
 
     Raises:
         InvalidRequest: The request or one of its references breaks a rule; nothing was sent.
@@ -102,6 +105,7 @@ def submit(
     evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
     since_prepared = start_stopwatch()
     cancelled = cancelled or threading.Event()
+    headway = headway or Headway()
 
     def before_claim(nonce: str) -> Evidence:
         nonlocal evidence, prepared, since_prepared, told_price
@@ -121,6 +125,8 @@ def submit(
         if told_price != (words := price_words(price, order.asked)):
             told_price = words
             observer.log(f"Expected price: {words}", price=price.coins if price else None)
+        headway.price, headway.price_source = (price.coins, price.origin) if price else (None, "")
+        may_go_on()
         evidence = Evidence(
             price=price.coins if price else None,
             price_source=price.origin if price else "",
@@ -128,6 +134,10 @@ def submit(
             inputs=prepared.inputs,
         )
         return evidence
+
+    def may_go_on() -> None:
+        if why := shared.why_not(headway.price):
+            raise SubmittingStopped(order.intent, why)
 
     def ready() -> PreparedRequest:
         """Return what is sent, with references that are good from now on. Nearly all of it was prepared ahead."""
@@ -160,6 +170,7 @@ def submit(
             if order.asked.references() and since_prepared() > _PREPARED_SECONDS / 2:
                 # The line was long. With the turn in hand: in line once more, they would be too old once more.
                 prepared, since_prepared = ready(), start_stopwatch()
+            may_go_on()  # the line was perhaps so long that a rule has ended the submitting meanwhile
             yield
         finally:
             aside(turn.leave)  # the answer is not written down yet
@@ -169,8 +180,10 @@ def submit(
             return NeverSent("the machine slept, or the store was slow, and the references are looked at once more")
         gate = gate_for(account)
         gate.take_now()
+        headway.perhaps_sent = True
         with account.client() as client:
             outcome = client.submit_video(prepared.request, timeout=seconds, may_send=may_send)
+        headway.perhaps_sent = isinstance(outcome, Accepted | Unknown)
         if isinstance(outcome, TooManyRequests):
             gate.limited(outcome.retry_after or polling.POLL_SECONDS)
         if isinstance(outcome, Refused) and outcome.shortage is not None:
