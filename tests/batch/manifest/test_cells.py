@@ -36,6 +36,9 @@ READ: list[tuple[str, object, object]] = [
     *(("takes", value, 3) for value in (3, 3.0, "3", "3.0")),
     ("prompt", "“A mug”\r\nturns", "“A mug”\nturns"),
     ("prompt", 2024.0, "2024"),
+    ("prompt", "Total eclipse", "Total eclipse"),
+    ("prompt", "🎥", "🎥"),
+    ("name", "mug https://me:pw@a.example.com/1.png?X-Amz-Signature=s3cr3t", "mug https://a.example.com/1.png"),
     ("name", "a\r\nb\x07\u202ec", "a b\ufffdc"),
     ("name", "x" * 500, "x" * 200),
     ("first_image", " “https://a.example.com/1.png” ", "https://a.example.com/1.png"),
@@ -62,6 +65,11 @@ REFUSED: list[tuple[str, object]] = [
     ("prompt", b"\xff"),
     ("model", "#VALUE!"),
     ("take", 10**400),
+    *(("take", value) for value in ("1,000", "2.000", "12,000")),
+    ("takes", "1,000"),
+    *(("prompt", value) for value in (True, date(2026, 5, 1), time(16, 9), timedelta(seconds=5))),
+    *(("prompt", value) for value in (";;", "---", "|", '""', "…", "\u200d")),
+    *(("prompt", value) for value in ("Total", "TOTAL:", "Totals 12", "Grand total", "Summe", "合计：", "Итого: 5")),
 ]
 
 
@@ -96,6 +104,9 @@ LISTS: list[tuple[object, list[str]]] = [
     (f"{A},, {B} ,;", [A, B]),
     (" ", []),
     (";,", []),
+    (r'["https:\/\/a.example.com\/1.png", "a, b.png", null]', ["https://a.example.com/1.png", "a, b.png"]),
+    (f'["{A}", "{B}",]', [A, B]),
+    ("[]", []),
 ]
 
 

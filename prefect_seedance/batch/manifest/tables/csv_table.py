@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _SEPARATORS = (",", ";", "\t", "|")
-#: Written by Excel, and not shown by it.
-_SAYS_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+#: Written for Excel, and not shown by it.
+_SAYS_SEPARATOR = re.compile(r'"?sep=([^\r\n]?)"?\s*', re.IGNORECASE)
 #: Enough to see the header, and a line of it that is not one.
 _SEEN_LINES, _SEEN_CHARACTERS = 40, 256 * 1024
 #: Of a line; with far fewer it is refused in the words for columns.
@@ -40,7 +40,11 @@ def read_csv(encoded: Encoded, suffix: str) -> Table:
     with encoded.open() as file:
         first = [line[:_SEEN_CHARACTERS].lstrip("\ufeff") for line in itertools.islice(file, _SEEN_LINES)]
     said = _SAYS_SEPARATOR.fullmatch(first[0]) if first else None
-    separator = said[1] if said else _separator(first, "\t" if suffix in (".tsv", ".tab") else ",")
+    below = first[1:] if said else first
+    if said and said[1] not in ("", '"', "\0") and _worth(below, said[1])[0]:
+        separator = said[1]
+    else:  # a program may write that line, and part the cells by something else
+        separator = _separator(below, "\t" if suffix in (".tsv", ".tab") else ",")
     lines = _lines(encoded, separator)
     if said:
         next(lines, None)
