@@ -324,6 +324,8 @@ READERS: Mapping[str, Callable[[object], object]] = {
 }
 
 _MARK = re.compile(r"[;,；，、]")
+#: In a cell: no model takes so many addresses, with so many commas in them.
+_MOST_MARKS = 300
 _MARKS_AT_END = " \t;,；，、"
 #: How an address begins that cannot be the middle of another one.
 _BEGINNING = re.compile(r"\s*[\"'\u201c\u2018]?(?:last-frame\+|[A-Za-z][A-Za-z0-9+.-]*://|data:)", re.IGNORECASE)
@@ -352,6 +354,10 @@ def addresses_of(value: object) -> list[str]:
         if listed is not None:
             return addresses_of(listed)
         text = text[1:-1]
+    if len(_MARK.findall(text)) > _MOST_MARKS:  # each is weighed against all that stands before it
+        raise BadCell(
+            f"it has more than {_MOST_MARKS} commas and semicolons", "Write the addresses on lines of their own"
+        )
     found = [_bare(piece) for line in text.splitlines() for piece in _pieces(line)]
     return [piece for piece in found if piece]
 

@@ -89,6 +89,7 @@ def test_a_quotation_mark_that_swallows_rows_refuses_the_manifest(read: Read, co
         "prompt" * 100_000 + ",x\nA\n": "no column for the prompt",
         "PATH=/bin\0SECRET=x\0": "it is not a text",
         "\x89PNG\r\n\x1a\n\0\0": "it is not a text",
+        "prompt\n" + "\n" * 1_100_000: "more than 1,048,576 rows",
         "SQLite format 3\0": "database",
         "PARE\0\0": "encrypted",
         "prompt," + ",".join(f"c{number}" for number in range(1200)) + "\nA\n": "1,201 columns",

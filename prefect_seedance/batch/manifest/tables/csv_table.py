@@ -25,6 +25,8 @@ _SAYS_SEPARATOR = re.compile(r'"?sep=([^\r\n]?)"?\s*', re.IGNORECASE)
 _SEEN_LINES, _SEEN_CHARACTERS = 40, 256 * 1024
 #: Of a line; with far fewer it is refused in the words for columns.
 _MOST_CELLS = 100_000
+#: As many as a sheet of a spreadsheet has. Blank ones take time as well, during which nothing can be cancelled.
+_MOST_LINES = 1_048_576
 _DOUBLE = 'Write each quotation mark inside of a quoted cell twice ("")'
 
 
@@ -99,6 +101,10 @@ def _rows(lines: Iterator[str], separator: str) -> Iterator[GridRow]:
     number = 0
     while True:
         number, before = number + 1, reader.line_num
+        if number > _MOST_LINES:
+            raise Unreadable(
+                f"it has more than {_MOST_LINES:,} rows, counting blank ones", "Delete those below the table"
+            )
         try:
             cells = next(reader)
         except StopIteration:

@@ -47,8 +47,6 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
 _SEEN_CHARACTERS = 64 * 1024
 #: Control characters that no table has in its first lines.
 _OF_NO_TEXT = re.compile(r"[\0-\x08\x0e-\x1a]")
-#: JSON below comments.
-_COMMENTED = re.compile(r"(?:\s*(?://|#)[^\n]*\n|\s*/\*.{0,2000}?\*/)+\s*[\[{]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -122,10 +120,10 @@ def _text_table(encoded: Encoded, suffix: str) -> tuple[Kind, Table]:
     # Before any of it is shown as a header: it may be anything, also a file of secrets.
     if _OF_NO_TEXT.search(head) and head[0] not in "{[" and not has_prompt_column(encoded):
         raise Unreadable("it is not a text, and no other kind of file that is read", _SAVE)
-    if head[0] in "/#" and _COMMENTED.match(head):
-        raise Unreadable("it begins with a comment, and JSON has none", "Delete what stands above the first [ or {")
     if head[0] not in "{[" or (suffix in SUFFIXES["a CSV table"] and has_prompt_column(encoded)):
         if suffix in (*SUFFIXES["JSON"], *SUFFIXES["JSON Lines"]) and not has_prompt_column(encoded):
+            if head.startswith(("//", "/*", "#")):
+                raise Unreadable("it begins with a comment, and JSON has none", "Delete what stands above the list")
             raise Unreadable(
                 "its name says JSON, and it is not JSON", 'Write a list of objects, [{"prompt": ...}, ...]'
             )
