@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 #: Invisible, and part of ordinary words: they join what is written together (emoji of several people, Persian).
 _JOINERS = frozenset("\u200c\u200d")
+_OF_LIBRARY = re.compile(r"\A(?:Input|String|List|Dictionary|Value) should ")
 _REPLACEMENT = "\ufffd"
 
 
@@ -49,7 +51,7 @@ def faults(error: ValidationError) -> list[str]:
         ...     TypeAdapter(list[int]).validate_python(["sk_secret"])
         ... except ValidationError as error:
         ...     print(*faults(error))
-        0: Input should be a valid integer, unable to parse string as an integer
+        0: must be a valid integer
     """
     listed = error.errors(include_input=False, include_url=False, include_context=False)
     return [_fault(".".join(map(str, each["loc"])), each["msg"]) for each in listed]
@@ -57,6 +59,8 @@ def faults(error: ValidationError) -> list[str]:
 
 def _fault(field: str, message: str) -> str:
     text = message.removeprefix("Value error, ")
+    if text == message:  # the library's own words
+        text = _OF_LIBRARY.sub("must ", text.partition(", unable to ")[0])
     return text if not field or text.startswith(field.split(".")[0]) else f"{field}: {text}"
 
 

@@ -63,6 +63,7 @@ class BatchOptions(RunOptions):
             title="Stop after failures",
             description="Submit no further row once so many of this run have failed or were moderated; 0: never.",
             ge=0,
+            le=100_000,
             json_schema_extra={"position": 7},
         ),
     ] = 0

@@ -249,7 +249,7 @@ def _asked(wanted: WantedVideo) -> RowResult:
         name=row.name,
         outcome="not_started",
         model=asked.model_name,
-        prompt=asked.prompt[:_LONGEST_PROMPT],
+        prompt=without_signatures(asked.prompt)[:_LONGEST_PROMPT],
         take=asked.take,
         duration=asked.duration,
         resolution=asked.resolution,

@@ -39,6 +39,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.prices import how_to_set, price_list
 from prefect_seedance.pipeline.submit.preparation import media_context
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.parallel import in_order
 
@@ -431,7 +432,7 @@ def _planned(seen: _Seen) -> PlannedRow:
     asked = (
         {
             "model": request.model_name,
-            "prompt": request.prompt,
+            "prompt": without_signatures(request.prompt),
             "take": request.take,
             "duration": request.duration,
             "resolution": seen.resolution,

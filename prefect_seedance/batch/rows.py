@@ -42,7 +42,8 @@ class Row:
         name: What the user calls it, "" for nothing; cleaned, one line, at most 200 characters.
         request: The request; None where there are problems.
         problems: All that is wrong with it.
-        given: Its cells as they were read, by column, for whoever is told of an invalid row.
+        given: Its cells as they were read, by column, and prompt and model also by these names: for whoever is told
+            of an invalid row.
     """
 
     number: int

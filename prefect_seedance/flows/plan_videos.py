@@ -13,6 +13,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import without_signatures
 
 _LONGEST_NAME = 60
 
@@ -22,7 +23,8 @@ def run_name() -> str:
     parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
     manifest, requests = parameters.get("manifest"), parameters.get("requests")
     if isinstance(manifest, str) and manifest.strip():
-        file = manifest.strip().partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
+        shown = without_signatures(manifest.strip())
+        file = shown.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
         return f"plan-videos: {one_line(file)[:_LONGEST_NAME] or 'a manifest'}"
     if isinstance(requests, list) and requests:
         count = len(cast("list[object]", requests))

@@ -10,12 +10,17 @@ from prefect_seedance import errors
 from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.batch.options import BatchOptions, RequireAll
+from prefect_seedance.batch.orders import WantedVideo
 from prefect_seedance.batch.outcomes import reason_of, verdict_of
+from prefect_seedance.batch.rows import Row
 from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
 from prefect_seedance.client.failures import FailureClass
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.many_videos import counts_as_failed
 from prefect_seedance.journal.errors import FailedBefore
+from prefect_seedance.pipeline.order import place_order
 from prefect_seedance.storage.errors import NoSpace
+from tests.pipeline.harness import TEMPLATE
 
 SECRET = "sk_0123456789abcdef"
 
@@ -144,6 +149,13 @@ def test_a_reason_is_one_line_of_bounded_length_without_signatures() -> None:
     words = reason_of(ConnectionFailed(said, sent=False))
     assert SECRET not in words and "\n" not in words and "\x1b" not in words
     assert len(words) <= outcomes.LONGEST_REASON
+
+
+def test_a_prompt_is_reported_without_what_opens_the_links_in_it() -> None:
+    asked = VideoRequest(prompt=f"as in https://a.example.com/b.png?X-Amz-Signature={SECRET}", model="seedance2.0-mini")
+    order = place_order(asked, scope="", account="default", key_template=TEMPLATE)
+    result = outcomes.of_unstarted(WantedVideo(order, (Row(2, "", asked),)), "It has not been started")
+    assert result.prompt == "as in https://a.example.com/b.png"
 
 
 def test_a_refusal_for_now_and_a_refusal_of_the_key_are_told_apart() -> None:

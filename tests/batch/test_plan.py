@@ -57,8 +57,9 @@ class CountingStore(FolderStore):
 
 
 def test_new_rows_are_priced_with_source_and_date_each_and_in_total(vendor: Vendor, destination: Destination) -> None:
-    plan = plan_of(manifest_with(asked("a"), asked("b", resolution="480p")), vendor.account, destination)
-    assert standings(plan) == ["new", "new"]
+    signed = "as in https://a.example.com/b.png?X-Amz-Signature=s3cr3t"
+    plan = plan_of(manifest_with(asked("a"), asked(signed, resolution="480p")), vendor.account, destination)
+    assert standings(plan) == ["new", "new"] and "s3cr3t" not in plan.model_dump_json()
     assert [row.price for row in plan.rows] == pytest.approx([0.2, 0.12])
     assert all("public catalog; as of 20" in row.price_source for row in plan.rows)
     assert plan.total == pytest.approx(0.32) and plan.of_unknown_price == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import cast, get_args
 
@@ -16,7 +18,7 @@ from prefect_seedance.client.request.problems import either
 from prefect_seedance.client.request.routes import ROUTES
 from prefect_seedance.client.request.text import canonical_lines, canonical_text
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.redaction import hide
+from prefect_seedance.redaction import hide, without_signatures
 
 LONGEST_NAME = 200
 MOST_TAKES = 100
@@ -68,7 +70,8 @@ def is_blank(value: object) -> bool:
         (True, True, True, False)
     """
     if isinstance(value, str):
-        return not value or not canonical_text(value[:LONGEST_CELL])
+        # Zero bytes fill up fields of a fixed width, and U+001A ends files of DOS.
+        return not value or not canonical_text(value[:LONGEST_CELL]).strip("\0\x1a")
     return value is None or value == [] or value == ()
 
 
@@ -138,8 +141,30 @@ def shown_cell(value: object) -> str:
     return whole if len(whole) <= LONGEST_SHOWN else whole[: LONGEST_SHOWN - 3] + "..."
 
 
+#: What stands before the sum in the last row of a table.
+_OF_TOTALS = re.compile(
+    r"(?:grand |sub-?\s?)?totals?|sum|(?:gesamt|zwischen)?summe|gesamt|somme|(?:sous-)?total(?:e|es)?|sum[ae]|totaal"
+    r"|итого|всего|合计|总计|小计|总和|合計|總計|小計|総計|합계|총계",
+    re.IGNORECASE,
+)
+_AROUND_TOTALS = " \t\n0123456789.,:：=-"
+
+
 def _prompt(value: object) -> str:
-    return canonical_lines(text_of(value))
+    if isinstance(value, bool | date | time | timedelta):
+        made = "TRUE or FALSE" if isinstance(value, bool) else "a date or a time"
+        raise BadCell(f"it holds {made} ({shown_cell(value)}), and a text is taken", "Describe what the video shows")
+    text = canonical_lines(text_of(value))
+    # Rows of separators alone, lines of a table that was drawn, and sums would each be a paid video.
+    if not any(unicodedata.category(letter) in _OF_WORDS for letter in text):
+        raise BadCell("there is no word in it", "Describe what the video shows, or delete the row")
+    if _OF_TOTALS.fullmatch(text[:100].strip(_AROUND_TOTALS)):
+        raise BadCell(f"{text[:100]!r} is no prompt but the label of a sum", "Delete the row, or say what is shown")
+    return text
+
+
+#: Categories of letters, digits and pictures such as emoji.
+_OF_WORDS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "So"})
 
 
 def _name(value: object) -> str:
@@ -151,13 +176,16 @@ def _name(value: object) -> str:
 
 
 def clean_name(text: str) -> str:
-    r"""Return a name on one line, without control characters, of at most 200 characters.
+    r"""Return a name on one line, of at most 200 characters, without control characters and what opens a link.
+
+    It gets about: into names of task runs, logs, messages and tables.
 
     Example:
-        >>> clean_name(" Mug,\r\nlarge ")
-        'Mug, large'
+        >>> clean_name(" Mug,\r\nlarge "), clean_name("https://a.example.com/mug.png?sig=1f0c")
+        ('Mug, large', 'https://a.example.com/mug.png')
     """
-    return " ".join(one_line(canonical_text(text[: 4 * LONGEST_NAME])).split())[:LONGEST_NAME].strip()
+    bare = without_signatures(canonical_text(text[: 4 * LONGEST_NAME]))
+    return " ".join(one_line(bare).split())[:LONGEST_NAME].strip()
 
 
 def _model(value: object) -> str:
@@ -175,11 +203,16 @@ def _other_model(value: object) -> str:
 def _take(value: object) -> str:
     text = canonical_lines(text_of(value))
     # "2.0" is what a spreadsheet or pandas makes of 2; it would be another take, and paid for once more.
-    number = _NUMBER.fullmatch(unicodedata.normalize("NFKC", text).strip(_QUOTES))
+    bare = unicodedata.normalize("NFKC", text).strip(_QUOTES)
+    number = _NUMBER.fullmatch(bare)
+    if number and _THOUSANDS.fullmatch(bare):
+        raise BadCell(f"{bare!r} may be {number[1]} or {number[1]}000", "Write it without a separator")
     return str(int(number[1])) if number else text
 
 
 _NUMBER = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0*)?")
+#: 1,000 is one, or a thousand, by the country.
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,]000")
 _SECONDS = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0*)?\s*(?:s|sec|secs|second|seconds|秒|秒钟)?\.?", re.IGNORECASE)
 _CLOCK = re.compile(r"0{1,2}:(?:0{1,2}:)?([0-9]{1,2})(?:\.0*)?")
 
@@ -205,7 +238,8 @@ def _seconds(value: object) -> int:
 
 
 def _takes(value: object) -> int:
-    found = None if isinstance(value, bool | date | time | timedelta) else _NUMBER.fullmatch(word_of(value))
+    word = "" if isinstance(value, bool | date | time | timedelta) else word_of(value)
+    found = None if _THOUSANDS.fullmatch(word) else _NUMBER.fullmatch(word)
     if not found or not 1 <= int(found[1]) <= MOST_TAKES:
         fix = f"Write a whole number from 1 to {MOST_TAKES}, or delete the row if no video is wanted"
         raise BadCell(f"{shown_cell(value)!r} is not a number of takes", fix)
@@ -290,6 +324,8 @@ READERS: Mapping[str, Callable[[object], object]] = {
 }
 
 _MARK = re.compile(r"[;,；，、]")
+#: In a cell: no model takes so many addresses, with so many commas in them.
+_MOST_MARKS = 300
 _MARKS_AT_END = " \t;,；，、"
 #: How an address begins that cannot be the middle of another one.
 _BEGINNING = re.compile(r"\s*[\"'\u201c\u2018]?(?:last-frame\+|[A-Za-z][A-Za-z0-9+.-]*://|data:)", re.IGNORECASE)
@@ -312,7 +348,16 @@ def addresses_of(value: object) -> list[str]:
         return [_address(each) for each in listed if not is_blank(each)]
     text = canonical_text(text_of(value))
     if text.startswith("[") and text.endswith("]"):  # as programs write a list
+        listed = None
+        with suppress(ValueError, RecursionError):
+            listed = json.loads(text)
+        if listed is not None:
+            return addresses_of(listed)
         text = text[1:-1]
+    if len(_MARK.findall(text)) > _MOST_MARKS:  # each is weighed against all that stands before it
+        raise BadCell(
+            f"it has more than {_MOST_MARKS} commas and semicolons", "Write the addresses on lines of their own"
+        )
     found = [_bare(piece) for line in text.splitlines() for piece in _pieces(line)]
     return [piece for piece in found if piece]
 

@@ -17,11 +17,14 @@ from prefect_seedance.redaction import hide
 LISTS = frozenset({"images", "reference_videos", "reference_audios"})
 FRAMES = frozenset({"first_image", "last_image"})
 NAME, TAKES = "name", "takes"
-_LISTED = "|".join(name.replace("_", "") for name in sorted(LISTS))
-_REPEATED = re.compile(rf"({_LISTED})([0-9]{{1,3}})")
+_LISTED = "|".join(name.replace("_", "").removesuffix("s") for name in sorted(LISTS))
+#: images.2, and also image_2, which says the same.
+_REPEATED = re.compile(rf"({_LISTED})s?([0-9]{{1,3}})")
 #: "promt" for "prompt" has 0.91, "product" 0.62.
 _LIKE = 0.8
 _MOST_NAMED = 20
+#: Whatever parts columns somewhere, but for what stands in a name.
+_BETWEEN_NAMES = re.compile(r"[^\w .()-]+|\s{2,}")
 #: Of a header, this much is looked at.
 _LONGEST = 200
 
@@ -71,7 +74,7 @@ def column_of(header: str) -> Column:
     if letters in _FIELDS:
         return Column(shown, _FIELDS[letters])
     if repeated := _REPEATED.fullmatch(letters):
-        return Column(shown, _FIELDS[repeated[1]], int(repeated[2]))
+        return Column(shown, _FIELDS[f"{repeated[1]}s"], int(repeated[2]))
     near = difflib.get_close_matches(letters, _FIELDS, n=1, cutoff=_LIKE)
     return Column(shown, "", 0, _FIELDS[near[0]] if near else "")
 
@@ -113,6 +116,15 @@ class Columns:
     def like_prompt(self) -> str:
         """The header that looks like a mistyped one for the prompt; "" if none does."""
         return next((column.header for column in self._known.values() if column.nearest == "prompt"), "")
+
+    @property
+    def joined(self) -> str:
+        """The header that holds the names of several columns, one of which is the prompt's; "" if none does."""
+        for column in self._known.values():
+            parts = _BETWEEN_NAMES.split(column.header)
+            if len(parts) > 1 and any(column_of(part).field == "prompt" for part in parts):
+                return column.header
+        return ""
 
     @property
     def listed(self) -> str:

@@ -136,6 +136,8 @@ def _source(text: str) -> Source:
 def _from_file(shown: str, path: str, follower: Follower) -> Origin:
     try:
         with open_regular_file(path) as file:
+            # What the system makes up while it is read, such as the environment of a process, has no size.
+            _refuse_empty(os.fstat(file.fileno()).st_size)
             content = _whole(iter(lambda: file.read(_PIECE_BYTES), b""), follower)
     except OSError as error:
         why = error.strerror or type(error).__name__
@@ -206,9 +208,13 @@ def _whole(pieces: Iterator[bytes], follower: Follower) -> bytes:
         follower.check()
         content += piece
         _refuse_size(len(content))
-    if not content:
-        raise Unreadable("it is empty", "Write a table with a header and a row for each video")
+    _refuse_empty(len(content))
     return bytes(content)
+
+
+def _refuse_empty(size: int) -> None:
+    if not size:
+        raise Unreadable("it is empty", "Write a table with a header and a row for each video")
 
 
 def _refuse_size(size: int) -> None:

@@ -106,7 +106,12 @@ def _read(origin: Origin, follower: Follower, takes: int, encoding: str, sheet: 
 def _check_columns(columns: Columns) -> None:
     if columns.has_prompt:
         return
-    if columns.like_prompt:
+    if columns.joined:
+        fix = (
+            "Its columns are not parted: part them by commas, semicolons or tabs, and put no quotation marks around "
+            "whole lines"
+        )
+    elif columns.like_prompt:
         fix = f"Rename {columns.like_prompt} to prompt"
     else:
         fix = "Write the names of the columns into the first row, and call that of the prompts prompt"

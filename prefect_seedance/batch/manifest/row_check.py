@@ -18,6 +18,8 @@ from prefect_seedance.plain_text import one_line
 #: A request's own take is this one unless it says otherwise.
 FIRST_TAKE = "1"
 _MOST_GIVEN = 100
+#: What a report shows of an invalid row, whatever the headers of these are.
+_GIVEN_BY_FIELD = ("prompt", "model")
 
 
 def rows_of(record: Record, columns: Columns, origin: Origin, takes: int) -> list[Row]:
@@ -47,12 +49,25 @@ class _Check:
                 f"{take} and {column} are both filled",
                 f"Clear {take} for takes 1 to n, or {column} for that one",
             )
+        self._refuse_remark(values)
         request = None if self._record.faults else self._request(values)
         if request is None or self._problems:
             return [Row(number, name, None, tuple(self._problems), self._given())]
         if isinstance(wanted, int):
             takes = wanted
         return takes_of(Row(number, name, request), takes)
+
+    def _refuse_remark(self, values: Mapping[str, object]) -> None:
+        """Refuse a comment below the header: it would be a paid video."""
+        prompt = str(values.get("prompt", ""))
+        alone = self._cells.keys() == {"prompt"} and self._columns.count > 1
+        if alone and "\n" not in prompt and prompt.startswith(("# ", "//")):
+            self._spoil(
+                "prompt",
+                self._header("prompt"),
+                "it looks like a comment, and nothing else stands in its row",
+                "Delete the row, or write the prompt without its beginning",
+            )
 
     def _sort_cells(self) -> None:
         """Sort cells by field, and find those that were meant for one and have missed it."""
@@ -66,7 +81,8 @@ class _Check:
             elif column.nearest and column.nearest != NAME:
                 missed.append(column)
         for column in missed:
-            if column.nearest not in self._cells:
+            # What is missing in a list is missed, whatever else is in it.
+            if column.nearest in LISTS or column.nearest not in self._cells:
                 self._spoiled.add(column.nearest)
                 self._add(
                     column.header,
@@ -135,6 +151,9 @@ class _Check:
         for header, value in cells:
             if not is_blank(value):
                 given.setdefault(shown_header(header), shown_cell(value))
+        for field in _GIVEN_BY_FIELD:
+            if filled := self._cells.get(field):
+                given.setdefault(field, shown_cell(filled[0][1]))
         return MappingProxyType(given)
 
 

@@ -52,5 +52,7 @@ def _cell(value: str | float | datetime | None) -> str:
 def _text(value: str) -> str:
     clean = lines(without_signatures(value))
     # Both: what is taken out at the beginning may have hidden what follows, or have been what is not wanted there.
-    guarded = f"'{clean}" if value.startswith(_FORMULA) or clean.startswith(_FORMULA) else clean
+    # Some spreadsheets leave out blanks before a formula.
+    is_formula = value.startswith(_FORMULA) or clean.lstrip().startswith(_FORMULA)
+    guarded = f"'{clean}" if is_formula else clean
     return guarded if len(guarded) <= _MOST_CELL_CHARACTERS else f"{guarded[: _MOST_CELL_CHARACTERS - 1]}…"

@@ -13,6 +13,7 @@ from prefect_seedance.batch.errors import BatchIncomplete
 from prefect_seedance.batch.followers import BatchFollower, followed_by
 from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport, RowResult
 from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.cli.batch.commands import shown_manifest
 from prefect_seedance.cli.batch.lines import EventDocuments, EventLines, words_of_row
 from prefect_seedance.cli.batch.screen import BatchScreen
 from prefect_seedance.cli.batch.tally import Standing, Tally
@@ -69,7 +70,7 @@ def run_batch(options: argparse.Namespace) -> int:
     anew = batch_options.reuse == "run"
     return follow(
         make,
-        title=options.manifest,
+        title=shown_manifest(options.manifest),
         as_json=options.as_json,
         interrupt=lambda standing: left_behind(standing, store.store_option, anew=anew),
     )

@@ -12,6 +12,7 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart, say_at_once
 from prefect_seedance.cli.terminal import give_back
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.redaction import without_signatures
 from prefect_seedance.storage.errors import shown_location
 
 
@@ -30,7 +31,7 @@ def batch(options: argparse.Namespace) -> int:
 
 def _run(module: str, doing: str, options: argparse.Namespace) -> int:
     manifest = whole_manifest(options.manifest)
-    say_at_once(doing.format(one_line(shown_location(options.manifest))))
+    say_at_once(doing.format(shown_manifest(options.manifest)))
     given = {**vars(options), "manifest": manifest, "options": batch_options(options).model_dump(mode="json")}
     _require_file(manifest)
     return run_apart(module, given, {**EMBEDDED_SERVER, **os.environ})
@@ -62,6 +63,16 @@ def whole_manifest(text: str) -> str:
     return str(Path.cwd() / os.path.expanduser(text))
 
 
+def shown_manifest(text: str) -> str:
+    """Return where a manifest is as it may be shown: a link may be signed, also one with a typing error.
+
+    Example:
+        >>> shown_manifest("https:/shop.example.com/spring.csv?sig=1f0c")
+        'https:/shop.example.com/spring.csv'
+    """
+    return one_line(shown_location(without_signatures(text)))
+
+
 def _require_file(manifest: str) -> None:
     """Refuse a path without a file before Prefect is started for it.
 
@@ -71,8 +82,10 @@ def _require_file(manifest: str) -> None:
     if "://" in manifest and not manifest.startswith("/"):
         return
     if os.path.isdir(manifest):
-        raise UnusableManifest(manifest, "it is a folder", "Name the file in it")
+        raise UnusableManifest(shown_manifest(manifest), "it is a folder", "Name the file in it")
     if not os.path.exists(manifest):
         raise UnusableManifest(
-            manifest, "there is no such file", "Write its path as seen from this folder, or s3://bucket/key"
+            shown_manifest(manifest),
+            "there is no such file",
+            "Write its path as seen from this folder, or s3://bucket/key",
         )

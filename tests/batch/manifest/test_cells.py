@@ -36,6 +36,9 @@ READ: list[tuple[str, object, object]] = [
     *(("takes", value, 3) for value in (3, 3.0, "3", "3.0")),
     ("prompt", "“A mug”\r\nturns", "“A mug”\nturns"),
     ("prompt", 2024.0, "2024"),
+    ("prompt", "Total eclipse", "Total eclipse"),
+    ("prompt", "🎥", "🎥"),
+    ("name", "mug https://me:pw@a.example.com/1.png?X-Amz-Signature=s3cr3t", "mug https://a.example.com/1.png"),
     ("name", "a\r\nb\x07\u202ec", "a b\ufffdc"),
     ("name", "x" * 500, "x" * 200),
     ("first_image", " “https://a.example.com/1.png” ", "https://a.example.com/1.png"),
@@ -62,13 +65,19 @@ REFUSED: list[tuple[str, object]] = [
     ("prompt", b"\xff"),
     ("model", "#VALUE!"),
     ("take", 10**400),
+    *(("take", value) for value in ("1,000", "2.000", "12,000")),
+    ("takes", "1,000"),
+    ("images", ";a" * 40_000),  # would take minutes
+    *(("prompt", value) for value in (True, date(2026, 5, 1), time(16, 9), timedelta(seconds=5))),
+    *(("prompt", value) for value in (";;", "---", "|", '""', "…", "\u200d")),
+    *(("prompt", value) for value in ("Total", "TOTAL:", "Totals 12", "Grand total", "Summe", "合计：", "Итого: 5")),
 ]
 
 
 @pytest.mark.parametrize(("field", "value"), REFUSED, ids=lambda value: str(value)[:20])
 def test_a_cell_that_cannot_be_meant_is_refused_in_plain_words(field: str, value: object) -> None:
     with pytest.raises(BadCell) as caught:
-        READERS[field](value)
+        (addresses_of if field == "images" else READERS[field])(value)
     assert caught.value.message and caught.value.fix
     assert not caught.value.message.endswith(".") and not caught.value.fix.endswith(".")
 
@@ -96,6 +105,9 @@ LISTS: list[tuple[object, list[str]]] = [
     (f"{A},, {B} ,;", [A, B]),
     (" ", []),
     (";,", []),
+    (r'["https:\/\/a.example.com\/1.png", "a, b.png", null]', ["https://a.example.com/1.png", "a, b.png"]),
+    (f'["{A}", "{B}",]', [A, B]),
+    ("[]", []),
 ]
 
 

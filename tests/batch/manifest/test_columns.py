@@ -58,6 +58,23 @@ def test_repeated_columns_are_one_list_in_their_order(read: Read) -> None:
     assert request and request.images == [f"https://a.example.com/{number}.png" for number in range(4)]
 
 
+@pytest.mark.parametrize("second", ["images 2", "Images[2]", "image_2", "Image 2", "image2", "IMAGES.2"])
+def test_a_list_goes_on_in_a_numbered_column(read: Read, second: str) -> None:
+    """Without its second picture it would be another video."""
+    (row,) = read(f"prompt,images.1,{second},images.9,model\nA,/1.png,/2.png,/9.png,seedance2.0-std\n").rows
+    assert row.request and row.request.images == ["/1.png", "/2.png", "/9.png"]
+
+
+def test_a_mistyped_column_of_a_list_buys_nothing_beside_the_list(read: Read) -> None:
+    (row,) = read("prompt,images,image\nA,/1.png,/2.png\n").rows
+    assert row.request is None and [problem.column for problem in row.problems] == ["image"]
+
+
+def test_an_invalid_row_is_shown_with_prompt_and_model_whatever_their_headers(read: Read) -> None:
+    (row,) = read("Prompt,MODEL,duration\nA,seedance2.0-mini,x\n").rows
+    assert (row.given["prompt"], row.given["model"]) == ("A", "seedance2.0-mini")
+
+
 def test_a_field_that_is_written_twice_must_be_the_same(read: Read) -> None:
     first, second, third = read("prompt,Prompt\nA,A\nB,C\n,D\n").rows
     assert first.request and third.request and third.request.prompt == "D"

@@ -28,6 +28,12 @@ TABLES: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
     "invisible letters in headers": ("na\u200bme,\xa0Prompt\u00a0\na,A\n", [(2, "a", "A")]),
     "non-breaking blanks alone are nothing": ("name,prompt,model\na,A,\xa0\n\xa0,\xa0,\xa0\n", [(2, "a", "A")]),
     "an apostrophe before what a spreadsheet might run": ("prompt,name\n'@image turns,a\n", [(2, "a", "@image turns")]),
+    **{
+        f"a line that says {said!r} is the separator": (f"sep={said}\r\nname,prompt\r\na,A\r\n", [(2, "a", "A")])
+        for said in ("", ";", '"', "\0", "\t")
+    },
+    "the end of a file of DOS": ("name,prompt\r\na,A\r\n\x1a", [(2, "a", "A")]),
+    "fields of a fixed width": ("name,prompt,model\na,A,\0\0\0\n", [(2, "a", "A")]),
     "a text forced upon a spreadsheet": ('prompt,name\n"=""5""",a\n', [(2, "a", "5")]),
 }
 
@@ -81,6 +87,11 @@ def test_a_quotation_mark_that_swallows_rows_refuses_the_manifest(read: Read, co
         "<html><body>Sign in</body></html>": "page or XML",
         "prompt\nA" + "," * 200_000: "more than 100,000 cells",
         "prompt" * 100_000 + ",x\nA\n": "no column for the prompt",
+        "PATH=/bin\0SECRET=x\0": "it is not a text",
+        "\x89PNG\r\n\x1a\n\0\0": "it is not a text",
+        "prompt\n" + "\n" * 1_100_000: "more than 1,048,576 rows",
+        "SQLite format 3\0": "database",
+        "PARE\0\0": "encrypted",
         "prompt," + ",".join(f"c{number}" for number in range(1200)) + "\nA\n": "1,201 columns",
     }.items(),
     ids=lambda value: value[:20],
@@ -89,6 +100,28 @@ def test_what_is_no_table_is_refused(read: Read, content: str, words: str) -> No
     with pytest.raises(UnusableManifest) as caught:
         read(content)
     assert words in caught.value.reason and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['"prompt,name"\n"A,a"\n', '"name,""prompt"""\n"a,""A, b"""\n', "prompt^name\nA^a", "name，prompt\na，A\n",
+     "- prompt: A\n  name: a\n"],
+)  # fmt: skip
+def test_columns_that_are_not_parted_are_said_so(read: Read, content: str) -> None:
+    with pytest.raises(UnusableManifest) as caught:
+        read(content)
+    assert "Its columns are not parted" in caught.value.fix
+
+
+@pytest.mark.parametrize("content", ["name,prompt\n,# made by hand\na,A\n", "name,prompt\n,// x\na,A\n"])
+def test_a_comment_below_the_header_is_no_video(read: Read, content: str) -> None:
+    first, second = read(content).rows
+    assert first.request is None and "comment" in first.problems[0].message and second.request is not None
+
+
+def test_rows_of_separators_alone_are_no_videos(read: Read) -> None:
+    rows = read("prompt,name\n,,\n;;\n,\nA,a\n").rows
+    assert [(row.number, row.request is None) for row in rows] == [(3, True), (5, False)]
 
 
 def test_a_cell_of_a_million_characters_is_the_fault_of_its_row(read: Read) -> None:

@@ -135,6 +135,19 @@ def test_a_table_may_begin_anywhere(read: Read) -> None:
     assert (row.number, row.request and row.request.prompt) == (7, "A")
 
 
+def test_hidden_rows_are_read_and_named(read: Read) -> None:
+    def fill(made: Any, sheet: Any) -> None:
+        rows(["prompt", "name"], ["A"], ["B"], ["C"])(made, sheet)
+        sheet.auto_filter.ref = "A1:B4"
+        sheet.row_dimensions[3].hidden = sheet.row_dimensions[9].hidden = sheet.column_dimensions["B"].hidden = True
+
+    manifest = read(book(fill), "m.xlsx")
+    assert [row.number for row in manifest.rows] == [2, 3, 4]
+    assert manifest.notices == (
+        "Hidden in the sheet, and read like the others: row 3. Delete those that are not meant.",
+    )
+
+
 def test_what_stands_right_of_the_table_is_the_fault_of_its_row(read: Read) -> None:
     first, second = read(book(rows(["prompt"], ["A", None, "later"], ["B"])), "m.xlsx").rows
     assert "'later'" in first.problems[0].message and second.request is not None

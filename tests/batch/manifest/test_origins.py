@@ -141,6 +141,7 @@ def test_a_link_into_a_network_is_not_followed(tmp_path: Path, link: str) -> Non
         "asset://one": "media",
         "C:\\shop\\m.csv": "Windows",
         "/dev/zero": "",
+        "/proc/self/environ": "empty",
     }.items(),
 )
 def test_a_location_that_leads_to_no_table_is_refused(context: MediaContext, location: str, words: str) -> None:

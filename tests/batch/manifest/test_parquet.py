@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pyarrow
@@ -28,7 +29,7 @@ def test_columns_of_all_kinds_become_fields(read: Read) -> None:
                 "duration": [5.0, float("nan"), 10.0],
                 "images": [[link], None, [link, link]],
                 "model": pyarrow.array(["seedance2.0-std"] * 3).dictionary_encode(),
-                "take": pyarrow.array([1, None, 3]),
+                "take": pyarrow.array([Decimal("1.00"), None, Decimal("3.00")]),
                 "sku": [b"\xff", b"", b""],
             },
             row_group_size=1,

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _SEPARATORS = (",", ";", "\t", "|")
-#: Written by Excel, and not shown by it.
-_SAYS_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+#: Written for Excel, and not shown by it.
+_SAYS_SEPARATOR = re.compile(r'"?sep=([^\r\n]?)"?\s*', re.IGNORECASE)
 #: Enough to see the header, and a line of it that is not one.
 _SEEN_LINES, _SEEN_CHARACTERS = 40, 256 * 1024
 #: Of a line; with far fewer it is refused in the words for columns.
 _MOST_CELLS = 100_000
+#: As many as a sheet of a spreadsheet has. Blank ones take time as well, during which nothing can be cancelled.
+_MOST_LINES = 1_048_576
 _DOUBLE = 'Write each quotation mark inside of a quoted cell twice ("")'
 
 
@@ -40,7 +42,11 @@ def read_csv(encoded: Encoded, suffix: str) -> Table:
     with encoded.open() as file:
         first = [line[:_SEEN_CHARACTERS].lstrip("\ufeff") for line in itertools.islice(file, _SEEN_LINES)]
     said = _SAYS_SEPARATOR.fullmatch(first[0]) if first else None
-    separator = said[1] if said else _separator(first, "\t" if suffix in (".tsv", ".tab") else ",")
+    below = first[1:] if said else first
+    if said and said[1] not in ("", '"', "\0") and _worth(below, said[1])[0]:
+        separator = said[1]
+    else:  # a program may write that line, and part the cells by something else
+        separator = _separator(below, "\t" if suffix in (".tsv", ".tab") else ",")
     lines = _lines(encoded, separator)
     if said:
         next(lines, None)
@@ -95,6 +101,10 @@ def _rows(lines: Iterator[str], separator: str) -> Iterator[GridRow]:
     number = 0
     while True:
         number, before = number + 1, reader.line_num
+        if number > _MOST_LINES:
+            raise Unreadable(
+                f"it has more than {_MOST_LINES:,} rows, counting blank ones", "Delete those below the table"
+            )
         try:
             cells = next(reader)
         except StopIteration:

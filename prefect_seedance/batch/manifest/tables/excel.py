@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from posixpath import join, normpath
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -20,7 +20,7 @@ from xml.parsers import expat
 from prefect_seedance.batch.manifest.cells import CellFault
 from prefect_seedance.batch.manifest.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, MOST_UNPACKED_BYTES
 from prefect_seedance.batch.manifest.tables.grid import GridRow, has_prompt, table_of
-from prefect_seedance.batch.manifest.tables.record import Table
+from prefect_seedance.batch.manifest.tables.record import Record, Table
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 from prefect_seedance.client.request.problems import both
 from prefect_seedance.plain_text import one_line
@@ -48,14 +48,17 @@ class _Sight:
 
     Attributes:
         faults: What is wrong with cells, by row and column, from 0.
+        hidden: Numbers of the rows with something in them that are not shown.
         rows: Number of the last row with something in it.
         columns: Number of the last column with something in it.
     """
 
     def __init__(self) -> None:
         self.faults: dict[tuple[int, int], str] = {}
+        self.hidden: set[int] = set()
         self.rows = self.columns = 0
         self._row = self._column = 0
+        self._is_hidden = False
         self._kind = self._value = ""
         self._is_value = self._is_filled = self._is_formula = False
 
@@ -65,6 +68,7 @@ class _Sight:
             case "row":
                 self._row = int(_fitting(_ROW, attributes["r"])[0]) if "r" in attributes else self._row + 1
                 self._column = 0
+                self._is_hidden = attributes.get("hidden", "") in ("1", "true")
             case "c":
                 self._column += 1  # without a place it stands behind the one before it
                 if "r" in attributes:
@@ -93,6 +97,8 @@ class _Sight:
             self._is_value = False
         if local != "c" or not self._is_filled:
             return
+        if self._is_hidden:
+            self.hidden.add(self._row)
         self.rows, self.columns = max(self.rows, self._row), max(self.columns, self._column)
         if self._kind == "e":
             self.faults[self._row - 1, self._column - 1] = f"{self._value or 'it'} is the error of a formula"
@@ -145,12 +151,25 @@ def read_excel(content: bytes, wanted: str = "") -> Table:
             raise Unreadable("it is not a workbook that can be read", _SAVE) from error
         raise
     table = table_of(_rows(sheet, sight))
+    table.records = _told_of_hidden(table.records, sight.hidden, table.notices)
     others = [each for each in visible if each != name]
     if others and not wanted:
         table.notices.append(
             f"Of the workbook, the sheet {one_line(name)} was read, and not {both([*map(one_line, others[:10])])}."
         )
     return table
+
+
+def _told_of_hidden(records: Iterator[Record], hidden: Set[int], notices: list[str]) -> Iterator[Record]:
+    """Say which rows a filter hides: they are rows of the table, also when it is saved as CSV."""
+    seen: list[int] = []
+    for record in records:
+        if record.number in hidden:
+            seen.append(record.number)
+        yield record
+    if seen:
+        named = ", ".join(map(str, seen[:10])) + (f" and {len(seen) - 10:,} more" if len(seen) > 10 else "")
+        notices.append(f"Hidden in the sheet, and read like the others: row {named}. Delete those that are not meant.")
 
 
 def _refuse_bomb(packed: zipfile.ZipFile) -> None:

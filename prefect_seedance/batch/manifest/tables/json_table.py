@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import cast
 
@@ -49,9 +50,8 @@ def read_json(encoded: Encoded) -> Table:
     try:
         found = _loads(text)
     except json.JSONDecodeError as error:
-        raise Unreadable(
-            f"it is not valid JSON: {error.msg} on line {error.lineno}, column {error.colno}", _SHAPE
-        ) from None
+        where = f"on line {error.lineno}, column {error.colno}"
+        raise Unreadable(f"it is not valid JSON: {_said_of(error)}, {where}", _SHAPE) from None
     except (ValueError, RecursionError):
         raise Unreadable(
             "it is not JSON that can be read: it is nested too deep, or a number is too long", _SHAPE
@@ -90,12 +90,49 @@ def _lines(encoded: Encoded) -> Iterator[Record]:
             try:
                 found = _loads(text)
             except json.JSONDecodeError as error:
-                message = f"the line is not valid JSON: {error.msg} at its character {error.pos + 1}"
+                message = f"the line is not valid JSON: {_said_of(error)}, at its character {error.pos + 1}"
                 yield Record(number, [], [("", message, _LINE)])
             except (ValueError, RecursionError):
                 yield Record(number, [], [("", "the line is nested too deep, or has a number that is too long", _LINE)])
             else:
                 yield _record(number, found)
+
+
+#: What JavaScript, Python and people write, and JSON does not have.
+_NOT_IN_JSON = (
+    (re.compile(r"/[/*]|#"), "JSON has no comments"),
+    (re.compile(r"['\u2018\u2019\u201c\u201d]"), 'texts and names are written in straight double quotation marks (")'),
+    (re.compile(r"True\b|False\b|None\b|undefined\b"), "it is true, false and null there"),
+    (re.compile(r"[A-Za-z_]\w*\s*:"), 'names are written in double quotation marks (")'),
+)
+_AFTER_COMMA = re.compile(r",\s*\Z")
+_SEEN_BEFORE = 200
+
+
+def _said_of(error: json.JSONDecodeError) -> str:
+    """Word what is wrong with JSON for a person."""
+    # Of a comma too many, Python from 3.13 on tells the place of the comma, and older ones what follows it.
+    text, place = error.doc, error.pos
+    after_comma = _AFTER_COMMA.search(text, max(0, place - _SEEN_BEFORE), place)
+    rest = text[place : place + _SEEN_BEFORE].lstrip()
+    if rest.startswith(",") and rest[1:].lstrip()[:1] in ("]", "}"):
+        after_comma, rest = True, rest[1:].lstrip()
+    if after_comma and rest[:1] in ("]", "}"):
+        return "nothing follows a comma"
+    for pattern, words in _NOT_IN_JSON:
+        if pattern.match(rest):
+            return words
+    if not rest:
+        return "it ends in the middle"
+    if error.msg.startswith("Extra data"):
+        return "more follows after its end"
+    if error.msg.startswith(("Invalid control", "Unterminated")):
+        return "a text is not closed, or has a line break or a control character in it, which is written \\n or \\u000b"
+    if error.msg.startswith("Invalid \\"):
+        return "a backslash in a text is written twice"
+    if error.msg.startswith("Expecting ',"):
+        return 'a comma is missing, or a quotation mark in a text is not written \\"'
+    return "something is missing or does not belong there"
 
 
 def _records(listed: list[object]) -> Iterator[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from typing import Literal
@@ -37,10 +38,15 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "it is packed with gzip", "Unpack it first"),
     (b"BZh", "it is packed with bzip2", "Unpack it first"),
     (b"\x28\xb5\x2f\xfd", "it is packed with zstd", "Unpack it first"),
+    (b"PARE", "it is a Parquet file whose columns are encrypted", "Write it without encryption"),
+    (b"ARROW1", "it is an Arrow file (Feather)", "Write it as Parquet or CSV"),
+    (b"SQLite format 3\0", "it is a database (SQLite)", _SAVE),
     (b"%PDF", "it is a PDF", _SAVE),
     (b"{\\rtf", "it is a text with formats (RTF)", _SAVE),
 )
 _SEEN_CHARACTERS = 64 * 1024
+#: Control characters that no table has in its first lines.
+_OF_NO_TEXT = re.compile(r"[\0-\x08\x0e-\x1a]")
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,13 @@ def _text_table(encoded: Encoded, suffix: str) -> tuple[Kind, Table]:
         raise Unreadable("there is nothing in it", "Write a table with a header and a row for each video")
     if head[0] == "<":
         raise Unreadable("it is a page or XML, perhaps of a login, not a table", _SAVE)
+    # Before any of it is shown as a header: it may be anything, also a file of secrets.
+    if _OF_NO_TEXT.search(head) and head[0] not in "{[" and not has_prompt_column(encoded):
+        raise Unreadable("it is not a text, and no other kind of file that is read", _SAVE)
     if head[0] not in "{[" or (suffix in SUFFIXES["a CSV table"] and has_prompt_column(encoded)):
         if suffix in (*SUFFIXES["JSON"], *SUFFIXES["JSON Lines"]) and not has_prompt_column(encoded):
+            if head.startswith(("//", "/*", "#")):
+                raise Unreadable("it begins with a comment, and JSON has none", "Delete what stands above the list")
             raise Unreadable(
                 "its name says JSON, and it is not JSON", 'Write a list of objects, [{"prompt": ...}, ...]'
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, cast
 
 from prefect_seedance.batch.manifest.columns import column_of
@@ -72,6 +73,8 @@ def _plain(value: object) -> object:
     """Return a value as other tables have it. NaN is how pandas writes nothing into a column of numbers."""
     if isinstance(value, float) and math.isnan(value):
         return None
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == value.to_integral_value() else str(value)
     if isinstance(value, bytes):
         try:
             return value.decode()
