@@ -54,6 +54,8 @@ class Engine:
         self._gate = gate_for(workshop.account)
         self._admission: Admission | None = None
         self._headways: dict[str, Headway] = {}
+        # Of what this run submitted. Counted as it ends: the rules are looked at after each row.
+        self._submitted = self._failures = 0
         #: What became of each video that has ended, by intent.
         self.results: dict[str, RowResult] = {}
 
@@ -157,6 +159,9 @@ class Engine:
         if intent in self.results:
             return self.results[intent]
         self.results[intent] = result
+        if result.submissions:
+            self._submitted += 1
+            self._failures += result.outcome in ("failed", "moderated", "unknown")
         self._follower.ended(result)
         if why := self._why_to_stop():
             self._stop(why)
@@ -176,17 +181,14 @@ class Engine:
 
     def _why_to_stop(self) -> str:
         """Return why a rule of the options stops further submitting. Only what this run submitted counts."""
+        submitted, failures = self._submitted, self._failures
         options = self._options
-        if not (options.stop_after_failures or options.stop_after_share):
-            return ""
-        submitted = [each for each in self.results.values() if each.submissions]
-        failures = sum(each.outcome in ("failed", "moderated", "unknown") for each in submitted)
         if options.stop_after_failures and failures >= options.stop_after_failures:
             return f"{failures} rows of this run failed, and stop_after_failures is {options.stop_after_failures}"
-        share = failures / len(submitted) if len(submitted) >= LEAST_FOR_SHARE else 0.0
+        share = failures / submitted if submitted >= LEAST_FOR_SHARE else 0.0
         if options.stop_after_share and share >= options.stop_after_share:
             return (
-                f"{failures} of {len(submitted)} rows that this run submitted failed, and stop_after_share is "
+                f"{failures} of {submitted} rows that this run submitted failed, and stop_after_share is "
                 f"{options.stop_after_share:g}"
             )
         return ""

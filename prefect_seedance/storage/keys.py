@@ -52,7 +52,8 @@ def check_prefix(prefix: str) -> str:
 def _check_text(text: str) -> None:
     if "\\" in text:
         raise BadKey(text, "it has a backslash")
-    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in text):
+    # What is printable has none of them, and that is known at once: a listing checks each key of it.
+    if not text.isprintable() and any(unicodedata.category(each) in _FORBIDDEN_CATEGORIES for each in text):
         raise BadKey(text, "it has a control character")
     if len(text.encode()) > LONGEST_KEY_BYTES:
         raise BadKey(text, f"it is longer than {LONGEST_KEY_BYTES} bytes")

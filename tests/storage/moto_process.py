@@ -78,7 +78,7 @@ class OneAtATime:
 
 
 class Handler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # connections are kept, as S3 does
+    protocol_version = "HTTP/1.1"  # as S3; werkzeug ends the connection after each answer all the same
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Be quiet."""

@@ -22,7 +22,7 @@ from prefect_seedance.storage.errors import NotReadable, StoreUnavailable
 from prefect_seedance.storage.keys import check_key
 from prefect_seedance.storage.protocol import ObjectInfo
 from prefect_seedance.storage.s3.errors import code_of, knows_no_header, status_of, storage_error, translated
-from prefect_seedance.storage.s3.headers import decode_metadata, whole_crc32, without_measures
+from prefect_seedance.storage.s3.headers import decode_metadata, moment, whole_crc32, without_measures
 from prefect_seedance.storage.s3.line import repeat_throttled, send_patiently
 from prefect_seedance.storage.s3.settings import S3Settings, is_loopback
 from prefect_seedance.versions import version_of
@@ -173,6 +173,7 @@ def make_client(settings: S3Settings) -> S3Client:
 def _make(settings: S3Settings, config: Config) -> S3Client:
     # A session of its own: boto3's default session is shared with the whole program, and not thread-safe.
     core = Session(profile=settings.profile or None)
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
     session = boto3.Session(botocore_session=core)
     # An endpoint needs some region for the signature; most do not care which.
     region = settings.region or session.region_name or ("us-east-1" if settings.endpoint_url else None)

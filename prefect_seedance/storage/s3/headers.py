@@ -5,9 +5,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypedDict, cast
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import quote, unquote, urlencode
 
+from botocore.utils import parse_timestamp
+
+from prefect_seedance.headers import http_date
 from prefect_seedance.storage.keys import QUARANTINE
 from prefect_seedance.storage.s3.settings import S3Settings
 
@@ -199,3 +204,26 @@ def crc32_header(crc32: int) -> str:
         'NSRBwg=='
     """
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
+
+
+def moment(value: Any) -> datetime:
+    """Return a moment in an answer of the store's, as boto3 would read it.
+
+    Its own reader guesses at any form. That takes a tenth of the time of reading a record, and most of the time of a
+    listing, whereas S3 writes two forms only.
+
+    Raises:
+        ValueError: It is none.
+
+    Example:
+        >>> moment("Fri, 27 Nov 2026 12:00:00 GMT") == moment("2026-11-27T12:00:00.000Z")
+        True
+    """
+    if isinstance(value, str):
+        found = http_date(value) if value.endswith("GMT") else None
+        if found is None and value[10:11] == "T":
+            with suppress(ValueError):
+                found = datetime.fromisoformat(value)
+        if found is not None and found.tzinfo is not None:
+            return found
+    return parse_timestamp(value)

@@ -9,17 +9,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from botocore.utils import parse_timestamp
 
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, NotReadable, StoreUnavailable
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
 from prefect_seedance.storage.s3.bucket import OncePerProcess
+from prefect_seedance.storage.s3.headers import moment
 from prefect_seedance.storage.s3.store import S3Store, open_s3_store
 from tests.storage.clips import make_clip
 from tests.storage.s3_proxy import Fault, S3Proxy
@@ -51,6 +54,36 @@ def tags(moto: S3Server, store: S3Store, key: str) -> dict[str, str]:
 def is_public(moto: S3Server, store: S3Store, key: str) -> bool:
     answer = moto.client.get_object_acl(Bucket=BUCKET, Key=store.bucket.key_of(key))
     return any("AllUsers" in grant["Grantee"].get("URI", "") for grant in answer["Grants"])
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Fri, 27 Nov 2026 12:00:07 GMT",
+        "Friday, 27-Nov-26 12:00:07 GMT",
+        "2026-11-27T12:00:07.123Z",
+        "2026-11-27T12:00:07+08:00",
+        "2026-11-27T12:00:07",
+        "1795780807.5",
+        1795780807,
+    ],
+)
+def test_a_moment_is_read_as_boto3_reads_it(written: Any) -> None:
+    assert moment(written) == parse_timestamp(written)
+
+
+def test_what_is_no_moment_is_refused_as_boto3_refuses_it() -> None:
+    for written in ("", "GMT", "2026-11-27Tsoon", "99 Nov 99999 GMT"):
+        with pytest.raises(ValueError):
+            moment(written)
+
+
+def test_answers_and_listings_are_not_guessed_at(moto: S3Server, store: S3Store) -> None:
+    """Boto3's guess at the form of a date was most of what a listing of a large journal cost."""
+    store.create("journal/a.json", b"{}")
+    head = facts(moto, store, "journal/a.json")
+    (listed,) = moto.client.list_objects_v2(Bucket=BUCKET, Prefix=store.bucket.key_of("journal/a.json"))["Contents"]
+    assert head["LastModified"].tzinfo is UTC and listed["LastModified"].tzinfo is UTC
 
 
 def test_a_video_carries_what_it_is(moto: S3Server, store: S3Store) -> None:
