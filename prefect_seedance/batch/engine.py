@@ -167,7 +167,9 @@ class Engine:
         """Return the result of a video that had none when the run was ended."""
         headway = self._headways.get(video.order.intent, Headway())
         unstarted = outcomes.of_unstarted(video, CANCELLED)
-        if not headway.submissions and not headway.task_id:
+        # A POST that is under way has been counted by nobody.
+        submissions = headway.submissions or int(headway.is_submitting)
+        if not submissions and not headway.task_id:
             return unstarted
         goes_on = f"The run was cancelled; task {headway.task_id} goes on at the vendor and is paid for"
         unknown = "The run was cancelled while the vendor's answer was on its way; the journal knows what became of it"
@@ -175,9 +177,10 @@ class Engine:
             update={
                 "outcome": "failed" if headway.task_id else "unknown",
                 "reason": goes_on if headway.task_id else unknown,
+                "advice": outcomes.GOES_ON if headway.task_id else outcomes.RUN_AGAIN,
                 "task_id": headway.task_id,
-                "submissions": headway.submissions,
+                "submissions": submissions,
                 "price": headway.price,
-                "cost": None if headway.submissions else 0.0,
+                "cost": None if submissions else 0.0,
             }
         )

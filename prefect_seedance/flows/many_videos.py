@@ -41,6 +41,7 @@ from prefect_seedance.runs.events import emit, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.play_link import report_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.generate_row import generate_row
@@ -59,6 +60,11 @@ Value = TypeVar("Value")
 _LEAST_FOR_EXPECTATION = 5
 #: Longest that a cancelled run spends on its report: Prefect ends its process after 30 s.
 _LAST_WORDS_SECONDS = 8.0
+_CANCELLED = (
+    "The run was cancelled. Task runs that were under way end as Crashed; what became of their rows is in the report"
+)
+#: So many tasks that go on are named in the log.
+_MOST_TASKS = 50
 #: How often the progress is looked at.
 _PROGRESS_SECONDS = 2.0
 
@@ -121,6 +127,8 @@ class _Batch:
     scope: str = field(init=False)
     orders: Orders = field(init=False)
     engine: Engine = field(init=False)
+    progress: BatchProgress = field(init=False)
+    cancelled: bool = False
     thumbnails: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
     async def read(self, manifest: str, requests: Sequence[VideoRequest]) -> None:
@@ -196,12 +204,12 @@ class _Batch:
         run, state = self.current.run, self.current.state
         workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit)
         self.engine = Engine(workshop, self.options, self.told, _row_observer)
-        progress = BatchProgress()
-        await progress.start(len(self.orders.videos) + len(self.orders.invalid))
+        progress = self.progress = BatchProgress()
+        await progress.start(sum(len(video.rows) for video in self.orders.videos) + len(self.orders.invalid))
         drawing = asyncio.ensure_future(self._draw(progress))
         try:
             await self.engine.run(self.orders.videos, _as_task_run)
-        except BaseException:
+        except Exception:  # what ends a run has last words
             progress.stop()
             raise
         finally:
@@ -239,32 +247,42 @@ class _Batch:
         with suppress(Exception):  # a decoration
             pictures = [self.thumbnails[row.intent] for row in report.rows if row.intent in self.thumbnails]
             sheet = await threads.run(threads.MEDIA, contact_sheet, pictures)
-        await asyncio.gather(show_rows(report.rows), show_report(report, sheet, self._link(report)))
+        link = await report_link(report.report_uri, self.store)
+        await asyncio.gather(show_rows(report.rows), show_report(report, sheet, link))
         if self.notify:
             from prefect_seedance.tasks.notify import send_notifications
 
             try:
-                await send_notifications(self.notify, *batch_message(report, run_url(), link=self._link(report)))
+                await send_notifications(self.notify, *batch_message(report, run_url(), link=link))
             except Exception as error:
                 log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
         log("store", report.summary)
 
     async def last_words(self) -> None:
         """Say what became of the rows of a cancelled run, in the little time that it has left."""
-        if not hasattr(self, "engine"):
+        if not hasattr(self, "progress"):
             return
+        self.cancelled = True
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                if going_on := [row.task_id for row in self._so_far().rows if row.advice == outcomes.GOES_ON]:
+                    log("store", _going_on_words(going_on), level=logging.WARNING)
                 report = await self.report()
                 log("store", f"The run was cancelled. {report.summary}", level=logging.WARNING)
-                await show_report(report, None, self._link(report))
+                link = await report_link(report.report_uri, self.store)
+                await asyncio.gather(
+                    show_rows(report.rows),
+                    show_report(report, None, link),
+                    self.progress.finish(report.counts, report.spent),
+                )
         except Exception as error:
             log("store", f"The report of the cancelled run is not written: {words_of(error)}", level=logging.WARNING)
 
     async def _draw(self, progress: BatchProgress) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
-            results = [*map(outcomes.of_invalid, self.orders.invalid), *self.engine.results.values()]
+            invalid = map(outcomes.of_invalid, self.orders.invalid)
+            results = [*invalid, *self.engine.results.values(), *self._shared()]
             progress.update(
                 Counter(each.outcome for each in results),
                 self.engine.in_flight,
@@ -278,10 +296,6 @@ class _Batch:
             return None
         now = datetime.now(UTC)
         return now + (now - self.started_at) / done * (len(self.orders.videos) - done)
-
-    def _link(self, report: BatchReport) -> str:
-        """Return a link to the report page, "" where the store has none that anybody can open."""
-        return ""
 
     def _shared(self) -> Iterator[RowResult]:
         for video in self.orders.videos:
@@ -309,7 +323,7 @@ class _Batch:
             started_at=self.started_at,
             ended_at=datetime.now(UTC),
             notices=self.notices,
-            stopped=self.engine.stopped,
+            stopped=self.engine.stopped or (_CANCELLED if self.cancelled else ""),
             rows=sorted(results, key=lambda each: (each.number, each.take)),
         )
 
@@ -317,6 +331,14 @@ class _Batch:
         self.notices.append(words)
         self.told.told(words)
         log("validate", words, level=logging.WARNING)
+
+
+def _going_on_words(task_ids: Sequence[str]) -> str:
+    more = f" and {len(task_ids) - _MOST_TASKS} more" if len(task_ids) > _MOST_TASKS else ""
+    return (
+        f"The run was cancelled. These tasks go on at the vendor and are paid for; nothing can cancel them there: "
+        f"{', '.join(task_ids[:_MOST_TASKS])}{more}. {outcomes.RUN_AGAIN}"
+    )
 
 
 async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:

@@ -41,12 +41,15 @@ class Headway:
         task_id: The vendor's task that goes on or is done, "" if there is none.
         price: What it was expected to cost, in coins; None if that is not known, or nothing was sent.
         price_source: Where that comes from.
+        is_submitting: Whether a thread is submitting it. Still so after the run was ended: the vendor's answer is on
+            its way, and nobody waits for it any more.
     """
 
     submissions: int = 0
     task_id: str = ""
     price: float | None = None
     price_source: str = ""
+    is_submitting: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Workshop:
         counting = _counting(observer, headway)
         await self._prepared(order, counting)
         for attempt in range(1, self.options.max_submissions + 1):
-            submitted = await self._submitted(order, counting)
+            submitted = await self._submitted(order, headway, counting)
             headway.task_id = submitted["task_id"]
             headway.price, headway.price_source = submitted["price"], submitted["price_source"]
             try:
@@ -122,23 +125,27 @@ class Workshop:
         finally:
             cancelled.set()  # where the run is ended, every wait ends, and every call under way is cut
 
-    async def _submitted(self, order: Order, observer: Observer) -> SubmittedVideo:
-        return await in_background(
-            lambda cancelled: submit(
-                order,
-                self.account,
-                self.destination,
-                run=self.run,
-                state=self.state,
-                max_submissions=self.options.max_submissions,
-                preflight=self.options.preflight,
-                watch_seconds=self._wait_seconds(order),
-                observer=observer,
-                cancelled=cancelled,
-                turn=self.turn,
-            ),
-            observer,
-        )
+    async def _submitted(self, order: Order, headway: Headway, observer: Observer) -> SubmittedVideo:
+        def submission(cancelled: threading.Event) -> SubmittedVideo:
+            headway.is_submitting = True
+            try:
+                return submit(
+                    order,
+                    self.account,
+                    self.destination,
+                    run=self.run,
+                    state=self.state,
+                    max_submissions=self.options.max_submissions,
+                    preflight=self.options.preflight,
+                    watch_seconds=self._wait_seconds(order),
+                    observer=observer,
+                    cancelled=cancelled,
+                    turn=self.turn,
+                )
+            finally:
+                headway.is_submitting = False
+
+        return await in_background(submission, observer)
 
     async def _watched(self, order: Order, submitted: SubmittedVideo, observer: Observer) -> VideoTask:
         return await watch(
