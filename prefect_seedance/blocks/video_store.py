@@ -176,7 +176,8 @@ class VideoStore(KnownFieldsBlock):
         default=0.0,
         title="Link lives (hours)",
         description="From 0 to 168. Above 0, the run's page and its notification show a link that plays the video, or "
-        "opens the report of a batch, for so many hours, to whoever has it; temporary credentials end it sooner. For s3:// only. 0: no link.",
+        "opens the report of a batch, for so many hours, to whoever has it; temporary credentials end it sooner. For "
+        "s3:// only. 0: no link.",
         json_schema_extra={"minimum": 0, "maximum": _MOST_LINK_HOURS},
     )
     assets: bool = Field(

@@ -26,7 +26,8 @@ def save_block(page: Page, stage: Stage, slug: str, name: str, fields: dict[str,
     page.goto(f"{stage.url}/v2/blocks/catalog/{slug}/create")
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
     for label, value in fields.items():
-        page.get_by_role("textbox", name=label).fill(value)
+        # A number's field is a spinbutton.
+        page.get_by_role("textbox", name=label).or_(page.get_by_role("spinbutton", name=label)).fill(value)
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**/blocks/block/*")
     saved = page.get_by_role("main")
