@@ -15,9 +15,11 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from prefect_seedance.batch.report.report_files import write_report
+from prefect_seedance.simulator import Fault
 from tests.batch.report.builders import folder_at, manifest_of_bytes, mixed_rows, report_of, thumbnail
 from tests.browser.chromium import open_chromium, open_context
-from tests.browser.pages import FormV2, RunPage, pixels_wide, save_blocks
+from tests.browser.pages import BatchForm, FormV2, RunPage, pixels_wide, save_block, save_blocks
+from tests.browser.shop import ROWS, SMALL, put_manifest, shop_fields
 from tests.browser.stage import Stage, open_stage
 from tests.storage.s3_servers import BUCKET, S3Server, running_moto
 
@@ -46,9 +48,11 @@ def main() -> None:
         page = context.new_page()
         take_report(page, Path(folder))
         save_blocks(page, stage)
+        save_block(page, stage, "seedance-video-store", "shop", shop_fields())
         with stage.serving():
             take_all(page, stage)
             take_references(page, stage, bucket)
+            take_batch(page, stage, bucket)
 
 
 def take_report(page: Page, folder: Path) -> None:
@@ -105,6 +109,27 @@ def take_references(page: Page, stage: Stage, bucket: S3Server) -> None:
     shown.wait_for_state("Completed")
     expect(shown.tab("Logs")).to_contain_text("Stored at")
     take(page, "references")
+
+
+def take_batch(page: Page, stage: Stage, bucket: S3Server) -> None:
+    """Go the way of a catalogue from the form to the page of its report."""
+    vases = [{"name": f"vase {colour}", "prompt": f"A {colour} vase turns", **SMALL} for colour in ("red", "blue")]
+    manifest = put_manifest(bucket, [*ROWS, *vases])
+    stage.vendor.plan(Fault(fault="failed", matching="lantern"))
+    stage.hold("vase")
+    form = BatchForm(page, stage)
+    form.choose_block("store", "shop")
+    form.write("manifest", manifest)
+    take(page, "batch-form")
+    shown = RunPage(page, stage, form.start_run())
+    shown.wait_for_state("Running")
+    expect(shown.artifact_card("progress", "5 of 7 rows")).to_be_visible()
+    take(page, "batch-progress")
+    stage.release()
+    shown.open()
+    shown.wait_for_state("Failed")
+    pixels_wide(shown.open_artifact("markdown").get_by_role("img", name="Contact sheet"))
+    take(page, "batch-result")
 
 
 def take(page: Page, name: str, above: Locator | None = None, below: Locator | None = None) -> None:

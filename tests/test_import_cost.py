@@ -46,7 +46,8 @@ FOR_A_RUN = frozenset(
 
 
 def test_what_only_a_run_needs_is_not_loaded_with_the_flow() -> None:
-    loaded = modules_after("from prefect_seedance import SeedanceCredentials, VideoStore, generate_video")
+    names = "SeedanceCredentials, VideoStore, generate_video, generate_videos, plan_videos"
+    loaded = modules_after(f"from prefect_seedance import {names}")
     assert loaded & FOR_A_RUN == set()
     assert "prefect_seedance.redaction" not in loaded, "compiling its patterns is a tenth of what we add"
     assert modules_after("import prefect_seedance.pipeline.steps") >= FOR_A_RUN - {"prefect_seedance.storage.folder"}

@@ -216,6 +216,7 @@ class Engine:
             update={
                 "outcome": outcome,
                 "reason": f"The run was cancelled; {reason}",
+                "advice": outcomes.GOES_ON if headway.task_id else outcomes.RUN_AGAIN,
                 "task_id": headway.task_id,
                 "submissions": submissions,
                 "price": headway.price,

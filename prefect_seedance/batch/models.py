@@ -101,7 +101,6 @@ class BatchReport(BaseModel):
         default="", description="Why no further row, or none as dear as one, was submitted; empty if all were."
     )
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
-    report_key: str = Field(default="", description="Its key inside the store.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
 
     @property
@@ -127,6 +126,19 @@ class BatchReport(BaseModel):
         return sorted(missing, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
 
     @property
+    def advice(self) -> str:
+        """What to do about the rows without a video, in a sentence; empty if each has one.
+
+        Example:
+            >>> BatchReport(rows=[RowResult(number=2, outcome="invalid")]).advice
+            'Edit the rows without a video: run as they are, they end the same.'
+        """
+        if any(row.retryable for row in self.without_video):
+            again = how_to_repeat(self.scope, "batch")
+            return f"{again} to make what is missing: what is paid for is not paid again."
+        return "Edit the rows without a video: run as they are, they end the same." if self.without_video else ""
+
+    @property
     def summary(self) -> str:
         """The whole in a few sentences, on one line."""
         counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in self.counts.items())
@@ -137,10 +149,8 @@ class BatchReport(BaseModel):
         if self.of_unknown_cost:
             words += f" and {self.of_unknown_cost} whose cost is not known"
         words += "."
-        if have < len(self.rows):
-            words += (
-                f" {how_to_repeat(self.scope, 'batch')} to make what is missing: what is paid for is not paid again."
-            )
+        if self.advice:
+            words += f" {self.advice}"
         if self.report_uri:
             words += f" Report: {self.report_uri}"
         return words

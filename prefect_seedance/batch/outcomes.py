@@ -52,7 +52,7 @@ _LONGEST_PROMPT = 5_000
 
 EDIT_ROW = "Edit the row."
 RUN_AGAIN = "Run the batch again: what is paid for is not paid again."
-_GOES_ON = "Run the batch again: it takes up this task and pays nothing for it."
+GOES_ON = "Run the batch again: it takes up this task and pays nothing for it."
 _ANOTHER = "Another attempt pays once more: raise max_submissions to allow one, or set another take. Or edit the row."
 _SETTLE = "Look into the vendor's console, and settle it with resolve_submission; then run the batch again."
 _TOP_UP = "Top up the account, or the quota of its key; then run the batch again."
@@ -79,7 +79,7 @@ class Verdict:
 
 _INVALID = Verdict("invalid", EDIT_ROW, retryable=False)
 _NOT_STARTED = Verdict("not_started", RUN_AGAIN, retryable=True)
-_NOT_YET = Verdict("failed", _GOES_ON, retryable=True)
+_NOT_YET = Verdict("failed", GOES_ON, retryable=True)
 
 _STORM = Verdict("not_started", _SETTLE, retryable=True, ends_submitting="Several submissions in a row ended unknown")
 _KEY = Verdict("refused", _CREDENTIALS, retryable=True, ends_submitting="The vendor does not take the key")

@@ -67,7 +67,8 @@ class VideoStore(KnownFieldsBlock):
         acl: Of videos and posters, a canned one; "" for none.
         single_writer: Only one process at a time writes here; needed where the store ignores conditional writes.
         maximum_gigabytes: Largest video that is taken, in GiB.
-        link_hours: How long a link on the run's page and in its notification plays the video; 0: no link.
+        link_hours: How long a link on the run's page and in its notification plays the video, or opens the report of a
+            batch; 0: no link.
         assets: Each new video materializes the store as a Prefect asset.
         allow_http_endpoint: Let the endpoint of another machine be plain http.
 
@@ -174,8 +175,9 @@ class VideoStore(KnownFieldsBlock):
     link_hours: float = Field(
         default=0.0,
         title="Link lives (hours)",
-        description="From 0 to 168. Above 0, the run's page and its notification show a link that plays the video for "
-        "so many hours, to whoever has it; temporary credentials end it sooner. For s3:// only. 0: no link.",
+        description="From 0 to 168. Above 0, the run's page and its notification show a link that plays the video, or "
+        "opens the report of a batch, for so many hours, to whoever has it; temporary credentials end it sooner. For "
+        "s3:// only. 0: no link.",
         json_schema_extra={"minimum": 0, "maximum": _MOST_LINK_HOURS},
     )
     assets: bool = Field(

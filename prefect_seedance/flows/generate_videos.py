@@ -14,11 +14,12 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.redaction import without_signatures
 
 
 def batch_run_name() -> str:
     """Name a flow run after its manifest: ``generate-videos: spring.csv 2/8``."""
+    from prefect_seedance.redaction import without_signatures  # costs a form more than the rest of this module
+
     parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
     flow_name: str = flow_run.get_flow_name() or "generate-videos"
     manifest = one_line(without_signatures(str(parameters.get("manifest") or "")))

@@ -60,6 +60,11 @@ Value = TypeVar("Value")
 _LEAST_FOR_EXPECTATION = 5
 #: Longest that a cancelled run spends on its report: Prefect ends its process after 30 s.
 _LAST_WORDS_SECONDS = 8.0
+_CANCELLED = (
+    "The run was cancelled. Task runs that were under way end as Crashed; what became of their rows is in the report"
+)
+#: So many tasks that go on are named in the log.
+_MOST_TASKS = 50
 #: How often the progress is looked at.
 _PROGRESS_SECONDS = 2.0
 
@@ -122,6 +127,8 @@ class _Batch:
     scope: str = field(init=False)
     orders: Orders = field(init=False)
     engine: Engine = field(init=False)
+    progress: BatchProgress = field(init=False)
+    cancelled: bool = False
     thumbnails: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
     async def read(self, manifest: str, requests: Sequence[VideoRequest]) -> None:
@@ -197,12 +204,12 @@ class _Batch:
         run, state = self.current.run, self.current.state
         workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit)
         self.engine = Engine(workshop, self.options, self.told, _row_observer)
-        progress = BatchProgress()
-        await progress.start(len(self.orders.videos) + len(self.orders.invalid))
+        progress = self.progress = BatchProgress()
+        await progress.start(sum(len(video.rows) for video in self.orders.videos) + len(self.orders.invalid))
         drawing = asyncio.ensure_future(self._draw(progress))
         try:
             await self.engine.run(self.orders.videos, _as_task_run)
-        except BaseException:
+        except Exception:  # what ends a run has last words
             progress.stop()
             if limit is not None:  # a POST had the most of the 30 s; what is not given back comes back by its lease
                 await limit.close(1.0)
@@ -243,7 +250,7 @@ class _Batch:
         with suppress(Exception):  # a decoration
             pictures = [self.thumbnails[row.intent] for row in report.rows if row.intent in self.thumbnails]
             sheet = await threads.run(threads.MEDIA, contact_sheet, pictures)
-        link = await report_link(report, self.store)
+        link = await report_link(report.report_uri, self.store)
         await asyncio.gather(show_rows(report.rows), show_report(report, sheet, link))
         if self.notify:
             from prefect_seedance.tasks.notify import send_notifications
@@ -256,24 +263,35 @@ class _Batch:
 
     async def last_words(self) -> None:
         """Say what became of the rows of a cancelled run, in the little time that it has left."""
-        if not hasattr(self, "engine"):
+        if not hasattr(self, "progress"):
             return
+        self.cancelled = True
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                if going_on := [row.task_id for row in self._so_far().rows if row.advice == outcomes.GOES_ON]:
+                    log("store", _going_on_words(going_on), level=logging.WARNING)
                 report = await self.report()
                 log("store", f"The run was cancelled. {report.summary}", level=logging.WARNING)
-                await show_report(report, None, "")
+                link = await report_link(report.report_uri, self.store)
+                await asyncio.gather(
+                    show_rows(report.rows),
+                    show_report(report, None, link),
+                    self.progress.finish(report.counts, report.spent),
+                )
         except Exception as error:
             log("store", f"The report of the cancelled run is not written: {words_of(error)}", level=logging.WARNING)
 
     async def _draw(self, progress: BatchProgress) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_SECONDS)
-            results = [*map(outcomes.of_invalid, self.orders.invalid), *self.engine.results.values()]
+            results = [*map(outcomes.of_invalid, self.orders.invalid)]
+            for video in self.orders.videos:
+                if result := self.engine.results.get(video.order.intent):
+                    results += [result, *_shared(video, result)]
             progress.update(
                 Counter(each.outcome for each in results),
                 self.engine.in_flight,
-                sum(each.cost or 0.0 for each in results),
+                sum(each.cost or 0.0 for each in results if not each.shared_with),
                 self._expected_end(len(self.engine.results)),
             )
 
@@ -304,7 +322,7 @@ class _Batch:
             started_at=self.started_at,
             ended_at=datetime.now(UTC),
             notices=self.notices,
-            stopped=self.engine.stopped,
+            stopped=self.engine.stopped or (_CANCELLED if self.cancelled else ""),
             rows=sorted(results, key=lambda each: (each.number, each.take)),
         )
 
@@ -317,6 +335,14 @@ class _Batch:
 def _shared(video: WantedVideo, result: RowResult) -> Iterator[RowResult]:
     """Return the results of the other rows that ask for a video."""
     return (outcomes.shared(result, row) for row in video.rows[1:])
+
+
+def _going_on_words(task_ids: Sequence[str]) -> str:
+    more = f" and {len(task_ids) - _MOST_TASKS} more" if len(task_ids) > _MOST_TASKS else ""
+    return (
+        f"The run was cancelled. These tasks go on at the vendor and are paid for; nothing can cancel them there: "
+        f"{', '.join(task_ids[:_MOST_TASKS])}{more}. {outcomes.RUN_AGAIN}"
+    )
 
 
 async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:

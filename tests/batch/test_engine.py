@@ -147,16 +147,18 @@ def test_fewer_are_on_their_way_after_a_rate_limit(
 
 
 def test_a_cancelled_batch_says_of_each_row_what_became_of_it(
-    account: Account, destination: Destination, simulator: Simulator
+    account: Account, destination: Destination, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("prefect_seedance.pipeline.submit.background._ANSWER_SECONDS", 0.2)
     simulator.plan(Fault(fault="stuck", matching="slow", times=10_000))
-    batch = Batch(account, destination, BatchOptions(max_in_flight=2))
+    simulator.plan(Fault(fault="slow_answer", matching="on its way", seconds=2))
+    batch = Batch(account, destination, BatchOptions(max_in_flight=3))
     engine = batch.engine()
-    orders = batch.orders(rows("slow 1", "slow 2", "later"))
+    orders = batch.orders(rows("slow 1", "slow 2", "on its way", "later"))
 
     async def main() -> None:
         running = asyncio.ensure_future(engine.run(orders.videos, lambda video, make: make()))
-        while len(simulator.bills()) < 2:
+        while len(simulator.bills()) < 3:
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.1)
         running.cancel()
@@ -165,8 +167,10 @@ def test_a_cancelled_batch_says_of_each_row_what_became_of_it(
 
     asyncio.run(main())
     found = [engine.results[video.order.intent] for video in orders.videos]
-    assert [row.outcome for row in found] == ["failed", "failed", "not_started"]
-    assert {row.task_id for row in found[:2]} == {task for bill in simulator.bills() for task in bill.task_ids}
+    assert [row.outcome for row in found] == ["failed", "failed", "unknown", "not_started"]
+    slow = [bill for bill in simulator.bills() if "slow" in bill.body["prompt"]]
+    assert {row.task_id for row in found[:2]} == {task for bill in slow for task in bill.task_ids}
+    assert [(row.submissions, row.cost) for row in found[2:]] == [(1, None), (0, 0.0)], "a sent row may be paid for"
     simulator.reset()
 
 

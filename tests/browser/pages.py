@@ -9,7 +9,7 @@ from contextlib import suppress
 from playwright.sync_api import Locator, Page, Response, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from tests.browser.stage import CREDENTIALS, STORE, Stage
+from tests.browser.stage import BATCH_DEPLOYMENT, CREDENTIALS, DEPLOYMENT, STORE, Stage
 
 
 def save_blocks(page: Page, stage: Stage) -> dict[str, str]:
@@ -26,7 +26,8 @@ def save_block(page: Page, stage: Stage, slug: str, name: str, fields: dict[str,
     page.goto(f"{stage.url}/v2/blocks/catalog/{slug}/create")
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
     for label, value in fields.items():
-        page.get_by_role("textbox", name=label).fill(value)
+        # A number's field is a spinbutton.
+        page.get_by_role("textbox", name=label).or_(page.get_by_role("spinbutton", name=label)).fill(value)
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**/blocks/block/*")
     saved = page.get_by_role("main")
@@ -40,10 +41,10 @@ class RunForm(ABC):
     #: Where the UI is, below the server's address.
     base = ""
 
-    def __init__(self, page: Page, stage: Stage) -> None:
+    def __init__(self, page: Page, stage: Stage, deployment: str = DEPLOYMENT, first: str = "Prompt") -> None:
         self.page, self.stage = page, stage
-        page.goto(f"{stage.url}{self.base}/deployments/deployment/{stage.deployment_id()}/run")
-        self.label("Prompt").wait_for()
+        page.goto(f"{stage.url}{self.base}/deployments/deployment/{stage.deployment_id(deployment)}/run")
+        self.label(first).wait_for()
 
     @abstractmethod
     def label(self, name: str) -> Locator: ...
@@ -138,6 +139,11 @@ class FormV2(RunForm):
         self.page.get_by_role("button", name=f"Select {label}").click()
         self.page.get_by_role("option", name=value, exact=True).click()
 
+    def choose_block(self, label: str, name: str) -> None:
+        """Choose a saved block."""
+        self.chosen_block(label).click()
+        self.page.get_by_role("option", name=name, exact=True).click()
+
     def field(self, label: str) -> Locator:
         return self.label(label).locator("xpath=ancestor::div[fieldset][1]")
 
@@ -150,6 +156,13 @@ class FormV2(RunForm):
 
     def chosen_block(self, label: str) -> Locator:
         return self.field(label).get_by_role("button", name="Select a block")
+
+
+class BatchForm(FormV2):
+    """The form of a batch."""
+
+    def __init__(self, page: Page, stage: Stage) -> None:
+        super().__init__(page, stage, BATCH_DEPLOYMENT, "manifest")
 
 
 class FormV1(RunForm):

@@ -15,7 +15,7 @@ from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from tests.prefect_server import ROOT, answers, ask, running_prefect_server
 from tests.processes import finished, running, until
 
-DEPLOYMENT = "generate-video/generate-video"
+DEPLOYMENT, BATCH_DEPLOYMENT = "generate-video/generate-video", "generate-videos/nightly-catalogue"
 #: Names of the blocks, which the browser saves.
 CREDENTIALS, STORE = "studio", "catalogue"
 
@@ -45,9 +45,9 @@ class Stage:
         """Ask Prefect's API; with a body it is a POST."""
         return ask(f"{self.url}/api/{path}", body or None)
 
-    def deployment_id(self) -> str:
-        """Return the id of the deployment that the forms are of."""
-        return str(self.ask(f"deployments/name/{DEPLOYMENT}")["id"])
+    def deployment_id(self, deployment: str = DEPLOYMENT) -> str:
+        """Return the id of the deployment that a form is of."""
+        return str(self.ask(f"deployments/name/{deployment}")["id"])
 
     def runs(self) -> list[dict[str, Any]]:
         """List every flow run, oldest first."""

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from prefect_seedance.simulator import Fault
 from tests.browser.chromium import open_context
-from tests.browser.pages import FormV1, FormV2, RunForm, RunPage, pixels_wide, right_edge
+from tests.browser.pages import BatchForm, FormV1, FormV2, RunForm, RunPage, pixels_wide, right_edge, save_block
+from tests.browser.shop import put_manifest, shop_fields
 from tests.browser.stage import CREDENTIALS, STORE, Stage
 from tests.media.test_links import png
 from tests.processes import until
@@ -248,3 +251,35 @@ def sent(stage: Stage, run: str) -> dict[str, object]:
 def is_over(stage: Stage, run: str) -> str:
     state = str(stage.ask(f"flow_runs/{run}")["state_type"])
     return state if state in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else ""
+
+
+def test_a_batch_goes_from_the_form_to_its_report(page: Page, stage: Stage, moto: S3Server) -> None:
+    save_block(page, stage, "seedance-video-store", "shop", shop_fields())
+    manifest = put_manifest(moto)
+    stage.vendor.plan(Fault(fault="failed", matching="lantern"))
+    stage.hold("kite")
+    form = BatchForm(page, stage)
+    form.choose_block("store", "shop")
+    form.write("manifest", manifest)
+    expect(form.label("Maximum in flight")).to_be_visible()  # the options are unfolded
+    shown = RunPage(page, stage, form.start_run())
+    shown.wait_for_state("Running")
+    try:
+        expect(page.get_by_role("main")).to_contain_text("generate-videos: spring.csv")
+        expect(shown.artifact_card("progress", "4 of 5 rows")).to_contain_text("1 in flight")
+        expect(shown.open_artifact("progress")).to_contain_text("Progress: 80%")
+    finally:
+        stage.release()
+    shown.open()
+    shown.wait_for_state("Failed")
+    expect(shown.tab("Task Runs")).to_contain_text("generate: mug")
+    expect(shown.open_artifact("table")).to_contain_text("5 rows, worst first.")
+    main = shown.open_artifact("markdown")
+    expect(main).to_contain_text("3 of 5 rows have their video")
+    expect(main).to_contain_text("Edit the rows without a video")
+    assert pixels_wide(main.get_by_role("img", name="Contact sheet")) > 100
+    main.get_by_role("link", name="Open the report").click()
+    expect(page.get_by_role("heading", name="generate-videos: spring.csv")).to_be_visible()
+    assert pixels_wide(page.locator(".still img").first) > 100
+    bills = Counter(bill.body["prompt"] for bill in stage.vendor.bills() if "of the batch" in bill.body["prompt"])
+    assert sorted(bills.values()) == [1, 1, 1]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import httpx
@@ -18,7 +19,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoStore, generate_video
-from prefect_seedance.runs.play_link import PlayLink, play_link
+from prefect_seedance.runs.play_link import PlayLink, play_link, report_link
 from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.storage.s3.store import S3Store
@@ -154,3 +155,13 @@ async def test_credentials_that_are_about_to_end_sign_no_link() -> None:
     store = signing(S3Settings("bucket", "videos", endpoint_url="http://127.0.0.1:9"), temporary(0.2))
     stored = StoredVideo.model_construct(uri=store.uri_of("v.mp4"), key="v.mp4")
     assert await play_link(stored, Opened(store)) is None  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_report_is_opened_by_a_link_to_its_key() -> None:
+    store = signing(S3Settings("bucket", "deep/shop", endpoint_url="http://127.0.0.1:9"), Credentials("AKIA", "secret"))
+    uri = store.uri_of("reports/2026-11-27/spring/report.html")
+    link = await report_link(uri, Opened(store))  # pyright: ignore[reportArgumentType]
+    assert isinstance(link, PlayLink)
+    assert urlsplit(link.url).path == "/bucket/deep/shop/reports/2026-11-27/spring/report.html"
+    assert link.life.startswith("Whoever has this link can open the report until ")
+    assert await report_link("", Opened(store)) is None  # pyright: ignore[reportArgumentType]

@@ -25,7 +25,6 @@ _LOG = AsideLog(__name__)
 #: Name of the page in its folder.
 PAGE = "report.html"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._\-]+")
-_ADVICE = "Run it again to make what is missing: what is paid for is not paid again."
 #: What a manifest may end with; anything else is kept under a name that no browser shows.
 _SUFFIXES = frozenset(
     {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".ods", ".parquet"}
@@ -75,13 +74,12 @@ def write_report(
 
     folder = tried("The report's page", write_page)
     if folder:
-        key = f"{folder}/{PAGE}"
-        report = report.model_copy(update={"report_uri": store.uri_of(key), "report_key": key})
+        report = report.model_copy(update={"report_uri": store.uri_of(f"{folder}/{PAGE}")})
     else:  # what is written without it is in nobody's way
         folder = f"{next(_folders(report))}-{uuid4().hex[:8]}"
     if manifest is not None:
-        kept, copy = manifest.content, f"{folder}/manifest{_suffix(manifest)}"
-        tried("The copy of the manifest", lambda: store.create(copy, kept))
+        kept, key = manifest.content, f"{folder}/manifest{_suffix(manifest)}"
+        tried("The copy of the manifest", lambda: store.create(key, kept))
     tried("The report as CSV", lambda: store.create(f"{folder}/report.csv", spreadsheet(report.rows)))
     told = report.model_copy(update={"notices": [*report.notices, *problems]})
     tried("The report as JSON", lambda: store.create(f"{folder}/report.json", report_json(told)))
@@ -138,7 +136,7 @@ def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], ma
     return Page(
         kind="Batch report",
         title=report.run_name or "Seedance batch",
-        lead="" if have == len(rows) else _ADVICE,
+        lead=report.advice,
         totals=totals,
         rows=rows,
         thumbnails=thumbnails,

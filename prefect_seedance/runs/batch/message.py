@@ -6,18 +6,19 @@ from prefect_seedance.batch.models import BatchReport
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.batch.page import outcome_words, reason_words, report_headline, spend_words
 from prefect_seedance.runs.escaping import unlinked
+from prefect_seedance.runs.play_link import PlayLink
 
 #: How many of the worst rows are named, and how much is said of each.
 _MOST_ROWS, _LENGTH = 5, 150
 
 
-def batch_message(report: BatchReport, run_url: str, *, link: str = "") -> tuple[str, str]:
+def batch_message(report: BatchReport, run_url: str, *, link: PlayLink | None = None) -> tuple[str, str]:
     """Return subject and body.
 
     Args:
         report: What became of each row.
         run_url: Address of the run's page, "" where there is none.
-        link: By which anybody can open the report, "" where there is none.
+        link: By which anybody can open the report; None where there is none.
 
     Example:
         >>> print(*batch_message(BatchReport(rows=[]), "https://prefect.example.com/runs/1"), sep="|")
@@ -40,7 +41,7 @@ def batch_message(report: BatchReport, run_url: str, *, link: str = "") -> tuple
     if report.report_uri:
         lines.append(f"Report: {without_signatures(report.report_uri)}")
     if link:
-        lines.append(link)
+        lines += [link.life, link.url]
     if run_url:
         lines.append(f"The run: {run_url}")
     return f"Batch: {report_headline(report) if report.rows else 'no rows'}", "\n".join(lines)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import cell, code, fenced, link, markdown, unlinked
+from prefect_seedance.runs.play_link import PlayLink
 from prefect_seedance.runs.run_page import PAUSES, Page, image, inline_jpeg, shown, table
 
 #: Rows of the table, and of the list on the page: the report has all of them.
@@ -32,13 +33,13 @@ async def show_rows(rows: Sequence[RowResult]) -> None:
     await shown(Page(page, "seedance-batch-rows", f"{of_all}, worst first.", kind="table").draw, pauses=PAUSES)
 
 
-async def show_report(report: BatchReport, sheet: bytes | None, link: str) -> None:
+async def show_report(report: BatchReport, sheet: bytes | None, link: PlayLink | None = None) -> None:
     """Put the report on the run's page: contact sheet, totals, and what to look into.
 
     Args:
         report: The report.
         sheet: The contact sheet as a JPEG of at most 300 kB; None for none.
-        link: By which anybody can open report.html, "" where there is none.
+        link: By which anybody can open report.html; None where there is none.
     """
 
     async def page() -> str:
@@ -55,8 +56,8 @@ def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
             "row": row.number,
             "name": unlinked(cell(row.name)),
             "outcome": outcome_words(row.outcome),
-            "reason": unlinked(cell(reason_words(row))),
             "cost": "" if row.cost is None else row.cost,
+            "reason": unlinked(cell(reason_words(row))),
             "video": cell(without_signatures(row.uri)),
         }
         for row in worst_first[:_MOST_ROWS]
@@ -74,7 +75,7 @@ def report_headline(report: BatchReport) -> str:
     return f"{have} of {len(report.rows)} rows have their video"
 
 
-def report_markdown(report: BatchReport, sheet: bytes | None, report_link: str) -> str:
+def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayLink | None = None) -> str:
     """Word the report as Markdown."""
     parts = [f"# {markdown(report_headline(report))}\n"]
     if report.stopped:
@@ -98,7 +99,7 @@ def report_markdown(report: BatchReport, sheet: bytes | None, report_link: str) 
     if report.report_uri:
         parts.append(f"Report, with every row:\n\n{fenced(without_signatures(report.report_uri))}")
     if report_link:
-        parts.append(f"{link('Open the report', report_link)}\n")
+        parts.append(f"{link('Open the report', report_link.url)}. {markdown(report_link.life)}\n")
     if report.notices:
         parts.append(f"## Notices\n\n{fenced(without_signatures(chr(10).join(report.notices)))}")
     if missing := report.without_video:

@@ -70,8 +70,9 @@ class BatchProgress:
             spent: What was paid so far, in coins.
             expected_end: When the last row is likely to be done; None if that is not known.
         """
-        done = sum(counts.values())
-        progress = 100.0 * done / self._total if self._total else 100.0
+        done = _done(counts)
+        # Whole, for the UI shows every digit, and not rounded up: 100 % is when all are done.
+        progress = float(100 * done // self._total) if self._total else 100.0
         self._now = (min(progress, 100.0), progress_words(self._total, counts, in_flight, spent, expected_end))
         self._changed.set()
 
@@ -161,7 +162,7 @@ def progress_words(
         '4 of 8 rows done: 1 unknown, 3 stored. 2 in flight. Paid so far: 1.25 coins.'
     """
     found = ", ".join(f"{counts[each]} {each.replace('_', ' ')}" for each in WORST_FIRST if counts.get(each))
-    done = sum(counts.values())
+    done = _done(counts)
     parts = [f"{done} of {total} rows done{f': {found}' if found else ''}."]
     if in_flight:
         parts.append(f"{in_flight} in flight.")
@@ -169,6 +170,10 @@ def progress_words(
     if expected_end is not None and done < total:
         parts.append(f"Expected to end at {expected_end.astimezone(UTC):%Y-%m-%d %H:%M} UTC.")
     return markdown(" ".join(parts))
+
+
+def _done(counts: Mapping[Outcome, int]) -> int:
+    return sum(count for outcome, count in counts.items() if outcome != "not_started")
 
 
 def _is_gone(error: Exception) -> bool:

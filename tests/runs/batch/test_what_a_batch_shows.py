@@ -21,6 +21,7 @@ from prefect_seedance.runs.batch import api, progress
 from prefect_seedance.runs.batch.api import wait_for_api
 from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.batch.progress import BatchProgress
+from prefect_seedance.runs.play_link import PlayLink
 from tests.flows import shown
 from tests.flows.another_process import run_there
 from tests.flows.line_to_prefect import line_to_prefect
@@ -120,7 +121,7 @@ def test_nothing_that_is_shown_waits_long_for_prefect_or_raises(how: str, monkey
             ticks.append(step)
         await bar.finish({"stored": 10}, 1.0)
         await show_rows([RowResult(number=2, outcome="stored")])
-        await show_report(BatchReport(rows=[]), None, "")
+        await show_report(BatchReport(rows=[]), None)
         await wait_for_api(0.5)
 
     @flow
@@ -212,7 +213,10 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
 
     @flow
     async def batch() -> None:
-        await show_report(REPORT, sheet, "https://s3.example.com/report.html?X-Amz-Signature=abc")
+        url = "https://s3.example.com/report.html?X-Amz-Signature=abc"
+        await show_report(
+            REPORT, sheet, PlayLink(url, datetime(2026, 11, 22, 12, 0, tzinfo=UTC), use="open the report")
+        )
 
     run = shown.run_of(asyncio.run(batch(return_state=True)))
     page = str(shown.artifact(run, "seedance-batch-report").data)
@@ -226,6 +230,7 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
         "| Part | 2/8 |",
         "s3://bucket/reports/2026-11-22/run/report.html",
         "[Open the report](<https://s3.example.com/report.html?X-Amz-Signature=abc>)",
+        "Whoever has this link can open the report until 2026\\-11\\-22 12:00 UTC.",
         "The manifest was read as gb18030.",
         "And 17 more, in the report.",
     ):
