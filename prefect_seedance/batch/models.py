@@ -122,6 +122,24 @@ class BatchReport(BaseModel):
         return sorted(missing, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
 
     @property
+    def advice(self) -> str:
+        """What to do about the rows without a video, "" if all have theirs.
+
+        Example:
+            >>> BatchReport(rows=[RowResult(number=2, outcome="invalid")]).advice
+            'Edit 1 row, and run it again: what is paid for is not paid again.'
+        """
+        missing = self.without_video
+        settled = sum(not row.retryable for row in missing)
+        edit = f"{settled} row{'s' if settled != 1 else ''}"
+        if not missing:
+            return ""
+        if settled == len(missing):
+            return f"Edit {edit}, and run it again: what is paid for is not paid again."
+        words = "Run it again to make what is missing: what is paid for is not paid again."
+        return f"{words} Edit {edit} first, for which that changes nothing." if settled else words
+
+    @property
     def summary(self) -> str:
         """The whole in a few sentences, on one line."""
         counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in self.counts.items())
@@ -132,8 +150,8 @@ class BatchReport(BaseModel):
         if self.of_unknown_cost:
             words += f" and {self.of_unknown_cost} whose cost is not known"
         words += "."
-        if have < len(self.rows):
-            words += " Run it again to make what is missing: what is paid for is not paid again."
+        if advice := self.advice:
+            words += f" {advice}"
         if self.report_uri:
             words += f" Report: {self.report_uri}"
         return words

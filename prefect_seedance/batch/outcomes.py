@@ -159,7 +159,7 @@ def of_invalid(row: Row) -> RowResult:
         number=row.number,
         name=row.name,
         outcome="invalid",
-        reason=short(" ".join(str(problem) for problem in row.problems)),
+        reason=short(" ".join(problem.in_its_row for problem in row.problems)),
         advice=EDIT_ROW,
         prompt=row.given.get("prompt", "")[:_LONGEST_PROMPT],
         model=short(row.given.get("model", ""), 100),

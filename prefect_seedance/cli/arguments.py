@@ -40,8 +40,8 @@ _PLAN_EXAMPLES = """examples:
 """
 _BATCH_EXAMPLES = """exit codes:
   0    every row has its video, as far as --require asks for it
-  1    an error: the message says what was paid, if anything was
-  2    the command line cannot be used
+  1    an error, for example an option's value or a manifest that cannot be used: the message says what was paid
+  2    an option that does not exist, or lacks its value
   3    incomplete: rows have no video; the report says which, why, and what to do
   130  stopped by Ctrl-C: what was submitted goes on at the vendor
 

@@ -9,7 +9,8 @@ import pytest
 from prefect_seedance import errors
 from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.models import Outcome
-from prefect_seedance.batch.outcomes import reason_of, verdict_of
+from prefect_seedance.batch.outcomes import of_invalid, reason_of, verdict_of
+from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.journal.errors import FailedBefore
@@ -77,3 +78,10 @@ def test_a_reason_is_one_line_of_bounded_length_without_signatures() -> None:
 def test_a_refusal_for_now_and_a_refusal_of_the_key_are_told_apart() -> None:
     assert "ends_submitting" in inspect.signature(outcomes.Verdict).parameters
     assert not _ends(RateLimited) and _ends(AuthenticationFailed)
+
+
+def test_the_reason_of_an_invalid_row_leaves_its_number_to_those_who_name_the_row() -> None:
+    row = Row(
+        7, "mug", None, (RowProblem(7, "ratio", "it is odd", "Write 9:16"), RowProblem(7, "", "it is cut", "Fill it"))
+    )
+    assert of_invalid(row).reason == "ratio: it is odd. Write 9:16. the row: it is cut. Fill it."

@@ -25,7 +25,6 @@ _LOG = AsideLog(__name__)
 #: Name of the page in its folder.
 PAGE = "report.html"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._\-]+")
-_ADVICE = "Run it again to make what is missing: what is paid for is not paid again."
 #: What a manifest may end with; anything else is kept under a name that no browser shows.
 _SUFFIXES = frozenset(
     {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".ods", ".parquet"}
@@ -137,7 +136,7 @@ def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], ma
     return Page(
         kind="Batch report",
         title=report.run_name or "Seedance batch",
-        lead="" if have == len(rows) else _ADVICE,
+        lead=report.advice,
         totals=totals,
         rows=rows,
         thumbnails=thumbnails,
