@@ -22,7 +22,8 @@ def test_the_manifest_of_the_documentation_becomes_what_it_says(read: Read) -> N
 
 
 def test_cells_are_read_as_the_documentation_says(read: Read) -> None:
-    cells = "A remark above\n\nPrompt;Model;Duration;Resolution;Ratio\nA;seedance2.0-mini;5.0;480P;\n\nB;seedance2.0-mini;5s;480p;\n"
+    cells = "A remark above\n\nPrompt;Model;Duration;Resolution;Ratio\n"
+    cells += "A;seedance2.0-mini;5.0;480P;\n\nB;seedance2.0-mini;5s;480p;\n"
     for content in (cells.encode(), cells.encode("utf-16"), cells.encode("utf-16-le"), cells.encode("utf-8-sig")):
         first, second = (row.request for row in read(content, "anything.dat").rows)
         assert first is not None and second is not None
