@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_seedance.journal.commands import how_to_repeat
+
 Outcome = Literal[
     "stored", "reused", "invalid", "refused", "moderated", "failed", "unknown", "over_budget", "not_started"
 ]
@@ -97,6 +99,7 @@ class BatchReport(BaseModel):
     notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
     stopped: str = Field(default="", description="Why no further row was submitted; empty if all were.")
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
+    report_key: str = Field(default="", description="Its key inside the store.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
 
     @property
@@ -127,17 +130,16 @@ class BatchReport(BaseModel):
 
         Example:
             >>> BatchReport(rows=[RowResult(number=2, outcome="invalid")]).advice
-            'Edit 1 row, and run it again: what is paid for is not paid again.'
+            'Run the same batch again: what is paid for is not paid again. Edit 1 row first.'
         """
         missing = self.without_video
         settled = sum(not row.retryable for row in missing)
-        edit = f"{settled} row{'s' if settled != 1 else ''}"
+        repeat = how_to_repeat(self.scope, "batch")
         if not missing:
             return ""
-        if settled == len(missing):
-            return f"Edit {edit}, and run it again: what is paid for is not paid again."
-        words = "Run it again to make what is missing: what is paid for is not paid again."
-        return f"{words} Edit {edit} first, for which that changes nothing." if settled else words
+        edit = f" Edit {settled} row{'s' if settled != 1 else ''} first." if settled else ""
+        why = " to make what is missing" if settled < len(missing) else ""
+        return f"{repeat}{why}: what is paid for is not paid again.{edit}"
 
     @property
     def summary(self) -> str:

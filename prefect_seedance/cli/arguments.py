@@ -262,8 +262,12 @@ def _add_manifest(command: argparse.ArgumentParser) -> None:
     command.add_argument("--takes", type=int, metavar="N", help="videos of each row, each paid for (default: 1)")
     command.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
     command.add_argument("--part", metavar="K/N", help="only a part of the rows, such as 2/8")
-    command.add_argument("--encoding", metavar="NAME", help="of a CSV or JSON manifest, such as gb18030")
-    command.add_argument("--sheet", metavar="NAME", help="of an Excel manifest (default: its first)")
+    command.add_argument(
+        "--encoding", metavar="NAME", help="encoding of a CSV or JSON manifest, such as gb18030 (default: detected)"
+    )
+    command.add_argument(
+        "--sheet", metavar="NAME", help="sheet of an Excel manifest (default: the first that is not hidden)"
+    )
     command.add_argument(
         "--reuse",
         choices=["always", "run", "scope", "auto"],

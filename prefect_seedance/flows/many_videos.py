@@ -41,6 +41,7 @@ from prefect_seedance.runs.events import emit, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.play_link import report_link
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.generate_row import generate_row
@@ -239,12 +240,13 @@ class _Batch:
         with suppress(Exception):  # a decoration
             pictures = [self.thumbnails[row.intent] for row in report.rows if row.intent in self.thumbnails]
             sheet = await threads.run(threads.MEDIA, contact_sheet, pictures)
-        await asyncio.gather(show_rows(report.rows), show_report(report, sheet, self._link(report)))
+        link = await report_link(report, self.store)
+        await asyncio.gather(show_rows(report.rows), show_report(report, sheet, link))
         if self.notify:
             from prefect_seedance.tasks.notify import send_notifications
 
             try:
-                await send_notifications(self.notify, *batch_message(report, run_url(), link=self._link(report)))
+                await send_notifications(self.notify, *batch_message(report, run_url(), link=link))
             except Exception as error:
                 log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
         log("store", report.summary)
@@ -257,7 +259,7 @@ class _Batch:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 report = await self.report()
                 log("store", f"The run was cancelled. {report.summary}", level=logging.WARNING)
-                await show_report(report, None, self._link(report))
+                await show_report(report, None, "")
         except Exception as error:
             log("store", f"The report of the cancelled run is not written: {words_of(error)}", level=logging.WARNING)
 
@@ -278,10 +280,6 @@ class _Batch:
             return None
         now = datetime.now(UTC)
         return now + (now - self.started_at) / done * (len(self.orders.videos) - done)
-
-    def _link(self, report: BatchReport) -> str:
-        """Return a link to the report page, "" where the store has none that anybody can open."""
-        return ""
 
     def _shared(self) -> Iterator[RowResult]:
         for video in self.orders.videos:

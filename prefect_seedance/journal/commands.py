@@ -110,8 +110,12 @@ def how_to_restore(intent: str, store_option: str) -> str:
     return f'{line}\n(or the flow resolve-submission with resolution="restore")'
 
 
-def how_to_repeat(scope: str) -> str:
+def how_to_repeat(scope: str, what: str = "request") -> str:
     """Return how to ask for the same video again, within the scope that it is shared in.
+
+    Args:
+        scope: What it is shared within.
+        what: What is run again.
 
     Example:
         >>> how_to_repeat("")
@@ -122,7 +126,7 @@ def how_to_repeat(scope: str) -> str:
     kind, _, name = scope.partition(":")
     if kind == "run":
         return f"Retry flow run {name} (Retry on its page, or prefect flow-run retry {name})"
-    return "Run the same request again" + (f" with reuse_scope {name!r}" if kind == "scope" else "")
+    return f"Run the same {what} again" + (f" with reuse_scope {name!r}" if kind == "scope" else "")
 
 
 def how_to_go_on(scope: str) -> str:

@@ -1,4 +1,4 @@
-"""A link by which anybody can watch a stored video for a while, where its store allows one (``VideoStore.link_hours``).
+"""A link by which anybody can open a video or a report for a while, where its store allows it: `VideoStore.link_hours`.
 
 It is a secret that outlives its reader's leave: it stands on the run's page and in the notification, and nowhere else.
 """
@@ -15,6 +15,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.logs import log
 
 if TYPE_CHECKING:
+    from prefect_seedance.batch.models import BatchReport
     from prefect_seedance.blocks.video_store import VideoStore
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.storage.s3.store import S3Store
@@ -53,24 +54,34 @@ class PlayLink:
 
 async def play_link(stored: StoredVideo, store: VideoStore) -> PlayLink | None:
     """Sign a link to a video; none where the store allows none. What fails is logged and changes nothing."""
+    return await _link(stored.key, store)
+
+
+async def report_link(report: BatchReport, store: VideoStore) -> str:
+    """Sign a link to the page of a report; "" where the store allows none, or the page was not written."""
+    found = await _link(report.report_key, store) if report.report_key else None
+    return found.url if found else ""
+
+
+async def _link(key: str, store: VideoStore) -> PlayLink | None:
     if not store.link_hours or not store.is_s3:
         return None
     try:
-        return await threads.run(threads.RECORDS, _signed, stored, store)
+        return await threads.run(threads.RECORDS, _signed, key, store)
     except Exception as error:
-        log("notify", f"No link that plays the video was made: {words_of(error)}", level=logging.WARNING)
+        log("notify", f"No link to {key} was made: {words_of(error)}", level=logging.WARNING)
         return None
 
 
-def _signed(stored: StoredVideo, store: VideoStore) -> PlayLink | None:
+def _signed(key: str, store: VideoStore) -> PlayLink | None:
     opened = cast("S3Store", store.open())
     now = datetime.now(UTC)
     asked = timedelta(hours=store.link_hours)
-    url = stored.presigned_url(max(1, int(asked.total_seconds())), store=store)
+    url = opened.presigned_url(key, max(1, int(asked.total_seconds())))
     end = opened.credentials_end()  # after signing, which may have had to renew them
     until = now + asked if end.at is None else min(now + asked, end.at.astimezone(UTC))
     if until - now < min(asked, _LEAST):
         why = "the credentials of the store end within a minute"
-        log("notify", f"No link that plays the video was made: {why}.", level=logging.WARNING)
+        log("notify", f"No link to {key} was made: {why}.", level=logging.WARNING)
         return None
     return PlayLink(url, until, is_certain=end.is_known)

@@ -39,9 +39,9 @@ def test_nobody_is_told_to_run_again_what_only_an_edited_row_would_change() -> N
         name: BatchReport(rows=rows).summary
         for name, rows in {"invalid": [invalid], "failed": [failed], "both": [invalid, failed], "none": []}.items()
     }
-    assert "Edit 1 row, and run it again" in said["invalid"]
-    assert "Run it again to make" in said["failed"] and "Edit" not in said["failed"]
-    assert "Run it again to make" in said["both"] and "Edit 1 row first" in said["both"]
+    assert "again: what is paid" in said["invalid"] and "Edit 1 row first." in said["invalid"]
+    assert "again to make what is missing" in said["failed"] and "Edit" not in said["failed"]
+    assert "again to make what is missing" in said["both"] and "Edit 1 row first." in said["both"]
     assert "again" not in said["none"]
 
 

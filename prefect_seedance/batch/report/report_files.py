@@ -74,12 +74,13 @@ def write_report(
 
     folder = tried("The report's page", write_page)
     if folder:
-        report = report.model_copy(update={"report_uri": store.uri_of(f"{folder}/{PAGE}")})
+        key = f"{folder}/{PAGE}"
+        report = report.model_copy(update={"report_uri": store.uri_of(key), "report_key": key})
     else:  # what is written without it is in nobody's way
         folder = f"{next(_folders(report))}-{uuid4().hex[:8]}"
     if manifest is not None:
-        kept, key = manifest.content, f"{folder}/manifest{_suffix(manifest)}"
-        tried("The copy of the manifest", lambda: store.create(key, kept))
+        kept, copy = manifest.content, f"{folder}/manifest{_suffix(manifest)}"
+        tried("The copy of the manifest", lambda: store.create(copy, kept))
     tried("The report as CSV", lambda: store.create(f"{folder}/report.csv", spreadsheet(report.rows)))
     told = report.model_copy(update={"notices": [*report.notices, *problems]})
     tried("The report as JSON", lambda: store.create(f"{folder}/report.json", report_json(told)))
