@@ -50,8 +50,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Maximum in flight",
-            description="How many videos are made at the same time. There are fewer for a while when the vendor says that "
-            "it is too many.",
+            description="How many videos are made at the same time. Fewer for a while when the vendor says that it "
+            "is too many.",
             ge=1,
             le=2000,
             json_schema_extra={"position": 6},
