@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from prefect_seedance.batch.manifest import limits
+from prefect_seedance.batch.manifest.columns import column_of
+from prefect_seedance.batch.models import WORST_FIRST
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.batch.plan_text import STANDING_WORST_FIRST
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.client.request.describe import markdown_table
 from prefect_seedance.storage.s3.permissions import iam_policy
@@ -18,7 +23,8 @@ from tests.test_architecture import LINKS, MAY_IMPORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-REFERENCES = (ROOT / "docs" / "references.md").read_text()
+PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+ALL = "\n".join(PAGES.values())
 LAYOUT = README.split("## Layout")[1]
 FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
 
@@ -44,7 +50,7 @@ def test_to_try_it_and_to_test_it_takes_one_script_each(heading: str, command: s
 
 def test_the_names_in_the_examples_exist() -> None:
     public = {name: importlib.import_module(name) for name in ("prefect_seedance", "prefect_seedance.errors")}
-    for block in re.findall(r"```python\n(.*?)```", README + REFERENCES, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", ALL, re.DOTALL):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and node.module in public:
                 assert {alias.name for alias in node.names} <= {*public[node.module].__all__}
@@ -53,7 +59,7 @@ def test_the_names_in_the_examples_exist() -> None:
 def test_the_folders_and_links_exist() -> None:
     for folder in FOLDERS:
         assert (ROOT / folder).is_dir(), folder
-    for page, text in {ROOT / "README.md": README, ROOT / "docs" / "references.md": REFERENCES}.items():
+    for page, text in PAGES.items():
         for link in re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", text):
             assert (page.parent / link).exists(), link
 
@@ -62,16 +68,44 @@ def test_the_headings_that_links_lead_to_exist() -> None:
     headings = {
         re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall("^#+ (.*)$", README, re.M)
     }
-    for anchor in re.findall(r"\]\((?:\.\./README\.md)?#([^)]+)\)", README + REFERENCES):
+    for anchor in re.findall(r"\]\((?:\.\./README\.md)?#([^)]+)\)", ALL):
         assert anchor in headings, anchor
 
 
 def test_the_commands_are_taken() -> None:
-    shells = "\n".join(re.findall(r"```sh\n(.*?)```", README + REFERENCES, re.DOTALL))
+    shells = "\n".join(re.findall(r"```sh\n(.*?)```", ALL, re.DOTALL))
     commands = re.findall(r"^prefect-seedance (.*)$", shells, re.MULTILINE)
     assert len(commands) > 12
     for command in commands:
         parser().parse_args(shlex.split(command))
+
+
+def named_in(page: str, heading: str) -> set[str]:
+    """Return what stands as code in the first column of the tables below a heading."""
+    below = re.split(r"\n##+ ", PAGES[ROOT / page].partition(f" {heading}\n")[2])[0]
+    cells = re.findall(r"^\| (.*?) \|", below, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_the_tables_of_batches_name_what_there_is() -> None:
+    outcomes = {*WORST_FIRST} - {"over_budget"}
+    assert named_in("README.md", "Batches") == named_in("docs/batches.md", "Outcomes") == outcomes
+    assert named_in("docs/batches.md", "Plan it") == {*STANDING_WORST_FIRST}
+    assert named_in("docs/batches.md", "Options") == {*BatchOptions.model_fields} - {"reuse_scope"}
+    columns = named_in("docs/batches.md", "Manifests") - {"excel", "parquet", "requests"}
+    assert {"prompt", "images", "takes", "name"} < columns
+    assert all(column_of(name).field == name for name in columns)
+
+
+def test_the_limits_of_manifests_are_those_that_are_held() -> None:
+    mib, held = 1024 * 1024, PAGES[ROOT / "docs" / "batches.md"].partition("**Limits**")[2]
+    assert [int(number.replace(",", "")) for number in re.findall(r"[0-9][0-9,]*", held)][:5] == [
+        limits.MOST_BYTES // mib,
+        limits.MOST_JSON_BYTES // mib,
+        limits.MOST_ROWS,
+        limits.MOST_COLUMNS,
+        limits.LONGEST_CELL,
+    ]
 
 
 def test_every_room_of_the_package_has_its_line_in_the_layout() -> None:

@@ -127,16 +127,20 @@ class BatchReport(BaseModel):
 
     @property
     def advice(self) -> str:
-        """What to do about the rows without a video, in a sentence; empty if each has one.
+        """What to do about the rows without a video, "" if all have theirs.
 
         Example:
             >>> BatchReport(rows=[RowResult(number=2, outcome="invalid")]).advice
-            'Edit the rows without a video: run as they are, they end the same.'
+            'Run the same batch again: what is paid for is not paid again. Edit 1 row first.'
         """
-        if any(row.retryable for row in self.without_video):
-            again = how_to_repeat(self.scope, "batch")
-            return f"{again} to make what is missing: what is paid for is not paid again."
-        return "Edit the rows without a video: run as they are, they end the same." if self.without_video else ""
+        missing = self.without_video
+        settled = sum(not row.retryable for row in missing)
+        repeat = how_to_repeat(self.scope, "batch")
+        if not missing:
+            return ""
+        edit = f" Edit {settled} row{'s' if settled != 1 else ''} first." if settled else ""
+        why = " to make what is missing" if settled < len(missing) else ""
+        return f"{repeat}{why}: what is paid for is not paid again.{edit}"
 
     @property
     def summary(self) -> str:
@@ -149,8 +153,8 @@ class BatchReport(BaseModel):
         if self.of_unknown_cost:
             words += f" and {self.of_unknown_cost} whose cost is not known"
         words += "."
-        if self.advice:
-            words += f" {self.advice}"
+        if advice := self.advice:
+            words += f" {advice}"
         if self.report_uri:
             words += f" Report: {self.report_uri}"
         return words

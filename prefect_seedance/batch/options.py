@@ -39,8 +39,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Takes",
-            description="How many videos of each row, as its takes 1, 2, 3 and so on; each is paid for. A row's own "
-            "takes column comes first.",
+            description="How many videos to make of each row, as its takes 1, 2, 3 and so on; each is paid for. What a "
+            "row says in its own column takes goes before this.",
             ge=1,
             le=100,
             json_schema_extra={"position": 5},
@@ -50,8 +50,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Maximum in flight",
-            description="How many videos are being made at the same time. Fewer for a while where the vendor says that "
-            "it is too many.",
+            description="How many videos are made at the same time. Fewer for a while when the vendor says that it "
+            "is too many.",
             ge=1,
             le=2000,
             json_schema_extra={"position": 6},
@@ -61,7 +61,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Stop after failures",
-            description="Submit no further row once so many of this run have failed or were moderated; 0: never.",
+            description="Submit no further row once so many that this run submitted have failed, were moderated or are "
+            "unknown. 0: never.",
             ge=0,
             le=100_000,
             json_schema_extra={"position": 7},
@@ -108,7 +109,7 @@ class BatchOptions(RunOptions):
         str,
         Field(
             title="Encoding",
-            description="Of a CSV or JSON manifest, such as gb18030 or cp1252. Empty: found out.",
+            description="Encoding of a CSV or JSON manifest, such as gb18030 or cp1252. Empty: it is detected.",
             max_length=40,
             json_schema_extra={"position": 12},
         ),
@@ -117,7 +118,7 @@ class BatchOptions(RunOptions):
         str,
         Field(
             title="Sheet",
-            description="Of an Excel manifest. Empty: its first.",
+            description="Which sheet of an Excel manifest to read. Empty: the first that is not hidden.",
             max_length=100,
             json_schema_extra={"position": 13},
         ),

@@ -163,7 +163,7 @@ def of_invalid(row: Row) -> RowResult:
         number=row.number,
         name=row.name,
         outcome="not_started" if passing else "invalid",
-        reason=short(" ".join(str(problem) for problem in row.problems)),
+        reason=short(" ".join(problem.in_its_row for problem in row.problems)),
         advice=RUN_AGAIN if passing else EDIT_ROW,
         retryable=passing,
         cost=0.0,

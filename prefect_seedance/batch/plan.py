@@ -212,7 +212,7 @@ def _checked(row: Row) -> _Seen:
     """Check a row by itself."""
     seen = _Seen(row)
     if row.request is None or row.problems:
-        seen.put_off("invalid", (f"{each.column or 'the row'}: {each.message}. {each.fix}." for each in row.problems))
+        seen.put_off("invalid", (each.in_its_row for each in row.problems))
         return seen
     try:
         seen.warnings += map(str, require_valid(row.request))

@@ -27,6 +27,16 @@ class RowProblem:
     fix: str
     passing: bool = False
 
+    @property
+    def in_its_row(self) -> str:
+        """It in words, for where its row is named already.
+
+        Example:
+            >>> RowProblem(2, "duration", "99 s is too long", "Write 4 to 15").in_its_row
+            'duration: 99 s is too long. Write 4 to 15.'
+        """
+        return f"{self.column or 'the row'}: {self.message}. {self.fix}."
+
     def __str__(self) -> str:
         """Word it for a person."""
         where = f"row {self.row}, {self.column}" if self.column else f"row {self.row}"

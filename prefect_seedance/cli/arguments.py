@@ -40,8 +40,8 @@ _PLAN_EXAMPLES = """examples:
 """
 _BATCH_EXAMPLES = """exit codes:
   0    every row has its video, as far as --require asks for it
-  1    an error: the message says what was paid, if anything was
-  2    the command line cannot be used
+  1    an error, for example an option's value or a manifest that cannot be used: the message says what was paid
+  2    an option that does not exist, or lacks its value
   3    incomplete: rows have no video; the report says which, why, and what to do
   130  stopped by Ctrl-C: what was submitted goes on at the vendor
 
@@ -262,8 +262,12 @@ def _add_manifest(command: argparse.ArgumentParser) -> None:
     command.add_argument("--takes", type=int, metavar="N", help="videos of each row, each paid for (default: 1)")
     command.add_argument("--max-in-flight", type=int, metavar="N", help="videos made at the same time (default: 16)")
     command.add_argument("--part", metavar="K/N", help="only a part of the rows, such as 2/8")
-    command.add_argument("--encoding", metavar="NAME", help="of a CSV or JSON manifest, such as gb18030")
-    command.add_argument("--sheet", metavar="NAME", help="of an Excel manifest (default: its first)")
+    command.add_argument(
+        "--encoding", metavar="NAME", help="encoding of a CSV or JSON manifest, such as gb18030 (default: detected)"
+    )
+    command.add_argument(
+        "--sheet", metavar="NAME", help="sheet of an Excel manifest (default: the first that is not hidden)"
+    )
     command.add_argument(
         "--reuse",
         choices=["always", "run", "scope", "auto"],

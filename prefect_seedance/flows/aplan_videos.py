@@ -22,7 +22,7 @@ async def aplan_videos(
     requests: list[VideoRequest] = [],
     options: BatchOptions = BatchOptions(),
 ) -> BatchPlan:
-    """Find out what a batch would make and cost, for free: `plan_videos` for asynchronous callers.
+    """Plan a batch for free, what it would make and cost: `plan_videos` for asynchronous callers.
 
     Args:
         manifest: A table of videos, CSV, JSON, JSONL, Excel or Parquet: a path, s3://bucket/key or an https link.

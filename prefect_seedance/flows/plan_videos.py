@@ -40,7 +40,7 @@ def plan_videos(
     requests: list[VideoRequest] = [],
     options: BatchOptions = BatchOptions(),
 ) -> BatchPlan:
-    """Find out what a batch would make and cost, for free: what is wrong, what is there already, what it takes.
+    """Plan a batch for free: what it would make and cost, what is there already, and every problem of every row.
 
     Args:
         manifest: A table of videos, CSV, JSON, JSONL, Excel or Parquet: a path, s3://bucket/key or an https link.

@@ -32,6 +32,19 @@ def test_the_report_adds_up() -> None:
     assert "s3://shop/reports/report.html" in whole.summary and "3 of 5 rows" in whole.summary
 
 
+def test_nobody_is_told_to_run_again_what_only_an_edited_row_would_change() -> None:
+    invalid = RowResult(number=2, outcome="invalid")
+    failed = RowResult(number=3, outcome="failed", retryable=True)
+    said = {
+        name: BatchReport(rows=rows).summary
+        for name, rows in {"invalid": [invalid], "failed": [failed], "both": [invalid, failed], "none": []}.items()
+    }
+    assert "again: what is paid" in said["invalid"] and "Edit 1 row first." in said["invalid"]
+    assert "again to make what is missing" in said["failed"] and "Edit" not in said["failed"]
+    assert "again to make what is missing" in said["both"] and "Edit 1 row first." in said["both"]
+    assert "again" not in said["none"]
+
+
 @pytest.mark.parametrize("error", [BatchIncomplete(report()), UnusableManifest("a.csv", "it is empty", "Add rows")])
 def test_errors_of_a_batch_survive_pickling(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))

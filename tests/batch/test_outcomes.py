@@ -11,8 +11,8 @@ from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.batch.options import BatchOptions, RequireAll
 from prefect_seedance.batch.orders import WantedVideo
-from prefect_seedance.batch.outcomes import reason_of, verdict_of
-from prefect_seedance.batch.rows import Row
+from prefect_seedance.batch.outcomes import of_invalid, reason_of, verdict_of
+from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.client.request.video_request import VideoRequest
@@ -161,3 +161,10 @@ def test_a_prompt_is_reported_without_what_opens_the_links_in_it() -> None:
 def test_a_refusal_for_now_and_a_refusal_of_the_key_are_told_apart() -> None:
     assert "ends_submitting" in inspect.signature(outcomes.Verdict).parameters
     assert not _ends(RateLimited) and _ends(AuthenticationFailed)
+
+
+def test_the_reason_of_an_invalid_row_leaves_its_number_to_those_who_name_the_row() -> None:
+    row = Row(
+        7, "mug", None, (RowProblem(7, "ratio", "it is odd", "Write 9:16"), RowProblem(7, "", "it is cut", "Fill it"))
+    )
+    assert of_invalid(row).reason == "ratio: it is odd. Write 9:16. the row: it is cut. Fill it."

@@ -72,3 +72,27 @@ def test_the_example_of_the_readme_is_a_flow_that_works(vendor: Simulator, store
     names = run(example(README.read_text().partition("## Use it")[2]))
     assert names["product_page"]("A mug").startswith(f"file://{store.location}")
     assert [bill.accepted for bill in vendor.bills()] == [1]
+
+
+def test_the_examples_of_batches_run_one_after_the_other(
+    vendor: Simulator,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("JIMMYAI_API_KEY", credentials.api_key.get_secret_value())
+    monkeypatch.setenv("JIMMYAI_BASE_URL", credentials.base_url)
+    header = "name,prompt,model,resolution,duration"
+    manifest = tmp_path / "catalogue.csv"
+    manifest.write_text(f"{header}\nmug,A mug,seedance2.0-mini,480p,4\nlamp,A lamp,seedance2.0-mini,480p,99\n")
+    batches = (README.parent / "docs" / "batches.md").read_text()
+    in_order = [example(README.read_text().partition("## Batches")[2])]
+    in_order += [inspect.cleandoc(block) for block in re.findall(r"```python\n(.*?)```", batches, re.DOTALL)]
+    loaded = 'credentials, store = SeedanceCredentials.load("studio"), VideoStore.load("catalogue")'
+    code = "\n".join([*in_order[:-1], loaded, in_order[-1]])
+    run(code.replace("s3://shop/catalogue.csv", str(manifest)).replace('["slack-webhook/team"]', "[]"))
+    said = capsys.readouterr().out
+    assert "1 of 2 rows have their video" in said and "lamp invalid duration: 99 s" in said and "[3]" in said
+    assert sum(bill.accepted for bill in vendor.bills()) == 1

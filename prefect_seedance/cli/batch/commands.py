@@ -31,9 +31,9 @@ def batch(options: argparse.Namespace) -> int:
 
 def _run(module: str, doing: str, options: argparse.Namespace) -> int:
     manifest = whole_manifest(options.manifest)
-    say_at_once(doing.format(shown_manifest(options.manifest)))
     given = {**vars(options), "manifest": manifest, "options": batch_options(options).model_dump(mode="json")}
     _require_file(manifest)
+    say_at_once(doing.format(shown_manifest(options.manifest)))
     return run_apart(module, given, {**EMBEDDED_SERVER, **os.environ})
 
 

@@ -82,7 +82,7 @@ def head(standing: Standing, title: str, width: int) -> list[RenderableType]:
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
-    of = f"{standing.ended} of {standing.total} rows" if standing.total else "reading the manifest"
+    of = f"{standing.ended} of {standing.total} rows" if standing.total else "starting, and reading the manifest"
     bar.add_row(ProgressBar(total=standing.total or None, completed=standing.ended, pulse=not standing.total), of)
     good_first = sorted(standing.counts, key=lambda outcome: outcome not in HAVE_VIDEO)
     counts = [
