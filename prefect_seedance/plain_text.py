@@ -42,6 +42,26 @@ def lines(text: str) -> str:
     return "\n".join(map(_shown, text.splitlines()))
 
 
+def cut(text: str, longest: int) -> str:
+    """Return a text of at most so many characters; one that is longer ends in an ellipsis.
+
+    Example:
+        >>> cut("a paper boat", 8), cut("a boat", 8)
+        ('a paper…', 'a boat')
+    """
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def coin_words(coins: float) -> str:
+    """Word a sum of coins, however large: to the ten-thousandth, which is finer than any price.
+
+    Example:
+        >>> coin_words(1234567.5), coin_words(0.25), coin_words(0)
+        ('1234567.5 coins', '0.25 coins', '0 coins')
+    """
+    return f"{coins:.4f}".rstrip("0").rstrip(".") + " coins"
+
+
 def faults(error: ValidationError) -> list[str]:
     """Return what is wrong with each field of a model, a line each, without any value: one may be a secret.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_seedance.journal.commands import how_to_repeat
+from prefect_seedance.plain_text import coin_words
 
 Outcome = Literal[
     "stored", "reused", "invalid", "refused", "moderated", "failed", "unknown", "over_budget", "not_started"
@@ -122,8 +124,25 @@ class BatchReport(BaseModel):
     @property
     def without_video(self) -> list[RowResult]:
         """The rows that have no video, worst first."""
-        missing = [row for row in self.rows if row.outcome not in HAVE_VIDEO]
-        return sorted(missing, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
+        return worst_first(row for row in self.rows if row.outcome not in HAVE_VIDEO)
+
+    @property
+    def headline(self) -> str:
+        """How many rows have their video, in a few words."""
+        have = sum(row.outcome in HAVE_VIDEO for row in self.rows)
+        return f"{have} of {len(self.rows)} rows have their video"
+
+    @property
+    def spent_words(self) -> str:
+        """What this run paid, in words.
+
+        Example:
+            >>> BatchReport(rows=[RowResult(number=2, outcome="unknown", submissions=1)]).spent_words
+            '0 coins, and 1 video whose cost is not known'
+        """
+        unknown = self.of_unknown_cost
+        more = f", and {unknown} video{'s' if unknown > 1 else ''} whose cost is not known" if unknown else ""
+        return f"{coin_words(self.spent)}{more}"
 
     @property
     def advice(self) -> str:
@@ -145,19 +164,18 @@ class BatchReport(BaseModel):
     @property
     def summary(self) -> str:
         """The whole in a few sentences, on one line."""
-        counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in self.counts.items())
-        have = sum(row.outcome in HAVE_VIDEO for row in self.rows)
-        words = (
-            f"{have} of {len(self.rows)} rows have their video ({counts or 'no rows'}); paid now: {self.spent:g} coins"
-        )
-        if self.of_unknown_cost:
-            words += f" and {self.of_unknown_cost} whose cost is not known"
-        words += "."
+        counts = ", ".join(f"{count} {outcome_words(outcome)}" for outcome, count in self.counts.items())
+        words = f"{self.headline} ({counts or 'no rows'}); paid now: {self.spent_words}."
         if advice := self.advice:
             words += f" {advice}"
         if self.report_uri:
             words += f" Report: {self.report_uri}"
         return words
+
+
+def worst_first(rows: Iterable[RowResult]) -> list[RowResult]:
+    """Sort rows: first what a person has to look at, each outcome in the order of the manifest."""
+    return sorted(rows, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
 
 
 Standing = Literal["new", "going_on", "stored", "failed", "unknown", "invalid", "refused", "duplicate", "other_part"]
@@ -217,3 +235,13 @@ class BatchPlan(BaseModel):
     def of_unknown_price(self) -> int:
         """How many new rows have no known price."""
         return sum(row.price is None for row in self.rows if row.standing == "new")
+
+
+def outcome_words(outcome: Outcome | Standing) -> str:
+    """Return what became of a row, or will, as people read it.
+
+    Example:
+        >>> outcome_words("over_budget"), outcome_words("going_on")
+        ('over budget', 'going on')
+    """
+    return outcome.replace("_", " ")

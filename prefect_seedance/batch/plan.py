@@ -39,6 +39,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.prices import how_to_set, price_list
 from prefect_seedance.pipeline.submit.preparation import media_context
+from prefect_seedance.plain_text import coin_words
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.parallel import in_order
@@ -396,8 +397,9 @@ def _money_notices(new: Sequence[_Seen], available: float | None) -> Iterator[st
         return
     least = "at least " if any(seen.price is None for seen in new) else ""
     yield (
-        f"The balance is too small: {available:g} coins are there, and the new rows cost {least}{total:g}. Add "
-        f"{least}{total - available:g} coins before the batch, or make a part of it."
+        f"The balance is too small: {coin_words(available)} are there, and the new rows cost "
+        f"{least}{coin_words(total)}. Add {least}{coin_words(total - available)} before the batch, "
+        "or make a part of it."
     )
 
 

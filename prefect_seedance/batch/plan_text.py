@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
-from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing, outcome_words
+from prefect_seedance.plain_text import coin_words, one_line
 
 #: What a person has to look at before the rest comes first.
 STANDING_WORST_FIRST: Mapping[Standing, str] = {
@@ -62,7 +62,7 @@ def plan_text(plan: BatchPlan, *, width: int = 100, colour: bool = False) -> str
     table.add_column("model")
     table.add_column("prompt and what is wrong")
     for row in worst_first(plan.rows)[:MOST_ROWS]:
-        cells = (str(row.number), row.name, row.standing.replace("_", " "), price_of(row), asked_of(row), told_of(row))
+        cells = (str(row.number), row.name, outcome_words(row.standing), price_of(row), asked_of(row), told_of(row))
         table.add_row(*(Text(one_line(cell)) for cell in cells), style=_COLOURS[row.standing] if colour else "")
     drawn = io.StringIO()
     console = Console(
@@ -92,7 +92,7 @@ def totals(plan: BatchPlan) -> Iterator[tuple[str, str]]:
     named = ", ".join(f"{count:,} {STANDING_WORST_FIRST[standing]}" for standing, count in counted.items())
     yield "", f"{rows}: {named}" if named else rows
     yield "Price", total_words(plan)
-    yield "Balance", "not known" if plan.balance is None else f"{plan.balance:g} coins"
+    yield "Balance", "not known" if plan.balance is None else coin_words(plan.balance)
     yield "Time", time_words(plan.expected_seconds)
     yield "Reuse", one_line(plan.scope) or "not known"
     if plan.part:
@@ -114,7 +114,7 @@ def total_words(plan: BatchPlan) -> str:
         'at least 0.4 coins, and 1 row whose price is unknown (your credentials; as of 2026-11-27)'
     """
     unknown = plan.of_unknown_price
-    words = f"{'at least ' if unknown else ''}{plan.total:g} coins"
+    words = f"{'at least ' if unknown else ''}{coin_words(plan.total)}"
     if unknown:
         words += f", and {unknown:,} row{'s' if unknown != 1 else ''} whose price is unknown"
     sources = [*dict.fromkeys(row.price_source for row in plan.rows if row.standing == "new" and row.price_source)]

@@ -14,7 +14,7 @@ from prefect_seedance.journal.identity import references_of
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media.memos import MemoEntry, Memos, entries_of
 from prefect_seedance.media.memos.memos import SHORT_NAME
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.plain_text import cut, one_line
 from prefect_seedance.redaction import hide
 from prefect_seedance.storage.protocol import Store
 
@@ -175,5 +175,4 @@ def _span(seconds: float) -> str:
 
 
 def _cell(text: str) -> str:
-    text = " ".join(one_line(hide(text)).split())
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+    return cut(" ".join(one_line(hide(text)).split()), _LONGEST_CELL)

@@ -10,6 +10,7 @@ from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, Video
 from prefect_seedance.cli.generation import make, work
 from prefect_seedance.cli.store_option import store_at
 from prefect_seedance.client.request.routes import DEFAULT_MODEL
+from prefect_seedance.plain_text import coin_words
 from prefect_seedance.simulator import running_simulator
 
 
@@ -45,7 +46,7 @@ def _interrupted(task_id: str) -> str:
 
 
 def _cost(stored: StoredVideo) -> str:
-    cost = "unknown" if stored.cost is None else f"{stored.cost:g} coins"
+    cost = "unknown" if stored.cost is None else coin_words(stored.cost)
     return f"{cost} at the simulator's made-up price; nothing was paid"
 
 

@@ -14,6 +14,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.pipeline.models import StoredVideo
+from prefect_seedance.plain_text import coin_words, cut
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import unlinked
 from prefect_seedance.storage.errors import StorageError
@@ -130,7 +131,7 @@ def failure_message(end: NoVideo, request: VideoRequest, *, run_url: str = "") -
     """
     if isinstance(end.error, SubmissionUnknown):
         return end.headline, "\n".join([_unknown_body(end.error, request), *_place(run_url)])
-    words = end.words if len(end.words) <= _LENGTH else end.words[: _LENGTH - 1] + "…"
+    words = cut(end.words, _LENGTH)
     paid = "" if isinstance(end.error, SeedanceError) else f"\nPaid: {end.paid}."
     return end.headline, "\n".join([f"{_beginning(request)}\n{words}{paid}", *_place(run_url)])
 
@@ -140,7 +141,7 @@ def expected_price(submitted: SubmittedVideo) -> str:
     if submitted["price"] is None:
         return "its price was unknown"
     source = f" ({submitted['price_source']})" if submitted["price_source"] else ""
-    return f"expected to cost {submitted['price']:g} coins{source}"
+    return f"expected to cost {coin_words(submitted['price'])}{source}"
 
 
 def cost_words(stored: StoredVideo) -> str:
@@ -148,9 +149,9 @@ def cost_words(stored: StoredVideo) -> str:
     if stored.cost is None:
         cost = "Its cost is not known"
     elif stored.cost_source == "vendor":
-        cost = f"It cost {stored.cost:g} coins"
+        cost = f"It cost {coin_words(stored.cost)}"
     else:
-        cost = f"It should have cost {stored.cost:g} coins ({stored.cost_source})"
+        cost = f"It should have cost {coin_words(stored.cost)} ({stored.cost_source})"
     match stored.submissions - 1:
         case 0:
             return f"{cost}."

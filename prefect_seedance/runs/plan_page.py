@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 
-from prefect_seedance.batch.models import BatchPlan
+from prefect_seedance.batch.models import BatchPlan, outcome_words
 from prefect_seedance.batch.plan_text import MOST_ROWS, counts, price_of, told_of, totals, worst_first
+from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import cell, fenced, markdown, unlinked
 from prefect_seedance.runs.run_page import PAUSES, Page, shown, table
@@ -38,7 +39,7 @@ def plan_table(plan: BatchPlan) -> list[dict[str, str | int | float]]:
         {
             "row": row.number,
             "name": _text(row.name),
-            "standing": row.standing.replace("_", " "),
+            "standing": outcome_words(row.standing),
             "price": price_of(row) if row.price is None else row.price,
             "source": _text(row.price_source),
             "model": _text(row.model),
@@ -76,5 +77,4 @@ def totals_json(plan: BatchPlan) -> dict[str, object]:
 
 
 def _text(text: str) -> str:
-    words = without_signatures(" ".join(text.split()))
-    return cell(unlinked(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"))
+    return cell(unlinked(cut(without_signatures(" ".join(text.split())), _LONGEST)))

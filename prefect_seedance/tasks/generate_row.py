@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from prefect_seedance.batch.models import HAVE_VIDEO, RowResult
+from prefect_seedance.batch.models import HAVE_VIDEO, RowResult, outcome_words
 from prefect_seedance.plain_text import one_line
 
 
@@ -33,7 +33,7 @@ async def generate_row(label: str, make: Callable[[], Awaitable[RowResult]]) -> 
 
 
 def _state_of(result: RowResult) -> State[None]:
-    name = result.outcome.replace("_", " ").capitalize()
+    name = outcome_words(result.outcome).capitalize()
     if result.outcome in HAVE_VIDEO:
         return Completed(name=name, message=one_line(result.uri))
     return Failed(name=name, message=one_line(f"{result.reason} {result.advice}".strip()))

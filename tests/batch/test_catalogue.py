@@ -13,12 +13,11 @@ import pytest
 
 from prefect_seedance.batch.models import BatchReport, RowResult
 from prefect_seedance.simulator import Simulator, running_simulator
-from tests.batch.catalogue import SUBMIT_SECONDS, catalogue, fate_of, faults
+from tests.batch.catalogue import IN_FLIGHT, LONG, ROWS, SUBMIT_SECONDS, catalogue, fate_of, faults
 from tests.processes import Running, running
 from tests.storage.s3_servers import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server
 
-LONG = bool(os.environ.get("RUN_LONG"))
-ROWS, KILLS = (1000, 10) if LONG else (100, 2)
+KILLS = 10 if LONG else 2
 
 EXPECTED = {"": "stored", "invalid": "invalid", "moderated": "moderated", "transient": "stored", "lost": "unknown"}
 
@@ -31,7 +30,7 @@ class Night:
         self.place = json.dumps({"bucket": BUCKET, "prefix": f"night-{os.urandom(4).hex()}", "url": s3.url})
         self.tries = 0
         simulator.reset()
-        simulator.plan(*faults(ROWS))
+        simulator.plan(*faults())
 
     def begin(self) -> tuple[object, Path]:
         self.tries += 1
@@ -43,7 +42,6 @@ class Night:
             self.place,
             self.simulator.url,
             self.simulator.key,
-            str(ROWS),
             str(report),
             log=self.folder / f"log-{self.tries}.txt",
             environment=keys,
@@ -56,7 +54,7 @@ class Night:
             self._ended(child)
             assert child.process.returncode == 0, child.tail()
         found = BatchReport.model_validate_json(report.read_text())
-        assert sorted(row.number for row in found.rows) == [row.number for row in catalogue(ROWS)]
+        assert sorted(row.number for row in found.rows) == [row.number for row in catalogue()]
         return {row.number: row for row in found.rows}
 
     def kill_once(self, chance: random.Random) -> None:
@@ -133,7 +131,7 @@ def test_killed_again_and_again_it_adds_up_the_same(night: Night) -> None:
     rows = night.run()
     check(night, rows)
     on_the_wire = [row for number, row in rows.items() if row.outcome == "unknown" and fate_of(number) != "lost"]
-    assert len(on_the_wire) <= 64 * KILLS
+    assert len(on_the_wire) <= IN_FLIGHT * KILLS
     for number, row in rows.items():
         if row not in on_the_wire:
             assert row.outcome in (EXPECTED[fate_of(number)], "reused"), row

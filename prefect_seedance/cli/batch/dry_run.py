@@ -18,6 +18,7 @@ from prefect_seedance.cli.store_option import chosen_credentials
 from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.journal.identity import ALWAYS
 from prefect_seedance.media.context import Follower
+from prefect_seedance.plain_text import coin_words
 
 #: Stands where there is no key; it is sent nowhere.
 _NO_KEY = "sk_no-key"
@@ -113,7 +114,7 @@ def dry_run_lines(plan: BatchPlan) -> Iterator[str]:
     yield f"Video       {asked_of(row)}"
     yield f"            {_STANDINGS.get(row.standing, row.standing)}"
     yield f"Price       {_price(row)}"
-    yield f"Balance     {'not known' if plan.balance is None else f'{plan.balance:g} coins'}"
+    yield f"Balance     {'not known' if plan.balance is None else coin_words(plan.balance)}"
     if row.intent:
         yield f"Intent      {row.intent}"
     for name, texts in (("Problem", row.problems), ("Warning", row.warnings), ("Notice", plan.notices)):
@@ -123,5 +124,5 @@ def dry_run_lines(plan: BatchPlan) -> Iterator[str]:
 
 def _price(row: PlannedRow) -> str:
     if row.standing == "new":
-        return "unknown" if row.price is None else f"{row.price:g} coins ({row.price_source})"
+        return "unknown" if row.price is None else f"{coin_words(row.price)} ({row.price_source})"
     return "0 coins"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from prefect_seedance.batch.models import HAVE_VIDEO, RowResult
+from prefect_seedance.batch.models import HAVE_VIDEO, RowResult, outcome_words
 from prefect_seedance.cli.terminal import say, say_document
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.plain_text import coin_words, one_line
 
 
 class EventLines:
@@ -76,9 +76,9 @@ def words_of_row(result: RowResult) -> str:
         >>> words_of_row(RowResult(number=8, outcome="over_budget", reason="no coins are left.", advice="Top up."))
         'over budget: row 8: no coins are left. Top up.'
     """
-    words = f"{result.outcome.replace('_', ' ')}: {called(result.number, result.label)}"
+    words = f"{outcome_words(result.outcome)}: {called(result.number, result.label)}"
     if result.outcome in HAVE_VIDEO:
-        cost = "cost not known" if result.cost is None else f"{result.cost:g} coins"
+        cost = "cost not known" if result.cost is None else coin_words(result.cost)
         return one_line(", ".join(filter(None, (words, cost, result.uri))))
     if result.task_id:
         words += f", task {result.task_id}"

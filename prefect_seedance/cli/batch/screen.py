@@ -13,10 +13,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from prefect_seedance.batch.models import HAVE_VIDEO, Outcome, RowResult
+from prefect_seedance.batch.models import HAVE_VIDEO, Outcome, RowResult, outcome_words
 from prefect_seedance.cli.batch.lines import called
 from prefect_seedance.cli.batch.tally import Standing, Tally
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.plain_text import coin_words, one_line
 
 _COLOURS: dict[Outcome, str] = {
     "unknown": "bold red",
@@ -86,10 +86,9 @@ def head(standing: Standing, title: str, width: int) -> list[RenderableType]:
     bar.add_row(ProgressBar(total=standing.total or None, completed=standing.ended, pulse=not standing.total), of)
     good_first = sorted(standing.counts, key=lambda outcome: outcome not in HAVE_VIDEO)
     counts = [
-        Text(f"{standing.counts[outcome]} {outcome.replace('_', ' ')}", style=_COLOURS[outcome])
-        for outcome in good_first
+        Text(f"{standing.counts[outcome]} {outcome_words(outcome)}", style=_COLOURS[outcome]) for outcome in good_first
     ]
-    facts = [f"in flight {len(standing.in_flight)}", f"paid {standing.spent:g} coins"]
+    facts = [f"in flight {len(standing.in_flight)}", f"paid {coin_words(standing.spent)}"]
     if standing.seconds_left is not None:
         end = datetime.now().astimezone() + timedelta(seconds=standing.seconds_left)
         day = "%d %b " if standing.seconds_left > _MOST_OF_A_DAY else ""
@@ -132,9 +131,9 @@ def _packed(parts: list[Text], width: int) -> list[Text]:
 
 
 def _row(row: RowResult) -> Text:
-    words = Text(f"{row.outcome.replace('_', ' '):<12}", style=_COLOURS[row.outcome])
+    words = Text(f"{outcome_words(row.outcome):<12}", style=_COLOURS[row.outcome])
     said = row.uri if row.outcome in HAVE_VIDEO else " ".join(filter(None, (row.reason, row.advice)))
-    cost = "" if row.cost is None or row.outcome not in HAVE_VIDEO else f"{row.cost:g} coins  "
+    cost = "" if row.cost is None or row.outcome not in HAVE_VIDEO else f"{coin_words(row.cost)}  "
     words.append(one_line(f"{called(row.number, row.label)}  {cost}{said}"), style="default")
     return _cut(words)
 

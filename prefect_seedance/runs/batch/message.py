@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.batch.models import BatchReport, outcome_words
+from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.batch.page import outcome_words, reason_words, report_headline, spend_words
+from prefect_seedance.runs.batch.page import reason_words
 from prefect_seedance.runs.escaping import unlinked
 from prefect_seedance.runs.play_link import PlayLink
 
@@ -29,7 +30,7 @@ def batch_message(report: BatchReport, run_url: str, *, link: PlayLink | None = 
     lines = [f"Manifest: {_theirs(report.source)}"] if report.source else []
     if counts:
         lines.append(f"Rows: {counts}.")
-    lines.append(f"Paid now: {spend_words(report)}.")
+    lines.append(f"Paid now: {report.spent_words}.")
     if report.stopped:
         lines.append(f"Stopped: {_theirs(report.stopped)}")
     missing = report.without_video
@@ -44,10 +45,9 @@ def batch_message(report: BatchReport, run_url: str, *, link: PlayLink | None = 
         lines += [link.life, link.url]
     if run_url:
         lines.append(f"The run: {run_url}")
-    return f"Batch: {report_headline(report) if report.rows else 'no rows'}", "\n".join(lines)
+    return f"Batch: {report.headline if report.rows else 'no rows'}", "\n".join(lines)
 
 
 def _theirs(words: str, length: int = _LENGTH) -> str:
     """Return words of others on one line: an address in them is not one of our links."""
-    line = unlinked(without_signatures(" ".join(words.split())))
-    return line if len(line) <= length else line[: length - 1] + "…"
+    return cut(unlinked(without_signatures(" ".join(words.split()))), length)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
+from prefect_seedance.batch.models import BatchReport, RowResult, outcome_words, worst_first
+from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import cell, code, fenced, link, markdown, unlinked
 from prefect_seedance.runs.play_link import PlayLink
@@ -45,12 +46,11 @@ async def show_report(report: BatchReport, sheet: bytes | None, link: PlayLink |
     async def page() -> str:
         return report_markdown(report, sheet, link)
 
-    await shown(Page(page, "seedance-batch-report", markdown(report_headline(report))).draw, pauses=PAUSES)
+    await shown(Page(page, "seedance-batch-report", markdown(report.headline)).draw, pauses=PAUSES)
 
 
 def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
     """Return the table: one entry per row, with cells that are text in both of Prefect's UIs."""
-    worst_first = sorted(rows, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
     return [
         {
             "row": row.number,
@@ -60,24 +60,13 @@ def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
             "reason": unlinked(cell(reason_words(row))),
             "video": cell(without_signatures(row.uri)),
         }
-        for row in worst_first[:_MOST_ROWS]
+        for row in worst_first(rows)[:_MOST_ROWS]
     ]
-
-
-def report_headline(report: BatchReport) -> str:
-    """Return one line.
-
-    Example:
-        >>> report_headline(BatchReport(rows=[RowResult(number=2, outcome="stored")]))
-        '1 of 1 rows have their video'
-    """
-    have = sum(row.outcome in HAVE_VIDEO for row in report.rows)
-    return f"{have} of {len(report.rows)} rows have their video"
 
 
 def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayLink | None = None) -> str:
     """Word the report as Markdown."""
-    parts = [f"# {markdown(report_headline(report))}\n"]
+    parts = [f"# {markdown(report.headline)}\n"]
     if report.stopped:
         parts.append(f"**Stopped:** {markdown(without_signatures(report.stopped))}\n")
     if sheet and len(sheet) <= _SHEET_BYTES:
@@ -86,7 +75,7 @@ def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayL
         table(
             {
                 **{outcome_words(outcome).capitalize(): str(count) for outcome, count in report.counts.items()},
-                "Paid now": markdown(spend_words(report)),
+                "Paid now": markdown(report.spent_words),
                 "Manifest": code(without_signatures(report.source)),
                 "Account": markdown(report.account),
                 "Reuse": markdown(report.scope),
@@ -109,32 +98,9 @@ def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayL
     return "\n".join(parts)
 
 
-def outcome_words(outcome: Outcome) -> str:
-    """Return an outcome as people read it.
-
-    Example:
-        >>> outcome_words("over_budget")
-        'over budget'
-    """
-    return outcome.replace("_", " ")
-
-
-def spend_words(report: BatchReport) -> str:
-    """Return what this run paid.
-
-    Example:
-        >>> spend_words(BatchReport(rows=[RowResult(number=2, outcome="unknown", submissions=1)]))
-        '0 coins, and 1 video whose cost is not known'
-    """
-    unknown = report.of_unknown_cost
-    more = f", and {unknown} video{'s' if unknown > 1 else ''} whose cost is not known" if unknown else ""
-    return f"{report.spent:g} coins{more}"
-
-
 def reason_words(row: RowResult) -> str:
     """Return why a row has no video, without signatures and cut to size."""
-    words = without_signatures(" ".join(row.reason.split()))
-    return words if len(words) <= _REASON else words[: _REASON - 1] + "…"
+    return cut(without_signatures(" ".join(row.reason.split())), _REASON)
 
 
 def _list(rows: Sequence[RowResult]) -> str:

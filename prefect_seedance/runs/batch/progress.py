@@ -20,7 +20,8 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 
 from prefect_seedance.asides import words_of
-from prefect_seedance.batch.models import WORST_FIRST, Outcome
+from prefect_seedance.batch.models import WORST_FIRST, Outcome, outcome_words
+from prefect_seedance.plain_text import coin_words
 from prefect_seedance.runs.escaping import markdown
 from prefect_seedance.runs.logs import note
 
@@ -161,12 +162,12 @@ def progress_words(
         >>> progress_words(8, {"stored": 3, "unknown": 1}, 2, 1.25, None)
         '4 of 8 rows done: 1 unknown, 3 stored. 2 in flight. Paid so far: 1.25 coins.'
     """
-    found = ", ".join(f"{counts[each]} {each.replace('_', ' ')}" for each in WORST_FIRST if counts.get(each))
+    found = ", ".join(f"{counts[each]} {outcome_words(each)}" for each in WORST_FIRST if counts.get(each))
     done = _done(counts)
     parts = [f"{done} of {total} rows done{f': {found}' if found else ''}."]
     if in_flight:
         parts.append(f"{in_flight} in flight.")
-    parts.append(f"Paid so far: {round(spent, 4):g} coins.")
+    parts.append(f"Paid so far: {coin_words(spent)}.")
     if expected_end is not None and done < total:
         parts.append(f"Expected to end at {expected_end.astimezone(UTC):%Y-%m-%d %H:%M} UTC.")
     return markdown(" ".join(parts))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.parties import Destination
@@ -26,7 +23,8 @@ from prefect_seedance.simulator import Fault, Simulator, running_simulator
 from tests.flows.line_to_prefect import line_to_prefect
 from tests.pipeline.counter import counted
 from tests.pipeline.harness import REQUEST, Vendor, account_at, destination_in, order_of
-from tests.processes import free_port, until
+from tests.processes import until
+from tests.runs.batch.prefect_away import prefect_away
 
 pytestmark = [pytest.mark.server]
 NEVER = threading.Event()
@@ -92,19 +90,6 @@ def in_line(limit: AccountLimit, cancelled: threading.Event = NEVER) -> Future[b
 
 def questions(log: Path) -> list[str]:
     return [line for line in log.read_text().splitlines() if "concurrency_limits" in line]
-
-
-@contextmanager
-def deaf_server() -> Iterator[str]:
-    """A server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/api"
-
-
-@contextmanager
-def prefect_at(url: str) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
-        yield
 
 
 def test_a_hundred_rows_over_a_limit_of_two_never_send_more_than_two_at_once(
@@ -233,7 +218,7 @@ def test_where_prefect_does_not_answer_nobody_waits(how: str, monkeypatch: pytes
     make_limit(account, 1)
     limit = look_up(account)
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.5)
-    with deaf_server() as silent, prefect_at(silent if how == "silent" else f"http://127.0.0.1:{free_port()}/api"):
+    with prefect_away(how):
         rows = [in_line(limit) for _ in range(10)]
         assert all(row.result(60) for row in rows)
         for _ in rows:
@@ -279,6 +264,6 @@ def test_a_slot_that_a_restarted_server_has_forgotten_is_given_back(monkeypatch:
 
 
 def test_a_batch_whose_prefect_is_away_at_the_start_goes_without(caplog: pytest.LogCaptureFixture) -> None:
-    with prefect_at(f"http://127.0.0.1:{free_port()}/api"):
+    with prefect_away("refused"):
         assert asyncio.run(account_limit("default")) is None
     assert "goes without" in caplog.text

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import pytest
 from prefect import flow
 from prefect.context import AsyncClientContext
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_URL
 
 from prefect_seedance.batch.models import BatchReport, Outcome, RowResult
 from prefect_seedance.runs.batch import api, progress
@@ -25,7 +22,7 @@ from prefect_seedance.runs.play_link import PlayLink
 from tests.flows import shown
 from tests.flows.another_process import run_there
 from tests.flows.line_to_prefect import line_to_prefect
-from tests.processes import free_port
+from tests.runs.batch.prefect_away import prefect_at, prefect_away
 
 pytestmark = [pytest.mark.server]
 
@@ -35,22 +32,6 @@ SPREAD: dict[Outcome, int] = {"stored": 3, "unknown": 1}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LEAST_SECONDS", 0.2)
-
-
-@contextmanager
-def silent_server() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/api"
-
-
-@contextmanager
-def prefect_at(url: str) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
-        yield
-
-
-def nobody_there() -> str:
-    return f"http://127.0.0.1:{free_port()}/api"
 
 
 def written(log: Path) -> list[str]:
@@ -126,7 +107,7 @@ def test_nothing_that_is_shown_waits_long_for_prefect_or_raises(how: str, monkey
 
     @flow
     async def batch() -> None:
-        with silent_server() as silent, prefect_at(silent if how == "silent" else nobody_there()):
+        with prefect_away(how):
             async with AsyncClientContext():  # instead of the run's, which goes on to the server that is there
                 await rows()
 
@@ -153,7 +134,7 @@ def test_outside_of_a_run_nothing_is_drawn() -> None:
         await made_in_steps(2, 0.0)
         await wait_for_api()
 
-    with prefect_at(nobody_there()):
+    with prefect_away("refused"):
         asyncio.run(alone())
 
 
@@ -256,7 +237,9 @@ def test_a_run_waits_for_prefect_at_its_end_and_ends_completed(
 
     @flow
     async def batch() -> None:
-        await wait_for_api()
+        with prefect_at(PREFECT_API_URL.value()):
+            async with AsyncClientContext():
+                await wait_for_api()
 
     with line_to_prefect(prefect_server, tmp_path, refused=r"GET \S+/health", times=2) as log:
         assert asyncio.run(batch(return_state=True)).is_completed()
@@ -268,7 +251,7 @@ def test_a_run_waits_for_prefect_at_its_end_and_ends_completed(
 @pytest.mark.usefixtures("prefect_server")
 def test_that_wait_ends_with_the_run() -> None:
     async def waiting() -> None:
-        with prefect_at(nobody_there()):
+        with prefect_away("refused"):
             async with AsyncClientContext():
                 await wait_for_api()
 
