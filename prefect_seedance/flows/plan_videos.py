@@ -13,13 +13,14 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.redaction import without_signatures
 
 _LONGEST_NAME = 60
 
 
 def run_name() -> str:
     """Name a flow run after its manifest: ``plan-videos: spring.csv``; without what a signed link has behind it."""
+    from prefect_seedance.redaction import without_signatures  # only a run needs it, and it takes a while
+
     parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
     manifest, requests = parameters.get("manifest"), parameters.get("requests")
     if isinstance(manifest, str) and manifest.strip():

@@ -43,7 +43,7 @@ def test_a_submission_that_failed_before_the_one_that_came_is_in_no_sum_and_is_s
     assert (twice.outcome, twice.submissions) == ("stored", 2)
     assert "1 submission(s) before" in twice.cost_source
     report = BatchReport(rows=[*results.values()])
-    assert report.of_unknown_cost == 1 and "1 whose cost is not known" in report.summary
+    assert report.of_unknown_cost == 1 and "1 video whose cost is not known" in report.summary
 
 
 def test_what_stops_a_second_submission_does_not_make_the_first_one_unsent(

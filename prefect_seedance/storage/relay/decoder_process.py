@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -499,7 +500,22 @@ class _Children:
             child.end()
 
 
+#: The thread of this process that starts children. Linux ends a child with the thread that started it, and whoever asks
+#: for a decoding may be gone while the child works for the next one.
+_starters: dict[int, ThreadPoolExecutor] = {}
+_starters_lock = threading.Lock()
+
+
 def _popen(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a child from a thread that stays as long as this process."""
+    with _starters_lock:
+        if os.getpid() not in _starters:  # that of a parent is not there in a fork
+            _starters.clear()
+            _starters[os.getpid()] = ThreadPoolExecutor(1, thread_name_prefix="seedance-decoder-start")
+        return _starters[os.getpid()].submit(_begun, command).result()
+
+
+def _begun(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         bufsize=0,

@@ -661,3 +661,14 @@ def test_the_module_of_the_child_needs_nothing_of_the_package() -> None:
     script = f"import runpy, sys; runpy.run_path({decoder.__file__!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
     assert "prefect_seedance" not in done.stdout
+
+
+def test_a_child_outlives_the_thread_that_first_asked_for_it(children: decoder_process._Children) -> None:
+    """Linux ends it with the thread that started it: that one stays."""
+    asking = threading.Thread(target=probe, args=(io.BytesIO(GOOD),))
+    asking.start()
+    asking.join()
+    first = pid(children)
+    time.sleep(0.2)
+    assert not gone(first)
+    assert probe(io.BytesIO(GOOD)) == FACTS and pid(children) == first, "it works for the next one"
