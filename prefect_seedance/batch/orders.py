@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from prefect_seedance.batch.parts import is_in_part
+from prefect_seedance.batch.parts import is_in_part, is_invalid_row_in_part
 from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.errors import InvalidRequest, SeedanceError
 from prefect_seedance.client.request.problems import Problem
@@ -15,8 +15,9 @@ from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.sources import names_content
 from prefect_seedance.journal.errors import JournalError, MediaNotIdentified
 from prefect_seedance.journal.media_identity import link_notices
+from prefect_seedance.media.preparation import SharedMaterials
 from prefect_seedance.pipeline.order import Order, place_order
-from prefect_seedance.pipeline.submit.preparation import identify
+from prefect_seedance.pipeline.submit.preparation import identify, media_context
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.parallel import in_order
 
@@ -109,8 +110,7 @@ def place_orders(
         follower.check()
         placed = _placed(row, account, settings, identities, doubts)
         if isinstance(placed, Row):
-            mine = placed.number % settings.part[1] == settings.part[0] - 1  # it has no intent to go by
-            (invalid if mine else others).append(placed)
+            (invalid if is_invalid_row_in_part(placed.number, settings.part) else others).append(placed)
         elif not is_in_part(placed.intent, settings.part):
             others.append(row)
         elif (found := grouped.get(placed.intent)) is not None:
@@ -172,7 +172,8 @@ def _as_row_problems(row: Row, error: InvalidRequest) -> Iterator[RowProblem]:
 def _identities(
     rows: Sequence[Row], account: Account, destination: Destination, settings: OrderSettings, follower: Follower
 ) -> dict[frozenset[str], Mapping[str, str] | Exception]:
-    """Identify each set of files and objects once, however many rows name it."""
+    """Identify each set of files and objects once, and read each of them once, however many rows name it."""
+    materials = SharedMaterials(media_context(account, destination), follower)
     wanted: dict[frozenset[str], VideoRequest] = {}
     for row in rows:
         if row.request is not None and (texts := _to_be_read(row.request)):
@@ -180,7 +181,7 @@ def _identities(
 
     def identified(request: VideoRequest) -> Mapping[str, str] | Exception:
         try:
-            return identify(request, account, destination, follower, preflight=settings.preflight)
+            return identify(request, account, destination, follower, preflight=settings.preflight, materials=materials)
         except (SeedanceError, StorageError) as error:
             follower.check()
             return error

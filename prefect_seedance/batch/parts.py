@@ -16,3 +16,14 @@ def is_in_part(intent: str, part: tuple[int, int]) -> bool:
     """
     number, parts = part
     return int(intent, 16) % parts == number - 1
+
+
+def is_invalid_row_in_part(row: int, part: tuple[int, int]) -> bool:
+    """Tell whether a part reports an invalid row, which has no identity to go by: again exactly one does.
+
+    Args:
+        row: Number of the row.
+        part: Which part of how many, counted from 1.
+    """
+    number, parts = part
+    return row % parts == number - 1

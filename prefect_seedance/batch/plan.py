@@ -15,7 +15,7 @@ from typing import Protocol
 from prefect_seedance.asides import words_of
 from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing
 from prefect_seedance.batch.options import BatchOptions
-from prefect_seedance.batch.parts import is_in_part
+from prefect_seedance.batch.parts import is_in_part, is_invalid_row_in_part
 from prefect_seedance.batch.rows import Manifest, Row
 from prefect_seedance.client.errors import InvalidRequest, RateLimited, SeedanceError
 from prefect_seedance.client.request.prices import Estimate, own_name
@@ -27,7 +27,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import JournalError, RecordDamaged, RecordTooNew
 from prefect_seedance.journal.identity import intent_of
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.media_identity import MediaNotIdentified
+from prefect_seedance.journal.media_identity import MediaNotIdentified, link_notices
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
 from prefect_seedance.journal.submit.stop_errors import stop_error
@@ -103,6 +103,10 @@ class _Seen:
         route = route_for(self.asked.model_name)
         return route.output_resolution(self.asked.resolution) if route else self.asked.resolution
 
+    def is_in_part(self, part: tuple[int, int]) -> bool:
+        """Tell whether a part makes it, or reports why it cannot be made."""
+        return is_in_part(self.intent, part) if self.intent else is_invalid_row_in_part(self.row.number, part)
+
     def put_off(self, standing: Standing, problems: Iterable[str] = ()) -> None:
         """Note that it is not submitted, and why."""
         self.standing = standing
@@ -143,10 +147,10 @@ def make_plan(
     balance = threads.start(threads.LOOKUPS, _balance, account) if options.preflight and has_key else None
     context = media_context(account, destination)
     materials = SharedMaterials(context, follower)
-    rows = [_checked(row) for row in manifest.rows]
+    rows = [_checked(row, ignored_parameters) for row in manifest.rows]
     _identify(_left(rows), materials, follower, partial(_intent_of, scope, account.label, ignored_parameters))
-    for seen in _left(rows):
-        if not is_in_part(seen.intent, options.part_of):
+    for seen in rows:
+        if not seen.is_in_part(options.part_of):
             seen.put_off("other_part")
     _find_duplicates(_left(rows))
     policy = SubmissionPolicy(max_submissions=options.max_submissions)
@@ -209,7 +213,7 @@ def _left(rows: Sequence[_Seen]) -> list[_Seen]:
     return [seen for seen in rows if seen.standing == "new"]
 
 
-def _checked(row: Row) -> _Seen:
+def _checked(row: Row, ignored_parameters: Collection[str]) -> _Seen:
     """Check a row by itself."""
     seen = _Seen(row)
     if row.request is None or row.problems:
@@ -217,6 +221,7 @@ def _checked(row: Row) -> _Seen:
         return seen
     try:
         seen.warnings += map(str, require_valid(row.request))
+        seen.warnings += map(str, link_notices(row.request, ignored_parameters))
     except InvalidRequest as error:
         seen.put_off("invalid", map(str, error.problems))
     return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 
@@ -15,6 +15,7 @@ from prefect_seedance.journal.media_identity import shown_address
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.errors import UnusableReference
 from prefect_seedance.media.finding import find_material
+from prefect_seedance.media.material import Material
 from prefect_seedance.redaction import hide
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.parallel import in_order
@@ -23,7 +24,13 @@ SOURCES_AT_ONCE = 8
 _LONGEST_SHOWN = 200
 
 
-def identify_sources(request: VideoRequest, context: MediaContext, follower: Follower) -> Mapping[str, str]:
+def identify_sources(
+    request: VideoRequest,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    find: Callable[[Source], Material] | None = None,
+) -> Mapping[str, str]:
     """Identify all local files and objects of a request by their content, some at once and each once. Blocking.
 
     Nothing is read for links and assets, whose text is their identity; a request with no other source costs nothing.
@@ -32,6 +39,7 @@ def identify_sources(request: VideoRequest, context: MediaContext, follower: Fol
         request: As the user asked it.
         context: See `find_material`.
         follower: May end it.
+        find: Finds a source in place of `find_material`: once for many requests, for example.
 
     Returns:
         For each text of such a source, as written, its identity: ``sha256:`` and 64 hex digits, and for a last frame
@@ -47,7 +55,7 @@ def identify_sources(request: VideoRequest, context: MediaContext, follower: Fol
     sources = {
         text: source for text, source in found.items() if isinstance(source, Source) and source.kind in ("s3", "file")
     }
-    identify = partial(_identify, context=context, follower=follower)
+    identify = partial(_identify, find or partial(find_material, context=context, follower=follower))
     with closing(in_order(sources.values(), identify, at_once=SOURCES_AT_ONCE, check=follower.check)) as identified:
         results = dict(zip(sources, identified, strict=True))
     follower.check()
@@ -94,8 +102,8 @@ def _read(text: str) -> Source | UnusableReference:
         return UnusableReference("source", error.message, error.fix)
 
 
-def _identify(source: Source, context: MediaContext, follower: Follower) -> str | Exception:
+def _identify(find: Callable[[Source], Material], source: Source) -> str | Exception:
     try:
-        return find_material(source, context, follower).identity
+        return find(source).identity
     except (UnusableReference, StorageError, JournalError) as error:
         return error

@@ -8,6 +8,7 @@ import pytest
 
 from prefect_seedance.batch.models import RowResult
 from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.simulator import Fault, Simulator
 from tests.batch.harness import Batch, rows
@@ -197,9 +198,10 @@ def test_whatever_wraps_a_video_and_fails_loses_no_row(
 def test_the_parts_of_a_batch_are_all_of_it_and_no_row_twice(
     of: int, account: Account, destination: Destination
 ) -> None:
-    asked = rows(*(f"boat {number}" for number in range(40)), "boat 3")
+    invalid = Row(43, "", None, (RowProblem(43, "duration", "400 is too long", "Write 4 to 15"),))
+    asked = [*rows(*(f"boat {number}" for number in range(40)), "boat 3"), invalid]
     parts = [
-        {row.number for video in orders.videos for row in video.rows}
+        {row.number for video in orders.videos for row in video.rows} | {row.number for row in orders.invalid}
         for part in range(1, of + 1)
         for orders in [Batch(account, destination, BatchOptions(part=f"{part}/{of}")).orders(asked)]
     ]

@@ -17,7 +17,7 @@ from prefect_seedance.media.assets import ACTIVE_SECONDS
 from prefect_seedance.media.context import Follower, MediaContext
 from prefect_seedance.media.identification import identify_sources
 from prefect_seedance.media.memos.failed_use import FailedUse
-from prefect_seedance.media.preparation import PreparedRequest, prepare, refusals_of
+from prefect_seedance.media.preparation import PreparedRequest, SharedMaterials, prepare, refusals_of
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
@@ -58,6 +58,7 @@ def identify(
     follower: Follower,
     *,
     preflight: bool = True,
+    materials: SharedMaterials | None = None,
 ) -> Mapping[str, str]:
     """Return what the files and objects of a request are in its identity, by their texts.
 
@@ -68,6 +69,7 @@ def identify(
         follower: Follows it, and may end it.
         preflight: Whether, where one of them cannot be read, the other references are looked at and measured as well,
             so that one error says all that is wrong.
+        materials: Shared with other requests, so that what several name is read once.
 
     Raises:
         InvalidRequest: With every reference that cannot be used.
@@ -75,7 +77,7 @@ def identify(
     """
     context = media_context(account, destination)
     try:
-        return identify_sources(request, context, follower)
+        return identify_sources(request, context, follower, find=materials.find if materials else None)
     except InvalidRequest as error:
         raise InvalidRequest([*error.problems, *_others(error, request, context, follower, preflight)]) from error
 
