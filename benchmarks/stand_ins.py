@@ -322,11 +322,14 @@ def _error(status: int, code: str) -> Answer:
     return Answer(status, body, {"content-type": "application/xml"})
 
 
-def clip_of(size: int, seconds: int = 5) -> bytes:
-    """Return a real clip of 720p, filled up to this size."""
+def clip_of(size: int, seconds: int = 2) -> bytes:
+    """Return a real clip of 720p, filled up to this size, which must not be less than the clip has."""
     from prefect_seedance.simulator.media import video_for
 
-    return b"".join((video := video_for("benchmark", 1280, 720, seconds, size)).chunks(0, video.size))
+    video = video_for("benchmark", 1280, 720, seconds, size)
+    if video.size != size:
+        raise ValueError(f"a clip of {seconds} s has {video.size} bytes, more than {size}")
+    return b"".join(video.chunks(0, size))
 
 
 @contextmanager

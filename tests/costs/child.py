@@ -29,6 +29,7 @@ TLS_BUILDERS = (PACKAGE, "prefect", "botocore")
 #: Prompts of these videos hang at the vendor.
 HANGING = "hangs"
 HANGING_RUNS = 24
+BATCH_VIDEOS = 6
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,17 @@ def subflow(settings: Settings) -> object:
         return lines.new()
 
     return asyncio.run(parent())
+
+
+def batch(settings: Settings) -> object:
+    """Count the requests of a batch, after a first one of the same process."""
+    from prefect_seedance import generate_videos
+
+    credentials, store, lines = settings.credentials(), settings.store(), Lines(settings.logs)
+    generate_videos("", credentials, store, requests=[request("the first")])
+    lines.new()
+    generate_videos("", credentials, store, requests=[request(f"of a batch, number {n}") for n in range(BATCH_VIDEOS)])
+    return lines.new()
 
 
 def tls(settings: Settings) -> object:
@@ -267,7 +279,7 @@ def say(line: str) -> None:
 
 def main() -> None:
     scene, settings = sys.argv[1], Settings(**json.loads(sys.argv[2]))
-    scenes = {each.__name__: each for each in (top_level, subflow, tls, pool, hanging)}
+    scenes = {each.__name__: each for each in (top_level, subflow, batch, tls, pool, hanging)}
     say(json.dumps(scenes[scene](settings)))
 
 

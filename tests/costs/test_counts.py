@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from prefect_seedance.simulator import Simulator
-from tests.costs.child import PACKAGE
+from tests.costs.child import BATCH_VIDEOS, PACKAGE
 from tests.costs.conftest import environment_for, settings_for
 from tests.costs.counting_proxy import BUSY, CountedLine
 from tests.processes import finished
@@ -99,6 +99,28 @@ SUBFLOW = [
     Allowed("GET", "/api/csrf-token", 1, "Prefect: where labels are written with a client of their own"),
 ]
 
+REPORT = "/test-bucket/.*/reports/.*"
+HISTORY = "/test-bucket/.*/journal/history/durations.json"
+
+#: Beside `S3` for each video. Price catalog, balance and probe are not S3's; the store is looked at once a process.
+S3_OF_A_BATCH = [
+    Allowed("PUT", REPORT + r"\.(json|html|csv)", 4, "the report in its three forms, and which manifest it is of"),
+    Allowed("HEAD", REPORT + r"\.html", 1, "whether the page is there as it was sent"),
+    Allowed("GET|PUT", HISTORY, 2, "how long videos take: read before, and added to after"),
+]
+
+#: Of all videos together: their task runs are told by events, which are no requests.
+PREFECT_OF_A_BATCH = [
+    Allowed("GET", "/api/(csrf-token|admin/storage|health)", 6, "Prefect: its clients; ours: whether it still answers"),
+    Allowed("GET", RUN, 1, "Prefect: what the run is before it begins"),
+    Allowed("GET", "/api/v2/concurrency_limits/.*", 1, "whether the account has a limit that all runs share"),
+    Allowed("POST", "/api/(flows|flow_runs)/", 3, "Prefect: the flow's id, and the run"),
+    Allowed("PATCH", RUN + "(/labels)?", 2, "the run's name; journal and scope that its retries must find again"),
+    Allowed("POST", RUN + "/set_state", 2, "Prefect: running, completed"),
+    Allowed("POST|PATCH", "/api/artifacts/.*", 6, "progress, the table of rows and the report; one of several rows"),
+    Allowed("POST", "/api/logs/", 1, "Prefect: a batch of log lines"),
+]
+
 #: Prefect asks whether a tag of a task run has a limit, and remembers for five seconds that it has none: how often
 #: depends on the machine's speed.
 NOT_COUNTED = re.compile(r"POST /api/v2/concurrency_limits/increment-with-lease")
@@ -163,6 +185,15 @@ def test_a_further_video_as_a_subflow(seen: Callable[[str], Any]) -> None:
 @pytest.mark.parametrize("scene", ["top_level", "subflow"])
 def test_a_further_video_in_s3(scene: str, seen: Callable[[str], Any]) -> None:
     check(seen(scene)["s3"], S3, S3_LIMIT)
+
+
+def test_a_batch_asks_s3_for_each_video_what_a_single_one_does(seen: Callable[[str], Any]) -> None:
+    table = [replace(row, most=row.most * BATCH_VIDEOS) for row in S3] + S3_OF_A_BATCH
+    check(seen("batch")["s3"], table, sum(row.most for row in table))
+
+
+def test_a_batch_asks_prefect_for_nothing_more_with_each_video(seen: Callable[[str], Any]) -> None:
+    check(seen("batch")["prefect"], PREFECT_OF_A_BATCH, sum(row.most for row in PREFECT_OF_A_BATCH))
 
 
 @pytest.mark.parametrize(("table", "limit"), [(S3, S3_LIMIT), (TOP_LEVEL, TOP_LEVEL_LIMIT), (SUBFLOW, SUBFLOW_LIMIT)])

@@ -43,6 +43,9 @@ _SHEET_TIMES = 2
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
 _LOOK_SECONDS = 0.25
+#: How long a job waits for a child that is busy before another is started: most jobs take a few milliseconds, and a
+#: child some 20 MB.
+_BUSY_SECONDS = 3.0
 #: After so many jobs a child is replaced, and when it holds so much memory after one.
 _JOBS_PER_CHILD = 200
 _GROWN_BYTES = 192 * 1024 * 1024
@@ -415,6 +418,7 @@ class _Children:
         self._free = threading.BoundedSemaphore(MOST_CHILDREN)
         # Also held while the process is forked: a fork in the middle of a start would keep that child's pipes open.
         self.lock = threading.RLock()
+        self._changed = threading.Condition(self.lock)
         self._all: list[_Child] = []
         self._idle: list[_Child] = []
         self._next_start = -math.inf
@@ -426,10 +430,7 @@ class _Children:
                 return Decoded(problem="the run was cancelled")
         try:
             while True:
-                with self.lock:
-                    child = self._idle.pop() if self._idle else None
-                fresh = child is None
-                child = child or self._started()
+                child, fresh = self._taken(cancelled)
                 try:
                     if fresh:
                         self._greeted(child, cancelled)
@@ -445,11 +446,20 @@ class _Children:
                 if child.worn:
                     self._end(child)
                 else:
-                    with self.lock:
+                    with self._changed:
                         self._idle.append(child)
+                        self._changed.notify()
                 return decoded
         finally:
             free.release()
+
+    def _taken(self, cancelled: threading.Event) -> tuple[_Child, bool]:
+        """Return a child for one job, and whether it was started for that: one that is busy is waited for a moment."""
+        ends = time.monotonic() + _BUSY_SECONDS
+        with self._changed:
+            while not self._idle and self._all and time.monotonic() < ends and not cancelled.is_set():
+                self._changed.wait(_LOOK_SECONDS)
+            return (self._idle.pop(), False) if self._idle else (self._started(), True)
 
     def _started(self) -> _Child:
         found = importlib.util.find_spec("av")
@@ -483,8 +493,9 @@ class _Children:
 
     def _end(self, child: _Child) -> None:
         child.end()
-        with self.lock, suppress(ValueError):
+        with self._changed, suppress(ValueError):
             self._all.remove(child)
+            self._changed.notify()
 
     def forget_all(self) -> None:
         """Begin anew in a forked process."""

@@ -30,8 +30,6 @@ T = TypeVar("T")
 # How soon a cancel is noticed.
 _LOOK_SECONDS = 0.25
 _READ_BYTES = 64 * 1024
-# httpcore asks for 64 KiB at once, and takes more: of a fast body, fewer and larger pieces.
-_BODY_BYTES = 256 * 1024
 # `select` itself knows no descriptor above 1023.
 _Selector: Callable[[], selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
@@ -303,7 +301,7 @@ class _Stream(httpcore.NetworkStream):
                     raise OSError(fault, os.strerror(fault)) from None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        receive = partial(self._socket.recv, max(max_bytes, _BODY_BYTES))
+        receive = partial(self._socket.recv, max_bytes)
         with _as(httpcore.ReadError):
             return self._do(receive, selectors.EVENT_READ, timeout, httpcore.ReadTimeout)
 

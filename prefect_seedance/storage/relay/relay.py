@@ -41,7 +41,7 @@ LARGEST_CONTENT_BYTES = 8 * 1024 * 1024
 _READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
 # Handed to the thread that measures: a mebibyte at once, and at most two of these wait.
-_CHUNKS_AT_ONCE, _BATCHES_WAITING = 4, 2
+_CHUNKS_AT_ONCE, _BATCHES_WAITING = 16, 2
 
 
 class VideoSource(Protocol):

@@ -32,7 +32,8 @@ from prefect_seedance.storage.relay.resumption import DownloadProgress, Judgemen
 from prefect_seedance.storage.relay.transport import TIMEOUT, MediaHTTP, TransportFactory, host_of
 from prefect_seedance.storage.relay.wrapping import Unwrap, unwrapped, unwrapping_of
 
-CHUNK_BYTES = 256 * 1024
+#: Several of these are in memory for each relay: what was received, what is taken apart, what is handed on.
+CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class MediaSource:
         return None if self._unwrapping else self._progress.size
 
     def iter_bytes(self, cancelled: threading.Event | None = None) -> Iterator[bytes]:
-        """Yield the whole content in chunks of 256 KiB, the last one smaller.
+        """Yield the whole content in chunks of 64 KiB, the last one smaller.
 
         Args:
             cancelled: looked at between reads and while waiting.

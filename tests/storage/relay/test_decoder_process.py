@@ -330,11 +330,15 @@ def test_a_cancelled_run_does_not_wait_for_a_child_that_hangs(
     assert pids(children) == []
 
 
-def test_many_at_once_share_a_few_children(children: decoder_process._Children) -> None:
+@pytest.mark.parametrize(("busy_seconds", "most"), [(60.0, 1), (0.0, decoder_process.MOST_CHILDREN)])
+def test_many_at_once_share_a_few_children_and_short_jobs_one(
+    children: decoder_process._Children, monkeypatch: pytest.MonkeyPatch, busy_seconds: float, most: int
+) -> None:
+    monkeypatch.setattr(decoder_process, "_BUSY_SECONDS", busy_seconds)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: probe(io.BytesIO(GOOD)), range(40)))
     assert found == [FACTS] * 40
-    assert 1 <= len(pids(children)) <= decoder_process.MOST_CHILDREN
+    assert 1 <= len(pids(children)) <= most
 
 
 def test_a_child_serves_on_after_the_thread_that_started_it(children: decoder_process._Children) -> None:
