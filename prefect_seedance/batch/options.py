@@ -101,7 +101,8 @@ class BatchOptions(RunOptions):
         bool,
         Field(
             title="Posters",
-            description="Keep a poster frame beside each video, for the report and the contact sheet.",
+            description="Keep a poster frame beside each video, for the report and the contact sheet. Without posters "
+            "nothing is decoded, so what a video measures is not known either.",
             json_schema_extra={"position": 11},
         ),
     ] = True

@@ -96,7 +96,7 @@ class Delivery(Part):
         key_template: Where it goes in the store, filled in but for ``{task_id}`` and ``{created}``.
         name: What the user calls it, "" for nothing.
         notify: Names of the saved notification blocks that are told.
-        posters: Whether a poster frame is made.
+        posters: Whether a poster frame is made, and the video measured.
     """
 
     key_template: str = ""

@@ -41,7 +41,7 @@ from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, Missing, RelayCancelled
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
-from prefect_seedance.storage.relay.poster import probe, probe_with_stills
+from prefect_seedance.storage.relay.poster import probe_with_stills
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
 from prefect_seedance.storage.relay.source import MediaSource
 from prefect_seedance.storage.templates import beside, prefill
@@ -214,9 +214,14 @@ class Extras:
     cancelled: threading.Event
 
     def added_to(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
-        """Add poster and media facts, to the record too; a video without them is complete."""
+        """Add poster and media facts, to the record too; a video without them is complete.
+
+        Where no poster is wanted nothing is decoded either: that is a good part of what a small video costs.
+        """
+        if not record.delivery.posters:
+            return stored
         try:
-            extras = self._decoded(relayed, record.delivery.posters)
+            extras = self._decoded(relayed)
             described = stored.model_copy(update=extras)
             if described != stored:
                 facts = Stored.model_validate(described.model_dump(mode="json"))
@@ -229,14 +234,14 @@ class Extras:
             self._warn(f"Poster and size of {stored.uri} are left out: {words_of(error)}")
         return stored
 
-    def _decoded(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
+    def _decoded(self, relayed: RelayedObject) -> dict[str, object]:
         """Make the extras, for as long as they may take and the run is not cancelled.
 
         Raises:
             concurrent.futures.TimeoutError: They are not there by then.
         """
         end = time.monotonic() + _DECODING_SECONDS
-        work = threads.start(threads.MEDIA, self._extras, relayed, posters)
+        work = threads.start(threads.MEDIA, self._extras, relayed)
         while True:
             left = 0.0 if self.cancelled.is_set() else end - time.monotonic()
             try:
@@ -251,13 +256,10 @@ class Extras:
     def _warn(self, message: str) -> None:
         self.observer.log(message, level=logging.WARNING)
 
-    def _extras(self, relayed: RelayedObject, posters: bool) -> dict[str, object]:
+    def _extras(self, relayed: RelayedObject) -> dict[str, object]:
         store, key = self.destination.store, relayed.key
         with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
-            if posters:
-                media, poster, thumbnail = probe_with_stills(video, cancelled=self.cancelled)
-            else:
-                media, poster, thumbnail = probe(video, cancelled=self.cancelled), None, None
+            media, poster, thumbnail = probe_with_stills(video, cancelled=self.cancelled)
         extras: dict[str, object] = {}
         if media is not None:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}

@@ -565,14 +565,16 @@ def test_a_cancelled_run_does_not_wait_for_a_fresh_link(vendor: Vendor, destinat
     assert time.monotonic() - began < 30
 
 
-def test_a_delivery_without_posters_makes_none_and_measures_all_the_same(
+def test_a_delivery_without_posters_decodes_nothing_and_writes_its_record_once_less(
     vendor: Vendor, destination: Destination
 ) -> None:
     order = order_of()
     plain = Order(order.asked, order.identity, order.delivery.model_copy(update={"posters": False}))
     task, submitted = vendor.completed(destination, plain)
     stored = deliver(task, submitted, vendor.account, destination)
-    assert stored.poster_uri == "" and stored.width > 0
+    assert stored.poster_uri == "" and stored.width == 0
+    assert record_of(destination, plain.intent).state is State.STORED
+    assert record_of(destination, plain.intent).rev == 3, "claimed, submitted, stored"
     assert not [key for key in destination.store.list_keys("videos/") if key.endswith(".jpg")]
 
 
