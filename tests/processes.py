@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import socketserver
@@ -106,10 +107,21 @@ def finished(*command: str, environment: dict[str, str], folder: Path, fails: bo
     return done.stderr if fails else done.stdout
 
 
+#: Below the ports that the system gives to whoever asks for any.
+_OWN_PORTS = range(20_000, 30_000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port for a server that cannot be told to choose one.
+
+    Not one that the system would give: until the server listens, a connection or a listener of a test beside this one
+    may get that.
+    """
+    for port in random.SystemRandom().sample(_OWN_PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports are all taken")
 
 
 @contextmanager

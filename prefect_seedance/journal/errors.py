@@ -19,6 +19,7 @@
         │   ├── TooManyUnknowns     several unknown outcomes in a row: the run sends nothing more
         │   ├── RunNotLabelled      Prefect does not keep what a retry of the run must find again
         │   ├── OrderChanged        a retry asks for another video than the one that its run began with
+        │   ├── SubmittingStopped   the run submits no more, by a rule that it was given
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
             └── BalanceContradicts  not billed, says the person; the balance fell by exactly the price

@@ -276,7 +276,7 @@ def test_a_batch_goes_from_the_form_to_its_report(page: Page, stage: Stage, moto
     expect(shown.open_artifact("table")).to_contain_text("5 rows, worst first.")
     main = shown.open_artifact("markdown")
     expect(main).to_contain_text("3 of 5 rows have their video")
-    expect(main).to_contain_text("Edit the rows without a video")
+    expect(main).to_contain_text("Edit 2 rows first.")
     assert pixels_wide(main.get_by_role("img", name="Contact sheet")) > 100
     main.get_by_role("link", name="Open the report").click()
     expect(page.get_by_role("heading", name="generate-videos: spring.csv")).to_be_visible()

@@ -198,7 +198,8 @@ def inside_an_escape(part: ast.AST, maker: ast.AST) -> bool:
 
 def test_every_message_goes_through_the_language_of_its_block() -> None:
     package = Path(run_page.__file__).parents[1]
-    sending = {path.name for path in package.rglob("*.py") if re.search(r"\.a?notify\(", path.read_text("utf-8"))}
+    # Not that of a condition between threads, which takes nothing.
+    sending = {path.name for path in package.rglob("*.py") if re.search(r"\.a?notify\([^)]", path.read_text("utf-8"))}
     assert sending == {"notifiers.py"}
     source = (package / "runs" / "notifiers.py").read_text("utf-8")
     assert source.count(".notify(") == 1

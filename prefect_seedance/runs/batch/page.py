@@ -67,6 +67,8 @@ def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
 def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayLink | None = None) -> str:
     """Word the report as Markdown."""
     parts = [f"# {markdown(report.headline)}\n"]
+    if report.advice:
+        parts.append(f"{markdown(report.advice)}\n")
     if report.stopped:
         parts.append(f"**Stopped:** {markdown(without_signatures(report.stopped))}\n")
     if sheet and len(sheet) <= _SHEET_BYTES:

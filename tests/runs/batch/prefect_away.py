@@ -6,13 +6,19 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+    temporary_settings,
+)
 
 
 @contextmanager
 def prefect_at(url: str) -> Iterator[None]:
-    """Have Prefect asked there, and nothing asked twice."""
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}):
+    """Have Prefect asked there: nothing twice, and not for its version, as its client does once per process."""
+    quiet = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}
+    with temporary_settings({PREFECT_API_URL: url, **quiet}):
         yield
 
 

@@ -158,7 +158,7 @@ def test_the_table_has_the_worst_rows_first_and_at_most_200(tmp_path: Path) -> N
     found = shown.artifact(run, "seedance-batch-rows")
     table: list[dict[str, Any]] = json.loads(str(found.data))
     assert (found.type, found.description) == ("table", "200 of 300 rows, worst first.")
-    assert [*table[0]] == ["row", "name", "outcome", "reason", "cost", "video"]
+    assert [*table[0]] == ["row", "name", "outcome", "cost", "reason", "video"]
     assert [row["row"] for row in table[:4]] == [252, 11, 2, 3] and len(table) == 200
     # Markdown in the old UI: nothing in it draws, leads anywhere or breaks the row.
     name = str(table[0]["name"])
@@ -203,6 +203,7 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
     page = str(shown.artifact(run, "seedance-batch-report").data)
     for part in (
         "# 1 of 38 rows have their video",
+        "to make what is missing: what is paid for is not paid again.",
         "**Stopped:** 3 submissions in a row are unknown",
         "![Contact sheet](data:image/jpeg;base64,",
         "| Unknown | 1 |",
@@ -211,7 +212,7 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
         "| Part | 2/8 |",
         "s3://bucket/reports/2026-11-22/run/report.html",
         "[Open the report](<https://s3.example.com/report.html?X-Amz-Signature=abc>)",
-        "Whoever has this link can open the report until 2026\\-11\\-22 12:00 UTC.",
+        "Whoever has this link can open the report until 2026-11-22 12:00 UTC.",
         "The manifest was read as gb18030.",
         "And 17 more, in the report.",
     ):
