@@ -48,3 +48,25 @@ def _logger() -> Logger:
         return get_run_logger()
     except MissingContextError:
         return get_logger("seedance")
+
+
+class _EndsOfTasks(logging.Filter):
+    """Leaves out what Prefect logs of the ends of some tasks, which it does hundreds of times in a run.
+
+    The state of the task run says it, and whoever makes so many of them tells of all. Of one that failed a line stays;
+    the line before that only repeats it, with a traceback of nothing.
+    """
+
+    def __init__(self, task_name: str) -> None:
+        super().__init__()
+        self._task_name = task_name
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if vars(record).get("task_name") != self._task_name:
+            return True
+        return record.levelno >= logging.WARNING and not str(record.msg).startswith("Task run failed with state")
+
+
+def leave_out_ends_of(task_name: str) -> None:
+    """Have Prefect log nothing of the ends of a task's runs, but a line for each that failed."""
+    logging.getLogger("prefect.task_runs").addFilter(_EndsOfTasks(task_name))

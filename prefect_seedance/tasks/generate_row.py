@@ -11,12 +11,16 @@ from prefect.states import Completed, Failed
 
 from prefect_seedance.batch.models import HAVE_VIDEO, RowResult, outcome_words
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.runs.logs import leave_out_ends_of
+
+_NAME = "generate-row"
+leave_out_ends_of(_NAME)
 
 
 # No tags: a tagged task asks Prefect's server for a slot, and stands still without it. No retries, cache or persisted
 # result either: the journal is all of these, and no row waits for Prefect.
 @task(
-    name="generate-row",
+    name=_NAME,
     task_run_name="generate: {label}",
     retries=0,
     cache_policy=NO_CACHE,

@@ -151,14 +151,21 @@ def test_a_failed_batch_reaches_its_parent_as_what_it_is(
     assert parent() == 1
 
 
-def test_each_row_is_a_task_run_named_after_it(
-    manifest: Path, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+def test_each_row_is_a_task_run_named_after_it_and_logs_only_what_failed(
+    manifest: Path,
+    vendor: Simulator,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     vendor.plan(Fault(fault="failed", matching="lamp"))
     options = BatchOptions(require_all="none")
     state: State[Any] = generate_videos(str(manifest), credentials, store, options=options, return_state=True)
     found = {run.name: run.state_name for run in task_runs(run_of(state), 3)}
     assert found == {"generate: mug": "Stored", "generate: lamp": "Moderated", "generate: boat": "Stored"}
+    of_rows = [each for each in caplog.records if vars(each).get("task_name") == "generate-row"]
+    (line,) = [each.getMessage() for each in of_rows if "state" in each.getMessage()]
+    assert line.startswith("Finished in state Moderated(") and not any(each.exc_info for each in of_rows)
 
 
 @pytest.mark.parametrize(("manifest_text", "requests"), [("", 0), ("somewhere.csv", 1)], ids=["neither", "both"])
