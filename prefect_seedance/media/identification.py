@@ -55,7 +55,7 @@ def identify_sources(
     sources = {
         text: source for text, source in found.items() if isinstance(source, Source) and source.kind in ("s3", "file")
     }
-    identify = partial(_identify, find or partial(find_material, context=context, follower=follower))
+    identify = partial(_identify, find or (lambda source: find_material(source, context, follower)))
     with closing(in_order(sources.values(), identify, at_once=SOURCES_AT_ONCE, check=follower.check)) as identified:
         results = dict(zip(sources, identified, strict=True))
     follower.check()
