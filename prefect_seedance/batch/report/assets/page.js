@@ -253,9 +253,12 @@
   function apply() {
     const wanted = $("text").value.toLowerCase().split(/\s+/).filter(Boolean);
     const model = $("model").value;
-    shown = rows.filter((row) => (!outcomes.size || outcomes.has(row.outcome)) && (!model || row.model === model)
+    const next = rows.filter((row) => (!outcomes.size || outcomes.has(row.outcome)) && (!model || row.model === model)
       && (!wanted.length || wanted.every((word) => textOf(row).includes(word))));
-    shown.sort(ORDERS[$("order").value][1]);
+    next.sort(ORDERS[$("order").value][1]);
+    // Nothing is drawn anew that stays as it is: what has the focus keeps it, and what plays goes on.
+    if (made && next.length === shown.length && next.every((row, place) => row === shown[place])) return;
+    shown = next;
     made = 0;
     $("videos").replaceChildren();
     const all = rows.length.toLocaleString("en");
