@@ -44,6 +44,7 @@
             ├── TooManyUnknowns       several unknown outcomes in a row
             ├── RunNotLabelled        Prefect does not keep what a retry must find again
             ├── OrderChanged          a retry asks for another video than its run began with
+            ├── BatchChanged          a retry of a batch asks for other videos than it began with
             ├── SubmittingStopped     the run submits no more, by a rule that it was given
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
@@ -101,6 +102,7 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     BalanceContradicts,
+    BatchChanged,
     FailedBefore,
     HeldByAnother,
     IllegalTransition,
@@ -158,6 +160,7 @@ __all__ = [
     "BadKey",
     "BadLocation",
     "BalanceContradicts",
+    "BatchChanged",
     "BatchIncomplete",
     "ConditionsIgnored",
     "ConfigurationError",

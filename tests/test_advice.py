@@ -29,7 +29,7 @@ from prefect_seedance import (
     VideoStore,
     resolve_submission,
 )
-from prefect_seedance.batch.models import Outcome, Standing
+from prefect_seedance.batch.models import Outcome, RowStanding
 from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TaskNotRecorded, TooManyUnknowns
@@ -101,7 +101,7 @@ def public_names() -> set[str]:
         if inspect.isfunction(called):
             names |= {name, *inspect.signature(called).parameters}
     names |= {name for name in dir(SeedanceClient) if not name.startswith("_")}
-    return names | {*NAMES, *get_args(Resolution), *get_args(Outcome), *get_args(Standing)}
+    return names | {*NAMES, *get_args(Resolution), *get_args(Outcome), *get_args(RowStanding)}
 
 
 #: Environment variables that somebody really reads.

@@ -178,7 +178,7 @@ def worst_first(rows: Iterable[RowResult]) -> list[RowResult]:
     return sorted(rows, key=lambda row: (WORST_FIRST.index(row.outcome), row.number))
 
 
-Standing = Literal["new", "going_on", "stored", "failed", "unknown", "invalid", "refused", "duplicate", "other_part"]
+RowStanding = Literal["new", "going_on", "stored", "failed", "unknown", "invalid", "refused", "duplicate", "other_part"]
 
 
 class PlannedRow(BaseModel):
@@ -188,7 +188,7 @@ class PlannedRow(BaseModel):
 
     number: int = Field(description="Number of the row as a spreadsheet shows it.")
     name: str = Field(default="", description="What the manifest calls it.")
-    standing: Standing = Field(
+    standing: RowStanding = Field(
         description='"new" is paid for; "going_on" and "stored" are there already and cost nothing; "duplicate" is the '
         'video of an earlier row; "failed", "unknown", "invalid" and "refused" are not submitted as they are; '
         '"other_part" belongs to another part.'
@@ -237,7 +237,7 @@ class BatchPlan(BaseModel):
         return sum(row.price is None for row in self.rows if row.standing == "new")
 
 
-def outcome_words(outcome: Outcome | Standing) -> str:
+def outcome_words(outcome: Outcome | RowStanding) -> str:
     """Return what became of a row, or will, as people read it.
 
     Example:

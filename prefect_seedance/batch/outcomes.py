@@ -61,7 +61,7 @@ _TAKE = "Edit the row, or set another take, which pays for another video."
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RowVerdict:
     """What an error means for its row.
 
     Attributes:
@@ -77,29 +77,31 @@ class Verdict:
     ends_submitting: str = ""
 
 
-_INVALID = Verdict("invalid", EDIT_ROW, retryable=False)
-_NOT_STARTED = Verdict("not_started", RUN_AGAIN, retryable=True)
-_NOT_YET = Verdict("failed", GOES_ON, retryable=True)
+_INVALID = RowVerdict("invalid", EDIT_ROW, retryable=False)
+_NOT_STARTED = RowVerdict("not_started", RUN_AGAIN, retryable=True)
+_NOT_YET = RowVerdict("failed", GOES_ON, retryable=True)
 
-_STORM = Verdict("not_started", _SETTLE, retryable=True, ends_submitting="Several submissions in a row ended unknown")
-_KEY = Verdict("refused", _CREDENTIALS, retryable=True, ends_submitting="The vendor does not take the key")
-_SETTINGS = Verdict("not_started", _CREDENTIALS, retryable=True, ends_submitting="The settings cannot work")
-_MONEY = Verdict("refused", _TOP_UP, retryable=True, ends_submitting="The account has too little money or quota")
-_TURNED_DOWN = Verdict("refused", RUN_AGAIN, retryable=True)
+_STORM = RowVerdict(
+    "not_started", _SETTLE, retryable=True, ends_submitting="Several submissions in a row ended unknown"
+)
+_KEY = RowVerdict("refused", _CREDENTIALS, retryable=True, ends_submitting="The vendor does not take the key")
+_SETTINGS = RowVerdict("not_started", _CREDENTIALS, retryable=True, ends_submitting="The settings cannot work")
+_MONEY = RowVerdict("refused", _TOP_UP, retryable=True, ends_submitting="The account has too little money or quota")
+_TURNED_DOWN = RowVerdict("refused", RUN_AGAIN, retryable=True)
 
 #: Outcomes of what was never accepted.
 _BEFORE_A_BILL: frozenset[Outcome] = frozenset({"invalid", "refused", "not_started"})
 
 #: The first row whose class fits decides. What is not here was either accepted (`_NOT_YET`) or never sent.
-_TABLE: tuple[tuple[type[Exception], Verdict], ...] = (
+_TABLE: tuple[tuple[type[Exception], RowVerdict], ...] = (
     (InvalidRequest, _INVALID),
     (MediaNotIdentified, _INVALID),
-    (OutcomeUnknown, Verdict("unknown", _SETTLE, retryable=True)),
+    (OutcomeUnknown, RowVerdict("unknown", _SETTLE, retryable=True)),
     (TaskNotRecorded, _NOT_YET),
     (TaskError, _NOT_YET),
     (VideoNotStored, _NOT_YET),
-    (SubmissionsUsedUp, Verdict("failed", _ANOTHER, retryable=True)),
-    (AbandonedBefore, Verdict("failed", _TAKE, retryable=False)),
+    (SubmissionsUsedUp, RowVerdict("failed", _ANOTHER, retryable=True)),
+    (AbandonedBefore, RowVerdict("failed", _TAKE, retryable=False)),
     (TooManyUnknowns, _STORM),
     (SubmittingStopped, _NOT_STARTED),
     (PreparationCancelled, _NOT_STARTED),
@@ -107,8 +109,8 @@ _TABLE: tuple[tuple[type[Exception], Verdict], ...] = (
     (AuthenticationFailed, _KEY),
     (ConfigurationError, _SETTINGS),
     (InsufficientBalance, _MONEY),
-    (InvalidParameters, Verdict("refused", EDIT_ROW, retryable=False)),
-    (SubmissionRefused, Verdict("refused", EDIT_ROW, retryable=True)),
+    (InvalidParameters, RowVerdict("refused", EDIT_ROW, retryable=False)),
+    (SubmissionRefused, RowVerdict("refused", EDIT_ROW, retryable=True)),
     (ApiError, _TURNED_DOWN),
     (ConnectionFailed, _NOT_STARTED),
     (JournalError, _NOT_STARTED),
@@ -116,7 +118,7 @@ _TABLE: tuple[tuple[type[Exception], Verdict], ...] = (
 )
 
 
-def verdict_of(error: Exception, *, task_id: str = "") -> Verdict:
+def verdict_of(error: Exception, *, task_id: str = "") -> RowVerdict:
     """Sort an error.
 
     Args:
@@ -132,15 +134,15 @@ def verdict_of(error: Exception, *, task_id: str = "") -> Verdict:
     found = next((verdict for kind, verdict in _TABLE if isinstance(error, kind)), None)
     if task_id and (found is None or found.outcome in _BEFORE_A_BILL):
         return _NOT_YET
-    return found or Verdict("failed", RUN_AGAIN, retryable=True)
+    return found or RowVerdict("failed", RUN_AGAIN, retryable=True)
 
 
-def _of_failure(failure: str, *, before: bool) -> Verdict:
+def _of_failure(failure: str, *, before: bool) -> RowVerdict:
     if failure == "moderation":
-        return Verdict("moderated", _TAKE if before else EDIT_ROW, retryable=False)
+        return RowVerdict("moderated", _TAKE if before else EDIT_ROW, retryable=False)
     if failure in WORTH_RESUBMITTING:
-        return Verdict("failed", _ANOTHER, retryable=True)
-    return Verdict("failed", _TAKE, retryable=False)
+        return RowVerdict("failed", _ANOTHER, retryable=True)
+    return RowVerdict("failed", _TAKE, retryable=False)
 
 
 def reason_of(error: Exception) -> str:

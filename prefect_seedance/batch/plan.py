@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from prefect_seedance.asides import words_of
-from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing
+from prefect_seedance.batch.models import BatchPlan, PlannedRow, RowStanding
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.parts import is_in_part, is_invalid_row_in_part
 from prefect_seedance.batch.rows import Manifest, Row
@@ -55,7 +55,7 @@ _MOST_LISTED, _LISTED_PER_VIDEO = 20_000, 50
 #: What the look at a reference may raise where it could not be made just now.
 _NOT_NOW = (SeedanceError, StorageError, JournalError)
 
-_STANDING: Mapping[Decision, Standing] = {
+_STANDING: Mapping[Decision, RowStanding] = {
     Decision.SUBMIT: "new",
     Decision.RESUBMIT: "new",
     Decision.ATTACH: "going_on",
@@ -81,7 +81,7 @@ class _Seen:
     """What has been found out of one row."""
 
     row: Row
-    standing: Standing = "new"
+    standing: RowStanding = "new"
     problems: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
     identities: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -107,7 +107,7 @@ class _Seen:
         """Tell whether a part makes it, or reports why it cannot be made."""
         return is_in_part(self.intent, part) if self.intent else is_invalid_row_in_part(self.row.number, part)
 
-    def put_off(self, standing: Standing, problems: Iterable[str] = ()) -> None:
+    def put_off(self, standing: RowStanding, problems: Iterable[str] = ()) -> None:
         """Note that it is not submitted, and why."""
         self.standing = standing
         self.problems += problems

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
-from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing, outcome_words
+from prefect_seedance.batch.models import BatchPlan, PlannedRow, RowStanding, outcome_words
 from prefect_seedance.plain_text import coin_words, one_line
 
 #: What a person has to look at before the rest comes first.
-STANDING_WORST_FIRST: Mapping[Standing, str] = {
+STANDING_WORST_FIRST: Mapping[RowStanding, str] = {
     "invalid": "invalid",
     "refused": "refused",
     "unknown": "unknown",
@@ -20,7 +20,7 @@ STANDING_WORST_FIRST: Mapping[Standing, str] = {
     "duplicate": "the same video as another row",
     "other_part": "of another part",
 }
-_COLOURS: Mapping[Standing, str] = {
+_COLOURS: Mapping[RowStanding, str] = {
     **dict.fromkeys(("invalid", "refused", "unknown", "failed"), "red"),
     "new": "bold",
     **dict.fromkeys(("going_on", "stored"), "green"),
@@ -28,7 +28,7 @@ _COLOURS: Mapping[Standing, str] = {
 }
 #: So many rows are read by a person; more are read as JSON.
 MOST_ROWS = 200
-_ORDER: tuple[Standing, ...] = tuple(STANDING_WORST_FIRST)
+_ORDER: tuple[RowStanding, ...] = tuple(STANDING_WORST_FIRST)
 
 
 def plan_text(plan: BatchPlan, *, width: int = 100, colour: bool = False) -> str:
@@ -99,9 +99,11 @@ def totals(plan: BatchPlan) -> Iterator[tuple[str, str]]:
         yield "Part", plan.part
 
 
-def counts(plan: BatchPlan) -> dict[Standing, int]:
+def counts(plan: BatchPlan) -> dict[RowStanding, int]:
     """Return how many rows stand how, worst first; what no row has is left out."""
-    found: dict[Standing, int] = {standing: sum(row.standing == standing for row in plan.rows) for standing in _ORDER}
+    found: dict[RowStanding, int] = {
+        standing: sum(row.standing == standing for row in plan.rows) for standing in _ORDER
+    }
     return {standing: count for standing, count in found.items() if count}
 
 

@@ -157,7 +157,9 @@ class _Batch:
             self._notice(notice)
         self.current = await current_run()
         self.scope = scope_of_batch(self.options, self.current)
-        await hold_batch_to_its_journal(self.store, self.current, self.scope, batch=self.manifest.source)
+        await hold_batch_to_its_journal(
+            self.store, self.current, self.scope, batch=self.manifest.source, account=self.account.label
+        )
         if self.options.preflight:
             await _cancellable(
                 lambda cancelled: self.current.state.balance(self.account, "", cancelled.is_set), threads.LOOKUPS
@@ -194,7 +196,8 @@ class _Batch:
             self.told.ended(outcomes.of_invalid(row))
         log(
             "validate",
-            f"{rows} rows ask for {len(self.orders.videos)} videos; {len(self.orders.invalid)} rows are invalid.",
+            f"Rows that ask for a video: {rows}. Videos: {len(self.orders.videos)}. Invalid rows: "
+            f"{len(self.orders.invalid)}.",
         )
 
     async def make(self) -> None:

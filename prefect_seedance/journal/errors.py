@@ -19,6 +19,7 @@
         │   ├── TooManyUnknowns     several unknown outcomes in a row: the run sends nothing more
         │   ├── RunNotLabelled      Prefect does not keep what a retry of the run must find again
         │   ├── OrderChanged        a retry asks for another video than the one that its run began with
+        │   ├── BatchChanged        a retry of a batch asks for other videos than it began with
         │   ├── SubmittingStopped   the run submits no more, by a rule that it was given
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
@@ -299,6 +300,24 @@ class OrderChanged(SubmissionStopped):
             f"{intent}, another video, which would be paid for as well. Between the two tries the account label of the "
             "credentials, ignored_link_parameters of the store or what the request names was changed. Change it back, "
             "which costs nothing, and retry. If the other video is what you want, start a new run, which pays for it."
+        )
+
+
+class BatchChanged(SubmissionStopped):
+    """A retry of a batch goes by another account label or ignores other parameters of links, so all its videos differ.
+
+    Attributes:
+        setting: Which one.
+        began_with: What it was at the first try.
+        now: What it is.
+    """
+
+    def __init__(self, setting: str, began_with: str, now: str) -> None:
+        self.setting, self.began_with, self.now = setting, began_with, now
+        super().__init__(
+            f"Nothing was sent: this batch began with {setting} {began_with!r}, and its retry has {now!r}. Every video "
+            "would be another one, and paid for as well. Change it back, which costs nothing, and retry. If the other "
+            "videos are what you want, start a new run, which pays for them."
         )
 
 

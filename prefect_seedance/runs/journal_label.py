@@ -10,12 +10,15 @@ A batch has one label for all of its videos, named after what it makes and the n
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
+
 from prefect_seedance.blocks.video_store import VideoStore
-from prefect_seedance.journal.errors import OrderChanged
+from prefect_seedance.journal.errors import BatchChanged, OrderChanged
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.current_run import ROOT, SCHEDULED, CurrentRun
 from prefect_seedance.runs.last_journal import compare_with_last
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from prefect_seedance.journal.identity import Identity
 
 _PREFIX = "seedance.journal."
+#: Of the label with the settings that a batch began with.
+_BATCH_PREFIX = "seedance.settings."
 
 
 async def hold_to_its_journal(
@@ -61,27 +66,47 @@ async def hold_to_its_journal(
     return await _hold(store, current, _of_video(identity.intent), of_this_run)
 
 
-async def hold_batch_to_its_journal(store: VideoStore, current: CurrentRun, scope: str, *, batch: str = "") -> str:
+async def hold_batch_to_its_journal(
+    store: VideoStore, current: CurrentRun, scope: str, *, batch: str = "", account: str = "default"
+) -> str:
     """Refuse another journal than the one that this batch began with, for all of its videos at once.
+
+    Refuse as well what would make each of them another video: another account label, other ignored parameters.
 
     Args:
         store: Where the journal is.
         current: The run.
         scope: What its videos are shared within: a retry of this run stays with it (`scope_of_batch`).
         batch: What tells it from the other batches of one parent run, for example where its manifest is.
+        account: Label of the account that pays.
 
     Returns:
         The journal's id.
 
     Raises:
+        BatchChanged: It is a retry, and the account label or the ignored parameters were edited; nothing is submitted.
         JournalGone: The journal is gone, or it is another one; nothing is submitted.
         JournalUnavailable: The store does not answer.
         RunNotLabelled: Prefect does not keep what a retry must find again; nothing is submitted.
     """
-    return await _hold(store, current, _of_batch(store, batch), {SCOPE: scope})
+    subject = _of_batch(store, batch)
+    settings = {
+        "the account label": account,
+        "ignored_link_parameters": ", ".join(sorted(store.ignored_link_parameters)),
+    }
+    name = f"{_BATCH_PREFIX}{subject.removeprefix(_PREFIX).rstrip('.')}"
+    if current.is_retry:
+        _hold_to_its_settings(current, name, settings)
+    return await _hold(store, current, subject, {SCOPE: scope}, {name: json.dumps(settings)})
 
 
-async def _hold(store: VideoStore, current: CurrentRun, subject: str, of_this_run: Mapping[str, str]) -> str:
+async def _hold(
+    store: VideoStore,
+    current: CurrentRun,
+    subject: str,
+    of_this_run: Mapping[str, str],
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Refuse another journal than the one that labels name, and write them.
 
     Args:
@@ -89,6 +114,7 @@ async def _hold(store: VideoStore, current: CurrentRun, subject: str, of_this_ru
         current: The run.
         subject: What the names of its labels begin with.
         of_this_run: More labels, for this run alone and not for those that it is a part of.
+        more: More labels, for all of them.
     """
     # A retry looks anew, also in a process that knows the journal: it may have been deleted since.
     retry = current.is_retry
@@ -98,6 +124,7 @@ async def _hold(store: VideoStore, current: CurrentRun, subject: str, of_this_ru
         ROOT: current.root_id,
         SCHEDULED: str(current.made_by_schedule),
         f"{subject}{found[:12]}": f"{found} at {store.place}",
+        **more,
     }
     for index, run in enumerate(current.lineage):
         await run.write({**kept, **of_this_run} if index == 0 else kept)
@@ -122,6 +149,18 @@ def _hold_to_its_video(labels: Mapping[str, str], intent: str) -> None:
     begun = [name.removeprefix(_PREFIX).partition(".")[0] for name in labels if name.startswith(_PREFIX)]
     if begun and not any(intent.startswith(each) for each in begun):
         raise OrderChanged(intent, begun[0])
+
+
+def _hold_to_its_settings(current: CurrentRun, name: str, settings: Mapping[str, str]) -> None:
+    """Refuse other settings than those that the first try of a batch has left in a label, if it left any."""
+    for run in current.lineage:
+        try:
+            began_with = TypeAdapter(dict[str, str]).validate_json(run.known.get(name, "{}"))
+        except ValidationError:  # somebody else wrote it
+            continue
+        for setting, now in settings.items():
+            if began_with.get(setting, now) != now:
+                raise BatchChanged(setting, began_with[setting], now)
 
 
 def _of_video(intent: str) -> str:

@@ -82,7 +82,9 @@ MEANING: dict[str, tuple[Outcome | str, bool]] = {
     # Nothing was sent.
     **dict.fromkeys(["ConfigurationError", "ConnectionFailed", "TooManyUnknowns"], ("not_started", True)),
     **dict.fromkeys(["SubmittingStopped", "SubmissionCancelled", "HeldByAnother"], ("not_started", True)),
-    **dict.fromkeys(["RunNotLabelled", "OrderChanged", "JournalUnavailable", "JournalGone"], ("not_started", True)),
+    **dict.fromkeys(
+        ["RunNotLabelled", "OrderChanged", "BatchChanged", "JournalUnavailable", "JournalGone"], ("not_started", True)
+    ),
     **dict.fromkeys(["RecordDamaged", "RecordTooNew", "RecordChanged", "IllegalTransition"], ("not_started", True)),
     **dict.fromkeys(["ResolutionRefused", "BalanceContradicts"], ("not_started", True)),
     # Of the batch itself, and roots.
@@ -121,7 +123,7 @@ def test_what_concerns_every_row_ends_further_submitting() -> None:
     assert ending == {"AuthenticationFailed", "ConfigurationError", "InsufficientBalance", "TooManyUnknowns"}
 
 
-def _row_of(kind: type[Exception]) -> outcomes.Verdict | None:
+def _row_of(kind: type[Exception]) -> outcomes.RowVerdict | None:
     return next((row for of, row in outcomes._TABLE if issubclass(kind, of)), None)  # pyright: ignore[reportPrivateUsage]
 
 
@@ -159,7 +161,7 @@ def test_a_prompt_is_reported_without_what_opens_the_links_in_it() -> None:
 
 
 def test_a_refusal_for_now_and_a_refusal_of_the_key_are_told_apart() -> None:
-    assert "ends_submitting" in inspect.signature(outcomes.Verdict).parameters
+    assert "ends_submitting" in inspect.signature(outcomes.RowVerdict).parameters
     assert not _ends(RateLimited) and _ends(AuthenticationFailed)
 
 

@@ -159,7 +159,7 @@ def _prompt(value: object) -> str:
     if not any(unicodedata.category(letter) in _OF_WORDS for letter in text):
         raise BadCell("there is no word in it", "Describe what the video shows, or delete the row")
     if _OF_TOTALS.fullmatch(text[:100].strip(_AROUND_TOTALS)):
-        raise BadCell(f"{text[:100]!r} is no prompt but the label of a sum", "Delete the row, or say what is shown")
+        raise BadCell(f"{text[:100]!r} is the label of a sum, not a prompt", "Delete the row, or say what is shown")
     return text
 
 

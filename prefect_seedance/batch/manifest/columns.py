@@ -52,7 +52,7 @@ class Column:
         header: As the manifest has it, fit to be shown.
         field: The field; "" if it is none.
         number: Of a repeated column, 2 of ``images.2``; else 0.
-        nearest: Of what is no field, the field that it looks like; "" if none.
+        nearest: The field that an unknown column looks like; "" if none.
     """
 
     header: str

@@ -45,7 +45,7 @@ _LINK_LIMITS = SourceLimits(faults_in_a_row=3, faults=6, fresh_links=0, longest_
 _LONGEST_SHOWN = 300
 _WRITE = "Write the whole path of a file, s3://bucket/key, or an https link"
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
-_TOO_LARGE = "Write it as several manifests, or leave out columns that are no field"
+_TOO_LARGE = "Write it as several manifests, or leave out columns that are not fields"
 
 
 @dataclass(frozen=True)

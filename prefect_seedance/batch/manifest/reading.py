@@ -93,7 +93,9 @@ def _read(origin: Origin, follower: Follower, takes: int, encoding: str, sheet: 
         if len(rows) > MOST_ROWS:
             raise Unreadable(*_too_many())
         if columns.count > MOST_COLUMNS:
-            raise Unreadable(f"its rows have more than {MOST_COLUMNS:,} different names", "Leave out what is no field")
+            raise Unreadable(
+                f"its rows have more than {MOST_COLUMNS:,} different names", "Leave out columns that are not fields"
+            )
     if not rows:
         raise Unreadable("there is no row below its header", "Write a row for each video")
     if all(row.request is None for row in rows):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from prefect_seedance.batch.manifest.cells import READERS, BadCell, addresses_of, is_blank, shown_cell
 from prefect_seedance.batch.manifest.columns import FRAMES, LISTS, NAME, TAKES, Column, Columns, shown_header
 from prefect_seedance.batch.manifest.origin import Origin
-from prefect_seedance.batch.manifest.tables.record import Record
+from prefect_seedance.batch.manifest.tables.table_row import TableRow
 from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.plain_text import one_line
@@ -22,7 +22,7 @@ _MOST_GIVEN = 100
 _GIVEN_BY_FIELD = ("prompt", "model")
 
 
-def rows_of(record: Record, columns: Columns, origin: Origin, takes: int) -> list[Row]:
+def rows_of(record: TableRow, columns: Columns, origin: Origin, takes: int) -> list[Row]:
     """Return the rows of a record: one for each take, or one with all that is wrong with it."""
     return _Check(record, columns, origin).rows(takes)
 
@@ -30,7 +30,7 @@ def rows_of(record: Record, columns: Columns, origin: Origin, takes: int) -> lis
 class _Check:
     """The check of one record."""
 
-    def __init__(self, record: Record, columns: Columns, origin: Origin) -> None:
+    def __init__(self, record: TableRow, columns: Columns, origin: Origin) -> None:
         self._record, self._columns, self._origin = record, columns, origin
         self._problems = [RowProblem(record.number, *fault) for fault in record.faults]
         self._cells: dict[str, list[tuple[Column, object]]] = {}

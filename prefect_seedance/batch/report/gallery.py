@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from prefect_seedance.batch.report.links import Links
-from prefect_seedance.batch.report.page import MOST_ROWS, Fact, Page, PageRow, Spend, at, coins_of, page_html
+from prefect_seedance.batch.report.page import MOST_ROWS, Fact, PageRow, ReportPage, Spend, at, coins_of, page_html
 from prefect_seedance.batch.report.thumbnails import thumbnails_of
 from prefect_seedance.journal.record import UNKNOWN_MOMENT, Attempt, Record
 from prefect_seedance.journal.states import State
@@ -209,7 +209,7 @@ def _page(
     where: str,
     since: date | None,
     now: datetime,
-) -> Page:
+) -> ReportPage:
     total = sum(found.coins.values())
     totals = [("Videos", f"{found.videos:,}", _size(found.bytes)), ("Spent", coins_of(total), "coins")]
     if found.unpriced:
@@ -221,7 +221,7 @@ def _page(
         notices.append(f"This page shows the newest {len(rows):,} of {found.records:,}. The sums are of all of them.")
     period, spend = _spend(found)
     since_words = f" since {since:%Y-%m-%d}" if since else ""
-    return Page(
+    return ReportPage(
         kind="Gallery",
         title="Seedance videos",
         lead=f"All that {where} has{since_words}, as of {at(now)}.",

@@ -1,7 +1,7 @@
 """One HTML file that shows many videos: it holds all that it needs, and asks for nothing but the videos themselves.
 
 What it shows comes from anybody: prompts, names, the vendor's words. It is written into the file at one place, as JSON
-in a block that is no script, where no character can end the block. The page's own script, which a policy in the page
+in a block that is not a script, where no character can end the block. The page's own script, which a policy in the page
 names by its hash as the only one, turns it into text and nothing else.
 """
 
@@ -108,7 +108,7 @@ class Spend:
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """What a page shows.
 
     Attributes:
@@ -146,7 +146,7 @@ class Page:
     unplayable: str = "This video cannot be played here. It may not lie beside this page any more."
 
 
-def page_html(page: Page) -> bytes:
+def page_html(page: ReportPage) -> bytes:
     """Return a page as one HTML file of at most 8 MB. What does not fit is left out, which the page says."""
     notices: list[str] = []
     rows = page.rows[:MOST_ROWS]
@@ -182,7 +182,7 @@ def page_html(page: Page) -> bytes:
         "SCRIPT": script,
         "DATA": _inert(_json(data)),
     }
-    # In one pass: what a part brings with it is no place for another.
+    # In one pass: no other part is filled into what a part brings with it.
     return _PLACE.sub(lambda place: parts[place[1]], _asset("page.html")).encode("utf-8", "replace")
 
 

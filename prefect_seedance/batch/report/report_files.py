@@ -13,7 +13,7 @@ from uuid import uuid4
 from prefect_seedance.asides import AsideLog, words_of
 from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport, RowResult
 from prefect_seedance.batch.report.links import Links
-from prefect_seedance.batch.report.page import Fact, Page, PageRow, at, coins_of, length, page_html, shown
+from prefect_seedance.batch.report.page import Fact, PageRow, ReportPage, at, coins_of, length, page_html, shown
 from prefect_seedance.batch.report.spreadsheet import spreadsheet
 from prefect_seedance.batch.rows import Manifest
 from prefect_seedance.pipeline.parties import Destination
@@ -123,7 +123,7 @@ def _suffix(manifest: Manifest) -> str:
     return suffix if suffix in _SUFFIXES else ".bin"
 
 
-def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], manifest_name: str) -> Page:
+def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], manifest_name: str) -> ReportPage:
     rows = [_row(row, links) for row in report.rows]
     have = sum(row.outcome in HAVE_VIDEO for row in report.rows)
     totals = [("Videos", f"{have:,}", f"of {len(rows):,} rows"), ("Paid by this run", coins_of(report.spent), "coins")]
@@ -133,7 +133,7 @@ def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], ma
         totals.append(("Without a video", f"{len(rows) - have:,}", "rows"))
     if report.started_at and report.ended_at:
         totals.append(("Took", length((report.ended_at - report.started_at).total_seconds()), ""))
-    return Page(
+    return ReportPage(
         kind="Batch report",
         title=report.run_name or "Seedance batch",
         lead=report.advice,

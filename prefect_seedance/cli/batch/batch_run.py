@@ -16,7 +16,7 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.cli.batch.commands import shown_manifest
 from prefect_seedance.cli.batch.lines import EventDocuments, EventLines, words_of_row
 from prefect_seedance.cli.batch.screen import BatchScreen
-from prefect_seedance.cli.batch.tally import Standing, Tally
+from prefect_seedance.cli.batch.tally import BatchStatus, Tally
 from prefect_seedance.cli.error_report import interrupted
 from prefect_seedance.cli.generation import reach_prefect, work
 from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
@@ -72,11 +72,13 @@ def run_batch(options: argparse.Namespace) -> int:
         make,
         title=shown_manifest(options.manifest),
         as_json=options.as_json,
-        interrupt=lambda standing: left_behind(standing, store.store_option, anew=anew),
+        interrupt=lambda status: left_behind(status, store.store_option, anew=anew),
     )
 
 
-def follow(make: Callable[[], BatchReport], *, title: str, as_json: bool, interrupt: Callable[[Standing], str]) -> int:
+def follow(
+    make: Callable[[], BatchReport], *, title: str, as_json: bool, interrupt: Callable[[BatchStatus], str]
+) -> int:
     """Make a batch, show how far it is, print what came of it and return the exit code.
 
     Args:
@@ -124,17 +126,17 @@ def words_of_report(report: BatchReport) -> Iterator[str]:
     yield report.summary
 
 
-def left_behind(standing: Standing, store: str, *, anew: bool) -> str:
+def left_behind(status: BatchStatus, store: str, *, anew: bool) -> str:
     """Word what goes on after an interrupt, and how to go on.
 
     Args:
-        standing: How far the batch was.
+        status: How far the batch was.
         store: What ``--store`` takes for the store.
         anew: Whether another run would buy all rows anew.
     """
-    have = sum(standing.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
-    words = f"Stopped: {have} of {standing.total} rows have their video. " if standing.total else "Stopped. "
-    number = len(standing.in_flight) + standing.open
+    have = sum(status.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
+    words = f"Stopped: {have} of {status.total} rows have their video. " if status.total else "Stopped. "
+    number = len(status.in_flight) + status.open
     if number:
         words += (
             f"{number} more {'are' if number != 1 else 'is'} under way: what was submitted goes on at the vendor and "

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import SecretStr
 
 from prefect_seedance import RunOptions, SeedanceCredentials, VideoRequest, VideoStore
-from prefect_seedance.batch.models import BatchPlan, PlannedRow, Standing
+from prefect_seedance.batch.models import BatchPlan, PlannedRow, RowStanding
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.plan import make_plan
 from prefect_seedance.batch.plan_text import asked_of
@@ -22,7 +22,7 @@ from prefect_seedance.plain_text import coin_words
 
 #: Stands where there is no key; it is sent nowhere.
 _NO_KEY = "sk_no-key"
-_STANDINGS: Mapping[Standing, str] = {
+_STANDINGS: Mapping[RowStanding, str] = {
     "new": "not there yet; it would be submitted and paid for",
     "going_on": "submitted and paid for already; making it costs nothing more",
     "stored": "stored already; making it costs nothing",
@@ -31,11 +31,11 @@ _STANDINGS: Mapping[Standing, str] = {
     "invalid": "it breaks a rule; it would not be submitted",
     "refused": "one of its references cannot be used; it would not be submitted",
 }
-_NOT_MADE: frozenset[Standing] = frozenset({"failed", "unknown", "invalid", "refused"})
+_NOT_MADE: frozenset[RowStanding] = frozenset({"failed", "unknown", "invalid", "refused"})
 
 
 class _NoTimes:
-    """How long a single video takes is no part of a dry run."""
+    """A dry run does not tell how long a single video takes."""
 
     def expected_seconds(self, model: str, resolution: str, duration: int) -> None:
         """Return nothing."""

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from prefect_seedance.batch.models import HAVE_VIDEO, Outcome, RowResult, outcome_words
 from prefect_seedance.cli.batch.lines import called
-from prefect_seedance.cli.batch.tally import Standing, Tally
+from prefect_seedance.cli.batch.tally import BatchStatus, Tally
 from prefect_seedance.plain_text import coin_words, one_line
 
 _COLOURS: dict[Outcome, str] = {
@@ -71,33 +71,33 @@ class BatchScreen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it as it is now."""
-        standing = self._tally.now()
-        above = head(standing, self._title, options.max_width)
+        status = self._tally.now()
+        above = head(status, self._title, options.max_width)
         yield from above
-        yield from rows(standing, (options.height or console.height) - len(above))
+        yield from rows(status, (options.height or console.height) - len(above))
 
 
-def head(standing: Standing, title: str, width: int) -> list[RenderableType]:
+def head(status: BatchStatus, title: str, width: int) -> list[RenderableType]:
     """Return the lines that are always there: how many rows have ended, and how, what was paid, and when it ends."""
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
-    of = f"{standing.ended} of {standing.total} rows" if standing.total else "starting, and reading the manifest"
-    bar.add_row(ProgressBar(total=standing.total or None, completed=standing.ended, pulse=not standing.total), of)
-    good_first = sorted(standing.counts, key=lambda outcome: outcome not in HAVE_VIDEO)
+    of = f"{status.ended} of {status.total} rows" if status.total else "starting, and reading the manifest"
+    bar.add_row(ProgressBar(total=status.total or None, completed=status.ended, pulse=not status.total), of)
+    good_first = sorted(status.counts, key=lambda outcome: outcome not in HAVE_VIDEO)
     counts = [
-        Text(f"{standing.counts[outcome]} {outcome_words(outcome)}", style=_COLOURS[outcome]) for outcome in good_first
+        Text(f"{status.counts[outcome]} {outcome_words(outcome)}", style=_COLOURS[outcome]) for outcome in good_first
     ]
-    facts = [f"in flight {len(standing.in_flight)}", f"paid {coin_words(standing.spent)}"]
-    if standing.seconds_left is not None:
-        end = datetime.now().astimezone() + timedelta(seconds=standing.seconds_left)
-        day = "%d %b " if standing.seconds_left > _MOST_OF_A_DAY else ""
+    facts = [f"in flight {len(status.in_flight)}", f"paid {coin_words(status.spent)}"]
+    if status.seconds_left is not None:
+        end = datetime.now().astimezone() + timedelta(seconds=status.seconds_left)
+        day = "%d %b " if status.seconds_left > _MOST_OF_A_DAY else ""
         facts.append(f"expected end {end:{day}%H:%M}")
-    facts.append(f"{timedelta(seconds=int(standing.seconds))} so far")
+    facts.append(f"{timedelta(seconds=int(status.seconds))} so far")
     return [_line(title, "bold"), bar, *_packed(counts, width), *_packed([Text(each) for each in facts], width)]
 
 
-def rows(standing: Standing, height: int) -> list[RenderableType]:
+def rows(status: BatchStatus, height: int) -> list[RenderableType]:
     """Return as much of the rest as fits into so many lines: messages, the worst rows, the last ones, and those going.
 
     The worst have the half of what is free, and those in flight the rest: how many these are stands above.
@@ -109,13 +109,13 @@ def rows(standing: Standing, height: int) -> list[RenderableType]:
         if lines and most > 0:
             shown.extend([Rule(title, style="dim", align="left"), *lines[:most]])
 
-    add("notes", [_line(message) for message in reversed(standing.messages)], _MESSAGES)
-    recent = [row for row in standing.recent if row.outcome in HAVE_VIDEO]
-    kept = min(_IN_FLIGHT, len(standing.in_flight)) + 1 if height > _TALL else 0
+    add("notes", [_line(message) for message in reversed(status.messages)], _MESSAGES)
+    recent = [row for row in status.recent if row.outcome in HAVE_VIDEO]
+    kept = min(_IN_FLIGHT, len(status.in_flight)) + 1 if height > _TALL else 0
     free = height - len(shown) - kept
-    add("without a video, worst first", [_row(row) for row in standing.worst], free // 2 if recent else free)
+    add("without a video, worst first", [_row(row) for row in status.worst], free // 2 if recent else free)
     add("finished last", [_row(row) for row in recent], height - len(shown) - kept - 1)
-    add("in flight", [_line(called(*row)) for row in standing.in_flight], height)
+    add("in flight", [_line(called(*row)) for row in status.in_flight], height)
     return shown
 
 

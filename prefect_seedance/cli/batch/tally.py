@@ -18,7 +18,7 @@ _FEWEST_TIMED = 3
 
 
 @dataclass(frozen=True)
-class Standing:
+class BatchStatus:
     """How far a batch is, at one moment.
 
     Attributes:
@@ -105,11 +105,11 @@ class Tally:
         with self._lock:
             self._messages.append(one_line(message))
 
-    def now(self) -> Standing:
+    def now(self) -> BatchStatus:
         """Return how far it is."""
         with self._lock:
             moment, ended = self._clock(), self._counts.total()
-            return Standing(
+            return BatchStatus(
                 total=self._total,
                 ended=ended,
                 counts={each: self._counts[each] for each in WORST_FIRST if self._counts[each]},

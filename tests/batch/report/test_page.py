@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from prefect_seedance.batch.report.page import Page, PageRow, page_html, shown
+from prefect_seedance.batch.report.page import PageRow, ReportPage, page_html, shown
 from tests.batch.report.builders import HOSTILE, thumbnail
 
 MOST_BYTES = 8_000_000
 
 
 def page_of(rows: list[PageRow], **more: Any) -> bytes:
-    return page_html(Page("Batch report", "nightly", "", [], rows, **more))
+    return page_html(ReportPage("Batch report", "nightly", "", [], rows, **more))
 
 
 def data_of(page: bytes) -> dict[str, Any]:

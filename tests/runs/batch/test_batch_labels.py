@@ -42,10 +42,10 @@ def other(tmp_path: Path) -> VideoStore:
 
 
 @flow(name="generate-videos")
-async def a_batch(store: Any, manifest: str = "a.csv", reuse: Any = "always") -> str:
+async def a_batch(store: Any, manifest: str = "a.csv", reuse: Any = "always", account: str = "default") -> str:
     current = await current_run()
     scope = scope_of_batch(BatchOptions(reuse=reuse, reuse_scope="monday" if reuse == "scope" else ""), current)
-    await hold_batch_to_its_journal(store, current, scope, batch=manifest)
+    await hold_batch_to_its_journal(store, current, scope, batch=manifest, account=account)
     return scope
 
 
@@ -117,6 +117,18 @@ def test_a_retried_batch_keeps_its_scope(store: VideoStore) -> None:
     for reuse in ("always", "scope", "run"):
         again = run_there(a_batch, run, store=store, reuse=reuse)
         assert again.is_completed() and labels_of(run)[SCOPE] == scope
+
+
+@pytest.mark.parametrize("setting", ["account", "ignored_link_parameters"])
+def test_a_retry_whose_videos_would_all_be_others_stops_and_goes_on_once_that_is_changed_back(
+    setting: str, store: VideoStore
+) -> None:
+    run = begun(store)
+    edited = store.model_copy(update={"ignored_link_parameters": ["token"]})
+    changed = {"store": store, "account": "other"} if setting == "account" else {"store": edited}
+    stopped = run_there(a_batch, run, **changed)
+    assert stopped.is_failed() and "BatchChanged" in str(stopped.message) and "Change it back" in str(stopped.message)
+    assert run_there(a_batch, run, store=store).is_completed()
 
 
 def parent_of(*steps: Callable[[], Any]) -> Any:

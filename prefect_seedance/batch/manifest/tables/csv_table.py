@@ -12,7 +12,7 @@ from prefect_seedance.batch.manifest.columns import column_of
 from prefect_seedance.batch.manifest.encoding import Encoded
 from prefect_seedance.batch.manifest.limits import MOST_BYTES
 from prefect_seedance.batch.manifest.tables.grid import GridRow, header_place, table_of
-from prefect_seedance.batch.manifest.tables.record import Table
+from prefect_seedance.batch.manifest.tables.table_row import Table
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 if TYPE_CHECKING:

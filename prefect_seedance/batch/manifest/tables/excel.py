@@ -20,7 +20,7 @@ from xml.parsers import expat
 from prefect_seedance.batch.manifest.cells import CellFault
 from prefect_seedance.batch.manifest.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, MOST_UNPACKED_BYTES
 from prefect_seedance.batch.manifest.tables.grid import GridRow, has_prompt, table_of
-from prefect_seedance.batch.manifest.tables.record import Record, Table
+from prefect_seedance.batch.manifest.tables.table_row import Table, TableRow
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 from prefect_seedance.client.request.problems import both
 from prefect_seedance.plain_text import one_line
@@ -160,7 +160,7 @@ def read_excel(content: bytes, wanted: str = "") -> Table:
     return table
 
 
-def _told_of_hidden(records: Iterator[Record], hidden: Set[int], notices: list[str]) -> Iterator[Record]:
+def _told_of_hidden(records: Iterator[TableRow], hidden: Set[int], notices: list[str]) -> Iterator[TableRow]:
     """Say which rows a filter hides: they are rows of the table, also when it is saved as CSV."""
     seen: list[int] = []
     for record in records:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from prefect_seedance.batch.manifest.cells import is_blank, shown_cell
 from prefect_seedance.batch.manifest.columns import column_of, shown_header
 from prefect_seedance.batch.manifest.limits import MOST_COLUMNS
-from prefect_seedance.batch.manifest.tables.record import Record, Table
+from prefect_seedance.batch.manifest.tables.table_row import Table, TableRow
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 #: Above a header there may be a title and a few remarks.
@@ -57,7 +57,7 @@ def has_prompt(cells: Sequence[object]) -> bool:
     return any(isinstance(cell, str) and column_of(cell).field == "prompt" for cell in cells[:MOST_COLUMNS])
 
 
-def _records(rows: Iterator[GridRow], table: Table) -> Iterator[Record]:
+def _records(rows: Iterator[GridRow], table: Table) -> Iterator[TableRow]:
     headers = table.headers
     repeated: list[int] = []
     for number, cells, faults in rows:
@@ -66,7 +66,7 @@ def _records(rows: Iterator[GridRow], table: Table) -> Iterator[Record]:
         if [_header(cell) for cell in cells[: len(headers)]] == headers and not faults:
             repeated.append(number)
             continue
-        record = Record(number, [*zip(headers, cells, strict=False)], faults)
+        record = TableRow(number, [*zip(headers, cells, strict=False)], faults)
         if beyond := [cell for cell in cells[len(headers) :] if not is_blank(cell)]:
             record.faults.append(_ragged(beyond, headers))
         yield record

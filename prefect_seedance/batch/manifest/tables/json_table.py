@@ -10,7 +10,7 @@ from typing import cast
 from prefect_seedance.batch.manifest.columns import shown_header
 from prefect_seedance.batch.manifest.encoding import Encoded
 from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_JSON_BYTES, MOST_ROWS
-from prefect_seedance.batch.manifest.tables.record import Record, Table
+from prefect_seedance.batch.manifest.tables.table_row import Table, TableRow
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 _SHAPE = 'Write a list of objects, [{"prompt": ...}, ...], or {"requests": [...]}'
@@ -76,11 +76,11 @@ def _requests(found: Pairs, notices: list[str]) -> object:
 
 
 def read_json_lines(encoded: Encoded) -> Table:
-    """Read JSON Lines. A line that is no object is the fault of that row."""
+    """Read JSON Lines. A line that is not an object is a fault of its row."""
     return Table(_lines(encoded))
 
 
-def _lines(encoded: Encoded) -> Iterator[Record]:
+def _lines(encoded: Encoded) -> Iterator[TableRow]:
     with encoded.open() as file:
         for number, line in enumerate(file, start=1):
             # Lines are often cut out of a list.
@@ -91,9 +91,11 @@ def _lines(encoded: Encoded) -> Iterator[Record]:
                 found = _loads(text)
             except json.JSONDecodeError as error:
                 message = f"the line is not valid JSON: {_said_of(error)}, at its character {error.pos + 1}"
-                yield Record(number, [], [("", message, _LINE)])
+                yield TableRow(number, [], [("", message, _LINE)])
             except (ValueError, RecursionError):
-                yield Record(number, [], [("", "the line is nested too deep, or has a number that is too long", _LINE)])
+                yield TableRow(
+                    number, [], [("", "the line is nested too deep, or has a number that is too long", _LINE)]
+                )
             else:
                 yield _record(number, found)
 
@@ -135,18 +137,18 @@ def _said_of(error: json.JSONDecodeError) -> str:
     return "something is missing or does not belong there"
 
 
-def _records(listed: list[object]) -> Iterator[Record]:
+def _records(listed: list[object]) -> Iterator[TableRow]:
     for number, found in enumerate(listed, start=1):
         yield _record(number, found)
 
 
-def _record(number: int, found: object) -> Record:
+def _record(number: int, found: object) -> TableRow:
     if not isinstance(found, Pairs):
-        return Record(number, [], [("", "it is not an object with names and values", _OBJECT)])
-    record = Record(number, found.items[:MOST_COLUMNS])
+        return TableRow(number, [], [("", "it is not an object with names and values", _OBJECT)])
+    record = TableRow(number, found.items[:MOST_COLUMNS])
     if len(found.items) > MOST_COLUMNS:
         record.faults.append(
-            ("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are no field")
+            ("", f"the object has more than {MOST_COLUMNS:,} names", "Leave out those that are not fields")
         )
     return record
 

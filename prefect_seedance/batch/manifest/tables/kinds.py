@@ -13,7 +13,7 @@ from prefect_seedance.batch.manifest.tables.csv_table import has_prompt_column, 
 from prefect_seedance.batch.manifest.tables.excel import names_of, read_excel
 from prefect_seedance.batch.manifest.tables.json_table import read_json, read_json_lines
 from prefect_seedance.batch.manifest.tables.parquet import read_parquet
-from prefect_seedance.batch.manifest.tables.record import Table
+from prefect_seedance.batch.manifest.tables.table_row import Table
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 Kind = Literal["a CSV table", "JSON", "JSON Lines", "an Excel workbook", "a Parquet file"]

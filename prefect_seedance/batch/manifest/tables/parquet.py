@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from prefect_seedance.batch.manifest.columns import column_of
 from prefect_seedance.batch.manifest.limits import MOST_COLUMNS, MOST_ROWS, MOST_UNPACKED_BYTES
-from prefect_seedance.batch.manifest.tables.record import Record, Table
+from prefect_seedance.batch.manifest.tables.table_row import Table, TableRow
 from prefect_seedance.batch.manifest.unreadable import Unreadable
 
 _ROWS_AT_ONCE = 128
-_SMALLER = "Write it as several files, or leave out columns that are no field"
+_SMALLER = "Write it as several files, or leave out columns that are not fields"
 
 
 def read_parquet(content: bytes) -> Table:
@@ -51,7 +51,7 @@ def _too_large() -> Unreadable:
     return Unreadable(f"unpacked it has more than {MOST_UNPACKED_BYTES // 1024**2} MiB", _SMALLER)
 
 
-def _records(file: Any, names: list[str], wanted: list[int]) -> Iterator[Record]:
+def _records(file: Any, names: list[str], wanted: list[int]) -> Iterator[TableRow]:
     columns = [names[place] for place in wanted]
     number, unpacked = 2, 0
     with _Words():
@@ -65,7 +65,7 @@ def _records(file: Any, names: list[str], wanted: list[int]) -> Iterator[Record]
                 # One by one: what is written once for many rows becomes a text of its own for each.
                 cells = [(name, _plain(column[row].as_py())) for name, column in listed]
                 if any(value is not None and value != "" for _, value in cells):
-                    yield Record(number, cells)
+                    yield TableRow(number, cells)
                 number += 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Record:
+class TableRow:
     """A row as it was read.
 
     Attributes:
@@ -31,6 +31,6 @@ class Table:
         notices: What a person should know; complete once the records are read.
     """
 
-    records: Iterator[Record]
+    records: Iterator[TableRow]
     headers: list[str] = field(default_factory=list[str])
     notices: list[str] = field(default_factory=list[str])
