@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from prefect_seedance.batch.models import WORST_FIRST, RowResult
-from prefect_seedance.batch.report.page import Page as Shown
 from prefect_seedance.batch.report.page import PageRow, Spend, page_html
+from prefect_seedance.batch.report.page import ReportPage as Shown
 from prefect_seedance.batch.report.report_files import write_report
 from tests.batch.report.builders import HOSTILE, folder_at, manifest_of_bytes, mixed_rows, report_of, thumbnail
 from tests.browser.chromium import open_context
