@@ -46,6 +46,9 @@
             ├── OrderChanged          a retry asks for another video than its run began with
             ├── BatchChanged          a retry of a batch asks for other videos than it began with
             ├── SubmittingStopped     the run submits no more, by a rule that it was given
+            ├── SpendingPaused        a person has stopped all spending of the store
+            ├── OverBudget            it does not fit into a budget of the account or the run
+            ├── PriceUnknown          there is a budget, and the price of the video is not known
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -111,11 +114,14 @@ from prefect_seedance.journal.errors import (
     JournalUnavailable,
     MediaNotIdentified,
     OrderChanged,
+    OverBudget,
+    PriceUnknown,
     RecordChanged,
     RecordDamaged,
     RecordTooNew,
     ResolutionRefused,
     RunNotLabelled,
+    SpendingPaused,
     SubmissionCancelled,
     SubmissionStopped,
     SubmissionsUsedUp,
@@ -189,6 +195,8 @@ __all__ = [
     "NotWritable",
     "OrderChanged",
     "OutcomeUnknown",
+    "OverBudget",
+    "PriceUnknown",
     "RateLimited",
     "RecordChanged",
     "RecordDamaged",
@@ -201,6 +209,7 @@ __all__ = [
     "SourceError",
     "SourceTooLarge",
     "SourceUnavailable",
+    "SpendingPaused",
     "StorageError",
     "StorageIncomplete",
     "StoreUnavailable",

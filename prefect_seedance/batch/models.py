@@ -13,7 +13,16 @@ from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.plain_text import coin_words
 
 Outcome = Literal[
-    "stored", "reused", "invalid", "refused", "moderated", "failed", "unknown", "over_budget", "not_started"
+    "stored",
+    "reused",
+    "submitted",
+    "invalid",
+    "refused",
+    "moderated",
+    "failed",
+    "unknown",
+    "over_budget",
+    "not_started",
 ]
 #: Worst first: what a person has to look at before the rest.
 WORST_FIRST: tuple[Outcome, ...] = (
@@ -24,6 +33,7 @@ WORST_FIRST: tuple[Outcome, ...] = (
     "invalid",
     "over_budget",
     "not_started",
+    "submitted",
     "stored",
     "reused",
 )

@@ -106,6 +106,27 @@ class BatchOptions(RunOptions):
             json_schema_extra={"position": 11},
         ),
     ] = True
+    max_cost: Annotated[
+        float,
+        Field(
+            title="Maximum cost",
+            description="Coins that this run may spend in all, its retries and parts included; rows that do not fit "
+            "are over budget, and nothing is paid for them. 0: no limit of the run.",
+            ge=0,
+            allow_inf_nan=False,
+            json_schema_extra={"position": 14},
+        ),
+    ] = 0.0
+    cost_key: Annotated[
+        str,
+        Field(
+            title="Cost key",
+            description="Runs with the same text share one maximum cost. Empty: this run and its retries. Parts that "
+            "you start by hand need one, or each part has a maximum of its own.",
+            max_length=100,
+            json_schema_extra={"position": 15},
+        ),
+    ] = ""
     encoding: Annotated[
         str,
         Field(

@@ -27,6 +27,9 @@ from prefect_seedance.journal.errors import (
     FailedBefore,
     JournalError,
     MediaNotIdentified,
+    OverBudget,
+    PriceUnknown,
+    SpendingPaused,
     SubmissionCancelled,
     SubmissionsUsedUp,
     SubmittingStopped,
@@ -57,6 +60,9 @@ _ANOTHER = "Another attempt pays once more: raise max_submissions to allow one, 
 _SETTLE = "Look into the vendor's console, and settle it with resolve_submission; then run the batch again."
 _TOP_UP = "Top up the account, or the quota of its key; then run the batch again."
 _CREDENTIALS = "Correct the credentials; then run the batch again."
+_LIFT = "Lift the pause with prefect-seedance resume, or wait until it is lifted; then run the batch again."
+_NEXT_PERIOD = "Raise the budget, or wait for its next period; then run the batch again."
+_PRICE = "Write what the model costs into the prices of the credentials; then run the batch again."
 _TAKE = "Edit the row, or set another take, which pays for another video."
 
 
@@ -87,10 +93,12 @@ _STORM = RowVerdict(
 _KEY = RowVerdict("refused", _CREDENTIALS, retryable=True, ends_submitting="The vendor does not take the key")
 _SETTINGS = RowVerdict("not_started", _CREDENTIALS, retryable=True, ends_submitting="The settings cannot work")
 _MONEY = RowVerdict("refused", _TOP_UP, retryable=True, ends_submitting="The account has too little money or quota")
+_PAUSED = RowVerdict("not_started", _LIFT, retryable=True, ends_submitting="All spending is paused")
+_OVER_BUDGET = RowVerdict("over_budget", _NEXT_PERIOD, retryable=True)
 _TURNED_DOWN = RowVerdict("refused", RUN_AGAIN, retryable=True)
 
 #: Outcomes of what was never accepted.
-_BEFORE_A_BILL: frozenset[Outcome] = frozenset({"invalid", "refused", "not_started"})
+_BEFORE_A_BILL: frozenset[Outcome] = frozenset({"invalid", "refused", "over_budget", "not_started"})
 
 #: The first row whose class fits decides. What is not here was either accepted (`_NOT_YET`) or never sent.
 _TABLE: tuple[tuple[type[Exception], RowVerdict], ...] = (
@@ -103,6 +111,9 @@ _TABLE: tuple[tuple[type[Exception], RowVerdict], ...] = (
     (SubmissionsUsedUp, RowVerdict("failed", _ANOTHER, retryable=True)),
     (AbandonedBefore, RowVerdict("failed", _TAKE, retryable=False)),
     (TooManyUnknowns, _STORM),
+    (SpendingPaused, _PAUSED),
+    (OverBudget, _OVER_BUDGET),
+    (PriceUnknown, RowVerdict("refused", _PRICE, retryable=True)),
     (SubmittingStopped, _NOT_STARTED),
     (PreparationCancelled, _NOT_STARTED),
     (SubmissionCancelled, _NOT_STARTED),

@@ -154,3 +154,16 @@ def how_to_forget(name: str, store_option: str, account: str) -> str:
     """
     where = f"--store {shlex.quote(store_option)} --account={shlex.quote(account)}"
     return f"prefect-seedance assets {where} --forget {shlex.quote(name)}"
+
+
+def how_to_resume(store_option: str) -> str:
+    """Return the command that lifts the stop for all spending of a store.
+
+    Args:
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+
+    Example:
+        >>> how_to_resume("/data/my videos")
+        "prefect-seedance resume --store '/data/my videos'"
+    """
+    return f"prefect-seedance resume --store {shlex.quote(store_option)}"

@@ -21,6 +21,9 @@
         │   ├── OrderChanged        a retry asks for another video than the one that its run began with
         │   ├── BatchChanged        a retry of a batch asks for other videos than it began with
         │   ├── SubmittingStopped   the run submits no more, by a rule that it was given
+        │   ├── SpendingPaused      a person has stopped all spending of the store
+        │   ├── OverBudget          it does not fit into a budget of the account or the run
+        │   ├── PriceUnknown        there is a budget, and the price of the video is not known
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
             └── BalanceContradicts  not billed, says the person; the balance fell by exactly the price
@@ -32,7 +35,7 @@ key. All survive pickling with their attributes (`SeedanceError`).
 from __future__ import annotations
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
-from prefect_seedance.journal.commands import how_to_attach, how_to_list_unknown, how_to_restore
+from prefect_seedance.journal.commands import how_to_attach, how_to_list_unknown, how_to_restore, how_to_resume
 from prefect_seedance.redaction import without_signatures
 
 #: Why nobody puts an older file in the place of a record.
@@ -329,6 +332,62 @@ class SubmittingStopped(SubmissionStopped):
         super().__init__(
             f"Nothing was sent for intent {intent}: this run submits no more ({reason}). Run it again for what is "
             "missing: what is paid for is not paid again."
+        )
+
+
+class SpendingPaused(SubmissionStopped):
+    """A person has stopped all spending of the store.
+
+    Attributes:
+        since: When, as people read it.
+        by: Who.
+        why: Their words, "" if they gave none.
+        store_option: What ``--store`` of the command line takes for the store.
+    """
+
+    def __init__(self, intent: str, since: str, by: str, why: str, store_option: str) -> None:
+        self.intent, self.since, self.by, self.why, self.store_option = intent, since, by, why, store_option
+        words = f": {why}" if why else ""
+        super().__init__(
+            f"Nothing was sent for intent {intent}: all spending of this store was paused at {since} by {by}{words}. "
+            f"What is submitted already is still collected. To lift it: {how_to_resume(store_option)}"
+        )
+
+
+class OverBudget(SubmissionStopped):
+    """The video does not fit into a budget. Nothing was sent.
+
+    Attributes:
+        budget: Which: "daily_budget", "monthly_budget", "daily_videos" or "max_cost".
+        limit: What it allows, in coins; videos for "daily_videos".
+        spent: What is spent of it.
+        held: What is held of it: by POSTs under way, and by submissions that are unknown.
+        price: What the video is expected to take of it.
+        ends_at: When the period ends, as people read it; "" for the budget of a run.
+    """
+
+    def __init__(
+        self, intent: str, budget: str, limit: float, spent: float, held: float, price: float, ends_at: str = ""
+    ) -> None:
+        self.intent, self.budget, self.limit, self.spent = intent, budget, limit, spent
+        self.held, self.price, self.ends_at = held, price, ends_at
+        unit = "videos" if budget == "daily_videos" else "coins"
+        until = f" The period ends at {ends_at} (UTC); run it again then, or" if ends_at else " To go on,"
+        super().__init__(
+            f"Nothing was sent for intent {intent}: it would exceed {budget} ({limit:g} {unit}). Spent: {spent:g}. "
+            f"Held by submissions under way or unknown: {held:g}. This video: {price:g}.{until} raise {budget}. What "
+            "is paid for is not paid again."
+        )
+
+
+class PriceUnknown(SubmissionStopped):
+    """There is a budget, and what the video costs is not known: it could be any amount."""
+
+    def __init__(self, intent: str, budget: str) -> None:
+        self.intent, self.budget = intent, budget
+        super().__init__(
+            f"Nothing was sent for intent {intent}: {budget} is set, and the price of this video is not known, so it "
+            "might exceed it. Write what the model costs into the prices of the credentials, or remove the budget."
         )
 
 

@@ -11,6 +11,7 @@ from prefect_seedance.client.async_client import AsyncSeedanceClient
 from prefect_seedance.client.http import check_environment
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.client.sync_client import SeedanceClient
+from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.relay.policy import MediaPolicy
@@ -27,11 +28,15 @@ class Account:
         settings: Key, host and time-outs.
         label: Part of every intent; stays when the key is rotated or the host moves.
         prices: What this account pays, where it is not what the vendor's catalog says. It is no part of who pays.
+        limits: What it may spend; no part of who pays either.
+        budget_store: Where its ledger lies; None for the store of the run.
     """
 
     settings: ClientSettings
     label: str = "default"
     prices: tuple[OwnPrice, ...] = field(default=(), compare=False)
+    limits: Limits = field(default=Limits(), compare=False)
+    budget_store: Store | None = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:
