@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from prefect_seedance.batch.parts import is_in_part, is_invalid_row_in_part
@@ -45,20 +46,57 @@ class WantedVideo:
 
 
 @dataclass(frozen=True)
+class PlacedRow:
+    """What one row of a manifest comes to.
+
+    Attributes:
+        row: The row, with all that is wrong with it.
+        order: The video that it asks for; None if it cannot be ordered.
+        doubts: What is doubtful about it.
+        in_part: Whether this part makes it, or reports why it cannot be made.
+    """
+
+    row: Row
+    order: Order | None
+    doubts: tuple[str, ...]
+    in_part: bool
+
+
+@dataclass(frozen=True)
 class Orders:
     """What the rows of a manifest come to.
 
     Attributes:
-        videos: Each once, in the order of their first rows.
-        invalid: Rows that cannot be ordered, with all that is wrong with them.
-        other_parts: Rows that another part makes.
-        notices: What is doubtful about the rows, each said once.
+        placed: Each row, in the manifest's order.
     """
 
-    videos: tuple[WantedVideo, ...]
-    invalid: tuple[Row, ...]
-    other_parts: tuple[Row, ...]
-    notices: tuple[str, ...]
+    placed: tuple[PlacedRow, ...]
+
+    @cached_property
+    def videos(self) -> tuple[WantedVideo, ...]:
+        """Each video of this part once, in the order of their first rows."""
+        rows: dict[str, list[Row]] = {}
+        orders: dict[str, Order] = {}
+        for each in self.placed:
+            if each.order is not None and each.in_part:
+                orders.setdefault(each.order.intent, each.order)
+                rows.setdefault(each.order.intent, []).append(each.row)
+        return tuple(WantedVideo(order, tuple(rows[intent])) for intent, order in orders.items())
+
+    @cached_property
+    def invalid(self) -> tuple[Row, ...]:
+        """The rows of this part that cannot be ordered."""
+        return tuple(each.row for each in self.placed if each.order is None and each.in_part)
+
+    @cached_property
+    def other_parts(self) -> tuple[Row, ...]:
+        """The rows that another part makes."""
+        return tuple(each.row for each in self.placed if not each.in_part)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is doubtful about the rows, each said once."""
+        return tuple(_notices(Counter(doubt for each in self.placed for doubt in each.doubts)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +125,13 @@ class OrderSettings:
 
 
 def place_orders(
-    rows: Sequence[Row], account: Account, destination: Destination, settings: OrderSettings, follower: Follower
+    rows: Sequence[Row],
+    account: Account,
+    destination: Destination,
+    settings: OrderSettings,
+    follower: Follower,
+    *,
+    materials: SharedMaterials | None = None,
 ) -> Orders:
     """Work out the video of each row. Blocking: files and objects are read for their identity, several at once.
 
@@ -97,27 +141,14 @@ def place_orders(
         destination: Where the videos go; its credentials read objects.
         settings: What all have in common.
         follower: May end it.
+        materials: Shared with whoever looks at the references again.
 
     Raises:
         PreparationCancelled: The run is cancelled.
     """
-    identities = _identities(rows, account, destination, settings, follower)
-    doubts: Counter[str] = Counter()
-    grouped: dict[str, WantedVideo] = {}
-    invalid: list[Row] = []
-    others: list[Row] = []
-    for row in rows:
-        follower.check()
-        placed = _placed(row, account, settings, identities, doubts)
-        if isinstance(placed, Row):
-            (invalid if is_invalid_row_in_part(placed.number, settings.part) else others).append(placed)
-        elif not is_in_part(placed.intent, settings.part):
-            others.append(row)
-        elif (found := grouped.get(placed.intent)) is not None:
-            grouped[placed.intent] = replace(found, rows=(*found.rows, row))
-        else:
-            grouped[placed.intent] = WantedVideo(placed, (row,))
-    return Orders(tuple(grouped.values()), tuple(invalid), tuple(others), tuple(_notices(doubts)))
+    materials = materials or SharedMaterials(media_context(account, destination), follower)
+    identities = _identities(rows, account, destination, settings, follower, materials)
+    return Orders(tuple(_placed(row, account, settings, identities, follower) for row in rows))
 
 
 def _placed(
@@ -125,15 +156,29 @@ def _placed(
     account: Account,
     settings: OrderSettings,
     identities: Mapping[frozenset[str], Mapping[str, str] | Exception],
-    doubts: Counter[str],
+    follower: Follower,
+) -> PlacedRow:
+    follower.check()
+    doubts: list[str] = []
+    placed = _order_of(row, account, settings, identities, doubts)
+    if isinstance(placed, Row):
+        return PlacedRow(placed, None, tuple(doubts), is_invalid_row_in_part(row.number, settings.part))
+    return PlacedRow(row, placed, tuple(doubts), is_in_part(placed.intent, settings.part))
+
+
+def _order_of(
+    row: Row,
+    account: Account,
+    settings: OrderSettings,
+    identities: Mapping[frozenset[str], Mapping[str, str] | Exception],
+    doubts: list[str],
 ) -> Order | Row:
     """Return the order of a row; the row with its problems if it cannot be ordered."""
     request = row.request
-    if request is None:
+    if request is None or row.problems:
         return row
     try:
-        for problem in [*require_valid(request), *link_notices(request, settings.ignored_parameters)]:
-            doubts[str(problem)] += 1
+        doubts += map(str, [*require_valid(request), *link_notices(request, settings.ignored_parameters)])
         sources = identities.get(_to_be_read(request), {})
         if isinstance(sources, Exception):
             raise sources
@@ -150,15 +195,13 @@ def _placed(
             ignored_parameters=settings.ignored_parameters,
         )
     except InvalidRequest as error:
-        return replace(row, request=None, problems=tuple(_as_row_problems(row, error)))
+        return replace(row, problems=tuple(_as_row_problems(row, error)))
     except MediaNotIdentified as error:
-        return replace(
-            row, request=None, problems=(RowProblem(row.number, "", str(error).rstrip("."), "Edit the row"),)
-        )
+        return replace(row, problems=(RowProblem(row.number, "", str(error).rstrip("."), "Edit the row"),))
     except (SeedanceError, StorageError, JournalError) as error:  # a store did not work just now
         fix = "See that it can be read, then run it again"
         problem = RowProblem(row.number, "", str(error).rstrip("."), fix, passing=True)
-        return replace(row, request=None, problems=(problem,))
+        return replace(row, problems=(problem,))
 
 
 def _as_row_problems(row: Row, error: InvalidRequest) -> Iterator[RowProblem]:
@@ -170,10 +213,14 @@ def _as_row_problems(row: Row, error: InvalidRequest) -> Iterator[RowProblem]:
 
 
 def _identities(
-    rows: Sequence[Row], account: Account, destination: Destination, settings: OrderSettings, follower: Follower
+    rows: Sequence[Row],
+    account: Account,
+    destination: Destination,
+    settings: OrderSettings,
+    follower: Follower,
+    materials: SharedMaterials,
 ) -> dict[frozenset[str], Mapping[str, str] | Exception]:
     """Identify each set of files and objects once, and read each of them once, however many rows name it."""
-    materials = SharedMaterials(media_context(account, destination), follower)
     wanted: dict[frozenset[str], VideoRequest] = {}
     for row in rows:
         if row.request is not None and (texts := _to_be_read(row.request)):

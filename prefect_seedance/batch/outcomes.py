@@ -180,8 +180,8 @@ def of_invalid(row: Row) -> RowResult:
         advice=RUN_AGAIN if passing else EDIT_ROW,
         retryable=passing,
         cost=0.0,
-        prompt=row.given.get("prompt", "")[:_LONGEST_PROMPT],
-        model=short(row.given.get("model", ""), 100),
+        prompt=without_signatures(row.request.prompt if row.request else row.given.get("prompt", ""))[:_LONGEST_PROMPT],
+        model=short(row.request.model_name if row.request else row.given.get("model", ""), 100),
     )
 
 

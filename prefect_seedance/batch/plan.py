@@ -15,25 +15,20 @@ from typing import Protocol
 from prefect_seedance.asides import words_of
 from prefect_seedance.batch.models import BatchPlan, PlannedRow, RowStanding
 from prefect_seedance.batch.options import BatchOptions
-from prefect_seedance.batch.parts import is_in_part, is_invalid_row_in_part
+from prefect_seedance.batch.orders import OrderSettings, PlacedRow, place_orders
 from prefect_seedance.batch.rows import Manifest, Row
-from prefect_seedance.client.errors import InvalidRequest, RateLimited, SeedanceError
+from prefect_seedance.client.errors import RateLimited, SeedanceError
 from prefect_seedance.client.request.prices import Estimate, own_name
 from prefect_seedance.client.request.problems import both
-from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.routes import route_for
-from prefect_seedance.client.request.sources import Source, read_source
+from prefect_seedance.client.request.sources import read_source
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import JournalError, RecordDamaged, RecordTooNew
-from prefect_seedance.journal.identity import intent_of
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.media_identity import MediaNotIdentified, link_notices
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
 from prefect_seedance.journal.submit.stop_errors import stop_error
 from prefect_seedance.media.context import Follower
-from prefect_seedance.media.errors import UnusableReference
-from prefect_seedance.media.identification import problem_of
 from prefect_seedance.media.preparation import Looked, SharedMaterials, look_at
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.parties import Account, Destination
@@ -103,10 +98,6 @@ class _Seen:
         route = route_for(self.asked.model_name)
         return route.output_resolution(self.asked.resolution) if route else self.asked.resolution
 
-    def is_in_part(self, part: tuple[int, int]) -> bool:
-        """Tell whether a part makes it, or reports why it cannot be made."""
-        return is_in_part(self.intent, part) if self.intent else is_invalid_row_in_part(self.row.number, part)
-
     def put_off(self, standing: RowStanding, problems: Iterable[str] = ()) -> None:
         """Note that it is not submitted, and why."""
         self.standing = standing
@@ -147,11 +138,16 @@ def make_plan(
     balance = threads.start(threads.LOOKUPS, _balance, account) if options.preflight and has_key else None
     context = media_context(account, destination)
     materials = SharedMaterials(context, follower)
-    rows = [_checked(row, ignored_parameters) for row in manifest.rows]
-    _identify(_left(rows), materials, follower, partial(_intent_of, scope, account.label, ignored_parameters))
-    for seen in rows:
-        if not seen.is_in_part(options.part_of):
-            seen.put_off("other_part")
+    settings = OrderSettings(
+        scope=scope,
+        key_template=destination.key_template,
+        posters=options.posters,
+        ignored_parameters=tuple(ignored_parameters),
+        preflight=options.preflight,
+        part=options.part_of,
+    )
+    orders = place_orders(manifest.rows, account, destination, settings, follower, materials=materials)
+    rows = [*map(_seen, orders.placed)]
     _find_duplicates(_left(rows))
     policy = SubmissionPolicy(max_submissions=options.max_submissions)
     _look_up(_left(rows), destination.journal, policy, follower)
@@ -213,75 +209,17 @@ def _left(rows: Sequence[_Seen]) -> list[_Seen]:
     return [seen for seen in rows if seen.standing == "new"]
 
 
-def _checked(row: Row, ignored_parameters: Collection[str]) -> _Seen:
-    """Check a row by itself."""
-    seen = _Seen(row)
-    if row.request is None or row.problems:
-        seen.put_off("invalid", (each.in_its_row for each in row.problems))
-        return seen
-    try:
-        seen.warnings += map(str, require_valid(row.request))
-        seen.warnings += map(str, link_notices(row.request, ignored_parameters))
-    except InvalidRequest as error:
-        seen.put_off("invalid", map(str, error.problems))
+def _seen(placed: PlacedRow) -> _Seen:
+    """Return what is known of a row once its video is worked out."""
+    seen = _Seen(placed.row, warnings=[*placed.doubts])
+    if placed.order is None:
+        passing = bool(placed.row.problems) and all(each.passing for each in placed.row.problems)
+        seen.put_off("refused" if passing else "invalid", (each.in_its_row for each in placed.row.problems))
+    else:
+        seen.intent, seen.identities = placed.order.intent, placed.order.sources
+    if not placed.in_part:
+        seen.put_off("other_part")
     return seen
-
-
-def _intent_of(
-    scope: str,
-    account: str,
-    ignored_parameters: Collection[str],
-    request: VideoRequest,
-    identities: Mapping[str, str],
-) -> str:
-    return intent_of(request, scope=scope, account=account, media=identities.get, ignored_parameters=ignored_parameters)
-
-
-class _NamesIntents(Protocol):
-    def __call__(self, request: VideoRequest, identities: Mapping[str, str], /) -> str: ...
-
-
-def _identify(
-    rows: Sequence[_Seen], materials: SharedMaterials, follower: Follower, name_intent: _NamesIntents
-) -> None:
-    """Work out the identities: each distinct file and object is read once, some at the same time."""
-    sources = {text: source for seen in rows for text, source in _to_be_read(seen.asked)}
-    identify = partial(_identity_of, materials)
-    with closing(in_order(sources.values(), identify, at_once=LOOKS_AT_ONCE, check=follower.check)) as read:
-        found = dict(zip(sources, read, strict=True))
-    follower.check()
-    for seen in rows:
-        places = seen.asked.references()
-        failures = {text: error for _, text in places if isinstance(error := found.get(text), Exception)}
-        seen.identities = {text: each for _, text in places if isinstance(each := found.get(text), str)}
-        if failures:
-            words = (_why_unread(place, text, failures[text]) for place, text in places if text in failures)
-            seen.put_off("refused", words)
-            continue
-        try:
-            seen.intent = name_intent(seen.asked, seen.identities)
-        except MediaNotIdentified as error:
-            seen.put_off("refused", [str(error)])
-
-
-def _to_be_read(request: VideoRequest) -> Iterator[tuple[str, Source]]:
-    for _, text in request.references():
-        source = read_source(text)
-        if source.kind in ("file", "s3"):
-            yield text, source
-
-
-def _identity_of(materials: SharedMaterials, source: Source) -> str | Exception:
-    try:
-        return materials.find(source).identity
-    except (UnusableReference, *_NOT_NOW) as error:
-        return error
-
-
-def _why_unread(place: str, text: str, error: Exception) -> str:
-    if isinstance(error, UnusableReference):
-        return str(problem_of(place, text, error))
-    return f"{place}: it cannot be read just now: {error}"
 
 
 def _find_duplicates(rows: Sequence[_Seen]) -> None:
@@ -363,7 +301,7 @@ def _tell(seen: _Seen, looked: Looked | str) -> None:
     seen.reference_seconds = looked.reference_seconds
     seen.warnings += [str(each) for each in looked.problems if each.level == "warn"]
     if refusals := [str(each) for each in looked.problems if each.level == "refuse"]:
-        seen.put_off("refused", refusals)
+        seen.put_off("invalid", refusals)
 
 
 def _balance(account: Account) -> float | None:

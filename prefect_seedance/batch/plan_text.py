@@ -11,7 +11,7 @@ from prefect_seedance.plain_text import coin_words, one_line
 #: What a person has to look at before the rest comes first.
 STANDING_WORST_FIRST: Mapping[RowStanding, str] = {
     "invalid": "invalid",
-    "refused": "refused",
+    "refused": "not readable just now",
     "unknown": "unknown",
     "failed": "failed",
     "new": "to be paid for",

@@ -50,7 +50,7 @@ class Row:
     Attributes:
         number: Of the row, as `RowProblem.row`.
         name: What the user calls it, "" for nothing; cleaned, one line, at most 200 characters.
-        request: The request; None where there are problems.
+        request: The request; None where its cells make none.
         problems: All that is wrong with it.
         given: Its cells as they were read, by column, and prompt and model also by these names: for whoever is told
             of an invalid row.

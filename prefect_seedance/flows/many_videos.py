@@ -28,6 +28,7 @@ from prefect_seedance.batch.report.thumbnails import thumbnails_of
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.observer import Fact, Observer
 from prefect_seedance.pipeline.submit.preparation import follower_of, media_context
+from prefect_seedance.pipeline.submit.spending import Spending
 from prefect_seedance.pipeline.video import Workshop
 from prefect_seedance.pipeline.watch.history import load_history, save_history
 from prefect_seedance.runs.batch.account_limit import account_limit
@@ -205,7 +206,14 @@ class _Batch:
         history = await threads.run(threads.RECORDS, load_history, self.destination.store)
         limit = await account_limit(self.account.label)
         run, state = self.current.run, self.current.state
-        workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit)
+        spending = Spending.of(
+            self.account,
+            self.destination,
+            max_cost=self.options.max_cost,
+            run_key=self.options.cost_key or self.current.root_id,
+        )
+        await threads.run(threads.RECORDS, spending.sweep)
+        workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit, spending=spending)
         self.engine = Engine(workshop, self.options, self.told, _row_observer)
         progress = self.progress = BatchProgress()
         await progress.start(sum(len(video.rows) for video in self.orders.videos) + len(self.orders.invalid))

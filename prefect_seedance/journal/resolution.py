@@ -35,6 +35,7 @@ from prefect_seedance.client.exchange import is_vendor_id
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
+from prefect_seedance.journal.budget.settlement import budget_of, settle_budget
 from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
 from prefect_seedance.journal.journal import Journal, is_intent
@@ -44,6 +45,7 @@ from prefect_seedance.journal.settlement.restoration import restore_record
 from prefect_seedance.journal.settlement.task_owner import owner_of
 from prefect_seedance.journal.states import HAVE_TASK, State
 from prefect_seedance.redaction import clean_text
+from prefect_seedance.storage.protocol import Store
 
 #: What a person may say of a submission, by the record and the vendor alone.
 Settlement = Literal["attach", "not_billed", "abandon", "restore"]
@@ -69,8 +71,9 @@ def resolve_unknown(
     any_age: bool = False,
     despite_evidence: bool = False,
     fetch: Callable[[str], VideoTask] | None = None,
+    ledgers: Store | None = None,
 ) -> Entry:
-    """Settle an unknown submission.
+    """Settle an unknown submission, and then what the budget of its account holds for it.
 
     Args:
         journal: The journal.
@@ -84,6 +87,7 @@ def resolve_unknown(
         any_age: For ``attach``: take the task even if it was made before the attempt, or after the next one.
         despite_evidence: For ``not_billed``: even if the balance fell by exactly the expected price.
         fetch: Asks the vendor for a task; needed for ``attach``.
+        ledgers: Where the budgets of the account are kept; None for the journal's own store.
 
     Returns:
         The record as it stands now. Doing the same again changes nothing.
@@ -101,10 +105,10 @@ def resolve_unknown(
     for _ in range(_RACES):
         entry = read_record(journal, intent)
         if answer is not None and answer.task_id in entry.record.task_ids and _is_settled(entry):
-            return entry
+            break
         target = _target(entry, resolution, attempt.strip())
         if target is None:
-            return entry
+            break
         if answer is not None:
             if answer.task_id not in entry.record.task_ids:
                 if not any_model:
@@ -112,6 +116,10 @@ def resolve_unknown(
                 if not any_age:
                     _check_age(entry.record, target, answer)
             _reserve(journal, entry.record, answer)
+            if target.outcome == "not_billed":  # nothing is held for it any more: entry first, then the record
+                coins = target.price if answer.cost is None else answer.cost
+                budget = budget_of(journal, entry.record, ledgers)
+                budget.book(target.nonce, intent, coins=coins, billing=entry.record.model)
             after = _attached(entry.record, target, answer, journal, by)
         elif resolution == "not_billed":
             evidence = evidence_of(target)
@@ -122,10 +130,16 @@ def resolve_unknown(
             after = _abandoned(entry.record, by)
         try:
             # Exactly over what was judged: a lapsed claim may have been renewed by its owner meanwhile.
-            return journal.write(intent, entry, after, step="resolve")
+            entry = journal.write(intent, entry, after, step="resolve")
         except RecordChanged:
             continue
-    raise ResolutionRefused(intent, "Other runs keep changing the record.", "Try again when no run is working on it.")
+        break
+    else:
+        raise ResolutionRefused(
+            intent, "Other runs keep changing the record.", "Try again when no run is working on it."
+        )
+    settle_budget(journal, entry.record, ledgers)
+    return entry
 
 
 def remarks(entry: Entry, resolution: Settlement, store_option: str) -> list[str]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from prefect_seedance.pipeline.order import Order
     from prefect_seedance.pipeline.parties import Account, Destination
     from prefect_seedance.pipeline.submit.run_state import RunState
+    from prefect_seedance.pipeline.submit.spending import Spending
     from prefect_seedance.pipeline.submit.submit import Turn
 
 
@@ -44,6 +45,7 @@ class Workshop:
         run: Which run it is, for records and provenance.
         state: What its submissions share.
         turn: Waited for right before each claim; None for no waiting.
+        spending: The budgets that each submission has to fit into; None for those of the account.
     """
 
     account: Account
@@ -52,6 +54,7 @@ class Workshop:
     state: RunState
     run: Run = field(default_factory=Run)
     turn: Turn | None = None
+    spending: Spending | None = None
 
     async def make(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo:
         """Make a video, or take it up wherever it has got to.
@@ -120,6 +123,7 @@ class Workshop:
                 observer=observer,
                 cancelled=cancelled,
                 turn=self.turn,
+                spending=self.spending,
                 headway=headway,
             ),
             observer,

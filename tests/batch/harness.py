@@ -19,6 +19,7 @@ from prefect_seedance.media.context import Follower
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit.run_state import RunState
+from prefect_seedance.pipeline.submit.spending import Spending
 from prefect_seedance.pipeline.submit.submit import Turn
 from prefect_seedance.pipeline.video import Workshop
 from tests.pipeline.harness import TEMPLATE
@@ -68,6 +69,7 @@ class Batch:
     most_inside: int = 0
     state: RunState = field(default_factory=RunState)
     turn: Turn | None = None
+    spending: Spending | None = None
 
     def orders(self, rows: Sequence[Row]) -> Orders:
         settings = OrderSettings(scope=ALWAYS, key_template=TEMPLATE, part=self.options.part_of)
@@ -75,7 +77,7 @@ class Batch:
 
     def engine(self) -> Engine:
         run = Run(id="root", name="nightly")
-        workshop = Workshop(self.account, self.destination, self.options, self.state, run, self.turn)
+        workshop = Workshop(self.account, self.destination, self.options, self.state, run, self.turn, self.spending)
         return Engine(workshop, self.options, Following(self.told), lambda video: Observer())
 
     def run(self, rows: Sequence[Row]) -> dict[str, RowResult]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -248,9 +247,9 @@ def test_a_row_whose_object_cannot_be_read_just_now_is_not_invalid(account: Acco
     photo = "s3://photos/mug.png"
     row = Row(2, "", request("a mug", images=[photo]))
     found = {frozenset({photo}): StoreUnavailable("s3://photos", "no answer")}
-    placed = orders._placed(row, account, OrderSettings("", "{intent}.mp4"), found, Counter())  # pyright: ignore[reportPrivateUsage]
-    assert isinstance(placed, Row)
-    result = of_invalid(placed)
+    placed = orders._placed(row, account, OrderSettings("", "{intent}.mp4"), found, Follower())  # pyright: ignore[reportPrivateUsage]
+    assert placed.order is None
+    result = of_invalid(placed.row)
     assert (result.outcome, result.retryable, result.cost) == ("not_started", True, 0.0)
     assert "no answer" in result.reason and "Run the batch again" in result.advice
 

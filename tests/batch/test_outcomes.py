@@ -61,7 +61,8 @@ def test_every_error_that_says_nothing_was_sent_is_a_row_without_a_bill() -> Non
         verdict = next(row for of, row in outcomes._TABLE if issubclass(kind, of))  # pyright: ignore[reportPrivateUsage]
         if kind in (errors.SubmissionsUsedUp, errors.AbandonedBefore, errors.FailedBefore):
             continue  # these were paid for by an earlier run, and have no video
-        assert verdict.outcome == "not_started", kind
+        assert verdict.outcome in ("not_started", "over_budget", "refused"), kind
+        assert verdict.outcome != "refused" or kind is errors.PriceUnknown
 
 
 #: What each error makes of a row that nothing is under way for, and whether another run may still make its video. A new
@@ -72,6 +73,9 @@ MEANING: dict[str, tuple[Outcome | str, bool]] = {
     **dict.fromkeys(["AuthenticationFailed", "InsufficientBalance", "SubmissionRefused"], ("refused", True)),
     **dict.fromkeys(["RateLimited", "VendorBusy", "TaskNotFound", "UnexpectedAnswer", "WrongTask"], ("refused", True)),
     "InvalidParameters": ("refused", False),
+    # A budget: it needs a price, or has no room.
+    "PriceUnknown": ("refused", True),
+    "OverBudget": ("over_budget", True),
     # Paid for, and the task goes on.
     **dict.fromkeys(["WaitTimedOut", "WaitStopped", "MediaUnavailable"], ("failed", True)),
     **dict.fromkeys(["TaskNotRecorded", "VideoNotStored"], ("failed", True)),
@@ -82,6 +86,7 @@ MEANING: dict[str, tuple[Outcome | str, bool]] = {
     # Nothing was sent.
     **dict.fromkeys(["ConfigurationError", "ConnectionFailed", "TooManyUnknowns"], ("not_started", True)),
     **dict.fromkeys(["SubmittingStopped", "SubmissionCancelled", "HeldByAnother"], ("not_started", True)),
+    "SpendingPaused": ("not_started", True),
     **dict.fromkeys(
         ["RunNotLabelled", "OrderChanged", "BatchChanged", "JournalUnavailable", "JournalGone"], ("not_started", True)
     ),
@@ -120,7 +125,13 @@ def test_whatever_it_is_a_task_that_goes_on_is_paid_for() -> None:
 
 def test_what_concerns_every_row_ends_further_submitting() -> None:
     ending = {name for name in errors.__all__ if _ends(getattr(errors, name))}
-    assert ending == {"AuthenticationFailed", "ConfigurationError", "InsufficientBalance", "TooManyUnknowns"}
+    assert ending == {
+        "AuthenticationFailed",
+        "ConfigurationError",
+        "InsufficientBalance",
+        "SpendingPaused",
+        "TooManyUnknowns",
+    }
 
 
 def _row_of(kind: type[Exception]) -> outcomes.RowVerdict | None:

@@ -221,7 +221,7 @@ def test_each_distinct_reference_is_looked_at_once_and_what_breaks_a_rule_is_ref
     rows += [asked("a", images=[str(good), str(small)]), asked("b", images=[str(text)])]
     rows += [asked("c", images=[str(tmp_path / "gone.png"), str(good)]), asked("d")]
     plan = plan_of(manifest_with(*rows), vendor.account, destination)
-    assert standings(plan) == ["new"] * 31 + ["refused"] * 2 + ["new"]
+    assert standings(plan) == ["new"] * 31 + ["invalid"] * 2 + ["new"]
     assert sorted(found) == sorted([str(good), str(small), str(text), str(tmp_path / "gone.png")])
     assert any("images[1]" in each for each in plan.rows[30].warnings)
     assert "neither picture, video nor sound" in plan.rows[31].problems[0]
@@ -236,7 +236,7 @@ def test_what_is_there_already_needs_no_look_at_its_references(
     image.write_bytes(b"not a picture")
     request = asked(images=[str(image)])
     rows = manifest_with(request)
-    assert standings(plan_of(rows, vendor.account, destination)) == ["refused"]
+    assert standings(plan_of(rows, vendor.account, destination)) == ["invalid"]
     unlooked = plan_of(rows, vendor.account, destination, options=BatchOptions(preflight=False))
     assert standings(unlooked) == ["new"]
     assert unlooked.balance is None

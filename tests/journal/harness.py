@@ -13,11 +13,12 @@ from typing import TypeVar
 
 from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.budget.reservation import UNLIMITED
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Record, Run
-from prefect_seedance.journal.submit.attempt import BeforeClaim
+from prefect_seedance.journal.submit.attempt import BeforeClaim, Reserve
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
 from prefect_seedance.journal.submit.decision import SubmissionPolicy
@@ -250,6 +251,7 @@ class World:
     cancelled: Callable[[], bool] = lambda: False
     balance: Callable[[], float | None] = lambda: None
     before_claim: BeforeClaim = nothing_known
+    reserve: Reserve = lambda nonce, lease_seconds, start_stopwatch: UNLIMITED
 
     @classmethod
     def in_folder(cls, folder: Path) -> World:
@@ -318,6 +320,7 @@ class World:
             sender=sender(name),
             policy=policy,
             before_claim=self._ask,
+            reserve=lambda *given: self.reserve(*given),
             delivery=delivery,
             watch_seconds=watch_seconds,
             callbacks=callbacks,

@@ -28,6 +28,22 @@ class Reservation(Protocol):
         ...
 
 
+class _Unlimited:
+    """The reservation of a submission that no budget limits."""
+
+    def leaves_room(self, seconds: float) -> bool:
+        return True
+
+    def settled(self, outcome: Outcome) -> None:
+        pass
+
+    def released(self) -> None:
+        pass
+
+
+UNLIMITED: Reservation = _Unlimited()
+
+
 @dataclass(frozen=True)
 class Wait:
     """Only reservations of POSTs under way stand in the way: try again soon, holding nothing meanwhile.

@@ -7,7 +7,7 @@
     Refused          refused; the vendor's error is raised
     Unknown          unknown; never sent again
 
-Before any pause the record is `ready` again, held by a lease as long as the pause.
+Before any pause the record is `ready` again, held by a lease as long as the pause, and nothing of a budget is held.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.client.outcome import Accepted, NeverSent, Unknown
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
+from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     JournalError,
@@ -50,6 +51,7 @@ from prefect_seedance.journal.submit.decision import SubmissionPolicy, Verdict
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
 from prefect_seedance.journal.submit.stop_errors import unknown_error
 from prefect_seedance.journal.submit.storm import UnknownStorm
+from prefect_seedance.stopwatch import Stopwatch
 
 #: Called between the decision to send and the claim, with the nonce that the claim is going to use: everything that may
 #: still forbid a submission. What it raises ends the submission, with nothing claimed and nothing sent.
@@ -57,6 +59,10 @@ BeforeClaim = Callable[[str], Evidence]
 #: Opened after `BeforeClaim` and closed when the POST is over: what only a few may do at a time. What it raises on the
 #: way in ends the submission, with nothing claimed and nothing sent.
 Turn = Callable[[], AbstractContextManager[None]]
+#: Called with the turn in hand, right before the claim, with the claim's nonce, the seconds of its lease, and what
+#: starts a stopwatch: reserves what the POST may cost. What it raises ends the submission, with nothing claimed and
+#: nothing sent.
+Reserve = Callable[[str, float, Callable[[], Stopwatch]], Reservation | Wait]
 
 _SETTLE_AS_NOT_BILLED = "Should the record read unknown later on, it may be settled as not billed."
 
@@ -72,6 +78,7 @@ class Submission:
     policy: SubmissionPolicy
     before_claim: BeforeClaim
     turn: Turn
+    reserve: Reserve
     delivery: Delivery | None
     watch_seconds: float
     callbacks: Callbacks
@@ -100,10 +107,12 @@ class LookAgain:
     Attributes:
         pause_seconds: After this pause.
         holder: The nonce under which the record is held meanwhile, "" if it is not.
+        waits_for: What it waits for, where that is the budget of others, "" otherwise.
     """
 
     pause_seconds: float = 0.0
     holder: str = ""
+    waits_for: str = ""
 
 
 def attempt(
@@ -132,6 +141,9 @@ def attempt(
     try:
         # Over before the outcome is looked at: nothing is held through a pause or a wait for another run.
         with submission.turn():
+            reservation = submission.reserve(nonce, submission.policy.lease_seconds, callbacks.start_stopwatch)
+            if isinstance(reservation, Wait):
+                return LookAgain(reservation.seconds, waits_for=reservation.reason)
             current = claim(
                 journal,
                 submission.identity,
@@ -142,6 +154,7 @@ def attempt(
                 start_stopwatch=callbacks.start_stopwatch,
                 nonce=nonce,
                 delivery=submission.delivery,
+                reservation=reservation,
             )
             claimed()
             outcome = send(
@@ -183,6 +196,7 @@ def _accepted(submission: Submission, current: Claim, answer: Accepted, verdict:
     except BaseException:  # the process is being ended
         keep(journal, current, answer)
         raise
+    current.reservation.settled(answer)
     submission.storm.known()
     mine = next(each for each in record.attempts if each.task_id == answer.task_id)
     if record.task_id not in ("", answer.task_id):
@@ -222,6 +236,7 @@ def _not_accepted(
     except BaseException:  # the process is being ended
         keep(journal, current, outcome)
         raise
+    current.reservation.settled(outcome)
     if record.state in HAVE_TASK or (error is None and record.state is not State.READY):
         return LookAgain()  # an earlier answer came late, and weighs more than this one
     if isinstance(outcome, Unknown):

@@ -1,10 +1,13 @@
 """The critical section: claim, POST, outcome. Synchronous, for one worker thread; nothing in it is awaited.
 
+    reserve   what the POST may cost is entered into the budgets; denied, nothing is claimed (`attempt` does this part)
     claim     the record goes to `sending`, with a nonce and a lease that others see
     stand     the record is read again, and still is our claim
     send      one POST, if the lease still leaves room for all of it; else the claim is renewed first. The same is asked
               once more when the connection stands and the first byte is about to leave
-    outcome   what the answer means goes into the record (`submission` does this part)
+    outcome   what the answer means goes into the record (`attempt` does this part)
+    settle    the reservation becomes spent, held or free. Entry first, record second, settlement third: a process that
+              dies in between leaves an entry too much, never one too few
 
 The lease is counted by two clocks that cannot be confused: others go by the store's, from the moment when the
 claim was written; the owner goes by its own stopwatch, started before that, which runs on while the process
@@ -28,6 +31,7 @@ from uuid import uuid4
 
 from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Unknown
 from prefect_seedance.journal import changes
+from prefect_seedance.journal.budget.reservation import UNLIMITED, Reservation
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalUnavailable, RecordChanged
 from prefect_seedance.journal.identity import Identity
@@ -88,11 +92,13 @@ class Claim:
         entry: The record as claimed.
         nonce: Of the attempt and of its holder.
         elapsed: Seconds since before the claim was written.
+        reservation: What it holds of the budgets.
     """
 
     entry: Entry
     nonce: str
     elapsed: Stopwatch
+    reservation: Reservation = UNLIMITED
 
     @property
     def intent(self) -> str:
@@ -103,6 +109,14 @@ class Claim:
     def attempt(self) -> Attempt | None:
         """The attempt as it was claimed: what is known of it should the record have lost it."""
         return self.entry.record.attempt_by(self.nonce)
+
+    def leaves_room(self, policy: SubmissionPolicy) -> bool:
+        """Tell whether the claim may still send its POST: also when its reservation is what others see as lapsed."""
+        return policy.leaves_room(self.elapsed()) and self.is_reserved(policy)
+
+    def is_reserved(self, policy: SubmissionPolicy) -> bool:
+        """Tell whether the reservation stands for as long as the POST may take."""
+        return self.reservation.leaves_room(policy.post_seconds + policy.margin_seconds)
 
 
 def claim(
@@ -116,6 +130,7 @@ def claim(
     start_stopwatch: Callable[[], Stopwatch],
     nonce: str = "",
     delivery: Delivery | None = None,
+    reservation: Reservation = UNLIMITED,
 ) -> Claim:
     """Claim a record for one POST, exactly as it was read and decided upon.
 
@@ -129,6 +144,7 @@ def claim(
         start_stopwatch: Starts the stopwatch of the claim.
         nonce: Of the attempt; a fresh one if empty.
         delivery: What becomes of the video.
+        reservation: What it holds of the budgets; given back if the claim is not made.
 
     Raises:
         RecordChanged: Another run was faster.
@@ -156,8 +172,9 @@ def claim(
     except BaseException:
         # It may have been written all the same, and a person should not have to settle what was never sent.
         let_go(journal, identity.intent, nonce, "not sent: the claim was not certain")
+        reservation.released()
         raise
-    return Claim(entry, nonce, elapsed)
+    return Claim(entry, nonce, elapsed, reservation)
 
 
 def send(
@@ -192,19 +209,23 @@ def send(
             _check_it_stands(journal, current, policy)
             journal.at("post.before")
             may_still_send()
-            if policy.leaves_room(current.elapsed()):
+            if not current.is_reserved(policy):
+                # Others see the coins as free by now: with a reservation of its own the next attempt may send.
+                return NeverSent("the reservation of its coins was too old")
+            if current.leaves_room(policy):
                 sent = True
                 break
             current = _renewed(journal, current, policy, start_stopwatch)
         else:
             where = journal.uri_of(current.intent)
             raise JournalUnavailable(where, f"{_RENEWALS} claims were too old once written.", current.intent)
-        outcome = _posted(post, policy.post_seconds, lambda: policy.leaves_room(current.elapsed()))
+        outcome = _posted(post, policy.post_seconds, lambda: current.leaves_room(policy))
         journal.at("post.after")
         return outcome
     except BaseException as error:
         if not sent:
             let_go(journal, current.intent, current.nonce, f"not sent: {type(error).__name__}")
+            current.reservation.released()
         else:  # the process is being ended, in the middle of the POST or right after it
             ended = Unknown(f"the process was ended by {type(error).__name__} during the POST")
             keep(journal, current, outcome or ended)
@@ -212,7 +233,10 @@ def send(
 
 
 def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
-    """Write down an outcome while the process is being ended; as well as possible."""
+    """Write down an outcome while the process is being ended, in the record and then in the budgets.
+
+    As well as possible: what does not get that far is cleared by the records later.
+    """
     nonce, now = current.nonce, journal.now()
 
     def change(record: Record) -> Record:
@@ -220,7 +244,8 @@ def keep(journal: Journal, current: Claim, outcome: Outcome) -> None:
             return changes.accepted(record, nonce, outcome, now, lost=current.attempt)
         return changes.answered(record, nonce, outcome, now, lost=current.attempt)
 
-    _hastily(journal, current.intent, change)
+    if _hastily(journal, current.intent, change):
+        current.reservation.settled(outcome)
 
 
 def lease(journal: Journal, nonce: str, run: Run, seconds: float) -> Holder:
@@ -237,9 +262,12 @@ def let_go(journal: Journal, intent: str, nonce: str, reason: str) -> None:
     _hastily(journal, intent, change)
 
 
-def _hastily(journal: Journal, intent: str, change: changes.Change) -> None:
+def _hastily(journal: Journal, intent: str, change: changes.Change) -> bool:
+    """Write a change within seconds, and return whether the record has it."""
     with suppress(Exception):
         journal.update(intent, change, step="release", patience=HASTE)
+        return True
+    return False
 
 
 def _check_it_stands(journal: Journal, current: Claim, policy: SubmissionPolicy) -> None:
@@ -271,7 +299,7 @@ def _renewed(
     record = changes.renewed(current.entry.record, holder)
     patience = Patience(policy.store_patience_seconds)
     entry = journal.write(current.intent, current.entry, record, step="renew", patience=patience)
-    return Claim(entry, current.nonce, elapsed)
+    return Claim(entry, current.nonce, elapsed, current.reservation)
 
 
 def _posted(post: Post, seconds: float, may_send: Callable[[], bool]) -> Outcome:

@@ -12,22 +12,25 @@ person's.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 
 from prefect_seedance.client.retry import SubmissionRetries
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.errors import HeldByAnother, RecordChanged, SubmissionCancelled
+from prefect_seedance.journal.budget.reservation import UNLIMITED, Reservation
+from prefect_seedance.journal.errors import HeldByAnother, RecordChanged, SubmissionCancelled, SubmittingStopped
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Delivery, Entry, Record
 from prefect_seedance.journal.states import HAVE_TASK
-from prefect_seedance.journal.submit.attempt import BeforeClaim, LookAgain, Submission, Turn, attempt
+from prefect_seedance.journal.submit.attempt import BeforeClaim, LookAgain, Reserve, Submission, Turn, attempt
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Post, Sender, let_go
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, Verdict, decide
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
 from prefect_seedance.journal.submit.stop_errors import stop_error
 from prefect_seedance.journal.submit.storm import UnknownStorm
+from prefect_seedance.stopwatch import Stopwatch
 
 # How soon to look again at a record that another run works on.
 _SHORTEST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 2.0
@@ -35,6 +38,14 @@ _SHORTEST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 2.0
 _SLICE_SECONDS = 1.0
 # Far more looks than the patience with another run has room for.
 _RACES = 10_000
+
+
+def _nothing_known(nonce: str) -> Evidence:
+    return Evidence()
+
+
+def _unlimited(nonce: str, lease_seconds: float, start_stopwatch: Callable[[], Stopwatch]) -> Reservation:
+    return UNLIMITED
 
 
 def resume_or_submit(
@@ -46,6 +57,7 @@ def resume_or_submit(
     policy: SubmissionPolicy,
     before_claim: BeforeClaim | None = None,
     turn: Turn = nullcontext,
+    reserve: Reserve = _unlimited,
     delivery: Delivery | None = None,
     watch_seconds: float = 0.0,
     callbacks: Callbacks | None = None,
@@ -65,6 +77,8 @@ def resume_or_submit(
             claim then uses. It checks what may still forbid a submission, and returns what may help a person if
             its outcome is unknown.
         turn: Opened after `before_claim` and closed when the POST is over: what only a few may do at a time.
+        reserve: Called with the turn in hand, right before the claim: reserves what the POST may cost, or says that it
+            has to wait, which it does with nothing in hand.
         delivery: What becomes of the video, for the record; None leaves what the record says.
         watch_seconds: How long the caller is going to watch the task, for the record.
         callbacks: How the caller follows, waits and stops it.
@@ -84,16 +98,13 @@ def resume_or_submit(
         policy=policy,
         before_claim=before_claim or _nothing_known,
         turn=turn,
+        reserve=reserve,
         delivery=delivery,
         watch_seconds=watch_seconds,
         callbacks=callbacks or Callbacks(),
         storm=storm or UnknownStorm(),
     )
     return _Call(submission).run()
-
-
-def _nothing_known(nonce: str) -> Evidence:
-    return Evidence()
 
 
 class _Call:
@@ -104,7 +115,7 @@ class _Call:
         self._journal, self._callbacks, self._intent = submission.journal, submission.callbacks, submission.intent
         self._retries = SubmissionRetries(random=submission.callbacks.random)
         self._holder = ""  # the nonce under which we hold the record through a back-off
-        self._waited = 0.0
+        self._waited = self._waited_for_budget = 0.0
         self._told: Decision | None = None
 
     def run(self) -> SubmittedVideo:
@@ -204,8 +215,15 @@ class _Call:
         self._pause(seconds)
 
     def _back_off(self, look: LookAgain) -> None:
-        """Pause, while the record is ready and held by us."""
-        self._holder = look.holder
+        """Pause, while the record is ready and held by us; as it is, where the budget is waited for."""
+        if not look.waits_for:
+            self._holder = look.holder
+        else:
+            if not self._waited_for_budget:
+                self._callbacks.log(logging.INFO, f"Intent {self._intent} waits: {look.waits_for}")
+            self._waited_for_budget += look.pause_seconds
+            if self._waited_for_budget >= self._submission.policy.hold_patience_seconds:
+                raise SubmittingStopped(self._intent, f"it waited {self._waited_for_budget:.0f} s: {look.waits_for}")
         if look.pause_seconds:
             self._journal.at("backoff")
             self._pause(look.pause_seconds)

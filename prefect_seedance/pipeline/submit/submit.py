@@ -10,7 +10,10 @@ from typing import Protocol
 
 from prefect_seedance.asides import aside
 from prefect_seedance.client.outcome import Accepted, NeverSent, Outcome, Refused, Shortage, TooManyRequests, Unknown
+from prefect_seedance.client.request.prices import own_name
 from prefect_seedance.client.request.references import require_valid
+from prefect_seedance.journal.budget.pause import require_not_paused
+from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import SubmissionCancelled, SubmittingStopped
 from prefect_seedance.journal.record import Run
@@ -28,9 +31,10 @@ from prefect_seedance.pipeline.prices import price_words
 from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_now
 from prefect_seedance.pipeline.submit.run_state import RunState
+from prefect_seedance.pipeline.submit.spending import Spending
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import gate_for
-from prefect_seedance.stopwatch import start_stopwatch
+from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.templates import render
 
 #: What was prepared may be so old when it is sent: an asset may end while a process stands still after its claim.
@@ -73,6 +77,7 @@ def submit(
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
     turn: Turn | None = None,
+    spending: Spending | None = None,
     headway: Headway | None = None,
 ) -> SubmittedVideo:
     """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
@@ -92,16 +97,19 @@ def submit(
         observer: Follows it.
         cancelled: Set when the run is being cancelled.
         turn: Waited for right before each claim, and held round its POST only; None for no waiting.
+        spending: The budgets that each POST has to fit into; None for those of the account.
         headway: Is told the price, and when a POST begins.
 
     Raises:
         InvalidRequest: The request or one of its references breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
         SubmissionUnknown: Perhaps accepted: a person has to settle it.
+        OverBudget, PriceUnknown: It does not fit into a budget; nothing was sent.
         SubmissionStopped: Nothing was sent; the message says why.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
+    budgets = spending or Spending.of(account, destination)
     evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
     since_prepared = start_stopwatch()
     cancelled = cancelled or threading.Event()
@@ -134,6 +142,18 @@ def submit(
             inputs=prepared.inputs,
         )
         return evidence
+
+    def reserve(nonce: str, lease_seconds: float, start_stopwatch: Callable[[], Stopwatch]) -> Reservation | Wait:
+        # As late as can be: what was paused while this one stood in line is not claimed any more.
+        require_not_paused(journal, order.intent)
+        return budgets.reserve(
+            nonce,
+            order.intent,
+            coins=evidence.price,
+            billing=own_name(order.asked),
+            lease_seconds=lease_seconds,
+            start_stopwatch=start_stopwatch,
+        )
 
     def may_go_on() -> None:
         if why := shared.why_not(headway.price):
@@ -208,6 +228,7 @@ def submit(
         policy=SubmissionPolicy(max_submissions=max_submissions, post_seconds=account.settings.timeout.total),
         before_claim=before_claim,
         turn=my_turn,
+        reserve=reserve,
         delivery=order.delivery,
         watch_seconds=watch_seconds,
         callbacks=Callbacks(
