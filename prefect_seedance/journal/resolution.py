@@ -35,6 +35,7 @@ from prefect_seedance.client.exchange import is_vendor_id
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
+from prefect_seedance.journal.budget.reservation import UNLIMITED, Reservation
 from prefect_seedance.journal.budget.settlement import budget_of, settle_budget
 from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
@@ -102,6 +103,7 @@ def resolve_unknown(
     if resolution == "restore":
         return restore_record(journal, intent)
     answer = _found_at_vendor(intent, task_id, fetch) if resolution == "attach" else None
+    booked: Reservation = UNLIMITED
     for _ in range(_RACES):
         entry = read_record(journal, intent)
         if answer is not None and answer.task_id in entry.record.task_ids and _is_settled(entry):
@@ -119,7 +121,7 @@ def resolve_unknown(
             if target.outcome == "not_billed":  # nothing is held for it any more: entry first, then the record
                 coins = target.price if answer.cost is None else answer.cost
                 budget = budget_of(journal, entry.record, ledgers)
-                budget.book(target.nonce, intent, coins=coins, billing=entry.record.model)
+                booked = budget.book(target.nonce, intent, coins=coins, billing=entry.record.model)
             after = _attached(entry.record, target, answer, journal, by)
         elif resolution == "not_billed":
             evidence = evidence_of(target)
@@ -138,6 +140,8 @@ def resolve_unknown(
         raise ResolutionRefused(
             intent, "Other runs keep changing the record.", "Try again when no run is working on it."
         )
+    if answer is not None:
+        booked.settled(answer)
     settle_budget(journal, entry.record, ledgers)
     return entry
 

@@ -61,7 +61,7 @@ def test_twenty_submitters_in_four_processes_buy_exactly_what_the_budget_has_roo
         assert found == {"stored": ROOM, "over_budget": PROCESSES * SUBMITTERS_OF_EACH - ROOM}, of_round
         assert billed[f"round {of_round}"] == ROOM
         spent = ledger_of(replace(account, label=f"round {of_round}"), destination).standing()
-        assert spent.day.spent == pytest.approx(ROOM * price) and not spent.open
+        assert spent.day.spent == pytest.approx(ROOM * price) and not spent.entries
 
 
 def test_a_row_over_budget_costs_nothing_and_says_when_the_period_ends(
@@ -120,7 +120,7 @@ def test_an_unknown_submission_holds_its_coins_until_a_person_settles_it(
         task_id = next(bill.task_ids[0] for bill in simulator.bills() if bill.body["prompt"] == "lost")
         resolve_unknown(destination.journal, found["lost"].intent, "attach", task_id=task_id, fetch=client.get_video)
     found_now = ledger_of(account, destination).standing()
-    assert (found_now.day.spent, found_now.day.held, len(found_now.open)) == (pytest.approx(2 * price), 0.0, 0)
+    assert (found_now.day.spent, found_now.day.held, len(found_now.entries)) == (pytest.approx(2 * price), 0.0, 0)
 
 
 def test_what_was_not_billed_is_free_again_and_attached_after_that_is_spent(

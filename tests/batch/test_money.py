@@ -15,6 +15,7 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.orders import OrderSettings, WantedVideo
 from prefect_seedance.batch.outcomes import of_invalid
 from prefect_seedance.batch.rows import Row
+from prefect_seedance.media.context import Follower
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit import background
 from prefect_seedance.pipeline.submit.run_state import RunState

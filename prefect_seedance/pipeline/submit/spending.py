@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prefect_seedance.asides import aside
 from prefect_seedance.client.outcome import Outcome
-from prefect_seedance.journal.budget.budget import Budget, Reached
+from prefect_seedance.journal.budget.budget import Budget, OnReached
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import UNLIMITED, Reservation, Wait
 from prefect_seedance.pipeline.parties import Account, Destination
@@ -32,7 +32,7 @@ class Spending:
         *,
         max_cost: float = 0.0,
         run_key: str = "",
-        on_reached: Reached | None = None,
+        on_reached: OnReached | None = None,
     ) -> Spending:
         """Return the budgets of a run.
 
