@@ -29,6 +29,7 @@ from prefect_seedance.journal.errors import ResolutionRefused
 from prefect_seedance.journal.media_identity import shown_address
 from prefect_seedance.journal.record import Run, Stored, is_stand_in
 from prefect_seedance.journal.resolution import checked_intent
+from prefect_seedance.journal.budget.settlement import settle_budget
 from prefect_seedance.journal.settlement.brought_video import (
     Completion,
     hold_for_video,
@@ -185,6 +186,7 @@ class _Bringing:
         reached("provenance.after")
         facts = Stored.model_validate(stored.model_dump(mode="json"))
         now = record_brought(destination.journal, self.completion, facts, self.by)
+        settle_budget(destination.journal, now)
         if now.stored is None or now.stored.sha256 != stored.sha256:
             raise KeyTaken(
                 now.stored.uri if now.stored else stored.uri, "another video, which came meanwhile", _OTHER_VIDEO
