@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from prefect_seedance.flows.agenerate_video import agenerate_video
     from prefect_seedance.flows.agenerate_videos import agenerate_videos
     from prefect_seedance.flows.aplan_videos import aplan_videos
+    from prefect_seedance.flows.collect_videos import collect_videos
     from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.generate_videos import generate_videos
     from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
+    from prefect_seedance.flows.submit_videos import submit_videos
+    from prefect_seedance.flows.twins.acollect_videos import acollect_videos
+    from prefect_seedance.flows.twins.asubmit_videos import asubmit_videos
+    from prefect_seedance.pipeline.collect.options import CollectOptions
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.pipeline.options import RunOptions
     from prefect_seedance.tasks.create import create_video
@@ -34,16 +39,20 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncSeedanceClient",
     "BatchOptions",
+    "CollectOptions",
     "RunOptions",
     "SeedanceClient",
     "SeedanceCredentials",
     "StoredVideo",
     "VideoRequest",
     "VideoStore",
+    "acollect_videos",
     "agenerate_video",
     "agenerate_videos",
     "aplan_videos",
     "aresolve_submission",
+    "asubmit_videos",
+    "collect_videos",
     "create_video",
     "generate_video",
     "generate_videos",
@@ -51,6 +60,7 @@ __all__ = [
     "resolve_submission",
     "send_notifications",
     "store_video",
+    "submit_videos",
     "validate_request",
     "wait_for_video",
 ]
@@ -59,16 +69,20 @@ __all__ = [
 _HOMES = {
     "AsyncSeedanceClient": "client.async_client",
     "BatchOptions": "batch.options",
+    "CollectOptions": "pipeline.collect.options",
     "RunOptions": "pipeline.options",
     "SeedanceClient": "client.sync_client",
     "SeedanceCredentials": "blocks.credentials",
     "StoredVideo": "pipeline.models",
     "VideoRequest": "client.request.video_request",
     "VideoStore": "blocks.video_store",
+    "acollect_videos": "flows.twins.acollect_videos",
     "agenerate_video": "flows.agenerate_video",
     "agenerate_videos": "flows.agenerate_videos",
     "aplan_videos": "flows.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
+    "asubmit_videos": "flows.twins.asubmit_videos",
+    "collect_videos": "flows.collect_videos",
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",
     "generate_videos": "flows.generate_videos",
@@ -76,6 +90,7 @@ _HOMES = {
     "resolve_submission": "flows.resolve_submission",
     "send_notifications": "tasks.notify",
     "store_video": "tasks.store",
+    "submit_videos": "flows.submit_videos",
     "validate_request": "tasks.validate",
     "wait_for_video": "tasks.wait",
 }

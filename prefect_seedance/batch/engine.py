@@ -12,6 +12,7 @@ from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.admission import Admission
 from prefect_seedance.batch.models import RowResult
 from prefect_seedance.client.errors import InsufficientBalance
+from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.pipeline.watch.watcher import open_watcher
@@ -39,6 +40,7 @@ class Engine:
         options: How the batch behaves.
         follower: Is told of each video.
         observer: Returns who follows one video.
+        waits: Whether the videos are made, to their end; otherwise they are submitted, and left to a collector.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Engine:
         options: BatchOptions,
         follower: Following,
         observer: Callable[[WantedVideo], Observer],
+        *,
+        waits: bool = True,
     ) -> None:
         self._state = workshop.state.of_a_batch()
         self._workshop = replace(workshop, state=self._state)
-        self._options, self._follower, self._observer = options, follower, observer
+        self._options, self._follower, self._observer, self._waits = options, follower, observer, waits
         self._gate = gate_for(workshop.account)
         self._admission: Admission | None = None
         self._headways: dict[str, Headway] = {}
@@ -140,7 +144,13 @@ class Engine:
         self._follower.started(video.rows[0].number, video.rows[0].label)
         headway = self._headways[video.order.intent] = Headway()
         try:
-            stored = await self._workshop.make(video.order, headway, self._observer(video))
+            if not self._waits:
+                submitted = await self._workshop.submit(video.order, headway, self._observer(video))
+                if not isinstance(submitted, StoredVideo):
+                    return outcomes.of_submitted(video, submitted, headway)
+                stored = submitted
+            else:
+                stored = await self._workshop.make(video.order, headway, self._observer(video))
         except Exception as error:
             verdict = outcomes.verdict_of(error, task_id=headway.task_id)
             if verdict.ends_submitting:
@@ -206,7 +216,12 @@ class Engine:
         if not (headway.submissions or headway.task_id or headway.perhaps_sent):
             return unstarted
         submissions = max(headway.submissions, int(headway.perhaps_sent))
-        if headway.task_id:
+        advice = outcomes.RUN_AGAIN
+        if headway.task_id and not self._waits:
+            advice = outcomes.COLLECT
+            outcome, reason = "submitted", f"task {headway.task_id} goes on at the vendor, as it would anyway"
+        elif headway.task_id:
+            advice = outcomes.GOES_ON
             outcome, reason = "failed", f"task {headway.task_id} goes on at the vendor and is paid for"
         elif headway.perhaps_sent:
             outcome, reason = "unknown", "the vendor's answer was on its way, and the journal knows what became of it"
@@ -216,7 +231,7 @@ class Engine:
             update={
                 "outcome": outcome,
                 "reason": f"The run was cancelled; {reason}",
-                "advice": outcomes.GOES_ON if headway.task_id else outcomes.RUN_AGAIN,
+                "advice": advice,
                 "task_id": headway.task_id,
                 "submissions": submissions,
                 "price": headway.price,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefect_seedance.journal.commands import how_to_repeat
+from prefect_seedance.journal.commands import how_to_collect, how_to_repeat
 from prefect_seedance.plain_text import coin_words
 
 Outcome = Literal[
@@ -39,6 +39,8 @@ WORST_FIRST: tuple[Outcome, ...] = (
 )
 #: Outcomes with a video.
 HAVE_VIDEO: frozenset[Outcome] = frozenset({"stored", "reused"})
+#: Outcomes that leave nothing to do for this run: with a video, or with one that the vendor is making.
+GOOD: frozenset[Outcome] = frozenset({"stored", "reused", "submitted"})
 #: Outcomes that another run of the same manifest would meet again: the row has to be edited.
 SETTLED: frozenset[Outcome] = frozenset({"invalid", "refused", "moderated"})
 
@@ -137,10 +139,25 @@ class BatchReport(BaseModel):
         return worst_first(row for row in self.rows if row.outcome not in HAVE_VIDEO)
 
     @property
+    def missing(self) -> list[RowResult]:
+        """The rows that have no video, and none that the vendor is making, worst first."""
+        return worst_first(row for row in self.rows if row.outcome not in GOOD)
+
+    @property
     def headline(self) -> str:
-        """How many rows have their video, in a few words."""
-        have = sum(row.outcome in HAVE_VIDEO for row in self.rows)
-        return f"{have} of {len(self.rows)} rows have their video"
+        """How many rows have their video, or are submitted, in a few words.
+
+        Example:
+            >>> rows = [RowResult(number=2, outcome="submitted"), RowResult(number=3, outcome="reused")]
+            >>> BatchReport(rows=rows).headline
+            '1 of 2 rows is submitted, 1 has its video'
+        """
+        counts = self.counts
+        have, submitted = sum(counts.get(each, 0) for each in HAVE_VIDEO), counts.get("submitted", 0)
+        if not submitted:
+            return f"{have} of {len(self.rows)} rows have their video"
+        words = f"{submitted} of {len(self.rows)} rows {'is' if submitted == 1 else 'are'} submitted"
+        return words + (f", {have} {'has its' if have == 1 else 'have their'} video" if have else "")
 
     @property
     def spent_words(self) -> str:
@@ -161,15 +178,16 @@ class BatchReport(BaseModel):
         Example:
             >>> BatchReport(rows=[RowResult(number=2, outcome="invalid")]).advice
             'Run the same batch again: what is paid for is not paid again. Edit 1 row first.'
+            >>> BatchReport(rows=[RowResult(number=2, outcome="submitted")]).advice
+            'collect_videos, or running the batch again, takes up what is submitted.'
         """
-        missing = self.without_video
-        settled = sum(not row.retryable for row in missing)
-        repeat = how_to_repeat(self.scope, "batch")
-        if not missing:
-            return ""
-        edit = f" Edit {settled} row{'s' if settled != 1 else ''} first." if settled else ""
-        why = " to make what is missing" if settled < len(missing) else ""
-        return f"{repeat}{why}: what is paid for is not paid again.{edit}"
+        parts = [how_to_collect(self.scope)] if self.counts.get("submitted") else []
+        if missing := self.missing:
+            settled = sum(not row.retryable for row in missing)
+            edit = f" Edit {settled} row{'s' if settled != 1 else ''} first." if settled else ""
+            why = " to make what is missing" if settled < len(missing) else ""
+            parts.append(f"{how_to_repeat(self.scope, 'batch')}{why}: what is paid for is not paid again.{edit}")
+        return " ".join(parts)
 
     @property
     def summary(self) -> str:

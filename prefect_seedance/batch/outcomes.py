@@ -45,6 +45,7 @@ from prefect_seedance.storage.errors import StorageError
 if TYPE_CHECKING:
     from prefect_seedance.batch.orders import WantedVideo
     from prefect_seedance.batch.rows import Row
+    from prefect_seedance.journal.submit.pointer import SubmittedVideo
     from prefect_seedance.pipeline.models import StoredVideo
     from prefect_seedance.pipeline.submit.headway import Headway
 
@@ -56,6 +57,7 @@ _LONGEST_PROMPT = 5_000
 EDIT_ROW = "Edit the row."
 RUN_AGAIN = "Run the batch again: what is paid for is not paid again."
 GOES_ON = "Run the batch again: it takes up this task and pays nothing for it."
+COLLECT = "collect_videos stores its video once it is made."
 _ANOTHER = "Another attempt pays once more: raise max_submissions to allow one, or set another take. Or edit the row."
 _SETTLE = "Look into the vendor's console, and settle it with resolve_submission; then run the batch again."
 _TOP_UP = "Top up the account, or the quota of its key; then run the batch again."
@@ -232,6 +234,25 @@ def of_video(wanted: WantedVideo, stored: StoredVideo, headway: Headway) -> RowR
             "seconds": stored.seconds,
             "made_seconds": made if made is not None and made >= 0 else None,
             "stored_at": stored.stored_at,
+        }
+    )
+
+
+def of_submitted(wanted: WantedVideo, submitted: SubmittedVideo, headway: Headway) -> RowResult:
+    """Return the result of a video that the vendor is making, and that a collector stores."""
+    bought = headway.submissions > 0
+    reported = submitted["cost"] is not None
+    cost, source = (submitted["cost"], "vendor") if reported else (submitted["price"], submitted["price_source"])
+    return _asked(wanted).model_copy(
+        update={
+            "outcome": "submitted",
+            "advice": COLLECT,
+            "retryable": True,
+            "task_id": submitted["task_id"],
+            "submissions": headway.submissions,
+            "price": headway.price if bought else 0.0,
+            "cost": cost if bought else 0.0,
+            "cost_source": source if bought else "paid for before",
         }
     )
 

@@ -59,6 +59,38 @@ examples:
   for a program, a JSON document per line: planned, started, ended, told, and at last the report:
     prefect-seedance batch catalogue.csv --store ./videos --json
 """
+_SUBMIT_EXAMPLES = """exit codes:
+  0    every row is submitted or has its video, as far as --require asks for it
+  1    an error, for example an option's value or a manifest that cannot be used: the message says what was paid
+  2    an option that does not exist, or lacks its value
+  3    incomplete: rows are neither submitted nor stored; the report says which, why, and what to do
+  130  stopped by Ctrl-C: what was submitted goes on at the vendor
+
+examples:
+  submit a table now, and store its videos later, on this machine or another:
+    prefect-seedance submit catalogue.csv --store s3://shop/videos
+    prefect-seedance collect --store s3://shop/videos
+
+  so many at a time, told to a team: now what was submitted, and later each video:
+    prefect-seedance submit catalogue.csv --max-in-flight 32 --notify slack-webhook/team --store s3://shop/videos
+"""
+_COLLECT_EXAMPLES = """exit codes:
+  0    done: what is finished is stored, and nothing needs a person
+  1    an error, for example a store that cannot be used
+  2    an option that does not exist, or lacks its value
+  3    a person should look: a video failed or is unknown, could not be taken on, or is an orphan
+  130  stopped by Ctrl-C: what is open stays open, and the next collection takes it up
+
+examples:
+  store what is finished by now, and wait up to 4 minutes for the rest:
+    prefect-seedance collect --store s3://shop/videos
+
+  the same until all is there, but no longer than an hour:
+    prefect-seedance collect --minutes 60 --store s3://shop/videos
+
+  leave alone what was submitted within the last hour, as a program:
+    prefect-seedance collect --older-than 60 --store s3://shop/videos --json
+"""
 _GALLERY_EXAMPLES = """examples:
   prefect-seedance gallery --store ./videos
   prefect-seedance gallery --store s3://shop/videos --since 2026-11-22 --presign 1d
@@ -129,6 +161,8 @@ def parser() -> argparse.ArgumentParser:
         _add_generate,
         _add_plan,
         _add_batch,
+        _add_submit,
+        _add_collect,
         _add_gallery,
         _add_journal,
         _add_resolve,
@@ -223,7 +257,61 @@ def _add_batch(add: AddParser) -> argparse.ArgumentParser:
         epilog=_BATCH_EXAMPLES,
         formatter_class=_Help,
     )
-    batch.set_defaults(run=_batch)
+    batch.set_defaults(run=_batch, waits=True)
+    _add_batch_options(batch)
+    return batch
+
+
+def _add_submit(add: AddParser) -> argparse.ArgumentParser:
+    submit = add(
+        "submit",
+        help="submit the rows of a manifest, and end: costs money, once per row",
+        description="Submit a video of each row of a manifest, and end: nothing waits while the vendor makes them. "
+        "prefect-seedance collect stores them, and so does the deployment collect-videos. Their links live about three "
+        "days. A row is bought once: the same command again submits only what is missing.",
+        epilog=_SUBMIT_EXAMPLES,
+        formatter_class=_Help,
+    )
+    submit.set_defaults(run=_submit, waits=False)
+    _add_batch_options(submit)
+    return submit
+
+
+def _add_collect(add: AddParser) -> argparse.ArgumentParser:
+    collect = add(
+        "collect",
+        help="store what the vendor has made of everything that is open: free",
+        description="Take up everything that is open in a store, whoever submitted it, and store what the vendor has "
+        "made; those whose links die first come first. Nothing is submitted, and nothing is paid. On a terminal a "
+        "table shows how far it is; when piped, each event is a line.",
+        epilog=_COLLECT_EXAMPLES,
+        formatter_class=_Help,
+    )
+    collect.set_defaults(run=_collect)
+    collect.add_argument(
+        "--minutes", type=float, metavar="N", help="how long to go on asking the vendor at most (default: 4)"
+    )
+    collect.add_argument(
+        "--older-than",
+        type=float,
+        metavar="N",
+        help="only what was submitted longer ago than so many minutes (default: 0, everything that no run waits for)",
+    )
+    collect.add_argument(
+        "--notify",
+        metavar="TYPE/NAME",
+        action="append",
+        default=[],
+        help="saved notification block that is told at the end if anything has changed, such as slack-webhook/team; "
+        "may be repeated",
+    )
+    _add_credentials(collect)
+    _add_store(collect)
+    return collect
+
+
+def _add_batch_options(batch: argparse.ArgumentParser) -> None:
+    """Add what both `batch` and `submit` take."""
     _add_manifest(batch)
     batch.add_argument(
         "--stop-after-failures", type=int, metavar="N", help="submit no further row once so many have failed"
@@ -249,7 +337,6 @@ def _add_batch(add: AddParser) -> argparse.ArgumentParser:
         default=[],
         help="saved notification block that is told how it ended, such as slack-webhook/team; may be repeated",
     )
-    return batch
 
 
 def _add_manifest(command: argparse.ArgumentParser) -> None:
@@ -515,6 +602,18 @@ def _batch(options: argparse.Namespace) -> int:
     from prefect_seedance.cli.batch.commands import batch
 
     return batch(options)
+
+
+def _submit(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.batch.commands import submit
+
+    return submit(options)
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.collect.commands import collect
+
+    return collect(options)
 
 
 def _gallery(options: argparse.Namespace) -> int:

@@ -16,7 +16,9 @@ INTERRUPTED = 130
 
 #: Titles of what a person fills in, which is checked before anything is sent. Prefect's own models may fail at any
 #: time, also when a video is paid for.
-_ASKED = frozenset({"Batch options", "Run options", "SeedanceCredentials", "Video request", "VideoStore"})
+_ASKED = frozenset(
+    {"Batch options", "Collect options", "Run options", "SeedanceCredentials", "Video request", "VideoStore"}
+)
 
 
 def report(command: Callable[[], int], *, debug: bool, as_json: bool = False) -> int:

@@ -294,23 +294,26 @@ _AFTER_FAILURE: dict[FailureClass, str] = {
     "media": "The vendor could not fetch an input: make sure it is public; another attempt is paid for again.",
     "invalid": "The vendor found an input out of its limits: change it; another attempt is paid for again.",
     "transient": "The fault was on the vendor's side: another attempt, which is paid for again, may well succeed.",
+    "expired": "Its link was dead for a week, so it is given up, and is not submitted again by itself: another take is "
+    "paid for again.",
     "unknown": "The reason is not one we know: read it before paying for another attempt.",
 }
 
 
 class VideoFailed(TaskError):
-    """The vendor ended the task without a video.
+    """The vendor ended the task without a video, or made one that nobody fetched while its link lived.
 
     Attributes:
         error_message: The vendor's own words, "" if it gave none.
-        failure: Their class: moderation, media, invalid, transient or unknown.
+        failure: Their class: moderation, media, invalid, transient, expired or unknown.
     """
 
     def __init__(self, task_id: str, error_message: str, failure: FailureClass) -> None:
         self.error_message, self.failure = error_message, failure
+        happened = "its video was not fetched in time" if failure == "expired" else "the vendor made no video"
         super().__init__(
             task_id,
-            f"the vendor made no video: {error_message or 'no reason given'}. {_AFTER_FAILURE[failure]} "
+            f"{happened}: {error_message or 'no reason given'}. {_AFTER_FAILURE[failure]} "
             "The vendor does not document refunds: see the console for what was charged. If it shows a video all the "
             "same, resolve_submission brings that in (take_file, take_link).",
         )

@@ -1,4 +1,4 @@
-"""Why the vendor gave up on a task: its free text sorted into five classes, by a table.
+"""Why the vendor gave up on a task: its free text sorted into classes, by a table.
 
 The vendor documents no failure codes; the texts below were met by other people's clients. The first row
 that matches decides, so the order is from the surest cause to the vaguest. Only ``media`` and ``transient``
@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-FailureClass = Literal["moderation", "media", "invalid", "transient", "unknown"]
+#: "expired" is no word of the vendor's: the video was made, and every link to it has been dead for too long.
+FailureClass = Literal["moderation", "media", "invalid", "transient", "expired", "unknown"]
 
 
 #: Classes that another submission of the same request may survive.

@@ -1,4 +1,4 @@
-"""The body of both flows of a batch, which only a run imports: a form or a deployment needs the parameters alone."""
+"""The body of the flows of a batch, made or submitted, which only a run imports: a form needs the parameters alone."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ _CANCELLED = (
 _MOST_TASKS = 50
 #: How often the progress is looked at.
 _PROGRESS_SECONDS = 2.0
+_submit_row = generate_row.with_options(task_run_name="submit: {label}")
 
 
 async def generate(
@@ -78,10 +79,25 @@ async def generate(
     notify: list[str],
     options: BatchOptions,
 ) -> BatchReport:
-    """Generate the videos of a manifest: the body of both flows."""
+    """Generate the videos of a manifest: the body of `generate_videos` and its twin."""
+    return await _run(_Batch(credentials, store, notify, options, following()), manifest, requests)
+
+
+async def submit(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    requests: list[VideoRequest],
+    notify: list[str],
+    options: BatchOptions,
+) -> BatchReport:
+    """Submit the videos of a manifest: the body of `submit_videos` and its twin."""
+    return await _run(_Batch(credentials, store, notify, options, following(), waits=False), manifest, requests)
+
+
+async def _run(batch: _Batch, manifest: str, requests: Sequence[VideoRequest]) -> BatchReport:
     # One client of Prefect's for all steps, which would otherwise each make their own.
     async with run_tells(), RunClientContext.get_or_create():
-        batch = _Batch(credentials, store, notify, options, following())
         await batch.read(manifest, requests)
         await batch.check()
         await batch.order()
@@ -93,20 +109,20 @@ async def generate(
         report = await batch.report()
         await batch.show(report)
         await wait_for_api()
-    if counts_as_failed(report, options):
+    if counts_as_failed(report, batch.options):
         raise BatchIncomplete(report)
     return report
 
 
 def counts_as_failed(report: BatchReport, options: BatchOptions) -> bool:
-    """Tell whether a run with this report fails, by ``options.require_all``."""
+    """Tell whether a run with this report fails, by ``options.require_all``. What is submitted is not missing."""
     match options.require_all:
         case "none":
             return False
         case "retryable":
-            return any(row.retryable for row in report.without_video)
+            return any(row.retryable for row in report.missing)
         case "all":
-            return bool(report.without_video)
+            return bool(report.missing)
 
 
 @dataclass
@@ -118,6 +134,7 @@ class _Batch:
     notify: list[str]
     options: BatchOptions
     told: Following
+    waits: bool = True
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     notices: list[str] = field(default_factory=list[str])
 
@@ -202,7 +219,7 @@ class _Batch:
         )
 
     async def make(self) -> None:
-        """Make the videos."""
+        """Make the videos, or submit them."""
         history = await threads.run(threads.RECORDS, load_history, self.destination.store)
         limit = await account_limit(self.account.label)
         run, state = self.current.run, self.current.state
@@ -214,12 +231,12 @@ class _Batch:
         )
         await threads.run(threads.RECORDS, spending.sweep)
         workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit, spending=spending)
-        self.engine = Engine(workshop, self.options, self.told, _row_observer)
+        self.engine = Engine(workshop, self.options, self.told, _row_observer, waits=self.waits)
         progress = self.progress = BatchProgress()
         await progress.start(sum(len(video.rows) for video in self.orders.videos) + len(self.orders.invalid))
         drawing = asyncio.ensure_future(self._draw(progress))
         try:
-            await self.engine.run(self.orders.videos, _as_task_run)
+            await self.engine.run(self.orders.videos, _as_task_run if self.waits else _as_submission)
         except Exception:  # what ends a run has last words
             progress.stop()
             if limit is not None:  # a POST had the most of the 30 s; what is not given back comes back by its lease
@@ -359,6 +376,11 @@ def _going_on_words(task_ids: Sequence[str]) -> str:
 async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
     # Quoted: Prefect would look into it for results of other tasks.
     return await generate_row(video.rows[0].label, cast("Callable[[], Awaitable[RowResult]]", quote(make)))
+
+
+async def _as_submission(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
+    quoted = cast("Callable[[], Awaitable[RowResult]]", quote(make))
+    return await _submit_row(video.rows[0].label, quoted)
 
 
 def _row_observer(video: WantedVideo) -> Observer:

@@ -152,11 +152,13 @@ def accepted(
         elif not flying:
             return record
     else:
+        brought = None
         if mine is None or mine.task_id:
             nonce = nonce if mine is None else f"{nonce}-{_next_number(record)}"
             if mine is not None and is_stand_in(mine.task_id):  # one submission, which is counted with its own task
                 note = "its task became known after a person had brought the video in"
                 record = _with(record, mine.model_copy(update={"outcome": "same_task", "message": note}))
+                brought = record.stored if record.current == mine.number else mine.stored
             known_facts = lost or Attempt(number=0, nonce=nonce, started_at=now)
             mine = known_facts.model_copy(update={"number": _next_number(record), "nonce": nonce})
         known = mine.model_copy(
@@ -167,6 +169,7 @@ def accepted(
                 "model": plain(answer.model),
                 "created_at": answer.created_at,
                 "cost": answer.cost,
+                "stored": brought,
             }
         )
         record = _with(record, known)
@@ -221,10 +224,13 @@ def failed(record: Record, task_id: str, failure: str, message: str) -> Record:
 
 
 def stored(record: Record, task_id: str, facts: Stored) -> Record:
-    """Write down where the video lies."""
+    """Write down where the video lies. That of a second task stands beside the first one, which is not touched."""
     attempt = _attempt_of(record, task_id)
-    if attempt is None or (record.state is State.STORED and _same_object(record, attempt, facts)):
+    if attempt is None or attempt.stored is not None:
         return record
+    if record.state is State.STORED:
+        is_there = record.current == attempt.number
+        return record if is_there else _with(record, attempt.model_copy(update={"stored": facts}))
     if record.state is State.SENDING:
         return record  # lost and begun anew by another run, whose POST is under way: its answer makes the next state
     update = {"state": State.STORED, "current": attempt.number, "stored": facts, "key": facts.key}
@@ -273,8 +279,30 @@ def relay_again(record: Record) -> Record:
 
 def described(record: Record, task_id: str, facts: Stored) -> Record:
     """Add what was learned of a stored video afterwards: its size in pixels, its length, its poster."""
+    attempt = _attempt_of(record, task_id)
+    if attempt is not None and attempt.stored is not None:
+        return _with(record, attempt.model_copy(update={"stored": facts}))
     same = record.state is State.STORED and record.task_id == task_id and record.stored is not None
     return record.model_copy(update={"stored": facts}) if same else record
+
+
+def missed(record: Record, task_id: str, misses: int, now: datetime) -> Record:
+    """Write down that a collector has tried in vain to get the video of a task, for the ``misses``-th time.
+
+    No run watches it then, so that the next try waits for none.
+    """
+    attempt = _attempt_of(record, task_id)
+    if attempt is None or attempt.misses >= misses:
+        return record
+    record = _with(record, attempt.model_copy(update={"misses": misses, "missed_at": now}))
+    return record.model_copy(update={"watch_seconds": 0.0})
+
+
+def abandoned(record: Record) -> Record:
+    """Close a record that is ready, where nothing is on the wire and nobody came back for it. It may be sent again."""
+    if record.state is not State.READY or record.unsettled():
+        return record
+    return record.model_copy(update={"state": State.REFUSED, "holder": None})
 
 
 def plain(text: str, limit_bytes: int = EXCERPT_BYTES) -> str:
@@ -348,14 +376,6 @@ def key_of(key_template: str, attempt: Attempt) -> str:
     if attempt.created_at:
         created = datetime.fromtimestamp(attempt.created_at, UTC)
     return render(key_template, attempt.task_id, created)
-
-
-def _same_object(record: Record, attempt: Attempt, facts: Stored) -> bool:
-    """Tell whether the record has this very object already: the first to write it down may know more of it."""
-    there = record.stored
-    if there is None or record.current != attempt.number:
-        return False
-    return (there.key, there.sha256, there.bytes, there.etag) == (facts.key, facts.sha256, facts.bytes, facts.etag)
 
 
 def _attempt_of(record: Record, task_id: str) -> Attempt | None:

@@ -140,6 +140,25 @@ def how_to_go_on(scope: str) -> str:
     return f"{how_to_repeat(scope)}: that takes the task up and pays nothing.{warning}"
 
 
+def how_to_collect(scope: str) -> str:
+    """Return what takes up the submitted videos of a batch, in words. Nothing of it pays for a video twice.
+
+    Args:
+        scope: What the videos are shared within.
+
+    Example:
+        >>> how_to_collect("")
+        'collect_videos, or running the batch again, takes up what is submitted.'
+        >>> how_to_collect("run:0198")
+        'collect_videos takes up what is submitted. A new run would pay for other videos.'
+    """
+    kind, _, name = scope.partition(":")
+    if kind == "run":
+        return "collect_videos takes up what is submitted. A new run would pay for other videos."
+    within = f" with reuse_scope {name!r}" if kind == "scope" else ""
+    return f"collect_videos, or running the batch again{within}, takes up what is submitted."
+
+
 def how_to_forget(name: str, store_option: str, account: str) -> str:
     """Return the command that forgets an upload or an audit, so that the next run makes it anew.
 

@@ -25,9 +25,11 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -50,6 +52,7 @@ from prefect_seedance.journal.errors import (
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
 from prefect_seedance.journal.states import STATES, State, check_transition
+from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.errors import NotReadable, StorageError
 from prefect_seedance.storage.key_locks import KeyLocks
 from prefect_seedance.storage.parallel import in_order
@@ -57,6 +60,8 @@ from prefect_seedance.storage.protocol import ListsByAge, Store
 from prefect_seedance.versions import version_of
 
 _log = AsideLog(__name__)
+
+T = TypeVar("T")
 
 #: Races lost in a row before it is called an outage.
 _RACES = 100
@@ -70,6 +75,9 @@ _ANSWERS_REMEMBERED = 65_536
 _SHORTEST_TURN_SECONDS = 1.0
 #: So many records in a row that may not be read, and none that may: it is not the records.
 _DENIED = 20
+#: Whoever finds a marker without an open record leaves it alone for a day, since its writer may still come. One that
+#: took longer than this between marker and record writes the marker once more.
+_MARKER_SECONDS = 3600.0
 #: By address, so that all journals of one place share them.
 _RECORDS = KeyLocks()
 
@@ -77,6 +85,20 @@ _RECORDS = KeyLocks()
 def is_intent(text: str) -> bool:
     """Tell whether a text is written as an intent is: 32 hex digits in small letters."""
     return re.fullmatch("[0-9a-f]{32}", text) is not None
+
+
+class Marker(NamedTuple):
+    """What says that a record is open, or may become so at any moment.
+
+    Attributes:
+        intent: Whose.
+        opening: For the how manieth time.
+        age_seconds: By the store's clock; None where the store cannot tell.
+    """
+
+    intent: str
+    opening: int
+    age_seconds: float | None
 
 
 class Journal:
@@ -91,6 +113,7 @@ class Journal:
         at: Called with the name of each point at which a process may die (see `failpoints.JOURNAL_POINTS`).
         patience: How long the store is tried, unless said otherwise.
         locks: One for each record, shared by all journals of this process.
+        start_stopwatch: Measures how long a write takes, also while the machine sleeps.
     """
 
     def __init__(
@@ -104,6 +127,7 @@ class Journal:
         at: Callable[[str], None] = reached,
         patience: Patience | None = None,
         locks: KeyLocks = _RECORDS,
+        start_stopwatch: Callable[[], Stopwatch] = start_stopwatch,
     ) -> None:
         self.prefix = prefix
         self.sleep, self.now, self.at = sleep, now, at
@@ -112,6 +136,7 @@ class Journal:
         self._store_option = store_option
         self.confirmed = ConfirmedStore(store, sleep, self.store_option)
         self._locks = locks
+        self._start_stopwatch = start_stopwatch
         self._recent: dict[str, tuple[Entry, float]] = {}
         self._answered: dict[str, str] = {}
         self._not_relayed: set[str] = set()
@@ -181,7 +206,7 @@ class Journal:
         Raises:
             JournalUnavailable: The store does not answer, or lets no record be read.
         """
-        return self._readable(in_order(self.intents(within_seconds=within_seconds), self._look))
+        return self._readable(in_order(self.intents(within_seconds=within_seconds), self.look))
 
     def open_records(self) -> Iterator[Entry]:
         """Read the records that are not done, at the cost of reading just these."""
@@ -208,13 +233,24 @@ class Journal:
             yield intent, [opening for _, _, opening in group]
 
     def _look_at_open(self, intent: str, openings: list[str]) -> Entry | JournalError | None:
-        found = self._look(intent)
+        found = self.look(intent)
         if not isinstance(found, Entry) or found.record.is_open:
             return found
         for opening in openings:
             if opening.isdecimal() and int(opening) <= found.record.opening:
                 self.drop_marker(intent, int(opening))
         return None
+
+    def markers(self) -> Iterator[Marker]:
+        """List the markers, by intent. One may be of a record that is done, or that is not there yet.
+
+        Raises:
+            JournalUnavailable: The store does not answer.
+        """
+        for key, age in self._ages(f"{self.prefix}open/"):
+            intent, _, opening = key.rpartition("/")[2].partition(".")
+            if is_intent(intent) and opening.isdecimal():
+                yield Marker(intent, int(opening), age)
 
     def unknown_records(self) -> Iterator[Entry]:
         """Read the records that a person has to settle."""
@@ -259,16 +295,32 @@ class Journal:
 
     def _keys(self, prefix: str, within_seconds: float | None = None) -> Iterator[str]:
         store = self.confirmed.store
+        if within_seconds is not None and isinstance(store, ListsByAge):
+            return self._listed(prefix, lambda: store.list_written(prefix, within_seconds=within_seconds))
+        return self._listed(prefix, lambda: store.list_keys(prefix))
+
+    def _ages(self, prefix: str) -> Iterator[tuple[str, float | None]]:
+        store = self.confirmed.store
+        if isinstance(store, ListsByAge):
+            return self._listed(prefix, lambda: store.list_ages(prefix))
+        return self._listed(prefix, lambda: ((key, None) for key in store.list_keys(prefix)))
+
+    def _listed(self, prefix: str, entries: Callable[[], Iterator[T]]) -> Iterator[T]:
+        store = self.confirmed.store
         try:
-            if within_seconds is not None and isinstance(store, ListsByAge):
-                yield from store.list_written(prefix, within_seconds=within_seconds)
-            else:
-                yield from store.list_keys(prefix)
+            yield from entries()
         except (StorageError, OSError) as error:
             raise JournalUnavailable(store.uri_of(f"{prefix}x").removesuffix("/x"), words_of(error)) from error
 
-    def _look(self, intent: str) -> Entry | JournalError | None:
-        """Read one record among many; return the error if it is the record that cannot be read, not the store."""
+    def look(self, intent: str) -> Entry | JournalError | None:
+        """Read one record among many, without keeping it in mind.
+
+        Returns:
+            The record; None if there is none; the error if it is the record that cannot be read, not the store.
+
+        Raises:
+            JournalUnavailable: The store does not answer.
+        """
         try:
             return self._read(intent, self.patience)
         except (RecordDamaged, RecordTooNew) as error:
@@ -345,7 +397,9 @@ class Journal:
         if previous is not None and previous.version > VERSION:
             raise RecordTooNew(self.uri_of(intent), previous.version, VERSION, intent)
         check_transition(intent, previous.state if previous else None, after.state)
-        was_open, opens = previous is not None and previous.is_open, STATES[after.state].is_open
+        was_open, opens = previous is not None and previous.is_open, after.is_open
+        # An earlier version of this package deletes the marker of a stored record, whatever else was paid for.
+        marks = opens and (not was_open or not STATES[after.state].is_open)
         opening = (previous.opening if previous else 0) + (opens and not was_open)
         stamped = after.model_copy(
             update={
@@ -358,9 +412,10 @@ class Journal:
         )
         data = encode(stamped)
         self._recent.pop(intent, None)
-        if opens and not was_open:
+        since_marked = self._start_stopwatch()
+        if marks:
             self.at(f"{step}.marker.before")
-            self.confirmed.put_once(self.marker_key(intent, opening), intent.encode(), patience, intent)
+            self._mark(intent, opening, patience)
             self.at(f"{step}.marker.after")
         self.at(f"{step}.record.before")
         etag = before.etag if before else None
@@ -370,7 +425,13 @@ class Journal:
             self.at(f"{step}.marker.before")
             self.drop_marker(intent, opening)
             self.at(f"{step}.marker.after")
-        return self._remember(Entry(stamped, etag, 0.0))
+        elif marks and since_marked() > _MARKER_SECONDS:
+            self._mark(intent, opening, patience)
+        moved = previous is None or previous.state is not stamped.state
+        return replace(self._remember(Entry(stamped, etag, 0.0)), wrote=True, moved=moved)
+
+    def _mark(self, intent: str, opening: int, patience: Patience) -> None:
+        self.confirmed.put_once(self.marker_key(intent, opening), intent.encode(), patience, intent)
 
     def update(
         self,
@@ -390,6 +451,9 @@ class Journal:
             step: Prefix of the named points, one of `failpoints.STEPS`.
             patience: How long to try.
             first: What to apply the change to if there is no record.
+
+        Returns:
+            The record, and whether this call has written it (`Entry.wrote`).
 
         Raises:
             JournalGone: There is no record, and no ``first``.
@@ -474,6 +538,11 @@ class Journal:
     def record_described(self, intent: str, task_id: str, facts: Stored) -> Entry:
         """Add what was learned of a stored video afterwards."""
         return self.update(intent, lambda record: changes.described(record, task_id, facts), step="described")
+
+    def record_missed(self, intent: str, task_id: str, misses: int) -> Entry:
+        """Write down that a collector has tried in vain to get the video of a task, for the ``misses``-th time."""
+        now = self.now()
+        return self.update(intent, lambda record: changes.missed(record, task_id, misses, now), step="evidence")
 
     def relay_again(self, intent: str) -> Entry:
         """Take back ``stored``: the object is gone from the store, and the task is still there to be relayed."""

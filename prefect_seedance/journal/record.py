@@ -105,6 +105,26 @@ class Delivery(Part):
     posters: bool = True
 
 
+class Stored(Part):
+    """Where the video lies. More facts may stand beside these and are kept.
+
+    Attributes:
+        uri: Full address.
+        key: Key inside the store.
+        bytes: Size.
+        sha256: 64 hex digits.
+        crc32: 8 hex digits.
+        etag: The store's own tag.
+    """
+
+    uri: str
+    key: str
+    bytes: int
+    sha256: str
+    crc32: str
+    etag: str = ""
+
+
 class Attempt(Part):
     """One POST, or what is left of one.
 
@@ -136,6 +156,9 @@ class Attempt(Part):
         resolved_by: Who settled it by hand.
         restored: Whether it stands for whatever a record held that was damaged or deleted. It started after
             ``started_at``, if there was anything.
+        stored: Where its video lies, if the record is about another attempt's video; see `Record.stored`.
+        misses: How often a collector has tried in vain to get its video, or to find its task at the vendor.
+        missed_at: When it did so last.
     """
 
     number: int
@@ -163,6 +186,9 @@ class Attempt(Part):
     excerpt: str = ""
     resolved_by: str = ""
     restored: bool = False
+    stored: Stored | None = None
+    misses: int = 0
+    missed_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -186,26 +212,6 @@ class Attempt(Part):
     def is_live(self) -> bool:
         """Whether it has a task that the vendor did not end without a video."""
         return bool(self.task_id) and not self.failure
-
-
-class Stored(Part):
-    """Where the video lies. More facts may stand beside these and are kept.
-
-    Attributes:
-        uri: Full address.
-        key: Key inside the store.
-        bytes: Size.
-        sha256: 64 hex digits.
-        crc32: 8 hex digits.
-        etag: The store's own tag.
-    """
-
-    uri: str
-    key: str
-    bytes: int
-    sha256: str
-    crc32: str
-    etag: str = ""
 
 
 class Record(Part):
@@ -285,8 +291,8 @@ class Record(Part):
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to be done."""
-        return STATES[self.state].is_open
+        """Whether something is still to be done: by its state, or for a second task that was paid for."""
+        return STATES[self.state].is_open or bool(self.unstored())
 
     def attempt_by(self, nonce: str) -> Attempt | None:
         """Find an attempt by its nonce."""
@@ -298,6 +304,17 @@ class Record(Part):
         if found is None and not any(attempt.restored for attempt in self.attempts):
             found = next((attempt for attempt in self.attempts if str(attempt.number) == name), None)
         return found
+
+    def unstored(self) -> tuple[Attempt, ...]:
+        """Return the attempts whose task is the vendor's and may have a video, where that is not in the store."""
+        return tuple(
+            attempt
+            for attempt in self.attempts
+            if attempt.is_live
+            and not is_stand_in(attempt.task_id)
+            and attempt.stored is None
+            and not (self.state is State.STORED and attempt.number == self.current)
+        )
 
     def unsettled(self) -> tuple[Attempt, ...]:
         """Return the attempts whose outcome is not known."""
@@ -323,11 +340,22 @@ class Record(Part):
 
 @dataclass(frozen=True)
 class Entry:
-    """A record as read: with the etag for the next write, and its age in seconds by the store's clock."""
+    """A record as read or written.
+
+    Attributes:
+        record: The record.
+        etag: For the next write.
+        age_seconds: Its age by the store's clock.
+        wrote: Whether the call that returns it has written it. If not, it was read, and there was nothing to do: what
+            follows from a change, such as an event, belongs to whoever made it.
+        moved: Whether that write changed the state.
+    """
 
     record: Record
     etag: str
     age_seconds: float
+    wrote: bool = False
+    moved: bool = False
 
     @property
     def state(self) -> State:

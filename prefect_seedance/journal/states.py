@@ -60,7 +60,8 @@ STATES: Mapping[State, StateRow] = {
         "nothing is on the wire",
         "anyone, once the holder's lease has run out",
         True,
-        _to(State.SENDING, State.SUBMITTED, State.STORED, State.UNKNOWN),
+        # Refused: nobody came back for it.
+        _to(State.SENDING, State.SUBMITTED, State.STORED, State.UNKNOWN, State.REFUSED),
     ),
     State.SENDING: StateRow(
         "claimed for one POST, with nonce and deadline",

@@ -15,6 +15,7 @@ from uuid import uuid4
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged
 from prefect_seedance.journal.journal import Journal
+from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.versions import version_of
 
 
@@ -30,25 +31,43 @@ def identify_store(journal: Journal, *, expected: Mapping[str, str] = MappingPro
         JournalGone: It is another journal than expected, or none.
         JournalUnavailable: The store does not answer.
     """
-    key = f"{journal.prefix}store.json"
+    key = _key(journal)
     careful, where = journal.confirmed, journal.confirmed.store.uri_of(key)
     patience = journal.patience
-    blob = careful.get(key, patience)
-    if blob is None:
+    found = known_name(journal)
+    if not found:
         if expected:
             what = f"This run began with {_named(expected)}; there is none"
             raise JournalGone(where, what, "", journal.store_option)
         careful.put_once(key, _made(journal), patience)
-        blob = careful.get(key, Patience(patience.seconds))
-    try:
-        values: dict[str, str] = json.loads(blob.data) if blob else {}
-        found = str(values["id"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise RecordDamaged(where, "it does not name the journal", "", journal.store_option) from error
+        found = _name_in(careful.get(key, Patience(patience.seconds)), journal)
     if expected and found not in expected:
         what = f"This run began with {_named(expected)}; there is another journal, {found},"
         raise JournalGone(where, what, "", journal.store_option)
     return found
+
+
+def known_name(journal: Journal) -> str:
+    """Return the name of a journal, "" if it has none: nothing was ever submitted there, or it is not there just now.
+
+    Raises:
+        JournalUnavailable: The store does not answer.
+    """
+    blob = journal.confirmed.get(_key(journal), journal.patience)
+    return _name_in(blob, journal) if blob else ""
+
+
+def _key(journal: Journal) -> str:
+    return f"{journal.prefix}store.json"
+
+
+def _name_in(blob: Blob | None, journal: Journal) -> str:
+    try:
+        values: dict[str, str] = json.loads(blob.data) if blob else {}
+        return str(values["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        where = journal.confirmed.store.uri_of(_key(journal))
+        raise RecordDamaged(where, "it does not name the journal", "", journal.store_option) from error
 
 
 def _named(expected: Mapping[str, str]) -> str:

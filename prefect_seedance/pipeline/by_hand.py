@@ -24,12 +24,12 @@ from pydantic import JsonValue
 from prefect_seedance.asides import http_lines_are_asides
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.failpoints import reached
+from prefect_seedance.journal.budget.settlement import settle_budget
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import ResolutionRefused
 from prefect_seedance.journal.media_identity import shown_address
 from prefect_seedance.journal.record import Run, Stored, is_stand_in
 from prefect_seedance.journal.resolution import checked_intent
-from prefect_seedance.journal.budget.settlement import settle_budget
 from prefect_seedance.journal.settlement.brought_video import (
     Completion,
     hold_for_video,

@@ -43,7 +43,7 @@ from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, Missing, Re
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.poster import probe_with_stills
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
-from prefect_seedance.storage.relay.source import MediaSource
+from prefect_seedance.storage.relay.source import MediaSource, SourceLimits
 from prefect_seedance.storage.templates import beside, prefill
 from prefect_seedance.versions import version_of
 
@@ -66,6 +66,8 @@ def deliver(
     run: Run = Run(),  # noqa: B008 - frozen
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
+    own_task: bool = False,
+    limits: SourceLimits | None = None,
 ) -> StoredVideo:
     """Bring a completed video into the store, or find that it is there. Blocking; repeating it is free and safe.
 
@@ -77,6 +79,9 @@ def deliver(
         run: Which run stores it, for the provenance.
         observer: Follows it.
         cancelled: Stops the relay between two chunks.
+        own_task: Whether the video of this very task is wanted, also where the record is about another one: a second
+            task that was paid for. It gets a key of its own, and the first video is not touched.
+        limits: How patient the relay is with the media host; None for the usual.
 
     Raises:
         VideoFailed: The record has the vendor's verdict.
@@ -87,7 +92,7 @@ def deliver(
     option = destination.journal.store_option
     # The first knows the key while the second words an error.
     with http_lines_are_asides(key), telling_of_the_task(VideoNotStored, submitted, option, completed.task_id):
-        handover = _Handover(completed, submitted, account, destination, run, observer, stop)
+        handover = _Handover(completed, submitted, account, destination, run, observer, stop, own_task, limits)
         try:
             return handover.run()
         except RelayCancelled:
@@ -128,23 +133,32 @@ class _Handover:
     run_facts: Run
     observer: Observer
     cancelled: threading.Event
+    own_task: bool
+    limits: SourceLimits | None
 
     def run(self) -> StoredVideo:
         journal, store = self.destination.journal, self.destination.store
         followed = adopt(journal, self.submitted)
-        raise_verdict(journal, followed)
-        if there := stored_video(self.destination, followed.record):
-            return self._marked(there)
-        if followed.record.state is State.STORED:
-            self._warn(f"{followed.record.key} is gone from the store, or not whole; it is relayed again.")
-            followed = FollowedTask(journal.relay_again(followed.record.intent), followed.task_id)
+        if self._is_second(followed.record):
+            followed = FollowedTask(followed.entry, self.submitted["task_id"])
+        else:
+            raise_verdict(journal, followed)
+            if there := stored_video(self.destination, followed.record):
+                return self._marked(there)
+            if followed.record.state is State.STORED:
+                self._warn(f"{followed.record.key} is gone from the store, or not whole; it is relayed again.")
+                followed = FollowedTask(journal.relay_again(followed.record.intent), followed.task_id)
         record, task_id = followed.record, followed.task_id
         attempt = next(each for each in record.attempts if each.task_id == task_id)
         key = key_for(self.destination, record, attempt, self.submitted["run_name"])
+        if record.task_id != task_id and key == record.key:  # its template does not name the task
+            key = beside(key, f"-{attempt.name}.mp4")
         reached("relay.before")
         relayed = relay(
             MediaSource(
-                lambda refresh: self._link(record, task_id, refresh), policy=self.destination.media_for(self.account)
+                lambda refresh: self._link(record, task_id, refresh),
+                policy=self.destination.media_for(self.account),
+                limits=self.limits,
             ),
             store,
             key,
@@ -158,9 +172,9 @@ class _Handover:
         stored = describe(self.completed, record, attempt, relayed, self.destination)
         write_once(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts))
         reached("provenance.after")
-        self._recorded(stored)
-        facts = {"bytes": stored.bytes, "cost": stored.cost}
-        self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
+        if self._recorded(stored).wrote:  # else another process has told of it
+            facts = {"bytes": stored.bytes, "cost": stored.cost}
+            self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
         extras = Extras(self.destination, self.observer, self.cancelled)
         return self._marked(extras.added_to(stored, record, relayed))
 
@@ -168,9 +182,13 @@ class _Handover:
         """Return the video that is in the store by now, if the record says so; None also if that cannot be read."""
         with suppress(Exception):
             entry = self.destination.journal.read(self.submitted["intent"], Patience(seconds=3.0))
-            there = stored_video(self.destination, entry.record) if entry else None
-            return self._marked(there) if there else None
+            if entry is not None and not self._is_second(entry.record):
+                there = stored_video(self.destination, entry.record)
+                return self._marked(there) if there else None
         return None
+
+    def _is_second(self, record: Record) -> bool:
+        return self.own_task and record.task_id != self.submitted["task_id"]
 
     def _marked(self, stored: StoredVideo) -> StoredVideo:
         return stored.model_copy(update={"reused": self.submitted["reused"]})
@@ -189,14 +207,14 @@ class _Handover:
         if self.cancelled.wait(seconds):
             raise RelayCancelled
 
-    def _recorded(self, stored: StoredVideo) -> None:
+    def _recorded(self, stored: StoredVideo) -> Entry:
         journal = self.destination.journal
         facts = Stored.model_validate(stored.model_dump(mode="json"))
 
         def write() -> Entry:
             return journal.record_stored(stored.intent, stored.task_id, facts)
 
-        written_with_task(journal, self.submitted, write)
+        return written_with_task(journal, self.submitted, write)
 
 
 @dataclass(frozen=True)

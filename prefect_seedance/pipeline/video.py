@@ -1,5 +1,7 @@
 """The whole way of one video without Prefect: prepared, submitted, watched and delivered, all by the other steps.
 
+Or its first half alone, for whoever leaves the rest to a collector.
+
 For whoever makes many: each step is a thread's or the watcher's, and only the way between them is here.
 """
 
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import WORTH_RESUBMITTING
 from prefect_seedance.journal.record import Run
+from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.deliver import deliver
@@ -74,9 +77,7 @@ class Workshop:
         counting = _counting(observer, headway)
         await self._prepared(order, counting)
         for attempt in range(1, self.options.max_submissions + 1):
-            submitted = await self._submitted(order, headway, counting)
-            headway.task_id, headway.perhaps_sent = submitted["task_id"], False
-            headway.price, headway.price_source = submitted["price"], submitted["price_source"]
+            submitted = await self._submitted(order, headway, counting, watch_seconds=self._wait_seconds(order))
             try:
                 completed = await self._watched(order, submitted, counting)
             except VideoFailed as failed:
@@ -87,6 +88,30 @@ class Workshop:
             else:
                 return await self._delivered(completed, submitted, counting)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def submit(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo | SubmittedVideo:
+        """Submit a video, and leave it to a collector: the first half of `make`. Nothing is waited for.
+
+        Args:
+            order: What is asked for.
+            headway: Is kept up to date.
+            observer: Follows it.
+
+        Returns:
+            The vendor's task, which the journal has; the video where that is in the store.
+
+        Raises:
+            TaskNotRecorded: It is paid for, and the journal cannot be written; carries the task id.
+            SeedanceError, StorageError: As `make` raises them.
+        """
+        counting = _counting(observer, headway)
+        await self._prepared(order, counting)
+        submitted = await self._submitted(order, headway, counting, watch_seconds=0.0)
+        if submitted["decision"] == Decision.ALREADY_STORED:  # as the record says: whether it is there is looked at
+            return await self._delivered(await self._watched(order, submitted, counting), submitted, counting)
+        # A collector knows the record alone.
+        await threads.run(threads.RECORDS, adopt, self.destination.journal, submitted)
+        return submitted
 
     async def _prepared(self, order: Order, observer: Observer) -> None:
         if not order.asked.references() or self.state.stopped:
@@ -109,8 +134,10 @@ class Workshop:
         finally:
             cancelled.set()  # where the run is ended, every wait ends, and every call under way is cut
 
-    async def _submitted(self, order: Order, headway: Headway, observer: Observer) -> SubmittedVideo:
-        return await in_background(
+    async def _submitted(
+        self, order: Order, headway: Headway, observer: Observer, *, watch_seconds: float
+    ) -> SubmittedVideo:
+        submitted = await in_background(
             lambda cancelled: submit(
                 order,
                 self.account,
@@ -119,7 +146,8 @@ class Workshop:
                 state=self.state,
                 max_submissions=self.options.max_submissions,
                 preflight=self.options.preflight,
-                watch_seconds=self._wait_seconds(order),
+                watch_seconds=watch_seconds,
+                reference_seconds=self._wait_seconds(order),
                 observer=observer,
                 cancelled=cancelled,
                 turn=self.turn,
@@ -128,6 +156,9 @@ class Workshop:
             ),
             observer,
         )
+        headway.task_id, headway.perhaps_sent = submitted["task_id"], False
+        headway.price, headway.price_source = submitted["price"], submitted["price_source"]
+        return submitted
 
     async def _watched(self, order: Order, submitted: SubmittedVideo, observer: Observer) -> VideoTask:
         return await watch(

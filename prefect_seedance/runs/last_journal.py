@@ -66,6 +66,32 @@ def variable_name(place: str) -> str:
     return f"seedance_journal_{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
+async def warn_of_another(place: str, journal_id: str) -> None:
+    """Warn if another journal was at this place before; Prefect goes on remembering that one.
+
+    For a run that pays nothing: the next one that pays still says so first.
+
+    Args:
+        place: Of the store, as `VideoStore.place` returns it.
+        journal_id: Of the journal that is there now, "" where there is none.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS), get_client() as client:
+            variable = await client.read_variable_by_name(variable_name(place))
+    except Exception as error:
+        note(f"Which journal was at {place} before is not known ({type(error).__name__}).", level=logging.DEBUG)
+        return
+    last = str(variable.value) if variable else ""
+    if last in ("", journal_id) or not re.fullmatch("[0-9a-f]{32}", last):
+        return
+    note(
+        f"{f'The journal at {place} is {journal_id}' if journal_id else f'There is no journal at {place}'}, and "
+        f"Prefect's server has last seen another one there: {last}. What was submitted under that one is not found "
+        "here. Check whether the share or volume is mounted, and whether location and prefix are right.",
+        level=logging.WARNING,
+    )
+
+
 async def _compare(place: str, journal_id: str) -> None:
     name, tags = variable_name(place), ["prefect-seedance", place]
     async with get_client() as client:

@@ -7,10 +7,9 @@ run's page there (`run_page`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, VideoFailed, WaitTimedOut
-from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.pipeline.models import StoredVideo
@@ -35,8 +34,22 @@ def reuse_message(task_id: str) -> str:
     )
 
 
+class Asked(Protocol):
+    """What was asked for, as far as people are told: a `VideoRequest`, or what a record says of one."""
+
+    @property
+    def prompt(self) -> str:
+        """What the video shows."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """The model, as it is sent."""
+        ...
+
+
 def success_message(
-    stored: StoredVideo, request: VideoRequest, *, run_url: str = "", play: PlayLink | None = None
+    stored: StoredVideo, request: Asked, *, run_url: str = "", play: PlayLink | None = None
 ) -> tuple[str, str]:
     """Return subject and body for a stored video.
 
@@ -121,7 +134,7 @@ class NoVideo:
                 return "no further video; a task that was accepted before goes on and stays paid"
 
 
-def failure_message(end: NoVideo, request: VideoRequest, *, run_url: str = "") -> tuple[str, str]:
+def failure_message(end: NoVideo, request: Asked, *, run_url: str = "") -> tuple[str, str]:
     """Return subject and body for a run that ended without a video.
 
     Args:
@@ -161,7 +174,7 @@ def cost_words(stored: StoredVideo) -> str:
             return f"{cost}. {earlier} submissions before failed; the vendor's console shows whether they were charged."
 
 
-def _beginning(request: VideoRequest) -> str:
+def _beginning(request: Asked) -> str:
     # An address in it is not one of our links, and nobody should click it.
     return unlinked(without_signatures(" ".join(request.prompt.split())[:200]))
 
@@ -170,7 +183,7 @@ def _place(run_url: str) -> list[str]:
     return [f"The run: {run_url}"] if run_url else []
 
 
-def _unknown_body(error: SubmissionUnknown, request: VideoRequest) -> str:
+def _unknown_body(error: SubmissionUnknown, request: Asked) -> str:
     sent = error.sent or f"It was sent at {error.started_at}, or was about to be."
     lines = [
         _beginning(request),

@@ -232,11 +232,15 @@ class Store(Protocol):
 
 @runtime_checkable
 class ListsByAge(Protocol):
-    """A store that knows from a listing when an object was written, so that a search can leave out what is too old."""
+    """A store that knows from a listing when an object was written: a search can leave out, or begin with, the old."""
 
     def list_written(self, prefix: str, *, within_seconds: float) -> Iterator[str]:
         """Yield, as `Store.list_keys` does, the keys that were written within the last seconds by the store's clock.
 
         One whose age the store cannot tell is yielded as well.
         """
+        ...
+
+    def list_ages(self, prefix: str) -> Iterator[tuple[str, float | None]]:
+        """Yield the keys as `Store.list_keys` does, each with its age by the store's clock; None if it cannot tell."""
         ...

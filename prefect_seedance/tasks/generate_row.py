@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from prefect_seedance.batch.models import HAVE_VIDEO, RowResult, outcome_words
+from prefect_seedance.batch.models import GOOD, RowResult, outcome_words
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.logs import leave_out_ends_of
 
@@ -38,6 +38,6 @@ async def generate_row(label: str, make: Callable[[], Awaitable[RowResult]]) -> 
 
 def _state_of(result: RowResult) -> State[None]:
     name = outcome_words(result.outcome).capitalize()
-    if result.outcome in HAVE_VIDEO:
-        return Completed(name=name, message=one_line(result.uri))
+    if result.outcome in GOOD:
+        return Completed(name=name, message=one_line(result.uri or f"Task {result.task_id}. {result.advice}"))
     return Failed(name=name, message=one_line(f"{result.reason} {result.advice}".strip()))

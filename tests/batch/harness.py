@@ -70,15 +70,23 @@ class Batch:
     state: RunState = field(default_factory=RunState)
     turn: Turn | None = None
     spending: Spending | None = None
+    waits: bool = True
+    notify: tuple[str, ...] = ()
 
     def orders(self, rows: Sequence[Row]) -> Orders:
-        settings = OrderSettings(scope=ALWAYS, key_template=TEMPLATE, part=self.options.part_of)
+        settings = OrderSettings(
+            scope=ALWAYS,
+            key_template=TEMPLATE,
+            notify=self.notify,
+            posters=self.options.posters,
+            part=self.options.part_of,
+        )
         return place_orders(rows, self.account, self.destination, settings, Follower())
 
     def engine(self) -> Engine:
         run = Run(id="root", name="nightly")
         workshop = Workshop(self.account, self.destination, self.options, self.state, run, self.turn, self.spending)
-        return Engine(workshop, self.options, Following(self.told), lambda video: Observer())
+        return Engine(workshop, self.options, Following(self.told), lambda video: Observer(), waits=self.waits)
 
     def run(self, rows: Sequence[Row]) -> dict[str, RowResult]:
         """Make them, and return the results by prompt."""

@@ -45,6 +45,23 @@ def test_nobody_is_told_to_run_again_what_only_an_edited_row_would_change() -> N
     assert "again" not in said["none"]
 
 
+def test_what_is_submitted_is_not_missing_and_no_advice_pays_for_it_again() -> None:
+    def of(*outcomes: Outcome, scope: str = "") -> BatchReport:
+        numbered = enumerate(outcomes, 2)
+        rows = [RowResult(number=number, outcome=each, retryable=each != "invalid") for number, each in numbered]
+        return BatchReport(rows=rows, scope=scope)
+
+    twelve = of(*["submitted"] * 12, *["stored"] * 3, *["not_started"] * 5)
+    assert twelve.headline == "12 of 20 rows are submitted, 3 have their video"
+    assert "collect_videos, or running the batch again, takes up what is submitted." in twelve.advice
+    assert "again to make what is missing" in twelve.advice
+    assert {row.outcome for row in twelve.missing} == {"not_started"} and len(twelve.without_video) == 17
+    assert not of("submitted", "reused").missing and "to make what is missing" not in of("submitted").advice
+    anew = of("submitted", scope="run:0198").summary
+    assert "collect_videos takes up" in anew and "running the batch again" not in anew
+    assert "with reuse_scope 'monday', takes up" in of("submitted", scope="scope:monday").advice
+
+
 @pytest.mark.parametrize("error", [BatchIncomplete(report()), UnusableManifest("a.csv", "it is empty", "Add rows")])
 def test_errors_of_a_batch_survive_pickling(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))

@@ -129,8 +129,10 @@ def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], ma
     totals = [("Videos", f"{have:,}", f"of {len(rows):,} rows"), ("Paid by this run", coins_of(report.spent), "coins")]
     if report.of_unknown_cost:
         totals.append(("Cost not known", f"{report.of_unknown_cost:,}", "videos"))
-    if have < len(rows):
-        totals.append(("Without a video", f"{len(rows) - have:,}", "rows"))
+    if submitted := report.counts.get("submitted", 0):
+        totals.append(("Submitted", f"{submitted:,}", "rows"))
+    if missing := len(rows) - have - submitted:
+        totals.append(("Without a video", f"{missing:,}", "rows"))
     if report.started_at and report.ended_at:
         totals.append(("Took", length((report.ended_at - report.started_at).total_seconds()), ""))
     return ReportPage(
@@ -176,7 +178,7 @@ def _row(row: RowResult, links: Links) -> PageRow:
     cost, unpriced, side = row.cost, "", [at(row.stored_at)]
     if row.shared_with:
         cost, unpriced = None, f"with row {row.shared_with}"
-    elif row.outcome == "reused":
+    elif row.outcome == "reused" or (row.outcome == "submitted" and not row.submissions):
         cost, unpriced = None, "paid before"
     elif cost is None and row.submissions:
         unpriced = "cost not known"

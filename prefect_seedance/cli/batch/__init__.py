@@ -1,4 +1,4 @@
-"""Many videos on the command line: ``plan``, ``batch`` and ``gallery``.
+"""Many videos on the command line: ``plan``, ``batch``, ``submit`` and ``gallery``.
 
 - `commands`: reads the command line, says at once what is done, and starts the work in a process of its own.
 - `plan_run`, `batch_run`: that work.

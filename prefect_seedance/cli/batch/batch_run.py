@@ -1,4 +1,4 @@
-"""The work of ``batch``, in a process of its own: see `cli.child_process`."""
+"""The work of ``batch`` and ``submit``, in a process of its own: see `cli.child_process`."""
 
 from __future__ import annotations
 
@@ -56,23 +56,24 @@ class Followers:
 
 
 def run_batch(options: argparse.Namespace) -> int:
-    """Make the rows of a manifest and return the exit code."""
+    """Make the rows of a manifest, or submit them, and return the exit code."""
     credentials, store = chosen_credentials(options.credentials), chosen_store(options.store)
     batch_options = BatchOptions.model_validate(options.options)
     store.check()
 
     def make() -> BatchReport:
-        from prefect_seedance import generate_videos
+        from prefect_seedance import generate_videos, submit_videos
 
         reach_prefect()
-        return generate_videos(options.manifest, credentials, store, notify=options.notify, options=batch_options)
+        videos = generate_videos if options.waits else submit_videos
+        return videos(options.manifest, credentials, store, notify=options.notify, options=batch_options)
 
     anew = batch_options.reuse == "run"
     return follow(
         make,
         title=shown_manifest(options.manifest),
         as_json=options.as_json,
-        interrupt=lambda status: left_behind(status, store.store_option, anew=anew),
+        interrupt=lambda status: left_behind(status, store.store_option, anew=anew, waits=options.waits),
     )
 
 
@@ -116,7 +117,7 @@ def words_of_report(report: BatchReport) -> Iterator[str]:
     """Return what came of a batch, line by line."""
     for notice in report.notices:
         yield f"Note        {notice}"
-    missing = report.without_video
+    missing = report.missing
     for row in missing[:_MOST_PRINTED]:
         yield words_of_row(row)
     if len(missing) > _MOST_PRINTED:
@@ -126,13 +127,14 @@ def words_of_report(report: BatchReport) -> Iterator[str]:
     yield report.summary
 
 
-def left_behind(status: BatchStatus, store: str, *, anew: bool) -> str:
+def left_behind(status: BatchStatus, store: str, *, anew: bool, waits: bool = True) -> str:
     """Word what goes on after an interrupt, and how to go on.
 
     Args:
         status: How far the batch was.
         store: What ``--store`` takes for the store.
         anew: Whether another run would buy all rows anew.
+        waits: Whether the videos were made to their end; otherwise they were submitted.
     """
     have = sum(status.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
     words = f"Stopped: {have} of {status.total} rows have their video. " if status.total else "Stopped. "
@@ -143,6 +145,8 @@ def left_behind(status: BatchStatus, store: str, *, anew: bool) -> str:
             "is paid for; nothing can cancel it there. The journal lists it: "
             f"prefect-seedance journal --open --store {shlex.quote(store)}\n"
         )
+    if number and not waits:
+        words += f"To store what is submitted: prefect-seedance collect --store {shlex.quote(store)}\n"
     if anew:
         return words + (
             "The same command again would pay for all rows anew, as --reuse run asks for that: retry this run on its "

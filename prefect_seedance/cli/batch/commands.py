@@ -1,4 +1,4 @@
-"""``prefect-seedance plan`` and ``batch``: what can be refused at once is, and a process of its own does the work."""
+"""``plan``, ``batch`` and ``submit``: what can be refused at once is, and a process of its own does the work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ def plan(options: argparse.Namespace) -> int:
 
 def batch(options: argparse.Namespace) -> int:
     """Make the rows of a manifest and return the exit code."""
-    code = _run("prefect_seedance.cli.batch.batch_run", "Making the rows of {}.", options)
+    return _on_screen("Making the rows of {}.", options)
+
+
+def submit(options: argparse.Namespace) -> int:
+    """Submit the rows of a manifest and return the exit code."""
+    return _on_screen("Submitting the rows of {}.", options)
+
+
+def _on_screen(doing: str, options: argparse.Namespace) -> int:
+    code = _run("prefect_seedance.cli.batch.batch_run", doing, options)
     if code < 0 and sys.stderr.isatty():  # by a signal that cannot be caught
         give_back()
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from prefect_seedance.batch.models import HAVE_VIDEO, RowResult, outcome_words
+from prefect_seedance.batch.models import GOOD, RowResult, outcome_words
 from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.plain_text import coin_words, one_line
 
@@ -77,9 +77,9 @@ def words_of_row(result: RowResult) -> str:
         'over budget: row 8: no coins are left. Top up.'
     """
     words = f"{outcome_words(result.outcome)}: {called(result.number, result.label)}"
-    if result.outcome in HAVE_VIDEO:
+    if result.outcome in GOOD:
         cost = "cost not known" if result.cost is None else coin_words(result.cost)
-        return one_line(", ".join(filter(None, (words, cost, result.uri))))
+        return one_line(", ".join(filter(None, (words, cost, result.uri or f"task {result.task_id}"))))
     if result.task_id:
         words += f", task {result.task_id}"
     said = " ".join(filter(None, (result.reason, result.advice)))

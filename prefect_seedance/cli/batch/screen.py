@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from prefect_seedance.batch.models import HAVE_VIDEO, Outcome, RowResult, outcome_words
+from prefect_seedance.batch.models import GOOD, Outcome, RowResult, outcome_words
 from prefect_seedance.cli.batch.lines import called
 from prefect_seedance.cli.batch.tally import BatchStatus, Tally
 from prefect_seedance.plain_text import coin_words, one_line
@@ -26,6 +26,7 @@ _COLOURS: dict[Outcome, str] = {
     "invalid": "yellow",
     "over_budget": "yellow",
     "not_started": "dim",
+    "submitted": "blue",
     "stored": "green",
     "reused": "cyan",
 }
@@ -84,7 +85,7 @@ def head(status: BatchStatus, title: str, width: int) -> list[RenderableType]:
     bar.add_column(no_wrap=True)
     of = f"{status.ended} of {status.total} rows" if status.total else "starting, and reading the manifest"
     bar.add_row(ProgressBar(total=status.total or None, completed=status.ended, pulse=not status.total), of)
-    good_first = sorted(status.counts, key=lambda outcome: outcome not in HAVE_VIDEO)
+    good_first = sorted(status.counts, key=lambda outcome: outcome not in GOOD)
     counts = [
         Text(f"{status.counts[outcome]} {outcome_words(outcome)}", style=_COLOURS[outcome]) for outcome in good_first
     ]
@@ -110,7 +111,7 @@ def rows(status: BatchStatus, height: int) -> list[RenderableType]:
             shown.extend([Rule(title, style="dim", align="left"), *lines[:most]])
 
     add("notes", [_line(message) for message in reversed(status.messages)], _MESSAGES)
-    recent = [row for row in status.recent if row.outcome in HAVE_VIDEO]
+    recent = [row for row in status.recent if row.outcome in GOOD]
     kept = min(_IN_FLIGHT, len(status.in_flight)) + 1 if height > _TALL else 0
     free = height - len(shown) - kept
     add("without a video, worst first", [_row(row) for row in status.worst], free // 2 if recent else free)
@@ -132,8 +133,10 @@ def _packed(parts: list[Text], width: int) -> list[Text]:
 
 def _row(row: RowResult) -> Text:
     words = Text(f"{outcome_words(row.outcome):<12}", style=_COLOURS[row.outcome])
-    said = row.uri if row.outcome in HAVE_VIDEO else " ".join(filter(None, (row.reason, row.advice)))
-    cost = "" if row.cost is None or row.outcome not in HAVE_VIDEO else f"{coin_words(row.cost)}  "
+    said = (
+        (row.uri or f"task {row.task_id}") if row.outcome in GOOD else " ".join(filter(None, (row.reason, row.advice)))
+    )
+    cost = "" if row.cost is None or row.outcome not in GOOD else f"{coin_words(row.cost)}  "
     words.append(one_line(f"{called(row.number, row.label)}  {cost}{said}"), style="default")
     return _cut(words)
 

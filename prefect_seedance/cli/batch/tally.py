@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, Outcome, RowResult
+from prefect_seedance.batch.models import GOOD, HAVE_VIDEO, WORST_FIRST, Outcome, RowResult
 from prefect_seedance.plain_text import one_line
 
 #: How many of the rows that have ended, and of the worst of them, are remembered: no terminal shows more.
@@ -95,7 +95,7 @@ class Tally:
                 without_video = result.retryable and result.outcome not in HAVE_VIDEO
                 self._open += without_video and bool(result.task_id or result.submissions)
             self._recent.appendleft(result)
-            if result.outcome not in HAVE_VIDEO:
+            if result.outcome not in GOOD:
                 self._worst.insert(0, result)
                 self._worst.sort(key=lambda row: WORST_FIRST.index(row.outcome))
                 del self._worst[_MOST_SHOWN:]

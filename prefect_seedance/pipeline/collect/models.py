@@ -34,6 +34,11 @@ class CollectedVideo(BaseModel):
     cost: float | None = Field(default=None, description="What was paid for it, in coins; null if not known.")
     link_dies_at: datetime | None = Field(default=None, description="When its link is expected to die.")
     polls: int = Field(default=0, description="How often the vendor was asked about it.")
+    by_another: bool = Field(
+        default=False,
+        description="Whether another process wrote that down first, and so has told of it: a waiting run, or another "
+        "collector.",
+    )
 
 
 class Orphan(BaseModel):

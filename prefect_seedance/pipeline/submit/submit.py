@@ -74,6 +74,7 @@ def submit(
     max_submissions: int = 1,
     preflight: bool = True,
     watch_seconds: float = 0.0,
+    reference_seconds: float | None = None,
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
     turn: Turn | None = None,
@@ -94,6 +95,7 @@ def submit(
         max_submissions: How often the video may be paid for, over all runs.
         preflight: Whether the balance is asked for before the first claim of the run, and references are measured.
         watch_seconds: How long the caller is going to watch the task.
+        reference_seconds: How long the vendor may need the references; None for as long as the task is watched.
         observer: Follows it.
         cancelled: Set when the run is being cancelled.
         turn: Waited for right before each claim, and held round its POST only; None for no waiting.
@@ -171,7 +173,7 @@ def submit(
                 destination,
                 follower_of(observer, cancelled, was_warned=order.intent in shared.told),
                 preflight=preflight,
-                wait_seconds=watch_seconds,
+                wait_seconds=watch_seconds if reference_seconds is None else reference_seconds,
                 record=before.record if before else None,
                 believed_seconds=0.0,  # what has ended since must not be paid for
             )

@@ -30,7 +30,7 @@ from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task, w
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.watch import polling
-from prefect_seedance.pipeline.watch.gate import gate_for
+from prefect_seedance.pipeline.watch.gate import Gate, gate_for
 from prefect_seedance.pipeline.watch.history import clip_of, history_of, load_history
 from prefect_seedance.pipeline.watch.schedule import Expectation, made_and_late, next_gap, older_by
 
@@ -127,15 +127,12 @@ class Watcher:
             if is_new:
                 await asyncio.sleep(min(self._gate.gap(next_gap(0.0, expected(), local)), limit_seconds))
             while True:
-                if not await self._turn(started, limit_seconds):
+                if not await self.turn(started, limit_seconds):
                     raise WaitTimedOut(task_id, time.monotonic() - started, advice, unknown)
                 left = limit_seconds - (time.monotonic() - started)
                 polls += 1
                 try:
-                    reached("poll.before")
-                    limit = min(polling.ANSWER_SECONDS, max(left, polling.LAST_ANSWER_SECONDS))
-                    answer = await self._client.get_video(task_id, max_retries=0, timeout=limit)
-                    reached("poll.after")
+                    answer = await self.ask(task_id, left)
                 except TaskError:
                     raise
                 except SeedanceError as error:
@@ -143,7 +140,6 @@ class Watcher:
                     if isinstance(error, RateLimited):
                         self._gate.limited(following.gap_seconds)
                 else:
-                    self._gate.answered()
                     if is_input(answer.video_url, asked, sent):
                         answer = answer.model_copy(update={"video_url": ""})
                     unknown = answer.unknown_status
@@ -175,8 +171,34 @@ class Watcher:
         finally:
             self._gate.left()
 
-    async def _turn(self, started: float, limit_seconds: float) -> bool:
-        """Sleep until it is this task's turn to be asked about, and through every pause that begins meanwhile.
+    @property
+    def gate(self) -> Gate:
+        """The pace of its questions."""
+        return self._gate
+
+    async def ask(self, task_id: str, left_seconds: float) -> VideoTask:
+        """Ask once how a task stands; whose turn it is was settled before.
+
+        Args:
+            task_id: The vendor's task id.
+            left_seconds: How much of the wait is left; a last answer may take a little longer.
+
+        Raises:
+            SeedanceError: There was no proper answer.
+        """
+        reached("poll.before")
+        limit = min(polling.ANSWER_SECONDS, max(left_seconds, polling.LAST_ANSWER_SECONDS))
+        answer = await self._client.get_video(task_id, max_retries=0, timeout=limit)
+        reached("poll.after")
+        self._gate.answered()
+        return answer
+
+    async def turn(self, started: float, limit_seconds: float) -> bool:
+        """Sleep until it is the next task's turn to be asked about, and through every pause that begins meanwhile.
+
+        Args:
+            started: When the wait began, by the monotonic clock.
+            limit_seconds: Of the wait.
 
         Returns:
             Whether it is; False when the limit of the wait comes first.
@@ -306,10 +328,9 @@ async def _watched(
     on_answer: OnAnswer | None,
 ) -> VideoTask:
     """Watch a task to its end, and write the end into the record."""
-    journal, task_id, record = destination.journal, followed.task_id, followed.record
-    intent = record.intent
+    task_id, record = followed.task_id, followed.record
     attempt = next((each.name for each in record.attempts if each.task_id == task_id), "")
-    advice = ways_on(record.scope, intent, journal.store_option, attempt)
+    advice = ways_on(record.scope, record.intent, destination.journal.store_option, attempt)
     is_new = Decision(submitted["decision"]).sends and submitted["task_id"] == task_id
     history, clip, local = history_of(destination), clip_of(record), account.settings.is_local
     if not local and history.may_load():
@@ -329,23 +350,35 @@ async def _watched(
                 expected=lambda: history.expectation(*clip, local=local),
             )
     except VideoFailed as failed:
-        verdict = failed.failure, failed.error_message
-        await threads.run(
-            threads.RECORDS, _written, destination, submitted, lambda: journal.record_failed(intent, task_id, *verdict)
-        )
-        facts = {"failure": failed.failure, "message": failed.error_message[:500]}
-        observer.tell(Event("failed", intent, task_id, facts=facts))
+        await threads.run(threads.RECORDS, write_failed, failed, submitted, destination, observer)
         raise
     completed = watched.task
     if watched.made_seconds is not None and (is_new or not local):  # a simulator's clock may have been moved on
         history.note(*clip, watched.made_seconds, local=local)
-    await threads.run(
-        threads.RECORDS, _written, destination, submitted, lambda: journal.record_completed(intent, completed)
-    )
-    facts = {"model": completed.model, "polls": watched.polls}
-    times = {"made_seconds": _rounded(watched.made_seconds), "late_seconds": _rounded(watched.late_seconds)}
-    observer.tell(Event("completed", intent, task_id, facts={**facts, **times}))
+    await threads.run(threads.RECORDS, write_completed, watched, submitted, destination, observer)
     return completed
+
+
+def write_failed(failed: VideoFailed, submitted: SubmittedVideo, destination: Destination, observer: Observer) -> Entry:
+    """Write the vendor's verdict on a task into its record, and tell of it unless another process was faster."""
+    intent, task_id, verdict = submitted["intent"], failed.task_id, (failed.failure, failed.error_message)
+    journal = destination.journal
+    entry = _written(destination, submitted, lambda: journal.record_failed(intent, task_id, *verdict))
+    if entry.wrote:
+        facts = {"failure": failed.failure, "message": failed.error_message[:500]}
+        observer.tell(Event("failed", intent, task_id, facts=facts))
+    return entry
+
+
+def write_completed(watched: Watched, submitted: SubmittedVideo, destination: Destination, observer: Observer) -> Entry:
+    """Write into its record that a task has its video, and tell of it unless another process was faster."""
+    intent, completed = submitted["intent"], watched.task
+    entry = _written(destination, submitted, lambda: destination.journal.record_completed(intent, completed))
+    if entry.moved:
+        facts = {"model": completed.model, "polls": watched.polls}
+        times = {"made_seconds": _rounded(watched.made_seconds), "late_seconds": _rounded(watched.late_seconds)}
+        observer.tell(Event("completed", intent, completed.task_id, facts={**facts, **times}))
+    return entry
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -368,6 +401,6 @@ def _followed(
     return followed
 
 
-def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], Entry]) -> None:
+def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], Entry]) -> Entry:
     """Write what the vendor said into the record; one that was deleted meanwhile is written anew first."""
-    written_with_task(destination.journal, submitted, write)
+    return written_with_task(destination.journal, submitted, write)

@@ -33,7 +33,7 @@ def batch_message(report: BatchReport, run_url: str, *, link: PlayLink | None = 
     lines.append(f"Paid now: {report.spent_words}.")
     if report.stopped:
         lines.append(f"Stopped: {_theirs(report.stopped)}")
-    missing = report.without_video
+    missing = report.missing
     for row in missing[:_MOST_ROWS]:
         label = f"Row {row.number}" + (f" ({_theirs(row.name, 60)})" if row.name else "")
         lines.append(f"{label}: {outcome_words(row.outcome)}. {_theirs(reason_words(row))}".rstrip())

@@ -93,7 +93,7 @@ def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayL
         parts.append(f"{link('Open the report', report_link.url)}. {markdown(report_link.life)}\n")
     if report.notices:
         parts.append(f"## Notices\n\n{fenced(without_signatures(chr(10).join(report.notices)))}")
-    if missing := report.without_video:
+    if missing := report.missing:
         parts += [f"## Without a video\n\n{_list(missing[:_MOST_LISTED])}"]
         if len(missing) > _MOST_LISTED:
             parts.append(f"And {len(missing) - _MOST_LISTED} more, in the report.\n")

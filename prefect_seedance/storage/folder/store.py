@@ -167,6 +167,19 @@ class FolderStore:
             since = self._clock() - within_seconds
         return self._walk((*above.split("/"),) if above else (), prefix, since)
 
+    def list_ages(self, prefix: str) -> Iterator[tuple[str, float | None]]:
+        """See `ListsByAge`. What goes meanwhile is left out."""
+        with reading(self.root):
+            now = self._clock()
+        for key in self.list_keys(prefix):
+            path = self.root / key
+            with reading(path):
+                try:
+                    written = path.stat(follow_symlinks=False).st_mtime
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+            yield key, max(0.0, now - written) if written >= _BEFORE_ANY_RECORD else None
+
     def _walk(self, folders: tuple[str, ...], prefix: str, since: float | None = None) -> Iterator[str]:
         path, start = self.root.joinpath(*folders), "".join(f"{name}/" for name in folders)
         with reading(path):

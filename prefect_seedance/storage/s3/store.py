@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import threading
 import zlib
@@ -101,22 +100,24 @@ class S3Store:
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """See `Store.list_keys`. A thousand keys are in memory at a time."""
-        return self._list(self.bucket.prefixed(check_prefix(prefix)))
+        return (key for key, _ in self.list_ages(prefix))
 
     def list_written(self, prefix: str, *, within_seconds: float) -> Iterator[str]:
-        """See `ListsByAge`. A page of a listing says when its objects were written, and when it was made."""
-        return self._list(self.bucket.prefixed(check_prefix(prefix)), within_seconds)
+        """See `ListsByAge`."""
+        return (key for key, age in self.list_ages(prefix) if age is None or age <= within_seconds)
 
-    def _list(self, whole: str, within_seconds: float = math.inf) -> Iterator[str]:
+    def list_ages(self, prefix: str) -> Iterator[tuple[str, float | None]]:
+        """See `ListsByAge`. A page of a listing says when its objects were written, and when it was made."""
+        return self._list(self.bucket.prefixed(check_prefix(prefix)))
+
+    def _list(self, whole: str) -> Iterator[tuple[str, float | None]]:
         with translated(f"s3://{self.bucket.name}/{whole}", writing=False):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket.name, Prefix=whole)
             for page in pages:
                 for entry in page.get("Contents", []):
                     key, written = self.bucket.relative(entry.get("Key", "")), entry.get("LastModified")
-                    if written and age_seconds(written, page["ResponseMetadata"]) > within_seconds:
-                        continue
                     if _is_ours(key):
-                        yield key
+                        yield key, age_seconds(written, page["ResponseMetadata"]) if written else None
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

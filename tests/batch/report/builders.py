@@ -89,7 +89,10 @@ def row_of(number: int, outcome: Outcome = "stored", **more: object) -> RowResul
 
 def mixed_rows(count: int) -> list[RowResult]:
     """Nine of ten are stored; the others have each outcome in turn."""
-    return [row_of(number + 2, "stored" if number % 10 else WORST_FIRST[number // 10 % 9]) for number in range(count)]
+    return [
+        row_of(number + 2, "stored" if number % 10 else WORST_FIRST[number // 10 % len(WORST_FIRST)])
+        for number in range(count)
+    ]
 
 
 def report_of(rows: list[RowResult], **more: object) -> BatchReport:

@@ -48,5 +48,5 @@ def follow_played(rows: list[RowResult], *, as_json: bool = False, pause: float 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    every_outcome = [result(number, WORST_FIRST[number % 9]) for number in range(2, 2 + given["rows"])]
+    every_outcome = [result(number, WORST_FIRST[number % len(WORST_FIRST)]) for number in range(2, 2 + given["rows"])]
     sys.exit(follow_played(every_outcome, as_json=given["as_json"], pause=given["pause"]))

@@ -4,10 +4,10 @@
   const DATA = JSON.parse(document.getElementById("data").textContent);
   const BATCH = 40;
   const TONES = {
-    stored: "good", reused: "good", over_budget: "wait", not_started: "wait", in_progress: "wait",
+    stored: "good", reused: "good", over_budget: "wait", not_started: "wait", in_progress: "wait", submitted: "wait",
     unknown: "bad", failed: "bad", moderated: "bad", refused: "bad", invalid: "bad",
   };
-  const WORST = ["unknown", "failed", "moderated", "refused", "invalid", "over_budget", "not_started", "in_progress", "stored", "reused"];
+  const WORST = ["unknown", "failed", "moderated", "refused", "invalid", "over_budget", "not_started", "in_progress", "submitted", "stored", "reused"];
   const COLOURS = 7;
   const $ = (id) => document.getElementById(id);
 

@@ -1,0 +1,62 @@
+"""A batch, submitted: the vendor makes the videos while nothing waits, and `collect_videos` stores them."""
+
+# No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
+from prefect import flow
+
+from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.generate_videos import batch_run_name
+from prefect_seedance.flows.sync_flow import run_to_end
+
+
+@flow(name="submit-videos", flow_run_name=batch_run_name, persist_result=True)
+def submit_videos(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    requests: list[VideoRequest] = [],
+    options: BatchOptions = BatchOptions(),
+    notify: list[str] = [],
+) -> BatchReport:
+    """Submit the videos of a manifest, and end. Videos are stored by `collect_videos`, within about three days.
+
+    Running it again submits only what is missing. Videos that are in the store already are not submitted.
+
+    Args:
+        manifest: A table (CSV, JSONL, JSON, Excel, Parquet): a path, s3://... or https://...; "" where requests are
+            passed.
+        credentials: The saved credentials that pay.
+        store: The saved store that the videos and the report go to.
+        requests: For callers in Python: the requests themselves.
+        options: How this batch behaves. ``max_in_flight`` is how many are submitted at the same time.
+        notify: Names of saved notification blocks, for example slack-webhook/team; told at the end what was submitted,
+            and by the collector of each video.
+
+    Returns:
+        What became of each row: ``submitted`` where the vendor has its task.
+
+    Raises:
+        UnusableManifest: It cannot be read as a whole; nothing was paid.
+        InvalidRequest: Manifest and requests were both passed, or neither, or a notification block cannot be used.
+        StorageError: The store cannot be used; found before anything is sent.
+        SeedanceError: Key, host or journal cannot be used; found before anything is sent.
+        BatchIncomplete: Rows are neither submitted nor stored, and ``options.require_all`` says that this counts.
+            Raised after report and notification; carries the report.
+
+    Example:
+        With saved blocks; the deployment ``collect-videos`` stores them as the vendor finishes them:
+        ```python
+        from prefect_seedance import SeedanceCredentials, VideoStore, submit_videos
+
+        report = submit_videos(
+            "s3://shop/spring.csv", SeedanceCredentials.load("studio"), VideoStore.load("catalogue")
+        )
+        print(report.summary)
+        ```
+    """
+    from prefect_seedance.flows.many_videos import submit
+
+    return run_to_end(lambda: submit(manifest, credentials, store, requests, notify, options))

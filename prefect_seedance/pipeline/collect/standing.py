@@ -1,0 +1,175 @@
+"""What an open record is to a collector: a pure function of the record, its age and who asks.
+
+| record | standing |
+|---|---|
+| of a newer version of this package | `newer`: read only |
+| of another account | `other_account` |
+| with nothing left to do | `done` |
+| perhaps accepted; or nobody but a person can get its video | `unknown` |
+| submitted more recently than `CollectOptions.older_than` | `young` |
+| `sending`, within its lease | `watched` |
+| `sending`, past its lease | `lapsed`: becomes `unknown` |
+| `ready`, for less than a day | `watched`: its run may come back |
+| `ready`, for a day | `abandoned`: becomes `refused` |
+| with a task, within the time of the run that watches it | `watched` |
+| with a task at another host | `other_host` |
+| with a task whose link is dead, and was tried a while ago | `waiting` |
+| with a task that the vendor completed | `deliver` |
+| with any other task | `ask` |
+
+Ages are the store's. Moments that only say when to try are compared with the worker's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from prefect_seedance.journal.record import UNKNOWN_MOMENT, VERSION, Attempt, Record
+from prefect_seedance.journal.states import State
+from prefect_seedance.pipeline.collect.options import CollectOptions
+from prefect_seedance.pipeline.parties import Account
+
+Kind = Literal[
+    "newer",
+    "other_account",
+    "done",
+    "unknown",
+    "young",
+    "watched",
+    "lapsed",
+    "abandoned",
+    "other_host",
+    "waiting",
+    "deliver",
+    "ask",
+]
+
+#: A video's link lives about so long from its completion.
+LINK_LIFE = timedelta(days=3)
+#: Closer to its end than this it comes before all else, and a person should know of it.
+DYING = timedelta(days=1)
+#: So long after that a video whose link is still dead is given up.
+GIVEN_UP_AFTER = timedelta(days=7)
+#: How long nobody has to come back for a record that is ready.
+ABANDONED_SECONDS = 86_400.0
+#: A dead link is tried hourly for a day, then daily.
+_HOUR, _DAY, _HOURLY_TRIES = timedelta(hours=1), timedelta(days=1), 24
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an open record is to a collector.
+
+    Attributes:
+        kind: See the module.
+        attempts: Those whose tasks are asked about, for `ask` and `deliver`.
+        next_try: For `waiting`, when the next try is due.
+        watched_seconds: For `watched`, for how long yet.
+    """
+
+    kind: Kind
+    attempts: tuple[Attempt, ...] = ()
+    next_try: datetime | None = None
+    watched_seconds: float = 0.0
+
+
+def standing(record: Record, age_seconds: float, account: Account, options: CollectOptions, now: datetime) -> Standing:
+    """Return what an open record is to the collector of an account.
+
+    Args:
+        record: As read.
+        age_seconds: Its age by the store's clock.
+        account: Who collects.
+        options: How.
+        now: By the worker's clock.
+    """
+    if record.version > VERSION:
+        return Standing("newer")
+    if record.account != account.label:
+        return Standing("other_account")
+    if not record.is_open:
+        return Standing("done")
+    if record.state is State.UNKNOWN or (record.state is State.READY and record.unsettled()):
+        return Standing("unknown")
+    if now - submitted_at(record) < timedelta(minutes=options.older_than):
+        return Standing("young")
+    if record.state in (State.SENDING, State.READY):
+        return _not_submitted(record, age_seconds)
+    return _with_tasks(record, age_seconds, account, now)
+
+
+def _not_submitted(record: Record, age_seconds: float) -> Standing:
+    sending = record.state is State.SENDING
+    left = max(record.lease_left(age_seconds), 0.0 if sending else ABANDONED_SECONDS - age_seconds)
+    if left > 0:
+        return Standing("watched", watched_seconds=left)
+    return Standing("lapsed" if sending else "abandoned")
+
+
+def _with_tasks(record: Record, age_seconds: float, account: Account, now: datetime) -> Standing:
+    left = record.watch_seconds - age_seconds
+    if record.state in (State.SUBMITTED, State.COMPLETED) and left > 0:
+        return Standing("watched", watched_seconds=left)
+    # The one that the record is about comes first.
+    open_attempts = sorted(record.unstored(), key=lambda attempt: attempt.number != record.current)
+    if not open_attempts:  # a person brought its video in, and it is gone from the store
+        return Standing("unknown")
+    # The host is not known of a task that a person attached to a record which had been lost.
+    ours = [attempt for attempt in open_attempts if attempt.host in ("", account.settings.host)]
+    if not ours:
+        return Standing("other_host")
+    due = tuple(attempt for attempt in ours if is_due(record, attempt, now))
+    if not due:
+        return Standing("waiting", next_try=min(_next_tries(ours), default=None))
+    completed = record.state is State.COMPLETED or any(attempt.completed_at for attempt in due)
+    return Standing("deliver" if completed else "ask", due)
+
+
+def _next_tries(attempts: Iterable[Attempt]) -> list[datetime]:
+    return [each for each in map(next_try_of, attempts) if each is not None]
+
+
+def submitted_at(record: Record) -> datetime:
+    """Return when a record's newest attempt was sent, as far as that is known."""
+    return max((attempt.started_at for attempt in record.attempts), default=record.created_at)
+
+
+def link_dies_at(record: Record, attempt: Attempt) -> datetime:
+    """Return when the link to an attempt's video is expected to die, at the earliest.
+
+    Example:
+        >>> at = datetime(2026, 11, 22, tzinfo=UTC)
+        >>> attempt = Attempt(number=1, nonce="a", started_at=at, task_id="videos_1")
+        >>> facts = {"intent": "0" * 32, "request": {}, "take": "1", "scope": "", "account": "a", "model": "m"}
+        >>> record = Record(state=State.SUBMITTED, created_at=at, updated_at=at, attempts=(attempt,), **facts)
+        >>> str(link_dies_at(record, attempt))
+        '2026-11-25 00:00:00+00:00'
+    """
+    started = attempt.started_at if attempt.started_at != UNKNOWN_MOMENT else record.created_at
+    by_vendor = attempt.completed_at or attempt.created_at
+    return (datetime.fromtimestamp(by_vendor, UTC) if by_vendor else started) + LINK_LIFE
+
+
+def next_try_of(attempt: Attempt) -> datetime | None:
+    """Return when a video that could not be got is tried again; None if it was not tried in vain yet."""
+    if not attempt.misses or attempt.missed_at is None:
+        return None
+    return attempt.missed_at + (_HOUR if attempt.misses < _HOURLY_TRIES else _DAY)
+
+
+def is_due(record: Record, attempt: Attempt, now: datetime) -> bool:
+    """Tell whether a video may be tried (again). In the last two hours of its link's life it may, each time."""
+    following = next_try_of(attempt)
+    if following is None or attempt.missed_at is None or now >= following:
+        return True
+    if now < attempt.missed_at:  # by a clock that was ahead
+        return True
+    return timedelta() < link_dies_at(record, attempt) - now < 2 * _HOUR
+
+
+def is_given_up(dies_at: datetime, now: datetime) -> bool:
+    """Tell whether a link that is still dead is tried no longer."""
+    return now >= dies_at + GIVEN_UP_AFTER

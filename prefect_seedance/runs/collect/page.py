@@ -1,0 +1,147 @@
+"""What the page of a collection shows: what came of each video, and the orphans of the store.
+
+What cannot be shown is logged and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.pipeline.collect.models import CollectReport, Orphan
+from prefect_seedance.plain_text import cut
+from prefect_seedance.redaction import without_signatures
+from prefect_seedance.runs.collect.words import (
+    ORPHAN_KINDS,
+    WORST_FIRST,
+    counts_of,
+    headline,
+    label_of,
+    worst_videos_first,
+)
+from prefect_seedance.runs.escaping import cell, code, markdown, unlinked
+from prefect_seedance.runs.logs import note
+from prefect_seedance.runs.run_page import PAUSES, Page, shown, table
+
+#: Videos on the page, and orphans on theirs.
+_MOST_VIDEOS, _MOST_ORPHANS = 50, 200
+#: Longest reason in a table.
+_REASON = 300
+#: How long Prefect is asked for the page before.
+_SECONDS = 15.0
+
+
+def store_mark(place: str) -> str:
+    """Return what stands for a store in the key of an artifact, and in the resource of an event.
+
+    Example:
+        >>> store_mark("s3://bucket/videos")
+        'a502b1e9f316'
+    """
+    return hashlib.sha256(place.encode()).hexdigest()[:12]
+
+
+async def show_collection(report: CollectReport, place: str) -> None:
+    """Put on the run's page what came of a collection; nothing where nothing was open."""
+    if not (report.videos or report.orphans):
+        return
+
+    async def page() -> str:
+        return collection_markdown(report, place)
+
+    await shown(Page(page, f"seedance-collected-{store_mark(place)}", markdown(headline(report))).draw, pauses=PAUSES)
+
+
+async def show_orphans(orphans: Sequence[Orphan], place: str) -> int:
+    """Bring the page of a store's orphans up to date: one page per store, anew whenever it says something else.
+
+    Args:
+        orphans: All that there are now, worst first.
+        place: Of the store.
+
+    Returns:
+        How many of them that page did not have before; 0 if that is not known.
+    """
+    key, rows = f"seedance-orphans-{store_mark(place)}", orphans_table(orphans)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            before = await _rows_before(key)
+    except Exception as error:
+        note(f"The page of orphans before could not be read: {words_of(error)}")
+        before = None
+    if rows != (before or []):
+
+        async def drawn() -> str:
+            return json.dumps(rows, ensure_ascii=False)
+
+        of_all = f"{len(rows)} of {len(orphans)} orphans" if len(rows) < len(orphans) else f"{len(rows)} orphans"
+        said = markdown(f"{of_all} at {place}, worst first: videos that a person should look at.")
+        await shown(Page(drawn, key, said, kind="table").draw, pauses=PAUSES)
+    if before is None:
+        return 0
+    known = {str(row.get("intent")) for row in before}
+    return sum(orphan.intent not in known for orphan in orphans)
+
+
+def orphans_table(orphans: Sequence[Orphan]) -> list[dict[str, str]]:
+    """Return the orphans as a table, worst first: cells that are text in both of Prefect's UIs."""
+    return [
+        {
+            "what": ORPHAN_KINDS[orphan.kind],
+            "name": unlinked(cell(orphan.name)),
+            "task": cell(orphan.task_id),
+            "since": f"{orphan.since:%Y-%m-%d %H:%M} UTC" if orphan.since else "",
+            "link dies": f"{orphan.link_dies_at:%Y-%m-%d %H:%M} UTC" if orphan.link_dies_at else "",
+            "why": _text(orphan.reason),
+            "what to do": _text(orphan.advice),
+            "intent": orphan.intent,
+        }
+        for orphan in orphans[:_MOST_ORPHANS]
+    ]
+
+
+def collection_markdown(report: CollectReport, place: str) -> str:
+    """Word what came of a collection as Markdown."""
+    began, ended = (f"{each:%Y-%m-%d %H:%M:%S} UTC" if each else "" for each in (report.started_at, report.ended_at))
+    totals = {
+        **{WORST_FIRST[each].capitalize(): str(count) for each, count in counts_of(report).items()},
+        "Orphans": str(len(report.orphans)) if report.orphans else "",
+        "Store": code(place),
+        "Account": markdown(report.account),
+        "Began": began,
+        "Ended": ended,
+        "The vendor was asked": f"{report.polls} times",
+    }
+    parts = [f"# {markdown(headline(report))}\n", table(totals)]
+    videos = worst_videos_first(report.videos)
+    if videos:
+        lines = ["| Video | Became | Task | Where it is, or why not |", "| --- | --- | --- | --- |"]
+        for video in videos[:_MOST_VIDEOS]:
+            said = video.uri or " ".join(filter(None, (video.reason, video.advice)))
+            texts = [label_of(video), WORST_FIRST[video.became], video.task_id, cut(without_signatures(said), _REASON)]
+            lines.append(f"| {' | '.join(unlinked(markdown(each)) for each in texts)} |")
+        parts.append("\n".join(lines) + "\n")
+        if len(videos) > _MOST_VIDEOS:
+            parts.append(f"And {len(videos) - _MOST_VIDEOS} more; the result of the run has every one.\n")
+    if report.orphans:
+        parts.append(f"Orphans: see the artifact seedance-orphans-{store_mark(place)}.\n")
+    return "\n".join(parts)
+
+
+def _text(words: str) -> str:
+    return unlinked(cell(cut(without_signatures(" ".join(words.split())), _REASON)))
+
+
+async def _rows_before(key: str) -> list[dict[str, str]]:
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    async with get_client() as client:
+        found = await client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.UPDATED_DESC, limit=1)
+    data = found[0].data if found else "[]"
+    return json.loads(data) if isinstance(data, str) else []
