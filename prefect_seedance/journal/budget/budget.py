@@ -302,7 +302,7 @@ class Budget:
             if not isinstance(came, _Elsewhere):
                 made = cast(_Made, came)
                 self._tell(made)
-                return self._reservation(key, expense, made)
+                return self._reservation(key, expense, made, is_booked=True)
             key = self._key_of(came.month)
         raise self._no_clock(key)
 
@@ -420,7 +420,7 @@ class Budget:
             after, told = reached(after, self.limits, now, of_run=bool(self.run_key))
         return after, _Made(after.open.get(nonce), after, now, elapsed, told)
 
-    def _reservation(self, key: str, expense: Expense, made: _Made) -> _Entered:
+    def _reservation(self, key: str, expense: Expense, made: _Made, *, is_booked: bool = False) -> _Entered:
         def write(settle: _Settling, creates: bool) -> None:
             def apply(reading: _Reading, elapsed: Stopwatch) -> tuple[BudgetLedger, object]:
                 return self._made(key, settle(reading), expense.nonce, reading.now, elapsed)
@@ -428,7 +428,7 @@ class Budget:
             change = _Change(apply, creates, start_stopwatch)
             self._tell(cast(_Made, self._commit(key, change, _SETTLING, hurries=True, frees=True)))
 
-        return _Entered(expense.nonce, expense.lease, made, write)
+        return _Entered(expense.nonce, expense.lease, made, write, is_booked=is_booked)
 
     def _elsewhere(self, key: str, reading: _Reading) -> _Elsewhere | None:
         month = month_of(reading.now)
@@ -632,21 +632,19 @@ class _Entered:
         lease: For how many seconds its owner may send.
         made: What came of entering it: without an entry it was settled before.
         write: Has the ledger changed; tells whether one is made if there is none.
+        is_booked: Whether it was entered for an attempt that somebody else may have sent.
     """
 
-    def __init__(self, nonce: str, lease: float, made: _Made, write: Callable[[_Settling, bool], None]) -> None:
-        self._nonce, self._lease, self._write = nonce, lease, write
+    def __init__(
+        self, nonce: str, lease: float, made: _Made, write: Callable[[_Settling, bool], None], *, is_booked: bool
+    ) -> None:
+        self._nonce, self._lease, self._write, self._is_booked = nonce, lease, write, is_booked
         self._entry, self._elapsed = made.entry, made.elapsed
         self._said, self._is_written, self._was_seen = _Said.NOTHING, False, False
 
     def leaves_room(self, seconds: float) -> bool:
         """See `Reservation.leaves_room`. One that was settled or released leaves none."""
-        if self._entry is None or self._said is not _Said.NOTHING:
-            return False
-        try:
-            return self._elapsed() + seconds <= self._lease
-        except Exception:
-            return False
+        return self._entry is not None and self._said is _Said.NOTHING and self._lasts(seconds)
 
     def settled(self, outcome: Outcome) -> None:
         """See `Reservation.settled`. What more is known later is written down as well, and nothing is taken back."""
@@ -662,11 +660,19 @@ class _Entered:
         """See `Reservation.released`. What was settled as spent or held stays so."""
         self._say(_Said.FREE, lambda reading, entry: changes.released(reading.ledger, self._nonce))
 
+    def _lasts(self, seconds: float) -> bool:
+        try:
+            return self._elapsed() + seconds <= self._lease
+        except Exception:
+            return False
+
     def _spent(self, reading: _Reading, entry: LedgerEntry, cost: float | None) -> BudgetLedger:
         before, nonce = reading.ledger, self._nonce
         if nonce in before.open:
             self._was_seen = True
-            return changes.settled(before, nonce, cost)
+            # Others may come for it as well: its sender, where it was booked; a person, where its sender is late.
+            alone = not self._is_booked and self._lasts(0.0)
+            return changes.settled(before, nonce, cost) if alone else changes.swept(before, nonce, cost, reading.now)
         if self._was_seen or nonce in before.swept:
             return before  # an earlier try was written, or the sweep was faster
         # The ledger was deleted, or somebody took the entry out: what is billed counts all the same.

@@ -3,7 +3,7 @@
     days       what is spent of each day, and by how many videos; a month is the sum of its days
     open       what is reserved for POSTs under way, and held for submissions that are unknown, by attempt
     factor     how much more than its price something was seen to cost, by billing name
-    swept      attempts that were settled by their records, and not by whoever sent them
+    swept      attempts that were settled by others than those who sent them, and may come for it later
     told       periods of which 80 % were reached, so that it is told once
 
 One ledger is one object: that of an account and a month, or that of a run. Each change may be applied again, upon
@@ -111,7 +111,7 @@ class BudgetLedger(Part):
         factor: By billing name, how much more than its price something was seen to cost.
         least: By billing name, what something was seen to cost that had no price, or 0.
         open: By nonce of the attempt.
-        swept: By nonce of the attempt, when it was settled by its record, Unix seconds.
+        swept: By nonce of the attempt, when another than its sender settled it, Unix seconds.
         told: Periods of which 80 % were reached.
     """
 
