@@ -49,6 +49,9 @@
             ├── SpendingPaused        a person has stopped all spending of the store
             ├── OverBudget            it does not fit into a budget of the account or the run
             ├── PriceUnknown          there is a budget, and the price of the video is not known
+            ├── BudgetDamaged         the ledger of a budget cannot be read
+            ├── BudgetTooNew          the ledger was written by a newer version of this package
+            ├── TooManyReserved       a budget holds too many unknown submissions to take more
             └── SubmissionCancelled   the run was cancelled before anything was sent
 
     StorageError                      the store, or the download of a finished video
@@ -106,6 +109,8 @@ from prefect_seedance.journal.errors import (
     AbandonedBefore,
     BalanceContradicts,
     BatchChanged,
+    BudgetDamaged,
+    BudgetTooNew,
     FailedBefore,
     HeldByAnother,
     IllegalTransition,
@@ -128,6 +133,7 @@ from prefect_seedance.journal.errors import (
     SubmissionUnknown,
     SubmittingStopped,
     TaskNotRecorded,
+    TooManyReserved,
     TooManyUnknowns,
 )
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
@@ -168,6 +174,8 @@ __all__ = [
     "BalanceContradicts",
     "BatchChanged",
     "BatchIncomplete",
+    "BudgetDamaged",
+    "BudgetTooNew",
     "ConditionsIgnored",
     "ConfigurationError",
     "Conflict",
@@ -222,6 +230,7 @@ __all__ = [
     "TaskError",
     "TaskNotFound",
     "TaskNotRecorded",
+    "TooManyReserved",
     "TooManyUnknowns",
     "TruncatedSource",
     "UnexpectedAnswer",

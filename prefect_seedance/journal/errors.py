@@ -24,6 +24,9 @@
         │   ├── SpendingPaused      a person has stopped all spending of the store
         │   ├── OverBudget          it does not fit into a budget of the account or the run
         │   ├── PriceUnknown        there is a budget, and the price of the video is not known
+        │   ├── BudgetDamaged       the ledger of a budget cannot be read; never taken for empty
+        │   ├── BudgetTooNew        a newer version wrote the ledger of a budget: may be read, not written
+        │   ├── TooManyReserved     a budget holds so many unknown submissions that it takes no more
         │   └── SubmissionCancelled the run was cancelled before the POST
         └── ResolutionRefused       a person's resolution that cannot be right
             └── BalanceContradicts  not billed, says the person; the balance fell by exactly the price
@@ -388,6 +391,49 @@ class PriceUnknown(SubmissionStopped):
         super().__init__(
             f"Nothing was sent for intent {intent}: {budget} is set, and the price of this video is not known, so it "
             "might exceed it. Write what the model costs into the prices of the credentials, or remove the budget."
+        )
+
+
+class BudgetDamaged(SubmissionStopped):
+    """The ledger of a budget cannot be read. It is never taken for empty.
+
+    Attributes:
+        where: Where it lies.
+        cause: What is wrong with it.
+    """
+
+    def __init__(self, where: str, cause: str) -> None:
+        self.where, self.cause = where, cause
+        super().__init__(
+            f"Nothing was sent: the budget's ledger at {where} cannot be read: {cause}. What was spent is not known "
+            "without it, so nothing is submitted; what is submitted already is still collected. If the store keeps "
+            "earlier versions, put the newest readable one back: it may miss what was spent since. Or move the file to "
+            "another place, outside of journal/. The next video then begins a new ledger, in which nothing is spent: "
+            "lower the limit for the rest of the period by what the vendor's console shows for it."
+        )
+
+
+class BudgetTooNew(SubmissionStopped):
+    """A newer version of this package wrote the ledger of a budget."""
+
+    def __init__(self, where: str, version: int, ours: int) -> None:
+        self.where, self.version, self.ours = where, version, ours
+        super().__init__(
+            f"Nothing was sent: the budget's ledger at {where} has version {version}, and this prefect-seedance writes "
+            f"version {ours}: it may read the ledger, not change it. Upgrade prefect-seedance here as well, then run "
+            "again."
+        )
+
+
+class TooManyReserved(SubmissionStopped):
+    """A budget holds so many submissions that nobody knows about that it takes no more."""
+
+    def __init__(self, intent: str, entries: int, held: int, store_option: str) -> None:
+        self.intent, self.entries, self.held, self.store_option = intent, entries, held, store_option
+        super().__init__(
+            f"Nothing was sent for intent {intent}: the budget has {entries} open entries, {held} of them unknown "
+            "submissions, and takes no more. Each may be paid for. Resolve the unknown ones "
+            f"({how_to_list_unknown(store_option)}), then run again: what is paid for is not paid again."
         )
 
 

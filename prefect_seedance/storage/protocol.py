@@ -27,11 +27,15 @@ def _no_metadata() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A record as read: its bytes, the etag for `swap`, and its age by the store's own clock."""
+    """A record as read: its bytes, the etag for `swap`, and its age by the store's own clock.
+
+    `read_at` is what that clock said when the record was read, as Unix seconds; None if the store did not say.
+    """
 
     data: bytes
     etag: str
     age_seconds: float
+    read_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

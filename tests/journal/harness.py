@@ -162,7 +162,8 @@ class FaultyStore:
         blob = self._call("get", key, lambda: self.inner.get(key))
         if blob is None:
             return None
-        return Blob(blob.data, blob.etag, blob.age_seconds + self.age(key))
+        read_at = NOON.timestamp() if blob.read_at is None else blob.read_at
+        return Blob(blob.data, blob.etag, blob.age_seconds + self.age(key), read_at + self.passed)
 
     def age(self, key: str) -> float:
         """Seconds that were let pass since a key was written."""

@@ -135,7 +135,8 @@ class FolderStore:
                     data, modified = _read(folder, name, final)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
-            return Blob(data, _etag_of(data), self._age(modified))
+            now = self._clock()
+            return Blob(data, _etag_of(data), max(0.0, now - modified), now)
 
     def earlier_versions(self, key: str) -> Iterator[bytes]:
         """See `Store.earlier_versions`. A folder keeps none; writes that were cut short may have left some."""

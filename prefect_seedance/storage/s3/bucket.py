@@ -368,5 +368,10 @@ class Bucket:
 def age_seconds(modified: datetime, answer: ResponseMetadataTypeDef) -> float:
     """Return how old something is by the store's own clock, which stamps both its objects and its answers."""
     # Every server must send it; a proxy may drop it.
-    now = http_date(answer["HTTPHeaders"].get("date", "")) or datetime.now(UTC)
+    now = answered_at(answer) or datetime.now(UTC)
     return max(0.0, (now - modified).total_seconds())
+
+
+def answered_at(answer: ResponseMetadataTypeDef) -> datetime | None:
+    """Return when the store answered, by its own clock, in whole seconds; None if it does not say."""
+    return http_date(answer["HTTPHeaders"].get("date", ""))

@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, StoreUnavailable
 from prefect_seedance.storage.key_locks import KeyLocks
 from prefect_seedance.storage.protocol import Blob
-from prefect_seedance.storage.s3.bucket import Bucket, age_seconds
+from prefect_seedance.storage.s3.bucket import Bucket, age_seconds, answered_at
 from prefect_seedance.storage.s3.errors import code_of, status_of, storage_error
 from prefect_seedance.storage.s3.headers import (
     Checksum,
@@ -140,7 +140,10 @@ def get(bucket: Bucket, key: str) -> Blob | None:
                 data = body.read()
         except (BotoCoreError, HTTPError, OSError):
             continue  # boto3 repeats requests, but not the reading of an answer
-        return Blob(data, answer["ETag"], age_seconds(answer["LastModified"], answer["ResponseMetadata"]))
+        metadata = answer["ResponseMetadata"]
+        now = answered_at(metadata)
+        age = age_seconds(answer["LastModified"], metadata)
+        return Blob(data, answer["ETag"], age, now.timestamp() if now else None)
     raise StoreUnavailable(where, "the connection breaks while it is read, again and again")
 
 
