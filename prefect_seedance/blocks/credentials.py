@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from prefect.blocks.abstract import CredentialsBlock
-from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, ValidationInfo, field_validator, model_validator
 
 from prefect_seedance.blocks.known_fields import KnownFieldsBlock
 from prefect_seedance.client.errors import ConfigurationError
@@ -31,6 +33,13 @@ _ENVIRONMENT: dict[str, tuple[str, Callable[[str], object]]] = {
     "base_url": ("JIMMYAI_BASE_URL", checked_base_url),
 }
 
+#: Said of each budget: where its count is kept decides what it holds for.
+_PER_STORE = "Without a budget store it holds for each store by itself."
+_MOST_VIDEOS = 1_000_000_000
+_STORE_SLUG = "seedance-video-store/"
+#: What Prefect takes for the name of a block.
+_BLOCK_NAME = re.compile("[a-z0-9-]+")
+
 
 class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
     """Key and host of the JimmyAI open API, which generates Seedance videos.
@@ -45,6 +54,10 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         read_timeout_seconds: Longest silence of the vendor while it answers.
         submit_timeout_seconds: Longest time that one submission may take in all.
         prices: What this account pays, where it is not what the vendor's public catalog says.
+        daily_budget: Coins that may be spent a day; 0 for no limit.
+        monthly_budget: Coins that may be spent a month; 0 for no limit.
+        daily_videos: Videos that may be bought a day; 0 for no limit.
+        budget_store: Name of the saved store that keeps count for all stores; "" for a count per store.
 
     Example:
         Load saved credentials and ask for the balance:
@@ -113,6 +126,33 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         '0.03, "sd2_mx_720p": 0.06}. For a model that is not in the list write what is paid for behind it, such as '
         '"new-model per second".',
     )
+    daily_budget: float = Field(
+        default=0.0,
+        title="Daily budget (coins)",
+        description="Coins that this account may spend a day, in UTC. A video that does not fit is not submitted, and "
+        f"nothing is paid for it. 0: no limit. {_PER_STORE}",
+        json_schema_extra={"minimum": 0},
+    )
+    monthly_budget: float = Field(
+        default=0.0,
+        title="Monthly budget (coins)",
+        description=f"Coins that this account may spend a calendar month, in UTC. 0: no limit. {_PER_STORE}",
+        json_schema_extra={"minimum": 0},
+    )
+    daily_videos: int = Field(
+        default=0,
+        title="Videos a day",
+        description=f"Videos that this account may buy a day, in UTC, whatever they cost. 0: no limit. {_PER_STORE}",
+        json_schema_extra={"minimum": 0},
+    )
+    budget_store: str = Field(
+        default="",
+        title="Budget store",
+        description="Name of a saved Seedance Video Store whose journal keeps count of what is spent, for all stores "
+        "that these credentials are used with. Empty: each store keeps a count of its own, so that the budgets above "
+        "hold for each store by itself, and two stores may spend twice as much. Whoever runs needs to be able to "
+        "write to it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -160,6 +200,37 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
             read_own_prices(value)
         return value
 
+    @field_validator("daily_budget", "monthly_budget", mode="before")
+    @classmethod
+    def _sum_of_coins(cls, value: object, info: ValidationInfo) -> object:
+        # Text too, though it may hold a number: what is saved must mean the same to whoever reads it.
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
+            return value
+        raise ValueError(
+            f"{info.field_name} is not a number of coins from 0 on; write a number, such as 20, or 0 for no limit"
+        )
+
+    @field_validator("daily_videos", mode="before")
+    @classmethod
+    def _number_of_videos(cls, value: object) -> object:
+        number = -1.0 if isinstance(value, bool) or not isinstance(value, int | float) else value
+        if 0 <= number <= _MOST_VIDEOS and not number % 1:
+            return int(number)
+        raise ValueError(
+            f"daily_videos is not a whole number from 0 to {_MOST_VIDEOS}; write one, such as 100, or 0 for no limit"
+        )
+
+    @field_validator("budget_store", mode="before")
+    @classmethod
+    def _name_of_a_store(cls, value: object) -> object:
+        name = value.strip().removeprefix(_STORE_SLUG) if isinstance(value, str) else None
+        if name == "" or (name is not None and _BLOCK_NAME.fullmatch(name)):
+            return name
+        raise ValueError(
+            "budget_store is not the name of a saved store; write the name under which a Seedance Video Store is "
+            "saved, such as catalogue (small letters, digits and hyphens), or leave it empty for a budget per store"
+        )
+
     @property
     def timeouts(self) -> Timeouts:
         """The time-outs in the client's form."""
@@ -180,11 +251,17 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         return self.settings.fingerprint
 
     def vendor_account(self) -> Account:
-        """Return who pays, in the form that the pipeline takes."""
+        """Return who pays, in the form that the pipeline takes.
+
+        Its budget store is not opened, which takes the Prefect server: where something may be paid or settled it is
+        asked for by `runs.money.accounts.account_of`.
+        """
         from prefect_seedance.client.request.prices import read_own_prices
+        from prefect_seedance.journal.budget.limits import Limits
         from prefect_seedance.pipeline.parties import Account
 
-        return Account(self.settings, self.account, read_own_prices(self.prices))
+        limits = Limits(self.daily_budget, self.monthly_budget, self.daily_videos)
+        return Account(self.settings, self.account, read_own_prices(self.prices), limits)
 
     def get_client(self) -> SeedanceClient:
         """Make a client for synchronous code; use it as a context manager."""

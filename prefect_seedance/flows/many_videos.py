@@ -41,6 +41,7 @@ from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.events import emit, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.play_link import report_link
 from prefect_seedance.runs.prefect_client import RunClientContext
@@ -151,7 +152,7 @@ class _Batch:
 
     async def read(self, manifest: str, requests: Sequence[VideoRequest]) -> None:
         """Read the manifest."""
-        self.account = self.credentials.vendor_account()
+        self.account = await account_of(self.credentials)
         self.destination = await threads.run(threads.RECORDS, self.store.destination)
         self.manifest = await _cancellable(
             lambda cancelled: read_asked(

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import threading
+from typing import TYPE_CHECKING
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -19,6 +20,10 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.money.accounts import account_of
+
+if TYPE_CHECKING:
+    from prefect_seedance.pipeline.parties import Account
 
 
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}", persist_result=True)
@@ -67,6 +72,7 @@ def resolve_submission(
         KeyTaken: Another video is in the place of the one that was to be brought in.
         NotAVideo: The link leads to something else, which is kept in quarantine.
         StorageError: The link cannot be followed, or the store does not work.
+        ConfigurationError: The budget store of the credentials cannot be used; nothing was changed.
 
     Example:
         The vendor's console shows no task of that minute, and no bill:
@@ -125,6 +131,7 @@ async def aresolve_submission(
         KeyTaken: Another video is in the place of the one that was to be brought in.
         NotAVideo: The link leads to something else, which is kept in quarantine.
         StorageError: The link cannot be followed, or the store does not work.
+        ConfigurationError: The budget store of the credentials cannot be used; nothing was changed.
     """
     how = (task_id, attempt, any_model, any_age, despite_evidence)
     return await _resolve(intent, store, credentials, resolution, url, path, *how)
@@ -143,10 +150,11 @@ async def _resolve(
     any_age: bool,
     despite_evidence: bool,
 ) -> str:
+    account = await account_of(credentials)
     if resolution == "take_link" or resolution == "take_file":
         link = url.get_secret_value().strip() if resolution == "take_link" else ""
         file = path.strip() if resolution == "take_file" else ""
-        return await _bring_in(intent, store, credentials, link, file, attempt, despite_evidence)
+        return await _bring_in(intent, store, account, link, file, attempt, despite_evidence)
 
     def fetch(asked: str) -> VideoTask:
         with credentials.get_client() as client:
@@ -176,7 +184,7 @@ async def _resolve(
 async def _bring_in(
     intent: str,
     store: VideoStore,
-    credentials: SeedanceCredentials,
+    account: "Account",
     link: str,
     path: str,
     attempt: str,
@@ -199,7 +207,7 @@ async def _bring_in(
             destination,
             attempt=attempt,
             by=name,
-            policy=destination.media_for(credentials.vendor_account()),
+            policy=destination.media_for(account),
             despite_evidence=despite_evidence,
             run=Run(id=flow_run.get_id() or "", name=name),
             observer=run_observer("store"),

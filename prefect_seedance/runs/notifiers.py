@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import logging
 import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -20,8 +21,11 @@ from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.plain_text import faults, one_line
 from prefect_seedance.runs.block_languages import message_for
+from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.webhook_addresses import address_problems
 
+#: Longest that one notification may take. Most classes give up by themselves after 4 to 10 seconds.
+SECONDS = 30.0
 _FIX = "Save the block first, or correct the name: type and name, for example slack-webhook/team"
 _ADDRESS = re.compile(r"(\w{1,20}://)(?:[^\s/@'\"<>]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*")
 #: Shorter parts of a secret address are words such as "https"; its host, with a dot in it, is not secret.
@@ -62,6 +66,33 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
 def doubts(notifiers: Mapping[str, NotificationBlock]) -> list[Problem]:
     """Return what is unusual about the addresses of notification blocks, and may work all the same."""
     return [each for name, block in notifiers.items() for each in address_problems(name, block) if each.level == "warn"]
+
+
+async def send_to_all(notify: list[str], subject: str, body: str, seconds: float = SECONDS) -> list[str]:
+    """Send a message, which is plain text, through saved blocks, one after the other; what fails is logged.
+
+    Args:
+        notify: Their names.
+        subject: One line.
+        body: A few lines.
+        seconds: Longest that each of them may take.
+
+    Returns:
+        The names of those that took it.
+    """
+    told: list[str] = []
+    for name in dict.fromkeys(notify):
+        block: NotificationBlock | None = None
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                block = (await load_notifiers([name]))[name]
+                await send_through(block, subject, body)
+            told.append(name)
+        except Exception as error:
+            why = f"not done within {seconds:g} s" if limit.expired() else why_not_sent(error, block)
+            log("notify", f"The notification to {name} failed: {why}", level=logging.WARNING)
+    return told
 
 
 async def send_through(block: NotificationBlock, subject: str, body: str) -> None:

@@ -15,6 +15,7 @@ from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.link_notices import tell_of_links
+from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.scope import resolve_scope
 from prefect_seedance.runs.source_identities import source_identities
 
@@ -57,6 +58,7 @@ async def create_video(
     Raises:
         InvalidRequest: The request breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
+        ConfigurationError: The budget store of the credentials cannot be used; nothing was sent.
         SubmissionUnknown: Perhaps accepted, perhaps billed: a person settles it with ``resolve_submission``.
         SubmissionStopped: Nothing was sent; the message says why.
         JournalGone: Nothing was sent: it is not the journal that the run began with.
@@ -113,11 +115,11 @@ async def create_video(
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
 
-    observer = run_observer("create")
+    account, observer = await account_of(credentials), run_observer("create")
     return await in_background(
         lambda cancelled: submit(
             order,
-            credentials.vendor_account(),
+            account,
             store.destination(),
             run=current.run,
             state=current.state,

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
 from prefect import task
-from prefect.blocks.abstract import NotificationBlock
 from prefect.cache_policies import NO_CACHE
 
-from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.notifiers import load_notifiers, send_through, why_not_sent
-
-#: Longest that one notification may take. Most classes give up by themselves after 4 to 10 seconds.
-SECONDS = 30.0
+from prefect_seedance.runs.notifiers import SECONDS, send_to_all
 
 
 # A body may hold a link that plays the video: nothing of a call is kept.
@@ -37,16 +29,4 @@ async def send_notifications(notify: list[str], subject: str, body: str, seconds
     Returns:
         The names of those that took it.
     """
-    told: list[str] = []
-    for name in dict.fromkeys(notify):
-        block: NotificationBlock | None = None
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                block = (await load_notifiers([name]))[name]
-                await send_through(block, subject, body)
-            told.append(name)
-        except Exception as error:
-            why = f"not done within {seconds:g} s" if limit.expired() else why_not_sent(error, block)
-            log("notify", f"The notification to {name} failed: {why}", level=logging.WARNING)
-    return told
+    return await send_to_all(notify, subject, body, seconds)

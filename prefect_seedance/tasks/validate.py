@@ -15,6 +15,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 
 
@@ -26,12 +27,13 @@ async def validate_request(
 
     Args:
         request: The video to check.
-        credentials: Who would pay; checked when the block was made.
+        credentials: Who would pay; checked when the block was made, but for its budget store.
         store: Where it would go; a probe is written.
         notify: Names of saved notification blocks, for example ``slack-webhook/team``.
 
     Raises:
         InvalidRequest: With every rule that is broken.
+        ConfigurationError: The budget store of the credentials cannot be used.
         StorageError: The store cannot be written.
     """
     problems, refused = _checked(request)
@@ -41,6 +43,7 @@ async def validate_request(
         refused += error.problems
     if refused:
         raise InvalidRequest(refused)
+    await account_of(credentials)  # its budget store, which is missed here and not first when it is needed
     for notice in await threads.run(threads.RECORDS, store.check):
         log("validate", notice, level=logging.WARNING)
     for problem in problems:

@@ -267,7 +267,8 @@ def test_those_who_ask_while_a_reading_is_under_way_share_the_next_one(
 
 def waiting() -> int:
     """How many threads wait for a reading."""
-    stacks = [[frame.f_code.co_name for frame, _ in walk_stack(top)] for top in sys._current_frames().values()]
+    frames = sys._current_frames().values()  # pyright: ignore[reportPrivateUsage]  # of the standard library
+    stacks = [[frame.f_code.co_name for frame, _ in walk_stack(top)] for top in frames]
     return sum(stack[0] == "wait" and "shared" in stack and "held" not in stack for stack in stacks)
 
 
