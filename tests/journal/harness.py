@@ -272,6 +272,7 @@ class World:
             at=self._at,
             patience=Patience(5.0),
             locks=KeyLocks(),
+            start_stopwatch=self.stopwatch,
         )
 
     def sleep(self, seconds: float) -> None:

@@ -467,3 +467,48 @@ def test_a_damaged_name_is_no_new_journal(world: World, data: bytes) -> None:
     world.store.inner.create("journal/store.json", data)
     with pytest.raises(RecordDamaged):
         identify_store(world.journal)
+
+
+def test_a_marker_is_written_once_more_by_a_writer_that_was_asleep_for_long(world: World) -> None:
+    # Whoever collects takes a marker without a record for stray after a day, and deletes it.
+    def asleep(point: str) -> None:
+        if point == "claim.record.before":
+            world.freeze(3601.0)
+            world.store.inner.delete(f"journal/open/{INTENT}.1")
+
+    world.at = asleep
+    world.run()
+    assert world.record().state is State.SUBMITTED and world.markers() == [f"{INTENT}.1"]
+
+
+def test_a_call_says_whether_it_has_written_and_moved_the_record(world: World) -> None:
+    task_id = world.run()["task_id"]
+    other_process = World(world.store).journal
+    task = VideoTask(task_id=task_id, status="completed")
+    calls = (
+        lambda journal: journal.record_completed(INTENT, task),
+        lambda journal: journal.record_stored(INTENT, task_id, FACTS),
+        lambda journal: journal.relay_again(INTENT),
+        lambda journal: journal.record_failed(INTENT, task_id, "transient", "PROVIDER_TIMEOUT"),
+    )
+    for call in calls:
+        first, second, third = call(other_process), call(world.journal), call(other_process)
+        assert (first.wrote, first.moved) == (True, True)
+        assert not (second.wrote or second.moved or third.wrote or third.moved)
+    late = world.journal.record_accepted(INTENT, "late", Accepted("videos_late"))
+    assert late.wrote and late.moved and not other_process.read(INTENT).wrote  # type: ignore[union-attr]
+
+
+def test_a_second_paid_task_keeps_a_stored_record_open(world: World) -> None:
+    task_id = world.run()["task_id"]
+    world.journal.record_accepted(INTENT, "late", Accepted("videos_late"))
+    world.journal.record_stored(INTENT, task_id, FACTS)
+    assert world.record().state is State.STORED and world.markers() == [f"{INTENT}.1"]
+    world.store.inner.delete(f"journal/open/{INTENT}.1")  # as an earlier version of this package does
+    world.journal.record_described(INTENT, task_id, FACTS.model_copy(update={"etag": "e"}))
+    assert world.markers() == [f"{INTENT}.1"]
+    world.journal.record_stored(INTENT, "videos_late", FACTS.model_copy(update={"key": "other.mp4"}))
+    assert world.record().stored is not None and world.record().stored.key == FACTS.key  # type: ignore[union-attr]
+    assert world.markers() == [] and list(world.journal.open_records()) == []
+    world.journal.record_accepted(INTENT, "later", Accepted("videos_later"))
+    assert world.markers() == [f"{INTENT}.2"]

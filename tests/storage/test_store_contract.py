@@ -127,6 +127,10 @@ def test_a_listing_leaves_out_what_was_written_too_long_ago(subject: Subject) ->
     assert isinstance(subject.store, ListsByAge)
     assert list(subject.store.list_written("b/", within_seconds=3600)) == ["b/1", "b/2"]
     assert list(subject.store.list_written("", within_seconds=-3600)) == []
+    ages = dict(subject.store.list_ages("b/"))
+    assert list(ages) == ["b/1", "b/2"]
+    assert all(age is not None and 0 <= age < 3600 for age in ages.values())
+    assert list(subject.store.list_ages("nothing/")) == []
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a//b", "a/", ".a", "a/../b", "a\nb", "a\\b", "x" * 801])

@@ -53,7 +53,6 @@ from prefect_seedance.pipeline.collect.orphans import OpenVideo, orphans_of
 from prefect_seedance.pipeline.collect.standing import (
     DYING,
     LINK_LIFE,
-    Standing,
     is_given_up,
     link_dies_at,
     next_try_of,
@@ -205,7 +204,7 @@ class _Collection:
         self._items: dict[tuple[str, int], _Item] = {}
         self._left: dict[str, OpenVideo] = {}
         self._left_alone: dict[str, str] = {}
-        self._others: list[CollectedVideo] = []
+        self._others: dict[str, CollectedVideo] = {}
         self._waiting: list[tuple[float, int, _Item]] = []
         self._ready: list[tuple[tuple[float, ...], int, _Item]] = []
         self._finished: list[_Finished] = []
@@ -215,7 +214,7 @@ class _Collection:
         self._changed = asyncio.Event()  # something is due, finished or over: whoever waits looks again
         self._over = asyncio.Event()
         self._error: Exception | None = None
-        self._answered, self._rejected = False, 0
+        self._heard, self._answered, self._rejected = False, False, 0
         self._cancelled: set[threading.Event] = set()
 
     async def run_it(self) -> CollectReport:
@@ -281,7 +280,11 @@ class _Collection:
         unseen = [markers for markers in by_intent.values() if self._is_new(markers)]
         unseen.sort(key=age, reverse=True)
         for at in range(0, len(unseen), _READ_AT_ONCE):
-            await asyncio.gather(*(self._take_up(markers) for markers in unseen[at : at + _READ_AT_ONCE]))
+            chunk = unseen[at : at + _READ_AT_ONCE]
+            reads = (threads.run(threads.RECORDS, self._journal.look, markers[0].intent) for markers in chunk)
+            # Placed together, so that the most urgent one of them is the first to be asked about.
+            writes = [self._placed(*each) for each in zip(chunk, await asyncio.gather(*reads), strict=True)]
+            await asyncio.gather(*(threads.run(threads.RECORDS, write) for write in writes if write))
             if self._over.is_set():
                 return
         if unseen:
@@ -293,59 +296,60 @@ class _Collection:
         opening, again_at = self._seen.get(markers[0].intent, (0, float("inf")))
         return max(marker.opening for marker in markers) > opening or time.monotonic() >= again_at
 
-    async def _take_up(self, markers: list[Marker]) -> None:
-        intent = markers[0].intent
-        opening = max(marker.opening for marker in markers)
-        self._seen[intent] = (opening, float("inf"))
-        found = await threads.run(threads.RECORDS, self._journal.look, intent)
-        if isinstance(found, JournalError):
-            self._others.append(CollectedVideo(intent=intent, became="trouble", reason=words_of(found)))
-        elif found is None or not found.record.is_open:
-            await threads.run(threads.RECORDS, self._drop_strays, markers)
-        else:
-            for_now = standing(found.record, found.age_seconds, self._account, self._options, self._journal.now())
-            if for_now.kind == "watched":
-                self._seen[intent] = (opening, time.monotonic() + for_now.watched_seconds)
-            await self._placed(found, for_now)
-
     def _drop_strays(self, markers: list[Marker]) -> None:
         for marker in markers:
             if marker.age_seconds is not None and marker.age_seconds > _STRAY_SECONDS:
                 self._journal.drop_marker(marker.intent, marker.opening)
 
-    async def _placed(self, entry: Entry, for_now: Standing) -> None:
-        """Do with a record what its standing says."""
-        record, intent = entry.record, entry.record.intent
+    def _placed(self, markers: list[Marker], found: Entry | JournalError | None) -> Callable[[], None] | None:
+        """Do with a record what its standing says; return what is to be written first, if anything is."""
+        intent, opening = markers[0].intent, max(marker.opening for marker in markers)
+        self._seen[intent] = (opening, float("inf"))
         self._left.pop(intent, None)
         self._left_alone.pop(intent, None)
+        self._others.pop(intent, None)
+        if isinstance(found, JournalError):
+            self._others[intent] = CollectedVideo(intent=intent, became="trouble", reason=words_of(found))
+            return None
+        if found is None or not found.record.is_open:
+            return lambda: self._drop_strays(markers)
+        record = found.record
+        for_now = standing(record, found.age_seconds, self._account, self._options, self._journal.now())
         match for_now.kind:
             case "ask" | "deliver":
                 for attempt in for_now.attempts:
                     self._add(record, attempt)
-            case "lapsed" | "abandoned":
-                await threads.run(threads.RECORDS, self._settle, entry, for_now.kind == "lapsed")
+            case "lapsed":
+                return lambda: self._settle(found, lapsed=True)
+            case "abandoned":
+                return lambda: self._settle(found, lapsed=False)
             case "waiting":
-                video = _open_video(entry, record.unstored()[0])
-                video.reason = f"Its link is dead; it is tried again at {for_now.next_try:%Y-%m-%d %H:%M} UTC."
+                video = _open_video(found, record.unstored()[0])
+                again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
+                video.reason = f"Its video could not be had; it is tried again at {again}."
                 self._left[intent] = video
-                self._others.append(_result(video, "open", ways_on(video.scope, intent, self._option, video.attempt)))
+                on = ways_on(video.scope, intent, self._option, video.attempt)
+                self._others[intent] = _result(video, "open", on)
+                if for_now.next_try:
+                    in_seconds = (for_now.next_try - self._journal.now()).total_seconds()
+                    self._seen[intent] = (opening, time.monotonic() + in_seconds)
             case "newer":
-                words = "A newer version of this package wrote its record, which may only be read."
-                self._others.append(
-                    _result(_open_video(entry), "trouble", "Update prefect-seedance here.", reason=words)
-                )
+                words = "A newer version of this package wrote its record, which may only be read here."
+                self._others[intent] = _result(_open_video(found), "trouble", "Update prefect-seedance.", reason=words)
             case "done":
                 pass
             case kind:
+                if kind == "watched":
+                    self._seen[intent] = (opening, time.monotonic() + for_now.watched_seconds)
                 self._left_alone[intent] = kind
                 if kind in ("unknown", "watched", "other_host"):
-                    video = _open_video(entry, next(iter(record.unstored()), None))
+                    video = _open_video(found, next(iter(record.unstored()), None))
                     video.is_watched, video.is_foreign = kind == "watched", kind == "other_host"
-                    if kind == "unknown":
-                        video.state = State.UNKNOWN
+                    video.state = State.UNKNOWN if kind == "unknown" else video.state
                     self._left[intent] = video
+        return None
 
-    def _settle(self, entry: Entry, lapsed: bool) -> None:
+    def _settle(self, entry: Entry, *, lapsed: bool) -> None:
         """Write down what no question is needed for; whoever was faster has told of it."""
         record, journal = entry.record, self._journal
         attempt = record.attempts[-1] if record.attempts else None
@@ -365,7 +369,7 @@ class _Collection:
         if not lapsed:
             words = "Nothing was sent, and nobody came back for it within a day. The same request may be run again."
             self._observer_of(written.record).tell(Event("refused", record.intent, facts={"reason": words}))
-            self._others.append(_result(video, "closed", reason=words))
+            self._others[record.intent] = _result(video, "closed", reason=words)
             return
         name = attempt.name if attempt else ""
         resolve = how_to_resolve(record.intent, self._option, name)
@@ -376,7 +380,7 @@ class _Collection:
             f"It was sent at {submitted_at(record):%Y-%m-%d %H:%M:%S} UTC{f' by run {run!r}' if run else ''}, or was "
         )
         video.reason = f"{sent}about to be, and {why.reason}."
-        self._others.append(_result(video, "unknown", resolve))
+        self._others[record.intent] = _result(video, "unknown", resolve)
         self._left[record.intent] = video
 
     @property
@@ -385,7 +389,8 @@ class _Collection:
 
     def _add(self, record: Record, attempt: Attempt) -> None:
         key = (record.intent, attempt.number)
-        if key in self._items:
+        before = self._items.get(key)
+        if before is not None and before.became != "trouble":
             return
         begun = float(attempt.created_at or attempt.started_at.timestamp())
         item = _Item(
@@ -397,6 +402,7 @@ class _Collection:
             luck=random.random(),
             misses=attempt.misses,
             cost=attempt.cost,
+            polls=before.polls if before else 0,
         )
         age = max(0.0, self._journal.now().timestamp() - begun)
         item.due = time.monotonic() + (0.0 if item.video.is_completed else self._first_wait(item, age))
@@ -432,6 +438,10 @@ class _Collection:
         slots = asyncio.Semaphore(_ASKED_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             while (item := await self._next_to_ask()) is not None:
+                if not self._heard:  # a wrong key is to be one question, not as many as may be under way
+                    await self._carefully(item, self._ask(item))
+                    self._heard = True
+                    continue
                 await slots.acquire()
                 asked = group.create_task(self._carefully(item, self._ask(item)))
                 asked.add_done_callback(lambda _: slots.release())
@@ -547,8 +557,11 @@ class _Collection:
         item.done, item.became, item.by_another = True, became, by_another
         video = item.video
         item.advice = advice
-        if became in ("trouble", "open") and not advice:
-            item.advice = ways_on(video.scope, video.intent, self._option, video.attempt)
+        if became == "trouble":
+            item.advice = advice or ways_on(video.scope, video.intent, self._option, video.attempt)
+            # Where this run goes on for long, it is the next run as well.
+            opening, _ = self._seen[video.intent]
+            self._seen[video.intent] = (opening, time.monotonic() + _LIST_SECONDS)
         self._watcher.gate.left()
         self._active -= 1
         self._changed.set()
@@ -664,7 +677,7 @@ class _Collection:
 
     def _report(self, started: datetime) -> CollectReport:
         items = self._items.values()
-        videos = [*self._others, *(item.result() for item in items)]
+        videos = [*self._others.values(), *(item.result() for item in items)]
         left = [item.video for item in items if item.became not in ("stored", "failed")]
 
         def usual_seconds(video: OpenVideo) -> float | None:

@@ -94,7 +94,7 @@ def standing(record: Record, age_seconds: float, account: Account, options: Coll
         return Standing("done")
     if record.state is State.UNKNOWN or (record.state is State.READY and record.unsettled()):
         return Standing("unknown")
-    if now - submitted_at(record) < timedelta(minutes=options.older_than):
+    if options.older_than and now - submitted_at(record) < timedelta(minutes=options.older_than):
         return Standing("young")
     if record.state in (State.SENDING, State.READY):
         return _not_submitted(record, age_seconds)
