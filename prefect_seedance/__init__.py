@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prefect_seedance.flows.aplan_videos import aplan_videos
     from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.generate_videos import generate_videos
+    from prefect_seedance.flows.generate_videos_in_parts import agenerate_videos_in_parts, generate_videos_in_parts
     from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.pipeline.models import StoredVideo
@@ -42,11 +43,13 @@ __all__ = [
     "VideoStore",
     "agenerate_video",
     "agenerate_videos",
+    "agenerate_videos_in_parts",
     "aplan_videos",
     "aresolve_submission",
     "create_video",
     "generate_video",
     "generate_videos",
+    "generate_videos_in_parts",
     "plan_videos",
     "resolve_submission",
     "send_notifications",
@@ -67,11 +70,13 @@ _HOMES = {
     "VideoStore": "blocks.video_store",
     "agenerate_video": "flows.agenerate_video",
     "agenerate_videos": "flows.agenerate_videos",
+    "agenerate_videos_in_parts": "flows.generate_videos_in_parts",
     "aplan_videos": "flows.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",
     "generate_videos": "flows.generate_videos",
+    "generate_videos_in_parts": "flows.generate_videos_in_parts",
     "plan_videos": "flows.plan_videos",
     "resolve_submission": "flows.resolve_submission",
     "send_notifications": "tasks.notify",
