@@ -1,4 +1,4 @@
-"""A batch in parts: two process workers, a Prefect server on PostgreSQL, and one of the workers dies with its machine."""
+"""A batch in parts: process workers, a Prefect server on PostgreSQL, and one of the workers dies with its machine."""
 
 from __future__ import annotations
 
