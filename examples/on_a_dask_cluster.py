@@ -1,9 +1,9 @@
-"""The four steps of each video on a Dask cluster, for whoever has one: one task run per step, wherever a worker is free.
+"""The steps of each video on a Dask cluster, for whoever has one: a task run per step, wherever a worker is free.
 
     python examples/on_a_dask_cluster.py "A paper boat" "A tin robot" --credentials default --store default
 
-Needs prefect-dask. Without a cluster's address Dask makes one of two processes on this machine. A video is paid for once
-here as well, since the journal in the store keeps it so and not the scheduler; but each video that is waited for takes a
+Needs prefect-dask. Without the address of a cluster Dask makes one of two processes on this machine. A video is paid
+for once here too: the journal in the store sees to that, not the scheduler. But each video that is waited for takes a
 thread of a worker, and cancelling the flow does not reach what was submitted to the cluster. For many rows
 generate_videos_in_parts needs less of everything.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from prefect_seedance import SeedanceCredentials, VideoStore
 from prefect_seedance.simulator import Simulator
 from tests.examples.test_examples import ROOT, environment, runs_of
 from tests.prefect_runs import api
-from tests.processes import until
 
 pytest.importorskip("prefect_dask")
 pytestmark = [pytest.mark.server, pytest.mark.slow]
