@@ -23,6 +23,7 @@ from prefect_seedance import (
     RunOptions,
     generate_video,
     generate_videos,
+    generate_videos_in_parts,
     plan_videos,
     resolve_submission,
 )
@@ -90,6 +91,20 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
             # A run that is not done when the next one comes is not joined by it, but followed.
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
             tags=["seedance", "nightly"],
+        ),
+        # One batch on demand, and what the parts of a larger one are runs of: a limit here would have parts wait for
+        # each other. How many run at once is for the work pool to say.
+        generate_videos.to_deployment(
+            "generate-videos",
+            entrypoint_type=BY_MODULE,
+            parameters={**blocks, **told, "options": as_json(BatchOptions())},
+            tags=["seedance"],
+        ),
+        generate_videos_in_parts.to_deployment(
+            "generate-videos-in-parts",
+            entrypoint_type=BY_MODULE,
+            parameters={**blocks, **told, "options": as_json(BatchOptions())},
+            tags=["seedance"],
         ),
         # Free, so as many at once as people like.
         plan_videos.to_deployment(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prefect_seedance.flows.collect_videos import collect_videos
     from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.generate_videos import generate_videos
+    from prefect_seedance.flows.generate_videos_in_parts import agenerate_videos_in_parts, generate_videos_in_parts
     from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.flows.submit_videos import submit_videos
@@ -49,6 +50,7 @@ __all__ = [
     "acollect_videos",
     "agenerate_video",
     "agenerate_videos",
+    "agenerate_videos_in_parts",
     "aplan_videos",
     "aresolve_submission",
     "asubmit_videos",
@@ -56,6 +58,7 @@ __all__ = [
     "create_video",
     "generate_video",
     "generate_videos",
+    "generate_videos_in_parts",
     "plan_videos",
     "resolve_submission",
     "send_notifications",
@@ -79,6 +82,7 @@ _HOMES = {
     "acollect_videos": "flows.twins.acollect_videos",
     "agenerate_video": "flows.agenerate_video",
     "agenerate_videos": "flows.agenerate_videos",
+    "agenerate_videos_in_parts": "flows.generate_videos_in_parts",
     "aplan_videos": "flows.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
     "asubmit_videos": "flows.twins.asubmit_videos",
@@ -86,6 +90,7 @@ _HOMES = {
     "create_video": "tasks.create",
     "generate_video": "flows.generate_video",
     "generate_videos": "flows.generate_videos",
+    "generate_videos_in_parts": "flows.generate_videos_in_parts",
     "plan_videos": "flows.plan_videos",
     "resolve_submission": "flows.resolve_submission",
     "send_notifications": "tasks.notify",

@@ -23,6 +23,8 @@
     │   └── MediaUnavailable          completed, and its video cannot be fetched
     ├── UnusableManifest              the manifest of a batch cannot be read; nothing was paid
     ├── BatchIncomplete               rows of a batch have no video; carries the report
+    │   └── PartsMissing              parts of a batch ended without a report
+    ├── PartsNotStarted               the parts of a batch cannot run; nothing was paid
     ├── VideoNotStored                made and paid for, and not in the store yet
     └── JournalError                  the record of what was submitted
         ├── JournalUnavailable        the store could not be read or written just now
@@ -83,7 +85,7 @@ Example:
     True
 """
 
-from prefect_seedance.batch.errors import BatchIncomplete, UnusableManifest
+from prefect_seedance.batch.errors import BatchIncomplete, PartsMissing, PartsNotStarted, UnusableManifest
 from prefect_seedance.client.errors import (
     ApiError,
     AuthenticationFailed,
@@ -204,6 +206,8 @@ __all__ = [
     "OrderChanged",
     "OutcomeUnknown",
     "OverBudget",
+    "PartsMissing",
+    "PartsNotStarted",
     "PriceUnknown",
     "RateLimited",
     "RecordChanged",

@@ -1,7 +1,9 @@
-"""What can end a batch: a manifest that cannot be read, and rows without a video."""
+"""What can end a batch: a manifest that cannot be read, rows without a video, and parts that cannot run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import NOTHING_SENT, SeedanceError
@@ -39,6 +41,45 @@ class BatchIncomplete(SeedanceError):
         self.report = report
         super().__init__(report.summary)
 
-    def __reduce__(self) -> tuple[type[BatchIncomplete], tuple[BatchReport]]:
+    def __reduce__(self) -> tuple[type[BatchIncomplete], tuple[object, ...]]:
         """Pickle by the report."""
         return type(self), (self.report,)
+
+
+class PartsNotStarted(SeedanceError):
+    """The parts of a batch cannot be started, or would never run; nothing was paid.
+
+    Attributes:
+        reason: What stands in the way.
+        fix: What to do about it.
+    """
+
+    def __init__(self, reason: str, fix: str) -> None:
+        self.reason, self.fix = reason, fix
+        super().__init__(f"The batch cannot run in parts: {reason}. {fix}. Nothing was paid.")
+
+    def __reduce__(self) -> tuple[type[PartsNotStarted], tuple[str, str]]:
+        """Pickle by what it was made of."""
+        return type(self), (self.reason, self.fix)
+
+
+class PartsMissing(BatchIncomplete):
+    """Parts of a batch ended without a report, so what became of their rows is in the journal alone.
+
+    Attributes:
+        report: What became of the rows of all other parts.
+        parts: Why, by part.
+    """
+
+    def __init__(self, report: BatchReport, parts: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(report)
+        self.parts = dict(parts)
+        told = " ".join(f"Part {part}: {why}" for part, why in self.parts.items())
+        self.args = (
+            f"{told} What these parts have submitted is in the journal. Run the same batch again: what is paid for is "
+            f"not paid again. Of the other parts: {report.summary}",
+        )
+
+    def __reduce__(self) -> tuple[type[PartsMissing], tuple[object, ...]]:
+        """Pickle by what it was made of."""
+        return type(self), (self.report, self.parts)

@@ -27,6 +27,11 @@ class KnownFieldsBlock(Block, ABC):
             raise ValidationError.from_exception_data(type(self).__name__, faults, hide_input=True)
         super().__init__(**fields)
 
+    @property
+    def saved_id(self) -> str:
+        """Id that it is saved under in Prefect; "" if it is not saved."""
+        return str(self._block_document_id or "")
+
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
         """Make a block of what was saved. A field that this version does not have is left out, with a warning."""

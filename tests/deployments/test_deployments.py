@@ -60,6 +60,8 @@ NIGHTLY = "generate-videos/nightly-catalogue"
 NAMES = {
     "generate-video/generate-video",
     NIGHTLY,
+    "generate-videos/generate-videos",
+    "generate-videos-in-parts/generate-videos-in-parts",
     "plan-videos/plan-videos",
     "resolve-submission/resolve-submission",
 }
@@ -503,6 +505,8 @@ def test_deployments_that_make_videos_tell_whom_they_are_given(
     assert {each.parameters.get("notify") for each in by_script} == {None}
     assert {each.name: each.parameters.get("notify") for each in telling} == {
         "generate-video": ["custom-webhook/team"],
+        "generate-videos": ["custom-webhook/team"],
+        "generate-videos-in-parts": ["custom-webhook/team"],
         "nightly-catalogue": ["custom-webhook/team"],
         "plan-videos": None,
         "resolve-submission": None,

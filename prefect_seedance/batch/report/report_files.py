@@ -22,8 +22,8 @@ from prefect_seedance.storage.errors import AlreadyExists
 from prefect_seedance.storage.protocol import Store
 
 _LOG = AsideLog(__name__)
-#: Name of the page in its folder.
-PAGE = "report.html"
+#: Names of the page and of the report itself in their folder.
+PAGE, JSON_NAME = "report.html", "report.json"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._\-]+")
 #: What a manifest may end with; anything else is kept under a name that no browser shows.
 _SUFFIXES = frozenset(
@@ -82,7 +82,7 @@ def write_report(
         tried("The copy of the manifest", lambda: store.create(key, kept))
     tried("The report as CSV", lambda: store.create(f"{folder}/report.csv", spreadsheet(report.rows)))
     told = report.model_copy(update={"notices": [*report.notices, *problems]})
-    tried("The report as JSON", lambda: store.create(f"{folder}/report.json", report_json(told)))
+    tried("The report as JSON", lambda: store.create(f"{folder}/{JSON_NAME}", report_json(told)))
     return report.model_copy(update={"notices": [*report.notices, *problems]})
 
 
@@ -92,14 +92,24 @@ def report_json(report: BatchReport) -> bytes:
     return (json.dumps(clean, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
+def folder_name(run_name: str, run_id: str) -> str:
+    """Return what the folders of a run's reports are called, of each of its tries.
+
+    Example:
+        >>> folder_name("generate-videos: spring.csv 2/8", "0197a3b2-9d1c-7c3e-8f00-2E5B2CED3957")
+        'generate-videos-spring.csv-2-8-2ced3957'
+    """
+    name = _UNSAFE.sub("-", shown(run_name, 200))[:80].strip(".-") or "batch"
+    # The end of an id: the beginning of Prefect's tells the time, and runs of one moment would share it.
+    mark = re.sub(r"[^0-9A-Za-z]", "", run_id)[-8:].lower() or uuid4().hex[:8]
+    return f"{name}-{mark}"
+
+
 def _folders(report: BatchReport) -> Iterator[str]:
     """Yield the folders that a report may lie in, for the first try of a run, its second and so on."""
     begun = report.started_at or datetime.now(UTC)
     day = (begun.astimezone(UTC) if begun.tzinfo else begun).strftime("%Y-%m-%d")
-    name = _UNSAFE.sub("-", shown(report.run_name, 200))[:80].strip(".-") or "batch"
-    # The end of an id: the beginning of Prefect's tells the time, and runs of one moment would share it.
-    mark = re.sub(r"[^0-9A-Za-z]", "", report.run_id)[-8:].lower() or uuid4().hex[:8]
-    first = f"reports/{day}/{name}-{mark}"
+    first = f"reports/{day}/{folder_name(report.run_name, report.run_id)}"
     yield first
     for number in range(2, _MOST_TRIES):
         yield f"{first}-{number}"
@@ -163,7 +173,7 @@ def _facts(report: BatchReport, links: Links, manifest_name: str) -> Iterator[Fa
     yield from (Fact(label, text) for label, text in said.items() if text)
     if report.run_url:
         yield Fact("Run", report.run_url, report.run_url)
-    for label, name in (("As a table", "report.csv"), ("As JSON", "report.json"), ("Manifest as read", manifest_name)):
+    for label, name in (("As a table", "report.csv"), ("As JSON", JSON_NAME), ("Manifest as read", manifest_name)):
         if name:
             yield Fact(label, name, f"./{name}" if links.in_folder else "")
 

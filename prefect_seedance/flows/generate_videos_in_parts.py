@@ -1,0 +1,119 @@
+"""A batch in parts: several runs of the batch, on as many machines as there are workers, with one report."""
+
+# No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
+from typing import Annotated, cast
+
+from prefect import flow
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.flows.generate_videos import batch_run_name
+from prefect_seedance.flows.sync_flow import run_to_end
+
+#: The deployment that the parts are runs of, as `deployments/` defines it.
+DEPLOYMENT = "generate-videos/generate-videos"
+
+Parts = Annotated[int, Field(ge=1, le=200)]
+Restarts = Annotated[int, Field(ge=0, le=10)]
+
+
+def parts_run_name() -> str:
+    """Name a flow run after its manifest: ``generate-videos-in-parts: spring.csv in 8 parts``."""
+    parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
+    return f"{batch_run_name()} in {parameters.get('parts')} parts"
+
+
+@flow(name="generate-videos-in-parts", flow_run_name=parts_run_name, persist_result=True)
+def generate_videos_in_parts(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    parts: Parts = 4,
+    notify: list[str] = [],
+    options: BatchOptions = BatchOptions(),
+    deployment: str = DEPLOYMENT,
+    restarts: Restarts = 2,
+) -> BatchReport:
+    """Generate the videos of a manifest by several runs at once, each of a part of the rows, and join their reports.
+
+    Each part is a run of a deployment of generate_videos, started where its work pool has a worker. This run only waits
+    for them; running it again pays only for what is missing.
+
+    Args:
+        manifest: A table that every worker can read: s3://... or https://..., or a path that all of them have.
+        credentials: The saved credentials that pay.
+        store: The saved store that the videos and the reports go to; all workers have to reach it.
+        parts: How many runs share the rows.
+        notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end of the whole.
+        options: How each part behaves. The maximum cost is that of all parts together; the maximum in flight and when
+            to stop after failures are each part's own.
+        deployment: The deployment that the parts are runs of, with its flow's name: generate-videos/NAME.
+        restarts: How often a part is started again whose process dies.
+
+    Returns:
+        What became of each row, in all parts.
+
+    Raises:
+        PartsNotStarted: The parts cannot be started, or would never run; nothing was paid.
+        InvalidRequest: Something is asked for that cannot be done in parts; nothing was paid.
+        BatchIncomplete: Rows have no video, and ``options.require_all`` says that this counts.
+        PartsMissing: Parts have ended without a report; what they have submitted is in the journal.
+        StorageError: The store cannot be used.
+
+    Example:
+        With a worker pool, and deployments/deploy.py applied to it:
+        ```python
+        from prefect_seedance import SeedanceCredentials, VideoStore, generate_videos_in_parts
+
+        report = generate_videos_in_parts(
+            "s3://shop/spring.csv",
+            SeedanceCredentials.load("studio"),
+            VideoStore.load("catalogue"),
+            parts=8,
+        )
+        print(report.summary)
+        ```
+    """
+    from prefect_seedance.flows.joined_batch import generate_in_parts
+
+    asked = (manifest, credentials, store, parts, notify, options, deployment, restarts)
+    return run_to_end(lambda: generate_in_parts(*asked))
+
+
+@flow(name="generate-videos-in-parts", flow_run_name=parts_run_name)
+async def agenerate_videos_in_parts(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    parts: Parts = 4,
+    notify: list[str] = [],
+    options: BatchOptions = BatchOptions(),
+    deployment: str = DEPLOYMENT,
+    restarts: Restarts = 2,
+) -> BatchReport:
+    """Generate the videos of a manifest in parts: `generate_videos_in_parts` for asynchronous callers.
+
+    Args:
+        manifest: A table that every worker can read: s3://... or https://..., or a path that all of them have.
+        credentials: The saved credentials that pay.
+        store: The saved store that the videos and the reports go to; all workers have to reach it.
+        parts: How many runs share the rows.
+        notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end of the whole.
+        options: How each part behaves. The maximum cost is that of all parts together; the maximum in flight and when
+            to stop after failures are each part's own.
+        deployment: The deployment that the parts are runs of, with its flow's name: generate-videos/NAME.
+        restarts: How often a part is started again whose process dies.
+
+    Returns:
+        What became of each row, in all parts.
+
+    Raises:
+        SeedanceError, StorageError: As `generate_videos_in_parts` does.
+    """
+    from prefect_seedance.flows.joined_batch import generate_in_parts
+
+    return await generate_in_parts(manifest, credentials, store, parts, notify, options, deployment, restarts)

@@ -1,0 +1,159 @@
+"""The body of both flows of a batch in parts, which only a run imports."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from uuid import UUID
+
+from prefect.context import FlowRunContext
+
+from prefect_seedance.asides import words_of
+from prefect_seedance.batch.errors import BatchIncomplete, PartsMissing
+from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.batch.options import BatchOptions
+from prefect_seedance.batch.report.joined_report import join_reports
+from prefect_seedance.batch.report.report_files import write_report
+from prefect_seedance.batch.report.thumbnails import thumbnails_of
+from prefect_seedance.blocks.credentials import SeedanceCredentials
+from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.flows.many_videos import counts_as_failed
+from prefect_seedance.pipeline import threads
+from prefect_seedance.redaction import without_signatures
+from prefect_seedance.runs.batch.api import wait_for_api
+from prefect_seedance.runs.batch.message import batch_message
+from prefect_seedance.runs.batch.page import show_report, show_rows
+from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.events import run_tells
+from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
+from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.parts.following import Following
+from prefect_seedance.runs.parts.part_runs import PartRuns, persistently
+from prefect_seedance.runs.parts.saved_references import saved_reference
+from prefect_seedance.runs.parts.slots import neighbourhood, require_slots
+from prefect_seedance.runs.play_link import report_link
+from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.scope import scope_of_batch
+from prefect_seedance.tasks.notify import send_notifications
+
+
+async def generate_in_parts(
+    manifest: str,
+    credentials: SeedanceCredentials,
+    store: VideoStore,
+    parts: int,
+    notify: list[str],
+    options: BatchOptions,
+    deployment: str,
+    restarts: int,
+) -> BatchReport:
+    """Generate the videos of a manifest in parts: the body of both flows."""
+    _require_parts_of_one_table(manifest, options)
+    async with run_tells(), RunClientContext.get_or_create():
+        started_at, current = datetime.now(UTC), await current_run()
+        notices = [str(problem) for problem in doubts(await load_notifiers(notify))]
+        blocks = {
+            "credentials": await saved_reference(credentials, "credentials"),
+            "store": await saved_reference(store, "store"),
+        }
+        place = await persistently(lambda client: neighbourhood(client, deployment, current), "find the deployment")
+        await persistently(lambda client: require_slots(client, place, parts), "read its limits")
+        notices += await threads.run(threads.RECORDS, store.check)
+        for notice in notices:
+            log("validate", notice, level=logging.WARNING)
+        scope = scope_of_batch(options, current)
+        await hold_batch_to_its_journal(
+            store, current, scope, batch=without_signatures(manifest), account=credentials.account
+        )
+        destination = await threads.run(threads.RECORDS, store.destination)
+        of_all = options.model_copy(update={"cost_key": options.cost_key or current.root_id})
+
+        def parameters(part: str) -> dict[str, object]:
+            asked = of_all.model_copy(update={"part": part}).model_dump(mode="json")
+            # People are told once, by this run.
+            return {**blocks, "manifest": manifest, "notify": [], "options": asked}
+
+        runs = PartRuns(place.deployment.id, UUID(current.id), _key(current), parts, parameters, labels=_ours(current))
+        following = Following(runs, destination.store, place, restarts)
+        await following.to_the_end()
+        missing = {part.name: part.missing for part in following.parts if part.missing}
+        report = join_reports(
+            {part.name: part.reports for part in following.parts},
+            BatchReport(
+                source=without_signatures(manifest),
+                run_id=current.id,
+                run_name=current.run.name,
+                run_url=run_url(),
+                account=credentials.account,
+                scope=scope,
+                started_at=started_at,
+                ended_at=datetime.now(UTC),
+                notices=notices,
+                rows=[],
+            ),
+            missing=missing,
+            silent=[part.name for part in following.parts if part.silent],
+        )
+        report = await _told(report, store, notify)
+        await wait_for_api()
+    if missing:
+        raise PartsMissing(report, missing)
+    if counts_as_failed(report, options):
+        raise BatchIncomplete(report)
+    return report
+
+
+def _require_parts_of_one_table(manifest: str, options: BatchOptions) -> None:
+    problems: list[str] = []
+    if not manifest.strip():
+        problems.append("manifest: it is empty, and only a manifest can be made in parts. Write where the table is.")
+    if options.part:
+        problems.append(f"part: {options.part!r} is one part; this flow makes all of them. Leave it empty.")
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def _key(current: CurrentRun) -> str:
+    """Return what tells the parts of this call from those of any other, over all of its tries.
+
+    A parent that is retried gives its subflows new ids; the task run that stands for this one in it stays the same.
+    """
+    context = FlowRunContext.get()
+    call = context.flow_run.parent_task_run_id if context and context.flow_run else None
+    return f"seedance-{current.root_id}-{call or current.id}"
+
+
+def _ours(current: CurrentRun) -> dict[str, str]:
+    """Return the labels of this run that each part begins with: the root, and the journal that it must find."""
+    return {name: value for name, value in current.labels.items() if name.startswith("seedance.")}
+
+
+async def _told(report: BatchReport, store: VideoStore, notify: list[str]) -> BatchReport:
+    """Write the joined report, show it, and tell people. What does not work is logged, and changes nothing."""
+    try:
+        destination = await threads.run(threads.RECORDS, store.destination)
+        thumbnails = await threads.run(threads.RECORDS, thumbnails_of, report.rows, destination)
+        report = await threads.run(
+            threads.RECORDS,
+            lambda: write_report(
+                report,
+                destination,
+                manifest=None,
+                thumbnails=thumbnails,
+                link_seconds=int(store.link_hours * 3600),
+            ),
+        )
+    except Exception as error:
+        log("store", f"The report could not be written: {words_of(error)}", level=logging.WARNING)
+    link = await report_link(report.report_uri, store)
+    await asyncio.gather(show_rows(report.rows), show_report(report, None, link))
+    if notify:
+        try:
+            await send_notifications(notify, *batch_message(report, run_url(), link=link))
+        except Exception as error:
+            log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
+    log("store", report.summary)
+    return report
