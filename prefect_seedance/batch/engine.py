@@ -221,5 +221,6 @@ class Engine:
                 "submissions": submissions,
                 "price": headway.price,
                 "cost": None if submissions else 0.0,
+                "polls": headway.polls,
             }
         )

@@ -75,7 +75,7 @@ class Workshop:
             headway.task_id, headway.perhaps_sent = submitted["task_id"], False
             headway.price, headway.price_source = submitted["price"], submitted["price_source"]
             try:
-                completed = await self._watched(order, submitted, counting)
+                completed = await self._watched(order, submitted, headway, counting)
             except VideoFailed as failed:
                 headway.task_id = ""
                 if failed.failure not in WORTH_RESUBMITTING or attempt == self.options.max_submissions:
@@ -125,7 +125,9 @@ class Workshop:
             observer,
         )
 
-    async def _watched(self, order: Order, submitted: SubmittedVideo, observer: Observer) -> VideoTask:
+    async def _watched(
+        self, order: Order, submitted: SubmittedVideo, headway: Headway, observer: Observer
+    ) -> VideoTask:
         return await watch(
             submitted,
             self.account,
@@ -133,6 +135,7 @@ class Workshop:
             limit_seconds=self._wait_seconds(order),
             max_submissions=self.options.max_submissions,
             observer=observer,
+            headway=headway,
         )
 
     async def _delivered(self, completed: VideoTask, submitted: SubmittedVideo, observer: Observer) -> StoredVideo:
