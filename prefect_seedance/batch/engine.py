@@ -236,5 +236,6 @@ class Engine:
                 "submissions": submissions,
                 "price": headway.price,
                 "cost": None if submissions else 0.0,
+                "polls": headway.polls,
             }
         )

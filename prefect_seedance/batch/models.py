@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from prefect_seedance.journal.commands import how_to_collect, how_to_repeat
 from prefect_seedance.plain_text import coin_words
@@ -82,6 +83,10 @@ class RowResult(BaseModel):
     height: int = Field(default=0, description="Height in pixels.")
     seconds: float = Field(default=0.0, description="Length in seconds.")
     made_seconds: float | None = Field(default=None, description="How long the vendor took; null if not known.")
+    polls: int = Field(default=0, description="How often the vendor was asked whether it is made.")
+    late_seconds: float | None = Field(
+        default=None, description="How much later than it was made that was seen; null if not known."
+    )
     stored_at: datetime | None = Field(default=None, description="When the video was whole in the store.")
 
     @property
@@ -116,6 +121,59 @@ class BatchReport(BaseModel):
     )
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
+
+    @computed_field(description="How often the vendor was asked whether a video is made, in all.")
+    @property
+    def polls(self) -> int:
+        """How often the vendor was asked whether a video is made. A video that several rows share counts once."""
+        return sum(row.polls for row in self.rows if not row.shared_with)
+
+    @computed_field(description="How late it was seen on average that a video is made; null if not known.")
+    @property
+    def mean_late_seconds(self) -> float | None:
+        """How many seconds after it was made that was seen, on average over the videos of which it is known."""
+        late = [row.late_seconds for row in self.rows if not row.shared_with and row.late_seconds is not None]
+        return round(statistics.mean(late), 2) if late else None
+
+    @computed_field(description="The same as a share of what these videos took; null if not known.")
+    @property
+    def late_share(self) -> float | None:
+        """How late that was seen, as a share of what these videos took; None if that is not known.
+
+        Example:
+            >>> BatchReport(rows=[RowResult(number=2, outcome="stored", made_seconds=600, late_seconds=12)]).late_share
+            0.02
+        """
+        known = [
+            (row.late_seconds, row.made_seconds)
+            for row in self.rows
+            if not row.shared_with and row.late_seconds is not None and row.made_seconds
+        ]
+        return round(sum(late for late, _ in known) / sum(made for _, made in known), 4) if known else None
+
+    @property
+    def watched_words(self) -> str:
+        """What it took to see when the videos were made, in words; "" where none was asked about.
+
+        Example:
+            >>> row = RowResult(number=2, outcome="stored", polls=14, made_seconds=600, late_seconds=12)
+            >>> BatchReport(rows=[row]).watched_words
+            '14 questions about 1 video, which was seen 12 s late (2.0 % of what it took)'
+        """
+        asked_about = sum(row.polls > 0 for row in self.rows if not row.shared_with)
+        if not asked_about:
+            return ""
+        one = asked_about == 1
+        words = (
+            f"{self.polls:,} question{'s' if self.polls > 1 else ''} about {asked_about:,} video{'' if one else 's'}"
+        )
+        if self.mean_late_seconds is None:
+            return words
+        seen = "which was seen" if one else "which were seen on average"
+        words += f", {seen} {self.mean_late_seconds:.0f} s late"
+        if self.late_share is None:
+            return words
+        return f"{words} ({100 * self.late_share:.1f} % of what {'it' if one else 'they'} took)"
 
     @property
     def counts(self) -> dict[Outcome, int]:
@@ -194,6 +252,8 @@ class BatchReport(BaseModel):
         """The whole in a few sentences, on one line."""
         counts = ", ".join(f"{count} {outcome_words(outcome)}" for outcome, count in self.counts.items())
         words = f"{self.headline} ({counts or 'no rows'}); paid now: {self.spent_words}."
+        if watched := self.watched_words:
+            words += f" {watched[0].upper()}{watched[1:]}."
         if advice := self.advice:
             words += f" {advice}"
         if self.report_uri:

@@ -204,6 +204,7 @@ def of_error(wanted: WantedVideo, error: Exception, headway: Headway) -> RowResu
             "submissions": headway.submissions,
             "price": headway.price,
             "cost": None if headway.submissions else 0.0,
+            "polls": headway.polls,
         }
     )
 
@@ -211,11 +212,9 @@ def of_error(wanted: WantedVideo, error: Exception, headway: Headway) -> RowResu
 def of_video(wanted: WantedVideo, stored: StoredVideo, headway: Headway) -> RowResult:
     """Return the result of a video that is in the store."""
     bought = headway.submissions > 0
-    made = (
-        (stored.completed_at - stored.created_at).total_seconds()
-        if stored.completed_at is not None and stored.created_at is not None
-        else None
-    )
+    made = headway.made_seconds
+    if made is None and stored.completed_at is not None and stored.created_at is not None:
+        made = (stored.completed_at - stored.created_at).total_seconds()
     return _asked(wanted).model_copy(
         update={
             "outcome": "stored" if bought else "reused",
@@ -232,7 +231,9 @@ def of_video(wanted: WantedVideo, stored: StoredVideo, headway: Headway) -> RowR
             "width": stored.width,
             "height": stored.height,
             "seconds": stored.seconds,
-            "made_seconds": made if made is not None and made >= 0 else None,
+            "made_seconds": _rounded(made if made is not None and made >= 0 else None),
+            "polls": headway.polls,
+            "late_seconds": _rounded(headway.late_seconds),
             "stored_at": stored.stored_at,
         }
     )
@@ -255,6 +256,10 @@ def of_submitted(wanted: WantedVideo, submitted: SubmittedVideo, headway: Headwa
             "cost_source": source if bought else "paid for before",
         }
     )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _cost_source(stored: StoredVideo, headway: Headway) -> str:

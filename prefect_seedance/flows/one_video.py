@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVarTuple, cast
 
 from prefect.runtime import flow_run
@@ -23,7 +23,8 @@ from prefect_seedance.pipeline.observer import Event
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.pipeline.record_lookup import Standing, look_up
 from prefect_seedance.pipeline.steps import place_order
-from prefect_seedance.pipeline.watch.history import save_now_and_then
+from prefect_seedance.pipeline.submit.headway import Headway
+from prefect_seedance.pipeline.watch.history import save_in_background
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
@@ -108,13 +109,13 @@ async def generate(
             await _tell_of_none(notify, end, request)
             raise
         play = await play_link(stored, store)
-        await show_stored(stored, request, store, play, order.sources, progress.price)
+        await show_stored(stored, request, store, play, order.sources, progress.price, progress.headway.watched_words)
         if store.assets:
             from prefect_seedance.runs.assets import materialize_asset
 
             await materialize_asset(stored, store)
         await _tell(notify, success_message(stored, request, run_url=run_url(), play=play))
-        aside(lambda: save_now_and_then(store.destination()))
+        aside(lambda: save_in_background(store.destination()))
     return _announced(stored) if stored.reused else stored
 
 
@@ -127,12 +128,14 @@ class Progress:
         task_id: The vendor's task as Prefect knows it, "" before it is accepted and after it failed.
         is_retry: Whether this run, or one that it is a part of, was tried before.
         price: What the video was expected to cost when it was submitted, in words.
+        headway: How often the vendor was asked about it, and how late it was seen.
     """
 
     order: Order | None = None
     task_id: str = ""
     is_retry: bool = False
     price: str = ""
+    headway: Headway = field(default_factory=Headway)
 
     @property
     def may_have_paid(self) -> bool:
@@ -155,7 +158,9 @@ async def _made(
         submitted = _reuse_told(submitted, current.run)
         progress.task_id, progress.price = submitted["task_id"], expected_price(submitted)
         try:
-            completed = await wait_for_video(*as_they_are(submitted, request, credentials, store), options)
+            completed = await wait_for_video(
+                *as_they_are(submitted, request, credentials, store), options, *as_they_are(progress.headway)
+            )
         except VideoFailed as failed:
             progress.task_id = ""
             if failed.failure not in WORTH_RESUBMITTING or attempt == options.max_submissions:

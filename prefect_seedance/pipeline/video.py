@@ -79,7 +79,7 @@ class Workshop:
         for attempt in range(1, self.options.max_submissions + 1):
             submitted = await self._submitted(order, headway, counting, watch_seconds=self._wait_seconds(order))
             try:
-                completed = await self._watched(order, submitted, counting)
+                completed = await self._watched(order, submitted, headway, counting)
             except VideoFailed as failed:
                 headway.task_id = ""
                 if failed.failure not in WORTH_RESUBMITTING or attempt == self.options.max_submissions:
@@ -160,7 +160,9 @@ class Workshop:
         headway.price, headway.price_source = submitted["price"], submitted["price_source"]
         return submitted
 
-    async def _watched(self, order: Order, submitted: SubmittedVideo, observer: Observer) -> VideoTask:
+    async def _watched(
+        self, order: Order, submitted: SubmittedVideo, headway: Headway, observer: Observer
+    ) -> VideoTask:
         return await watch(
             submitted,
             self.account,
@@ -168,6 +170,7 @@ class Workshop:
             limit_seconds=self._wait_seconds(order),
             max_submissions=self.options.max_submissions,
             observer=observer,
+            headway=headway,
         )
 
     async def _delivered(self, completed: VideoTask, submitted: SubmittedVideo, observer: Observer) -> StoredVideo:

@@ -52,12 +52,13 @@ async def show_stored(
     play: PlayLink | None = None,
     sources: Mapping[str, str] = _NO_SOURCES,
     price: str = "",
+    watched: str = "",
 ) -> None:
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
 
     async def page() -> str:
         poster = await threads.run(threads.RECORDS, _poster, stored, store)
-        return stored_markdown(stored, request, poster, play, sources, price)
+        return stored_markdown(stored, request, poster, play, sources, price, watched)
 
     await shown(Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=PAUSES)
 
@@ -101,6 +102,7 @@ def stored_markdown(
     play: PlayLink | None = None,
     sources: Mapping[str, str] = _NO_SOURCES,
     price: str = "",
+    watched: str = "",
 ) -> str:
     """Word the result as markdown.
 
@@ -111,6 +113,7 @@ def stored_markdown(
         play: A link by which anybody can watch it, where the store allows one.
         sources: What files and objects are in the identity, by their texts: provenance and journal name them so.
         price: What it was expected to cost, in words.
+        watched: How long the vendor took, and what it took to see that, in words.
     """
     rows = {
         "Provenance": f"{code(PurePosixPath(stored.provenance_uri).name)}, beside the video",
@@ -122,6 +125,7 @@ def stored_markdown(
         "Asked": markdown(_time(stored.created_at)),
         "Finished": markdown(_time(stored.completed_at)),
         "Stored": markdown(_time(stored.stored_at)),
+        "Watched": markdown(watched),
     }
     parts = ["# Video stored\n"]
     if stored.reused:

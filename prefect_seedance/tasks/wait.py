@@ -15,6 +15,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_go_on
 from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task
 from prefect_seedance.pipeline.options import RunOptions
+from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
@@ -46,6 +47,7 @@ async def wait_for_video(
     credentials: SeedanceCredentials,
     store: VideoStore,
     options: RunOptions = RunOptions(),
+    headway: Headway | None = None,
 ) -> VideoTask:
     """Wait until the vendor has made the video. Asking is free, so this step is retried.
 
@@ -57,6 +59,7 @@ async def wait_for_video(
         credentials: Whose task it is.
         store: Where the journal is.
         options: How long to wait in all, however long a single answer takes.
+        headway: Is told how often the vendor was asked, how long it took and how late that was seen.
 
     Returns:
         The completed task, with a link that lives about three days; without one if the video is stored already.
@@ -80,6 +83,7 @@ async def wait_for_video(
                 max_submissions=options.max_submissions,
                 observer=run_observer("wait"),
                 on_answer=ProgressArtifact(expected_price(submitted)).update,
+                headway=headway,
             )
     except ENDED:
         log(

@@ -60,6 +60,19 @@ def test_equal_rows_are_one_video(simulator: Simulator, account: Account, destin
     assert len(simulator.bills()) == 2
 
 
+def test_each_row_tells_how_often_the_vendor_was_asked_about_it_and_how_late_its_video_was_seen(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    simulator.plan(Fault(fault="failed", matching="bad"))
+    asked = rows("good", "bad")
+    first, second = (Batch(account, destination).run(asked) for _ in range(2))
+    good, bad, again = first["good"], first["bad"], second["good"]
+    assert good.polls >= 1 and good.made_seconds is not None and good.late_seconds is not None
+    assert bad.polls >= 1 and bad.late_seconds is None
+    assert (again.outcome, again.polls, again.late_seconds) == ("reused", 0, None)
+    assert good.polls + bad.polls == sum(simulator.requests().polls.values())
+
+
 def test_no_more_than_the_options_say_are_on_their_way(
     simulator: Simulator, account: Account, destination: Destination
 ) -> None:

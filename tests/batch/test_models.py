@@ -32,6 +32,36 @@ def test_the_report_adds_up() -> None:
     assert "s3://shop/reports/report.html" in whole.summary and "3 of 5 rows" in whole.summary
 
 
+def test_polls_and_lateness_of_a_report_count_each_video_once_and_leave_out_what_is_not_known() -> None:
+    rows = [
+        RowResult(number=2, outcome="stored", polls=10, made_seconds=600, late_seconds=20),
+        RowResult(number=3, outcome="stored", polls=10, made_seconds=600, late_seconds=20, shared_with=2),
+        RowResult(number=4, outcome="stored", polls=4, made_seconds=200, late_seconds=4),
+        RowResult(number=5, outcome="reused", polls=1, made_seconds=300),
+        RowResult(number=6, outcome="failed", polls=2),
+        RowResult(number=7, outcome="stored", polls=3, late_seconds=0),
+        RowResult(number=8, outcome="invalid"),
+    ]
+    whole = BatchReport(rows=rows)
+    assert (whole.polls, whole.mean_late_seconds, whole.late_share) == (20, 8.0, 0.03)
+    words = "20 questions about 5 videos, which were seen on average 8 s late (3.0 % of what they took)"
+    assert whole.watched_words == words and words in whole.summary
+    dumped = whole.model_dump(mode="json")
+    assert {name: dumped[name] for name in ("polls", "mean_late_seconds", "late_share")} == {
+        "polls": 20,
+        "mean_late_seconds": 8.0,
+        "late_share": 0.03,
+    }
+    assert BatchReport.model_validate(dumped) == whole
+
+
+@pytest.mark.parametrize("rows", [[], [RowResult(number=2, outcome="invalid")]])
+def test_a_report_of_which_nothing_was_asked_says_nothing_of_questions(rows: list[RowResult]) -> None:
+    nothing = BatchReport(rows=rows)
+    assert (nothing.polls, nothing.mean_late_seconds, nothing.late_share, nothing.watched_words) == (0, None, None, "")
+    assert "question" not in nothing.summary
+
+
 def test_nobody_is_told_to_run_again_what_only_an_edited_row_would_change() -> None:
     invalid = RowResult(number=2, outcome="invalid")
     failed = RowResult(number=3, outcome="failed", retryable=True)

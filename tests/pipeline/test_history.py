@@ -27,7 +27,7 @@ from prefect_seedance.pipeline.watch.history import (
     kind_of,
     load_history,
     save_history,
-    save_now_and_then,
+    save_in_background,
 )
 from prefect_seedance.storage.errors import NotReadable, NotWritable
 from prefect_seedance.storage.folder.store import FolderStore
@@ -200,16 +200,27 @@ def test_it_is_read_once_per_process_and_store_and_written_only_with_something_n
     assert store.calls == ["get", "get", "create"]
 
 
-def test_whoever_makes_one_video_at_a_time_writes_now_and_then(tmp_path: Path) -> None:
+def test_a_run_of_one_video_writes_what_the_vendor_took_since_its_process_may_end_with_it(tmp_path: Path) -> None:
+    store = Counted(tmp_path)
+    destination = destination_in(tmp_path, store)
+    save_in_background(destination)
+    assert store.calls == []
+    history_of(destination).note(*CLIP, 600.0)
+    save_in_background(destination)
+    until(lambda: "create" in store.calls)
+    assert store.calls == ["get", "create"]
+
+
+def test_what_a_simulator_took_is_written_now_and_then(tmp_path: Path) -> None:
     store = Counted(tmp_path)
     destination = destination_in(tmp_path, store)
     history = history_of(destination)
     for _ in range(SAVE_EVERY - 1):
-        history.note(*CLIP, 600.0)
-        save_now_and_then(destination)
+        history.note(*CLIP, 600.0, local=True)
+        save_in_background(destination)
     assert store.calls == []
-    history.note(*CLIP, 600.0)
-    save_now_and_then(destination)
+    history.note(*CLIP, 600.0, local=True)
+    save_in_background(destination)
     until(lambda: "create" in store.calls)
     assert store.calls == ["get", "create"]
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from concurrent.futures import Future
 from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,10 +24,12 @@ from prefect_seedance.journal.submit.pointer import SubmittedVideo
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import WaitStopped
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch import polling, watcher
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.pipeline.watch.history import clip_of, history_of
+from prefect_seedance.pipeline.watch.schedule import Expectation
 from prefect_seedance.pipeline.watch.watcher import Watcher, open_watcher, watch
 from prefect_seedance.simulator import Fault, running_simulator
 from tests.pipeline.counter import QUERY, Made, counted, envelope
@@ -243,11 +248,12 @@ def taking(destination: Destination, bought: SubmittedVideo, seconds: float) -> 
 
 
 async def test_nobody_asks_before_the_earliest_moment(
-    vendor: Vendor, destination: Destination, bought: SubmittedVideo, followed: Followed
+    vendor: Vendor, destination: Destination, followed: Followed
 ) -> None:
+    began = time.monotonic()
+    bought = vendor.bought(destination)
     taking(destination, bought, 1.5)
     vendor.simulator.elapse(3600)
-    began = time.monotonic()
     await watch(bought, vendor.account, destination, limit_seconds=60, observer=followed.observer)
     moments = [moment for moment, path in vendor.counter.moments if bought["task_id"] in path]
     assert len(moments) == 1 and moments[0] - began >= 1.5
@@ -313,6 +319,65 @@ async def test_a_second_wave_is_asked_about_less_often_than_the_first(destinatio
     history = history_of(destination)
     assert history.unsaved == 12
     assert 1.0 < (history.expected_seconds(REQUEST.model_name, REQUEST.resolution, REQUEST.duration) or 0) < 4.0
+
+
+async def test_what_it_took_to_see_a_video_is_told_to_the_caller_and_the_log(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo, followed: Followed
+) -> None:
+    headway = Headway()
+    vendor.simulator.plan(Fault(fault="query_5xx", times=2))
+    vendor.simulator.elapse(3600)
+    await watch(bought, vendor.account, destination, limit_seconds=60, observer=followed.observer, headway=headway)
+    assert headway.polls == vendor.counter.count(QUERY) == 3, "also those without an answer"
+    assert headway.made_seconds is not None and headway.late_seconds is not None
+    assert any(headway.watched_words in line for line in followed.lines)
+
+
+async def test_questions_are_counted_also_where_no_video_comes_of_them(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    headway = Headway()
+    vendor.simulator.plan(Fault(fault="failed", message="PROVIDER_TIMEOUT"))
+    vendor.simulator.elapse(3600)
+    with pytest.raises(VideoFailed):
+        await watch(bought, vendor.account, destination, limit_seconds=60, headway=headway)
+    assert (headway.polls, headway.late_seconds) == (vendor.counter.count(QUERY), None) != (0, None)
+
+
+async def test_a_wait_that_is_begun_anew_long_after_its_submission_asks_at_once_and_teaches_nothing_wrong(
+    vendor: Vendor, destination: Destination, bought: SubmittedVideo
+) -> None:
+    """The pointer that Prefect persisted says "submit" for ever, whoever has it from there."""
+    taking(destination, bought, 3000.0)
+    known = history_of(destination).unsaved
+    record = destination.journal.record_key(bought["intent"])
+    file = Path(urlsplit(destination.store.uri_of(record)).path)
+    os.utime(file, (time.time() - 3600, time.time() - 3600))
+    destination.journal.read(bought["intent"])
+    vendor.simulator.elapse(3600)
+    began = time.monotonic()
+    await watch(bought, vendor.account, destination, limit_seconds=3000)
+    assert time.monotonic() - began < SLOWEST_SECONDS
+    assert vendor.counter.count(QUERY) == 1
+    assert history_of(destination).unsaved == known
+
+
+async def test_the_age_of_a_task_that_is_taken_up_is_known_also_where_the_clock_of_the_machine_is_slow(
+    vendor: Vendor,
+) -> None:
+    """By the vendor's word it is not older than the wait; by the store's clock it is."""
+    vendor.counter.answer(QUERY, running, times=1)
+    vendor.counter.answer(QUERY, completed)
+    async with open_watcher(vendor.account) as opened:
+        watched = await opened.wait(
+            TASK,
+            limit_seconds=20,
+            advice=ADVICE,
+            observer=Followed().observer,
+            age_seconds=39.9,
+            expected=lambda: Expectation(earliest_seconds=40.0, usual_seconds=40.0),
+        )
+    assert watched.polls == 2
 
 
 async def test_a_video_whose_vendors_clock_was_moved_on_teaches_nothing_when_it_is_taken_up(

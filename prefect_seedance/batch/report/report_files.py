@@ -169,6 +169,7 @@ def _facts(report: BatchReport, links: Links, manifest_name: str) -> Iterator[Fa
         "Part": report.part,
         "Started": at(report.started_at),
         "Ended": at(report.ended_at),
+        "Watched": report.watched_words,
     }
     yield from (Fact(label, text) for label, text in said.items() if text)
     if report.run_url:

@@ -16,6 +16,9 @@ class Headway:
         price_source: Where that comes from.
         perhaps_sent: Whether a POST is under way, or its outcome is being written down: whoever is ended now cannot
             tell.
+        polls: How often the vendor was asked about it, whatever it answered.
+        made_seconds: How long the vendor took; None if that is not known.
+        late_seconds: How much later that was seen; None if that is not known.
     """
 
     submissions: int = 0
@@ -23,3 +26,21 @@ class Headway:
     price: float | None = None
     price_source: str = ""
     perhaps_sent: bool = False
+    polls: int = 0
+    made_seconds: float | None = None
+    late_seconds: float | None = None
+
+    @property
+    def watched_words(self) -> str:
+        """How long the vendor took, and what it took to see that; "" if nobody asked.
+
+        Example:
+            >>> Headway(polls=14, made_seconds=610.2, late_seconds=11.4).watched_words
+            'made in 610 s, seen 11 s later, asked about 14 times'
+        """
+        if not self.polls:
+            return ""
+        times = [f"made in {self.made_seconds:.0f} s"] if self.made_seconds is not None else []
+        if self.late_seconds is not None:
+            times.append(f"seen {self.late_seconds:.0f} s later")
+        return ", ".join([*times, f"asked about {self.polls} time{'s' if self.polls > 1 else ''}"])

@@ -29,7 +29,7 @@ from prefect_seedance.journal.errors import JournalGone, RecordChanged
 from prefect_seedance.journal.record import Record
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.parties import Destination
-from prefect_seedance.pipeline.watch.schedule import LONGEST_SECONDS, Expectation
+from prefect_seedance.pipeline.watch.schedule import LONGEST_SECONDS, Expectation, fifth_percentile
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.versions import version_of
 
@@ -39,6 +39,9 @@ KEY = "journal/history/durations.json"
 VERSION = 1
 #: Kinds of videos that are kept, those that were seen last; and durations of each, the last.
 MOST_KINDS, MOST_DURATIONS = 300, 60
+#: So many of them, the newest, say what to wait by: a vendor that takes three times as long overnight, or a third, is
+#: believed within twenty videos rather than sixty, and that costs next to nothing where nothing changes.
+RECENT_DURATIONS = 20
 #: Fewer durations say nothing of when the earliest video can be there.
 LEAST_DURATIONS = 5
 #: What is written has some hundred kB at most. Anything much larger is not ours.
@@ -48,8 +51,8 @@ _LONGEST_NAME = 200
 _RACES = 20
 #: Time is all that there is to lose, so little of it is spent.
 _PATIENCE = Patience(seconds=2.0)
-#: How often a process that makes one video at a time writes what it has learned: a request to the store is not worth
-#: one duration.
+#: How many durations of a simulator a process that makes one video at a time writes at once: they are an estimate for
+#: later processes, and nothing to wait by.
 SAVE_EVERY = 20
 
 
@@ -117,7 +120,7 @@ class History:
             local: See `expected_seconds`.
         """
         found = self._durations(model, resolution, duration, local)
-        return _fifth_percentile(found) if len(found) >= LEAST_DURATIONS else None
+        return fifth_percentile(found) if len(found) >= LEAST_DURATIONS else None
 
     def expectation(self, model: str, resolution: str, duration: int, *, local: bool) -> Expectation | None:
         """Return what to wait by, None if too little is known.
@@ -130,10 +133,10 @@ class History:
         """
         kind = kind_of(model, resolution, duration, local)
         with self._lock:
-            found = list((self._seen if local else self._kept).get(kind, ()))
+            found = list((self._seen if local else self._kept).get(kind, ()))[-RECENT_DURATIONS:]
         if len(found) < LEAST_DURATIONS:
             return None
-        return Expectation(_fifth_percentile(found), statistics.median(found))
+        return Expectation(fifth_percentile(found), statistics.median(found), tuple(sorted(found)))
 
     def note(self, model: str, resolution: str, duration: int, seconds: float, *, local: bool = False) -> None:
         """Note what a video took. Nonsense is left out.
@@ -157,6 +160,13 @@ class History:
         """How many durations the store does not have yet."""
         with self._lock:
             return sum(map(len, self._unsaved.values()))
+
+    @property
+    def worth_saving(self) -> bool:
+        """Whether the store should have what it does not have yet, although no more may come for long."""
+        with self._lock:
+            of_vendor = any(not kind.local for kind in self._unsaved)
+        return of_vendor or self.unsaved >= SAVE_EVERY
 
     def _durations(self, model: str, resolution: str, duration: int, local: bool | None) -> list[float]:
         for each in (False, True) if local is None else (local,):
@@ -258,13 +268,13 @@ def save_history(store: Store, history: History) -> None:
         _log.info("How long the videos took was not written down, which costs nothing but time: %s", words_of(error))
 
 
-def save_now_and_then(destination: Destination) -> None:
-    """Write what this process has noted if that is worth a request, in the background.
+def save_in_background(destination: Destination) -> None:
+    """Write what this process has noted if that is worth a request, in the background: once at the end of a run.
 
-    For whoever makes one video at a time; a batch calls `save_history` at its end.
+    For a run of one video, whose process may end with it; a batch calls `save_history`.
     """
     history = history_of(destination)
-    if history.unsaved >= SAVE_EVERY:
+    if history.worth_saving:
         aside(threads.start, threads.RECORDS, save_history, destination.store, history)
 
 
@@ -371,8 +381,3 @@ def _add(durations: dict[Kind, list[float]], newer: Mapping[Kind, Iterable[float
             durations[kind] = both
     for kind in [*durations][: max(0, len(durations) - MOST_KINDS)]:
         del durations[kind]
-
-
-def _fifth_percentile(durations: Sequence[float]) -> float:
-    # Of few durations the 5th percentile lies below the shortest: the vendor can do better than it has been seen to.
-    return max(0.0, statistics.quantiles(durations, n=20)[0])

@@ -2,11 +2,15 @@
 
 Before the earliest moment at which a video was ever likely to be there, questions are useless; after it, the gap
 between two of them is a share of what the video takes as a whole, so that it is seen late by half of that share at
-most on average, however long it takes.
+most on average, however long it takes. Where the vendor has two queues, nothing is asked in the time between them in
+which no video was ever there.
 """
 
 from __future__ import annotations
 
+import statistics
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefect_seedance.client.models import VideoTask
@@ -21,6 +25,10 @@ SHARE = 0.0375
 #: The same against a simulator on this machine as long as nothing is known: it is asked as soon as 0.25 s have passed,
 #: and a video of 20 s costs some thirty questions.
 LOCAL_SHARE = 0.1
+#: A time in which no video was ever there is slept through if it is longer than this share of the median, so many
+#: durations lie behind it, and this share of what took longest before it has passed as well: of few durations, such
+#: times are chance.
+VALLEY_SHARE, LEAST_BEHIND_VALLEY = 0.25, 8
 #: Age of the one early question about a video that takes long: a refusal by the vendor comes early.
 FIRST_LOOK_SECONDS = 60.0
 #: Longest time without a question: a history that is wrong must not cost the video its time limit.
@@ -38,10 +46,12 @@ class Expectation:
     Attributes:
         earliest_seconds: Hardly any is done before: the 5th percentile.
         usual_seconds: The median.
+        seen_seconds: What videos have taken, in ascending order, as far as it shall count.
     """
 
     earliest_seconds: float
     usual_seconds: float
+    seen_seconds: tuple[float, ...] = ()
 
 
 def next_gap(age_seconds: float, expectation: Expectation | None, local: bool) -> float:
@@ -65,11 +75,30 @@ def next_gap(age_seconds: float, expectation: Expectation | None, local: bool) -
     least = LOCAL_POLL_SECONDS if local else LEAST_GAP_SECONDS
     if expectation is None:
         return min(max(least, LOCAL_SHARE * age_seconds), MAXIMUM_GAP_SECONDS)
-    early = expectation.earliest_seconds - age_seconds
+    early = max(expectation.earliest_seconds - age_seconds, _valley_left(age_seconds, expectation))
     if age_seconds < FIRST_LOOK_SECONDS <= early:
         return max(least, FIRST_LOOK_SECONDS - age_seconds)
     share = min(SHARE * max(age_seconds, expectation.usual_seconds), MAXIMUM_GAP_SECONDS)
     return min(max(least, early, share), LONGEST_SLEEP_SECONDS)
+
+
+def _valley_left(age_seconds: float, expectation: Expectation) -> float:
+    """Return how long no video is likely to be there from now on, 0 if that is not known."""
+    seen = expectation.seen_seconds
+    passed = bisect_right(seen, age_seconds)
+    longer = seen[passed:]
+    if not passed or len(longer) < LEAST_BEHIND_VALLEY or age_seconds < (1 + VALLEY_SHARE) * seen[passed - 1]:
+        return 0.0
+    left = fifth_percentile(longer) - age_seconds
+    return left if left > VALLEY_SHARE * expectation.usual_seconds else 0.0
+
+
+def fifth_percentile(durations: Sequence[float]) -> float:
+    """Return the 5th percentile of at least two durations.
+
+    Of few it lies below the shortest: the vendor can do better than it has been seen to.
+    """
+    return max(0.0, statistics.quantiles(durations, n=20)[0])
 
 
 def made_and_late(

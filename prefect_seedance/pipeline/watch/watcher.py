@@ -21,6 +21,7 @@ from prefect_seedance.failpoints import reached
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.identity import is_input
 from prefect_seedance.journal.record import Entry, Record
+from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import FollowedTask, adopt, raise_verdict, written_with_task
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
@@ -29,6 +30,7 @@ from prefect_seedance.pipeline.deliver import stored_video
 from prefect_seedance.pipeline.errors import WaitStopped, telling_of_the_task, ways_on
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.watch import polling
 from prefect_seedance.pipeline.watch.gate import Gate, gate_for
 from prefect_seedance.pipeline.watch.history import clip_of, history_of, load_history
@@ -41,6 +43,8 @@ _PROGRESS_SECONDS = 15.0
 _NOTHING_TOLERATED = polling.Tolerated()
 #: Words for a status that a wait names in the log: a vendor may write a new one into each answer.
 _MOST_UNKNOWN_WORDS = 10
+#: A task is new for so long after it was submitted. Whoever comes later asks at once.
+_NEW_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,11 @@ class Watcher:
         observer: Observer,
         on_answer: OnAnswer | None = None,
         is_new: bool = False,
+        age_seconds: float = 0.0,
         asked: Mapping[str, JsonValue] = MappingProxyType({}),
         sent: Collection[str] = (),
         expected: Callable[[], Expectation | None] = _nothing_expected,
+        headway: Headway | None = None,
     ) -> Watched:
         """Wait until the vendor has made a video.
 
@@ -104,9 +110,11 @@ class Watcher:
             observer: Follows it.
             on_answer: Is told of each answer.
             is_new: Whether it was submitted just now, so that the first question can wait.
+            age_seconds: How long ago it was submitted; of one that is not new, how long ago at least.
             asked: The request, whose own files are not taken for the video.
             sent: Digests of the addresses that were sent for them, likewise.
             expected: Returns how long such videos take, as far as that is known by now; asked before each sleep.
+            headway: Counts the questions, also where they end in an error.
 
         Returns:
             The completed task, and what it took to see it.
@@ -121,16 +129,18 @@ class Watcher:
         gap = polling.LOCAL_POLL_SECONDS if local else polling.POLL_SECONDS
         tolerated = polling.Tolerated()
         unknown, named = "", set[str]()
-        polls, running, older = 0, 0.0, 0.0
+        polls, running, older = 0, 0.0, age_seconds  # by how much the task is older than the wait
         self._gate.joined()
         try:
             if is_new:
-                await asyncio.sleep(min(self._gate.gap(next_gap(0.0, expected(), local)), limit_seconds))
+                await asyncio.sleep(min(self._gate.gap(next_gap(older, expected(), local)), limit_seconds))
             while True:
                 if not await self.turn(started, limit_seconds):
                     raise WaitTimedOut(task_id, time.monotonic() - started, advice, unknown)
                 left = limit_seconds - (time.monotonic() - started)
                 polls += 1
+                if headway is not None:
+                    headway.polls += 1
                 try:
                     answer = await self.ask(task_id, left)
                 except TaskError:
@@ -152,12 +162,14 @@ class Watcher:
                     if on_answer is not None:
                         await _told(on_answer, answer, waited, observer)
                     if following.kind == "done":
-                        seen = waited if is_new else None
+                        seen = waited + older if is_new else None
                         times = made_and_late(answer, running_seconds=running, seen_seconds=seen, now=time.time())
                         return Watched(answer, polls, *times)
                     if answer.state == "running":
-                        running = waited
-                        older = 0.0 if is_new else older_by(answer, watched_seconds=waited, now=time.time())
+                        if not is_new:  # the vendor knows better, unless the clock of this machine is wrong
+                            by_vendor = older_by(answer, watched_seconds=waited, now=time.time())
+                            older = max(age_seconds, by_vendor)
+                        running = waited + older
                 if following.note and following.tolerated != tolerated:
                     observer.log(f"Task {task_id}: {following.note}.", level=logging.DEBUG, task_id=task_id)
                 tolerated = following.tolerated
@@ -267,6 +279,7 @@ async def watch(
     max_submissions: int = 1,
     observer: Observer = Observer(),  # noqa: B008 - frozen
     on_answer: OnAnswer | None = None,
+    headway: Headway | None = None,
 ) -> VideoTask:
     """Wait until the vendor has made the video of a submission.
 
@@ -280,6 +293,7 @@ async def watch(
         max_submissions: How often the video may be paid for; decides which error a verdict in the record becomes.
         observer: Follows it.
         on_answer: Is told of each answer of the vendor.
+        headway: Is told how often the vendor was asked, how long it took and how late that was seen.
 
     Returns:
         The completed task, with a link that lives about three days; without one if the video is stored already.
@@ -308,6 +322,7 @@ async def watch(
                 limit_seconds=limit_seconds,
                 observer=observer,
                 on_answer=on_answer,
+                headway=headway or Headway(),
             )
         except Exception:
             # Somebody else may have brought the video meanwhile, a person by hand for example.
@@ -326,12 +341,14 @@ async def _watched(
     limit_seconds: float,
     observer: Observer,
     on_answer: OnAnswer | None,
+    headway: Headway,
 ) -> VideoTask:
     """Watch a task to its end, and write the end into the record."""
     task_id, record = followed.task_id, followed.record
     attempt = next((each.name for each in record.attempts if each.task_id == task_id), "")
     advice = ways_on(record.scope, record.intent, destination.journal.store_option, attempt)
-    is_new = Decision(submitted["decision"]).sends and submitted["task_id"] == task_id
+    age_seconds = max(0.0, followed.entry.age_seconds)
+    is_new = _is_new(followed, submitted)
     history, clip, local = history_of(destination), clip_of(record), account.settings.is_local
     if not local and history.may_load():
         # Nobody waits for it: it is there long before the second question.
@@ -345,14 +362,18 @@ async def _watched(
                 observer=observer,
                 on_answer=on_answer,
                 is_new=is_new,
+                age_seconds=age_seconds,
                 asked=record.request,
                 sent=record.inputs,
                 expected=lambda: history.expectation(*clip, local=local),
+                headway=headway,
             )
     except VideoFailed as failed:
         await threads.run(threads.RECORDS, write_failed, failed, submitted, destination, observer)
         raise
     completed = watched.task
+    headway.made_seconds, headway.late_seconds = watched.made_seconds, watched.late_seconds
+    observer.log(f"Task {task_id} is {headway.watched_words}.", task_id=task_id, polls=watched.polls)
     if watched.made_seconds is not None and (is_new or not local):  # a simulator's clock may have been moved on
         history.note(*clip, watched.made_seconds, local=local)
     await threads.run(threads.RECORDS, write_completed, watched, submitted, destination, observer)
@@ -379,6 +400,17 @@ def write_completed(watched: Watched, submitted: SubmittedVideo, destination: De
         times = {"made_seconds": _rounded(watched.made_seconds), "late_seconds": _rounded(watched.late_seconds)}
         observer.tell(Event("completed", intent, completed.task_id, facts={**facts, **times}))
     return entry
+
+
+def _is_new(followed: FollowedTask, submitted: SubmittedVideo) -> bool:
+    """Tell whether a task was submitted just now, by the store's clock.
+
+    Its pointer alone cannot tell: a wait, or a run, that is tried again may have it from hours ago. To such a task
+    nobody owes a first sleep, and how long it was watched says nothing of how long it takes.
+    """
+    entry = followed.entry
+    ours = Decision(submitted["decision"]).sends and submitted["task_id"] == followed.task_id
+    return ours and entry.record.state is State.SUBMITTED and entry.age_seconds <= _NEW_SECONDS
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -78,6 +78,7 @@ def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayL
             {
                 **{outcome_words(outcome).capitalize(): str(count) for outcome, count in report.counts.items()},
                 "Paid now": markdown(report.spent_words),
+                "Watched": markdown(report.watched_words),
                 "Manifest": code(without_signatures(report.source)),
                 "Account": markdown(report.account),
                 "Reuse": markdown(report.scope),

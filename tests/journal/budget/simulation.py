@@ -25,7 +25,7 @@ from prefect_seedance.journal.budget.ledger import BudgetLedger, decode, total
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.confirmed_store import Patience
-from prefect_seedance.journal.errors import JournalError, OverBudget, RecordChanged
+from prefect_seedance.journal.errors import JournalError, OverBudget
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.resolution import resolve_unknown
