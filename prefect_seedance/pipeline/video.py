@@ -108,7 +108,7 @@ class Workshop:
         await self._prepared(order, counting)
         submitted = await self._submitted(order, headway, counting, watch_seconds=0.0)
         if submitted["decision"] == Decision.ALREADY_STORED:  # as the record says: whether it is there is looked at
-            return await self._delivered(await self._watched(order, submitted, counting), submitted, counting)
+            return await self._delivered(await self._watched(order, submitted, headway, counting), submitted, counting)
         # A collector knows the record alone.
         await threads.run(threads.RECORDS, adopt, self.destination.journal, submitted)
         return submitted
