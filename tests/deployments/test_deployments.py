@@ -62,6 +62,8 @@ NAMES = {
     NIGHTLY,
     "plan-videos/plan-videos",
     "resolve-submission/resolve-submission",
+    "pause-spending/pause-spending",
+    "resume-spending/resume-spending",
 }
 PATIENCE = 150.0
 
