@@ -28,6 +28,7 @@ from prefect_seedance import (
     resolve_submission,
 )
 from prefect_seedance.blocks import saved_blocks
+from prefect_seedance.flows.spending import pause_spending, resume_spending
 
 Switch = Literal["keep", "on", "off"]
 
@@ -119,6 +120,19 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
             parameters=blocks,
             # Two people who settle the same submission: the second is turned away.
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+            tags=["seedance"],
+        ),
+        # Without a limit: whoever stops the spending is never turned away.
+        pause_spending.to_deployment(
+            "pause-spending",
+            entrypoint_type=BY_MODULE,
+            parameters={"store": blocks["store"], "reason": ""},
+            tags=["seedance"],
+        ),
+        resume_spending.to_deployment(
+            "resume-spending",
+            entrypoint_type=BY_MODULE,
+            parameters={"store": blocks["store"]},
             tags=["seedance"],
         ),
     ]

@@ -107,6 +107,15 @@ examples:
   prefect-seedance assets --store s3://shop/videos --account studio
   prefect-seedance assets --store ./videos --forget audit/3f9a1c04d2e7
 """
+_BUDGET_EXAMPLES = """columns:
+  spent       by videos that were accepted
+  reserved    by submissions under way: it lasts seconds
+  held        by submissions that may have been paid for: settle them with prefect-seedance resolve
+
+examples:
+  prefect-seedance budget --credentials studio --store s3://shop/videos
+  prefect-seedance budget --credentials studio --store s3://shop/videos --release 3f9a1c04d2e7
+"""
 
 
 class _Help(argparse.HelpFormatter):
@@ -167,6 +176,9 @@ def parser() -> argparse.ArgumentParser:
         _add_journal,
         _add_resolve,
         _add_assets,
+        _add_budget,
+        _add_pause,
+        _add_resume,
         _add_simulator,
     )
     made = [make(commands.add_parser) for make in adders]
@@ -522,6 +534,57 @@ def _add_assets(add: AddParser) -> argparse.ArgumentParser:
     return assets
 
 
+def _add_budget(add: AddParser) -> argparse.ArgumentParser:
+    budget = add(
+        "budget",
+        help="show what an account has spent, reserved and left",
+        description="Show how the budgets of an account stand: spent, reserved, held and left of each, when its period "
+        "ends, and the entries that are not settled. Days and months are those of UTC. Nothing is asked of the vendor.",
+        epilog=_BUDGET_EXAMPLES,
+        formatter_class=_Help,
+    )
+    budget.set_defaults(run=_budget)
+    who = budget.add_mutually_exclusive_group()
+    who.add_argument(
+        "--credentials",
+        default="",
+        metavar="NAME",
+        help="Seedance Credentials saved on the Prefect server, by their name: they hold account, limits and store",
+    )
+    who.add_argument(
+        "--account", metavar="LABEL", help="without saved credentials: this account, and no limits (default: default)"
+    )
+    budget.add_argument(
+        "--release",
+        default="",
+        metavar="NONCE",
+        help="take an open entry out whose record can never settle it, such as one of a store that is gone; if its "
+        "video was paid for, more is spent than the budget counts",
+    )
+    _add_store(budget)
+    return budget
+
+
+def _add_pause(add: AddParser) -> argparse.ArgumentParser:
+    pause = add(
+        "pause",
+        help="stop all spending of a store, whoever runs",
+        description="Stop all spending of a store: nothing more is submitted into it, whoever runs, until prefect-"
+        "seedance resume. What is submitted already is still waited for and stored.",
+    )
+    pause.set_defaults(run=_pause)
+    pause.add_argument("--reason", default="", metavar="TEXT", help="why, for those whose runs it stops")
+    _add_store(pause)
+    return pause
+
+
+def _add_resume(add: AddParser) -> argparse.ArgumentParser:
+    resume = add("resume", help="lift the stop for all spending of a store")
+    resume.set_defaults(run=_resume)
+    _add_store(resume)
+    return resume
+
+
 def _add_simulator(add: AddParser) -> argparse.ArgumentParser:
     simulator = add("simulator", help="run a local stand-in for the vendor, with faults and bills")
     simulator.set_defaults(run=_simulator)
@@ -632,6 +695,24 @@ def _resolve(options: argparse.Namespace) -> int:
     from prefect_seedance.cli.journal import resolve
 
     return resolve(options)
+
+
+def _budget(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.money.budget import budget
+
+    return budget(options)
+
+
+def _pause(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.money.spending import pause_spending
+
+    return pause_spending(options)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from prefect_seedance.cli.money.spending import resume_spending
+
+    return resume_spending(options)
 
 
 def _simulator(options: argparse.Namespace) -> int:

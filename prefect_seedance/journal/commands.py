@@ -186,3 +186,16 @@ def how_to_resume(store_option: str) -> str:
         "prefect-seedance resume --store '/data/my videos'"
     """
     return f"prefect-seedance resume --store {shlex.quote(store_option)}"
+
+
+def how_to_pause(store_option: str) -> str:
+    """Return the command that stops all spending of a store.
+
+    Args:
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+
+    Example:
+        >>> how_to_pause("/data/my videos")
+        "prefect-seedance pause --store '/data/my videos'"
+    """
+    return f"prefect-seedance pause --store {shlex.quote(store_option)}"

@@ -64,6 +64,8 @@ NAMES = {
     "generate-videos-in-parts/generate-videos-in-parts",
     "plan-videos/plan-videos",
     "resolve-submission/resolve-submission",
+    "pause-spending/pause-spending",
+    "resume-spending/resume-spending",
 }
 PATIENCE = 150.0
 

@@ -61,6 +61,11 @@ class Pause:
     reason: str
     version: int = VERSION
 
+    @property
+    def words(self) -> str:
+        """Since when, by whom and why."""
+        return f"paused since {self.since} by {self.by}" + (f": {self.reason}" if self.reason else "")
+
 
 def read_pause(store: Store, *, sleep: Callable[[float], None] = time.sleep) -> Pause | None:
     """Read whether all spending of a store is paused; None if it is not. Blocking.

@@ -38,8 +38,8 @@ async def account_of(credentials: SeedanceCredentials) -> Account:
         credentials: Who pays.
 
     Raises:
-        ConfigurationError: The budget store is not saved, cannot be loaded, or does not keep writers apart. Nothing was
-            sent.
+        ConfigurationError: The budget store is not saved, cannot be loaded or written, or does not keep writers
+            apart. Nothing was sent.
     """
     account, name = credentials.vendor_account(), credentials.budget_store
     if not account.limits or not name:
@@ -87,7 +87,8 @@ async def _open(name: str) -> Store:
 
 
 def _checked(block: VideoStore) -> Store:
-    """Open a store, and check that two writers cannot both reserve the last coins."""
+    """Open a store, and check that it can be written, and that two writers cannot both reserve the last coins."""
     store = block.open()
+    store.check_writable()
     store.require_conditions()
     return store

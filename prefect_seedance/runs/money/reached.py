@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC
+from typing import TYPE_CHECKING
 
 from prefect.events import emit_event
 
@@ -21,80 +21,46 @@ from prefect_seedance.runs.events import TOLD_BY
 from prefect_seedance.runs.logs import log, note
 from prefect_seedance.runs.notifiers import send_to_all
 
+if TYPE_CHECKING:
+    from prefect_seedance.journal.budget.budget import OnReached
+    from prefect_seedance.journal.budget.standing import BudgetStanding
+
 EVENT = "seedance.budget.reached"
 #: Longest that a run waits at its end for notifications that are still on their way.
-_LAST_SECONDS = 40.0
+_LAST_SECONDS = 10.0
 
 
-class BudgetUse(Protocol):
-    """How much of a budget is used, as its ledger says."""
-
-    @property
-    def budget(self) -> str:
-        """Which: daily_budget, monthly_budget, daily_videos or max_cost."""
-        ...
-
-    @property
-    def limit(self) -> float:
-        """What it allows, in coins; videos for daily_videos."""
-        ...
-
-    @property
-    def spent(self) -> float:
-        """By videos that were accepted."""
-        ...
-
-    @property
-    def held(self) -> float:
-        """By submissions that are unknown."""
-        ...
-
-    @property
-    def reserved(self) -> float:
-        """By submissions under way."""
-        ...
-
-    @property
-    def share(self) -> float:
-        """The share of the limit that is used."""
-        ...
-
-    @property
-    def ends_at(self) -> datetime | None:
-        """When the period ends; None for the budget of a run."""
-        ...
-
-
-async def tell_of_budget(account: str, use: BudgetUse, notify: Sequence[str] = ()) -> None:
+async def tell_of_budget(budget: str, standing: BudgetStanding, notify: Sequence[str] = ()) -> None:
     """Tell people how much of a budget is used. What cannot be told is logged and changes nothing.
 
     Args:
-        account: Label of the account.
-        use: How much of it is used.
+        budget: Which: daily_budget, monthly_budget, daily_videos or max_cost.
+        standing: How all of them stand.
         notify: Names of saved notification blocks, for example ``slack-webhook/team``.
     """
-    _log_and_emit(account, use, tells=bool(notify))
-    await _notified(account, use, notify)
+    aside(_log_and_emit, budget, standing, tells=bool(notify))
+    await _notified(budget, standing, notify)
 
 
 @asynccontextmanager
-async def telling_of_budgets(notify: Sequence[str] = ()) -> AsyncGenerator[Callable[[str, BudgetUse], None]]:
-    """Offer, for the length of an ``async with`` block, a function that does the same and may be called in any thread.
+async def telling_of_budgets(notify: Sequence[str] = ()) -> AsyncGenerator[OnReached]:
+    """Offer, for the length of an ``async with`` block, what a `Budget` calls in whatever thread: ``on_reached``.
 
-    It returns at once and never raises; at the end of the block what is still on its way is waited for.
+    It does as `tell_of_budget`, returns at once and never raises. At the end of the block what is still on its way is
+    waited for.
 
     Args:
         notify: Names of saved notification blocks, for example ``slack-webhook/team``.
     """
     loop, sending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
 
-    def begin(account: str, use: BudgetUse) -> None:
-        sending.append(loop.create_task(_notified(account, use, notify)))
+    def begin(budget: str, standing: BudgetStanding) -> None:
+        sending.append(loop.create_task(_notified(budget, standing, notify)))
 
-    def tell(account: str, use: BudgetUse) -> None:
-        aside(_log_and_emit, account, use, tells=bool(notify))
+    def tell(budget: str, standing: BudgetStanding) -> None:
+        aside(_log_and_emit, budget, standing, tells=bool(notify))
         if notify:
-            aside(loop.call_soon_threadsafe, begin, account, use)  # closed, if the run has ended meanwhile
+            aside(loop.call_soon_threadsafe, begin, budget, standing)  # closed, if the run has ended meanwhile
 
     try:
         yield tell
@@ -104,34 +70,34 @@ async def telling_of_budgets(notify: Sequence[str] = ()) -> AsyncGenerator[Calla
             await asyncio.wait(sending, timeout=_LAST_SECONDS)
 
 
-def _log_and_emit(account: str, use: BudgetUse, *, tells: bool) -> None:
-    subject, body = budget_message(account, use)
+def _log_and_emit(budget: str, standing: BudgetStanding, *, tells: bool) -> None:
+    subject, body = budget_message(budget, standing)
     log("notify", f"{subject} {body}", level=logging.WARNING)
-    failure = aside(_emit, account, use, tells)
+    failure = aside(_emit, budget, standing, tells)
     if failure is not None:
         note(f"The event {EVENT} was not emitted: {words_of(failure)}", level=logging.WARNING)
 
 
-async def _notified(account: str, use: BudgetUse, notify: Sequence[str]) -> None:
+async def _notified(budget: str, standing: BudgetStanding, notify: Sequence[str]) -> None:
     try:
-        subject, body = budget_message(account, use)
+        subject, body = budget_message(budget, standing)
         await send_to_all([*notify], subject, f"{body}\n{address}" if (address := run_url()) else body)
     except Exception as error:
         log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
 
 
-def _emit(account: str, use: BudgetUse, tells: bool) -> None:
-    label = one_line(account)
+def _emit(budget: str, standing: BudgetStanding, tells: bool) -> None:
+    label, use = one_line(standing.account), standing.limit(budget)
     emit_event(
         event=EVENT,
         resource={
-            "prefect.resource.id": f"seedance.budget.{label}.{use.budget}",
-            "prefect.resource.name": f"{use.budget} of {label}",
+            "prefect.resource.id": f"seedance.budget.{label}.{budget}",
+            "prefect.resource.name": f"{budget} of {label}",
             TOLD_BY: "run" if tells else "automation",
         },
         payload={
             "account": label,
-            "budget": use.budget,
+            "budget": budget,
             "limit": use.limit,
             "spent": use.spent,
             "held": use.held,
@@ -142,19 +108,20 @@ def _emit(account: str, use: BudgetUse, tells: bool) -> None:
     )
 
 
-def budget_message(account: str, use: BudgetUse) -> tuple[str, str]:
+def budget_message(budget: str, standing: BudgetStanding) -> tuple[str, str]:
     """Word how much of a budget is used, as a subject and a body.
 
     Args:
-        account: Label of the account.
-        use: How much of it is used.
+        budget: Which.
+        standing: How all of them stand.
     """
+    use = standing.limit(budget)
 
     def amount(value: float) -> str:
-        return f"{value:g} videos" if use.budget == "daily_videos" else coin_words(value)
+        return f"{value:g} videos" if budget == "daily_videos" else coin_words(value)
 
     ends = f" The period ends at {use.ends_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC." if use.ends_at else ""
-    subject = f"Seedance: {use.share:.0%} of {use.budget} of account {one_line(account)} is used."
+    subject = f"Seedance: {use.share:.0%} of {budget} of account {one_line(standing.account)} is used."
     return subject, (
         f"Limit: {amount(use.limit)}. Spent: {amount(use.spent)}. Reserved by submissions under way: "
         f"{amount(use.reserved)}. Held by unknown submissions: {amount(use.held)}.{ends} What does not fit is not "

@@ -1,0 +1,1 @@
+"""The commands about money: how a budget stands, and the stop for all spending."""
