@@ -42,6 +42,7 @@ from prefect_seedance.runs.events import emit, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
+from prefect_seedance.runs.money.reached import telling_of_budgets
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.play_link import report_link
 from prefect_seedance.runs.prefect_client import RunClientContext
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from prefect_seedance.blocks.credentials import SeedanceCredentials
     from prefect_seedance.blocks.video_store import VideoStore
     from prefect_seedance.client.request.video_request import VideoRequest
+    from prefect_seedance.journal.budget.budget import OnReached
     from prefect_seedance.pipeline.parties import Account, Destination
 
 Value = TypeVar("Value")
@@ -221,6 +223,10 @@ class _Batch:
 
     async def make(self) -> None:
         """Make the videos, or submit them."""
+        async with telling_of_budgets(self.notify) as on_reached:
+            await self._make(on_reached)
+
+    async def _make(self, on_reached: OnReached) -> None:
         history = await threads.run(threads.RECORDS, load_history, self.destination.store)
         limit = await account_limit(self.account.label)
         run, state = self.current.run, self.current.state
@@ -229,6 +235,7 @@ class _Batch:
             self.destination,
             max_cost=self.options.max_cost,
             run_key=self.options.cost_key or self.current.root_id,
+            on_reached=on_reached,
         )
         await threads.run(threads.RECORDS, spending.sweep)
         workshop = Workshop(self.account, self.destination, self.options, state, run, turn=limit, spending=spending)

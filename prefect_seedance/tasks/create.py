@@ -16,6 +16,7 @@ from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.money.accounts import account_of
+from prefect_seedance.runs.money.reached import telling_of_budgets
 from prefect_seedance.runs.scope import resolve_scope
 from prefect_seedance.runs.source_identities import source_identities
 
@@ -98,6 +99,7 @@ async def create_video(
         ```
     """
     from prefect_seedance.pipeline.steps import in_background, place_order, submit
+    from prefect_seedance.pipeline.submit.spending import Spending
 
     current = await current_run()
     if order is None:
@@ -115,19 +117,21 @@ async def create_video(
         # A task run of its own, whose result is kept under the order: this one had none when its key was computed.
         return await create_video(request, credentials, store, options, order, journal_id, attempt)
 
-    account, observer = await account_of(credentials), run_observer("create")
-    return await in_background(
-        lambda cancelled: submit(
-            order,
-            account,
-            store.destination(),
-            run=current.run,
-            state=current.state,
-            max_submissions=options.max_submissions,
-            preflight=options.preflight,
-            watch_seconds=options.wait_seconds(request.duration),
-            observer=observer,
-            cancelled=cancelled,
-        ),
-        observer,
-    )
+    account, observer, destination = await account_of(credentials), run_observer("create"), store.destination()
+    async with telling_of_budgets(order.delivery.notify) as on_reached:
+        return await in_background(
+            lambda cancelled: submit(
+                order,
+                account,
+                destination,
+                run=current.run,
+                state=current.state,
+                max_submissions=options.max_submissions,
+                preflight=options.preflight,
+                watch_seconds=options.wait_seconds(request.duration),
+                observer=observer,
+                cancelled=cancelled,
+                spending=Spending.of(account, destination, on_reached=on_reached),
+            ),
+            observer,
+        )

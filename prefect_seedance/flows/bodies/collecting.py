@@ -12,6 +12,7 @@ from prefect_seedance.asides import aside
 from prefect_seedance.journal.store_identity import known_name
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.collect import collector
+from prefect_seedance.pipeline.submit.spending import Spending
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.batch.api import wait_for_api
 from prefect_seedance.runs.collect.followers import collection_follower
@@ -26,6 +27,7 @@ from prefect_seedance.runs.current_run import current_run, run_url
 from prefect_seedance.runs.events import emit_orphans
 from prefect_seedance.runs.last_journal import warn_of_another
 from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.tasks.notify import send_notifications
@@ -45,7 +47,7 @@ async def collect(
     async with RunClientContext.get_or_create():
         for problem in doubts(await load_notifiers(notify)):
             _say(str(problem), level=logging.WARNING)
-        account = credentials.vendor_account()
+        account = await account_of(credentials)
         account.check_environment()
         destination = await threads.run(threads.RECORDS, store.destination)
         journal_id = await threads.run(threads.RECORDS, known_name, destination.journal)
@@ -57,6 +59,8 @@ async def collect(
             report = await collector.collect(
                 account, destination, options, observer_of=teller.observer_of, told=_say, run=current.run
             )
+        # What was settled meanwhile no longer counts as held.
+        await threads.run(threads.RECORDS, Spending.of(account, destination).sweep)
         await _show(report, store, notify)
         await wait_for_api()
     return _announced(report)
