@@ -119,6 +119,8 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
     "probesize": str(PIECE_BYTES),
 }
 
+# FFmpeg decodes the first picture to learn what it is coloured with, which takes as long as decoding it for the poster.
+_INDEX_ALONE = {"skip_frame": "all"}
 # AAC alone does not tell how long its frames are without its decoder.
 _FORMAT_OPTIONS = {"aac": {"codec_whitelist": "aac"}}
 
@@ -299,7 +301,7 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
+def _opened(parent: _Parent, size: int, form: str = "mp4", *, index_alone: bool = False) -> InputContainer:
     import av
 
     # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
@@ -307,20 +309,20 @@ def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
         _File(parent, size),
         mode="r",
         format=form,
-        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}),
+        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}) | (_INDEX_ALONE if index_alone else {}),
         metadata_errors="replace",
         buffer_size=PIECE_BYTES,
     )
 
 
 def _decode(parent: _Parent, longest_side: int, size: int) -> None:
-    with _opened(parent, size) as container:
+    with _opened(parent, size, index_alone=True) as container:
         parent.tell(FACTS, body=_facts(container))
         if longest_side:
-            frame = _best_frame(container)
-            poster, thumbnail = _encoded(_shrunk(frame, longest_side), _JPEG_QUALITY), b""
+            picture = _shrunk(_best_frame(container), longest_side)
+            poster, thumbnail = _encoded(picture, _JPEG_QUALITY), b""
             with suppress(Exception):
-                thumbnail = _thumbnail(frame)
+                thumbnail = _thumbnail(picture)  # of the poster, which is a quarter of the frame or less
             parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
 
 
