@@ -132,6 +132,7 @@ TOGETHER = {
     "flows": "flows",
     "prefect_runs": "prefect_runs",
     **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
+    "test_advice.py": "advice",
     "test_every_route.py": "every route",
     # Else the flows would be the last to end, by far.
     **dict.fromkeys(("test_generate_video.py", "test_s3_store.py", "test_same_journal.py"), "flows and stores"),
@@ -139,14 +140,17 @@ TOGETHER = {
 
 
 class Together(LoadScopeScheduling):
-    """What a worker of `pytest -n` gets at once: a whole group of `TOGETHER`, the largest first, or one test.
+    """What a worker of `pytest -n` gets at once: a group of `TOGETHER` or all cases of a test, the largest first.
+
+    With single cases the controller and the workers would spend more time on telling each other of them than many of
+    them take.
 
     The same as `--dist loadgroup`, which pytest-xdist 3.8 silently leaves undone with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         parts = reversed(nodeid.partition("::")[0].split("/"))
-        return next((TOGETHER[part] for part in parts if part in TOGETHER), nodeid)
+        return next((TOGETHER[part] for part in parts if part in TOGETHER), nodeid.partition("[")[0])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

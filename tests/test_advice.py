@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -78,18 +79,23 @@ def texts_of(name: str, source: str) -> Iterator[Text]:
             yield Text(f"{name}:{node.lineno}", node.value)
 
 
-PROSE = [text for text in texts() if re.search(r"[A-Za-z] [A-Za-z…]|[A-Za-z] -|- [A-Za-z]", text.words)]
+@cache
+def prose() -> list[Text]:
+    return [text for text in texts() if re.search(r"[A-Za-z] [A-Za-z…]|[A-Za-z] -|- [A-Za-z]", text.words)]
 
 
+@cache
 def subcommands() -> dict[str, argparse.ArgumentParser]:
     (action,) = (each for each in parser()._actions if isinstance(each, argparse._SubParsersAction))
     return dict(action.choices)
 
 
+@cache
 def options_of_the_command_line() -> set[str]:
     return {option for each in subcommands().values() for option in each._option_string_actions}
 
 
+@cache
 def public_names() -> set[str]:
     """Fields of what a user fills in, parameters of what a user calls, and the names of these themselves."""
     blocks_and_models = (VideoRequest, RunOptions, BatchOptions, SeedanceCredentials, VideoStore, StoredVideo)
@@ -155,13 +161,14 @@ TEMPLATES = re.compile(r"^[a-z-]+: \{request\.model_name\}")
 
 
 def test_the_texts_are_found() -> None:
-    found = " ".join(text.words for text in PROSE)
+    found = " ".join(text.words for text in prose())
     for known in ("JIMMYAI_API_KEY", "--any-model", "max_submissions", "Never put an older file there by hand"):
         assert known in found
 
 
 def test_what_a_text_names_exists() -> None:
-    wrong = {text.place: found for text in PROSE if not TEMPLATES.match(text.words) and (found := [*wrong_names(text)])}
+    texts = [text for text in prose() if not TEMPLATES.match(text.words)]
+    wrong = {text.place: found for text in texts if (found := [*wrong_names(text)])}
     assert wrong == {}
 
 
@@ -244,7 +251,7 @@ def test_an_option_that_advice_names_can_be_set_on_the_command_line(field: str) 
 def test_nothing_advises_to_restore_by_hand() -> None:
     said = [
         text
-        for text in PROSE
+        for text in prose()
         if re.search(r"[Rr]estore (it|an?|the|earlier)\b|[Ee]arlier version of the file", text.words)
     ]
     # An archived object is not an older one: S3 brings back that very one.
@@ -281,7 +288,7 @@ def unsaid(words: str) -> Iterator[str]:
 
 
 def test_advice_that_costs_money_says_so() -> None:
-    found = {text.place: sentences for text in PROSE if (sentences := [*unsaid(text.words)])}
+    found = {text.place: sentences for text in prose() if (sentences := [*unsaid(text.words)])}
     assert found == {}
 
 

@@ -49,6 +49,7 @@ class Chaos:
         vendor: The simulator.
         zygote: Forks the children.
         bucket: The S3 server of the stores; without one they are folders.
+        flow: Whether the children run the flow, or only the pipeline below it.
         table: What the kills have shown.
     """
 
@@ -56,6 +57,7 @@ class Chaos:
     vendor: Simulator
     zygote: Zygote
     bucket: S3Server | None = None
+    flow: bool = True
     table: Table = field(default_factory=Table)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -73,6 +75,10 @@ class Chaos:
     def on(self, bucket: S3Server) -> Chaos:
         """Return the same world with the stores in a bucket, and a table of its own."""
         return replace(self, bucket=bucket, table=Table())
+
+    def without_prefect(self) -> Chaos:
+        """Return the same world with children that run only the pipeline, and the same table."""
+        return replace(self, flow=False)
 
     def store_settings(self, folder: Path) -> dict[str, str]:
         """Return the fields of the store of the case with this folder."""
@@ -193,6 +199,7 @@ class Case:
             "prompts": (self.prompt,),
             "store": dict(self.place.settings),
             "url": self.chaos.vendor.url,
+            "flow": self.chaos.flow,
         }
         return Order(folder=str(folder), **{**given, **fields})
 

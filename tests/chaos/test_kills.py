@@ -13,18 +13,34 @@ from functools import partial
 import pytest
 
 from prefect_seedance.failpoints import JOURNAL_POINTS, POINTS
-from tests.chaos.kills import KILLS, play
+from tests.chaos.harness import Chaos
+from tests.chaos.kills import KILLS, Kill, play
 from tests.chaos.scenarios import Scenario, each, on_s3
 from tests.chaos.sleepers import RENEWALS
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
+LONG = bool(os.environ.get("RUN_LONG"))
 
-ROWS = [Scenario(kill.name, partial(play, kill=kill)) for kill in KILLS]
+
+def play_without_prefect(chaos: Chaos, kill: Kill) -> None:
+    play(chaos.without_prefect(), kill)
 
 
-# On S3 every eighth one, and with RUN_LONG all.
-@each(*ROWS, *on_s3(*(ROWS if os.environ.get("RUN_LONG") else ROWS[::8])))
+# The points are below the flow, so that every fourth is enough of it; and on S3 every eighth. With RUN_LONG all.
+# A Ctrl+C is what the flow makes of it.
+FLOWS = [
+    Scenario(kill.name, partial(play, kill=kill))
+    for number, kill in enumerate(KILLS)
+    if LONG or number % 4 == 0 or kill.strikes
+]
+IN_FLOWS = {scenario.name for scenario in FLOWS}
+PIPELINES = [
+    Scenario(kill.name, partial(play_without_prefect, kill=kill)) for kill in KILLS if kill.name not in IN_FLOWS
+]
+
+
+@each(*FLOWS, *PIPELINES, *on_s3(*(FLOWS if LONG else FLOWS[::2])))
 def test_a_killed_run_is_taken_up_and_nothing_is_paid_for_twice(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from tests.chaos.races import RACES, eight_takes, equal_rows_through, race, race_through
-from tests.chaos.scenarios import Scenario, each, everywhere, on_s3
+from tests.chaos.scenarios import Scenario, each, on_s3
 from tests.storage.dishonest_s3 import Dishonest
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
+LONG = bool(os.environ.get("RUN_LONG"))
 
-ROUNDS = [Scenario(f"round {number}", partial(race, number=number)) for number in range(RACES)]
+ROUNDS = [Scenario(f"round {number}", partial(race, number=number)) for number in range(RACES if LONG else 6)]
 
 
 @each(*ROUNDS, *on_s3(*ROUNDS[:2]))
@@ -53,6 +55,9 @@ def test_equal_rows_of_a_single_writer_are_paid_for_once(
     played(scenario)
 
 
-@everywhere(Scenario("eight", eight_takes))
+EIGHT = Scenario("eight", eight_takes)
+
+
+@each(*([EIGHT] if LONG else []), *on_s3(EIGHT))
 def test_takes_made_at_once_are_all_bought_and_stored(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)

@@ -1,4 +1,4 @@
-"""Five thousand broken files through everything that reads media: facts or none, and nothing is left behind.
+"""Broken files through everything that reads media: facts or none, and nothing is left behind.
 
 The same files on every machine: each is made from its number alone. What fails is made again by `mutated(number)`.
 """
@@ -31,7 +31,7 @@ from tests.storage.hostile_clips import grey, h264_entry, movie, vp9_entry, vp9_
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-FILES = 5000
+FILES = 5000 if os.environ.get("RUN_LONG") else 1000
 #: Of each so many the last frame is taken too.
 LAST_FRAMES = 10
 #: How much of a file is fed to the reader of its boxes at once; any split must end in the same.
@@ -211,7 +211,7 @@ def peak_kib(process: int | str) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
-def test_five_thousand_broken_files_give_facts_or_none() -> None:
+def test_broken_files_give_facts_or_none() -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import play; play()"],
         capture_output=True,
@@ -223,8 +223,8 @@ def test_five_thousand_broken_files_give_facts_or_none() -> None:
     first, left = done.stdout.splitlines()
     seen = json.loads(first)
     assert seen["faults"] == []
-    assert seen["facts"] > 500 and seen["poster"] > 500 and seen["none"] > 500, seen
-    assert seen["last frame"] > 50 and seen["no last frame"] > 50, seen
+    assert min(seen["facts"], seen["poster"], seen["none"]) > FILES // 10, seen
+    assert min(seen["last frame"], seen["no last frame"]) > FILES // 100, seen
     assert seen["children"] <= decoder_process.MOST_CHILDREN
     assert seen["child"] < 512 * 1024 and seen["own"] < 400 * 1024, seen
     assert not [each for each in left.split() if Path(f"/proc/{each}").exists()]
