@@ -62,6 +62,8 @@ NAMES = {
     NIGHTLY,
     "plan-videos/plan-videos",
     "resolve-submission/resolve-submission",
+    "submit-videos/submit-videos",
+    "collect-videos/collect-videos",
 }
 PATIENCE = 150.0
 
@@ -372,15 +374,24 @@ def test_schedules_rest_until_somebody_switches_them_on(
     assert not switched_on.paused
 
 
+def test_the_collector_comes_every_five_minutes_and_a_second_one_is_turned_away(
+    by_script: list[DeploymentResponse],
+) -> None:
+    (collector,) = (each for each in by_script if each.name == "collect-videos")
+    (schedule,) = collector.schedules
+    assert described(collector)["collision"] == "CANCEL_NEW"
+    assert getattr(schedule.schedule, "cron", "") == "*/5 * * * *"
+
+
 def test_a_schedule_that_loses_its_manifest_finds_no_other_to_buy(by_script: list[DeploymentResponse]) -> None:
-    (deployment,) = (each for each in by_script if each.schedules)
+    (deployment,) = (each for each in by_script if each.name == "nightly-catalogue")
     assert "manifest" not in deployment.parameters
     assert "manifest" in deployment.parameter_openapi_schema["required"]
     assert all(each.parameters["manifest"] for each in deployment.schedules)
 
 
 def test_a_schedule_buys_a_row_once(by_script: list[DeploymentResponse]) -> None:
-    (deployment,) = (each for each in by_script if each.schedules)
+    (deployment,) = (each for each in by_script if each.name == "nightly-catalogue")
     assert deployment.parameters["options"]["reuse"] == "always"
 
 
@@ -504,6 +515,8 @@ def test_deployments_that_make_videos_tell_whom_they_are_given(
     assert {each.name: each.parameters.get("notify") for each in telling} == {
         "generate-video": ["custom-webhook/team"],
         "nightly-catalogue": ["custom-webhook/team"],
+        "submit-videos": ["custom-webhook/team"],
+        "collect-videos": ["custom-webhook/team"],
         "plan-videos": None,
         "resolve-submission": None,
     }
