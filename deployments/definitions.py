@@ -20,12 +20,15 @@ from prefect.schedules import Cron
 
 from prefect_seedance import (
     BatchOptions,
+    CollectOptions,
     RunOptions,
+    collect_videos,
     generate_video,
     generate_videos,
     generate_videos_in_parts,
     plan_videos,
     resolve_submission,
+    submit_videos,
 )
 from prefect_seedance.blocks import saved_blocks
 from prefect_seedance.flows.spending import pause_spending, resume_spending
@@ -36,6 +39,7 @@ Switch = Literal["keep", "on", "off"]
 BY_MODULE = EntrypointType.MODULE_PATH
 
 NIGHTLY = "nightly-catalogue"
+COLLECT, EVERY_FIVE_MINUTES = "collect-videos", "*/5 * * * *"
 TIMEZONE = "Europe/Berlin"
 
 #: When, and what: one entry per schedule, each with the manifest that it reads anew each time: an object of a bucket, a
@@ -55,7 +59,7 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
     Args:
         credentials: Name of the saved credentials.
         store: Name of the saved store.
-        schedules: Whether schedules run. They buy videos, so "keep" starts nothing and stops nothing: new ones rest,
+        schedules: Whether schedules run. Some buy videos, so "keep" starts nothing and stops nothing: new ones rest,
             and those that are there go on as they are.
         notify: Saved notification blocks, by type and name, that are told how each video and each batch has ended.
 
@@ -101,10 +105,27 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
             parameters={**blocks, **told, "options": as_json(BatchOptions())},
             tags=["seedance"],
         ),
+        # Submits and ends: collect-videos stores what it has submitted.
+        submit_videos.to_deployment(
+            "submit-videos",
+            entrypoint_type=BY_MODULE,
+            parameters={**blocks, **told, "options": as_json(BatchOptions())},
+            tags=["seedance"],
+        ),
         generate_videos_in_parts.to_deployment(
             "generate-videos-in-parts",
             entrypoint_type=BY_MODULE,
             parameters={**blocks, **told, "options": as_json(BatchOptions())},
+            tags=["seedance"],
+        ),
+        collect_videos.to_deployment(
+            COLLECT,
+            entrypoint_type=BY_MODULE,
+            schedules=[Cron(EVERY_FIVE_MINUTES, timezone=TIMEZONE, slug=COLLECT)],
+            paused=schedules == "off",
+            parameters={**blocks, **told, "options": as_json(CollectOptions())},
+            # One at a time; the next one takes up what one that is turned away would have.
+            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
             tags=["seedance"],
         ),
         # Free, so as many at once as people like.
@@ -208,7 +229,7 @@ def saved(kind: str, name: str) -> dict[str, Any]:
     return {"$ref": {"block_document_id": str(document.id)}}
 
 
-def as_json(parameter: RunOptions) -> dict[str, Any]:
+def as_json(parameter: RunOptions | CollectOptions) -> dict[str, Any]:
     """Write a parameter as the form would."""
     return parameter.model_dump(mode="json")
 

@@ -175,7 +175,7 @@ async def _resolve(
         any_age=any_age,
         despite_evidence=despite_evidence,
         fetch=fetch,
-        ledgers=(await account_of(credentials)).budget_store,
+        ledgers=account.budget_store,
     )
     following = [*remarks(entry, resolution, journal.store_option), _next_step(entry)]
     log("create", f"Intent {entry.record.intent} is now {entry.state}. {' '.join(filter(None, following))}")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +21,10 @@ from prefect_seedance.storage.errors import NotWritable
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.batch.harness import Batch, rows
-from tests.pipeline.harness import TEMPLATE, record_of
+from tests.pipeline.collect.harness import Office
+from tests.pipeline.harness import TEMPLATE, destination_in, record_of
 
+ROOT = Path(__file__).parents[2]
 ENDLESS = Fault(fault="stuck", times=10_000)
 
 
@@ -138,3 +143,19 @@ def test_a_task_that_the_journal_does_not_take_is_no_submitted_row_since_no_coll
     (row,) = Batch(account, destination, waits=False).run(rows("paid")).values()
     (bill,) = simulator.bills()
     assert (row.outcome, row.submissions, (row.task_id,)) == ("failed", 1, tuple(bill.task_ids))
+
+
+def test_what_a_killed_process_has_submitted_a_collector_stores_and_the_same_batch_submits_the_rest(
+    simulator: Simulator, account: Account, tmp_path: Path
+) -> None:
+    prompts = [f"boat {number}" for number in range(5)]
+    command = [sys.executable, "-m", "tests.batch.killed_submission", simulator.url, str(tmp_path), "3", *prompts]
+    assert subprocess.run(command, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
+    assert simulator.requests().create_received == 3
+    office = Office(tmp_path, account)
+    report = office.collected()
+    assert [video.became for video in report.videos] == ["stored"] * 3, "from the records alone, and at once"
+    assert office.kinds().count("stored") == len(office.videos()) == 3
+    again = Batch(account, destination_in(tmp_path), waits=False).run(rows(*prompts))
+    assert [row.outcome for row in again.values()] == ["reused"] * 3 + ["submitted"] * 2
+    assert simulator.requests().create_received == 5

@@ -66,6 +66,8 @@ NAMES = {
     "resolve-submission/resolve-submission",
     "pause-spending/pause-spending",
     "resume-spending/resume-spending",
+    "submit-videos/submit-videos",
+    "collect-videos/collect-videos",
 }
 PATIENCE = 150.0
 
@@ -376,15 +378,24 @@ def test_schedules_rest_until_somebody_switches_them_on(
     assert not switched_on.paused
 
 
+def test_the_collector_comes_every_five_minutes_and_a_second_one_is_turned_away(
+    by_script: list[DeploymentResponse],
+) -> None:
+    (collector,) = (each for each in by_script if each.name == "collect-videos")
+    (schedule,) = collector.schedules
+    assert described(collector)["collision"] == "CANCEL_NEW"
+    assert getattr(schedule.schedule, "cron", "") == "*/5 * * * *"
+
+
 def test_a_schedule_that_loses_its_manifest_finds_no_other_to_buy(by_script: list[DeploymentResponse]) -> None:
-    (deployment,) = (each for each in by_script if each.schedules)
+    (deployment,) = (each for each in by_script if each.name == "nightly-catalogue")
     assert "manifest" not in deployment.parameters
     assert "manifest" in deployment.parameter_openapi_schema["required"]
     assert all(each.parameters["manifest"] for each in deployment.schedules)
 
 
 def test_a_schedule_buys_a_row_once(by_script: list[DeploymentResponse]) -> None:
-    (deployment,) = (each for each in by_script if each.schedules)
+    (deployment,) = (each for each in by_script if each.name == "nightly-catalogue")
     assert deployment.parameters["options"]["reuse"] == "always"
 
 
@@ -510,6 +521,8 @@ def test_deployments_that_make_videos_tell_whom_they_are_given(
         "generate-videos": ["custom-webhook/team"],
         "generate-videos-in-parts": ["custom-webhook/team"],
         "nightly-catalogue": ["custom-webhook/team"],
+        "submit-videos": ["custom-webhook/team"],
+        "collect-videos": ["custom-webhook/team"],
         "plan-videos": None,
         "resolve-submission": None,
     }

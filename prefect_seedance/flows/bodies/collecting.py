@@ -18,11 +18,7 @@ from prefect_seedance.runs.batch.api import wait_for_api
 from prefect_seedance.runs.collect.followers import collection_follower
 from prefect_seedance.runs.collect.page import show_collection, show_orphans, store_mark
 from prefect_seedance.runs.collect.teller import Teller
-from prefect_seedance.runs.collect.words import (
-    CHANGED,
-    collection_message,
-    summary,
-)
+from prefect_seedance.runs.collect.words import changed_by, collection_message, summary
 from prefect_seedance.runs.current_run import current_run, run_url
 from prefect_seedance.runs.events import emit_orphans
 from prefect_seedance.runs.last_journal import warn_of_another
@@ -72,7 +68,7 @@ async def _show(report: CollectReport, store: VideoStore, notify: list[str]) -> 
     if report.orphans:
         emit_orphans(store_mark(store.place), store.place, report.orphans, new)
     log("store", summary(report))
-    if notify and (new or any(video.became in CHANGED for video in report.videos)):
+    if notify and (new or changed_by(report)):
         try:
             await send_notifications(notify, *collection_message(report, store.place, run_url()))
         except Exception as error:

@@ -27,8 +27,8 @@ WORST_FIRST: Mapping[Collected, str] = {
     "other_account": "of another account",
     "other_host": "of another host",
 }
-#: What a collection changes: people are told of it once.
-CHANGED: frozenset[Collected] = frozenset({"stored", "failed", "unknown", "closed"})
+#: What a collection changes.
+_CHANGED: frozenset[Collected] = frozenset({"stored", "failed", "unknown", "closed"})
 #: What a person has to look at.
 BAD: frozenset[Collected] = frozenset({"failed", "unknown", "trouble"})
 #: What is wrong with an orphan.
@@ -90,6 +90,11 @@ def worst_videos_first(videos: Iterable[CollectedVideo]) -> list[CollectedVideo]
     return sorted(videos, key=lambda video: order.index(video.became))
 
 
+def changed_by(report: CollectReport) -> list[CollectedVideo]:
+    """Return the videos that this collection has changed, worst first: whoever was faster has told of the others."""
+    return [video for video in worst_videos_first(report.videos) if video.became in _CHANGED and not video.by_another]
+
+
 def label_of(video: CollectedVideo | Orphan) -> str:
     """Return what a video is called where it needs a name.
 
@@ -131,7 +136,7 @@ def collection_message(report: CollectReport, place: str, run_url: str) -> tuple
         place: Where the store is.
         run_url: Address of the run's page, "" where there is none.
     """
-    changed = [video for video in worst_videos_first(report.videos) if video.became in CHANGED]
+    changed = changed_by(report)
     lines = [f"Store: {_plain(place)}"]
     for video in changed[:_MOST_NAMED]:
         lines.append(_plain(words_of_video(video.model_copy(update={"uri": ""}))))

@@ -73,6 +73,22 @@ def test_a_batch_pays_once_and_only_for_what_is_missing(command: Command, vendor
     assert documents(page)[0]["gallery"].endswith(".html")
 
 
+def test_rows_are_submitted_now_and_collected_later(command: Command, vendor: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(ROWS + INVALID)
+    submitted = command("submit", "rows.csv")
+    assert submitted.returncode == 3, submitted.stderr
+    assert "submitted: row 2 (mug)" in submitted.stdout and "2 of 3 rows are submitted" in submitted.stdout
+    collected = command("collect", "--minutes", "1", "--json")
+    assert collected.returncode == 0, collected.stdout + collected.stderr
+    *events, report = documents(collected)
+    assert {each["event"] for each in events} >= {"completed", "stored"} and report["counts"] == {"stored": 2}
+    again = command("submit", "rows.csv", "--require", "none", "--json")
+    assert documents(again)[-1]["counts"] == {"invalid": 1, "reused": 2}
+    assert vendor.requests().create_received == 2
+    refused = command("collect", "--minutes", "0")
+    assert refused.returncode == 1 and "minutes" in refused.stderr
+
+
 def test_an_interrupt_leaves_what_the_same_command_takes_up(
     environment: dict[str, str], command: Command, vendor: Simulator, tmp_path: Path
 ) -> None:
