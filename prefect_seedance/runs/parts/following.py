@@ -28,10 +28,6 @@ from prefect_seedance.runs.parts.standing import end_of, standing_of
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
 
-#: How often all parts are looked at.
-_LOOK_SECONDS = 5.0
-#: How long none of them may be started, where their parent may be what keeps them from it.
-_START_SECONDS = 600.0
 #: So many times in a row a store may not answer.
 _STORE_FAULTS = 60
 _NO_HEARTBEAT = "No heartbeat for three times as long as they are apart, so the process is taken for gone."
@@ -72,6 +68,8 @@ class Following:
         store: Where each part leaves its report.
         place: Where the parts run.
         restarts: How often a part that dies is started again.
+        look_seconds: How often all parts are looked at.
+        start_seconds: How long none may be started, where their parent may be what keeps them from it.
         parts: As they stand.
     """
 
@@ -79,6 +77,8 @@ class Following:
     store: Store
     place: Neighbourhood
     restarts: int
+    look_seconds: float = 5.0
+    start_seconds: float = 600.0
     parts: list[Part] = field(init=False)
     _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _told: dict[UUID, str] = field(default_factory=dict[UUID, str])
@@ -107,7 +107,7 @@ class Following:
             while open_parts := [part for part in self.parts if not part.done]:
                 await self._look(open_parts)
                 if any(not part.done for part in self.parts):
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(self.look_seconds)
         except (*ENDED, PartsNotStarted):
             await self._cancel()
             raise
@@ -147,7 +147,7 @@ class Following:
 
     async def _require_a_start(self) -> None:
         waited = (datetime.now(UTC) - self._began).total_seconds()
-        if waited < _START_SECONDS or not self.place.beside_parent:
+        if waited < self.start_seconds or not self.place.beside_parent:
             return
         if await persistently(lambda client: others_run_there(client, self.place), "say what else runs there"):
             return
