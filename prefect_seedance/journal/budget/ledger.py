@@ -184,7 +184,7 @@ class Use:
     @property
     def share(self) -> float:
         """The share of the limit that is used; 0 without a limit."""
-        return self.used / self.limit if self.limit else 0.0
+        return total(self.used / self.limit) if self.limit else 0.0
 
     def fits(self, more: float) -> bool:
         """Tell whether there is room for more."""

@@ -1,0 +1,531 @@
+"""What an account may spend, call by call."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
+from prefect_seedance.journal import changes
+from prefect_seedance.journal.budget.budget import Budget
+from prefect_seedance.journal.budget.committer import Committers
+from prefect_seedance.journal.budget.ledger import MOST_OPEN
+from prefect_seedance.journal.budget.limits import Limits
+from prefect_seedance.journal.budget.reservation import Reservation, Wait
+from prefect_seedance.journal.budget.standing import BudgetStanding
+from prefect_seedance.journal.errors import (
+    BudgetDamaged,
+    BudgetTooNew,
+    JournalUnavailable,
+    OverBudget,
+    PriceUnknown,
+    TooManyReserved,
+)
+from prefect_seedance.journal.record import Attempt, Holder
+from prefect_seedance.journal.states import State
+from prefect_seedance.storage.errors import StoreUnavailable
+from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, World
+
+LEASE = 210.0
+
+
+@dataclass
+class Account:
+    """A budget in a world whose time stands still unless it is told to pass."""
+
+    limits: Limits = field(default_factory=lambda: Limits(daily=1.0))
+    world: World = field(default_factory=World.in_memory)
+    told: list[tuple[str, BudgetStanding]] = field(default_factory=list)
+    run_key: str = ""
+    numbers: Any = field(default_factory=lambda: iter(range(100_000)))
+
+    @property
+    def budget(self) -> Budget:
+        """The budget as a process that starts just now has it."""
+        return Budget(
+            self.world.store,  # type: ignore[arg-type]
+            account="team",
+            limits=self.limits,
+            journal=self.world.journal,
+            run_key=self.run_key,
+            on_reached=lambda budget, standing: self.told.append((budget, standing)),
+            sleep=self.world.sleep,
+            jitter=lambda: 1.0,
+            clock=lambda: NOON.timestamp() + self.world.store.passed,
+        )
+
+    def try_reserve(self, nonce: str = "", coins: float | None = 0.4, intent: str = INTENT) -> Reservation | Wait:
+        return self.budget.try_reserve(
+            *(nonce or f"by-itself-{next(self.numbers)}", intent),
+            coins=coins,
+            billing="std",
+            lease_seconds=LEASE,
+            start_stopwatch=self.world.stopwatch,
+        )
+
+    def reserve(self, nonce: str = "", coins: float | None = 0.4, intent: str = INTENT) -> Reservation:
+        came = self.try_reserve(nonce, coins, intent)
+        assert not isinstance(came, Wait)
+        return came
+
+    def spend(self, coins: float, cost: float | None = None) -> None:
+        self.reserve(coins=coins).settled(Accepted("videos_1", cost=coins if cost is None else cost))
+
+    def ledger(self) -> dict[str, Any]:
+        (key,) = [key for key in self.world.store.inner.list_keys("journal/budget/")]
+        blob = self.world.store.inner.get(key)
+        assert blob is not None
+        return json.loads(blob.data)
+
+    def write(self, values: object) -> None:
+        """Somebody writes into the ledger by hand."""
+        (key,) = [key for key in self.world.store.inner.list_keys("journal/budget/")]
+        blob = self.world.store.inner.get(key)
+        assert blob is not None
+        data = values if isinstance(values, bytes) else json.dumps(values).encode()
+        self.world.store.inner.swap(key, data, etag=blob.etag)
+
+    def record(self, *attempts: Attempt, state: State = State.UNKNOWN, holder: str = "") -> None:
+        """Put a record there as a run may have left it."""
+        self.world.delete_record()
+        self.world.journal._recent.clear()
+        entry = self.world.journal.write(
+            INTENT,
+            None,
+            changes.new_record(IDENTITY, NOON).model_copy(update={"state": State.SENDING, "attempts": attempts}),
+            step="claim",
+        )
+        made = Holder(nonce=holder, lease_seconds=LEASE) if holder else None
+        steps = {State.SENDING: (), State.LOST: (State.UNKNOWN, State.LOST)}.get(state, (state,))
+        for step in steps or (State.SENDING,):
+            after = entry.record.model_copy(update={"state": step, "holder": made})
+            entry = self.world.journal.write(INTENT, entry, after, step="outcome")
+
+
+def attempt(nonce: str = "n0", **facts: Any) -> Attempt:
+    return Attempt(number=1, nonce=nonce, started_at=NOON, **facts)
+
+
+def test_what_is_accepted_is_spent_at_its_cost_and_at_its_price_where_that_is_not_told() -> None:
+    account = Account(Limits(daily=10.0, monthly=20.0))
+    account.reserve().settled(Accepted("videos_1", cost=0.3))
+    account.reserve().settled(Accepted("videos_2"))
+    standing = account.budget.standing()
+    assert (standing.day.spent, standing.month.spent, standing.videos.spent) == (0.7, 0.7, 2)
+    assert (standing.day.left, standing.month.left, standing.videos.left) == (9.3, 19.3, None)
+    assert standing.shares == {"daily_budget": 0.07, "monthly_budget": 0.035}
+    assert standing.entries == ()
+    assert standing.day.ends_at == datetime(2026, 11, 23, tzinfo=UTC)
+    assert standing.month.ends_at == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Refused("20001", "no", 200), NeverSent("x"), TooManyRequests(None), Busy("x")],
+    ids=lambda each: str(each),
+)
+def test_what_is_certainly_free_gives_the_coins_back(outcome: Outcome) -> None:
+    account = Account()
+    account.reserve().settled(outcome)
+    assert account.budget.standing().shares == {"daily_budget": 0}
+
+
+def test_what_is_unknown_stays_held_and_counts() -> None:
+    account = Account(Limits(daily=1.0, daily_videos=2))
+    account.reserve("n1", 0.7).settled(Unknown("no answer"))
+    standing = account.budget.standing()
+    assert (standing.day.held, standing.videos.held, standing.entries[0].held) == (0.7, 1, True)
+    account.record(attempt("n1", outcome="unknown"))
+    with pytest.raises(OverBudget, match=r"daily_budget \(1 coins\)\. Spent: 0\. Held .*: 0\.7\. This video: 0\.4\."):
+        account.reserve()
+
+
+def test_it_waits_for_those_under_way_and_is_over_when_nothing_of_it_comes_back() -> None:
+    account = Account()
+    first = account.reserve(coins=0.7)
+    assert isinstance(account.try_reserve(), Wait)
+    first.settled(Accepted("videos_1", cost=0.7))
+    with pytest.raises(OverBudget) as raised:
+        account.reserve()
+    assert (raised.value.budget, raised.value.ends_at, raised.value.spent) == ("daily_budget", "2026-11-23 00:00", 0.7)
+
+
+def test_three_times_a_tenth_fits_into_three_tenths() -> None:
+    account = Account(Limits(daily=0.3))
+    for _ in range(3):
+        account.spend(0.1)
+    assert account.budget.standing().day.left == 0
+    with pytest.raises(OverBudget):
+        account.reserve(coins=0.000001)
+
+
+def test_a_price_must_be_known_where_coins_are_limited_and_need_not_where_videos_are() -> None:
+    for limits, budget in ((Limits(daily=1.0), "daily_budget"), (Limits(monthly=1.0), "monthly_budget")):
+        for coins in (None, float("nan"), -1.0, float("inf")):
+            with pytest.raises(PriceUnknown, match=budget):
+                Account(limits).reserve(coins=coins)
+    account = Account(Limits(daily_videos=1))
+    account.reserve(coins=None).settled(Accepted("videos_1"))
+    with pytest.raises(OverBudget, match="daily_videos"):
+        account.reserve(coins=None)
+
+
+def test_a_new_day_has_its_own_budget_and_yesterdays_reservation_is_paid_by_yesterday() -> None:
+    account = Account(Limits(daily=1.0, monthly=1.5))
+    account.world.store.later(12 * 3600 - 60.0)
+    late = account.reserve(coins=0.9)
+    account.world.store.later(120.0)
+    assert isinstance(account.try_reserve(coins=0.9), Wait)  # the month does not have it while yesterday's is open
+    late.settled(Accepted("videos_1", cost=0.8))
+    account.spend(0.7)
+    assert {day: each["spent"] for day, each in account.ledger()["days"].items()} == {"22": 0.8, "23": 0.7}
+    with pytest.raises(OverBudget, match="monthly_budget"):
+        account.reserve(coins=0.1)
+
+
+def test_what_is_open_at_a_months_end_is_settled_in_the_old_month_and_costs_stay_known() -> None:
+    account = Account(Limits(monthly=1.0))
+    account.world.store.later((datetime(2026, 11, 30, 23, 59, tzinfo=UTC) - NOON).total_seconds())
+    account.spend(0.1, cost=0.2)
+    late, unknown = account.reserve(coins=0.1), account.reserve("n9", coins=0.1)
+    unknown.settled(Unknown("no answer"))
+    account.world.store.later(120.0)
+    account.spend(0.1, cost=0.2)
+    late.settled(Accepted("videos_2", cost=0.2))
+    standing = account.budget.standing()
+    assert (standing.month.spent, standing.month.held, [each.nonce for each in standing.entries]) == (0.2, 0, ["n9"])
+    account.record(attempt("n9", outcome="accepted", task_id="videos_3", cost=0.2))
+    account.budget.sweep()
+    assert account.budget.standing().entries == ()
+    months = [key.rpartition("/")[2] for key in account.world.store.inner.list_keys("journal/budget/")]
+    assert months == ["2026-11.json", "2026-12.json"]
+
+
+def test_more_than_its_price_is_booked_and_the_next_ones_reserve_what_it_was_seen_to_cost() -> None:
+    account = Account(Limits(daily=10.0))
+    account.spend(0.2, cost=0.3)
+    account.reserve(coins=0.4)
+    assert account.budget.standing().day.reserved == 0.6
+    free = Account(Limits(daily=10.0))
+    free.spend(0.0, cost=0.3)
+    free.reserve(coins=0.0)
+    assert free.budget.standing().day.reserved == 0.3
+
+
+def test_limits_that_were_changed_hold_for_the_next_one() -> None:
+    account = Account()
+    account.spend(0.9)
+    account.limits = Limits(daily=2.0)
+    account.spend(0.9)
+    account.limits = Limits(daily=1.0)
+    with pytest.raises(OverBudget):
+        account.reserve()
+
+
+def test_a_reservation_may_be_told_anything_in_any_order_and_only_learns() -> None:
+    unknown, accepted = Unknown("no answer"), Accepted("videos_1", cost=0.3)
+    calls: dict[str, Callable[[Reservation], None]] = {
+        "released": lambda each: each.released(),
+        "held": lambda each: each.settled(unknown),
+        "spent": lambda each: each.settled(accepted),
+    }
+    for order in (a + b + c for a in [[x] for x in calls] for b in [[x] for x in calls] for c in [[x] for x in calls]):
+        account = Account()
+        reservation = account.reserve()
+        assert reservation.leaves_room(LEASE)
+        for name in order:
+            calls[name](reservation)
+            assert not reservation.leaves_room(0.0)
+        day = account.budget.standing().day
+        expected = (0.3, 0.0) if "spent" in order else (0.0, 0.4) if "held" in order else (0.0, 0.0)
+        assert (day.spent, day.held, day.reserved) == (*expected, 0.0), order
+
+
+def test_it_leaves_room_for_as_long_as_others_leave_it_alone() -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+    account.world.freeze(LEASE)
+    assert reservation.leaves_room(60.0)
+    assert not reservation.leaves_room(61.0)
+    account.world.freeze(66.0)
+    account.budget.sweep()
+    assert account.budget.standing().entries == ()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("verb", ["create", "swap", "get"])
+def test_a_lost_answer_neither_loses_nor_doubles_anything(fault: Fault, verb: str) -> None:
+    account = Account(Limits(daily=1.0))
+    account.world.store.plan = {verb: [fault]}
+    reservation = account.reserve(coins=0.3)
+    account.world.store.plan = {verb: [None, fault]}
+    account.spend(0.4)
+    account.world.store.plan = {verb: [fault]}
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.budget.standing().day.spent == 0.7
+    assert account.ledger()["open"] == {}
+
+
+def test_a_settlement_that_cannot_be_written_is_left_to_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+    account.world.store.down = StoreUnavailable("x", "connection refused")
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert "left to the next sweep" in caplog.text
+    assert sum(account.world.slept) < 10
+    account.world.store.down = None
+    account.record(attempt("n1", outcome="accepted", task_id="videos_1", cost=0.3), state=State.SUBMITTED)
+    account.world.store.later(300.0)
+    account.budget.sweep()
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.budget.standing().day.spent == 0.3
+    account.world.store.down = StoreUnavailable("x", "connection refused")
+    with pytest.raises(JournalUnavailable):
+        account.reserve()
+
+
+FREE = ("refused", "never_sent", "rate_limited", "busy", "not_billed", "same_task")
+HELD, LEFT, GONE = ("held", 0.0), ("left", 0.0), ("gone", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("write", "after"),
+    [
+        (lambda account: None, GONE),
+        (lambda account: account.record(attempt("other", outcome="unknown")), GONE),
+        *(
+            (lambda account, free=free: account.record(attempt(outcome=free), state=State.REFUSED), GONE)
+            for free in FREE
+        ),
+        (lambda account: account.record(attempt(outcome="accepted", task_id="t", cost=0.3)), ("gone", 0.3)),
+        (lambda account: account.record(attempt(outcome="accepted", task_id="t")), ("gone", 0.4)),
+        (
+            lambda account: account.record(attempt(task_id="t", failure="media", cost=0.3), state=State.FAILED),
+            ("gone", 0.3),
+        ),
+        (lambda account: account.record(attempt(outcome="unknown"), state=State.LOST), ("gone", 0.4)),
+        (lambda account: account.record(attempt(), state=State.SENDING, holder="n0"), LEFT),
+        (lambda account: account.record(attempt(), state=State.SENDING, holder="another"), HELD),
+        (lambda account: account.record(attempt(), state=State.SENDING), HELD),
+        (lambda account: account.record(attempt(outcome="unknown")), HELD),
+        (lambda account: account.record(attempt(outcome="a word of next year")), HELD),
+        (lambda account: account.record(attempt("other", restored=True, outcome="unknown")), HELD),
+        (lambda account: account.world.store.inner.create(f"journal/records/{INTENT}.json", b"{"), LEFT),
+    ],
+)
+def test_an_entry_that_lapsed_becomes_what_its_record_says(
+    write: Callable[[Account], None], after: tuple[str, float]
+) -> None:
+    account = Account()
+    account.reserve("n0")
+    account.world.store.later(LEASE + 66.0)
+    write(account)
+    account.budget.sweep()
+    standing = account.budget.standing()
+    found = "gone" if not standing.entries else "held" if standing.entries[0].held else "left"
+    assert (found, standing.day.spent) == after
+
+
+def test_the_sweep_touches_neither_what_is_under_way_nor_what_another_store_knows_of() -> None:
+    account = Account(Limits(daily=2.0))
+    account.reserve("n0")
+    account.budget.sweep()
+    account.budget.sweep([INTENT])
+    assert len(account.budget.standing().entries) == 1
+    elsewhere = Account(Limits(daily=2.0), World(account.world.store))
+    elsewhere.world.journal.prefix = "another/"
+    elsewhere.reserve("n1")
+    account.world.store.later(300.0)
+    account.budget.sweep()
+    assert [each.nonce for each in account.budget.standing().entries] == ["n1"]
+    assert account.budget.release("n1")
+    assert not account.budget.release("n1")
+
+
+def test_a_denial_sweeps_first() -> None:
+    account = Account()
+    account.reserve("n0", 0.7)
+    account.world.store.later(300.0)
+    account.reserve("n1", 0.7).settled(Unknown("no answer"))
+    account.record(attempt("n1", outcome="not_billed"), state=State.REFUSED)
+    account.reserve("n2", 0.7)
+
+
+def test_a_booked_video_counts_whether_it_fits_or_not_and_once() -> None:
+    account = Account()
+    account.spend(0.9)
+    account.budget.book("n9", INTENT, coins=0.5, billing="std").settled(Accepted("videos_9", cost=0.6))
+    account.budget.book("n9", INTENT, coins=0.5, billing="std").settled(Accepted("videos_9", cost=0.6))
+    assert account.budget.standing().day.spent == 1.5
+    unknown = account.budget.book("n8", INTENT, coins=0.5, billing="std")
+    unknown.settled(Unknown("x"))
+    account.world.store.later(40 * 86_400.0)  # found weeks later, in the month that it belongs to
+    account.budget.book("n8", INTENT, coins=0.5, billing="std").settled(Accepted("videos_8", cost=0.5))
+    assert account.budget.standing().month.spent == 0
+    assert account.ledger()["days"]["22"] == {"spent": 2.0, "count": 3}
+
+
+def test_of_80_percent_one_is_told_once_a_period() -> None:
+    account = Account(Limits(daily=1.0, monthly=1.5, daily_videos=100))
+    account.spend(0.7)
+    assert account.told == []
+    account.spend(0.1)
+    account.spend(0.1)
+    assert [budget for budget, _ in account.told] == ["daily_budget"]
+    assert account.told[0][1].day.share == 0.8
+    account.world.store.later(86_400.0)
+    account.spend(0.5)
+    assert [budget for budget, _ in account.told] == ["daily_budget", "monthly_budget"]
+    assert account.ledger()["told"] == ["2026-11-22", "2026-11"]
+
+
+def test_whoever_is_told_cannot_stop_a_settlement() -> None:
+    account = Account()
+    account.told = None  # type: ignore[assignment]
+    account.spend(0.9)
+    assert account.budget.standing().day.spent == 0.9
+
+
+def test_the_budget_of_a_run_is_one_for_all_its_parts_and_has_no_end() -> None:
+    account = Account(Limits(total=1.0, daily=0.1), run_key="run of 2026/11")
+    account.spend(0.6)
+    account.world.store.later(20 * 86_400.0)
+    account.reserve("n1")
+    assert account.budget.standing().total.reserved == 0.4
+    account.budget.release("n1")
+    with pytest.raises(OverBudget) as raised:
+        account.reserve(coins=0.5)
+    assert (raised.value.budget, raised.value.ends_at) == ("max_cost", "")
+    with pytest.raises(PriceUnknown, match="max_cost"):
+        account.reserve(coins=None)
+
+
+def test_too_many_open_entries_stop_submitting_in_words() -> None:
+    account = Account(Limits(daily=1e6))
+    account.reserve("n0").settled(Unknown("x"))
+    ledger = account.ledger()
+    account.write({**ledger, "open": {f"o{number}": ledger["open"]["n0"] for number in range(MOST_OPEN)}})
+    account.record(attempt("other", restored=True, outcome="unknown"))
+    with pytest.raises(TooManyReserved, match="1000 open entries, 1000 of them unknown"):
+        account.reserve()
+
+
+DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "half of it": lambda ledger: json.dumps(ledger).encode()[:-20],
+    "nothing": lambda ledger: b"",
+    "a list": lambda ledger: [],
+    "text": lambda ledger: {**ledger, "days": {"22": {"spent": "much", "count": 1}}},
+    "not a number": lambda ledger: json.dumps({**ledger, "days": {"22": {"spent": float("nan")}}}).encode(),
+    "infinite": lambda ledger: json.dumps({**ledger, "days": {"22": {"spent": float("inf")}}}).encode(),
+    "negative": lambda ledger: {**ledger, "days": {"22": {"spent": -5}}},
+    "huge": lambda ledger: {**ledger, "days": {"22": {"spent": 10**400}}},
+    "digits": lambda ledger: json.dumps({**ledger, "rev": 0}).replace('"rev": 0', '"rev": ' + "9" * 5000).encode(),
+    "no day": lambda ledger: {**ledger, "days": {"99": {"spent": 1}}},
+    "a path": lambda ledger: {
+        **ledger,
+        "open": {"n": {"intent": "../x", "day": "22", "coins": 1, "at": 1, "lease": 1}},
+    },
+    "a factor": lambda ledger: {**ledger, "factor": {"std": 0}},
+    "deep": lambda ledger: b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_ledger_stops_submitting_and_is_never_taken_for_empty(name: str) -> None:
+    account = Account()
+    account.spend(0.1)
+    open_one = account.reserve()
+    account.write(DAMAGES[name](account.ledger()))
+    for call in (account.reserve, account.budget.standing, account.budget.sweep):
+        with pytest.raises(BudgetDamaged, match="begins a new ledger, in which nothing is spent: lower the limit"):
+            call()
+    open_one.settled(Accepted("videos_1"))  # never raises
+
+
+def test_a_deleted_ledger_is_a_fresh_one_and_what_was_under_way_is_booked_there() -> None:
+    account = Account()
+    account.spend(0.5)
+    reservation = account.reserve(coins=0.3)
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    account.world.store.inner.delete(key)
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.budget.standing().day.spent == 0.3
+    account.spend(0.7)
+
+
+def test_what_a_newer_version_added_survives_and_a_newer_shape_is_only_read() -> None:
+    account = Account()
+    account.reserve("n0").settled(Unknown("x"))
+    ledger = account.ledger()
+    ledger["open"]["n0"]["of_tomorrow"] = ledger["of_tomorrow"] = {"a": [1]}
+    account.write(ledger)
+    account.spend(0.1)
+    after = account.ledger()
+    assert (after["of_tomorrow"], after["open"]["n0"]["of_tomorrow"]) == ({"a": [1]}, {"a": [1]})
+    account.write({**after, "version": 2})
+    assert account.budget.standing().day.spent == 0.1
+    with pytest.raises(BudgetTooNew, match="Upgrade"):
+        account.reserve()
+    assert account.ledger() == {**after, "version": 2}
+
+
+def test_many_threads_make_few_requests_and_leave_nothing_behind() -> None:
+    account = Account(Limits(daily=3.2))
+    budget, gate, committers = account.budget, threading.Barrier(32), Committers[Any]()
+    budget._committers = committers
+    threads_before = threading.active_count()
+
+    def submit(number: int) -> None:
+        gate.wait()
+        got = budget.try_reserve(f"n{number}", INTENT, coins=0.1, billing="std", lease_seconds=LEASE)
+        assert not isinstance(got, Wait)
+        gate.wait()
+        got.settled(Accepted(f"videos_{number}", cost=0.1))
+
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert account.budget.standing().day.spent == 3.2
+    assert threading.active_count() == threads_before
+    assert len(committers) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    account = Account()
+    budget, inside, go_on = account.budget, threading.Event(), threading.Event()
+
+    def stop(verb: str, key: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            go_on.wait(30)
+
+    account.reserve("n0", 0.1)
+    account.world.store.before = stop
+    other = threading.Thread(target=lambda: account.reserve("n1", 0.1))
+    other.start()
+    assert inside.wait(30)
+    child = os.fork()
+    if not child:
+        got = budget.try_reserve("n2", INTENT, coins=0.1, billing="std", lease_seconds=LEASE)
+        os._exit(0 if not isinstance(got, Wait) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+    other.join()
+
+
+def test_the_key_names_the_account_by_a_hash() -> None:
+    account = Account()
+    account.reserve()
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    assert "team" not in key and key.endswith("/2026-11.json")
