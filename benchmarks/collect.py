@@ -39,10 +39,8 @@ from typing import Any
 import httpx
 
 from benchmarks import stand_ins
-from benchmarks.batch import BUCKET, HERE, KEY, MODEL
+from benchmarks.batch import BUCKET, HERE, KEY, MODEL, VIDEO_BYTES
 
-#: Size of a video: what its bytes cost is measured elsewhere.
-CLIP_BYTES = 256 * 1024
 #: What a video takes, as the collector has learned, and how long ago the open ones were submitted.
 USUAL_SECONDS, AGE_SECONDS = 600.0, 700.0
 
@@ -104,7 +102,7 @@ def collect_here(work: Work) -> Costs:
 
     account, destination = parties(work)
     for _ in range(20):
-        history_of(destination).note(MODEL, "480p", 5, USUAL_SECONDS, local=True)
+        history_of(destination).note(MODEL, "", 5, USUAL_SECONDS, local=True)
     options = CollectOptions(minutes=work.minutes)
     cpu, wall = time.process_time(), time.monotonic()
     report = asyncio.run(collect(account, destination, options, observer_of=lambda record: Observer()))
@@ -154,7 +152,7 @@ class Journal:
         now, begun = datetime.now(UTC), datetime.now(UTC) - timedelta(seconds=AGE_SECONDS)
 
         def record(prompt: str, task_id: str, **facts: Any) -> Any:
-            request = VideoRequest(prompt=prompt, model=MODEL, duration=5, resolution="480p")
+            request = VideoRequest(prompt=prompt, model=MODEL, duration=5)
             delivery = Delivery(key_template="videos/{task_id}.mp4", name=prompt, posters=False)
             known = {"host": "127.0.0.1", "outcome": "accepted", "created_at": int(begun.timestamp())}
             attempt = Attempt(number=1, nonce=uuid.uuid4().hex, started_at=begun, task_id=task_id)
@@ -240,8 +238,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="collect-", ignore_cleanup_errors=True) as name,
         stand_ins.running("s3") as s3,
-        stand_ins.running("vendor", "0", str(CLIP_BYTES)) as quick,
-        stand_ins.running("vendor", "86400", str(CLIP_BYTES)) as slow,
+        stand_ins.running("vendor", "0", str(VIDEO_BYTES)) as quick,
+        stand_ins.running("vendor", "86400", str(VIDEO_BYTES)) as slow,
     ):
         folder = Path(name)
         for kind in arguments.stores.split(","):

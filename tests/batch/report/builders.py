@@ -82,6 +82,8 @@ def row_of(number: int, outcome: Outcome = "stored", **more: object) -> RowResul
             "height": 720,
             "seconds": 5.0,
             "made_seconds": 60.0 + number % 90,
+            "polls": 5,
+            "late_seconds": 3.0,
             "stored_at": BEGUN + timedelta(seconds=30 * number),
         }
     return RowResult.model_validate(facts | more)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport
 from prefect_seedance.batch.report.report_files import write_report
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import Store
@@ -53,7 +54,13 @@ def test_a_report_lies_in_four_files(tmp_path: Path) -> None:
     assert data["rows"][1]["href"] == "../../../videos/2026/11/27/videos_0003.mp4"
     assert len(data["thumbs"]) == 1
     facts = {label: text for label, text, _ in data["facts"]}
+    with_video = sum(row.outcome in HAVE_VIDEO for row in rows)
     assert facts["Its SHA-256"] == "ab" * 32
+    assert facts["Watched"] == report.watched_words != ""
+    whole = json.loads(files["report.json"])
+    assert (whole["polls"], whole["mean_late_seconds"]) == (5 * with_video, 3.0) and 0 < whole["late_share"] < 1
+    assert (whole["rows"][1]["polls"], whole["rows"][1]["late_seconds"]) == (5, 3.0)
+    assert (whole["rows"][0]["polls"], whole["rows"][0]["late_seconds"]) == (0, None)
     assert ["Run", report.run_url, report.run_url] in data["facts"]
 
 

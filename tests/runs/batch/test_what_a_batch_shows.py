@@ -181,7 +181,7 @@ REPORT = BatchReport(
     stopped="3 submissions in a row are unknown",
     report_uri="s3://bucket/reports/2026-11-22/run/report.html",
     rows=[
-        RowResult(number=2, outcome="stored", cost=0.5, name="boat"),
+        RowResult(number=2, outcome="stored", cost=0.5, name="boat", polls=14, made_seconds=600, late_seconds=12),
         RowResult(number=3, outcome="unknown", submissions=1, name=HOSTILE, reason=HOSTILE, advice="Settle it."),
         *[RowResult(number=number, outcome="not_started") for number in range(4, 40)],
     ],
@@ -209,6 +209,7 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
         "| Unknown | 1 |",
         "| Not started | 36 |",
         "| Paid now | 0.5 coins, and 1 video whose cost is not known |",
+        "| Watched | 14 questions about 1 video, which was seen 12 s late (2.0 % of what it took) |",
         "| Part | 2/8 |",
         "s3://bucket/reports/2026-11-22/run/report.html",
         "[Open the report](<https://s3.example.com/report.html?X-Amz-Signature=abc>)",
