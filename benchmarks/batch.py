@@ -227,7 +227,7 @@ def pipeline(work: Work, *, posters: bool = False) -> Callable[[], int]:
 
 def ours(work: Work, *, posters: bool = False) -> Callable[[], int]:
     import prefect_seedance
-    import prefect_seedance.flows.many_videos  # what a run loads counts as loading, as it does for the others
+    import prefect_seedance.flows.bodies.many_videos  # what a run loads counts as loading, as it does for the others
     import prefect_seedance.storage.s3.store
 
     generate = prefect_seedance.generate_videos

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from prefect_seedance.client.async_client import AsyncSeedanceClient
     from prefect_seedance.client.request.video_request import VideoRequest
     from prefect_seedance.client.sync_client import SeedanceClient
-    from prefect_seedance.flows.agenerate_video import agenerate_video
-    from prefect_seedance.flows.agenerate_videos import agenerate_videos
-    from prefect_seedance.flows.aplan_videos import aplan_videos
     from prefect_seedance.flows.collect_videos import collect_videos
     from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.generate_videos import generate_videos
@@ -27,6 +24,9 @@ if TYPE_CHECKING:
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
     from prefect_seedance.flows.submit_videos import submit_videos
     from prefect_seedance.flows.twins.acollect_videos import acollect_videos
+    from prefect_seedance.flows.twins.agenerate_video import agenerate_video
+    from prefect_seedance.flows.twins.agenerate_videos import agenerate_videos
+    from prefect_seedance.flows.twins.aplan_videos import aplan_videos
     from prefect_seedance.flows.twins.asubmit_videos import asubmit_videos
     from prefect_seedance.pipeline.collect.options import CollectOptions
     from prefect_seedance.pipeline.models import StoredVideo
@@ -80,10 +80,10 @@ _HOMES = {
     "VideoRequest": "client.request.video_request",
     "VideoStore": "blocks.video_store",
     "acollect_videos": "flows.twins.acollect_videos",
-    "agenerate_video": "flows.agenerate_video",
-    "agenerate_videos": "flows.agenerate_videos",
+    "agenerate_video": "flows.twins.agenerate_video",
+    "agenerate_videos": "flows.twins.agenerate_videos",
     "agenerate_videos_in_parts": "flows.generate_videos_in_parts",
-    "aplan_videos": "flows.aplan_videos",
+    "aplan_videos": "flows.twins.aplan_videos",
     "aresolve_submission": "flows.resolve_submission",
     "asubmit_videos": "flows.twins.asubmit_videos",
     "collect_videos": "flows.collect_videos",

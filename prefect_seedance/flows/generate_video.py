@@ -69,6 +69,6 @@ def generate_video(
         print(video.uri)
         ```
     """
-    from prefect_seedance.flows.one_video import generate
+    from prefect_seedance.flows.bodies.one_video import generate
 
     return run_to_end(lambda: generate(request, credentials, store, notify, options))

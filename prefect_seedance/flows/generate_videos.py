@@ -77,6 +77,6 @@ def generate_videos(
         print(report.summary)
         ```
     """
-    from prefect_seedance.flows.many_videos import generate
+    from prefect_seedance.flows.bodies.many_videos import generate
 
     return run_to_end(lambda: generate(manifest, credentials, store, requests, notify, options))

@@ -78,7 +78,7 @@ def generate_videos_in_parts(
         print(report.summary)
         ```
     """
-    from prefect_seedance.flows.joined_batch import generate_in_parts
+    from prefect_seedance.flows.bodies.joined_batch import generate_in_parts
 
     asked = (manifest, credentials, store, parts, notify, options, deployment, restarts)
     return run_to_end(lambda: generate_in_parts(*asked))
@@ -114,6 +114,6 @@ async def agenerate_videos_in_parts(
     Raises:
         SeedanceError, StorageError: As `generate_videos_in_parts` does.
     """
-    from prefect_seedance.flows.joined_batch import generate_in_parts
+    from prefect_seedance.flows.bodies.joined_batch import generate_in_parts
 
     return await generate_in_parts(manifest, credentials, store, parts, notify, options, deployment, restarts)

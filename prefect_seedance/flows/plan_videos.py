@@ -73,6 +73,6 @@ def plan_videos(
         print(plan.total)
         ```
     """
-    from prefect_seedance.flows.planning import plan
+    from prefect_seedance.flows.bodies.planning import plan
 
     return run_to_end(lambda: plan(manifest, credentials, store, requests, options))

@@ -57,6 +57,6 @@ def submit_videos(
         print(report.summary)
         ```
     """
-    from prefect_seedance.flows.many_videos import submit
+    from prefect_seedance.flows.bodies.many_videos import submit
 
     return run_to_end(lambda: submit(manifest, credentials, store, requests, notify, options))

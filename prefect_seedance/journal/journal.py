@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -290,7 +290,13 @@ class Journal:
     def _remember(self, entry: Entry) -> Entry:
         if len(self._recent) >= _RECENT_ENTRIES:
             self._recent.clear()
-        self._recent[entry.record.intent] = (entry, time.monotonic())
+        now = time.monotonic()
+        self._recent.pop(entry.record.intent, None)  # the oldest stand first
+        self._recent[entry.record.intent] = (entry, now)
+        # A batch of thousands would carry the records of all videos that it has stored.
+        with suppress(LookupError, RuntimeError, StopIteration):  # other threads are at it as well
+            while now - self._recent[oldest := next(iter(self._recent))][1] > _RECENT_SECONDS:
+                del self._recent[oldest]
         return entry
 
     def _keys(self, prefix: str, within_seconds: float | None = None) -> Iterator[str]:

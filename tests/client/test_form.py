@@ -24,8 +24,8 @@ from prefect_seedance.client.request.references import check_sources
 from prefect_seedance.client.request.routes import ROUTES, Route, VerdictRule
 from prefect_seedance.client.request.sources import RULES
 from prefect_seedance.client.request.video_request import VideoRequest, form
-from prefect_seedance.flows.agenerate_video import agenerate_video
 from prefect_seedance.flows.generate_video import generate_video
+from prefect_seedance.flows.twins.agenerate_video import agenerate_video
 from tests.client import route_oracle as oracle
 from tests.client.pages import SECRET, Fields, address, addresses, asked, page_of
 from tests.client.test_request_schema import inner_schemas

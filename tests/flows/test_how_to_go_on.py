@@ -18,7 +18,7 @@ from prefect_seedance import (
     generate_video,
     resolve_submission,
 )
-from prefect_seedance.flows.one_video import Progress, _standing
+from prefect_seedance.flows.bodies.one_video import Progress, _standing
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.order import place_order

@@ -303,6 +303,19 @@ def test_nothing_is_remembered_for_long(world: World, monkeypatch: pytest.Monkey
     assert [verb for verb, _ in world.store.calls] == ["get", "swap"]
 
 
+def test_a_batch_carries_no_records_that_it_is_done_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(number: int) -> None:
+        intent = f"{number:032x}"
+        world.journal.write(intent, None, submitted_record().model_copy(update={"intent": intent}), step="accepted")
+
+    for number in range(3):
+        write(number)
+    assert len(world.journal._recent) == 3  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr("prefect_seedance.journal.journal._RECENT_SECONDS", 0.0)  # it is half a minute later
+    write(3)
+    assert len(world.journal._recent) == 1  # pyright: ignore[reportPrivateUsage]
+
+
 def test_what_was_perhaps_not_written_is_not_remembered(world: World) -> None:
     task_id = world.run()["task_id"]
     world.store.down = StoreUnavailable("j", "down")

@@ -61,6 +61,6 @@ async def asubmit_videos(
         print(asyncio.run(boats()))
         ```
     """
-    from prefect_seedance.flows.many_videos import submit
+    from prefect_seedance.flows.bodies.many_videos import submit
 
     return await submit(manifest, credentials, store, requests, notify, options)

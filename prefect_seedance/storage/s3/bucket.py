@@ -143,6 +143,8 @@ def make_client(settings: S3Settings) -> S3Client:
         max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
         user_agent=f"prefect-seedance/{version_of()} boto3/{boto3.__version__}",
+        # What it is given has the types that it asks for: a type checker has seen to that.
+        parameter_validation=False,
         proxies={} if here else more.get("proxies"),
         # Checksums are sent by us, explicitly: the ones that boto3 adds of its own accord travel in a form that
         # several S3-compatible stores refuse. And some send the whole object's checksum with a part of it.

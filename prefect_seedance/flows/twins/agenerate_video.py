@@ -61,6 +61,6 @@ async def agenerate_video(
         print(asyncio.run(two_takes("A paper boat")))
         ```
     """
-    from prefect_seedance.flows.one_video import generate
+    from prefect_seedance.flows.bodies.one_video import generate
 
     return await generate(request, credentials, store, notify, options)

@@ -60,6 +60,6 @@ async def agenerate_videos(
         print(asyncio.run(boats()))
         ```
     """
-    from prefect_seedance.flows.many_videos import generate
+    from prefect_seedance.flows.bodies.many_videos import generate
 
     return await generate(manifest, credentials, store, requests, notify, options)

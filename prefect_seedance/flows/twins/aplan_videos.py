@@ -57,6 +57,6 @@ async def aplan_videos(
         print(asyncio.run(price_of("A paper boat")))
         ```
     """
-    from prefect_seedance.flows.planning import plan
+    from prefect_seedance.flows.bodies.planning import plan
 
     return await plan(manifest, credentials, store, requests, options)

@@ -19,7 +19,7 @@ from prefect_seedance.batch.report.thumbnails import thumbnails_of
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.flows.many_videos import counts_as_failed
+from prefect_seedance.flows.bodies.many_videos import counts_as_failed
 from prefect_seedance.pipeline import threads
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.batch.api import wait_for_api
