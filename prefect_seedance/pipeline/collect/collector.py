@@ -255,12 +255,14 @@ class _Collection:
     # Looking: which records are open, and what they are to this collector.
 
     async def _look_again_and_again(self) -> None:
+        is_first = True
         while True:
             self._listing = True
             try:
                 await self._look()
-            except Exception as error:  # without a list nothing can be done; without a second one, what was read
-                if not self._seen:
+                is_first = False
+            except Exception as error:
+                if is_first:
                     self._end(error)
                     return
                 self._say(f"The journal could not be listed again: {words_of(error)}")
@@ -284,7 +286,7 @@ class _Collection:
             reads = (threads.run(threads.RECORDS, self._journal.look, markers[0].intent) for markers in chunk)
             # Placed together, so that the most urgent one of them is the first to be asked about.
             writes = [self._placed(*each) for each in zip(chunk, await asyncio.gather(*reads), strict=True)]
-            await asyncio.gather(*(threads.run(threads.RECORDS, write) for write in writes if write))
+            await asyncio.gather(*(threads.run(threads.RECORDS, write) for write in writes if write is not None))
             if self._over.is_set():
                 return
         if unseen:
@@ -320,9 +322,9 @@ class _Collection:
                 for attempt in for_now.attempts:
                     self._add(record, attempt)
             case "lapsed":
-                return lambda: self._settle(found, lapsed=True)
+                return lambda: self._settled(found, lapsed=True)
             case "abandoned":
-                return lambda: self._settle(found, lapsed=False)
+                return lambda: self._settled(found, lapsed=False)
             case "waiting":
                 video = _open_video(found, record.unstored()[0])
                 again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
@@ -349,8 +351,14 @@ class _Collection:
                     self._left[intent] = video
         return None
 
+    def _settled(self, entry: Entry, *, lapsed: bool) -> None:
+        """Write down what no question is needed for. Where that cannot be done, the next run tries again."""
+        try:
+            self._settle(entry, lapsed=lapsed)
+        except Exception as error:
+            self._others[entry.record.intent] = _result(_open_video(entry), "trouble", reason=words_of(error))
+
     def _settle(self, entry: Entry, *, lapsed: bool) -> None:
-        """Write down what no question is needed for; whoever was faster has told of it."""
         record, journal = entry.record, self._journal
         attempt = record.attempts[-1] if record.attempts else None
         if lapsed:
