@@ -239,8 +239,10 @@ class FailedBefore(SubmissionStopped):
 
     def __init__(self, intent: str, task_id: str, failure: str, error_message: str) -> None:
         self.intent, self.task_id, self.failure, self.error_message = intent, task_id, failure, error_message
+        expired = "the video of this request was paid for before and not fetched in time"
+        happened = expired if failure == "expired" else "the vendor made no video of this request before"
         super().__init__(
-            f"Nothing was sent: the vendor made no video of this request before (task {task_id}, class {failure}: "
+            f"Nothing was sent: {happened} (task {task_id}, class {failure}: "
             f"{error_message or 'no reason given'}), and only failures of class media or transient are worth another "
             "attempt. Change the prompt or the media, or ask for another take to pay for one more attempt all the "
             "same. If the vendor's console shows a video of it, resolve_submission brings that in (take_file or "

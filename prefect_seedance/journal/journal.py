@@ -92,7 +92,7 @@ class Marker(NamedTuple):
 
     Attributes:
         intent: Whose.
-        opening: For the how manieth time.
+        opening: How often the record had become open by then.
         age_seconds: By the store's clock; None where the store cannot tell.
     """
 

@@ -57,7 +57,6 @@ from prefect_seedance.pipeline.collect.standing import (
     link_dies_at,
     next_try_of,
     standing,
-    submitted_at,
 )
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped, ways_on
@@ -223,7 +222,7 @@ class _Collection:
             threads.start(threads.RECORDS, load_history, self._destination.store)
         looking, asking = asyncio.create_task(self._look_again_and_again()), asyncio.create_task(self._ask_all())
         delivering = [asyncio.create_task(self._deliver_all()) for _ in range(self._deliver_limit)]
-        tasks = [looking, asking, *delivering]
+        tasks: list[asyncio.Task[object]] = [looking, asking, *delivering]
         try:
             over = asyncio.create_task(self._over.wait())
             tasks.append(over)
@@ -255,12 +254,14 @@ class _Collection:
     # Looking: which records are open, and what they are to this collector.
 
     async def _look_again_and_again(self) -> None:
+        is_first = True
         while True:
             self._listing = True
             try:
                 await self._look()
-            except Exception as error:  # without a list nothing can be done; without a second one, what was read
-                if not self._seen:
+                is_first = False
+            except Exception as error:
+                if is_first:
                     self._end(error)
                     return
                 self._say(f"The journal could not be listed again: {words_of(error)}")
@@ -284,7 +285,7 @@ class _Collection:
             reads = (threads.run(threads.RECORDS, self._journal.look, markers[0].intent) for markers in chunk)
             # Placed together, so that the most urgent one of them is the first to be asked about.
             writes = [self._placed(*each) for each in zip(chunk, await asyncio.gather(*reads), strict=True)]
-            await asyncio.gather(*(threads.run(threads.RECORDS, write) for write in writes if write))
+            await asyncio.gather(*(threads.run(threads.RECORDS, write) for write in writes if write is not None))
             if self._over.is_set():
                 return
         if unseen:
@@ -320,9 +321,9 @@ class _Collection:
                 for attempt in for_now.attempts:
                     self._add(record, attempt)
             case "lapsed":
-                return lambda: self._settle(found, lapsed=True)
+                return lambda: self._settled(self._make_unknown, found)
             case "abandoned":
-                return lambda: self._settle(found, lapsed=False)
+                return lambda: self._settled(self._close, found)
             case "waiting":
                 video = _open_video(found, record.unstored()[0])
                 again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
@@ -349,39 +350,45 @@ class _Collection:
                     self._left[intent] = video
         return None
 
-    def _settle(self, entry: Entry, *, lapsed: bool) -> None:
-        """Write down what no question is needed for; whoever was faster has told of it."""
-        record, journal = entry.record, self._journal
-        attempt = record.attempts[-1] if record.attempts else None
-        if lapsed:
-            nonce = record.holder.nonce if record.holder else ""
-            attempt = record.attempt_by(nonce) or attempt
-            why = Unknown("its process ended before the answer was written down")
-            after = changes.answered(record, nonce, why, journal.now())
-        else:
-            after = changes.abandoned(record)
+    def _settled(self, settle: Callable[[Entry], None], entry: Entry) -> None:
+        """Write down what no question is needed for. Where that cannot be done, the next run tries again."""
         try:
-            # Over what was read and nothing else: a claim that was renewed meanwhile stands.
-            written = journal.write(record.intent, entry, after, step="outcome")
+            settle(entry)
         except (RecordChanged, JournalGone):
+            pass  # whoever was faster has told of it
+        except Exception as error:
+            self._others[entry.record.intent] = _result(_open_video(entry), "trouble", reason=words_of(error))
+
+    def _written(self, entry: Entry, after: Record) -> Record:
+        # Over what was read and nothing else: a claim that was renewed meanwhile stands.
+        return self._journal.write(entry.record.intent, entry, after, step="outcome").record
+
+    def _close(self, entry: Entry) -> None:
+        record = self._written(entry, changes.abandoned(entry.record))
+        words = "Nothing was sent, and nobody came back for it within a day. The same request may be run again."
+        self._others[record.intent] = _result(_open_video(entry), "closed", reason=words)
+        self._observer_of(record).tell(Event("refused", record.intent, facts={"reason": words}))
+
+    def _make_unknown(self, entry: Entry) -> None:
+        holder = entry.record.holder
+        claimed = entry.record.attempt_by(holder.nonce) if holder else None
+        attempt = claimed or entry.record.attempts[-1]
+        reason = "its process ended before the answer was written down"
+        after = changes.answered(entry.record, attempt.nonce, Unknown(reason), self._journal.now())
+        if after.state is State.SENDING:  # its holder is not there, which nobody here writes: it is a person's
+            self._left_alone[entry.record.intent] = "unknown"
             return
-        video = _open_video(written, attempt)
-        if not lapsed:
-            words = "Nothing was sent, and nobody came back for it within a day. The same request may be run again."
-            self._observer_of(written.record).tell(Event("refused", record.intent, facts={"reason": words}))
-            self._others[record.intent] = _result(video, "closed", reason=words)
-            return
-        name = attempt.name if attempt else ""
-        resolve = how_to_resolve(record.intent, self._option, name)
-        facts = {"attempt": attempt.number if attempt else 0, "reason": why.reason, "model": record.model}
-        self._observer_of(written.record).tell(Event("unknown", record.intent, facts={**facts, "resolve": resolve}))
-        run = attempt.run.name or attempt.run.id if attempt else ""
-        sent = (
-            f"It was sent at {submitted_at(record):%Y-%m-%d %H:%M:%S} UTC{f' by run {run!r}' if run else ''}, or was "
+        record = self._written(entry, after)
+        by = f" by run {attempt.run.name or attempt.run.id!r}" if attempt.run.name or attempt.run.id else ""
+        video = _open_video(replace(entry, record=record), attempt)
+        video.reason = (
+            f"It was sent at {attempt.started_at:%Y-%m-%d %H:%M:%S} UTC{by}, or was about to be, and {reason}."
         )
-        video.reason = f"{sent}about to be, and {why.reason}."
+        resolve = how_to_resolve(record.intent, self._option, attempt.name)
         self._others[record.intent] = _result(video, "unknown", resolve)
         self._left[record.intent] = video
+        facts = {"attempt": attempt.number, "reason": reason, "model": record.model, "resolve": resolve}
+        self._observer_of(record).tell(Event("unknown", record.intent, facts=facts))
 
     @property
     def _option(self) -> str:

@@ -19,6 +19,7 @@ from prefect_seedance.journal.record import VERSION, Holder, Record, Run, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
 from prefect_seedance.journal.submit.pointer import point_to
+from prefect_seedance.journal.submit.stop_errors import stop_error
 from prefect_seedance.pipeline.collect import collector
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.observer import Event, Observer
@@ -278,8 +279,10 @@ def test_a_dead_link_is_tried_hourly_then_daily_and_given_up_a_week_later(vendor
     after = office.record(record.intent)
     assert (after.state, after.attempts[0].failure) == (State.FAILED, "expired") and office.markers() == []
     assert office.kinds() == ["completed", "failed"] and office.events[-1].facts["failure"] == "expired"
-    verdict = decide(after, age_seconds=0.0, policy=SubmissionPolicy(max_submissions=9))
+    policy = SubmissionPolicy(max_submissions=9)
+    verdict = decide(after, age_seconds=0.0, policy=policy)
     assert verdict.decision is Decision.STOP_FAILED
+    assert "not fetched in time" in str(stop_error(verdict.decision, after, policy, "", ""))
 
 
 def test_a_completed_task_without_a_link_is_given_up_as_well(vendor: Vendor, office: Office) -> None:
@@ -327,6 +330,17 @@ def test_a_claim_that_was_renewed_meanwhile_stands(office: Office, monkeypatch: 
     monkeypatch.setattr(Journal, "look", renewed_after)
     assert office.collected().videos == [] and office.kinds() == []
     assert office.record(record.intent).state is State.SENDING
+
+
+def test_a_claim_that_cannot_be_settled_just_now_costs_no_other_its_turn(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_lapsed_claim(office)
+    left_behind(office, vendor.simulator, "fine")
+    observer_of = office.observer_of
+    monkeypatch.setattr(office, "observer_of", lambda record: observer_of(record) if record.task_id else 1 / 0)
+    found = became(office.collected())
+    assert (found["claimed"].became, found["fine"].became) == ("trouble", "stored")
 
 
 def test_what_nobody_came_back_for_is_closed_after_a_day(vendor: Vendor, office: Office) -> None:
