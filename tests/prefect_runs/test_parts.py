@@ -154,8 +154,8 @@ def test_a_worker_is_killed_and_every_row_is_stored_and_paid_for_once(studio: St
                 deployment=NAME,
             )
 
-    # These rows stay at the vendor until the worker is dead. With two of them in flight in each part no submission is on
-    # the wire: one that is would be unknown afterwards, for a person to settle.
+    # These rows stay at the vendor until the worker is dead. With two of them in flight in each part no submission is
+    # on the wire: one that is would be unknown afterwards, for a person to settle.
     studio.vendor.plan(Fault(fault="unknown_status", matching=HELD, times=1_000_000))
 
     def all_wait() -> bool:
