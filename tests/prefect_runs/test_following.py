@@ -40,7 +40,12 @@ from prefect_seedance.runs.parts.part_runs import PartRuns
 from prefect_seedance.runs.parts.slots import Neighbourhood, require_slots
 from tests.prefect_runs import api
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("prefect_server"),
+]
 
 POOL = "without-workers"
 NAME = "generate-videos/without-workers"
