@@ -8,8 +8,8 @@ are task runs; single videos (`generate_video`), each a flow run with its tasks;
 nothing, which is what Prefect alone costs. Each is run with few videos and with many. What is printed is the slope:
 what a further video costs, without what a run costs once. The vendor and S3 are stand-ins.
 
-Processor time is that of the server with all its services, and that of PostgreSQL. The server records task runs after
-they have ended, so it is looked at once nothing grows any more.
+Processor time is that of the server with all its services, and that of PostgreSQL, less what both take while nothing
+runs. The server records task runs after they have ended, so it is looked at once nothing grows any more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from benchmarks.batch import HERE, TICKS, VIDEO_BYTES, Work, family, our_blocks,
 
 TABLES = ("flow_run", "flow_run_state", "task_run", "task_run_state", "events", "event_resources", "log", "artifact")
 #: Nothing grew for so long: all is recorded.
-QUIET_SECONDS, LONGEST_SECONDS = 12.0, 900.0
+QUIET_SECONDS, LONGEST_SECONDS, IDLE_SECONDS = 12.0, 900.0, 20.0
 #: A line of the counted requests that is an answer instead.
 BUSY = "busy"
 
@@ -94,6 +94,7 @@ class Taken:
         database: Seconds of processor time of PostgreSQL; of SQLite they are the server's.
         rows: Of each table.
         size: Of the database, in bytes.
+        moment: When, by the monotonic clock.
     """
 
     requests: int
@@ -101,6 +102,7 @@ class Taken:
     database: float
     rows: dict[str, int]
     size: int
+    moment: float
 
 
 def seconds_of(pid: int) -> float:
@@ -198,7 +200,17 @@ class Server:
         rows, size = self.database.looked_at()
         requests = sum(line != BUSY for line in self.log.read_text().splitlines())
         database = seconds_of(self.database.pid) if self.database.pid else 0.0
-        return Taken(requests, seconds_of(self.pid), database, rows, size)
+        return Taken(requests, seconds_of(self.pid), database, rows, size, time.monotonic())
+
+    def idle(self) -> Taken:
+        """Return what it takes each second while nothing runs, as far as that is time."""
+        before = self.taken_at_rest()
+        time.sleep(IDLE_SECONDS)
+        now = self.taken()
+        seconds = now.moment - before.moment
+        return replace(
+            now, server=(now.server - before.server) / seconds, database=(now.database - before.database) / seconds
+        )
 
     def taken_at_rest(self) -> Taken:
         """Return what it has taken once nothing grows any more."""
@@ -250,7 +262,7 @@ def spent_on(kind: str, work: Work, server: Server, home: Path) -> tuple[Taken, 
     return before, server.taken_at_rest()
 
 
-def slope(few: tuple[Taken, Taken], many: tuple[Taken, Taken], videos: int) -> dict[str, float]:
+def slope(few: tuple[Taken, Taken], many: tuple[Taken, Taken], videos: int, idle: Taken) -> dict[str, float]:
     """Return what each further video costs, from a run with few and one with many of them."""
 
     def further(value: Callable[[Taken], float]) -> float:
@@ -260,8 +272,8 @@ def slope(few: tuple[Taken, Taken], many: tuple[Taken, Taken], videos: int) -> d
     rows = Counter({name: further(lambda taken, name=name: taken.rows[name]) for name in TABLES})
     return {
         "requests": further(lambda taken: taken.requests),
-        "server ms": 1000 * further(lambda taken: taken.server),
-        "database ms": 1000 * further(lambda taken: taken.database),
+        "server ms": 1000 * further(lambda taken: taken.server - idle.server * taken.moment),
+        "database ms": 1000 * further(lambda taken: taken.database - idle.database * taken.moment),
         "rows": sum(rows.values()),
         "KiB": further(lambda taken: taken.size) / 1024,
         **rows,
@@ -289,12 +301,14 @@ def main() -> None:
         vendor = stack.enter_context(stand_ins.running("vendor", "1", str(VIDEO_BYTES)))
         s3 = stack.enter_context(stand_ins.running("s3"))
         server = stack.enter_context(running_server(arguments.database, folder))
+        idle = server.idle()
+        print(f"idle: server {idle.server:.1%}, PostgreSQL {idle.database:.1%} of a core", flush=True)
         for kind in arguments.only.split(","):
             taken: list[tuple[Taken, Taken]] = []
             for videos in (few, many):
                 work = Work(vendor, s3, uuid.uuid4().hex, videos, 50)
                 taken.append(spent_on(kind, work, server, folder / f"{kind}-{videos}"))
-            results[kind] = slope(taken[0], taken[1], many - few)
+            results[kind] = slope(taken[0], taken[1], many - few, idle)
             print(kind, json.dumps({name: round(value, 2) for name, value in results[kind].items()}), flush=True)
     names: Any = [*next(iter(results.values()))]
     print(f"\na further video on {arguments.database}, from {few} and {many} videos")

@@ -373,7 +373,7 @@ async def _watched(
         raise
     completed = watched.task
     headway.made_seconds, headway.late_seconds = watched.made_seconds, watched.late_seconds
-    observer.log(f"Task {task_id} is {headway.watched_words}.", task_id=task_id, polls=watched.polls)
+    observer.log(f"Task {task_id}: {headway.watched_words}.", task_id=task_id, polls=watched.polls)
     if watched.made_seconds is not None and (is_new or not local):  # a simulator's clock may have been moved on
         history.note(*clip, watched.made_seconds, local=local)
     await threads.run(threads.RECORDS, write_completed, watched, submitted, destination, observer)
