@@ -35,6 +35,7 @@ from prefect_seedance.cli.arguments import parser
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import JournalGone, RecordDamaged, TaskNotRecorded, TooManyUnknowns
 from prefect_seedance.journal.resolution import Resolution
+from prefect_seedance.pipeline.collect.models import OrphanKind
 from prefect_seedance.storage.errors import ANOTHER_STORE, ConditionsIgnored, NotReadable, NotWritable
 from prefect_seedance.storage.templates import NAMES
 
@@ -107,7 +108,7 @@ def public_names() -> set[str]:
         if inspect.isfunction(called):
             names |= {name, *inspect.signature(called).parameters}
     names |= {name for name in dir(SeedanceClient) if not name.startswith("_")}
-    return names | {*NAMES, *get_args(Resolution), *get_args(Outcome), *get_args(RowStanding)}
+    return names | {*NAMES, *get_args(Resolution), *get_args(Outcome), *get_args(RowStanding), *get_args(OrphanKind)}
 
 
 #: Environment variables that somebody really reads.

@@ -6,5 +6,5 @@ changes     every change, as pure functions      confirmed_store  one write, pur
 journal     the records of a store               store_identity   which journal this is
 resolution  settling what is unknown             settlement/      ... and what that rests on
 commands    what a person is told to run         submit/          resume or submit, and what decides about it
-errors      everything that can stop the journal
+errors      everything that can stop the journal budget/          what may be spent, and the stop for all spending
 """

@@ -226,7 +226,12 @@ def look_at(
 
 
 def refusals_of(
-    asked: VideoRequest, context: MediaContext, follower: Follower, *, preflight: bool = True
+    asked: VideoRequest,
+    context: MediaContext,
+    follower: Follower,
+    *,
+    preflight: bool = True,
+    materials: SharedMaterials | None = None,
 ) -> list[Problem]:
     """Return all that keeps the references of a request from being prepared, as far as a look at them tells. Blocking.
 
@@ -237,13 +242,14 @@ def refusals_of(
         context: Where references come from, and for whom.
         follower: Follows it, and may end it.
         preflight: See `prepare`.
+        materials: Shared with other requests, so that what several name is read once.
 
     Raises:
         PreparationCancelled, SeedanceError, StorageError, JournalError: See `prepare`.
     """
     job = _Job(context, Memos(context.store, context.vendor.label), follower, GOOD_SECONDS, None, ACTIVE_SECONDS)
     texts = {text for _, text in asked.references() if _is_readable(text)}  # a copy may hold any text
-    _, _, problems = _looked_at(asked, [*_references(asked, texts)], None, job, preflight)
+    _, _, problems = _looked_at(asked, [*_references(asked, texts)], None, job, preflight, materials)
     return [problem for problem in problems if problem.level == "refuse"]
 
 

@@ -9,5 +9,5 @@ options    how a run behaves                    observer       how a caller foll
 models     what a stored video is               errors         what can stop a video that is paid for
 threads    pools for blocking work              steps          the steps that the tasks call
 by_hand    a video that a person brings in      films/         stored clips joined into one video
-prices     what a video is expected to cost
+prices     what a video is expected to cost     collect/       what is open is taken up, whoever left it
 """

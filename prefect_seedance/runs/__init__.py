@@ -10,6 +10,8 @@ escaping       plain text in every language       block_languages    which langu
 play_link      a link that plays the video        webhook_addresses  what a block's address may look like
 assets         the store as an asset              retry_conditions   what a failed task run raised
 cancellation   how a run is ended                 link_notices       what is said about signed links
-plan_page      what a batch would do and cost
+plan_page      what a batch would do and cost     batch/             a batch while it is made, and its report
+collect/       what a collection tells and shows  money/             budgets, and the pause
+parts/         runs that make a batch together
 prefect_client one client of Prefect's for a run  source_identities what files and objects are in an identity
 """

@@ -8,7 +8,7 @@ import pytest
 
 from prefect_seedance import errors
 from prefect_seedance.batch import outcomes
-from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
+from prefect_seedance.batch.models import GOOD, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.batch.options import BatchOptions, RequireAll
 from prefect_seedance.batch.orders import WantedVideo
 from prefect_seedance.batch.outcomes import of_invalid, reason_of, verdict_of
@@ -86,14 +86,16 @@ MEANING: dict[str, tuple[Outcome | str, bool]] = {
     # Nothing was sent.
     **dict.fromkeys(["ConfigurationError", "ConnectionFailed", "TooManyUnknowns"], ("not_started", True)),
     **dict.fromkeys(["SubmittingStopped", "SubmissionCancelled", "HeldByAnother"], ("not_started", True)),
-    "SpendingPaused": ("not_started", True),
+    **dict.fromkeys(["SpendingPaused", "TooManyReserved", "BudgetDamaged", "BudgetTooNew"], ("not_started", True)),
     **dict.fromkeys(
         ["RunNotLabelled", "OrderChanged", "BatchChanged", "JournalUnavailable", "JournalGone"], ("not_started", True)
     ),
     **dict.fromkeys(["RecordDamaged", "RecordTooNew", "RecordChanged", "IllegalTransition"], ("not_started", True)),
     **dict.fromkeys(["ResolutionRefused", "BalanceContradicts"], ("not_started", True)),
     # Of the batch itself, and roots.
-    **dict.fromkeys(["UnusableManifest", "BatchIncomplete", "SeedanceError"], ("", False)),
+    **dict.fromkeys(
+        ["UnusableManifest", "BatchIncomplete", "PartsMissing", "PartsNotStarted", "SeedanceError"], ("", False)
+    ),
     "TaskError": ("failed", True),
     "ApiError": ("refused", True),
     **dict.fromkeys(["JournalError", "SubmissionStopped"], ("not_started", True)),
@@ -153,7 +155,7 @@ def test_a_run_fails_by_what_is_required_whatever_the_outcome(require: RequireAl
     for outcome in WORST_FIRST:
         for retryable in (True, False):
             report = BatchReport(rows=[RowResult(number=2, outcome=outcome, retryable=retryable)])
-            fails = outcome not in HAVE_VIDEO and retryable in failing
+            fails = outcome not in GOOD and retryable in failing
             assert counts_as_failed(report, options) == fails, (outcome, retryable)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from prefect.states import Completed
 
 from prefect_seedance.asides import aside
+from prefect_seedance.client.errors import ConfigurationError
+from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.store_identity import known_name
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.collect import collector
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from prefect_seedance.blocks.video_store import VideoStore
     from prefect_seedance.pipeline.collect.models import CollectReport
     from prefect_seedance.pipeline.collect.options import CollectOptions
+    from prefect_seedance.pipeline.parties import Account
 
 
 async def collect(
@@ -43,7 +47,7 @@ async def collect(
     async with RunClientContext.get_or_create():
         for problem in doubts(await load_notifiers(notify)):
             _say(str(problem), level=logging.WARNING)
-        account = await account_of(credentials)
+        account = await _account_of(credentials)
         account.check_environment()
         destination = await threads.run(threads.RECORDS, store.destination)
         journal_id = await threads.run(threads.RECORDS, known_name, destination.journal)
@@ -60,6 +64,15 @@ async def collect(
         await _show(report, store, notify)
         await wait_for_api()
     return _announced(report)
+
+
+async def _account_of(credentials: SeedanceCredentials) -> Account:
+    """Return whose records are collected: a budget store that is broken keeps no paid video from being fetched."""
+    try:
+        return await account_of(credentials)
+    except ConfigurationError as error:
+        _say(f"Budgets are not settled in this run. {error}", level=logging.WARNING)
+        return replace(credentials.vendor_account(), limits=Limits())
 
 
 async def _show(report: CollectReport, store: VideoStore, notify: list[str]) -> None:

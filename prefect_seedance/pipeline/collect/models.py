@@ -17,6 +17,8 @@ Collected = Literal[
     "stored", "failed", "unknown", "closed", "open", "watched", "young", "other_account", "other_host", "trouble"
 ]
 
+OrphanKind = Literal["late", "unknown", "not_stored", "link_dying"]
+
 
 class CollectedVideo(BaseModel):
     """One record that was open when the collection met it."""
@@ -48,7 +50,7 @@ class Orphan(BaseModel):
 
     intent: str = Field(description="Identity of the video, 32 hex digits.")
     name: str = Field(default="", description="What the user calls it.")
-    kind: Literal["late", "unknown", "not_stored", "link_dying"] = Field(
+    kind: OrphanKind = Field(
         description='"late": open longer than such videos take. "unknown": perhaps accepted, a person settles it. '
         '"not_stored": completed, and not in the store. "link_dying": its link dies within a day.'
     )

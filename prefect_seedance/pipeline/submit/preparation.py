@@ -79,16 +79,23 @@ def identify(
     try:
         return identify_sources(request, context, follower, find=materials.find if materials else None)
     except InvalidRequest as error:
-        raise InvalidRequest([*error.problems, *_others(error, request, context, follower, preflight)]) from error
+        raise InvalidRequest(
+            [*error.problems, *_others(error, request, context, follower, preflight, materials)]
+        ) from error
 
 
 def _others(
-    error: InvalidRequest, request: VideoRequest, context: MediaContext, follower: Follower, preflight: bool
+    error: InvalidRequest,
+    request: VideoRequest,
+    context: MediaContext,
+    follower: Follower,
+    preflight: bool,
+    materials: SharedMaterials | None,
 ) -> list[Problem]:
     """Return what else is wrong; nothing where that cannot be found out now, since the first cause is known."""
     told = {problem.field for problem in error.problems if isinstance(problem, Problem)}
     try:
-        refusals = refusals_of(request, context, follower, preflight=preflight)
+        refusals = refusals_of(request, context, follower, preflight=preflight, materials=materials)
     except (SeedanceError, StorageError, JournalError):
         return []
     return [problem for problem in refusals if problem.field not in told]
