@@ -1,4 +1,4 @@
-"""Budgets in simulated time: real ledgers, real records, the real critical section; a store, a vendor and a clock of ours.
+"""Budgets in simulated time: real ledgers, records and critical section; store, vendor and clock are ours.
 
 Every process has threads, here greenlets, which change only where a store is asked or where something is waited for. So
 a seed decides all of it: who is faster, whose answer is lost, who is killed where, and who stands still for longer than
@@ -11,6 +11,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +26,7 @@ from prefect_seedance.journal.budget.ledger import BudgetLedger, decode, total
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.confirmed_store import Patience
-from prefect_seedance.journal.errors import JournalError, OverBudget, RecordChanged
+from prefect_seedance.journal.errors import JournalError, OverBudget
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.resolution import resolve_unknown
@@ -125,10 +126,8 @@ class World:
 
     def start(self, process: Process, work: Callable[[], None], after: float = 0.0) -> None:
         def run() -> None:
-            try:
+            with suppress(Killed):
                 work()
-            except Killed:
-                pass
 
         thread = greenlet.greenlet(run, parent=self._hub)
         self._processes[thread] = process
