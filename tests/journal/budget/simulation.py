@@ -1,4 +1,4 @@
-"""Budgets in simulated time: real ledgers, records and critical section; a store, a vendor and a clock of ours.
+"""Budgets in simulated time: real ledgers, records and critical section; store, vendor and clock are ours.
 
 Every process has threads, here greenlets, which change only where a store is asked or where something is waited for. So
 a seed decides all of it: who is faster, whose answer is lost, who is killed where, and who stands still for longer than

@@ -13,13 +13,16 @@ from prefect_seedance.storage.protocol import Store
 from prefect_seedance.storage.s3.settings import S3Settings
 from tests.storage.s3_servers import S3Server
 
-VIDEOS = 90
+VIDEOS = 70
 
 
 def check(place: Path | S3Settings, store: Store) -> None:
     came = run(Load(place, processes=4, threads=16, videos=VIDEOS, post_seconds=0.01))
     budget = Budget(store, account="benchmark", limits=Limits(daily=1.0), journal=Journal(store))
     standing = budget.standing()
+    blob = store.get("journal/store.json")
+    assert blob is not None and blob.read_at is not None  # the day is the store's, not this machine's
+    assert abs(blob.read_at - standing.read_at.timestamp()) < 60
     assert came.accepted == VIDEOS
     assert (standing.day.spent, standing.videos.spent, standing.entries) == (round(PRICE * VIDEOS, 6), VIDEOS, ())
 
