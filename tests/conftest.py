@@ -126,6 +126,8 @@ sys.addaudithook(guard)
 # scripts/test gives a call of their own, runs are ended to the second: that goes wrong between too many neighbours.
 # They are begun in this order, before all other tests: what takes longest comes first.
 TOGETHER = {
+    "deployments": "deployments",
+    "prefect_runs": "prefect_runs",
     "chaos": "chaos",
     "flows": "flows",
     **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
@@ -133,8 +135,6 @@ TOGETHER = {
     **dict.fromkeys(("test_generate_video.py", "test_s3_store.py", "test_same_journal.py"), "flows and stores"),
     "browser": "browser",
     "costs": "costs",
-    "deployments": "deployments",
-    "prefect_runs": "prefect_runs",
     "test_every_route.py": "every route",
     "test_advice.py": "advice",
 }

@@ -27,9 +27,9 @@ def play_without_prefect(chaos: Chaos, kill: Kill) -> None:
     play(chaos.without_prefect(), kill)
 
 
-# The points are below the flow, so that every fourth is enough of it, and on S3 every third of those; with RUN_LONG all.
-# What the flow itself does is always in it: it turns a Ctrl+C into a cancel, has Prefect's result where the record is
-# lost, and submits again what failed.
+# The points are below the flow, so that every fourth is enough of it, and on S3 every third of those; with RUN_LONG
+# all. What the flow itself does is always in it: it turns a Ctrl+C into a cancel, has Prefect's result where the record
+# is lost, and submits again what failed.
 FLOWS = [
     Scenario(kill.name, partial(play, kill=kill))
     for number, kill in enumerate(KILLS)
