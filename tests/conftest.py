@@ -124,40 +124,57 @@ sys.addaudithook(guard)
 # The tests of each of these folders or files share servers and processes that take long to start, so one worker has
 # them all; what has one name goes together, and a file goes before its folder. In deployments and prefect_runs, which
 # scripts/test gives a call of their own, runs are ended to the second: that goes wrong between too many neighbours.
+# They are begun in this order, before all other tests: what takes longest comes first.
 TOGETHER = {
-    "browser": "browser",
-    "chaos": "chaos",
-    "costs": "costs",
     "deployments": "deployments",
-    "flows": "flows",
     "prefect_runs": "prefect_runs",
+    "chaos": "chaos",
+    "flows": "flows",
     **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
-    "test_advice.py": "advice",
-    "test_every_route.py": "every route",
     # Else the flows would be the last to end, by far.
     **dict.fromkeys(("test_generate_video.py", "test_s3_store.py", "test_same_journal.py"), "flows and stores"),
+    "browser": "browser",
+    "costs": "costs",
+    "test_every_route.py": "every route",
+    "test_advice.py": "advice",
 }
+GROUPS = list(dict.fromkeys(TOGETHER.values()))
+
+
+def group_of(nodeid: str) -> str | None:
+    """Return the group of `TOGETHER` that a test belongs to."""
+    parts = reversed(nodeid.partition("::")[0].split("/"))
+    return next((TOGETHER[part] for part in parts if part in TOGETHER), None)
+
+
+def turn_of(item: pytest.Item) -> tuple[int, bool]:
+    """Return when a test gets its turn: the groups come first, then the slow tests, then the others."""
+    group = group_of(item.nodeid)
+    return (GROUPS.index(group), True) if group else (len(GROUPS), item.get_closest_marker("slow") is None)
 
 
 class Together(LoadScopeScheduling):
-    """What a worker of `pytest -n` gets at once: a group of `TOGETHER` or all cases of a test, the largest first.
+    """What a worker of `pytest -n` gets at once: a group of `TOGETHER`, or all cases of a test.
 
     With single cases the controller and the workers would spend more time on telling each other of them than many of
-    them take.
-
-    The same as `--dist loadgroup`, which pytest-xdist 3.8 silently leaves undone with pytest 9.2.
+    them take. The same as `--dist loadgroup`, which pytest-xdist 3.8 silently leaves undone with pytest 9.2.
     """
 
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        config.option.loadscopereorder = False  # they are in order; their number says little of how long they take
+        super().__init__(config, log)
+
     def _split_scope(self, nodeid: str) -> str:
-        parts = reversed(nodeid.partition("::")[0].split("/"))
-        return next((TOGETHER[part] for part in parts if part in TOGETHER), nodeid.partition("[")[0])
+        return group_of(nodeid) or nodeid.partition("[")[0]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Allow tests with a server more time: to start and to end it counts for the first and for the last of them."""
     for item in items:
         if item.get_closest_marker("server") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        items.sort(key=turn_of)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:

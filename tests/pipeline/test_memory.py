@@ -19,7 +19,11 @@ from tests.pipeline.harness import Vendor
 from tests.pipeline.hostile_worker import Settings
 from tests.storage.hostile_clips import hostile
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 
 OWN_KIB, CHILD_KIB = 400 * 1024, 512 * 1024
 MOST = 4 * 1024 * 1024 - 1000
@@ -91,7 +95,7 @@ def test_a_worker_that_meets_everything_hostile_stays_small(vendor: Vendor, tmp_
             [sys.executable, "-m", "tests.pipeline.hostile_worker", json.dumps(asdict(settings))],
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=570,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             cwd=Path(__file__).parents[2],
         )

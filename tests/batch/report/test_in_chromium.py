@@ -36,7 +36,7 @@ class Watched:
 
 
 def played(page: Page) -> float:
-    return float(page.evaluate("document.querySelector('video').currentTime"))
+    return float(page.evaluate("document.querySelector('video')?.currentTime ?? 0"))
 
 
 def test_a_person_filters_sorts_and_plays(browser: Browser, tmp_path: Path) -> None:

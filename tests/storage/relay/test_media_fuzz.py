@@ -29,7 +29,7 @@ from tests.processes import descendants
 from tests.storage.clips import make_clip
 from tests.storage.hostile_clips import grey, h264_entry, movie, vp9_entry, vp9_frame
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [pytest.mark.timeout(600), pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
 FILES = 5000 if os.environ.get("RUN_LONG") else 1000
 #: Of each so many the last frame is taken too.
@@ -216,7 +216,7 @@ def test_broken_files_give_facts_or_none() -> None:
         [sys.executable, "-c", f"from {__name__} import play; play()"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=570,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
