@@ -23,6 +23,7 @@ from prefect_seedance.client.request.problems import both
 from prefect_seedance.client.request.routes import route_for
 from prefect_seedance.client.request.sources import read_source
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.budget.budget import Budget
 from prefect_seedance.journal.errors import JournalError, RecordDamaged, RecordTooNew
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Entry
@@ -49,6 +50,8 @@ _FEW = 16
 _MOST_LISTED, _LISTED_PER_VIDEO = 20_000, 50
 #: What the look at a reference may raise where it could not be made just now.
 _NOT_NOW = (SeedanceError, StorageError, JournalError)
+
+_NO_ROOM = "Rows that do not fit will be over budget, and nothing is paid for them."
 
 _STANDING: Mapping[Decision, RowStanding] = {
     Decision.SUBMIT: "new",
@@ -166,6 +169,7 @@ def make_plan(
         *manifest.notices,
         *_price_notices(_left(rows), prices.problem),
         *_money_notices(_left(rows), available),
+        *_budget_notices(_left(rows), account, destination, options.max_cost),
         *([balance_notice] if balance_notice else []),
         *([] if has_key else ["There is no API key: the balance is not known, and assets were not looked at."]),
         *_time_notices(rows),
@@ -334,8 +338,42 @@ def _price_notices(new: Sequence[_Seen], problem: str) -> Iterator[str]:
     yield f"The price of {_rows(len(unknown))} is unknown. {how_to_set(shown)}.{why}"
 
 
+def _total(new: Sequence[_Seen]) -> float:
+    return round(sum(seen.price.coins for seen in new if seen.price), 6)
+
+
+def _budget_notices(new: Sequence[_Seen], account: Account, destination: Destination, max_cost: float) -> Iterator[str]:
+    """Say which budgets have too little room for the new rows."""
+    total = _total(new)
+    if max_cost and total > max_cost:
+        yield f"max_cost is {coin_words(max_cost)}, and the new rows cost {coin_words(total)}. {_NO_ROOM}"
+    if not account.limits:
+        return
+    ledgers = account.budget_store or destination.store
+    budget = Budget(ledgers, account=account.label, limits=account.limits, journal=destination.journal)
+    try:
+        limits = budget.standing().limits
+    except SeedanceError as error:
+        yield f"How the budgets stand is not known, and a batch would stop here: {error}"
+        return
+    for each in limits:
+        counts = each.budget == "daily_videos"
+        needed = float(len(new)) if counts else total
+        if each.limit and each.left is not None and needed > each.left:
+            words = _videos if counts else coin_words
+            until = f" until {each.ends_at:%Y-%m-%d %H:%M} UTC" if each.ends_at else ""
+            yield (
+                f"{each.budget} is {words(each.limit)}, with {words(each.left)} left{until}, and the new rows "
+                f"take {words(needed)}. {_NO_ROOM}"
+            )
+
+
+def _videos(count: float) -> str:
+    return f"{count:.0f} video{'s' if count != 1 else ''}"
+
+
 def _money_notices(new: Sequence[_Seen], available: float | None) -> Iterator[str]:
-    total = round(sum(seen.price.coins for seen in new if seen.price), 6)
+    total = _total(new)
     if available is None or total <= available:
         return
     least = "at least " if any(seen.price is None for seen in new) else ""

@@ -11,7 +11,10 @@ import pytest
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.parts import is_in_part
 from prefect_seedance.batch.rows import Row, RowProblem
+from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.client.request.prices import read_own_prices
+from prefect_seedance.journal.budget.budget import Budget
+from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.identity import intent_of, named_scope
 from prefect_seedance.media.context import Follower
@@ -272,6 +275,21 @@ def test_a_balance_that_is_too_small_or_not_known_is_said(vendor: Vendor, destin
     assert any("balance is not known" in each and "would stop" in each for each in wrong.notices)
     vendor.counter.answer(BALANCE, lambda: envelope({"balance": 5, "used_coin": 4.6, "available": 0.4}), times=1)
     assert not any("too small" in each for each in plan_of(rows, vendor.account, destination).notices)
+
+
+def test_a_budget_without_room_for_the_new_rows_is_said_beforehand(vendor: Vendor, destination: Destination) -> None:
+    rows = manifest_with(asked("a"), asked("b"), asked("c"))
+    account = replace(vendor.account, limits=Limits(daily=0.5, monthly=100.0, daily_videos=2))
+    budget = Budget(destination.store, account=account.label, limits=account.limits, journal=destination.journal)
+    budget.book("n", "i", coins=0.2, billing="x").settled(Accepted("videos_1", cost=0.2))
+    plan = plan_of(rows, account, destination, options=BatchOptions(max_cost=0.4))
+    short = [each for each in plan.notices if "over budget" in each]
+    assert [each.partition(" ")[0] for each in short] == ["max_cost", "daily_budget", "daily_videos"]
+    assert "0.5 coins, with 0.3 coins left until" in short[1] and "the new rows take 0.6 coins" in short[1]
+    assert "2 videos, with 1 video left until" in short[2] and "take 3 videos" in short[2]
+    enough = replace(vendor.account, limits=Limits(daily=5.0, daily_videos=10))
+    found = plan_of(rows, enough, destination, options=BatchOptions(max_cost=0.6))
+    assert not any("over budget" in each for each in found.notices)
 
 
 def test_the_time_is_that_of_the_rows_in_their_order_so_many_at_once(vendor: Vendor, destination: Destination) -> None:

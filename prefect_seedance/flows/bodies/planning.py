@@ -21,6 +21,7 @@ from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
+from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.plan_page import show_plan
 from prefect_seedance.runs.prefect_client import RunClientContext
 from prefect_seedance.runs.scope import resolve_scope
@@ -39,9 +40,10 @@ async def plan(
         scope = resolve_scope(options, await current_run())
         cancelled = threading.Event()
         follower = follower_of(run_observer("prepare"), cancelled)
+        account = await account_of(credentials)
 
         def work() -> BatchPlan:
-            account, destination = credentials.vendor_account(), store.destination()
+            destination = store.destination()
             read = read_asked(manifest, requests, options, media_context(account, destination), follower)
             return make_plan(
                 read,
