@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +17,8 @@ from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit.spending import Spending
 from prefect_seedance.simulator import Fault, Simulator
 from tests.batch.harness import Batch, rows
-from tests.batch.spender import ROOM, price_of_one
-from tests.processes import running
+from tests.batch.spender import ROOM, Round, play_rounds, price_of_one
 
-PROCESSES, SUBMITTERS_OF_EACH, ROUNDS = 4, 5, 10
 OPTIONS = BatchOptions(max_in_flight=5, preflight=False, posters=False)
 
 
@@ -31,37 +27,10 @@ def ledger_of(account: Account, destination: Destination) -> Budget:
 
 
 def test_twenty_submitters_in_four_processes_buy_exactly_what_the_budget_has_room_for(
-    tmp_path: Path, simulator: Simulator, account: Account, destination: Destination
+    tmp_path: Path, simulator: Simulator
 ) -> None:
-    meeting = tmp_path / "meeting"
-    meeting.mkdir()
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                running(
-                    "-m",
-                    "tests.batch.spender",
-                    str(tmp_path / "store"),
-                    str(meeting),
-                    simulator.url,
-                    simulator.key,
-                    *map(str, (number, PROCESSES, SUBMITTERS_OF_EACH, ROUNDS)),
-                    log=tmp_path / f"spender-{number}.txt",
-                )
-            )
-            for number in range(PROCESSES)
-        ]
-        for each in processes:
-            assert each.process.wait(240) == 0, each.tail()
-    outcomes = [json.loads((tmp_path / f"spender-{number}.txt").read_text().splitlines()[-1]) for number in range(4)]
-    billed = Counter(str(bill.body["prompt"]).partition(" process")[0] for bill in simulator.bills())
-    price = price_of_one(account)
-    for of_round in range(ROUNDS):
-        found = sum((Counter(each[str(of_round)]) for each in outcomes), Counter[str]())
-        assert found == {"stored": ROOM, "over_budget": PROCESSES * SUBMITTERS_OF_EACH - ROOM}, of_round
-        assert billed[f"round {of_round}"] == ROOM
-        spent = ledger_of(replace(account, label=f"round {of_round}"), destination).standing()
-        assert spent.day.spent == pytest.approx(ROOM * price) and not spent.entries
+    expected = Round(Counter(stored=ROOM, over_budget=20 - ROOM), bills=ROOM, spent=float(ROOM), left=0)
+    assert play_rounds(tmp_path, simulator, rounds=10) == [expected] * 10
 
 
 def test_a_row_over_budget_costs_nothing_and_says_when_the_period_ends(
