@@ -10,6 +10,6 @@ escaping       plain text in every language       block_languages    which langu
 play_link      a link that plays the video        webhook_addresses  what a block's address may look like
 assets         the store as an asset              retry_conditions   what a failed task run raised
 cancellation   how a run is ended                 link_notices       what is said about signed links
-plan_page      what a batch would do and cost
+plan_page      what a batch would do and cost     parts              a batch as several runs of a deployment
 prefect_client one client of Prefect's for a run  source_identities what files and objects are in an identity
 """
