@@ -88,6 +88,11 @@ STORED = RowResult(number=2, outcome="stored", intent="a" * 32)
 LACKING = RowResult(number=3, outcome="failed", intent="b" * 32, retryable=True)
 
 
+def references(saved: Saved) -> dict[str, object]:
+    blocks = {"credentials": saved.credentials, "store": saved.store}
+    return {name: {"$ref": {"block_document_id": block.saved_id}} for name, block in blocks.items()}
+
+
 def followed(saved: Saved, key: str, parts: int = 2, **settings: Any) -> Following:
     """Parts of the run that this is called in."""
     runs = PartRuns(
@@ -95,7 +100,7 @@ def followed(saved: Saved, key: str, parts: int = 2, **settings: Any) -> Followi
         UUID(flow_run.get_id()),
         key,
         parts,
-        lambda part: {"manifest": "m.csv", "options": {"part": part}},
+        lambda part: {**references(saved), "manifest": "m.csv", "options": {"part": part}},
         labels={"seedance.root": "a-root"},
     )
     with get_client(sync_client=True) as client:
@@ -105,9 +110,21 @@ def followed(saved: Saved, key: str, parts: int = 2, **settings: Any) -> Followi
 
 async def started(following: Following, number: int, attempt: int) -> FlowRun:
     """Wait until a part has been started so often."""
-    while len(following.parts[number - 1].runs) < attempt:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(300):
+        while len(following.parts[number - 1].runs) < attempt:
+            await asyncio.sleep(0.05)
     return following.parts[number - 1].runs[-1]
+
+
+async def test_parameters_that_the_deployment_does_not_take_are_refused_in_words(saved: Saved) -> None:
+    @flow
+    async def whole() -> None:
+        following = followed(saved, "parameters")
+        following.runs.parameters = lambda part: {"manifest": "m.csv"}
+        with pytest.raises(PartsNotStarted, match=r"does not take the parameters of a part: .*credentials"):
+            await following.to_the_end()
+
+    await whole()
 
 
 async def test_a_part_that_dies_is_run_again_and_one_that_failed_with_a_report_is_not(saved: Saved) -> None:
@@ -116,7 +133,7 @@ async def test_a_part_that_dies_is_run_again_and_one_that_failed_with_a_report_i
         following = followed(saved, "dies")
         waiting = asyncio.create_task(following.to_the_end())
         first, failing = await started(following, 1, 1), await started(following, 2, 1)
-        assert (first.labels["seedance.root"], first.parameters["options"]) == ("a-root", {"part": "1/2"})
+        assert (first.labels["seedance.root"], first.parameters["options"]["part"]) == ("a-root", "1/2")
         end(failing, Failed(message="BatchIncomplete"), saved.store, LACKING)
         end(first, Crashed(message="No heartbeat."), saved.store)
         again = await started(following, 1, 2)
@@ -185,7 +202,9 @@ async def on_the_pool(saved: Saved) -> AsyncIterator[FlowRun]:
     deployment = await plan_videos.to_deployment("parent", work_pool_name=POOL)
     identity = await deployment.apply()
     async with get_client() as client:
-        yield await client.create_flow_run_from_deployment(UUID(str(identity)), state=Running())
+        yield await client.create_flow_run_from_deployment(
+            UUID(str(identity)), parameters={**references(saved), "manifest": "m.csv"}, state=Running()
+        )
 
 
 async def test_a_parent_that_holds_the_only_slot_does_not_wait_for_ever(saved: Saved, on_the_pool: FlowRun) -> None:

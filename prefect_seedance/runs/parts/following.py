@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_seedance.batch.errors import PartsNotStarted
 from prefect_seedance.batch.models import BatchReport
@@ -194,7 +195,16 @@ class Following:
 
     async def _start(self, part: Part) -> None:
         attempt = len(part.runs) + 1
-        part.runs.append(await self.runs.start(part.number, attempt))
+        try:
+            part.runs.append(await self.runs.start(part.number, attempt))
+        except PrefectHTTPStatusError as error:
+            if any(each.runs for each in self.parts):
+                raise
+            said = shown_text(one_line(error.response.text), longest=500)
+            raise PartsNotStarted(
+                f"Prefect's server does not take the parameters of a part: {said}",
+                "Deploy generate_videos anew with this version, and run this again",
+            ) from None
         again = f", for the {attempt}. time" if attempt > 1 else ""
         log("wait", f"Part {part.name} is started{again}: {part.runs[-1].name}.")
 

@@ -24,6 +24,7 @@ from prefect.states import Cancelling, Crashed, Pending, Scheduled
 from prefect.tasks import Task
 
 from prefect_seedance.asides import words_of
+from prefect_seedance.client.errors import SeedanceError
 from prefect_seedance.runs.logs import note
 from prefect_seedance.runs.parts.standing import SeenRun
 
@@ -53,6 +54,7 @@ async def persistently(question: Callable[[PrefectClient], Awaitable[T]], what: 
 
     Raises:
         PrefectHTTPStatusError, ObjectNotFound: Its answer is that it will not.
+        SeedanceError: The question has found what cannot be.
     """
     pause, waited, told = 1.0, 0.0, -_TOLD_EVERY_SECONDS
     while True:
@@ -60,7 +62,7 @@ async def persistently(question: Callable[[PrefectClient], Awaitable[T]], what: 
         try:
             async with limit, get_client() as client:
                 return await question(client)
-        except ObjectNotFound:
+        except (ObjectNotFound, SeedanceError):
             raise
         except Exception as error:
             if isinstance(error, PrefectHTTPStatusError) and _is_an_answer(error.response.status_code):
@@ -196,5 +198,5 @@ def seen_run(run: FlowRun | None, heartbeats: Sequence[datetime] = ()) -> SeenRu
 
 
 def _is_an_answer(status: int) -> bool:
-    """Whether asking again would be answered in the same way."""
-    return 400 <= status < 500 and status not in (408, 409, 425, 429)
+    """Whether asking again would be answered in the same way. Parameters that do not fit a form are a 409."""
+    return 400 <= status < 500 and status not in (408, 425, 429)
