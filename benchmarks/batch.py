@@ -233,9 +233,14 @@ def ours(work: Work, *, posters: bool = False) -> Callable[[], int]:
     generate = prefect_seedance.generate_videos
     credentials, store, requests = our_blocks(work)
     options = prefect_seedance.BatchOptions.model_validate({"max_in_flight": work.in_flight, "posters": posters})
+    # Not as parameters: of those a run of Prefect's may have 512 kB.
+    folder = tempfile.TemporaryDirectory()
+    manifest = Path(folder.name) / "manifest.jsonl"
+    manifest.write_text("\n".join(each.model_dump_json(exclude_defaults=True) for each in requests))
 
     def run() -> int:
-        report = generate("", credentials, store, requests=requests, options=options)
+        with folder:
+            report = generate(str(manifest), credentials, store, options=options)
         return sum(row.outcome == "stored" for row in report.rows)
 
     return run

@@ -48,7 +48,8 @@ def generate_videos(
             passed.
         credentials: The saved credentials that pay.
         store: The saved store that the videos and the report go to.
-        requests: For callers in Python: the requests themselves.
+        requests: For callers in Python: the requests themselves. At most some 1,000: Prefect takes 512 kB of parameters
+            in all, so write a manifest for more.
         notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end.
         options: How this batch behaves.
 
