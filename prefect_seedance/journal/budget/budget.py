@@ -318,9 +318,14 @@ class Budget:
             BudgetDamaged, BudgetTooNew: A ledger cannot be read, or not be written.
             JournalUnavailable: The store does not work.
         """
-        for key in self._recent_keys() if intents is None else self._all_keys():
+        keys = self._recent_keys() if intents is None else self._all_keys()
+        done = set[str]()
+        while key := next((key for key in keys if key not in done), ""):
             with self._old_ones_may_be_damaged(key):
                 self._sweep_alone(key, intents)
+            done.add(key)
+            if intents is None:
+                keys = self._recent_keys()  # by the store's clock, should this machine's have named another month
 
     def standing(self) -> BudgetStanding:
         """Say how the budget stands. Nothing is written.
@@ -329,21 +334,20 @@ class Budget:
             BudgetDamaged, BudgetTooNew: The ledger cannot be read.
             JournalUnavailable: The store does not work.
         """
-        this, *last = self._recent_keys()
-        reading = self._read(this)
-        now = reading.now if reading else self._now()
-        if reading and not self.run_key and month_of(now) != this.rpartition("/")[2].removesuffix(".json"):
-            this, *last = self._recent_keys()
-            reading = self._read(this)
-        earlier = list[tuple[str, LedgerEntry]]()
-        for key in last:
-            with self._old_ones_may_be_damaged(key):
-                found = self._read(key)
-                earlier += found.ledger.open.items() if found else []
+        keys = self._recent_keys()
+        for _ in range(_MONTHS_TRIED):
+            reading, earlier = self._read(keys[0]), list[tuple[str, LedgerEntry]]()
+            for key in keys[1:]:
+                with self._old_ones_may_be_damaged(key):
+                    found = self._read(key)
+                    earlier += found.ledger.open.items() if found else []
+            asked, keys = keys, self._recent_keys()
+            if asked == keys:  # else this machine's clock named another month than the store's
+                break
         return standing_of(
             reading.ledger if reading else BudgetLedger(),
             self.limits,
-            now,
+            reading.now if reading else self._now(),
             account=self.account,
             run_key=self.run_key,
             earlier=earlier,
