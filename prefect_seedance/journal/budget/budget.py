@@ -23,7 +23,7 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -335,15 +335,9 @@ class Budget:
             JournalUnavailable: The store does not work.
         """
         keys = self._recent_keys()
-        for _ in range(_MONTHS_TRIED):
-            reading, earlier = self._read(keys[0]), list[tuple[str, LedgerEntry]]()
-            for key in keys[1:]:
-                with self._old_ones_may_be_damaged(key):
-                    found = self._read(key)
-                    earlier += found.ledger.open.items() if found else []
-            asked, keys = keys, self._recent_keys()
-            if asked == keys:  # else this machine's clock named another month than the store's
-                break
+        reading, earlier = self._read_recent(keys)
+        if keys != (keys := self._recent_keys()):  # this machine's clock named another month than the store's
+            reading, earlier = self._read_recent(keys)
         return standing_of(
             reading.ledger if reading else BudgetLedger(),
             self.limits,
@@ -506,6 +500,15 @@ class Budget:
         if self.run_key:
             return [self._key_of(this)]
         return [self._key_of(this), self._key_of(_month_before(this))]
+
+    def _read_recent(self, keys: Sequence[str]) -> tuple[_Reading | None, list[tuple[str, LedgerEntry]]]:
+        """Return the ledger of this month, if there is one, and the open entries of the last."""
+        reading, earlier = self._read(keys[0]), list[tuple[str, LedgerEntry]]()
+        for key in keys[1:]:
+            with self._old_ones_may_be_damaged(key):
+                found = self._read(key)
+                earlier += found.ledger.open.items() if found else []
+        return reading, earlier
 
     def _all_keys(self) -> list[str]:
         """Return the keys of the ledgers that there are, the newest first."""
