@@ -85,6 +85,9 @@ def test_a_row_over_budget_costs_nothing_and_says_when_the_period_ends(
     assert (over.cost, over.submissions, over.retryable) == (0.0, 0, True)
     assert "monthly_budget" in over.reason and "(UTC)" in over.reason and "next period" in over.advice
     assert len(simulator.bills()) == 2
+    smaller = replace(account, limits=Limits(monthly=0.5 * price_of_one(account)))
+    never = Batch(smaller, destination, OPTIONS).run(rows("five"))["five"]
+    assert "more than the whole budget" in never.reason and "run it again then" not in never.reason
     # What is paid for is reused under any budget, and asks it nothing.
     again = Batch(account, destination, OPTIONS).run(rows("one", "two", "three", "four"))
     assert Counter(each.outcome for each in again.values()) == {"reused": 2, "over_budget": 2}
