@@ -24,6 +24,8 @@ from prefect_seedance.client.errors import (
 from prefect_seedance.client.failures import WORTH_RESUBMITTING
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
+    BudgetDamaged,
+    BudgetTooNew,
     FailedBefore,
     JournalError,
     MediaNotIdentified,
@@ -34,6 +36,7 @@ from prefect_seedance.journal.errors import (
     SubmissionsUsedUp,
     SubmittingStopped,
     TaskNotRecorded,
+    TooManyReserved,
     TooManyUnknowns,
 )
 from prefect_seedance.media.errors import PreparationCancelled
@@ -64,6 +67,7 @@ _TOP_UP = "Top up the account, or the quota of its key; then run the batch again
 _CREDENTIALS = "Correct the credentials; then run the batch again."
 _LIFT = "Lift the pause with prefect-seedance resume, or wait until it is lifted; then run the batch again."
 _NEXT_PERIOD = "Raise the budget, or wait for its next period; then run the batch again."
+_MEND = "Mend the ledger as the reason says; then run the batch again."
 _PRICE = "Write what the model costs into the prices of the credentials; then run the batch again."
 _TAKE = "Edit the row, or set another take, which pays for another video."
 
@@ -96,6 +100,8 @@ _KEY = RowVerdict("refused", _CREDENTIALS, retryable=True, ends_submitting="The 
 _SETTINGS = RowVerdict("not_started", _CREDENTIALS, retryable=True, ends_submitting="The settings cannot work")
 _MONEY = RowVerdict("refused", _TOP_UP, retryable=True, ends_submitting="The account has too little money or quota")
 _PAUSED = RowVerdict("not_started", _LIFT, retryable=True, ends_submitting="All spending is paused")
+_LEDGER = RowVerdict("not_started", _MEND, retryable=True, ends_submitting="The ledger of a budget cannot be used")
+_RESERVED = RowVerdict("not_started", _SETTLE, retryable=True, ends_submitting="A budget holds too many open entries")
 _OVER_BUDGET = RowVerdict("over_budget", _NEXT_PERIOD, retryable=True)
 _TURNED_DOWN = RowVerdict("refused", RUN_AGAIN, retryable=True)
 
@@ -115,6 +121,9 @@ _TABLE: tuple[tuple[type[Exception], RowVerdict], ...] = (
     (TooManyUnknowns, _STORM),
     (SpendingPaused, _PAUSED),
     (OverBudget, _OVER_BUDGET),
+    (BudgetDamaged, _LEDGER),
+    (BudgetTooNew, _LEDGER),
+    (TooManyReserved, _RESERVED),
     (PriceUnknown, RowVerdict("refused", _PRICE, retryable=True)),
     (SubmittingStopped, _NOT_STARTED),
     (PreparationCancelled, _NOT_STARTED),

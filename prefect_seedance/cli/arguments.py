@@ -462,8 +462,9 @@ def _add_resolve(add: AddParser) -> argparse.ArgumentParser:
         help="settle an unknown submission, or bring in a video by hand",
         description="Settle an unknown submission, after a look into the vendor's console, or bring in a paid video "
         "that no repeat can fetch. --task-id asks the vendor for the task, with the key in JIMMYAI_API_KEY or "
-        "--credentials; the others need no key. --file and --link store the video itself, whatever its record says; "
-        "nothing is paid.",
+        "--credentials; the others need no key. Name --credentials as well where they have a budget_store: what it "
+        "holds for the video is then settled at once. --file and --link store the video itself, whatever its record "
+        "says; nothing is paid.",
     )
     resolve.set_defaults(run=_resolve)
     resolve.add_argument("intent", help="identity of the video, as the error and the journal name it")

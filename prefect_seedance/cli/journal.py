@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import getpass
 import os
 import sys
@@ -18,9 +19,11 @@ from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Settlement, remarks, resolve_unknown
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.runs.money.accounts import account_of
 
 if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Destination
+    from prefect_seedance.storage.protocol import Store
     from prefect_seedance.storage.relay.policy import MediaPolicy
 
 #: How many records are read between two words on that.
@@ -78,7 +81,7 @@ def resolve(options: argparse.Namespace) -> int:
         with chosen_credentials(options.credentials).get_client() as client:
             return client.get_video(task_id)
 
-    journal = chosen_store(options.store).journal()
+    journal, ledgers = chosen_store(options.store).journal(), _ledgers(options.credentials)
 
     def settle(attempt: str, *, despite_evidence: bool) -> Entry:
         return resolve_unknown(
@@ -92,6 +95,7 @@ def resolve(options: argparse.Namespace) -> int:
             any_age=options.any_age,
             despite_evidence=despite_evidence,
             fetch=fetch,
+            ledgers=ledgers,
         )
 
     try:
@@ -129,6 +133,7 @@ def _bring_in(options: argparse.Namespace) -> int:
         by=getpass.getuser(),
         policy=_media_policy(destination, options.credentials),
         despite_evidence=options.yes,
+        ledgers=_ledgers(options.credentials),
     )
     if options.as_json:
         say_document({"video": stored.model_dump(mode="json")})
@@ -136,6 +141,11 @@ def _bring_in(options: argparse.Namespace) -> int:
     say(f"Intent {stored.intent} is now stored: {stored.uri}")
     say("It counts as paid for. Run the same request again to have it as its video; nothing is paid then.")
     return 0
+
+
+def _ledgers(credentials: str) -> Store | None:
+    """Return the budget store of saved credentials; None where there is none, or no credentials are named."""
+    return asyncio.run(account_of(chosen_credentials(credentials))).budget_store if credentials else None
 
 
 def _media_policy(destination: Destination, credentials: str) -> MediaPolicy:

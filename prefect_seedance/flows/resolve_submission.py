@@ -213,6 +213,7 @@ async def _bring_in(
             run=Run(id=flow_run.get_id() or "", name=name),
             observer=run_observer("store"),
             cancelled=cancelled,
+            ledgers=account.budget_store,
         )
     except ENDED:
         cancelled.set()

@@ -378,6 +378,8 @@ class OverBudget(SubmissionStopped):
         self.held, self.price, self.ends_at = held, price, ends_at
         unit = "videos" if budget == "daily_videos" else "coins"
         until = f" The period ends at {ends_at} (UTC); run it again then, or" if ends_at else " To go on,"
+        if price > limit:  # no next period has room for it either
+            until = " That is more than the whole budget: to make it,"
         super().__init__(
             f"Nothing was sent for intent {intent}: it would exceed {budget} ({limit:g} {unit}). Spent: {spent:g}. "
             f"Held by submissions under way or unknown: {held:g}. This video: {price:g}.{until} raise {budget}. What "

@@ -36,7 +36,7 @@ from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.budget.reservation import UNLIMITED, Reservation
-from prefect_seedance.journal.budget.settlement import budget_of, settle_budget
+from prefect_seedance.journal.budget.settlement import book, settle_budget
 from prefect_seedance.journal.commands import how_to_list_unknown, how_to_resolve, how_to_restore
 from prefect_seedance.journal.errors import BalanceContradicts, RecordChanged, ResolutionRefused
 from prefect_seedance.journal.journal import Journal, is_intent
@@ -119,9 +119,7 @@ def resolve_unknown(
                     _check_age(entry.record, target, answer)
             _reserve(journal, entry.record, answer)
             if target.outcome == "not_billed":  # nothing is held for it any more: entry first, then the record
-                coins = target.price if answer.cost is None else answer.cost
-                budget = budget_of(journal, entry.record, ledgers)
-                booked = budget.book(target.nonce, intent, coins=coins, billing=entry.record.model)
+                booked = book(journal, entry.record, target, answer.cost, ledgers)
             after = _attached(entry.record, target, answer, journal, by)
         elif resolution == "not_billed":
             evidence = evidence_of(target)

@@ -23,8 +23,10 @@ from pydantic import JsonValue
 
 from prefect_seedance.asides import http_lines_are_asides
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.failpoints import reached
-from prefect_seedance.journal.budget.settlement import settle_budget
+from prefect_seedance.journal.budget.reservation import UNLIMITED, Reservation
+from prefect_seedance.journal.budget.settlement import book, settle_budget
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import ResolutionRefused
 from prefect_seedance.journal.media_identity import shown_address
@@ -108,6 +110,7 @@ def bring_in(
     run: Run = Run(),  # noqa: B008 - frozen
     observer: Observer = Observer(),  # noqa: B008 - frozen
     cancelled: threading.Event | None = None,
+    ledgers: Store | None = None,
 ) -> StoredVideo:
     """Bring a video that a person has into the store, as the video of an attempt. Blocking; it can be repeated.
 
@@ -122,6 +125,7 @@ def bring_in(
         run: Which run brings it, for the provenance.
         observer: Follows it.
         cancelled: Stops the relay between two chunks.
+        ledgers: Where the budgets of the account are kept; None for the destination's own store.
 
     Raises:
         ResolutionRefused: It cannot be taken; the message says why, and what to do.
@@ -136,7 +140,7 @@ def bring_in(
     held = hold_for_video(destination.journal, intent, attempt.strip())
     stop, person = cancelled or threading.Event(), by or "a person"
     with http_lines_are_asides():
-        return _Bringing(brought, source, held, destination, person, run, observer, stop).run(despite_evidence)
+        return _Bringing(brought, source, held, destination, person, run, observer, stop, ledgers).run(despite_evidence)
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ class _Bringing:
     run_facts: Run
     observer: Observer
     cancelled: threading.Event
+    ledgers: Store | None
 
     def run(self, despite_evidence: bool) -> StoredVideo:
         record, attempt, destination = self.completion.record, self.completion.attempt, self.destination
@@ -185,8 +190,12 @@ class _Bringing:
         _write_over(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts, how))
         reached("provenance.after")
         facts = Stored.model_validate(stored.model_dump(mode="json"))
+        booked: Reservation = UNLIMITED
+        if self.completion.was_free:
+            booked = book(destination.journal, record, attempt, attempt.cost, self.ledgers)
         now = record_brought(destination.journal, self.completion, facts, self.by)
-        settle_budget(destination.journal, now)
+        booked.settled(Accepted(task_id, cost=attempt.cost))
+        settle_budget(destination.journal, now, self.ledgers)
         if now.stored is None or now.stored.sha256 != stored.sha256:
             raise KeyTaken(
                 now.stored.uri if now.stored else stored.uri, "another video, which came meanwhile", _OTHER_VIDEO

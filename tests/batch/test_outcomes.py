@@ -129,9 +129,12 @@ def test_what_concerns_every_row_ends_further_submitting() -> None:
     ending = {name for name in errors.__all__ if _ends(getattr(errors, name))}
     assert ending == {
         "AuthenticationFailed",
+        "BudgetDamaged",
+        "BudgetTooNew",
         "ConfigurationError",
         "InsufficientBalance",
         "SpendingPaused",
+        "TooManyReserved",
         "TooManyUnknowns",
     }
 

@@ -22,7 +22,7 @@ from tests.processes import finished
 
 pytestmark = pytest.mark.server
 
-S3_LIMIT, TOP_LEVEL_LIMIT, SUBFLOW_LIMIT = 13, 16, 20
+S3_LIMIT, TOP_LEVEL_LIMIT, SUBFLOW_LIMIT = 14, 16, 20
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,12 @@ class Allowed:
 
 VIDEO = r"/test-bucket/.*/videos/.*"
 RECORD = r"/test-bucket/.*/journal/records/.*"
+PAUSE = r"/test-bucket/.*/journal/pause\.json"
 MARKER = r"/test-bucket/.*/journal/open/.*"
 
 S3 = [
     Allowed("GET", RECORD, 1, "what the submission is decided upon; later steps go by what this process wrote itself"),
+    Allowed("GET", PAUSE, 1, "whether spending is paused: read for each claim, and shared by those who ask at once"),
     Allowed(
         "GET", RECORD, 1, "the claim is read back before its POST: that it was written is only what the store said"
     ),

@@ -109,10 +109,11 @@ def test_what_waits_for_the_posts_of_others_holds_nothing_and_goes_on(world: Wor
 
 
 def test_the_wait_for_others_has_an_end(world: World, budget: Budget) -> None:
-    budget.script = [Wait(100.0, "others hold it")] * 50
+    budget.script = [Wait(1.0, "others hold it")] * 900
     with pytest.raises(SubmittingStopped, match="others hold it"):
         world.run()
-    assert len(budget.when_asked) == 9 and world.vendor.posts == 0
+    assert sum(world.slept) > 850 and world.vendor.posts == 0
+    assert len(budget.when_asked) < 150  # hundreds may wait, and each look costs requests
 
 
 def test_a_wait_in_the_middle_of_back_offs_does_not_lose_the_hold_on_the_record(world: World, budget: Budget) -> None:

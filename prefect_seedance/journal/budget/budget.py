@@ -23,7 +23,7 @@ import hashlib
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -318,9 +318,14 @@ class Budget:
             BudgetDamaged, BudgetTooNew: A ledger cannot be read, or not be written.
             JournalUnavailable: The store does not work.
         """
-        for key in self._recent_keys() if intents is None else self._all_keys():
+        keys = self._recent_keys() if intents is None else self._all_keys()
+        done = set[str]()
+        while key := next((key for key in keys if key not in done), ""):
             with self._old_ones_may_be_damaged(key):
                 self._sweep_alone(key, intents)
+            done.add(key)
+            if intents is None:
+                keys = self._recent_keys()  # by the store's clock, should this machine's have named another month
 
     def standing(self) -> BudgetStanding:
         """Say how the budget stands. Nothing is written.
@@ -329,21 +334,14 @@ class Budget:
             BudgetDamaged, BudgetTooNew: The ledger cannot be read.
             JournalUnavailable: The store does not work.
         """
-        this, *last = self._recent_keys()
-        reading = self._read(this)
-        now = reading.now if reading else self._now()
-        if reading and not self.run_key and month_of(now) != this.rpartition("/")[2].removesuffix(".json"):
-            this, *last = self._recent_keys()
-            reading = self._read(this)
-        earlier = list[tuple[str, LedgerEntry]]()
-        for key in last:
-            with self._old_ones_may_be_damaged(key):
-                found = self._read(key)
-                earlier += found.ledger.open.items() if found else []
+        keys = self._recent_keys()
+        reading, earlier = self._read_recent(keys)
+        if keys != (keys := self._recent_keys()):  # this machine's clock named another month than the store's
+            reading, earlier = self._read_recent(keys)
         return standing_of(
             reading.ledger if reading else BudgetLedger(),
             self.limits,
-            now,
+            reading.now if reading else self._now(),
             account=self.account,
             run_key=self.run_key,
             earlier=earlier,
@@ -502,6 +500,15 @@ class Budget:
         if self.run_key:
             return [self._key_of(this)]
         return [self._key_of(this), self._key_of(_month_before(this))]
+
+    def _read_recent(self, keys: Sequence[str]) -> tuple[_Reading | None, list[tuple[str, LedgerEntry]]]:
+        """Return the ledger of this month, if there is one, and the open entries of the last."""
+        reading, earlier = self._read(keys[0]), list[tuple[str, LedgerEntry]]()
+        for key in keys[1:]:
+            with self._old_ones_may_be_damaged(key):
+                found = self._read(key)
+                earlier += found.ledger.open.items() if found else []
+        return reading, earlier
 
     def _all_keys(self) -> list[str]:
         """Return the keys of the ledgers that there are, the newest first."""

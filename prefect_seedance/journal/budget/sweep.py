@@ -9,7 +9,7 @@
 
 An attempt that is not in its record was never sent: the claim comes before the POST, and whoever comes late looks at
 the stopwatch of the entry first. Except where the record itself is not what it was: an entry that is held has been in
-it, and a restored record may have lost it.
+it, and a restored record may have lost it: then it is settled with the attempt that stands for what was lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from prefect_seedance.journal.budget.ledger import BudgetLedger, LedgerEntry, am
 from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import JournalError
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.record import Entry
+from prefect_seedance.journal.record import Entry, Record
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.parallel import READS_AT_ONCE, in_order
 
@@ -63,9 +63,7 @@ def finding_of(nonce: str, entry: LedgerEntry, found: Entry | None) -> Finding:
     record = found.record
     attempt = record.attempt_by(nonce)
     if attempt is None:
-        if not any(each.restored and each.is_unsettled for each in record.attempts):
-            return _RELEASE
-        return _SETTLE if record.state is State.LOST else _HOLD
+        return _of_restored(entry, record)
     if not attempt.counts:
         return _RELEASE
     if attempt.task_id:
@@ -74,6 +72,16 @@ def finding_of(nonce: str, entry: LedgerEntry, found: Entry | None) -> Finding:
         return _SETTLE
     is_claim = record.holder is not None and record.holder.nonce == nonce
     return _LEAVE if found.state is State.SENDING and is_claim else _HOLD
+
+
+def _of_restored(entry: LedgerEntry, record: Record) -> Finding:
+    """Judge an entry whose attempt is not in its record: perhaps the one that a restored attempt stands for is."""
+    restored = [each for each in record.attempts if each.restored and each.counts]
+    if any(each.is_unsettled for each in restored):
+        return _SETTLE if record.state is State.LOST else _HOLD
+    attached = (each for each in restored if each.answered_at is None or entry.at <= each.answered_at.timestamp())
+    found = next(attached, None)
+    return Finding("settle", amount(found.cost)) if found else _RELEASE
 
 
 def look(

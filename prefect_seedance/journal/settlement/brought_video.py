@@ -43,6 +43,12 @@ class Completion:
     held: Entry | None = None
     before: Record | None = None
 
+    @property
+    def was_free(self) -> bool:
+        """Whether the attempt was taken for free until now, so that no budget holds anything for it."""
+        found = (self.before or self.record).attempt_by(self.attempt.nonce) or self.attempt
+        return not found.counts or (found.is_unsettled and found.message == changes.plain(_HELD))
+
 
 def hold_for_video(journal: Journal, intent: str, name: str) -> Completion:
     """Find the attempt whose video a person has; nobody submits the intent from then on.

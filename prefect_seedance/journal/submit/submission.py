@@ -34,6 +34,9 @@ from prefect_seedance.stopwatch import Stopwatch
 
 # How soon to look again at a record that another run works on.
 _SHORTEST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.2, 2.0
+# A budget that is waited for is looked at less often with time: each look costs requests, and hundreds may wait. By so
+# many times at the most, and by one time more with each so many seconds.
+_SLOWEST_LOOKS, _SLOWER_AFTER_SECONDS = 8.0, 10.0
 # How often a pause is interrupted to see whether the run is being cancelled.
 _SLICE_SECONDS = 1.0
 # Far more looks than the patience with another run has room for.
@@ -216,17 +219,19 @@ class _Call:
 
     def _back_off(self, look: LookAgain) -> None:
         """Pause, while the record is ready and held by us; as it is, where the budget is waited for."""
+        seconds = look.pause_seconds
         if not look.waits_for:
             self._holder = look.holder
         else:
+            seconds *= min(_SLOWEST_LOOKS, 1.0 + self._waited_for_budget / _SLOWER_AFTER_SECONDS)
             if not self._waited_for_budget:
                 self._callbacks.log(logging.INFO, f"Intent {self._intent} waits: {look.waits_for}")
-            self._waited_for_budget += look.pause_seconds
+            self._waited_for_budget += seconds
             if self._waited_for_budget >= self._submission.policy.hold_patience_seconds:
                 raise SubmittingStopped(self._intent, f"it waited {self._waited_for_budget:.0f} s: {look.waits_for}")
-        if look.pause_seconds:
+        if seconds:
             self._journal.at("backoff")
-            self._pause(look.pause_seconds)
+            self._pause(seconds)
 
     def _pause(self, seconds: float) -> None:
         while seconds > 0:

@@ -8,17 +8,19 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from prefect_seedance.client.errors import RateLimited, SeedanceError
-from prefect_seedance.client.request.prices import Estimate
+from prefect_seedance.client.request.prices import Estimate, own_name
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.journal.errors import SubmissionCancelled
+from prefect_seedance.journal.errors import OverBudget, SubmissionCancelled
 from prefect_seedance.journal.submit.storm import UnknownStorm
 from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.prices import PriceList, price_list
+from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 
 if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Account
@@ -27,6 +29,31 @@ T = TypeVar("T")
 
 #: How soon a waiting submission notices that its run is cancelled.
 _LOOK_SECONDS = 0.2
+#: How long a budget without room is not asked again. Not for ever: its period ends, and people settle what it holds.
+_NO_ROOM_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _NoRoom:
+    """A budget had no room.
+
+    Attributes:
+        error: What it said.
+        price: What the video was expected to cost that it had no room for.
+        age: Since it was asked.
+    """
+
+    error: OverBudget
+    price: float | None
+    age: Stopwatch
+
+    def is_about(self, price: float | None) -> bool:
+        """Tell whether a video of this price does not fit either; of one whose price is not known that is not said."""
+        if self.age() > _NO_ROOM_SECONDS:
+            return False
+        if self.error.budget == "daily_videos":
+            return True
+        return price is not None and self.price is not None and price >= self.price
 
 
 class RunState:
@@ -50,6 +77,7 @@ class RunState:
         self.short_from = math.inf
         self._lock = threading.Lock()
         self._answers: dict[str, Future[object]] = {}
+        self._no_room: dict[tuple[str, str, str, float], _NoRoom] = {}
 
     def of_a_batch(self) -> Self:
         """Return the state of one batch of the run: it shares all but what ends the submitting of that batch.
@@ -57,7 +85,7 @@ class RunState:
         A rule that stops one batch says nothing about the others of its parent run, nor about a retry in this process.
         """
         own = copy.copy(self)
-        own.stopped, own.short, own.short_from = "", "", math.inf
+        own.stopped, own.short, own.short_from, own._no_room = "", "", math.inf, {}
         return own
 
     def why_not(self, price: float | None) -> str:
@@ -70,6 +98,38 @@ class RunState:
             price: What the video is expected to cost; None if that is not known.
         """
         return self.stopped or (self.short if price is None or price >= self.short_from else "")
+
+    def had_no_room(self, error: OverBudget, request: VideoRequest, account: Account, price: float | None) -> None:
+        """Remember that a budget had no room for a request, for all that cost as much."""
+        key = (account.label, own_name(request), error.budget, error.limit)
+        self._no_room[key] = _NoRoom(error, price, start_stopwatch())
+
+    def no_room(
+        self, request: VideoRequest, account: Account, intent: str, cancelled: Callable[[], bool]
+    ) -> OverBudget | None:
+        """Return why a request does not fit into a budget that had no room a moment ago; None if it may fit.
+
+        It asks neither the budget nor for the request's references, whose length only makes it dearer.
+
+        Args:
+            request: The video.
+            account: Who pays.
+            intent: Of the video.
+            cancelled: Whether the run is being cancelled.
+
+        Raises:
+            SubmissionCancelled: The run was cancelled while it waited for a price.
+        """
+        name = own_name(request)
+        for (label, billing, budget, limit), full in [*self._no_room.items()]:
+            # What is learned of costs is learned by billing name; videos are counted whatever they are billed as.
+            if label != account.label or (billing != name and budget != "daily_videos"):
+                continue
+            price = self.price(request, account, intent, cancelled, Observer())
+            if full.is_about(price.coins if price else None):
+                told = full.error
+                return OverBudget(intent, budget, limit, told.spent, told.held, told.price, told.ends_at)
+        return None
 
     def balance(self, account: Account, intent: str, cancelled: Callable[[], bool]) -> float | None:
         """Return the coins that are available, None if the vendor does not say.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.journal.budget.pause import require_not_paused
 from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.commands import how_to_resolve
-from prefect_seedance.journal.errors import SubmissionCancelled, SubmittingStopped
+from prefect_seedance.journal.errors import OverBudget, SubmissionCancelled, SubmittingStopped
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.callbacks import Callbacks, SubmissionEvent
 from prefect_seedance.journal.submit.critical_section import Evidence, Sender
@@ -113,7 +114,7 @@ def submit(
     shared, journal = state or RunState(), destination.journal
     budgets = spending or Spending.of(account, destination)
     evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
-    since_prepared = start_stopwatch()
+    since_prepared: Stopwatch = lambda: math.inf  # noqa: E731 - not yet
     cancelled = cancelled or threading.Event()
     headway = headway or Headway()
 
@@ -121,6 +122,8 @@ def submit(
         nonlocal evidence, prepared, since_prepared, told_price
         if shared.stopped:
             raise SubmittingStopped(order.intent, shared.stopped)
+        if no_room := shared.no_room(order.asked, account, order.intent, cancelled.is_set):
+            raise no_room
         require_valid(order.asked)
         account.check_environment()
         destination.store.require_conditions()
@@ -128,7 +131,8 @@ def submit(
             key = render(order.delivery.key_template, order.intent, journal.now())
             destination.store.check_place(key)
         balance = shared.balance(account, order.intent, cancelled.is_set) if preflight else None
-        prepared, since_prepared = ready(), start_stopwatch()
+        if since_prepared() > _PREPARED_SECONDS / 2:  # not again for each look at a budget that is waited for
+            prepared, since_prepared = ready(), start_stopwatch()
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
@@ -148,14 +152,18 @@ def submit(
     def reserve(nonce: str, lease_seconds: float, start_stopwatch: Callable[[], Stopwatch]) -> Reservation | Wait:
         # As late as can be: what was paused while this one stood in line is not claimed any more.
         require_not_paused(journal, order.intent)
-        return budgets.reserve(
-            nonce,
-            order.intent,
-            coins=evidence.price,
-            billing=own_name(order.asked),
-            lease_seconds=lease_seconds,
-            start_stopwatch=start_stopwatch,
-        )
+        try:
+            return budgets.reserve(
+                nonce,
+                order.intent,
+                coins=evidence.price,
+                billing=own_name(order.asked),
+                lease_seconds=lease_seconds,
+                start_stopwatch=start_stopwatch,
+            )
+        except OverBudget as error:
+            shared.had_no_room(error, order.asked, account, evidence.price)
+            raise
 
     def may_go_on() -> None:
         if why := shared.why_not(headway.price):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from prefect_seedance.blocks import SeedanceCredentials, VideoStore
 from prefect_seedance.cli import main
 from prefect_seedance.cli.money.budget import document, entry_rows, limit_rows
 from prefect_seedance.client.outcome import Accepted, Unknown
@@ -16,8 +17,10 @@ from prefect_seedance.journal.budget.budget import Budget
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.pause import read_pause
 from prefect_seedance.journal.budget.reservation import Wait
+from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.storage.folder.store import FolderStore
+from tests.journal.harness import INTENT, World
 
 KEY = "sk_paper-boat-1914-0123"
 
@@ -111,3 +114,29 @@ def test_a_flag_of_a_newer_version_is_not_lifted(place: Path, capsys: pytest.Cap
     FolderStore(place).create("journal/pause.json", b'{"version": 2, "paused": true}')
     assert main(["resume", "--store", str(place), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["error"]["type"] == "RecordTooNew"
+
+
+@pytest.mark.server
+def test_what_a_person_settles_is_settled_in_the_budget_store_of_the_credentials(
+    prefect_server: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    VideoStore(location=str(tmp_path / "money")).save("settled-money", overwrite=True)
+    SeedanceCredentials(api_key=KEY, daily_budget=20, budget_store="settled-money").save("settling", overwrite=True)
+    world = World.in_folder(place)
+    kept = Budget(
+        FolderStore(tmp_path / "money"),
+        account="default",
+        limits=Limits(daily=20.0),
+        journal=Journal(FolderStore(place)),
+    )
+    world.reserve = lambda nonce, lease_seconds, start: kept.try_reserve(
+        nonce, INTENT, coins=0.25, billing="std", lease_seconds=lease_seconds
+    )
+    world.vendor.script = [Unknown("lost")]
+    with pytest.raises(SubmissionUnknown):
+        world.run()
+    assert kept.standing().day.held == 0.25
+    assert main(["resolve", INTENT, "--store", str(place), "--credentials", "settling", "--abandon"]) == 0
+    standing = kept.standing()
+    assert (standing.day.spent, standing.entries) == (0.25, ())
+    assert KEY not in "".join(capsys.readouterr())

@@ -44,6 +44,7 @@ class Account:
     world: World = field(default_factory=World.in_memory)
     told: list[tuple[str, BudgetStanding]] = field(default_factory=list)
     run_key: str = ""
+    ahead: float = 0.0
     numbers: Any = field(default_factory=lambda: iter(range(100_000)))
 
     @property
@@ -58,7 +59,7 @@ class Account:
             on_reached=lambda budget, standing: self.told.append((budget, standing)),
             sleep=self.world.sleep,
             jitter=lambda: 1.0,
-            clock=lambda: NOON.timestamp() + self.world.store.passed,
+            clock=lambda: NOON.timestamp() + self.world.store.passed + self.ahead,
         )
 
     def try_reserve(self, nonce: str = "", coins: float | None = 0.4, intent: str = INTENT) -> Reservation | Wait:
@@ -188,6 +189,24 @@ def test_a_new_day_has_its_own_budget_and_yesterdays_reservation_is_paid_by_yest
     assert {day: each["spent"] for day, each in account.ledger()["days"].items()} == {"22": 0.8, "23": 0.7}
     with pytest.raises(OverBudget, match="monthly_budget"):
         account.reserve(coins=0.1)
+
+
+@pytest.mark.parametrize("days", [-9, 9])
+def test_a_clock_of_this_machine_that_is_wrong_by_days_shows_and_sweeps_the_right_month(days: int) -> None:
+    account = Account(Limits(monthly=1.0))
+    today = datetime(2026, 11, 30, 12, tzinfo=UTC) if days > 0 else datetime(2026, 12, 1, 12, tzinfo=UTC)
+    account.world.store.later((datetime(2026, 11, 30, 11, tzinfo=UTC) - NOON).total_seconds())
+    account.spend(0.1)
+    account.world.store.later((today - datetime(2026, 11, 30, 11, tzinfo=UTC)).total_seconds() - 3_600.0)
+    account.reserve("n1", coins=0.25)
+    account.world.store.later(3_600.0)
+    account.ahead = days * 86_400.0
+    standing = account.budget.standing()
+    spent = 0.1 if days > 0 else 0.0
+    assert (standing.read_at.month, standing.month.spent) == (today.month, spent)
+    assert [each.nonce for each in standing.entries] == ["n1"]
+    account.budget.sweep()  # it never was in a record
+    assert account.budget.standing().entries == ()
 
 
 def test_what_is_open_at_a_months_end_is_settled_in_the_old_month_and_costs_stay_known() -> None:
