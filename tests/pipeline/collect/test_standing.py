@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,14 @@ from prefect_seedance.journal.record import VERSION, Attempt, Holder, Record, St
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.collect.options import CollectOptions
 from prefect_seedance.pipeline.collect.orphans import OpenVideo, orphans_of
-from prefect_seedance.pipeline.collect.standing import Kind, is_given_up, link_dies_at, next_try_of, standing
+from prefect_seedance.pipeline.collect.standing import (
+    Kind,
+    is_given_up,
+    link_dies_at,
+    next_try_of,
+    place_in_turn,
+    standing,
+)
 from prefect_seedance.pipeline.parties import Account
 from tests.pipeline.collect.harness import a_record, accepted, an_attempt
 
@@ -107,7 +115,30 @@ def test_a_link_dies_three_days_after_the_best_moment_that_is_known() -> None:
         attempt = an_attempt(age=0, **facts)
         since = datetime.fromtimestamp(seconds, UTC) if seconds else attempt.started_at
         assert link_dies_at(a_record("x", attempt), attempt) == since + timedelta(days=3)
-    assert not is_given_up(start, start + timedelta(days=6.9)) and is_given_up(start, start + timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("missed_days", "now_days", "given_up"),
+    [(None, 30.0, False), (5.9, 6.9, False), (5.9, 7.0, True), (6.9, 7.0, False), (6.9, 7.9, True), (40.0, 9.0, False)],
+)
+def test_a_dead_link_is_given_up_after_a_week_and_two_days_of_tries(
+    missed_days: float | None, now_days: float, given_up: bool
+) -> None:
+    missed_at = None if missed_days is None else NOW + timedelta(days=missed_days)
+    assert is_given_up(NOW, missed_at, NOW + timedelta(days=now_days)) is given_up
+
+
+def test_runs_that_reach_a_tenth_of_the_tasks_have_asked_about_all_after_20() -> None:
+    intents = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(1000)]
+    for minutes in (5, 10, 60):
+        left = {*intents}
+        for run in range(20):
+            now = NOW + timedelta(minutes=minutes * run)
+            left -= {*sorted(intents, key=lambda intent: place_in_turn(intent, now))[:100]}
+        assert len(left) <= 10
+        now = NOW + timedelta(minutes=minutes * 20)
+        left -= {*sorted(intents, key=lambda intent: place_in_turn(intent, now))[:100]}
+        assert not left
 
 
 def test_a_dead_link_is_tried_hourly_for_a_day_and_then_daily() -> None:
