@@ -458,7 +458,7 @@ class _Collection:
         self._changed.set()
 
     def _rank(self, item: _Item) -> tuple[float, ...]:
-        # What was asked about waits for the others: it is being made, so no link of it is dying yet. Nor does a dead one.
+        # What was asked about waits for the others: it is being made, so no link of it is dying yet.
         if timedelta() < item.dies_at - self._now() < DYING:
             return float(item.polls), 0.0, item.dies_at.timestamp()
         return float(item.polls), 1.0, item.place

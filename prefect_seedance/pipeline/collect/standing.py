@@ -183,7 +183,8 @@ def is_given_up(dies_at: datetime, missed_at: datetime | None, now: datetime) ->
 
     Example:
         >>> at = datetime(2026, 11, 22, tzinfo=UTC)
-        >>> is_given_up(at, at + timedelta(days=6), at + timedelta(days=7)), is_given_up(at, None, at + timedelta(days=7))
+        >>> week = timedelta(days=7)
+        >>> is_given_up(at, at + timedelta(days=6), at + week), is_given_up(at, None, at + week)
         (True, False)
     """
     return missed_at is not None and now >= max(dies_at + GIVEN_UP_AFTER, missed_at + _DAY)

@@ -74,7 +74,7 @@ class Teller:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Tell the rest, whatever ended the collection: nobody tells of these later. A cancelled run has little time."""
+        """Tell the rest, whatever ended the collection: nobody does so later. A cancelled run has little time."""
         try:
             await asyncio.sleep(0)  # what other threads have handed over is in the queue then
             with suppress(TimeoutError):

@@ -110,7 +110,6 @@ def test_the_task_that_a_record_is_about_comes_first() -> None:
 
 
 def test_a_link_dies_three_days_after_the_best_moment_that_is_known() -> None:
-    start = an_attempt(age=0).started_at
     for facts, seconds in (({}, 0), ({"created_at": 50}, 50), ({"created_at": 50, "completed_at": 90}, 90)):
         attempt = an_attempt(age=0, **facts)
         since = datetime.fromtimestamp(seconds, UTC) if seconds else attempt.started_at
