@@ -16,7 +16,7 @@ from prefect_seedance.journal.changes import new_record
 from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.record import Attempt, Delivery, Record, Run
+from prefect_seedance.journal.record import Attempt, Delivery, Holder, Record, Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.collect.collector import collect
 from prefect_seedance.pipeline.collect.models import CollectedVideo, CollectReport
@@ -157,6 +157,16 @@ def left_behind(office: Office, simulator: Simulator, prompt: str, *, age: float
     attempt = an_attempt(task_id, age=age, created_at=int(time.time() - age), price=1.0, price_source="catalog")
     record = a_record(prompt, attempt)
     office.write(record)
+    return record
+
+
+def a_lapsed_claim(office: Office) -> Record:
+    """A claim whose process ended before the answer was written down."""
+    holder = Holder(nonce="0" * 32, lease_seconds=210.0)
+    attempt = an_attempt("", nonce="0" * 32, outcome="")
+    record = a_record("claimed", attempt, state=State.SENDING, holder=holder)
+    office.write(record)
+    office.age(211.0, f"records/{record.intent}.json")
     return record
 
 

@@ -15,7 +15,7 @@ import pytest
 from prefect_seedance.client.errors import AuthenticationFailed, InvalidRequest
 from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.record import VERSION, Holder, Record, Run, Stored
+from prefect_seedance.journal.record import VERSION, Record, Run, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
 from prefect_seedance.journal.submit.pointer import point_to
@@ -29,7 +29,16 @@ from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
-from tests.pipeline.collect.harness import Office, a_record, a_task, accepted, an_attempt, became, left_behind
+from tests.pipeline.collect.harness import (
+    Office,
+    a_lapsed_claim,
+    a_record,
+    a_task,
+    accepted,
+    an_attempt,
+    became,
+    left_behind,
+)
 from tests.pipeline.counter import QUERY, Made, envelope
 from tests.pipeline.harness import Vendor, account_at
 from tests.storage.clips import make_clip
@@ -360,15 +369,6 @@ def test_a_video_that_somebody_brought_meanwhile_does_not_fail(vendor: Vendor, o
 
 
 # What is settled without a question.
-
-
-def a_lapsed_claim(office: Office) -> Record:
-    holder = Holder(nonce="0" * 32, lease_seconds=210.0)
-    attempt = an_attempt("", nonce="0" * 32, outcome="")
-    record = a_record("claimed", attempt, state=State.SENDING, holder=holder)
-    office.write(record)
-    office.age(211.0, f"records/{record.intent}.json")
-    return record
 
 
 def test_a_lapsed_claim_becomes_unknown_once_and_a_late_answer_still_merges(vendor: Vendor, office: Office) -> None:
