@@ -315,7 +315,20 @@ class _Collection:
                 self._journal.drop_marker(marker.intent, marker.opening)
 
     def _placed(self, markers: list[Marker], found: Entry | JournalError | None) -> Callable[[], None] | None:
-        """Do with a record what its standing says; return what is to be written first, if anything is."""
+        """Do with a record what its standing says; return what is to be written first, if anything is.
+
+        One that makes no sense, by moments that cannot be for example, costs the others nothing.
+        """
+        try:
+            return self._placed_by_standing(markers, found)
+        except Exception as error:
+            intent, reason = markers[0].intent, f"Its record makes no sense: {words_of(error)}"
+            self._others[intent] = CollectedVideo(intent=intent, became="trouble", reason=reason)
+            return None
+
+    def _placed_by_standing(
+        self, markers: list[Marker], found: Entry | JournalError | None
+    ) -> Callable[[], None] | None:
         intent, opening = markers[0].intent, max(marker.opening for marker in markers)
         # Unless something else is known: a record may follow its marker, and a person may settle it or mend it.
         self._seen[intent] = (opening, time.monotonic() + _LIST_SECONDS)
@@ -334,6 +347,8 @@ class _Collection:
         if found.read_at is not None:
             self._ahead = datetime.fromtimestamp(found.read_at, UTC) - self._journal.now()
         for_now = standing(record, found.age_seconds, self._account, self._options, self._now())
+        # Of what this very run has tried in vain enough is said.
+        is_said = is_settled or any((intent, attempt.number) in self._items for attempt in record.unstored())
         match for_now.kind:
             case "ask" | "deliver":
                 self._seen[intent] = (opening, float("inf"))
@@ -345,12 +360,13 @@ class _Collection:
             case "abandoned":
                 return lambda: self._settled(self._close, found)
             case "waiting":
-                video = _open_video(found, record.unstored()[0])
-                again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
-                video.reason = f"Its video could not be had; it is tried again at {again}."
-                self._left[intent] = video
-                on = ways_on(video.scope, intent, self._option, video.attempt)
-                self._others[intent] = _result(video, "open", on)
+                if not is_said:
+                    video = _open_video(found, record.unstored()[0])
+                    again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
+                    video.reason = f"Its video could not be fetched. The next try is at {again}."
+                    self._left[intent] = video
+                    on = ways_on(video.scope, intent, self._option, video.attempt)
+                    self._others[intent] = _result(video, "open", on)
                 if for_now.next_try:
                     in_seconds = (for_now.next_try - self._now()).total_seconds()
                     self._seen[intent] = (opening, time.monotonic() + in_seconds)
@@ -364,9 +380,9 @@ class _Collection:
                     self._seen[intent] = (opening, time.monotonic() + for_now.watched_seconds)
                 elif kind == "other_account":
                     self._seen[intent] = (opening, float("inf"))
-                if not is_settled:
+                if not is_said:
                     self._left_alone[intent] = kind
-                if kind in ("unknown", "watched", "other_host"):
+                if kind in ("unknown", "watched", "other_host") and (is_settled or not is_said):
                     video = _open_video(found, next(iter(record.unstored()), None))
                     video.is_watched, video.is_foreign = kind == "watched", kind == "other_host"
                     video.state = State.UNKNOWN if kind == "unknown" else video.state
@@ -636,7 +652,7 @@ class _Collection:
             entry = await threads.run(threads.RECORDS, self._journal.record_missed, *arguments)
             attempt = entry.record.attempt_named(item.video.attempt)
             if attempt is not None and (again := next_try_of(attempt)):
-                item.video.reason = f"{item.video.reason} It is tried again at {again:%Y-%m-%d %H:%M} UTC."
+                item.video.reason = f"{item.video.reason} The next try is at {again:%Y-%m-%d %H:%M} UTC."
         elif isinstance(error, VideoNotStored):  # the next run need not wait until this one could be dead
             await threads.run(threads.RECORDS, self._journal.record_let_go, item.video.intent, item.video.task_id)
         return False

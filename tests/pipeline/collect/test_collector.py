@@ -277,7 +277,7 @@ def test_a_vendor_that_forgets_a_task_ends_no_record(
     record = left_behind(office, vendor.simulator, "forgotten", age=20 * DAY)
     vendor.simulator.plan(Fault(fault="not_found", times=1_000))
     video = became(office.collected())["forgotten"]
-    assert video.became == "trouble" and "does not know" in video.reason and "tried again" in video.reason
+    assert video.became == "trouble" and "does not know" in video.reason and "next try" in video.reason
     after = office.record(record.intent)
     assert (after.state, after.attempts[0].misses) == (State.SUBMITTED, 1) and office.markers()
     polls = vendor.counter.count(QUERY)
@@ -431,6 +431,26 @@ def test_a_record_that_may_only_be_read_is_left_as_it_is(vendor: Vendor, office:
     assert found.pop(newer.intent).became == "trouble" and found.pop(damaged.intent).became == "trouble"
     assert [video.became for video in found.values()] == ["stored"]
     assert path.read_bytes() == b"{" and office.record(newer.intent) == newer
+
+
+def test_a_record_with_moments_that_cannot_be_costs_the_others_nothing(vendor: Vendor, office: Office) -> None:
+    far = datetime.max.replace(tzinfo=UTC)
+    office.write(a_record("odd", an_attempt("videos_odd", misses=1, missed_at=far)))
+    left_behind(office, vendor.simulator, "fine")
+    found = {video.name: video for video in office.collected().videos}
+    assert found["fine"].became == "stored" and found[""].became == "trouble" and "makes no sense" in found[""].reason
+
+
+def test_a_dead_link_is_reported_once_however_long_the_run_goes_on(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_LIST_SECONDS", 0.05)
+    left_behind(office, vendor.simulator, "keeps it going", made=False)
+    left_behind(office, vendor.simulator, "dead", age=4 * DAY)
+    vendor.simulator.plan(Fault(fault="expired_link", times=1_000))
+    report = office.collected(minutes=1.5 / 60)
+    assert [(video.name, video.became) for video in report.videos] == [("keeps it going", "open"), ("dead", "trouble")]
+    assert [orphan.name for orphan in report.orphans].count("dead") == 1
 
 
 def test_the_marker_of_a_newer_record_stays_whatever_its_state_seems_to_be(office: Office) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.journal import changes
@@ -101,6 +102,12 @@ def test_what_was_submitted_a_moment_ago_can_be_left_alone() -> None:
     for minutes, kind in ((59, "young"), (61, "ask")):
         record = a_record("x", an_attempt(age=60 * minutes))
         assert standing(record, 0.0, ACCOUNT, options, datetime.now(UTC)).kind == kind
+
+
+@pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 1e300, -1.0])
+def test_an_age_that_cannot_be_is_refused(minutes: float) -> None:
+    with pytest.raises(ValidationError):
+        CollectOptions(older_than=minutes)
 
 
 def test_the_task_that_a_record_is_about_comes_first() -> None:
