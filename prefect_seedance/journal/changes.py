@@ -214,6 +214,8 @@ def failed(record: Record, task_id: str, failure: str, message: str) -> Record:
     attempt = _attempt_of(record, task_id)
     if attempt is None or attempt.failure:
         return record
+    if attempt.stored is not None or (record.state is State.STORED and record.current == attempt.number):
+        return record  # its video is there, whatever is said of it now
     record = _with(record, attempt.model_copy(update={"failure": failure, "message": plain(message)}))
     if record.current != attempt.number or record.state not in (State.SUBMITTED, State.COMPLETED):
         return record
@@ -296,6 +298,11 @@ def missed(record: Record, task_id: str, misses: int, now: datetime) -> Record:
         return record
     record = _with(record, attempt.model_copy(update={"misses": misses, "missed_at": now}))
     return record.model_copy(update={"watch_seconds": 0.0})
+
+
+def let_go(record: Record, task_id: str) -> Record:
+    """Write down that nobody is at the video of a task any more, so that the next run need not wait."""
+    return record.model_copy(update={"watch_seconds": 0.0}) if record.task_id == task_id else record
 
 
 def abandoned(record: Record) -> Record:

@@ -183,7 +183,7 @@ class Journal:
         if blob is None:
             return None
         record = decode(blob.data, self.confirmed.store.uri_of(key), intent, self.store_option)
-        return Entry(record, blob.etag, blob.age_seconds)
+        return Entry(record, blob.etag, blob.age_seconds, blob.read_at)
 
     def recent(self, intent: str) -> Entry | None:
         """Return the record as this process wrote or read it within the last half minute, else None.
@@ -237,9 +237,15 @@ class Journal:
         if not isinstance(found, Entry) or found.record.is_open:
             return found
         for opening in openings:
-            if opening.isdecimal() and int(opening) <= found.record.opening:
+            if opening.isdecimal() and self.is_over(found.record, int(opening)):
                 self.drop_marker(intent, int(opening))
         return None
+
+    @staticmethod
+    def is_over(record: Record, opening: int) -> bool:
+        """Tell whether the marker of an opening is left over: its writer has come, and the record was closed since."""
+        # What a newer version takes for open is not known here.
+        return record.version <= VERSION and not record.is_open and opening <= record.opening
 
     def markers(self) -> Iterator[Marker]:
         """List the markers, by intent. One may be of a record that is done, or that is not there yet.
@@ -545,10 +551,13 @@ class Journal:
         """Add what was learned of a stored video afterwards."""
         return self.update(intent, lambda record: changes.described(record, task_id, facts), step="described")
 
-    def record_missed(self, intent: str, task_id: str, misses: int) -> Entry:
+    def record_missed(self, intent: str, task_id: str, misses: int, now: datetime) -> Entry:
         """Write down that a collector has tried in vain to get the video of a task, for the ``misses``-th time."""
-        now = self.now()
         return self.update(intent, lambda record: changes.missed(record, task_id, misses, now), step="evidence")
+
+    def record_let_go(self, intent: str, task_id: str) -> Entry:
+        """Write down that nobody is at the video of a task any more."""
+        return self.update(intent, lambda record: changes.let_go(record, task_id), step="evidence")
 
     def relay_again(self, intent: str) -> Entry:
         """Take back ``stored``: the object is gone from the store, and the task is still there to be relayed."""

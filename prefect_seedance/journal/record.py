@@ -346,6 +346,7 @@ class Entry:
         record: The record.
         etag: For the next write.
         age_seconds: Its age by the store's clock.
+        read_at: What that clock said at the reading, as Unix seconds; None if it did not say, or nothing was read.
         wrote: Whether the call that returns it has written it. If not, it was read, and there was nothing to do: what
             follows from a change, such as an event, belongs to whoever made it.
         moved: Whether that write changed the state.
@@ -354,6 +355,7 @@ class Entry:
     record: Record
     etag: str
     age_seconds: float
+    read_at: float | None = None
     wrote: bool = False
     moved: bool = False
 

@@ -362,11 +362,20 @@ def test_the_yaml_and_the_script_say_the_same(
 def test_the_selectors_of_the_form_are_filled_in_by_the_script_only(
     by_yaml: list[DeploymentResponse], by_script: list[DeploymentResponse], blocks: Blocks
 ) -> None:
-    ids = {str(block._block_document_id) for block in blocks}
+    ids = {name: str(block._block_document_id) for name, block in zip(("credentials", "store"), blocks, strict=True)}
+
+    def named(deployment: DeploymentResponse) -> dict[str, str | None]:
+        return {name: deployment.parameters[name]["$ref"].get("block_document_id") for name in deployed(deployment)}
+
+    def deployed(deployment: DeploymentResponse) -> list[str]:
+        names = [name for name in ids if name in deployment.parameters]
+        assert names == (["store"] if deployment.name.endswith("-spending") else [*ids])
+        return names
+
     for deployment in by_script:
-        assert {deployment.parameters[name]["$ref"]["block_document_id"] for name in ("credentials", "store")} == ids
+        assert named(deployment) == {name: ids[name] for name in deployed(deployment)}
     for deployment in by_yaml:
-        assert "block_document_id" not in deployment.parameters["credentials"]["$ref"]
+        assert {*named(deployment).values()} == {None}
 
 
 def test_schedules_rest_until_somebody_switches_them_on(
@@ -484,10 +493,10 @@ def test_a_limit_of_the_account_can_be_set(environment: dict[str, str]) -> None:
 
 
 def test_automations_are_made_once_and_then_brought_up_to_date(automations: Applied) -> None:
-    assert automations.first.count(": made") == 5
+    assert automations.first.count(": made") == 6
     assert automations.again.strip() == "zombies.yaml: brought up to date"
     with get_client(sync_client=True) as client:
-        assert len(client.read_automations()) == 5
+        assert len(client.read_automations()) == 6
 
 
 @pytest.mark.usefixtures("automations")
@@ -525,6 +534,8 @@ def test_deployments_that_make_videos_tell_whom_they_are_given(
         "collect-videos": ["custom-webhook/team"],
         "plan-videos": None,
         "resolve-submission": None,
+        "pause-spending": None,
+        "resume-spending": None,
     }
 
 

@@ -40,7 +40,7 @@ class Rule:
     """What happens to requests of a kind instead of being passed on.
 
     Attributes:
-        kind: One of the kinds above.
+        kind: One of the kinds above, or how the path ends.
         answer: Makes the answer; None leaves the question without one until the counter ends.
         times: To how many of them.
     """
@@ -48,6 +48,10 @@ class Rule:
     kind: str
     answer: Callable[[], Made] | None
     times: int
+
+    def is_of(self, kind: str, path: str) -> bool:
+        """Whether it is for a request."""
+        return self.kind == kind or path.partition("?")[0].endswith(self.kind)
 
 
 @dataclass
@@ -124,7 +128,7 @@ class Counter:
         with self.lock:
             self.asked.append(kind)
             self.moments.append((time.monotonic(), path))
-            rule = next((each for each in self.rules if each.kind == kind and each.times), None)
+            rule = next((each for each in self.rules if each.is_of(kind, path) and each.times), None)
             if rule is not None:
                 rule.times -= 1
             return rule

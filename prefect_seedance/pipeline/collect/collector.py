@@ -2,8 +2,9 @@
 
     look      the markers say what is open, the oldest first; each new one costs one read of its record
     settle    a lapsed claim becomes unknown, a record that nobody came back for is closed: no question is needed
-    ask       one question at a time, at the gate's pace: links that die within a day, then what was not asked about yet
-              in this run, in an order that each run draws anew, so that none is always the last
+    ask       one question at a time, at the gate's pace: first what was not asked about yet in this run, and of that
+              first the links that die within a day; the others in an order that moves on with each run, so that none
+              is always the last
     deliver   a few at a time, the link that dies first before the others
 
 What it does not do: it never submits, and it takes no "no such task", 401 or 403 for a verdict. Events belong to the
@@ -15,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import random
 import threading
 import time
 from collections import Counter
@@ -42,7 +42,7 @@ from prefect_seedance.journal.commands import how_to_bring_in, how_to_resolve
 from prefect_seedance.journal.errors import JournalError, JournalGone, RecordChanged
 from prefect_seedance.journal.identity import is_input
 from prefect_seedance.journal.journal import Marker
-from prefect_seedance.journal.record import Attempt, Entry, Record, Run
+from prefect_seedance.journal.record import VERSION, Attempt, Entry, Record, Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision
 from prefect_seedance.journal.submit.pointer import SubmittedVideo, point_to
@@ -56,6 +56,7 @@ from prefect_seedance.pipeline.collect.standing import (
     is_given_up,
     link_dies_at,
     next_try_of,
+    place_in_turn,
     standing,
 )
 from prefect_seedance.pipeline.deliver import deliver
@@ -79,8 +80,10 @@ _ASKED_AT_ONCE = 64
 _ROUNDS_AHEAD = 4
 #: How long the deliveries that are under way when the time is up may still take.
 _FINISH_SECONDS = 600.0
-#: Rejected keys in a row that end the collection, once the key has worked.
+#: Questions in a row that are answered with "wrong key" and so end the collection.
 _REJECTED_IN_A_ROW = 3
+#: A task that is older should be known to the vendor: so many answers that it is not are enough until the next try.
+_OLD_SECONDS, _NOT_FOUND = 3600.0, 3
 #: A marker that is older and leads to nothing is deleted: its writer does not come any more.
 _STRAY_SECONDS = 86_400.0
 #: The run ends in minutes, and the next one tries again: one fresh link tells whether it is dead.
@@ -130,8 +133,9 @@ class _Item:
         begun: Unix seconds of the submission.
         dies_at: When its link dies.
         due: When it is asked about (again), by the monotonic clock.
-        luck: Its place among those that are not urgent.
+        place: Among those that are not urgent.
         misses: How often it was tried in vain before.
+        missed_at: When it was so the last time.
     """
 
     video: OpenVideo
@@ -139,8 +143,9 @@ class _Item:
     begun: float
     dies_at: datetime
     due: float
-    luck: float
+    place: float
     misses: int
+    missed_at: datetime | None
     polls: int = 0
     running: bool = False
     tolerated: polling.Tolerated = field(default_factory=polling.Tolerated)
@@ -213,7 +218,9 @@ class _Collection:
         self._changed = asyncio.Event()  # something is due, finished or over: whoever waits looks again
         self._over = asyncio.Event()
         self._error: Exception | None = None
+        self._ahead = timedelta()  # of the store's clock, before this worker's
         self._heard, self._answered, self._rejected = False, False, 0
+        self._rejection: AuthenticationFailed | None = None
         self._cancelled: set[threading.Event] = set()
 
     async def run_it(self) -> CollectReport:
@@ -246,8 +253,12 @@ class _Collection:
         await threads.run(threads.RECORDS, save_history, self._destination.store, self._history)
         return self._report(started)
 
+    def _now(self) -> datetime:
+        """Return the time by the store's clock, as the last record showed it."""
+        return self._journal.now() + self._ahead
+
     def _end(self, error: Exception | None) -> None:
-        self._error = self._error or error
+        self._error = self._error or error or (None if self._answered else self._rejection)
         self._over.set()
         self._changed.set()
 
@@ -297,27 +308,51 @@ class _Collection:
         opening, again_at = self._seen.get(markers[0].intent, (0, float("inf")))
         return max(marker.opening for marker in markers) > opening or time.monotonic() >= again_at
 
-    def _drop_strays(self, markers: list[Marker]) -> None:
+    def _drop_strays(self, markers: list[Marker], record: Record | None) -> None:
         for marker in markers:
-            if marker.age_seconds is not None and marker.age_seconds > _STRAY_SECONDS:
+            is_old = marker.age_seconds is not None and marker.age_seconds > _STRAY_SECONDS
+            if is_old or (record is not None and self._journal.is_over(record, marker.opening)):
                 self._journal.drop_marker(marker.intent, marker.opening)
 
     def _placed(self, markers: list[Marker], found: Entry | JournalError | None) -> Callable[[], None] | None:
-        """Do with a record what its standing says; return what is to be written first, if anything is."""
+        """Do with a record what its standing says; return what is to be written first, if anything is.
+
+        One that makes no sense, by moments that cannot be for example, costs the others nothing.
+        """
+        try:
+            return self._placed_by_standing(markers, found)
+        except Exception as error:
+            intent, reason = markers[0].intent, f"Its record makes no sense: {words_of(error)}"
+            self._others[intent] = CollectedVideo(intent=intent, became="trouble", reason=reason)
+            return None
+
+    def _placed_by_standing(
+        self, markers: list[Marker], found: Entry | JournalError | None
+    ) -> Callable[[], None] | None:
         intent, opening = markers[0].intent, max(marker.opening for marker in markers)
-        self._seen[intent] = (opening, float("inf"))
+        # Unless something else is known: a record may follow its marker, and a person may settle it or mend it.
+        self._seen[intent] = (opening, time.monotonic() + _LIST_SECONDS)
         self._left.pop(intent, None)
         self._left_alone.pop(intent, None)
-        self._others.pop(intent, None)
+        before = self._others.get(intent)
+        is_settled = before is not None and before.became in ("unknown", "closed")  # by this very run
+        if not is_settled:
+            self._others.pop(intent, None)
         if isinstance(found, JournalError):
             self._others[intent] = CollectedVideo(intent=intent, became="trouble", reason=words_of(found))
             return None
-        if found is None or not found.record.is_open:
-            return lambda: self._drop_strays(markers)
+        if found is None or (not found.record.is_open and found.record.version <= VERSION):
+            return lambda: self._drop_strays(markers, found.record if found else None)
         record = found.record
-        for_now = standing(record, found.age_seconds, self._account, self._options, self._journal.now())
+        if found.read_at is not None:
+            self._ahead = datetime.fromtimestamp(found.read_at, UTC) - self._journal.now()
+        for_now = standing(record, found.age_seconds, self._account, self._options, self._now())
+        # Of what this very run has tried in vain enough is said.
+        is_said = is_settled or any((intent, attempt.number) in self._items for attempt in record.unstored())
         match for_now.kind:
             case "ask" | "deliver":
+                self._seen[intent] = (opening, float("inf"))
+                self._others.pop(intent, None)
                 for attempt in for_now.attempts:
                     self._add(record, attempt)
             case "lapsed":
@@ -325,14 +360,15 @@ class _Collection:
             case "abandoned":
                 return lambda: self._settled(self._close, found)
             case "waiting":
-                video = _open_video(found, record.unstored()[0])
-                again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
-                video.reason = f"Its video could not be had; it is tried again at {again}."
-                self._left[intent] = video
-                on = ways_on(video.scope, intent, self._option, video.attempt)
-                self._others[intent] = _result(video, "open", on)
+                if not is_said:
+                    video = _open_video(found, record.unstored()[0])
+                    again = f"{for_now.next_try:%Y-%m-%d %H:%M} UTC" if for_now.next_try else "later"
+                    video.reason = f"Its video could not be fetched. The next try is at {again}."
+                    self._left[intent] = video
+                    on = ways_on(video.scope, intent, self._option, video.attempt)
+                    self._others[intent] = _result(video, "open", on)
                 if for_now.next_try:
-                    in_seconds = (for_now.next_try - self._journal.now()).total_seconds()
+                    in_seconds = (for_now.next_try - self._now()).total_seconds()
                     self._seen[intent] = (opening, time.monotonic() + in_seconds)
             case "newer":
                 words = "A newer version of this package wrote its record, which may only be read here."
@@ -340,10 +376,13 @@ class _Collection:
             case "done":
                 pass
             case kind:
-                if kind == "watched":
+                if kind in ("watched", "young"):
                     self._seen[intent] = (opening, time.monotonic() + for_now.watched_seconds)
-                self._left_alone[intent] = kind
-                if kind in ("unknown", "watched", "other_host"):
+                elif kind == "other_account":
+                    self._seen[intent] = (opening, float("inf"))
+                if not is_said:
+                    self._left_alone[intent] = kind
+                if kind in ("unknown", "watched", "other_host") and (is_settled or not is_said):
                     video = _open_video(found, next(iter(record.unstored()), None))
                     video.is_watched, video.is_foreign = kind == "watched", kind == "other_host"
                     video.state = State.UNKNOWN if kind == "unknown" else video.state
@@ -374,7 +413,7 @@ class _Collection:
         claimed = entry.record.attempt_by(holder.nonce) if holder else None
         attempt = claimed or entry.record.attempts[-1]
         reason = "its process ended before the answer was written down"
-        after = changes.answered(entry.record, attempt.nonce, Unknown(reason), self._journal.now())
+        after = changes.answered(entry.record, attempt.nonce, Unknown(reason), self._now())
         if after.state is State.SENDING:  # its holder is not there, which nobody here writes: it is a person's
             self._left_alone[entry.record.intent] = "unknown"
             return
@@ -397,7 +436,7 @@ class _Collection:
     def _add(self, record: Record, attempt: Attempt) -> None:
         key = (record.intent, attempt.number)
         before = self._items.get(key)
-        if before is not None and before.became != "trouble":
+        if before is not None and not before.done:
             return
         begun = float(attempt.created_at or attempt.started_at.timestamp())
         item = _Item(
@@ -406,12 +445,13 @@ class _Collection:
             begun=begun,
             dies_at=link_dies_at(record, attempt),
             due=0.0,
-            luck=random.random(),
+            place=place_in_turn(record.intent, self._now()),
             misses=attempt.misses,
+            missed_at=attempt.missed_at,
             cost=attempt.cost,
             polls=before.polls if before else 0,
         )
-        age = max(0.0, self._journal.now().timestamp() - begun)
+        age = max(0.0, self._now().timestamp() - begun)
         item.due = time.monotonic() + (0.0 if item.video.is_completed else self._first_wait(item, age))
         self._items[key] = item
         self._active += 1
@@ -434,12 +474,10 @@ class _Collection:
         self._changed.set()
 
     def _rank(self, item: _Item) -> tuple[float, ...]:
-        left = item.dies_at - self._journal.now()
-        if timedelta() < left < DYING:
-            return 0.0, 0.0, item.dies_at.timestamp()
-        if left <= timedelta():
-            return 0.0, 1.0, item.dies_at.timestamp()
-        return 1.0, float(item.polls), item.luck
+        # What was asked about waits for the others: it is being made, so no link of it is dying yet.
+        if timedelta() < item.dies_at - self._now() < DYING:
+            return float(item.polls), 0.0, item.dies_at.timestamp()
+        return float(item.polls), 1.0, item.place
 
     async def _ask_all(self) -> None:
         slots = asyncio.Semaphore(_ASKED_AT_ONCE)
@@ -447,7 +485,6 @@ class _Collection:
             while (item := await self._next_to_ask()) is not None:
                 if not self._heard:  # a wrong key is to be one question, not as many as may be under way
                     await self._carefully(item, self._ask(item))
-                    self._heard = True
                     continue
                 await slots.acquire()
                 asked = group.create_task(self._carefully(item, self._ask(item)))
@@ -464,7 +501,8 @@ class _Collection:
             if self._ready and not is_full:
                 turn = asyncio.create_task(self._watcher.turn(self._began, self._seconds))
                 if await self._unless_over(turn):
-                    return heapq.heappop(self._ready)[2]
+                    # After a "wrong key" the last of the heap instead: the most urgent may all be of another key.
+                    return (self._ready.pop() if self._rejected else heapq.heappop(self._ready))[2]
                 return None
             self._changed.clear()
             pause = self._waiting[0][0] - now if self._waiting and not self._ready else None
@@ -483,7 +521,7 @@ class _Collection:
 
     async def _ask(self, item: _Item) -> None:
         """Ask about a task, and do what follows."""
-        video, now = item.video, self._journal.now
+        video, now = item.video, self._now
         item.polls += 1
         gap = polling.LOCAL_POLL_SECONDS if self._local else polling.POLL_SECONDS
         try:
@@ -492,12 +530,17 @@ class _Collection:
             self._was_rejected(item, error)
             return
         except SeedanceError as error:
+            self._heard = True
             following = polling.after_fault(error, video.task_id, item.tolerated, gap, "")
+            if following.tolerated.not_found >= _NOT_FOUND and now().timestamp() - item.begun > _OLD_SECONDS:
+                raise
             if isinstance(error, RateLimited):
                 self._watcher.gate.limited(following.gap_seconds)
             video.reason = f"The vendor gave no answer: {words_of(error)}"
         else:
-            self._answered, self._rejected = True, 0
+            self._heard, self._answered, self._rejected = True, True, 0
+            if answer.completed_at:
+                item.dies_at = datetime.fromtimestamp(answer.completed_at, UTC) + LINK_LIFE
             record = await self._record_of(item) if answer.state != "running" else None
             if record is not None and is_input(answer.video_url, record.request, record.inputs):
                 answer = answer.model_copy(update={"video_url": ""})
@@ -523,13 +566,13 @@ class _Collection:
 
     def _has_lost_link(self, item: _Item, answer: VideoTask) -> bool:
         """Tell whether a task has lost its link. Before that could be, one that is not there yet is waited for."""
-        is_late = self._journal.now() >= item.dies_at
+        is_late = self._now() >= item.dies_at
         return answer.state == "completed" and not is_whole_link(answer.video_url) and is_late
 
     def _was_rejected(self, item: _Item, error: AuthenticationFailed) -> None:
         """Count a key that was not accepted: of one task it says little, of all of them it ends the collection."""
-        self._rejected += 1
-        if not self._answered or self._rejected >= _REJECTED_IN_A_ROW:
+        self._rejected, self._rejection = self._rejected + 1, error
+        if self._rejected >= _REJECTED_IN_A_ROW:
             self._end(error)
         item.video.reason = words_of(error)
         self._done(item, "trouble", advice="Check the key; nothing is lost, the next run asks again.")
@@ -594,29 +637,29 @@ class _Collection:
     async def _is_given_up(self, item: _Item, error: Exception) -> bool:
         """Remember that a video could not be got: it is tried hourly, then daily. Return whether it is given up."""
         cause = error.__cause__ if isinstance(error, VideoNotStored | WaitStopped) else error
-        now = self._journal.now()
+        now = self._now()
         # Before its time a host or a link may be away for a moment: the next run tries again.
         may_be_dead = LinkExpired if now < item.dies_at else LinkExpired | MediaUnavailable | SourceUnavailable
         is_dead = isinstance(cause, may_be_dead)
-        if is_dead and is_given_up(item.dies_at, now):
+        if is_dead and is_given_up(item.dies_at, item.missed_at, now):
             died = f"its link died at about {item.dies_at:%Y-%m-%d %H:%M} UTC"
             words = f"{died}, and each one that the vendor gave since then was dead"
             await self._failed(item, VideoFailed(item.video.task_id, words, "expired"), None)
             item.advice = how_to_bring_in(item.video.intent, self._option, item.video.attempt)
             return True
         if is_dead or isinstance(cause, TaskNotFound):  # never a verdict by itself
-            arguments = (item.video.intent, item.video.task_id, item.misses + 1)
+            arguments = (item.video.intent, item.video.task_id, item.misses + 1, now)
             entry = await threads.run(threads.RECORDS, self._journal.record_missed, *arguments)
             attempt = entry.record.attempt_named(item.video.attempt)
             if attempt is not None and (again := next_try_of(attempt)):
-                item.video.reason = f"{item.video.reason} It is tried again at {again:%Y-%m-%d %H:%M} UTC."
+                item.video.reason = f"{item.video.reason} The next try is at {again:%Y-%m-%d %H:%M} UTC."
+        elif isinstance(error, VideoNotStored):  # the next run need not wait until this one could be dead
+            await threads.run(threads.RECORDS, self._journal.record_let_go, item.video.intent, item.video.task_id)
         return False
 
     # Delivering.
 
     def _deliver_soon(self, item: _Item, task: VideoTask, record: Record) -> None:
-        if task.completed_at:
-            item.dies_at = datetime.fromtimestamp(task.completed_at, UTC) + LINK_LIFE
         item.video.reason = "Completed; it is not fetched yet."
         heapq.heappush(self._finished, _Finished(item.dies_at, next(self._numbers), item, task, record))
         self._changed.set()
@@ -692,7 +735,7 @@ class _Collection:
 
         orphans = orphans_of(
             [*left, *self._left.values()],
-            self._journal.now(),
+            self._now(),
             usual_seconds=usual_seconds,
             store_option=self._option,
         )

@@ -34,6 +34,7 @@ class CollectOptions(BaseModel):
             description="Take up only what was submitted longer ago than so many minutes. 0: everything that no run "
             "watches any more.",
             ge=0,
+            le=366 * 24 * 60,
             json_schema_extra={"position": 1},
         ),
     ] = 0.0

@@ -17,7 +17,7 @@
 | with a task that the vendor completed | `deliver` |
 | with any other task | `ask` |
 
-Ages are the store's. Moments that only say when to try are compared with the worker's clock.
+Ages are the store's, and moments are compared with the store's clock as it was last seen.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ GIVEN_UP_AFTER = timedelta(days=7)
 ABANDONED_SECONDS = 86_400.0
 #: A dead link is tried hourly for a day, then daily.
 _HOUR, _DAY, _HOURLY_TRIES = timedelta(hours=1), timedelta(days=1), 24
+#: See `place_in_turn`.
+_TURN_SECONDS, _GOLDEN = 300.0, (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Standing:
         kind: See the module.
         attempts: Those whose tasks are asked about, for `ask` and `deliver`.
         next_try: For `waiting`, when the next try is due.
-        watched_seconds: For `watched`, for how long yet.
+        watched_seconds: For `watched` and `young`, for how long yet.
     """
 
     kind: Kind
@@ -84,7 +86,7 @@ def standing(record: Record, age_seconds: float, account: Account, options: Coll
         age_seconds: Its age by the store's clock.
         account: Who collects.
         options: How.
-        now: By the worker's clock.
+        now: By the store's clock, as far as that is known.
     """
     if record.version > VERSION:
         return Standing("newer")
@@ -94,8 +96,9 @@ def standing(record: Record, age_seconds: float, account: Account, options: Coll
         return Standing("done")
     if record.state is State.UNKNOWN or (record.state is State.READY and record.unsettled()):
         return Standing("unknown")
-    if options.older_than and now - submitted_at(record) < timedelta(minutes=options.older_than):
-        return Standing("young")
+    young_for = submitted_at(record) + timedelta(minutes=options.older_than) - now
+    if options.older_than and young_for > timedelta():
+        return Standing("young", watched_seconds=young_for.total_seconds())
     if record.state in (State.SENDING, State.READY):
         return _not_submitted(record, age_seconds)
     return _with_tasks(record, age_seconds, account, now)
@@ -170,6 +173,29 @@ def is_due(record: Record, attempt: Attempt, now: datetime) -> bool:
     return timedelta() < link_dies_at(record, attempt) - now < 2 * _HOUR
 
 
-def is_given_up(dies_at: datetime, now: datetime) -> bool:
-    """Tell whether a link that is still dead is tried no longer."""
-    return now >= dies_at + GIVEN_UP_AFTER
+def is_given_up(dies_at: datetime, missed_at: datetime | None, now: datetime) -> bool:
+    """Tell whether a link that is dead once more is tried no longer: not for what was seen on a single day.
+
+    Args:
+        dies_at: When it died, or should have.
+        missed_at: When its video could not be had the last time before; None if this is the first.
+        now: By the store's clock.
+
+    Example:
+        >>> at = datetime(2026, 11, 22, tzinfo=UTC)
+        >>> week = timedelta(days=7)
+        >>> is_given_up(at, at + timedelta(days=6), at + week), is_given_up(at, None, at + week)
+        (True, False)
+    """
+    return missed_at is not None and now >= max(dies_at + GIVEN_UP_AFTER, missed_at + _DAY)
+
+
+def place_in_turn(intent: str, now: datetime) -> float:
+    """Return the place, from 0 to 1, of a task that is not urgent among the others of its kind.
+
+    A run that cannot ask about all begins at the lowest place. The places move on by the golden ratio every five
+    minutes, so that runs one after the other begin as far apart as can be, and none leaves the same tasks out. (Places
+    that are drawn leave an eighth of the tasks out of 20 runs that ask about a tenth each.)
+    """
+    turn = int(now.timestamp() // _TURN_SECONDS)
+    return (int(intent[:8], 16) / 2**32 + turn * _GOLDEN) % 1.0

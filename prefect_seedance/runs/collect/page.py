@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
@@ -67,7 +67,7 @@ async def show_orphans(orphans: Sequence[Orphan], place: str) -> int:
         place: Of the store.
 
     Returns:
-        How many of them that page did not have before; 0 if that is not known.
+        How many that page did not have before, or not for the same reason; 0 if that is not known.
     """
     key, rows = f"seedance-orphans-{store_mark(place)}", orphans_table(orphans)
     try:
@@ -86,8 +86,20 @@ async def show_orphans(orphans: Sequence[Orphan], place: str) -> int:
         await shown(Page(drawn, key, said, kind="table").draw, pauses=PAUSES)
     if before is None:
         return 0
-    known = {str(row.get("intent")) for row in before}
-    return sum(orphan.intent not in known for orphan in orphans)
+    return new_rows(rows, before)
+
+
+def new_rows(rows: Sequence[Mapping[str, str]], before: Sequence[Mapping[str, str]]) -> int:
+    """Return how many rows of the orphans' page are new, or are there for another reason than before.
+
+    What the page has no room for is not counted: nothing could tell whether it was there before.
+
+    Example:
+        >>> new_rows([{"intent": "1", "what": "link dies within a day"}], [{"intent": "1", "what": "late"}])
+        1
+    """
+    known = {(row.get("intent"), row.get("what")) for row in before}
+    return sum((row["intent"], row["what"]) not in known for row in rows)
 
 
 def orphans_table(orphans: Sequence[Orphan]) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
@@ -34,6 +35,8 @@ Send = Callable[[list[str], str, str], Awaitable[object]]
 _ENDS = frozenset({"stored", "failed", "unknown"})
 #: How many videos are told of at the same time.
 _AT_ONCE = 4
+#: How long a cancelled run still tells: Prefect ends its process after 30 s.
+_LAST_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,12 @@ class Teller:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Tell the rest, unless the run is being ended."""
+        """Tell the rest, whatever ended the collection: nobody does so later. A cancelled run has little time."""
         try:
-            if error is None:
-                await self._queue.join()
+            await asyncio.sleep(0)  # what other threads have handed over is in the queue then
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if error is None or isinstance(error, Exception) else _LAST_SECONDS):
+                    await self._queue.join()
         finally:
             for worker in self._workers:
                 worker.cancel()

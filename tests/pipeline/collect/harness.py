@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from prefect_seedance.journal.changes import new_record
 from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.record import Attempt, Delivery, Record, Run
+from prefect_seedance.journal.record import Attempt, Delivery, Holder, Record, Run
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.collect.collector import collect
 from prefect_seedance.pipeline.collect.models import CollectedVideo, CollectReport
@@ -25,27 +25,47 @@ from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.protocol import Blob
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.pipeline.harness import TEMPLATE
 
 COLLECTOR = Run(id="id-collector", name="collector")
 
 
+class MovedStore(FolderStore):
+    """A folder whose clock can be moved on."""
+
+    ahead = timedelta()
+
+    def get(self, key: str) -> Blob | None:
+        blob = super().get(key)
+        if blob is None or blob.read_at is None:
+            return blob
+        return replace(blob, read_at=blob.read_at + self.ahead.total_seconds())
+
+
 @dataclass
 class Office:
-    """A folder with a journal, and a clock of the worker that can be moved. Another one of the folder is a process."""
+    """A folder with a journal, and clocks that can be moved. Another one of the folder is a process.
+
+    Attributes:
+        ahead: How far time has moved on.
+        wrong: How far the worker's clock is ahead of that.
+    """
 
     folder: Path
     account: Account
     ahead: timedelta = timedelta()
+    wrong: timedelta = timedelta()
     events: list[Event] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self.ahead + self.wrong
 
     def destination(self) -> Destination:
-        store = FolderStore(self.folder)
+        store = MovedStore(self.folder)
+        store.ahead = self.ahead
         return Destination(store, Journal(store, now=self.now), TEMPLATE, MediaPolicy())
 
     def observer_of(self, record: Record) -> Observer:
@@ -137,6 +157,16 @@ def left_behind(office: Office, simulator: Simulator, prompt: str, *, age: float
     attempt = an_attempt(task_id, age=age, created_at=int(time.time() - age), price=1.0, price_source="catalog")
     record = a_record(prompt, attempt)
     office.write(record)
+    return record
+
+
+def a_lapsed_claim(office: Office) -> Record:
+    """A claim whose process ended before the answer was written down."""
+    holder = Holder(nonce="0" * 32, lease_seconds=210.0)
+    attempt = an_attempt("", nonce="0" * 32, outcome="")
+    record = a_record("claimed", attempt, state=State.SENDING, holder=holder)
+    office.write(record)
+    office.age(211.0, f"records/{record.intent}.json")
     return record
 
 

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,13 @@ import pytest
 from prefect_seedance.client.errors import AuthenticationFailed, InvalidRequest
 from prefect_seedance.journal.errors import JournalUnavailable
 from prefect_seedance.journal.journal import Journal
-from prefect_seedance.journal.record import VERSION, Holder, Record, Run, Stored
+from prefect_seedance.journal.record import VERSION, Record, Run, Stored
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy, decide
 from prefect_seedance.journal.submit.pointer import point_to
 from prefect_seedance.journal.submit.stop_errors import stop_error
 from prefect_seedance.pipeline.collect import collector
+from prefect_seedance.pipeline.collect.models import CollectReport
 from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.watch.gate import gate_for
@@ -28,7 +29,16 @@ from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
-from tests.pipeline.collect.harness import Office, a_record, a_task, accepted, an_attempt, became, left_behind
+from tests.pipeline.collect.harness import (
+    Office,
+    a_lapsed_claim,
+    a_record,
+    a_task,
+    accepted,
+    an_attempt,
+    became,
+    left_behind,
+)
 from tests.pipeline.counter import QUERY, Made, envelope
 from tests.pipeline.harness import Vendor, account_at
 from tests.storage.clips import make_clip
@@ -134,13 +144,16 @@ def test_links_that_die_within_a_day_come_first_and_the_others_in_an_order_of_ea
     for number in range(12):
         left_behind(office, vendor.simulator, f"young {number}", made=False)
     ages = {"an hour left": 71.0, "two hours left": 70.0, "dead": 73.0}
-    urgent = {name: left_behind(office, vendor.simulator, name, age=ages[name] * HOUR, made=False) for name in ages}
+    left = {name: left_behind(office, vendor.simulator, name, age=ages[name] * HOUR, made=False) for name in ages}
+    urgent = [left[name].task_id for name in ("an hour left", "two hours left")]
     first = []
-    for _ in range(2):
+    for turn in range(2):
         vendor.counter.moments.clear()
+        office.ahead = timedelta(minutes=5 * turn)
         report = office.collected(minutes=0.02)
-        assert asked(vendor)[:3] == [record.task_id for record in urgent.values()]
-        first.append([each for each in dict.fromkeys(asked(vendor)) if each not in asked(vendor)[:3]][:6])
+        assert asked(vendor)[:2] == urgent
+        first.append(asked(vendor)[2:15])
+        assert len({*first[-1]}) == 13, "nobody is asked about twice before each was asked about once"
     assert first[0] != first[1]
     assert [orphan.name for orphan in report.orphans][:3] == ["dead", "an hour left", "two hours left"]
     assert {orphan.kind for orphan in report.orphans[:3]} == {"link_dying"}
@@ -195,19 +208,19 @@ def test_other_accounts_and_hosts_are_counted_and_never_asked_about(vendor: Vend
     assert "another host" in report.orphans[0].reason
 
 
-def test_a_wrong_key_ends_the_collection_with_one_question(vendor: Vendor, office: Office) -> None:
+def test_a_wrong_key_ends_the_collection_after_three_questions(vendor: Vendor, office: Office) -> None:
     records = [left_behind(office, vendor.simulator, f"{number}") for number in range(20)]
     with pytest.raises(AuthenticationFailed):
         Office(office.folder, account_at(vendor.counter.url, "sk_wrong")).collected()
-    assert vendor.counter.count(QUERY) == 1
+    assert vendor.counter.count(QUERY) == 3
     assert all(office.record(record.intent) == record for record in records)
 
 
 def test_a_key_that_is_taken_away_ends_it_too(vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     one_question_at_a_time(monkeypatch)
     left_behind(office, vendor.simulator, "made", age=71 * HOUR)
-    for number in range(20):
-        left_behind(office, vendor.simulator, f"{number}", made=False)
+    for number in range(20):  # so young that they are asked about again at once
+        left_behind(office, vendor.simulator, f"{number}", age=2.0, made=False)
 
     def take_away(event: Event) -> None:
         if event.kind == "stored":
@@ -218,6 +231,25 @@ def test_a_key_that_is_taken_away_ends_it_too(vendor: Vendor, office: Office, mo
     with pytest.raises(AuthenticationFailed):
         office.collected()
     assert vendor.counter.count(QUERY) <= 4 and len(office.videos()) == 1
+
+
+def test_tasks_that_the_key_may_not_see_cost_the_others_nothing(vendor: Vendor, office: Office) -> None:
+    for number in range(3):  # the most urgent of all
+        record = left_behind(office, vendor.simulator, f"{number}", age=71 * HOUR)
+        vendor.counter.answer(f"/{record.task_id}", lambda: envelope(code=20001, message="no permission"))
+    ours = [left_behind(office, vendor.simulator, f"ours {number}") for number in range(6)]
+    report = office.collected()
+    assert {office.record(record.intent).state for record in ours} == {State.STORED}
+    assert sorted(video.became for video in report.videos) == ["stored"] * 6 + ["trouble"] * 3
+
+
+def test_one_task_that_the_key_may_not_see_is_an_error_where_nothing_else_is_open(
+    vendor: Vendor, office: Office
+) -> None:
+    left_behind(office, vendor.simulator, "refused")
+    vendor.counter.answer(QUERY, lambda: envelope(code=20001, message="no permission"))
+    with pytest.raises(AuthenticationFailed):
+        office.collected()
 
 
 def test_what_stands_in_between_is_no_verdict(vendor: Vendor, office: Office) -> None:
@@ -245,7 +277,7 @@ def test_a_vendor_that_forgets_a_task_ends_no_record(
     record = left_behind(office, vendor.simulator, "forgotten", age=20 * DAY)
     vendor.simulator.plan(Fault(fault="not_found", times=1_000))
     video = became(office.collected())["forgotten"]
-    assert video.became == "trouble" and "does not know" in video.reason and "tried again" in video.reason
+    assert video.became == "trouble" and "does not know" in video.reason and "next try" in video.reason
     after = office.record(record.intent)
     assert (after.state, after.attempts[0].misses) == (State.SUBMITTED, 1) and office.markers()
     polls = vendor.counter.count(QUERY)
@@ -288,21 +320,55 @@ def test_a_dead_link_is_tried_hourly_then_daily_and_given_up_a_week_later(vendor
 def test_a_completed_task_without_a_link_is_given_up_as_well(vendor: Vendor, office: Office) -> None:
     record = left_behind(office, vendor.simulator, "gone", age=11 * DAY)
     vendor.simulator.plan(Fault(fault="completed_without_url", times=1_000))
+    assert became(office.collected())["gone"].became == "trouble"
+    office.ahead = timedelta(hours=23)
+    assert became(office.collected())["gone"].became == "trouble"
+    office.ahead = timedelta(hours=46)
+    assert became(office.collected())["gone"].became == "trouble", "the last try was not a day ago"
+    office.ahead = timedelta(hours=70)
     video = became(office.collected())["gone"]
     assert video.became == "failed" and "was not fetched in time" in video.reason and "--file" in video.advice
     assert office.record(record.intent).attempts[0].failure == "expired"
 
 
+@pytest.mark.parametrize("fault", ["expired_link", "completed_without_url"])
+def test_a_worker_whose_clock_is_ahead_gives_nothing_up(vendor: Vendor, office: Office, fault: str) -> None:
+    record = left_behind(office, vendor.simulator, "dead", age=4 * DAY)
+    vendor.simulator.plan(Fault(fault=fault, times=1_000))  # type: ignore[arg-type]
+    assert became(office.collected())["dead"].became == "trouble"
+    office.ahead, office.wrong = timedelta(hours=2), timedelta(days=40)
+    assert became(office.collected())["dead"].became == "trouble"
+    after = office.record(record.intent)
+    assert after.attempts[0].failure == "" and after.attempts[0].misses == 2 and office.markers()
+    assert after.attempts[0].missed_at is not None
+    assert after.attempts[0].missed_at < datetime.now(UTC) + timedelta(hours=3), "the store's clock says when"
+
+
+def test_a_task_that_was_made_days_late_has_its_link_waited_for(vendor: Vendor, office: Office) -> None:
+    record = left_behind(office, vendor.simulator, "late", age=11 * DAY)
+    done = {"task_id": record.task_id, "status": "completed", "completed_at": int(time.time())}
+    vendor.counter.answer(QUERY, lambda: envelope(done, code=20000), 2)
+    assert became(office.collected())["late"].became == "stored"
+    assert office.record(record.intent).attempts[0].misses == 0
+
+
+def test_what_could_not_be_fetched_waits_for_nobody(vendor: Vendor, office: Office) -> None:
+    left_behind(office, vendor.simulator, "one")
+    (office.folder / "videos").write_text("no folder")
+    assert became(office.collected())["one"].became == "trouble"
+    (office.folder / "videos").unlink()
+    assert became(office.collected())["one"].became == "stored"
+
+
+def test_a_video_that_somebody_brought_meanwhile_does_not_fail(vendor: Vendor, office: Office) -> None:
+    record = left_behind(office, vendor.simulator, "one")
+    assert became(office.collected())["one"].became == "stored"
+    before = office.record(record.intent)
+    entry = office.destination().journal.record_failed(record.intent, record.task_id, "expired", "too late")
+    assert not entry.wrote and office.record(record.intent) == before
+
+
 # What is settled without a question.
-
-
-def a_lapsed_claim(office: Office) -> Record:
-    holder = Holder(nonce="0" * 32, lease_seconds=210.0)
-    attempt = an_attempt("", nonce="0" * 32, outcome="")
-    record = a_record("claimed", attempt, state=State.SENDING, holder=holder)
-    office.write(record)
-    office.age(211.0, f"records/{record.intent}.json")
-    return record
 
 
 def test_a_lapsed_claim_becomes_unknown_once_and_a_late_answer_still_merges(vendor: Vendor, office: Office) -> None:
@@ -367,16 +433,47 @@ def test_a_record_that_may_only_be_read_is_left_as_it_is(vendor: Vendor, office:
     assert path.read_bytes() == b"{" and office.record(newer.intent) == newer
 
 
+def test_a_record_with_moments_that_cannot_be_costs_the_others_nothing(vendor: Vendor, office: Office) -> None:
+    far = datetime.max.replace(tzinfo=UTC)
+    office.write(a_record("odd", an_attempt("videos_odd", misses=1, missed_at=far)))
+    left_behind(office, vendor.simulator, "fine")
+    found = {video.name: video for video in office.collected().videos}
+    assert found["fine"].became == "stored" and found[""].became == "trouble" and "makes no sense" in found[""].reason
+
+
+def test_a_dead_link_is_reported_once_however_long_the_run_goes_on(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_LIST_SECONDS", 0.05)
+    left_behind(office, vendor.simulator, "keeps it going", made=False)
+    left_behind(office, vendor.simulator, "dead", age=4 * DAY)
+    vendor.simulator.plan(Fault(fault="expired_link", times=1_000))
+    report = office.collected(minutes=1.5 / 60)
+    assert [(video.name, video.became) for video in report.videos] == [("keeps it going", "open"), ("dead", "trouble")]
+    assert [orphan.name for orphan in report.orphans].count("dead") == 1
+
+
+def test_the_marker_of_a_newer_record_stays_whatever_its_state_seems_to_be(office: Office) -> None:
+    record = a_record("newer", an_attempt(failure="media"), state=State.FAILED)
+    office.write(record.model_copy(update={"version": VERSION + 1}))
+    marker = office.folder / "journal/open" / f"{record.intent}.1"
+    marker.parent.mkdir(parents=True)
+    marker.write_bytes(b"")
+    office.age(2 * DAY, "open/*")
+    assert [video.became for video in office.collected().videos] == ["trouble"]
+    assert [*office.destination().journal.open_records()] == [] and office.markers() == [marker.name]
+
+
 def test_a_stray_marker_goes_when_its_writer_cannot_come_any_more(office: Office) -> None:
     done = a_record("done", state=State.REFUSED, attempts=())
     office.write(done)
-    for name in (f"{done.intent}.1", f"{'a' * 32}.1", "odd"):
+    for name in (f"{done.intent}.1", f"{done.intent}.2", f"{'a' * 32}.1", "odd"):
         path = office.folder / "journal/open" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
     office.age(DAY - 60, "open/*")
     office.collected()
-    assert len(office.markers()) == 3
+    assert len(office.markers()) == 3, "only the one of an opening that is over goes at once"
     office.age(61, "open/*")
     office.collected()
     assert office.markers() == ["odd"]
@@ -414,6 +511,38 @@ def test_a_delivery_under_way_is_finished_after_the_time(vendor: Vendor, office:
     found = became(office.collected(minutes=seconds / 60))
     assert (found["slow"].became, found["being made"].became) == ("stored", "open")
     assert polls == [vendor.counter.count(QUERY)]  # and no question was asked after the time
+
+
+def test_a_run_that_goes_on_for_long_looks_again_at_what_it_left(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_LIST_SECONDS", 0.05)
+    left_behind(office, vendor.simulator, "keeps it going", made=False)
+    lapsed = a_lapsed_claim(office)
+    young = left_behind(office, vendor.simulator, "young", age=58.0)
+    late, damaged = left_behind(office, vendor.simulator, "late"), left_behind(office, vendor.simulator, "damaged")
+    paths = [office.folder / "journal/records" / f"{each.intent}.json" for each in (late, damaged)]
+    whole = [path.read_bytes() for path in paths]
+    paths[0].unlink()  # there is only its marker yet
+    paths[1].write_bytes(b"{")
+
+    async def meanwhile() -> CollectReport:
+        collecting = asyncio.create_task(office.collect(minutes=4 / 60, older_than=1.0))
+        while "unknown" not in office.kinds():
+            await asyncio.sleep(0.02)
+        for path, data in zip(paths, whole, strict=True):
+            path.write_bytes(data)
+        task_id = a_task(vendor.simulator, "claimed")
+        office.destination().journal.record_accepted(lapsed.intent, "0" * 32, accepted(task_id))
+        return await collecting
+
+    report = asyncio.run(meanwhile())
+    found = became(report)
+    assert {name: video.became for name, video in found.items()} == {
+        "keeps it going": "open",
+        **dict.fromkeys(("young", "late", "damaged", "claimed"), "stored"),
+    }
+    assert len(report.videos) == 5 and report.left_alone == {} and office.record(young.intent).state is State.STORED
 
 
 def test_a_cancelled_collection_ends_and_the_next_one_goes_on(vendor: Vendor, office: Office) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from prefect_seedance.client.settings import ClientSettings
 from prefect_seedance.journal import changes
@@ -12,7 +14,14 @@ from prefect_seedance.journal.record import VERSION, Attempt, Holder, Record, St
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.collect.options import CollectOptions
 from prefect_seedance.pipeline.collect.orphans import OpenVideo, orphans_of
-from prefect_seedance.pipeline.collect.standing import Kind, is_given_up, link_dies_at, next_try_of, standing
+from prefect_seedance.pipeline.collect.standing import (
+    Kind,
+    is_given_up,
+    link_dies_at,
+    next_try_of,
+    place_in_turn,
+    standing,
+)
 from prefect_seedance.pipeline.parties import Account
 from tests.pipeline.collect.harness import a_record, accepted, an_attempt
 
@@ -95,6 +104,12 @@ def test_what_was_submitted_a_moment_ago_can_be_left_alone() -> None:
         assert standing(record, 0.0, ACCOUNT, options, datetime.now(UTC)).kind == kind
 
 
+@pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 1e300, -1.0])
+def test_an_age_that_cannot_be_is_refused(minutes: float) -> None:
+    with pytest.raises(ValidationError):
+        CollectOptions(older_than=minutes)
+
+
 def test_the_task_that_a_record_is_about_comes_first() -> None:
     record = a_record("x", an_attempt("videos_1"), an_attempt("videos_2", 2), current=2)
     found = standing(record, 0.0, ACCOUNT, CollectOptions(), NOW)
@@ -102,12 +117,34 @@ def test_the_task_that_a_record_is_about_comes_first() -> None:
 
 
 def test_a_link_dies_three_days_after_the_best_moment_that_is_known() -> None:
-    start = an_attempt(age=0).started_at
     for facts, seconds in (({}, 0), ({"created_at": 50}, 50), ({"created_at": 50, "completed_at": 90}, 90)):
         attempt = an_attempt(age=0, **facts)
         since = datetime.fromtimestamp(seconds, UTC) if seconds else attempt.started_at
         assert link_dies_at(a_record("x", attempt), attempt) == since + timedelta(days=3)
-    assert not is_given_up(start, start + timedelta(days=6.9)) and is_given_up(start, start + timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("missed_days", "now_days", "given_up"),
+    [(None, 30.0, False), (5.9, 6.9, False), (5.9, 7.0, True), (6.9, 7.0, False), (6.9, 7.9, True), (40.0, 9.0, False)],
+)
+def test_a_dead_link_is_given_up_after_a_week_and_two_days_of_tries(
+    missed_days: float | None, now_days: float, given_up: bool
+) -> None:
+    missed_at = None if missed_days is None else NOW + timedelta(days=missed_days)
+    assert is_given_up(NOW, missed_at, NOW + timedelta(days=now_days)) is given_up
+
+
+def test_runs_that_reach_a_tenth_of_the_tasks_have_asked_about_all_after_20() -> None:
+    intents = [hashlib.sha256(str(number).encode()).hexdigest()[:32] for number in range(1000)]
+    for minutes in (5, 10, 60):
+        left = {*intents}
+        for run in range(20):
+            now = NOW + timedelta(minutes=minutes * run)
+            left -= {*sorted(intents, key=lambda intent: place_in_turn(intent, now))[:100]}
+        assert len(left) <= 10
+        now = NOW + timedelta(minutes=minutes * 20)
+        left -= {*sorted(intents, key=lambda intent: place_in_turn(intent, now))[:100]}
+        assert not left
 
 
 def test_a_dead_link_is_tried_hourly_for_a_day_and_then_daily() -> None:
