@@ -29,8 +29,7 @@ def pause_spending(store: VideoStore, reason: str = "") -> str:
     Example:
         With a saved store:
         ```python
-        from prefect_seedance import VideoStore
-        from prefect_seedance.flows.spending import pause_spending, resume_spending
+        from prefect_seedance import VideoStore, pause_spending, resume_spending
 
         store = VideoStore.load("catalogue")
         print(pause_spending(store, "the bill of this morning"))
