@@ -26,12 +26,13 @@ from prefect_seedance import (
     generate_video,
     generate_videos,
     generate_videos_in_parts,
+    pause_spending,
     plan_videos,
     resolve_submission,
+    resume_spending,
     submit_videos,
 )
 from prefect_seedance.blocks import saved_blocks
-from prefect_seedance.flows.spending import pause_spending, resume_spending
 
 Switch = Literal["keep", "on", "off"]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prefect_seedance.flows.generate_videos_in_parts import agenerate_videos_in_parts, generate_videos_in_parts
     from prefect_seedance.flows.plan_videos import plan_videos
     from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
+    from prefect_seedance.flows.spending import pause_spending, resume_spending
     from prefect_seedance.flows.submit_videos import submit_videos
     from prefect_seedance.flows.twins.acollect_videos import acollect_videos
     from prefect_seedance.flows.twins.agenerate_video import agenerate_video
@@ -59,8 +60,10 @@ __all__ = [
     "generate_video",
     "generate_videos",
     "generate_videos_in_parts",
+    "pause_spending",
     "plan_videos",
     "resolve_submission",
+    "resume_spending",
     "send_notifications",
     "store_video",
     "submit_videos",
@@ -91,8 +94,10 @@ _HOMES = {
     "generate_video": "flows.generate_video",
     "generate_videos": "flows.generate_videos",
     "generate_videos_in_parts": "flows.generate_videos_in_parts",
+    "pause_spending": "flows.spending",
     "plan_videos": "flows.plan_videos",
     "resolve_submission": "flows.resolve_submission",
+    "resume_spending": "flows.spending",
     "send_notifications": "tasks.notify",
     "store_video": "tasks.store",
     "submit_videos": "flows.submit_videos",

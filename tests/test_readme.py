@@ -23,7 +23,8 @@ from tests.test_architecture import LINKS, MAY_IMPORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+FILES = (ROOT / "README.md", ROOT / "deployments" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = {path: path.read_text() for path in FILES}
 ALL = "\n".join(PAGES.values())
 LAYOUT = README.split("## Layout")[1]
 FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
@@ -65,11 +66,10 @@ def test_the_folders_and_links_exist() -> None:
 
 
 def test_the_headings_that_links_lead_to_exist() -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall("^#+ (.*)$", README, re.M)
-    }
-    for anchor in re.findall(r"\]\((?:\.\./README\.md)?#([^)]+)\)", ALL):
-        assert anchor in headings, anchor
+    for page, text in PAGES.items():
+        for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", text):
+            headings = re.findall("^#+ (.*)$", (page.parent / link if link else page).read_text(), re.M)
+            assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in headings}, anchor
 
 
 def test_the_commands_are_taken() -> None:

@@ -85,7 +85,7 @@ class BatchOptions(RunOptions):
             title="Part",
             description="Make only a part of the rows, such as 2/8: runs of 1/8 to 8/8 together make each row once. "
             "Empty: all of them.",
-            json_schema_extra={"position": 9},
+            json_schema_extra={"position": 11},
         ),
     ] = ""
     require_all: Annotated[
@@ -94,7 +94,7 @@ class BatchOptions(RunOptions):
             title="Require",
             description='When the run counts as failed. "all": when any row has no video. "retryable": when another '
             'run could still make one; rows that are invalid, refused or moderated do not count. "none": never.',
-            json_schema_extra={"position": 10},
+            json_schema_extra={"position": 12},
         ),
     ] = "all"
     posters: Annotated[
@@ -103,7 +103,7 @@ class BatchOptions(RunOptions):
             title="Posters",
             description="Keep a poster frame beside each video, for the report and the contact sheet. Without posters "
             "nothing is decoded, so what a video measures is not known either.",
-            json_schema_extra={"position": 11},
+            json_schema_extra={"position": 13},
         ),
     ] = True
     max_cost: Annotated[
@@ -114,7 +114,7 @@ class BatchOptions(RunOptions):
             "are over budget, and nothing is paid for them. 0: no limit of the run.",
             ge=0,
             allow_inf_nan=False,
-            json_schema_extra={"position": 14},
+            json_schema_extra={"position": 9},
         ),
     ] = 0.0
     cost_key: Annotated[
@@ -124,7 +124,7 @@ class BatchOptions(RunOptions):
             description="Runs with the same text share one maximum cost. Empty: this run and its retries. Parts that "
             "you start by hand need one, or each part has a maximum of its own.",
             max_length=100,
-            json_schema_extra={"position": 15},
+            json_schema_extra={"position": 10},
         ),
     ] = ""
     encoding: Annotated[
@@ -133,7 +133,7 @@ class BatchOptions(RunOptions):
             title="Encoding",
             description="Encoding of a CSV or JSON manifest, such as gb18030 or cp1252. Empty: it is detected.",
             max_length=40,
-            json_schema_extra={"position": 12},
+            json_schema_extra={"position": 14},
         ),
     ] = ""
     sheet: Annotated[
@@ -142,7 +142,7 @@ class BatchOptions(RunOptions):
             title="Sheet",
             description="Which sheet of an Excel manifest to read. Empty: the first that is not hidden.",
             max_length=100,
-            json_schema_extra={"position": 13},
+            json_schema_extra={"position": 15},
         ),
     ] = ""
 

@@ -170,7 +170,8 @@ def _of_failure(failure: str, *, before: bool) -> RowVerdict:
 def reason_of(error: Exception) -> str:
     """Word an error on one line. Of one that is not ours only its class is named: its text may repeat a secret."""
     if isinstance(error, SeedanceError | StorageError):
-        return short(without_signatures(str(error)))
+        # What to do stands in a column of its own.
+        return short(without_signatures(error.facts if isinstance(error, OverBudget) else str(error)))
     return short(f"An unexpected {type(error).__name__}; the run's log has the details. {words_of(error)}")
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import NoReturn
 
-from prefect_seedance.cli.terminal import say
+from prefect_seedance.cli.terminal import complain, say
+from prefect_seedance.plain_text import one_line
+from prefect_seedance.storage.errors import shown_location
 from prefect_seedance.versions import version_of
 
 AddParser = Callable[..., argparse.ArgumentParser]
@@ -341,6 +343,14 @@ def _add_batch_options(batch: argparse.ArgumentParser) -> None:
         help="which rows without a video make the batch incomplete: all of them (default), only those that another run "
         "could still make, or none",
     )
+    batch.add_argument(
+        "--max-cost", type=float, metavar="COINS", help="coins that this run may spend in all (default: 0, no limit)"
+    )
+    batch.add_argument(
+        "--cost-key",
+        metavar="TEXT",
+        help="runs with the same text share one --max-cost, such as the parts of a manifest (default: this run alone)",
+    )
     batch.add_argument("--no-posters", action="store_const", const=False, dest="posters", help="keep no poster frames")
     batch.add_argument(
         "--notify",
@@ -570,8 +580,8 @@ def _add_pause(add: AddParser) -> argparse.ArgumentParser:
     pause = add(
         "pause",
         help="stop all spending of a store, whoever runs",
-        description="Stop all spending of a store: nothing more is submitted into it, whoever runs, until prefect-"
-        "seedance resume. What is submitted already is still waited for and stored.",
+        description="Stop all spending of a store: nothing more is submitted into it, whoever runs, until "
+        "prefect-seedance resume. What is submitted already is still waited for and stored.",
     )
     pause.set_defaults(run=_pause)
     pause.add_argument("--reason", default="", metavar="TEXT", help="why, for those whose runs it stops")
@@ -580,7 +590,12 @@ def _add_pause(add: AddParser) -> argparse.ArgumentParser:
 
 
 def _add_resume(add: AddParser) -> argparse.ArgumentParser:
-    resume = add("resume", help="lift the stop for all spending of a store")
+    resume = add(
+        "resume",
+        help="lift the stop for all spending of a store",
+        description="Lift the stop for all spending of a store. Runs that it has stopped are not started again: run "
+        "them again, and what is paid for is not paid again.",
+    )
     resume.set_defaults(run=_resume)
     _add_store(resume)
     return resume
@@ -699,21 +714,29 @@ def _resolve(options: argparse.Namespace) -> int:
 
 
 def _budget(options: argparse.Namespace) -> int:
+    _say_first("Reading the budgets in", options.store)
     from prefect_seedance.cli.money.budget import budget
 
     return budget(options)
 
 
 def _pause(options: argparse.Namespace) -> int:
+    _say_first("Stopping all spending of", options.store)
     from prefect_seedance.cli.money.spending import pause_spending
 
     return pause_spending(options)
 
 
 def _resume(options: argparse.Namespace) -> int:
+    _say_first("Lifting the stop for all spending of", options.store)
     from prefect_seedance.cli.money.spending import resume_spending
 
     return resume_spending(options)
+
+
+def _say_first(doing: str, store: str) -> None:
+    """Say what is being done before Prefect is imported, which the stores need."""
+    complain(f"{doing} {one_line(shown_location(store))} ...")
 
 
 def _simulator(options: argparse.Namespace) -> int:

@@ -25,12 +25,18 @@ _documents: TextIO | None = None
 
 def say(text: str) -> None:
     """Print a text, on the lines that it has."""
-    print(lines(text), flush=True)
+    _write(lines(text), sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    # The end of the line in the same write: `print` makes another one of it, between which another thread may come.
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def say_coloured(text: str) -> None:
     """Print a text with colours, in which the words of others are plain already."""
-    print(text, flush=True)
+    _write(text, sys.stdout)
 
 
 def give_back() -> None:
@@ -40,7 +46,7 @@ def give_back() -> None:
 
 def complain(text: str) -> None:
     """Print a text to the standard error stream."""
-    print(lines(text), file=sys.stderr, flush=True)
+    _write(lines(text), sys.stderr)
 
 
 @contextmanager
@@ -62,7 +68,7 @@ def say_document(document: object) -> None:
         >>> say_document({"prompt": "a café[2J"})
         {"prompt": "a caf\u00e9\u001b[2J"}
     """
-    print(json.dumps(document), file=_documents or sys.stdout, flush=True)
+    _write(json.dumps(document), _documents or sys.stdout)
 
 
 def output_is_terminal() -> bool:

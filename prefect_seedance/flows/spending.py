@@ -29,8 +29,7 @@ def pause_spending(store: VideoStore, reason: str = "") -> str:
     Example:
         With a saved store:
         ```python
-        from prefect_seedance import VideoStore
-        from prefect_seedance.flows.spending import pause_spending, resume_spending
+        from prefect_seedance import VideoStore, pause_spending, resume_spending
 
         store = VideoStore.load("catalogue")
         print(pause_spending(store, "the bill of this morning"))
@@ -66,7 +65,7 @@ async def _pause(store: VideoStore, reason: str) -> str:
 
     stands = await threads.run(threads.RECORDS, lambda: pause(store.open(), by=_this_run(), reason=reason))
     note(f"All spending of {store.location} is {stands.words}. {WHILE_PAUSED}", level=logging.WARNING)
-    await show_paused(stands.words.capitalize(), store.store_option)
+    await show_paused(stands.words, store.store_option)
     return stands.words
 
 

@@ -32,7 +32,7 @@ def submit_videos(
         store: The saved store that the videos and the report go to.
         requests: For callers in Python: the requests themselves. At most some 1,000: Prefect takes 512 kB of parameters
             in all, so write a manifest for more.
-        options: How this batch behaves. ``max_in_flight`` is how many are submitted at the same time.
+        options: How this batch behaves. The maximum in flight is how many are submitted at the same time.
         notify: Names of saved notification blocks, for example slack-webhook/team; told at the end what was submitted,
             and by the collector of each video.
 

@@ -52,7 +52,7 @@ def test_a_row_over_budget_costs_nothing_and_says_when_the_period_ends(
     assert Counter(each.outcome for each in found.values()) == {"stored": 2, "over_budget": 2}
     over = next(each for each in found.values() if each.outcome == "over_budget")
     assert (over.cost, over.submissions, over.retryable) == (0.0, 0, True)
-    assert "monthly_budget" in over.reason and "(UTC)" in over.reason and "next period" in over.advice
+    assert over.reason.endswith("(UTC).") and "monthly_budget" in over.reason and "next period" in over.advice
     assert len(simulator.bills()) == 2
     smaller = replace(account, limits=Limits(monthly=0.5 * price_of_one(account)))
     never = Batch(smaller, destination, OPTIONS).run(rows("five"))["five"]

@@ -16,6 +16,7 @@ from tests.prefect_server import ROOT, answers, ask, running_prefect_server
 from tests.processes import finished, running, until
 
 DEPLOYMENT, BATCH_DEPLOYMENT = "generate-video/generate-video", "generate-videos/nightly-catalogue"
+LAST_DEPLOYMENT = "resume-spending/resume-spending"
 #: Names of the blocks, which the browser saves.
 CREDENTIALS, STORE = "studio", "catalogue"
 
@@ -78,8 +79,9 @@ class Stage:
         script = str(ROOT / "deployments" / "serve.py")
         command = [script, "--credentials", CREDENTIALS, "--store", STORE]
         with running(*command, log=self.folder / "serve.log", environment=self.environment) as process:
-            path = f"{self.url}/api/deployments/name/{DEPLOYMENT}"
-            until(lambda: answers(path), f"deployment {DEPLOYMENT}", seconds=120, alive=process)
+            # They are applied one after the other.
+            path = f"{self.url}/api/deployments/name/{LAST_DEPLOYMENT}"
+            until(lambda: answers(path), f"deployment {LAST_DEPLOYMENT}", seconds=120, alive=process)
             yield
 
 

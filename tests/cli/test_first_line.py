@@ -40,6 +40,7 @@ def test_what_needs_no_server_says_so_little(tmp_path: Path) -> None:
     asked = ("generate", "--prompt", "A boat", "--dry-run")
     assert said_before_prefect(tmp_path, *asked) == ["Planning one video; nothing is paid ..."]
     assert said_before_prefect(tmp_path, "gallery", "--store", "./videos") == ["Reading the journal of ./videos ..."]
+    assert said_before_prefect(tmp_path, "pause", "--store", "./v") == ["Stopping all spending of ./v ..."]
 
 
 def said_before_prefect(folder: Path, *arguments: str, server: str = "") -> list[str]:
@@ -100,6 +101,7 @@ def test_every_option_of_a_batch_can_be_set_on_the_command_line() -> None:
         *("--takes", "3", "--max-in-flight", "9", "--stop-after-failures", "7", "--stop-after-share", "0.2"),
         *("--part", "2/8", "--require", "retryable", "--no-posters", "--encoding", "gb18030", "--sheet", "Autumn"),
         *("--reuse-scope", "2026-11-22", "--max-submissions", "2", "--wait-minutes", "9", "--no-preflight"),
+        *("--max-cost", "2.5", "--cost-key", "spring"),
     ]
     options = batch_options(parser().parse_args(["batch", "rows.csv", *words]))
     changed = {name for name, value in options if value != getattr(BatchOptions(), name)}

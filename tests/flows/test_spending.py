@@ -22,7 +22,12 @@ def test_pausing_and_resuming_say_on_the_page_what_it_means(prefect_server: str,
     assert paused.result() == stands.words
     assert shown.logged(shown.run_of(paused), "still waited for and stored")
     page = shown.latest("seedance-spending")
-    for said in ("All spending of this store is paused", "still reused", "prefect-seedance resume --store"):
+    for said in (
+        "All spending of this store is paused",
+        "still reused",
+        "prefect-seedance resume --store",
+        "UTC by flow run",
+    ):
         assert said in page
     assert "*bill*" not in page  # it formats nothing
     assert resume_spending(store) is True

@@ -69,16 +69,23 @@ def run_batch(options: argparse.Namespace) -> int:
         return videos(options.manifest, credentials, store, notify=options.notify, options=batch_options)
 
     anew = batch_options.reuse == "run"
+    collect = "" if options.waits else how_to_collect(store.store_option, options.credentials)
     return follow(
         make,
         title=shown_manifest(options.manifest),
         as_json=options.as_json,
-        interrupt=lambda status: left_behind(status, store.store_option, anew=anew, waits=options.waits),
+        interrupt=lambda status: left_behind(status, store.store_option, anew=anew, collect=collect),
+        collect=collect,
     )
 
 
 def follow(
-    make: Callable[[], BatchReport], *, title: str, as_json: bool, interrupt: Callable[[BatchStatus], str]
+    make: Callable[[], BatchReport],
+    *,
+    title: str,
+    as_json: bool,
+    interrupt: Callable[[BatchStatus], str],
+    collect: str = "",
 ) -> int:
     """Make a batch, show how far it is, print what came of it and return the exit code.
 
@@ -87,6 +94,7 @@ def follow(
         title: What stands above the live table.
         as_json: Print documents only.
         interrupt: Words for Ctrl-C.
+        collect: The command that stores what is submitted.
     """
     tally, screen, followers = Tally(), Console(stderr=True), list[BatchFollower]()
     # On one terminal there is either the table or the events.
@@ -110,6 +118,8 @@ def follow(
         return code
     for line in words_of_report(report):
         say(line)
+    if collect and report.counts.get("submitted"):
+        say(f"To store what is submitted: {collect}")
     return code
 
 
@@ -127,14 +137,33 @@ def words_of_report(report: BatchReport) -> Iterator[str]:
     yield report.summary
 
 
-def left_behind(status: BatchStatus, store: str, *, anew: bool, waits: bool = True) -> str:
+def how_to_collect(store: str, credentials: str = "") -> str:
+    """Return the command that stores what is submitted.
+
+    Args:
+        store: What ``--store`` takes for the store.
+        credentials: Name of the saved credentials, "" for the key of the environment.
+
+    Example:
+        >>> how_to_collect("/data/my videos")
+        "prefect-seedance collect --store '/data/my videos'"
+    """
+    return " ".join(
+        (
+            f"prefect-seedance collect --store {shlex.quote(store)}",
+            *([f"--credentials {shlex.quote(credentials)}"] if credentials else []),
+        )
+    )
+
+
+def left_behind(status: BatchStatus, store: str, *, anew: bool, collect: str = "") -> str:
     """Word what goes on after an interrupt, and how to go on.
 
     Args:
         status: How far the batch was.
         store: What ``--store`` takes for the store.
         anew: Whether another run would buy all rows anew.
-        waits: Whether the videos were made to their end; otherwise they were submitted.
+        collect: The command that stores what is submitted; "" where the videos were to be made to their end.
     """
     have = sum(status.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
     words = f"Stopped: {have} of {status.total} rows have their video. " if status.total else "Stopped. "
@@ -145,8 +174,8 @@ def left_behind(status: BatchStatus, store: str, *, anew: bool, waits: bool = Tr
             "is paid for; nothing can cancel it there. The journal lists it: "
             f"prefect-seedance journal --open --store {shlex.quote(store)}\n"
         )
-    if number and not waits:
-        words += f"To store what is submitted: prefect-seedance collect --store {shlex.quote(store)}\n"
+    if number and collect:
+        words += f"To store what is submitted: {collect}\n"
     if anew:
         return words + (
             "The same command again would pay for all rows anew, as --reuse run asks for that: retry this run on its "

@@ -44,6 +44,8 @@ def budget(options: argparse.Namespace) -> int:
         say(f"All spending of {store.location} is {paused.words}.")
     if not options.credentials:
         say("The limits are in the saved credentials: name them with --credentials to see what is left.")
+    if not limits:
+        say("Only what is submitted by credentials that have a budget is counted.")
     say_rows(_COLUMNS, limit_rows(standing))
     if standing.entries:
         say_rows(_ENTRIES, entry_rows(standing))

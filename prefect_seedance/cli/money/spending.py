@@ -19,10 +19,14 @@ def pause_spending(options: argparse.Namespace) -> int:
     store = chosen_store(options.store)
     with keeping_secret(os.environ.get("JIMMYAI_API_KEY", "")):  # what is pasted may hold it
         stands = pause(store.open(), by=getpass.getuser(), reason=options.reason)
+    # A typing error in the location would stop nothing.
+    used = next(store.destination().journal.intents(), None) is not None
     if options.as_json:
-        say_document({"location": store.location, "paused": _facts(stands)})
+        say_document({"location": store.location, "paused": _facts(stands), "has_records": used})
         return 0
     say(f"All spending of {store.location} is {stands.words}.")
+    if not used:
+        say("Nothing was ever submitted into this store: check that it is the one that your runs use.")
     say("Nothing more is submitted into it, whoever runs. What is submitted already is still waited for and stored.")
     say(f"To lift it: {how_to_resume(store.store_option)}")
     return 0

@@ -66,7 +66,7 @@ class BudgetStanding(_Frozen):
         account: Label of the account.
         run_key: Of the run; "" for the budget of the account.
         read_at: When, by the store's clock.
-        limits: Each limit, also those that are not set: a day, a month and the videos of a day; or those of the run.
+        limits: Each limit, also those that are not set: a month, a day and the videos of a day; or that of the run.
         entries: What is not settled, the oldest first.
     """
 

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_seedance.asides import words_of
-from prefect_seedance.pipeline.collect.models import CollectReport, Orphan
+from prefect_seedance.pipeline.collect.models import CollectedVideo, CollectReport, Orphan
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.collect.words import (
@@ -81,9 +81,8 @@ async def show_orphans(orphans: Sequence[Orphan], place: str) -> int:
         async def drawn() -> str:
             return json.dumps(rows, ensure_ascii=False)
 
-        of_all = f"{len(rows)} of {len(orphans)} orphans" if len(rows) < len(orphans) else f"{len(rows)} orphans"
-        said = markdown(f"{of_all} at {place}, worst first: videos that a person should look at.")
-        await shown(Page(drawn, key, said, kind="table").draw, pauses=PAUSES)
+        said = f"{_orphans_of(len(rows), len(orphans))} at {place}, worst first: what a person should look at."
+        await shown(Page(drawn, key, markdown(said), kind="table").draw, pauses=PAUSES)
     if before is None:
         return 0
     return new_rows(rows, before)
@@ -129,15 +128,16 @@ def collection_markdown(report: CollectReport, place: str) -> str:
         "Account": markdown(report.account),
         "Began": began,
         "Ended": ended,
-        "The vendor was asked": f"{report.polls} times",
+        "The vendor was asked": f"{report.polls} time{'' if report.polls == 1 else 's'}",
     }
     parts = [f"# {markdown(headline(report))}\n", table(totals)]
     videos = worst_videos_first(report.videos)
     if videos:
-        lines = ["| Video | Became | Task | Where it is, or why not |", "| --- | --- | --- | --- |"]
+        # Narrow, or Prefect draws it over what stands beside: the store is named above, and most texts name the task.
+        lines = ["| Video | Became | Where in the store, or why not |", "| --- | --- | --- |"]
         for video in videos[:_MOST_VIDEOS]:
-            said = video.uri or " ".join(filter(None, (video.reason, video.advice)))
-            texts = [label_of(video), WORST_FIRST[video.became], video.task_id, cut(without_signatures(said), _REASON)]
+            said = cut(without_signatures(_said_of(video, place)), _REASON)
+            texts = (label_of(video), WORST_FIRST[video.became], said)
             lines.append(f"| {' | '.join(unlinked(markdown(each)) for each in texts)} |")
         parts.append("\n".join(lines) + "\n")
         if len(videos) > _MOST_VIDEOS:
@@ -145,6 +145,24 @@ def collection_markdown(report: CollectReport, place: str) -> str:
     if report.orphans:
         parts.append(f"Orphans: see the artifact seedance-orphans-{store_mark(place)}.\n")
     return "\n".join(parts)
+
+
+def _said_of(video: CollectedVideo, place: str) -> str:
+    """Return where a video is, as seen from its store, or why it is not there."""
+    if video.uri:
+        return video.uri.removeprefix("file://").removeprefix(place).lstrip("/") if place in video.uri else video.uri
+    said = " ".join(filter(None, (video.reason, video.advice)))
+    return said if not video.task_id or video.task_id in said else f"Task {video.task_id}. {said}".strip()
+
+
+def _orphans_of(shown: int, number: int) -> str:
+    """Return how many orphans there are, and how many of them are shown.
+
+    Example:
+        >>> _orphans_of(1, 1), _orphans_of(200, 312)
+        ('1 orphan', '200 of 312 orphans')
+    """
+    return f"{shown if shown == number else f'{shown} of {number}'} orphan{'' if number == 1 else 's'}"
 
 
 def _text(words: str) -> str:

@@ -20,7 +20,8 @@ async def show_paused(stands: str, store_option: str) -> None:
         store_option: What ``--store`` of the command line takes for the store.
     """
     lift = f"To lift it, run resume-spending, or:\n\n{fenced(how_to_resume(store_option))}"
-    await _show(f"# All spending of this store is paused\n\n{markdown(stands)}\n\n{WHILE_PAUSED}\n\n{lift}\n")
+    since = markdown(stands[:1].upper() + stands[1:])
+    await _show(f"# All spending of this store is paused\n\n{since}\n\n{WHILE_PAUSED}\n\n{lift}\n")
 
 
 async def show_resumed(was_paused: bool, store_option: str) -> None:

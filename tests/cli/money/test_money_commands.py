@@ -64,7 +64,7 @@ def test_without_saved_credentials_the_ledger_of_a_label_is_shown(
     used(place)
     assert main(["budget", "--account", "studio", "--store", str(place)]) == 0
     shown = capsys.readouterr().out
-    assert "Account studio" in shown and "--credentials" in shown
+    assert "Account studio" in shown and "--credentials" in shown and "that have a budget is counted" in shown
     assert re.search(r"^daily_budget\tnone\t1.25\t2.5\t0.5\t\t", shown, re.MULTILINE)
     assert re.search(r"^n3\t0.5\theld: unknown\t", shown, re.MULTILINE)
     assert main(["budget", "--store", str(place), "--json"]) == 0
@@ -88,6 +88,7 @@ def test_pause_and_resume_say_what_they_mean_and_how_to_undo_it(
     monkeypatch.setenv("JIMMYAI_API_KEY", KEY)
     assert main(["pause", "--store", str(place), "--reason", f"the bill\x1b[2J of {KEY}"]) == 0
     shown = capsys.readouterr().out
+    assert "Nothing was ever submitted into this store" in shown  # its location may be mistyped
     assert "the bill" in shown and "still waited for and stored" in shown and "\x1b" not in shown and KEY not in shown
     assert main(["budget", "--store", str(place)]) == 0
     assert "is paused since" in capsys.readouterr().out
@@ -100,7 +101,7 @@ def test_pause_and_resume_say_what_they_mean_and_how_to_undo_it(
 def test_both_print_one_document_for_a_program(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pause", "--store", str(place), "--reason", "why", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["location"], told["paused"]["reason"]) == (str(place), "why")
+    assert (told["location"], told["paused"]["reason"], told["has_records"]) == (str(place), "why", False)
     for was_paused in (True, False):
         assert main(["resume", "--store", str(place), "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {
