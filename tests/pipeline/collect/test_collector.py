@@ -281,6 +281,7 @@ def test_a_vendor_that_forgets_a_task_ends_no_record(
     after = office.record(record.intent)
     assert (after.state, after.attempts[0].misses) == (State.SUBMITTED, 1) and office.markers()
     polls = vendor.counter.count(QUERY)
+    assert polls == 3, "an old task is not new to the vendor: the pace is for others"
     assert became(office.collected())["forgotten"].became == "open" and vendor.counter.count(QUERY) == polls
     vendor.simulator.simulation.faults.clear()
     office.ahead = timedelta(hours=1)
