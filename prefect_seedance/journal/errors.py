@@ -355,7 +355,7 @@ class SpendingPaused(SubmissionStopped):
         words = f": {why}" if why else ""
         super().__init__(
             f"Nothing was sent for intent {intent}: all spending of this store was paused at {since} by {by}{words}. "
-            f"What is submitted already is still collected. This lifts it:\n{how_to_resume(store_option)}"
+            f"What is submitted already is still collected. This lifts it:\n{how_to_resume(store_option)}."
         )
 
 
@@ -379,13 +379,13 @@ class OverBudget(SubmissionStopped):
         self.held, self.price, self.ends_at = held, price, ends_at
         unit = "videos" if budget == "daily_videos" else "coins"
         until = f" The period ends at {ends_at} (UTC)." if ends_at else ""
+        if price > limit:  # no next period has room for it either
+            until = " That is more than the whole budget."
         self.facts = (
             f"Nothing was sent for intent {intent}: it would exceed {budget} ({limit:g} {unit}). Spent: {spent:g}. "
             f"Held by submissions under way or unknown: {held:g}. This video: {price:g}.{until}"
         )
-        go_on = "Run it again then, or" if ends_at else "To go on,"
-        if price > limit:  # no next period has room for it either
-            go_on = "That is more than the whole budget: to make it,"
+        go_on = "Run it again then, or" if ends_at and price <= limit else "To make it,"
         super().__init__(f"{self.facts} {go_on} raise {budget}. What is paid for is not paid again.")
 
 
