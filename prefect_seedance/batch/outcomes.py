@@ -68,6 +68,10 @@ _CREDENTIALS = "Correct the credentials; then run the batch again."
 _LIFT = "Lift the pause with prefect-seedance resume, or wait until it is lifted; then run the batch again."
 _NEXT_PERIOD = "Raise the budget, or wait for its next period; then run the batch again."
 _MEND = "Mend the ledger as the reason says; then run the batch again."
+_MORE_FOR_THE_RUN = (
+    "Raise max_cost, and run the batch again. Without a cost_key a new run counts from nothing, and may spend as much "
+    "once more."
+)
 _PRICE = "Write what the model costs into the prices of the credentials; then run the batch again."
 _TAKE = "Edit the row, or set another take, which pays for another video."
 
@@ -154,6 +158,8 @@ def verdict_of(error: Exception, *, task_id: str = "") -> RowVerdict:
     if isinstance(error, VideoFailed | FailedBefore):
         return _of_failure(error.failure, before=isinstance(error, FailedBefore))
     found = next((verdict for kind, verdict in _TABLE if isinstance(error, kind)), None)
+    if isinstance(error, OverBudget) and not error.ends_at:
+        found = replace(_OVER_BUDGET, advice=_MORE_FOR_THE_RUN)
     if task_id and (found is None or found.outcome in _BEFORE_A_BILL):
         return _NOT_YET
     return found or RowVerdict("failed", RUN_AGAIN, retryable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,9 @@ from prefect_seedance.storage.errors import BadLocation
 
 _SAVED = "seedance-video-store/"
 _SAVED_CREDENTIALS = "seedance-credentials/"
+
+# Prefect sends an event for each block that is loaded, and warns of those that are not sent yet when a command ends.
+logging.getLogger("EventsWorker").setLevel(logging.ERROR)
 
 
 def chosen_store(option: str) -> VideoStore:

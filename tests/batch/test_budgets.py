@@ -80,7 +80,10 @@ def test_a_run_has_a_maximum_of_its_own_that_its_parts_share(
     for part in ("1/2", "2/2"):
         batch = Batch(account, destination, OPTIONS.model_copy(update={"part": part}))
         batch.spending = Spending.of(account, destination, max_cost=5 * price, run_key="the root run")
-        found += Counter(each.outcome for each in batch.run(table).values())
+        results = batch.run(table).values()
+        found += Counter(each.outcome for each in results)
+        # No period of it ends, and a run of its own would spend anew.
+        assert all("cost_key" in each.advice for each in results if each.outcome == "over_budget")
     assert found == {"stored": 5, "over_budget": 7}
     assert ledger_of(account, destination).standing().day.spent == pytest.approx(5 * price)  # denied: nothing held
 
