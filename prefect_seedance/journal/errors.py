@@ -372,6 +372,8 @@ class OverBudget(SubmissionStopped):
         facts: The message without what to do.
     """
 
+    ends_at: str = ""
+
     def __init__(
         self, intent: str, budget: str, limit: float, spent: float, held: float, price: float, ends_at: str = ""
     ) -> None:
