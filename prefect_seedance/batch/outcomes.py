@@ -158,8 +158,6 @@ def verdict_of(error: Exception, *, task_id: str = "") -> RowVerdict:
     if isinstance(error, VideoFailed | FailedBefore):
         return _of_failure(error.failure, before=isinstance(error, FailedBefore))
     found = next((verdict for kind, verdict in _TABLE if isinstance(error, kind)), None)
-    if isinstance(error, OverBudget) and not error.ends_at:
-        found = replace(_OVER_BUDGET, advice=_MORE_FOR_THE_RUN)
     if task_id and (found is None or found.outcome in _BEFORE_A_BILL):
         return _NOT_YET
     return found or RowVerdict("failed", RUN_AGAIN, retryable=True)
@@ -210,6 +208,8 @@ def of_error(wanted: WantedVideo, error: Exception, headway: Headway) -> RowResu
     if headway.submissions and verdict.outcome in _BEFORE_A_BILL:
         # What ended it concerns a further submission; the one before was sent, and has no video.
         verdict = replace(verdict, outcome="failed")
+    if isinstance(error, OverBudget) and not error.ends_at:
+        verdict = replace(verdict, advice=_MORE_FOR_THE_RUN)
     return _asked(wanted).model_copy(
         update={
             "outcome": verdict.outcome,

@@ -302,7 +302,7 @@ class _Collection:
         if unseen:
             left = Counter(self._left_alone.values())
             words = "".join(f", {count} {why.replace('_', ' ')}" for why, count in sorted(left.items()))
-            self._say(f"{len(by_intent)} open records, of which {self._active} tasks are asked about{words}.")
+            self._say(f"Open records: {len(by_intent)}. Tasks that are asked about: {self._active}{words}.")
 
     def _is_new(self, markers: list[Marker]) -> bool:
         opening, again_at = self._seen.get(markers[0].intent, (0, float("inf")))
