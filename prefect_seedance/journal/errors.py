@@ -355,7 +355,7 @@ class SpendingPaused(SubmissionStopped):
         words = f": {why}" if why else ""
         super().__init__(
             f"Nothing was sent for intent {intent}: all spending of this store was paused at {since} by {by}{words}. "
-            f"What is submitted already is still collected. This lifts it:\n{how_to_resume(store_option)}."
+            f"This lifts it:\n{how_to_resume(store_option)}\nWhat is submitted already is still collected."
         )
 
 
