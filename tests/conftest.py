@@ -131,6 +131,10 @@ TOGETHER = {
     "chaos": "chaos",
     "flows": "flows",
     **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
+    **dict.fromkeys(
+        ("test_accounts.py", "test_what_a_batch_shows.py", "test_account_limit.py", "test_batch_labels.py"),
+        "one Prefect server",
+    ),
     # Else the flows would be the last to end, by far.
     **dict.fromkeys(("test_generate_video.py", "test_s3_store.py", "test_same_journal.py"), "flows and stores"),
     "browser": "browser",
@@ -171,6 +175,8 @@ class Together(LoadScopeScheduling):
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Allow tests with a server more time: to start and to end it counts for the first and for the last of them."""
     for item in items:
+        if "prefect_server" in getattr(item, "fixturenames", ()) and not group_of(item.nodeid):
+            raise pytest.UsageError(f"{item.nodeid}: name its file in TOGETHER, or each worker starts a server")
         if item.get_closest_marker("server") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
     if hasattr(config, "workerinput"):  # of pytest-xdist

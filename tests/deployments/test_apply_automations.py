@@ -9,7 +9,7 @@ import pytest
 
 from tests.deployments.commands import ROOT, Command, done_here
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.newest]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The deployments on a real Prefect server: served, deployed, run by a schedule, and followed by automations.
 
-Fixtures take the steps, in an order that keeps the deployments of one road out of the next one's way; tests look at
-what became of them.
+Fixtures take the steps; tests look at what became of them, in an order that keeps the deployments of one road out of
+the next one's way. What says of each Prefect the same, serve.py and the death of a worker, is marked so.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def served(blocks: Blocks, environment: dict[str, str], folder: Path) -> Served:
 
 
 @pytest.fixture(scope="module")
-def by_yaml(served: Served, worker: Running, environment: dict[str, str], folder: Path) -> list[DeploymentResponse]:
+def by_yaml(worker: Running, blocks: Blocks, environment: dict[str, str], folder: Path) -> list[DeploymentResponse]:
     """prefect deploy --all, from a copy of the folder, on a server without deployments; nothing on Prefect 3.7.
 
     It takes ``pull: []`` for an omitted one there, and then cannot read an entrypoint that is a module.
@@ -125,9 +125,19 @@ def by_yaml(served: Served, worker: Running, environment: dict[str, str], folder
 
 
 @pytest.fixture(scope="module")
-def by_script(by_yaml: list[DeploymentResponse], environment: dict[str, str]) -> list[DeploymentResponse]:
-    """deploy.py, on a server without deployments."""
-    finished(*Command.DEPLOY.arguments, environment=environment, folder=ROOT)
+def printed_by_script(by_yaml: list[DeploymentResponse]) -> str:
+    """What deploy.py prints on a server whose only deployment is a catalogue of an earlier version."""
+    generate_video.to_deployment("nightly-catalogue", work_pool_name="seedance", paused=False).apply()
+    printed = done_here(*Command.DEPLOY.arguments)
+    with get_client(sync_client=True) as client:
+        former = client.read_deployment_by_name("generate-video/nightly-catalogue")
+        client.delete_deployment(former.id)
+    return printed
+
+
+@pytest.fixture(scope="module")
+def by_script(printed_by_script: str) -> list[DeploymentResponse]:
+    """What it has deployed."""
     return every_deployment()
 
 
@@ -150,8 +160,10 @@ def telling(by_script: list[DeploymentResponse], inbox: Inbox) -> list[Deploymen
 
 @pytest.fixture(scope="module")
 def switched_on(telling: list[DeploymentResponse]) -> DeploymentResponse:
-    """deploy.py again, with the schedules on."""
+    """deploy.py again, with the schedules on; but for the collector's, which would wait for the videos of the dead."""
     done_here(*Command.DEPLOY_ON.arguments)
+    with get_client(sync_client=True) as client:
+        client.pause_deployment(client.read_deployment_by_name("collect-videos/collect-videos").id)
     return nightly()
 
 
@@ -218,7 +230,7 @@ def planned(
 
 
 @pytest.fixture(scope="module")
-def cron(automations: Applied, worker: Running, planned: Planned, catalogue: Path) -> Iterator[DeploymentResponse]:
+def cron(automations: Applied, worker: Running, planned: Planned, catalogue: Path) -> DeploymentResponse:
     """A schedule with that manifest and a cron that comes within a minute."""
     deployment = nightly()
     schedule = schedule_of(deployment, "campaigns")
@@ -231,16 +243,17 @@ def cron(automations: Applied, worker: Running, planned: Planned, catalogue: Pat
             schedule=every_minute,
             parameters={**schedule.parameters, "manifest": str(catalogue)},
         )
-        yield deployment
-        client.pause_deployment(deployment.id)
+    return deployment
 
 
 @pytest.fixture(scope="module")
-def first_night(cron: DeploymentResponse, worker: Running, killed: Killed) -> FlowRun:
-    """The first run that the scheduler made, at its end."""
+def first_night(cron: DeploymentResponse, worker: Running) -> FlowRun:
+    """The first run that the scheduler made, at its end; it makes no more."""
     until(
         lambda: [run for run in runs_of(NIGHTLY) if run.start_time], "a scheduled run", seconds=PATIENCE, alive=worker
     )
+    with get_client(sync_client=True) as client:
+        client.pause_deployment(cron.id)
     run = min((run for run in runs_of(NIGHTLY) if run.start_time), key=lambda run: run.start_time)
     return api.ended(run.id, by=worker, seconds=PATIENCE)
 
@@ -266,7 +279,7 @@ def killed(
 ) -> Killed:
     """A worker with a pool of its own, and its end by SIGKILL."""
     vendor.plan(Fault(fault="unknown_status", matching="zombie", times=100_000))
-    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=30))
+    vendor.plan(Fault(fault="slow_answer", matching="orphan", seconds=15))
     command = ["-m", "prefect", "worker", "start", "--pool", "doomed", "--type", "process"]
     with running(*command, log=folder / "doomed.log", environment=environment) as doomed:
         until(lambda: "started!" in doomed.log.read_text(), "the worker", seconds=150, alive=doomed)
@@ -333,6 +346,7 @@ def test_every_setting_that_the_readme_names_is_one_of_prefect() -> None:
     assert [name for name in names if not hasattr(prefect.settings, name)] == []
 
 
+@pytest.mark.newest
 def test_what_is_served_is_there_and_runs_by_the_command_line(
     served: Served, vendor: Simulator, blocks: Blocks
 ) -> None:
@@ -342,11 +356,13 @@ def test_what_is_served_is_there_and_runs_by_the_command_line(
     assert len(list(Path(blocks[1].location).rglob("*.mp4"))) >= 2
 
 
+@pytest.mark.newest
 def test_a_program_that_refers_to_the_blocks_gets_its_video(served: Served) -> None:
     assert served.from_python.state_name == "Completed"
     assert Path(served.video.uri.removeprefix("file://")).stat().st_size == served.video.bytes
 
 
+@pytest.mark.newest
 def test_a_block_object_given_to_run_deployment_arrives_as_asterisks(served: Served) -> None:
     assert served.with_a_block_object["credentials"]["api_key"] == "**********"
 
@@ -408,16 +424,8 @@ def test_a_schedule_buys_a_row_once(by_script: list[DeploymentResponse]) -> None
     assert deployment.parameters["options"]["reuse"] == "always"
 
 
-@pytest.mark.usefixtures("by_script")
-def test_a_former_catalogue_that_still_buys_is_told_with_how_to_end_it() -> None:
-    generate_video.to_deployment("nightly-catalogue", work_pool_name="seedance", paused=False).apply()
-    try:
-        printed = done_here(*Command.DEPLOY.arguments)
-    finally:
-        with get_client(sync_client=True) as client:
-            former = client.read_deployment_by_name("generate-video/nightly-catalogue")
-            client.delete_deployment(former.id)
-    (line,) = (line for line in printed.splitlines() if "earlier version" in line)
+def test_a_former_catalogue_that_still_buys_is_told_with_how_to_end_it(printed_by_script: str) -> None:
+    (line,) = (line for line in printed_by_script.splitlines() if "earlier version" in line)
     assert "goes on and buys" in line
     assert line.endswith("prefect deployment delete generate-video/nightly-catalogue")
 
@@ -437,7 +445,7 @@ def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentRe
             switched_on.id, daily.id, active=False, schedule=daily.schedule, parameters=daily.parameters
         )
         client.pause_deployment(on_demand.id)
-        printed = done_here(*Command.DEPLOY.arguments)
+        printed = done_here(*Command.DEPLOY_TELLING.arguments)
         again = nightly()
         assert not again.paused
         assert {each.slug: (each.active, bool(each.parameters)) for each in again.schedules} == {
@@ -457,7 +465,6 @@ def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentRe
             for each in deployment.schedules:
                 if each.slug is None:
                     client.delete_deployment_schedule(deployment.id, each.id)
-    done_here(*Command.DEPLOY_TELLING.arguments)
 
 
 @pytest.mark.usefixtures("by_script")
@@ -485,6 +492,7 @@ def test_the_yaml_requires_the_blocks_that_it_names() -> None:
     assert step == {"prefect_seedance.blocks.saved_blocks.require": {"blocks": sorted(named)}}
 
 
+@pytest.mark.newest
 def test_a_limit_of_the_account_can_be_set(environment: dict[str, str]) -> None:
     finished(*Command.LIMIT.arguments, environment=environment, folder=ROOT)
     with get_client(sync_client=True) as client:
@@ -539,6 +547,7 @@ def test_deployments_that_make_videos_tell_whom_they_are_given(
     }
 
 
+@pytest.mark.newest
 def test_a_run_that_was_killed_with_its_worker_says_what_goes_on_and_is_taken_up(
     killed: Killed, vendor: Simulator, blocks: Blocks
 ) -> None:
@@ -553,6 +562,7 @@ def test_a_run_that_was_killed_with_its_worker_says_what_goes_on_and_is_taken_up
     assert len(tasks(vendor, "zombie")) == 1
 
 
+@pytest.mark.newest
 def test_a_run_that_outlives_its_worker_writes_the_answer_down_and_stores_its_video(
     killed: Killed, vendor: Simulator, blocks: Blocks
 ) -> None:

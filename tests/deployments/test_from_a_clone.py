@@ -25,6 +25,7 @@ from tests.processes import Running, finished
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
+    pytest.mark.newest,
 ]
 
 ENTRYPOINT = "flows/generate_video.py:generate_video"

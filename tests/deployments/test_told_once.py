@@ -19,7 +19,7 @@ from tests.deployments.inbox import Inbox, open_inbox
 from tests.prefect_runs.vendor import small
 from tests.processes import until
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.newest]
 
 Blocks = tuple[SeedanceCredentials, VideoStore]
 NAME = "custom-webhook/told-once"

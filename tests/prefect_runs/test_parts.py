@@ -46,7 +46,7 @@ pytestmark = [
 
 #: With it the parent has to notice the death itself, by heartbeats that are missing; they are 30 s apart at least.
 LONG = bool(os.environ.get("RUN_LONG"))
-ROWS, PARTS = (400, 4) if LONG else (40, 4)
+ROWS, PARTS = (400, 4) if LONG else (20, 2)
 NAME = "generate-videos/parts"
 #: In the prompts of the second half of the rows.
 HELD = ", in the fog"
@@ -83,7 +83,9 @@ def studio(loopback_only: LoopbackOnly, tmp_path_factory: pytest.TempPathFactory
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
         }
-        command = ["-m", "prefect", "worker", "start", "--type", "process", "--pool", "parts", "--limit", "2"]
+        command = ["-m", "prefect", "worker", "start", "--type", "process", "--pool", "parts"]
+        # Each of the two workers has as many of the parts as the other.
+        command += ["--limit", str(PARTS // 2)]
         workers = [
             stack.enter_context(running(*command, "--name", name, log=folder / f"{name}.log", environment=environment))
             for name in ("first", "second")

@@ -16,7 +16,7 @@ from tests.processes import running, until
 
 LONG = bool(os.environ.get("RUN_LONG"))
 #: Rows, at the same time, seconds that each takes, and seconds without a server.
-ROWS, IN_FLIGHT, SECONDS, AWAY = (100, 8, 12.0, 120.0) if LONG else (24, 4, 5.0, 15.0)
+ROWS, IN_FLIGHT, SECONDS, AWAY = (100, 8, 12.0, 120.0) if LONG else (16, 4, 5.0, 6.0)
 
 pytestmark = pytest.mark.slow
 
