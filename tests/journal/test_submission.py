@@ -44,6 +44,7 @@ from tests.journal.harness import (
     INTENT,
     POLICY,
     TWICE,
+    FaultyStore,
     Killed,
     World,
     lost_answer,
@@ -695,7 +696,7 @@ def test_a_claim_that_landed_unheard_and_was_merged_into_is_given_back(world: Wo
     with pytest.raises(InvalidParameters):
         world.run()
     nonce = world.record().attempts[0].nonce
-    rival = World(world.store.inner)  # type: ignore[arg-type]
+    rival = World(FaultyStore(world.store.inner))
 
     def merge(verb: str, key: str) -> None:
         if verb == "get":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -114,12 +113,12 @@ def submit(
     shared, journal = state or RunState(), destination.journal
     budgets = spending or Spending.of(account, destination)
     evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
-    since_prepared: Stopwatch = lambda: math.inf  # noqa: E731 - not yet
+    since_prepared, stands_in_line = start_stopwatch(), False
     cancelled = cancelled or threading.Event()
     headway = headway or Headway()
 
     def before_claim(nonce: str) -> Evidence:
-        nonlocal evidence, prepared, since_prepared, told_price
+        nonlocal evidence, prepared, since_prepared, told_price, stands_in_line
         if shared.stopped:
             raise SubmittingStopped(order.intent, shared.stopped)
         if no_room := shared.no_room(order.asked, account, order.intent, cancelled.is_set):
@@ -131,8 +130,10 @@ def submit(
             key = render(order.delivery.key_template, order.intent, journal.now())
             destination.store.check_place(key)
         balance = shared.balance(account, order.intent, cancelled.is_set) if preflight else None
-        if since_prepared() > _PREPARED_SECONDS / 2:  # not again for each look at a budget that is waited for
+        # Anew for each claim, but not for each look at a budget that is waited for.
+        if not stands_in_line or since_prepared() > _PREPARED_SECONDS / 2:
             prepared, since_prepared = ready(), start_stopwatch()
+        stands_in_line = False
         price = shared.price(
             order.asked, account, order.intent, cancelled.is_set, observer, reference_seconds=prepared.reference_seconds
         )
@@ -150,10 +151,11 @@ def submit(
         return evidence
 
     def reserve(nonce: str, lease_seconds: float, start_stopwatch: Callable[[], Stopwatch]) -> Reservation | Wait:
+        nonlocal stands_in_line
         # As late as can be: what was paused while this one stood in line is not claimed any more.
         require_not_paused(journal, order.intent)
         try:
-            return budgets.reserve(
+            answer = budgets.reserve(
                 nonce,
                 order.intent,
                 coins=evidence.price,
@@ -164,6 +166,8 @@ def submit(
         except OverBudget as error:
             shared.had_no_room(error, order.asked, account, evidence.price)
             raise
+        stands_in_line = isinstance(answer, Wait)
+        return answer
 
     def may_go_on() -> None:
         if why := shared.why_not(headway.price):

@@ -137,7 +137,7 @@ def test_a_terminal_shows_how_far_it_is_at_any_size() -> None:
         assert words in whole
     assert whole.index("unknown     row") < whole.index("failed      row"), "worst first"
     assert "na[red]me" in whole, "plain: rich's markup in a name is none"
-    assert "rows have their video" in "\n".join(shown.after)
+    assert "of 90 rows are submitted" in "\n".join(shown.after)
     assert b"\x1b[2J" not in output, "nothing is erased, so nothing flickers, and no name is obeyed"
     assert output.rindex(b"\x1b[?25h") > output.rindex(b"\x1b[?25l"), "the cursor is back"
 
