@@ -281,14 +281,14 @@ def check_that_it_is_submitted(
     assert attempt.answered_at is not None
     answered_late = attempt.answered_at.timestamp() > api.cancelled_at(run.id)
     assert answered_late == (moment == "post"), "the run was not cancelled where it should have been"
-    assert_that_it_says_what_goes_on(by, task_id)
+    assert_that_it_says_what_goes_on(run, by, task_id)
 
 
-def assert_that_it_says_what_goes_on(by: Running, task_id: str) -> None:
-    """In what it prints: what a process has not yet sent to the server when Prefect kills it is lost."""
-    lines = by.log.read_text(errors="replace").splitlines()
+def assert_that_it_says_what_goes_on(run: FlowRun, by: Running, task_id: str) -> None:
+    """Either way will do: Prefect may kill a process before its lines are sent, or printed by its worker."""
     said = f"The run was cancelled. Task {task_id} goes on at the vendor and is paid for"
-    assert any(said in line for line in lines), by.tail()
+    if not any(said in line for line in by.log.read_text(errors="replace").splitlines()):
+        api.logged(said, run=run.id)
 
 
 def check_that_it_is_unknown(

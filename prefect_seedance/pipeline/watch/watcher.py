@@ -347,9 +347,10 @@ async def _watched(
     task_id, record = followed.task_id, followed.record
     attempt = next((each.name for each in record.attempts if each.task_id == task_id), "")
     advice = ways_on(record.scope, record.intent, destination.journal.store_option, attempt)
-    age_seconds = max(0.0, followed.entry.age_seconds)
     is_new = _is_new(followed, submitted)
     history, clip, local = history_of(destination), clip_of(record), account.settings.is_local
+    # A simulator makes a video in seconds, however old the record is.
+    age_seconds = 0.0 if local else max(0.0, followed.entry.age_seconds)
     if not local and history.may_load():
         # Nobody waits for it: it is there long before the second question.
         threads.start(threads.RECORDS, load_history, destination.store)

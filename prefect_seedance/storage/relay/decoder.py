@@ -119,8 +119,6 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
     "probesize": str(PIECE_BYTES),
 }
 
-# FFmpeg decodes the first picture to learn what it is coloured with, which takes as long as decoding it for the poster.
-_INDEX_ALONE = {"skip_frame": "all"}
 # AAC alone does not tell how long its frames are without its decoder.
 _FORMAT_OPTIONS = {"aac": {"codec_whitelist": "aac"}}
 
@@ -301,7 +299,7 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _opened(parent: _Parent, size: int, form: str = "mp4", *, index_alone: bool = False) -> InputContainer:
+def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
     import av
 
     # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
@@ -309,14 +307,14 @@ def _opened(parent: _Parent, size: int, form: str = "mp4", *, index_alone: bool 
         _File(parent, size),
         mode="r",
         format=form,
-        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}) | (_INDEX_ALONE if index_alone else {}),
+        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}),
         metadata_errors="replace",
         buffer_size=PIECE_BYTES,
     )
 
 
 def _decode(parent: _Parent, longest_side: int, size: int) -> None:
-    with _opened(parent, size, index_alone=True) as container:
+    with _opened(parent, size) as container:
         parent.tell(FACTS, body=_facts(container))
         if longest_side:
             picture = _shrunk(_best_frame(container), longest_side)

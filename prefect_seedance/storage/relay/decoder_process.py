@@ -47,7 +47,7 @@ _LOOK_SECONDS = 0.25
 #: child some 20 MB.
 _BUSY_SECONDS = 3.0
 #: After so many jobs a child is replaced, and when it holds so much memory after one.
-_JOBS_PER_CHILD = 200
+_JOBS_PER_CHILD = 1000
 _GROWN_BYTES = 192 * 1024 * 1024
 #: What one job may read of its file, all repetitions counted.
 _MOST_READ_BYTES = 256 * 1024 * 1024
