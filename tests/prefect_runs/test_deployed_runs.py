@@ -52,8 +52,8 @@ pytestmark = [
 
 #: How long a started run may take to come to its point: all of them share the cores.
 PATIENCE = 300.0
-#: Prefect's own limit between the polite signal and SIGKILL is 30 s, and a cancelled run waits 20 s for an answer. Where
-#: other videos have to be waited for before the run is cancelled, all of it comes later.
+#: Prefect's own limit between the polite signal and SIGKILL is 30 s, and a cancelled run waits 20 s for an answer.
+#: Where other videos have to be waited for before the run is cancelled, all of it comes later.
 WITHIN, LATER, BEYOND = 16.0, 19.0, 120.0
 
 
