@@ -207,7 +207,7 @@ def test_audits_that_are_waited_for_at_the_same_time_share_their_questions(
     vendor.plan(*[Fault(fault="asset_slow", matching=each, after=1.0) for each in ids])
     with ThreadPoolExecutor(30) as pool:
         list(pool.map(lambda each: require_active(["manxue"], each, context, Follower(), place="images[0]"), ids))
-    assert vendor.requests().asset_requests["status"] < 30
+    assert vendor.requests().asset_requests["status"] < 60  # each by itself would ask four times or more
 
 
 def test_an_asset_that_the_vendor_cannot_speak_of_does_not_keep_the_others_waiting(
