@@ -349,7 +349,7 @@ def _budget_notices(new: Sequence[_Seen], account: Account, destination: Destina
         yield f"max_cost is {coin_words(max_cost)}, and the new rows cost {coin_words(total)}. {_NO_ROOM}"
     if not account.limits:
         return
-    ledgers = account.budget_store or destination.store
+    ledgers = destination.ledgers_of(account)
     budget = Budget(ledgers, account=account.label, limits=account.limits, journal=destination.journal)
     try:
         limits = budget.standing().limits

@@ -40,7 +40,7 @@ def say_coloured(text: str) -> None:
 
 
 def give_back() -> None:
-    """Give the terminal what a killed process has left without: its own screen, and its cursor."""
+    """Restore what a killed process has left the terminal without: its own screen, and its cursor."""
     print("\x1b[?1049l\x1b[?25h", end="", file=sys.stderr, flush=True)
 
 

@@ -90,6 +90,10 @@ class Destination:
     key_template: str
     media: MediaPolicy
 
+    def ledgers_of(self, account: Account) -> Store:
+        """Return where the budgets of an account are kept: in the store that it names for that, else in this one."""
+        return account.budget_store or self.store
+
     def media_for(self, account: Account) -> MediaPolicy:
         """Return the rules for links of this account's vendor; a simulator on this machine may give loopback links."""
         return replace(self.media, allow_loopback=account.settings.is_local)

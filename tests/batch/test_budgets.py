@@ -172,23 +172,29 @@ def test_what_can_no_longer_fit_is_refused_by_its_record_alone_and_its_reference
 
 
 def test_a_budget_without_room_is_asked_again_after_a_while(
-    simulator: Simulator, account: Account, destination: Destination, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator,
+    account: Account,
+    destination: Destination,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its period ends, and people settle what it holds."""
-    price = price_of_one(account)
+    price, store = price_of_one(account), destination.store
     account, state = replace(account, limits=Limits(daily=price)), RunState()
     error = OverBudget("i0", "daily_budget", price, price, 0.0, price)
     seconds = 0.0
     monkeypatch.setattr(run_state, "start_stopwatch", lambda: lambda: seconds)
-    state.had_no_room(error, request("x"), account, price)
+    state.had_no_room(error, request("x"), account, store, price)
 
     def refused(**fields: object) -> bool:
-        return state.no_room(request("y", **fields), account, "i1", lambda: False) is not None
+        return state.no_room(request("y", **fields), account, store, "i1", lambda: False) is not None
 
     assert refused() and refused(duration=10)
     assert not refused(resolution="720p")  # dearer, but what it was seen to cost is learned by its own name
-    assert state.no_room(request("y"), replace(account, label="another"), "i1", lambda: False) is None
-    assert state.of_a_batch().no_room(request("y"), account, "i1", lambda: False) is None
+    assert state.no_room(request("y"), replace(account, label="another"), store, "i1", lambda: False) is None
+    another = destination_in(tmp_path / "another").store  # which keeps a count of its own
+    assert state.no_room(request("y"), account, another, "i1", lambda: False) is None
+    assert state.of_a_batch().no_room(request("y"), account, store, "i1", lambda: False) is None
     seconds = 61.0
     assert not refused()
 

@@ -35,7 +35,7 @@ from prefect_seedance.batch.models import BatchReport, RowResult
 from prefect_seedance.batch.report.report_files import write_report
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.errors import PartsMissing, PartsNotStarted
-from prefect_seedance.runs.parts.following import Following
+from prefect_seedance.runs.parts.following import PartsFollowing
 from prefect_seedance.runs.parts.part_runs import PartRuns
 from prefect_seedance.runs.parts.slots import Neighbourhood, require_slots
 from tests.prefect_runs import api
@@ -93,7 +93,7 @@ def references(saved: Saved) -> dict[str, object]:
     return {name: {"$ref": {"block_document_id": block.saved_id}} for name, block in blocks.items()}
 
 
-def followed(saved: Saved, key: str, parts: int = 2, **settings: Any) -> Following:
+def followed(saved: Saved, key: str, parts: int = 2, **settings: Any) -> PartsFollowing:
     """Parts of the run that this is called in."""
     runs = PartRuns(
         saved.deployment,
@@ -105,10 +105,12 @@ def followed(saved: Saved, key: str, parts: int = 2, **settings: Any) -> Followi
     )
     with get_client(sync_client=True) as client:
         place = Neighbourhood(client.read_deployment(saved.deployment), settings.pop("holders", []))
-    return Following(runs, saved.store.destination().store, place, **{"restarts": 1, "look_seconds": 0.2, **settings})
+    return PartsFollowing(
+        runs, saved.store.destination().store, place, **{"restarts": 1, "look_seconds": 0.2, **settings}
+    )
 
 
-async def started(following: Following, number: int, attempt: int) -> FlowRun:
+async def started(following: PartsFollowing, number: int, attempt: int) -> FlowRun:
     """Wait until a part has been started so often."""
     async with asyncio.timeout(300):
         while len(following.parts[number - 1].runs) < attempt:
@@ -129,7 +131,7 @@ async def test_parameters_that_the_deployment_does_not_take_are_refused_in_words
 
 async def test_a_part_that_dies_is_run_again_and_one_that_failed_with_a_report_is_not(saved: Saved) -> None:
     @flow
-    async def whole() -> tuple[Following, Following]:
+    async def whole() -> tuple[PartsFollowing, PartsFollowing]:
         following = followed(saved, "dies")
         waiting = asyncio.create_task(following.to_the_end())
         first, failing = await started(following, 1, 1), await started(following, 2, 1)
@@ -162,7 +164,7 @@ async def test_a_part_that_dies_is_run_again_and_one_that_failed_with_a_report_i
 
 async def test_a_part_is_not_run_again_for_ever_and_why_it_is_missing_is_said(saved: Saved) -> None:
     @flow
-    async def whole() -> Following:
+    async def whole() -> PartsFollowing:
         following = followed(saved, "for-ever")
         waiting = asyncio.create_task(following.to_the_end())
         end(await started(following, 2, 1), Failed(message="UnusableManifest: no such file"), saved.store)
@@ -229,7 +231,7 @@ async def test_a_pool_that_only_the_parent_fits_into_is_refused(saved: Saved, on
 
 
 async def test_a_cancelled_parent_cancels_its_parts(saved: Saved) -> None:
-    begun: list[Following] = []
+    begun: list[PartsFollowing] = []
 
     @flow
     async def whole() -> None:

@@ -30,7 +30,7 @@ from prefect_seedance.runs.events import run_tells
 from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
-from prefect_seedance.runs.parts.following import Following
+from prefect_seedance.runs.parts.following import PartsFollowing
 from prefect_seedance.runs.parts.part_runs import PartRuns, persistently
 from prefect_seedance.runs.parts.saved_references import saved_reference
 from prefect_seedance.runs.parts.slots import neighbourhood, require_slots
@@ -77,7 +77,7 @@ async def generate_in_parts(
             return {**blocks, "manifest": manifest, "notify": [], "options": asked}
 
         runs = PartRuns(place.deployment.id, UUID(current.id), _key(current), parts, parameters, labels=_ours(current))
-        following = Following(runs, destination.store, place, restarts)
+        following = PartsFollowing(runs, destination.store, place, restarts)
         await following.to_the_end()
         missing = {part.name: part.missing for part in following.parts if part.missing}
         report = join_reports(

@@ -62,7 +62,7 @@ _TURN_SECONDS, _GOLDEN = 300.0, (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
-class Standing:
+class OpenStanding:
     """What an open record is to a collector.
 
     Attributes:
@@ -78,7 +78,9 @@ class Standing:
     watched_seconds: float = 0.0
 
 
-def standing(record: Record, age_seconds: float, account: Account, options: CollectOptions, now: datetime) -> Standing:
+def standing(
+    record: Record, age_seconds: float, account: Account, options: CollectOptions, now: datetime
+) -> OpenStanding:
     """Return what an open record is to the collector of an account.
 
     Args:
@@ -89,46 +91,46 @@ def standing(record: Record, age_seconds: float, account: Account, options: Coll
         now: By the store's clock, as far as that is known.
     """
     if record.version > VERSION:
-        return Standing("newer")
+        return OpenStanding("newer")
     if record.account != account.label:
-        return Standing("other_account")
+        return OpenStanding("other_account")
     if not record.is_open:
-        return Standing("done")
+        return OpenStanding("done")
     if record.state is State.UNKNOWN or (record.state is State.READY and record.unsettled()):
-        return Standing("unknown")
+        return OpenStanding("unknown")
     young_for = submitted_at(record) + timedelta(minutes=options.older_than) - now
     if options.older_than and young_for > timedelta():
-        return Standing("young", watched_seconds=young_for.total_seconds())
+        return OpenStanding("young", watched_seconds=young_for.total_seconds())
     if record.state in (State.SENDING, State.READY):
         return _not_submitted(record, age_seconds)
     return _with_tasks(record, age_seconds, account, now)
 
 
-def _not_submitted(record: Record, age_seconds: float) -> Standing:
+def _not_submitted(record: Record, age_seconds: float) -> OpenStanding:
     sending = record.state is State.SENDING
     left = max(record.lease_left(age_seconds), 0.0 if sending else ABANDONED_SECONDS - age_seconds)
     if left > 0:
-        return Standing("watched", watched_seconds=left)
-    return Standing("lapsed" if sending else "abandoned")
+        return OpenStanding("watched", watched_seconds=left)
+    return OpenStanding("lapsed" if sending else "abandoned")
 
 
-def _with_tasks(record: Record, age_seconds: float, account: Account, now: datetime) -> Standing:
+def _with_tasks(record: Record, age_seconds: float, account: Account, now: datetime) -> OpenStanding:
     left = record.watch_seconds - age_seconds
     if record.state in (State.SUBMITTED, State.COMPLETED) and left > 0:
-        return Standing("watched", watched_seconds=left)
+        return OpenStanding("watched", watched_seconds=left)
     # The one that the record is about comes first.
     open_attempts = sorted(record.unstored(), key=lambda attempt: attempt.number != record.current)
     if not open_attempts:  # a person brought its video in, and it is gone from the store
-        return Standing("unknown")
+        return OpenStanding("unknown")
     # The host is not known of a task that a person attached to a record which had been lost.
     ours = [attempt for attempt in open_attempts if attempt.host in ("", account.settings.host)]
     if not ours:
-        return Standing("other_host")
+        return OpenStanding("other_host")
     due = tuple(attempt for attempt in ours if is_due(record, attempt, now))
     if not due:
-        return Standing("waiting", next_try=min(_next_tries(ours), default=None))
+        return OpenStanding("waiting", next_try=min(_next_tries(ours), default=None))
     completed = record.state is State.COMPLETED or any(attempt.completed_at for attempt in due)
-    return Standing("deliver" if completed else "ask", due)
+    return OpenStanding("deliver" if completed else "ask", due)
 
 
 def _next_tries(attempts: Iterable[Attempt]) -> list[datetime]:

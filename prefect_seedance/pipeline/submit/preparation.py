@@ -135,7 +135,8 @@ def prepare_ahead(
         return None
     if entry is not None and entry.state is State.FAILED and entry.record.submissions >= max_submissions:
         return None  # the submission is refused, and says why
-    if state is not None and state.no_room(order.asked, account, order.intent, follower.cancelled.is_set):
+    ledgers = destination.ledgers_of(account)
+    if state is not None and state.no_room(order.asked, account, ledgers, order.intent, follower.cancelled.is_set):
         return None  # likewise
     prepared = prepare_now(
         order,

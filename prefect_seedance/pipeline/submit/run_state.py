@@ -24,6 +24,7 @@ from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 
 if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Account
+    from prefect_seedance.storage.protocol import Store
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ T = TypeVar("T")
 _LOOK_SECONDS = 0.2
 #: How long a budget without room is not asked again. Not for ever: its period ends, and people settle what it holds.
 _NO_ROOM_SECONDS = 60.0
+#: Names a store by its address.
+_LEDGERS = "journal/budget"
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class RunState:
         self.short_from = math.inf
         self._lock = threading.Lock()
         self._answers: dict[str, Future[object]] = {}
-        self._no_room: dict[tuple[str, str, str, float], _NoRoom] = {}
+        self._no_room: dict[tuple[str, str, str, str, float], _NoRoom] = {}
 
     def of_a_batch(self) -> Self:
         """Return the state of one batch of the run: it shares all but what ends the submitting of that batch.
@@ -99,13 +102,15 @@ class RunState:
         """
         return self.stopped or (self.short if price is None or price >= self.short_from else "")
 
-    def had_no_room(self, error: OverBudget, request: VideoRequest, account: Account, price: float | None) -> None:
+    def had_no_room(
+        self, error: OverBudget, request: VideoRequest, account: Account, ledgers: Store, price: float | None
+    ) -> None:
         """Remember that a budget had no room for a request, for all that cost as much."""
-        key = (account.label, own_name(request), error.budget, error.limit)
+        key = (ledgers.uri_of(_LEDGERS), account.label, own_name(request), error.budget, error.limit)
         self._no_room[key] = _NoRoom(error, price, start_stopwatch())
 
     def no_room(
-        self, request: VideoRequest, account: Account, intent: str, cancelled: Callable[[], bool]
+        self, request: VideoRequest, account: Account, ledgers: Store, intent: str, cancelled: Callable[[], bool]
     ) -> OverBudget | None:
         """Return why a request does not fit into a budget that had no room a moment ago; None if it may fit.
 
@@ -114,6 +119,7 @@ class RunState:
         Args:
             request: The video.
             account: Who pays.
+            ledgers: Where its budgets are kept: each place has a count of its own.
             intent: Of the video.
             cancelled: Whether the run is being cancelled.
 
@@ -121,9 +127,11 @@ class RunState:
             SubmissionCancelled: The run was cancelled while it waited for a price.
         """
         name = own_name(request)
-        for (label, billing, budget, limit), full in [*self._no_room.items()]:
+        for (where, label, billing, budget, limit), full in [*self._no_room.items()]:
             # What is learned of costs is learned by billing name; videos are counted whatever they are billed as.
-            if label != account.label or (billing != name and budget != "daily_videos"):
+            if (where, label) != (ledgers.uri_of(_LEDGERS), account.label) or (
+                billing != name and budget != "daily_videos"
+            ):
                 continue
             price = self.price(request, account, intent, cancelled, Observer())
             if full.is_about(price.coins if price else None):

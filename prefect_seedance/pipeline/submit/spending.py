@@ -48,9 +48,9 @@ class Spending:
             limits = Limits(total=max_cost)
             budgets.append(Budget(store, account=account.label, limits=limits, journal=journal, run_key=run_key))
         if account.limits:
-            where = account.budget_store or store
+            ledgers = destination.ledgers_of(account)
             budgets.append(
-                Budget(where, account=account.label, limits=account.limits, journal=journal, on_reached=on_reached)
+                Budget(ledgers, account=account.label, limits=account.limits, journal=journal, on_reached=on_reached)
             )
         return cls(budgets)
 

@@ -111,7 +111,7 @@ def submit(
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
     """
     shared, journal = state or RunState(), destination.journal
-    budgets = spending or Spending.of(account, destination)
+    budgets, ledgers = spending or Spending.of(account, destination), destination.ledgers_of(account)
     evidence, prepared, told_price = Evidence(), PreparedRequest(order.asked), ""
     since_prepared, stands_in_line = start_stopwatch(), False
     cancelled = cancelled or threading.Event()
@@ -121,7 +121,7 @@ def submit(
         nonlocal evidence, prepared, since_prepared, told_price, stands_in_line
         if shared.stopped:
             raise SubmittingStopped(order.intent, shared.stopped)
-        if no_room := shared.no_room(order.asked, account, order.intent, cancelled.is_set):
+        if no_room := shared.no_room(order.asked, account, ledgers, order.intent, cancelled.is_set):
             raise no_room
         require_valid(order.asked)
         account.check_environment()
@@ -164,7 +164,7 @@ def submit(
                 start_stopwatch=start_stopwatch,
             )
         except OverBudget as error:
-            shared.had_no_room(error, order.asked, account, evidence.price)
+            shared.had_no_room(error, order.asked, account, ledgers, evidence.price)
             raise
         stands_in_line = isinstance(answer, Wait)
         return answer

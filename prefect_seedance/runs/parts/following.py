@@ -36,7 +36,7 @@ _NEVER_CAME_UP = "A worker has taken it and not brought it up in half an hour."
 
 
 @dataclass
-class Part:
+class BatchPart:
     """One part, over all of its runs.
 
     Attributes:
@@ -61,7 +61,7 @@ class Part:
 
 
 @dataclass
-class Following:
+class PartsFollowing:
     """All parts of a batch.
 
     Attributes:
@@ -80,7 +80,7 @@ class Following:
     restarts: int
     look_seconds: float = 5.0
     start_seconds: float = 600.0
-    parts: list[Part] = field(init=False)
+    parts: list[BatchPart] = field(init=False)
     _began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _told: dict[UUID, str] = field(default_factory=dict[UUID, str])
     _asked_last: int = 0
@@ -89,7 +89,7 @@ class Following:
 
     def __post_init__(self) -> None:
         self.parts = [
-            Part(f"{number}/{self.runs.parts}", number, may_start_again=self.restarts)
+            BatchPart(f"{number}/{self.runs.parts}", number, may_start_again=self.restarts)
             for number in range(1, self.runs.parts + 1)
         ]
 
@@ -125,7 +125,7 @@ class Following:
         if taken_up := sum(bool(part.runs) for part in self.parts):
             log("validate", f"{taken_up} of {len(self.parts)} parts were started before, and are taken up.")
 
-    async def _look(self, open_parts: Sequence[Part]) -> None:
+    async def _look(self, open_parts: Sequence[BatchPart]) -> None:
         seen = await self.runs.seen([part.runs[-1].id for part in open_parts])
         beats_of = open_parts[self._asked_last % len(open_parts)]  # one at a time: a question per look, not per part
         self._asked_last += 1
@@ -158,7 +158,7 @@ class Following:
             "Start another worker, or let it take more runs at a time. The parts are cancelled",
         )
 
-    async def _ended_now(self, part: Part, run: FlowRun | None) -> None:
+    async def _ended_now(self, part: BatchPart, run: FlowRun | None) -> None:
         """Take note of the end of a run; a store that does not answer is asked again at the next look."""
         try:
             await self._ended(part, run, before_this_try=False)
@@ -169,7 +169,7 @@ class Following:
                 raise
             log("wait", f"The report of part {part.name} cannot be read yet: {error}", level=logging.WARNING)
 
-    async def _ended(self, part: Part, run: FlowRun | None, *, before_this_try: bool) -> None:
+    async def _ended(self, part: BatchPart, run: FlowRun | None, *, before_this_try: bool) -> None:
         last = part.runs[-1]
         reports = await self._collect(part, run or last)
         standing = end_of(seen_run(run), reports, before_this_try=before_this_try)
@@ -186,14 +186,14 @@ class Following:
             )
             part.silent = False
 
-    async def _collect(self, part: Part, run: FlowRun) -> list[BatchReport]:
+    async def _collect(self, part: BatchPart, run: FlowRun) -> list[BatchReport]:
         """Return what a run has left in the store."""
         days = days_of(run.start_time or run.created or self._began, run.end_time or datetime.now(UTC))
         found = await threads.run(threads.RECORDS, find_reports, self.store, str(run.id), run.name, days)
         part.reports += found
         return found
 
-    async def _start(self, part: Part) -> None:
+    async def _start(self, part: BatchPart) -> None:
         attempt = len(part.runs) + 1
         try:
             part.runs.append(await self.runs.start(part.number, attempt))
@@ -218,7 +218,7 @@ class Following:
             level=logging.WARNING,
         )
 
-    def _tell(self, part: Part, run: FlowRun | None) -> None:
+    def _tell(self, part: BatchPart, run: FlowRun | None) -> None:
         """Log what has changed."""
         if run is None or run.state is None or self._told.get(run.id) == run.state.name:
             return

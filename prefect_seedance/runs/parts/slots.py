@@ -32,7 +32,7 @@ _MOST_RUNS = 200
 
 
 @dataclass(frozen=True)
-class Limit:
+class SlotLimit:
     """A limit of concurrent runs.
 
     Attributes:
@@ -51,9 +51,9 @@ class Limit:
         """Return why no part would ever run, and what to do; None if one would.
 
         Example:
-            >>> Limit("the work pool 'small'", 1, 1).refusal()[0]
+            >>> SlotLimit("the work pool 'small'", 1, 1).refusal()[0]
             "the work pool 'small' runs 1 at a time, and this run, which waits for the parts, holds that"
-            >>> Limit("the work pool 'small'", 2, 1).refusal()
+            >>> SlotLimit("the work pool 'small'", 2, 1).refusal()
         """
         if self.paused:
             return f"{self.where} is paused", "Resume it, and run this again"
@@ -143,17 +143,17 @@ async def require_slots(client: PrefectClient, place: Neighbourhood, parts: int)
                 f"the deployment {deployment.name!r} leaves one run at a time for the parts, one after the other",
                 "Raise its concurrency limit, or name a deployment without one",
             )
-        _require(Limit(f"the deployment {deployment.name!r}", own.limit, held))
+        _require(SlotLimit(f"the deployment {deployment.name!r}", own.limit, held))
     if not deployment.work_pool_name:
         return
     pool = await client.read_work_pool(deployment.work_pool_name)
     held = sum(run.work_pool_name == pool.name for run in place.holders)
-    _require(Limit(f"the work pool {pool.name!r}", pool.concurrency_limit, held, pool.is_paused))
+    _require(SlotLimit(f"the work pool {pool.name!r}", pool.concurrency_limit, held, pool.is_paused))
     if deployment.work_queue_id:
         queue = await client.read_work_queue(deployment.work_queue_id)
         held = sum(run.work_queue_id == queue.id for run in place.holders)
         where = f"the work queue {queue.name!r} of the work pool {pool.name!r}"
-        _require(Limit(where, queue.concurrency_limit, held, queue.is_paused))
+        _require(SlotLimit(where, queue.concurrency_limit, held, queue.is_paused))
 
 
 async def others_run_there(client: PrefectClient, place: Neighbourhood) -> bool:
@@ -172,6 +172,6 @@ async def others_run_there(client: PrefectClient, place: Neighbourhood) -> bool:
     return any(run.flow_id not in waiting for run in running)
 
 
-def _require(limit: Limit) -> None:
+def _require(limit: SlotLimit) -> None:
     if refusal := limit.refusal():
         raise PartsNotStarted(*refusal)

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import StateType
 
 from prefect_seedance.batch.models import BatchReport
 
-Standing = Literal["waiting", "going_on", "dead", "done", "to_run_again", "without_report"]
+PartStanding = Literal["waiting", "going_on", "dead", "done", "to_run_again", "without_report"]
 
 #: Prefect's default, for a run that has sent one only.
 HEARTBEAT_SECONDS = 180.0
@@ -47,7 +47,7 @@ class SeenRun:
         return self.state is None or self.state in _ENDED
 
 
-def standing_of(run: SeenRun, now: datetime) -> Standing:
+def standing_of(run: SeenRun, now: datetime) -> PartStanding:
     """Tell how a part stands whose run has not ended.
 
     Example:
@@ -68,7 +68,7 @@ def standing_of(run: SeenRun, now: datetime) -> Standing:
             return "going_on"
 
 
-def end_of(run: SeenRun, reports: Sequence[BatchReport], *, before_this_try: bool) -> Standing:
+def end_of(run: SeenRun, reports: Sequence[BatchReport], *, before_this_try: bool) -> PartStanding:
     """Tell what becomes of a part whose run has ended.
 
     Args:

@@ -8,8 +8,8 @@ import pytest
 from prefect.client.schemas.objects import StateType
 
 from prefect_seedance.batch.models import BatchReport, Outcome, RowResult
-from prefect_seedance.runs.parts.slots import Limit
-from prefect_seedance.runs.parts.standing import SeenRun, Standing, end_of, standing_of
+from prefect_seedance.runs.parts.slots import SlotLimit
+from prefect_seedance.runs.parts.standing import PartStanding, SeenRun, end_of, standing_of
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def ago(*seconds: float) -> list[datetime]:
     ],
 )
 def test_a_run_that_has_not_ended(
-    state: StateType, since: float, heartbeats: tuple[float, ...], standing: Standing
+    state: StateType, since: float, heartbeats: tuple[float, ...], standing: PartStanding
 ) -> None:
     assert standing_of(SeenRun(state, *ago(since), ago(*heartbeats)), NOW) == standing
 
@@ -69,7 +69,7 @@ WHOLE, LACKING, SETTLED = [report("stored")], [report("failed", retryable=True)]
     ],
 )
 def test_a_run_that_has_ended(
-    state: StateType | None, reports: list[BatchReport], now: Standing, in_a_retry: Standing
+    state: StateType | None, reports: list[BatchReport], now: PartStanding, in_a_retry: PartStanding
 ) -> None:
     run = SeenRun(state, NOW)
     assert run.ended
@@ -86,14 +86,14 @@ def test_the_latest_report_of_a_part_counts() -> None:
 @pytest.mark.parametrize(
     ("limit", "refused"),
     [
-        (Limit("P", None, 3), ""),
-        (Limit("P", 2, 1), ""),
-        (Limit("P", 1, 0), ""),
-        (Limit("P", 1, 1), "P runs 1 at a time, and this run, which waits for the parts, holds that"),
-        (Limit("P", 2, 2), "P runs 2 at a time, and this run, which waits for the parts, holds all of these"),
-        (Limit("P", 0, 0), "P has a limit of 0"),
-        (Limit("P", None, 0, paused=True), "P is paused"),
+        (SlotLimit("P", None, 3), ""),
+        (SlotLimit("P", 2, 1), ""),
+        (SlotLimit("P", 1, 0), ""),
+        (SlotLimit("P", 1, 1), "P runs 1 at a time, and this run, which waits for the parts, holds that"),
+        (SlotLimit("P", 2, 2), "P runs 2 at a time, and this run, which waits for the parts, holds all of these"),
+        (SlotLimit("P", 0, 0), "P has a limit of 0"),
+        (SlotLimit("P", None, 0, paused=True), "P is paused"),
     ],
 )
-def test_a_limit_that_leaves_no_slot_for_a_part_is_refused(limit: Limit, refused: str) -> None:
+def test_a_limit_that_leaves_no_slot_for_a_part_is_refused(limit: SlotLimit, refused: str) -> None:
     assert (limit.refusal() or [""])[0] == refused
