@@ -107,7 +107,7 @@ def take_references(page: Page, stage: Stage, bucket: S3Server) -> None:
     form.write_item("Reference images", f"s3://{BUCKET}/mug.png")
     shown = RunPage(page, stage, form.start_run())
     shown.wait_for_state("Completed")
-    expect(shown.tab("Logs")).to_contain_text("Stored at")
+    expect(shown.logs("Stored at")).to_contain_text("Stored at")
     take(page, "references")
 
 

@@ -220,6 +220,13 @@ class RunPage:
         self.page.get_by_role("tab", name=name, exact=True).click()
         return self.page.get_by_role("tabpanel", name=name)
 
+    def logs(self, *lines: str) -> Locator:
+        """Open the logs once they have these lines: V2 reads those of a run that is over only once."""
+        for line in lines:
+            self.stage.wait_for_log(self.run, line)
+        self.open()
+        return self.tab("Logs")
+
     def artifacts(self) -> Locator:
         """Open the tab of artifacts, which V2 reads once: the page is loaded anew."""
         self.open()

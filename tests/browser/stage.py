@@ -65,6 +65,14 @@ class Stage:
 
         return until(found, f"artifact of type {kind} that says {saying!r}")
 
+    def wait_for_log(self, run: str, line: str) -> None:
+        """Wait until the server has this line among the logs of a run: they come a little later than its state."""
+        asked = {"flow_run_id": {"any_": [run]}}
+        until(
+            lambda: any(line in str(each["message"]) for each in self.ask("logs/filter", logs=asked)),
+            f"log line {line!r}",
+        )
+
     def hold(self, prompt: str) -> None:
         """Keep videos of this prompt at 50 %, so that a page can show them being made."""
         self.vendor.plan(Fault(fault="unknown_status", message="processing", times=1_000_000, matching=prompt))

@@ -165,8 +165,9 @@ def test_a_picture_in_a_bucket_goes_from_the_form_to_the_stored_video(page: Page
 
     shown = RunPage(page, stage, run)
     shown.wait_for_state("Completed")
-    logs = shown.tab("Logs")
-    for line in (f"images[0]: handing {address} to the vendor's audit.", "1 reference is ready for sd2_mx_720p."):
+    lines = (f"images[0]: handing {address} to the vendor's audit.", "1 reference is ready for sd2_mx_720p.")
+    logs = shown.logs(*lines)
+    for line in lines:
         expect(logs).to_contain_text(line)
     expect(shown.tab("Task Runs")).to_contain_text("prepare-media: sd2_mx_720p")
     main = shown.open_artifact("markdown")
