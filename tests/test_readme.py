@@ -23,28 +23,34 @@ from tests.test_architecture import LINKS, MAY_IMPORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-FILES = (ROOT / "README.md", ROOT / "deployments" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+FILES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "deployments" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
 PAGES = {path: path.read_text() for path in FILES}
 ALL = "\n".join(PAGES.values())
-LAYOUT = README.split("## Layout")[1]
+CONTRIBUTING = PAGES[ROOT / "CONTRIBUTING.md"]
+LAYOUT = CONTRIBUTING.split("## Layout")[1]
 FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
 
 
 def test_the_route_table_is_the_one_of_the_data() -> None:
-    shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", README, re.DOTALL)
+    shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", PAGES[ROOT / "docs/reference/routes.md"], re.DOTALL)
     assert shown is not None
     assert shown[1] == markdown_table(), "put there what python -m prefect_seedance.client.request.describe prints"
 
 
 def test_the_policy_is_the_one_that_the_store_needs() -> None:
-    shown = re.search(r"<!-- policy:.*?-->\n\n```json\n(.*?)```", README, re.DOTALL)
+    shown = re.search(r"<!-- policy:.*?-->\n\n```json\n(.*?)```", PAGES[ROOT / "docs/how-to/buckets.md"], re.DOTALL)
     assert shown is not None
     assert json.loads(shown[1]) == iam_policy(S3Settings("my-bucket", "videos"))
 
 
 @pytest.mark.parametrize(("heading", "command"), [("Try it", "scripts/demo"), ("Test it", "scripts/test")])
 def test_to_try_it_and_to_test_it_takes_one_script_each(heading: str, command: str) -> None:
-    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = (README + CONTRIBUTING).split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     assert re.findall(r"```sh\n(.*?)```", section, re.DOTALL) == [f"{command}\n"]
     assert os.access(ROOT / command, os.X_OK)
 
@@ -89,16 +95,16 @@ def named_in(page: str, heading: str) -> set[str]:
 
 def test_the_tables_of_batches_name_what_there_is() -> None:
     outcomes = {*WORST_FIRST}
-    assert named_in("README.md", "Batches") == named_in("docs/batches.md", "Outcomes") == outcomes
-    assert named_in("docs/batches.md", "Plan it") == {*STANDING_WORST_FIRST}
-    assert named_in("docs/batches.md", "Options") == {*BatchOptions.model_fields} - {"reuse_scope"}
-    columns = named_in("docs/batches.md", "Manifests") - {"excel", "parquet", "requests"}
+    assert named_in("README.md", "Batches") == named_in("docs/how-to/batches.md", "Outcomes") == outcomes
+    assert named_in("docs/how-to/batches.md", "Plan it") == {*STANDING_WORST_FIRST}
+    assert named_in("docs/how-to/batches.md", "Options") == {*BatchOptions.model_fields} - {"reuse_scope"}
+    columns = named_in("docs/how-to/batches.md", "Manifests") - {"excel", "parquet", "requests"}
     assert {"prompt", "images", "takes", "name"} < columns
     assert all(column_of(name).field == name for name in columns)
 
 
 def test_the_limits_of_manifests_are_those_that_are_held() -> None:
-    mib, held = 1024 * 1024, PAGES[ROOT / "docs" / "batches.md"].partition("**Limits**")[2]
+    mib, held = 1024 * 1024, PAGES[ROOT / "docs/how-to/batches.md"].partition("**Limits**")[2]
     assert [int(number.replace(",", "")) for number in re.findall(r"[0-9][0-9,]*", held)][:5] == [
         limits.MOST_BYTES // mib,
         limits.MOST_JSON_BYTES // mib,

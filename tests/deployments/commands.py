@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "docs" / "how-to" / "deployments.md").read_text(encoding="utf-8")
 
 
 class Command(StrEnum):

@@ -87,7 +87,7 @@ def test_the_examples_of_batches_run_one_after_the_other(
     header = "name,prompt,model,resolution,duration"
     manifest = tmp_path / "catalogue.csv"
     manifest.write_text(f"{header}\nmug,A mug,seedance2.0-mini,480p,4\nlamp,A lamp,seedance2.0-mini,480p,99\n")
-    batches = (README.parent / "docs" / "batches.md").read_text()
+    batches = (README.parent / "docs" / "how-to" / "batches.md").read_text()
     in_order = [example(README.read_text().partition("## Batches")[2])]
     in_order += [inspect.cleandoc(block) for block in re.findall(r"```python\n(.*?)```", batches, re.DOTALL)]
     loaded = 'credentials, store = SeedanceCredentials.load("studio"), VideoStore.load("catalogue")'

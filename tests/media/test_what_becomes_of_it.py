@@ -24,8 +24,8 @@ from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.storage.clips import make_clip
 from tests.storage.s3_servers import S3Server
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("## References\n", 1)[1].split("\n## ", 1)[0]
+README = (Path(__file__).parents[2] / "docs" / "how-to" / "references.md").read_text(encoding="utf-8")
+SECTION = README.split("# References\n", 1)[1].split("\n## ", 1)[0]
 ROWS = [[cell.strip() for cell in row.split("|")[1:-1]] for row in re.findall(r"^\|.*\|$", SECTION, re.MULTILINE)][2:]
 MODELS = {1: "seedance2.0-std", 2: "sd2_mx_720p"}
 
