@@ -14,6 +14,7 @@ from prefect_seedance.batch.models import RowResult
 from prefect_seedance.client.errors import InsufficientBalance
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.submit.headway import Headway
+from prefect_seedance.pipeline.threads import share_heaps
 from prefect_seedance.pipeline.watch.gate import gate_for
 from prefect_seedance.pipeline.watch.watcher import open_watcher
 
@@ -84,6 +85,7 @@ class Engine:
         Raises:
             BaseException: What ends the run, such as a cancellation, once all videos have come to rest.
         """
+        share_heaps()
         async with open_watcher(self._workshop.account):  # one for all, also where no video is watched for a moment
             await self._run(videos, wrapped)
 

@@ -439,8 +439,8 @@ class Journal:
             self.at(f"{step}.marker.after")
         elif marks and since_marked() > _MARKER_SECONDS:
             self._mark(intent, opening, patience)
-        moved = previous is None or previous.state is not stamped.state
-        return replace(self._remember(Entry(stamped, etag, 0.0)), wrote=True, moved=moved)
+        came_from = previous.state if previous else None
+        return replace(self._remember(Entry(stamped, etag, 0.0)), wrote=True, came_from=came_from)
 
     def _mark(self, intent: str, opening: int, patience: Patience) -> None:
         self.confirmed.put_once(self.marker_key(intent, opening), intent.encode(), patience, intent)
@@ -535,17 +535,31 @@ class Journal:
 
         return self._keeping(intent, answer.task_id, change, "accepted", patience, first)
 
-    def record_completed(self, intent: str, task: VideoTask) -> Entry:
+    def record_completed(self, intent: str, task: VideoTask, patience: Patience | None = None) -> Entry:
         """Write down that the vendor has the video."""
-        return self.update(intent, lambda record: changes.completed(record, task), step="completed")
+        change: changes.Change = lambda record: changes.completed(record, task)  # noqa: E731
+        return self.update(intent, change, step="completed", patience=patience)
 
     def record_failed(self, intent: str, task_id: str, failure: str, message: str) -> Entry:
         """Write down the vendor's verdict on a task."""
         return self.update(intent, lambda record: changes.failed(record, task_id, failure, message), step="failed")
 
-    def record_stored(self, intent: str, task_id: str, facts: Stored) -> Entry:
-        """Write down where the video lies."""
-        return self.update(intent, lambda record: changes.stored(record, task_id, facts), step="stored")
+    def record_stored(self, intent: str, task_id: str, facts: Stored, completed: VideoTask | None = None) -> Entry:
+        """Write down where the video lies.
+
+        Args:
+            intent: Whose record.
+            task_id: Whose video.
+            facts: Where it lies.
+            completed: What the vendor said of its completion, if that is not written down yet.
+        """
+
+        def change(record: Record) -> Record:
+            made = changes.completed(record, completed) if completed else record
+            after = changes.stored(made, task_id, facts)
+            return record if after is made else after
+
+        return self.update(intent, change, step="stored")
 
     def record_described(self, intent: str, task_id: str, facts: Stored) -> Entry:
         """Add what was learned of a stored video afterwards."""

@@ -349,7 +349,7 @@ class Entry:
         read_at: What that clock said at the reading, as Unix seconds; None if it did not say, or nothing was read.
         wrote: Whether the call that returns it has written it. If not, it was read, and there was nothing to do: what
             follows from a change, such as an event, belongs to whoever made it.
-        moved: Whether that write changed the state.
+        came_from: The state that it wrote over; None for a new record, and for one that was read.
     """
 
     record: Record
@@ -357,7 +357,12 @@ class Entry:
     age_seconds: float
     read_at: float | None = None
     wrote: bool = False
-    moved: bool = False
+    came_from: State | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the call that returns it has changed the state."""
+        return self.wrote and self.came_from is not self.record.state
 
     @property
     def state(self) -> State:

@@ -68,6 +68,7 @@ def deliver(
     cancelled: threading.Event | None = None,
     own_task: bool = False,
     limits: SourceLimits | None = None,
+    unwritten: Event | None = None,
 ) -> StoredVideo:
     """Bring a completed video into the store, or find that it is there. Blocking; repeating it is free and safe.
 
@@ -82,6 +83,7 @@ def deliver(
         own_task: Whether the video of this very task is wanted, also where the record is about another one: a second
             task that was paid for. It gets a key of its own, and the first video is not touched.
         limits: How patient the relay is with the media host; None for the usual.
+        unwritten: The event of a completion that no record has yet: it is written together with what comes of it.
 
     Raises:
         VideoFailed: The record has the vendor's verdict.
@@ -92,12 +94,16 @@ def deliver(
     option = destination.journal.store_option
     # The first knows the key while the second words an error.
     with http_lines_are_asides(key), telling_of_the_task(VideoNotStored, submitted, option, completed.task_id):
-        handover = _Handover(completed, submitted, account, destination, run, observer, stop, own_task, limits)
+        handover = _Handover(
+            completed, submitted, account, destination, run, observer, stop, own_task, limits, unwritten
+        )
         try:
             return handover.run()
         except RelayCancelled:
+            handover.note_completion()
             raise
         except Exception:
+            handover.note_completion()
             # Somebody else may have brought the video meanwhile, a person by hand for example.
             there = handover.brought_by_another()
             if there is None:
@@ -135,6 +141,7 @@ class _Handover:
     cancelled: threading.Event
     own_task: bool
     limits: SourceLimits | None
+    unwritten: Event | None
 
     def run(self) -> StoredVideo:
         journal, store = self.destination.journal, self.destination.store
@@ -172,7 +179,10 @@ class _Handover:
         stored = describe(self.completed, record, attempt, relayed, self.destination)
         write_once(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts))
         reached("provenance.after")
-        if self._recorded(stored).wrote:  # else another process has told of it
+        entry = self._recorded(stored)
+        if entry.wrote:  # else another process has told of it
+            if self.unwritten and entry.came_from is State.SUBMITTED:
+                self.observer.tell(self.unwritten)
             facts = {"bytes": stored.bytes, "cost": stored.cost}
             self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
         extras = Extras(self.destination, self.observer, self.cancelled)
@@ -186,6 +196,16 @@ class _Handover:
                 there = stored_video(self.destination, entry.record)
                 return self._marked(there) if there else None
         return None
+
+    def note_completion(self) -> None:
+        """Write down that the vendor has the video, where it could not be stored: whoever looks is to see that."""
+        if self.unwritten is None:
+            return
+        journal, intent, patience = self.destination.journal, self.submitted["intent"], Patience(seconds=3.0)
+        with suppress(Exception):
+            entry = journal.record_completed(intent, self.completed, patience)
+            if entry.moved:
+                self.observer.tell(self.unwritten)
 
     def _is_second(self, record: Record) -> bool:
         return self.own_task and record.task_id != self.submitted["task_id"]
@@ -212,7 +232,8 @@ class _Handover:
         facts = Stored.model_validate(stored.model_dump(mode="json"))
 
         def write() -> Entry:
-            return journal.record_stored(stored.intent, stored.task_id, facts)
+            completed = self.completed if self.unwritten else None
+            return journal.record_stored(stored.intent, stored.task_id, facts, completed)
 
         return written_with_task(journal, self.submitted, write)
 

@@ -23,7 +23,7 @@ from prefect_seedance.pipeline.submit.background import in_background
 from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_ahead
 from prefect_seedance.pipeline.submit.submit import submit
-from prefect_seedance.pipeline.watch.watcher import watch
+from prefect_seedance.pipeline.watch.watcher import watch_and_hand_on
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
@@ -79,14 +79,14 @@ class Workshop:
         for attempt in range(1, self.options.max_submissions + 1):
             submitted = await self._submitted(order, headway, counting, watch_seconds=self._wait_seconds(order))
             try:
-                completed = await self._watched(order, submitted, headway, counting)
+                completed, unwritten = await self._watched(order, submitted, headway, counting)
             except VideoFailed as failed:
                 headway.task_id = ""
                 if failed.failure not in WORTH_RESUBMITTING or attempt == self.options.max_submissions:
                     raise
                 observer.log(f"{failed} Attempt {attempt} of {self.options.max_submissions}; another follows.")
             else:
-                return await self._delivered(completed, submitted, counting)
+                return await self._delivered(completed, submitted, counting, unwritten)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def submit(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo | SubmittedVideo:
@@ -108,7 +108,8 @@ class Workshop:
         await self._prepared(order, counting)
         submitted = await self._submitted(order, headway, counting, watch_seconds=0.0)
         if submitted["decision"] == Decision.ALREADY_STORED:  # as the record says: whether it is there is looked at
-            return await self._delivered(await self._watched(order, submitted, headway, counting), submitted, counting)
+            completed, unwritten = await self._watched(order, submitted, headway, counting)
+            return await self._delivered(completed, submitted, counting, unwritten)
         # A collector knows the record alone.
         await threads.run(threads.RECORDS, adopt, self.destination.journal, submitted)
         return submitted
@@ -162,8 +163,8 @@ class Workshop:
 
     async def _watched(
         self, order: Order, submitted: SubmittedVideo, headway: Headway, observer: Observer
-    ) -> VideoTask:
-        return await watch(
+    ) -> tuple[VideoTask, Event | None]:
+        return await watch_and_hand_on(
             submitted,
             self.account,
             self.destination,
@@ -173,7 +174,9 @@ class Workshop:
             headway=headway,
         )
 
-    async def _delivered(self, completed: VideoTask, submitted: SubmittedVideo, observer: Observer) -> StoredVideo:
+    async def _delivered(
+        self, completed: VideoTask, submitted: SubmittedVideo, observer: Observer, unwritten: Event | None
+    ) -> StoredVideo:
         cancelled = threading.Event()
         try:
             return await threads.run(
@@ -186,6 +189,7 @@ class Workshop:
                 run=self.run,
                 observer=observer,
                 cancelled=cancelled,
+                unwritten=unwritten,
             )
         finally:
             cancelled.set()

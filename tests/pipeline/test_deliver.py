@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit.submit import submit
+from prefect_seedance.pipeline.watch.watcher import watch_and_hand_on
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import SourceUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
@@ -773,3 +775,69 @@ def test_a_head_that_cannot_be_read_is_an_error_with_the_task_and_how_to_go_on(
         deliver(task, submitted, vendor.account, destination)
     assert (caught.value.task_id, caught.value.advice in str(caught.value)) == (task.task_id, True)
     assert "1f0c" not in str(caught.value)
+
+
+# A completion that no record has yet.
+
+
+async def handed_on(vendor: Vendor, destination: Destination, followed: Followed) -> partial[StoredVideo]:
+    """Wait for a video, and return what stores it: its record knows of the task alone by then."""
+    submitted = vendor.bought(destination)
+    vendor.simulator.elapse(3600)
+    completed, unwritten = await watch_and_hand_on(
+        submitted, vendor.account, destination, limit_seconds=60, observer=followed.observer
+    )
+    assert unwritten is not None and followed.kinds == []
+    assert record_of(destination, submitted["intent"]).state is State.SUBMITTED
+    return partial(
+        deliver,
+        completed,
+        submitted,
+        vendor.account,
+        destination,
+        observer=followed.observer,
+        unwritten=unwritten,
+    )
+
+
+async def test_a_completion_that_is_handed_on_is_written_with_the_video(
+    vendor: Vendor, destination: Destination, followed: Followed
+) -> None:
+    stored = (await handed_on(vendor, destination, followed))()
+    record = record_of(destination, stored.intent)
+    assert record.rev == 4, "claimed, submitted, stored, described"
+    attempt = record.current_attempt
+    assert record.state is State.STORED and attempt is not None
+    assert attempt.cost == stored.cost is not None and attempt.completed_at and attempt.created_at
+    assert followed.kinds == ["completed", "stored"]
+    assert {"polls", "made_seconds"} <= {*followed.events[0].facts}
+
+
+@pytest.mark.parametrize("why", ["cancelled", "no video"])
+async def test_a_completion_that_is_handed_on_is_written_where_its_video_cannot_be_stored(
+    vendor: Vendor, destination: Destination, followed: Followed, why: str
+) -> None:
+    store = await handed_on(vendor, destination, followed)
+    stop = threading.Event()
+    if why == "cancelled":
+        stop.set()
+    else:
+        vendor.simulator.plan(Fault(fault="not_a_video", times=9))
+    with pytest.raises(VideoNotStored):
+        store(cancelled=stop)
+    assert record_of(destination, store.args[1]["intent"]).state is State.COMPLETED
+    assert followed.kinds == ["completed"]
+
+
+@pytest.mark.parametrize("known", ["completed", "stored"])
+async def test_a_completion_that_another_process_has_written_is_not_told_again(
+    vendor: Vendor, destination: Destination, other_process: Destination, followed: Followed, known: str
+) -> None:
+    store = await handed_on(vendor, destination, followed)
+    task, submitted = store.args[0], store.args[1]
+    if known == "completed":
+        other_process.journal.record_completed(submitted["intent"], task)
+    else:
+        deliver(task, submitted, vendor.account, other_process)
+    store()
+    assert followed.kinds == (["stored"] if known == "completed" else [])

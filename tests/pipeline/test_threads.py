@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -114,3 +115,30 @@ assert threads.start(pool, os.getpid).result(30) == parent == os.getpid()
 def test_a_forked_child_makes_threads_of_its_own() -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
+
+
+HEAPS = """
+import ctypes, sys, threading
+from prefect_seedance.pipeline.threads import share_heaps
+share_heaps()
+room = threading.Barrier(7)
+def work():
+    room.wait()
+    held = [bytes(600) for _ in range(100)]
+    room.wait()
+for _ in range(6):
+    threading.Thread(target=work).start()
+room.wait(); room.wait()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a setting of glibc")
+@pytest.mark.parametrize(("chosen", "most"), [({}, 2), ({"MALLOC_ARENA_MAX": "5"}, 5)], ids=["ours", "a user's own"])
+def test_many_threads_share_two_heaps_unless_somebody_has_chosen(chosen: dict[str, str], most: int) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "MALLOC_ARENA_MAX"} | chosen
+    done = subprocess.run([sys.executable, "-c", HEAPS], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.count("<heap nr=") == most

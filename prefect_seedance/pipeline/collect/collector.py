@@ -224,6 +224,7 @@ class _Collection:
         self._cancelled: set[threading.Event] = set()
 
     async def run_it(self) -> CollectReport:
+        threads.share_heaps()
         started = self._journal.now()
         if not self._local and self._history.may_load():
             threads.start(threads.RECORDS, load_history, self._destination.store)

@@ -305,16 +305,73 @@ async def watch(
         SubmissionStopped: The record has the verdict already, and no further submission is allowed.
         TaskNotRecorded: The journal does not have the task, and cannot be written.
     """
+
+    async def write(watched: Watched) -> None:
+        await threads.run(threads.RECORDS, write_completed, watched, submitted, destination, observer)
+
+    return await _watch(
+        submitted, account, destination, limit_seconds, max_submissions, observer, on_answer, headway, write
+    )
+
+
+async def watch_and_hand_on(
+    submitted: SubmittedVideo,
+    account: Account,
+    destination: Destination,
+    *,
+    limit_seconds: float,
+    max_submissions: int = 1,
+    observer: Observer = Observer(),  # noqa: B008 - frozen
+    headway: Headway | None = None,
+) -> tuple[VideoTask, Event | None]:
+    """Wait as `watch` does, for a caller that stores the video at once: `deliver` writes both ends in one.
+
+    Args:
+        submitted: What `submit` returned.
+        account: Whose task it is.
+        destination: Where the journal is.
+        limit_seconds: How long to wait.
+        max_submissions: As for `watch`.
+        observer: Follows it.
+        headway: As for `watch`.
+
+    Returns:
+        The completed task, and the event of its completion, for `deliver`; None if the video is stored already.
+    """
+    unwritten: list[Event] = []
+
+    async def keep(watched: Watched) -> None:
+        unwritten.append(completion_of(watched, submitted["intent"]))
+
+    completed = await _watch(
+        submitted, account, destination, limit_seconds, max_submissions, observer, None, headway, keep
+    )
+    return completed, unwritten[0] if unwritten else None
+
+
+async def _watch(
+    submitted: SubmittedVideo,
+    account: Account,
+    destination: Destination,
+    limit_seconds: float,
+    max_submissions: int,
+    observer: Observer,
+    on_answer: OnAnswer | None,
+    headway: Headway | None,
+    end: Callable[[Watched], Awaitable[None]],
+) -> VideoTask:
+    """Wait for the video of a submission, and see its end off."""
     option = destination.journal.store_option
     with telling_of_the_task(WaitStopped, submitted, option):
-        followed = await threads.run(threads.RECORDS, _followed, destination, submitted, max_submissions, limit_seconds)
-        record, task_id = followed.record, followed.task_id
-        if await threads.run(threads.RECORDS, stored_video, destination, record):
-            return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
+        followed, there = await threads.run(
+            threads.RECORDS, _followed, destination, submitted, max_submissions, limit_seconds
+        )
+        if there:
+            return _stored_task(followed.task_id, followed.record)
     # The record may know of a later task than the caller.
-    with telling_of_the_task(WaitStopped, submitted, option, task_id):
+    with telling_of_the_task(WaitStopped, submitted, option, followed.task_id):
         try:
-            return await _watched(
+            watched = await _watched(
                 followed,
                 submitted,
                 account,
@@ -324,12 +381,14 @@ async def watch(
                 on_answer=on_answer,
                 headway=headway or Headway(),
             )
+            await end(watched)
+            return watched.task
         except Exception:
             # Somebody else may have brought the video meanwhile, a person by hand for example.
             record = await threads.run(threads.RECORDS, _record_now, destination, followed)
             if not await threads.run(threads.RECORDS, stored_video, destination, record):
                 raise
-            return VideoTask(task_id=record.task_id, status="completed", progress=100, model=record.model)
+            return _stored_task(record.task_id, record)
 
 
 async def _watched(
@@ -342,8 +401,8 @@ async def _watched(
     observer: Observer,
     on_answer: OnAnswer | None,
     headway: Headway,
-) -> VideoTask:
-    """Watch a task to its end, and write the end into the record."""
+) -> Watched:
+    """Watch a task to its end; a verdict is written into the record."""
     task_id, record = followed.task_id, followed.record
     attempt = next((each.name for each in record.attempts if each.task_id == task_id), "")
     advice = ways_on(record.scope, record.intent, destination.journal.store_option, attempt)
@@ -372,13 +431,11 @@ async def _watched(
     except VideoFailed as failed:
         await threads.run(threads.RECORDS, write_failed, failed, submitted, destination, observer)
         raise
-    completed = watched.task
     headway.made_seconds, headway.late_seconds = watched.made_seconds, watched.late_seconds
     observer.log(f"Task {task_id}: {headway.watched_words}.", task_id=task_id, polls=watched.polls)
     if watched.made_seconds is not None and (is_new or not local):  # a simulator's clock may have been moved on
         history.note(*clip, watched.made_seconds, local=local)
-    await threads.run(threads.RECORDS, write_completed, watched, submitted, destination, observer)
-    return completed
+    return watched
 
 
 def write_failed(failed: VideoFailed, submitted: SubmittedVideo, destination: Destination, observer: Observer) -> Entry:
@@ -397,10 +454,15 @@ def write_completed(watched: Watched, submitted: SubmittedVideo, destination: De
     intent, completed = submitted["intent"], watched.task
     entry = _written(destination, submitted, lambda: destination.journal.record_completed(intent, completed))
     if entry.moved:
-        facts = {"model": completed.model, "polls": watched.polls}
-        times = {"made_seconds": _rounded(watched.made_seconds), "late_seconds": _rounded(watched.late_seconds)}
-        observer.tell(Event("completed", intent, completed.task_id, facts={**facts, **times}))
+        observer.tell(completion_of(watched, intent))
     return entry
+
+
+def completion_of(watched: Watched, intent: str) -> Event:
+    """Return the event of a task that has its video."""
+    facts = {"model": watched.task.model, "polls": watched.polls}
+    times = {"made_seconds": _rounded(watched.made_seconds), "late_seconds": _rounded(watched.late_seconds)}
+    return Event("completed", intent, watched.task.task_id, facts={**facts, **times})
 
 
 def _is_new(followed: FollowedTask, submitted: SubmittedVideo) -> bool:
@@ -428,10 +490,16 @@ def _record_now(destination: Destination, followed: FollowedTask) -> Record:
 
 def _followed(
     destination: Destination, submitted: SubmittedVideo, max_submissions: int, watch_seconds: float
-) -> FollowedTask:
+) -> tuple[FollowedTask, bool]:
+    """Return the task to be watched, and whether its video is in the store already."""
     followed = adopt(destination.journal, submitted, watch_seconds=watch_seconds)
     raise_verdict(destination.journal, followed, SubmissionPolicy(max_submissions=max_submissions))
-    return followed
+    return followed, stored_video(destination, followed.record) is not None
+
+
+def _stored_task(task_id: str, record: Record) -> VideoTask:
+    """Return a task whose video is in the store; no link is needed."""
+    return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
 
 
 def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], Entry]) -> Entry:

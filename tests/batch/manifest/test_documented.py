@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.batch.manifest.conftest import Read
 
 ROOT = Path(__file__).parents[3]
-BATCHES = (ROOT / "docs" / "batches.md").read_text()
+BATCHES = (ROOT / "docs" / "how-to" / "batches.md").read_text()
 
 
 def test_the_manifest_of_the_documentation_becomes_what_it_says(read: Read) -> None:
