@@ -66,7 +66,7 @@ def test_the_figures_stand_at_one_place_and_agree_with_the_table_of_kills() -> N
     before, figures, after = re.split(r"<!-- figures.*?-->|<!-- /figures -->", README)
     assert not re.search(r"[0-9] times|[0-9] %|[0-9] lost", before + after)
     rounds, _, overpaid, _, unknown, lost = map(int, re.findall(r"^all +(.*)$", figures, re.MULTILINE)[0].split())
-    said = re.search(r"^\| (\d+) videos whose .*\| (\d+) paid twice, (\d+) lost, (\d+) unknown", figures, re.MULTILINE)
+    said = re.search(r"^\| (\d+) videos, .*\| (\d+) paid twice, (\d+) lost, (\d+) unknown", figures, re.MULTILINE)
     assert said is not None
     assert [*map(int, said.groups())] == [rounds, overpaid, lost, unknown]
 
