@@ -40,11 +40,11 @@ def run_demo(options: argparse.Namespace) -> int:
             as_json=options.as_json,
             interrupted=_interrupted,
             cost=_cost,
-            afterwards=_next_steps,
+            afterwards=next_steps,
         )
 
 
-def _next_steps(stored: StoredVideo) -> str:
+def next_steps(stored: StoredVideo) -> str:
     """Return what to do after the demo, as lines that run where it was started."""
     video = unquote(urlsplit(stored.uri).path)
     example = Path("examples", "products.csv")
