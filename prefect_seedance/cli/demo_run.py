@@ -57,10 +57,11 @@ Watch it      {_player()} {shlex.quote(video)}
 See runs      the demo's own Prefect server ended with it. Start yours, and the next runs stand at http://127.0.0.1:4200
                 {_command("prefect")} server start --background
                 export PREFECT_API_URL=http://127.0.0.1:4200/api
-Use a key     of www.jimmyai.cn, or in another terminal: {ours} simulator
+Use a key     from www.jimmyai.cn: this says what a video would cost; without --dry-run it is made, and paid for
                 export JIMMYAI_API_KEY=sk_...
                 {ours} generate --prompt "A paper boat" --store ./catalogue --dry-run
-              says what it would cost. Without --dry-run it is made, and paid for.
+Or use none   run a stand-in for the vendor in another terminal, and the line that it prints in place of the key's
+                {ours} simulator
 Plan a batch  one row per video: what each would cost, and what is wrong with it, for free
                 {ours} {manifest} --store ./catalogue"""
 
