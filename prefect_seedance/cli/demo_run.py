@@ -54,8 +54,8 @@ def next_steps(stored: StoredVideo) -> str:
 Next, in {Path.cwd()}
 
 Watch it      {_player()} {shlex.quote(video)}
-See runs      the demo's own Prefect server ended with it. Start yours, and the next runs stand at http://127.0.0.1:4200
-                {_command("prefect")} server start --background
+See runs      the demo's Prefect server is gone. In another terminal start yours: later runs are at http://127.0.0.1:4200
+                {_command("prefect")} server start
                 export PREFECT_API_URL=http://127.0.0.1:4200/api
 Use a key     from www.jimmyai.cn: this says what a video would cost; without --dry-run it is made, and paid for
                 export JIMMYAI_API_KEY=sk_...

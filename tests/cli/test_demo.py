@@ -45,7 +45,7 @@ def test_every_line_runs_where_the_demo_was_started(here: Path) -> None:
     text = said(here / "out" / "a.mp4")
     assert f"Next, in {here}\n" in text
     server, address, key, one, vendor, batch = commands(text)
-    assert server == [".venv/bin/prefect", "server", "start", "--background"]
+    assert server == [".venv/bin/prefect", "server", "start"]
     assert address == ["export", "PREFECT_API_URL=http://127.0.0.1:4200/api"]
     assert key == ["export", "JIMMYAI_API_KEY=sk_..."]
     for command, *arguments in (one, vendor, batch):
