@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,55 @@ LAYOUT = CONTRIBUTING.split("## Layout")[1]
 FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
 
 
+def section(heading: str) -> str:
+    """Return what stands in the README below a heading."""
+    return README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_the_readme_is_one_page_in_this_order() -> None:
+    assert len(README.splitlines()) <= 180
+    assert re.findall("^## (.*)$", README, re.MULTILINE) == [
+        "Why not a loop of your own",
+        "Try it",
+        "Now with your key",
+        "In a project of your own",
+        "Use it in a flow",
+        "Batches",
+        "What it cannot do",
+        "Read on",
+    ]
+
+
+def test_a_reader_learns_what_a_coin_is_where_a_key_comes_from_and_what_was_never_tried() -> None:
+    key = section("Now with your key")
+    assert all(words in key for words in ("www.jimmyai.cn", "JimiCoin", "catalog", "JIMMYAI_BASE_URL", "simulator"))
+    assert "never met the real vendor" in section("What it cannot do")
+
+
+def test_the_figures_stand_at_one_place_and_agree_with_the_table_of_kills() -> None:
+    before, figures, after = re.split(r"<!-- figures.*?-->|<!-- /figures -->", README)
+    assert not re.search(r"[0-9] times|[0-9] %|[0-9] lost", before + after)
+    rounds, _, overpaid, _, unknown, lost = map(int, re.findall(r"^all +(.*)$", figures, re.MULTILINE)[0].split())
+    said = re.search(r"^\| (\d+) videos, .*\| (\d+) paid twice, (\d+) lost, (\d+) unknown", figures, re.MULTILINE)
+    assert said is not None
+    assert [*map(int, said.groups())] == [rounds, overpaid, lost, unknown]
+
+
+def test_what_the_readme_says_of_the_installation_is_what_is_declared() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = section("In a project of your own")
+    caps = re.findall(r"`((?:fastapi|sqlalchemy)<[0-9.]+)`", said)
+    assert len(caps) == 2 and {*caps} <= {*declared["dependencies"]}
+    (prefect,) = re.findall(r"Prefect\s+3, from ([0-9.]+) on", said)
+    assert f"prefect>={prefect},<4" in declared["dependencies"]
+    extras = said.partition("Extras: ")[2].partition(".")[0]
+    assert {*re.findall(r"`(\w+)`", extras)} <= {*declared["optional-dependencies"]}
+
+
 def test_the_route_table_is_the_one_of_the_data() -> None:
-    page = PAGES[ROOT / "docs/reference/routes.md"]
-    shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", page, re.DOTALL)
+    shown = re.search(
+        r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", PAGES[ROOT / "docs/reference/routes.md"], re.DOTALL
+    )
     assert shown is not None
     assert shown[1] == markdown_table(), "put there what python -m prefect_seedance.client.request.describe prints"
 
@@ -95,8 +142,7 @@ def named_in(page: str, heading: str) -> set[str]:
 
 
 def test_the_tables_of_batches_name_what_there_is() -> None:
-    outcomes = {*WORST_FIRST}
-    assert named_in("README.md", "Batches") == named_in("docs/how-to/batches.md", "Outcomes") == outcomes
+    assert named_in("docs/how-to/batches.md", "Outcomes") == {*WORST_FIRST}
     assert named_in("docs/how-to/batches.md", "Plan it") == {*STANDING_WORST_FIRST}
     assert named_in("docs/how-to/batches.md", "Options") == {*BatchOptions.model_fields} - {"reuse_scope"}
     columns = named_in("docs/how-to/batches.md", "Manifests") - {"excel", "parquet", "requests"}

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -34,7 +40,48 @@ def run_demo(options: argparse.Namespace) -> int:
             as_json=options.as_json,
             interrupted=_interrupted,
             cost=_cost,
+            afterwards=next_steps,
         )
+
+
+def next_steps(stored: StoredVideo) -> str:
+    """Return what to do after the demo, as lines that run where it was started."""
+    video = unquote(urlsplit(stored.uri).path)
+    example = Path("examples", "products.csv")
+    manifest = f"plan {example.as_posix()}" if example.exists() else "plan YOUR.csv"
+    ours = _command("prefect-seedance")
+    return f"""
+Next, in {Path.cwd()}
+
+Watch it      {_player()} {shlex.quote(video)}
+See runs      the demo's Prefect server is gone. In another terminal start yours: later runs are at http://127.0.0.1:4200
+                {_command("prefect")} server start
+                export PREFECT_API_URL=http://127.0.0.1:4200/api
+Use a key     from www.jimmyai.cn: this says what a video would cost; without --dry-run it is made, and paid for
+                export JIMMYAI_API_KEY=sk_...
+                {ours} generate --prompt "A paper boat" --store ./catalogue --dry-run
+Or use none   run a stand-in for the vendor in another terminal, and the line that it prints in place of the key's
+                {ours} simulator
+Plan a batch  one row per video: what each would cost, and what is wrong with it, for free
+                {ours} {manifest} --store ./catalogue"""
+
+
+def _player() -> str:
+    """Return the command that opens a file in the user's own player, or words where there is no screen."""
+    if sys.platform == "darwin":
+        return "open"
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return "xdg-open" if screen and shutil.which("xdg-open") else "with any player, for example a browser:"
+
+
+def _command(name: str) -> str:
+    """Return how a command of this environment is called from here: by its name only if PATH leads to this one."""
+    ours = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    if not ours.exists() or (found is not None and Path(found) == ours):
+        return name
+    here = Path.cwd()
+    return shlex.quote(str(ours.relative_to(here) if ours.is_relative_to(here) else ours))
 
 
 def _interrupted(task_id: str) -> str:

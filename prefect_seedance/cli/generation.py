@@ -42,6 +42,7 @@ def make(
     as_json: bool,
     interrupted: Callable[[str], str],
     cost: Callable[[StoredVideo], str] = cost_words,
+    afterwards: Callable[[StoredVideo], str] | None = None,
 ) -> int:
     """Generate one video, print what came of it and return the exit code.
 
@@ -53,6 +54,7 @@ def make(
         as_json: Print a document instead of words.
         interrupted: Words for Ctrl-C; gets the task id, "" if there is none.
         cost: Words for the cost.
+        afterwards: The last words to a person whose video is made.
     """
     store.check()
     with RunProgress(Console(stderr=True)) as progress:
@@ -78,6 +80,8 @@ def make(
         say(f"Note        {reuse_message(stored.task_id)}")
     for warning in progress.warnings:
         say(f"Warning     {warning}")
+    if afterwards is not None:
+        say(afterwards(stored))
     return 0
 
 

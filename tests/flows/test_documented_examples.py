@@ -1,7 +1,10 @@
 """The examples of the README, the flows and the tasks run as they stand there, against the simulator."""
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,11 @@ from tests.flows.shown import small
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+COMMAND = f"""#!/bin/sh
+exec {sys.executable} -c 'import sys; from prefect_seedance.cli import main; sys.exit(main())' "$@"
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +49,35 @@ def run(code: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "example"}
     exec(compile(code, "example", "exec"), names)
     return names
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """All blocks of one language, in order."""
+    return re.findall(rf"```{language}\b.*\n((?:.*\n)*?)```", text)
+
+
+def in_a_shell(lines: str, folder: Path, server: str, vendor: Simulator) -> str:
+    """Run lines of a page in an empty folder, with the servers of the tests in place of those that the page starts."""
+    command = folder / "bin" / "prefect-seedance"
+    if not command.exists():
+        command.parent.mkdir()
+        command.write_text(COMMAND)
+        command.chmod(0o755)
+    for shown, here in [
+        ("sk_...", f"{vendor.key} JIMMYAI_BASE_URL={vendor.url}"),
+        ("http://127.0.0.1:8765", vendor.url),
+        ("sk_simulator", vendor.key),
+        ("http://127.0.0.1:4200/api", server),
+        (". .venv/bin/activate", f"PATH={command.parent}:$PATH"),
+    ]:
+        lines = lines.replace(shown, here)
+    path = f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PREFECT_API_URL": server}
+    done = subprocess.run(
+        ["sh", "-eu", "-c", lines], cwd=folder, env=environment, capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -74,6 +110,38 @@ def test_the_example_of_the_readme_is_a_flow_that_works(vendor: Simulator, store
     assert [bill.accepted for bill in vendor.bills()] == [1]
 
 
+@pytest.mark.slow
+def test_the_five_lines_with_a_key_pay_once(prefect_server: str, vendor: Simulator, tmp_path: Path) -> None:
+    (lines,) = blocks(README.read_text().partition("## Now with your key")[2].partition("\n## ")[0], "sh")
+    assert lines.count("\n") == 5
+    said = in_a_shell(lines, tmp_path, prefect_server, vendor)
+    assert "nothing is paid" in said and "Price" in said, "the dry run comes first"
+    assert [bill.accepted for bill in vendor.bills()] == [1]
+    assert len(list(tmp_path.rglob("*.mp4"))) == 1
+    assert re.search(r"\bstored\b", said.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_getting_started_ends_in_a_catalogue(
+    prefect_server: str, vendor: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JIMMYAI_API_KEY", vendor.key)  # as the page's exports do
+    monkeypatch.setenv("JIMMYAI_BASE_URL", vendor.url)
+    page = (ROOT / "docs" / "getting-started.md").read_text()
+    (table,) = blocks(page, "csv")
+    assert table == (ROOT / "examples" / "products.csv").read_text()
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "products.csv").write_text(table)
+    *_, exports, catalogue = blocks(page, "sh")
+    for code in blocks(page, "python"):
+        run(code)
+    assert len(vendor.bills()) == 1
+    said = in_a_shell(exports + catalogue, tmp_path, prefect_server, vendor)
+    assert "3 of 3 rows have their video" in said
+    assert sum(bill.accepted for bill in vendor.bills()) == len(list((tmp_path / "catalogue").rglob("*.mp4"))) == 4
+
+
 def test_the_examples_of_batches_run_one_after_the_other(
     vendor: Simulator,
     credentials: SeedanceCredentials,
@@ -92,7 +160,7 @@ def test_the_examples_of_batches_run_one_after_the_other(
     in_order += [inspect.cleandoc(block) for block in re.findall(r"```python\n(.*?)```", batches, re.DOTALL)]
     loaded = 'credentials, store = SeedanceCredentials.load("studio"), VideoStore.load("catalogue")'
     code = "\n".join([*in_order[:-1], loaded, in_order[-1]])
-    run(code.replace("s3://shop/catalogue.csv", str(manifest)).replace('["slack-webhook/team"]', "[]"))
+    run(code.replace("s3://shop/catalogue.csv", str(manifest)))
     said = capsys.readouterr().out
     assert "1 of 2 rows have their video" in said and "lamp invalid duration: 99 s" in said and "[3]" in said
     assert sum(bill.accepted for bill in vendor.bills()) == 1

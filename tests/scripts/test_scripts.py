@@ -96,10 +96,24 @@ def test_the_tests_read_the_package_where_it_stands(machine: Machine) -> None:
 
 
 def test_an_installation_that_failed_is_made_again(machine: Machine) -> None:
-    assert machine.run("demo", FAILING="uv").returncode == 3
+    assert machine.run("demo", FAILING="uv python").returncode == 3
     assert machine.run("demo").returncode == 0
     assert machine.calls[-2:] == [
         "uv pip install -q -p .venv -c constraints.txt --reinstall-package prefect-seedance .[media]",
+        "prefect-seedance demo --folder out",
+    ]
+
+
+def test_without_an_index_it_is_said_what_pip_needs(machine: Machine) -> None:
+    ended = machine.run("demo", FAILING="python")
+    assert ended.returncode == 3 and machine.calls[-1].startswith("python -m pip")
+    assert "HTTPS_PROXY or PIP_INDEX_URL" in ended.stderr
+
+
+def test_where_uv_cannot_reach_the_index_pip_goes_its_own_way(machine: Machine) -> None:
+    assert machine.run("demo", FAILING="uv").returncode == 0
+    assert machine.calls[-2:] == [
+        "python -m pip install -q --disable-pip-version-check -c constraints.txt .[media]",
         "prefect-seedance demo --folder out",
     ]
 
