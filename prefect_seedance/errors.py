@@ -25,6 +25,7 @@
     ├── BatchIncomplete               rows of a batch have no video; carries the report
     │   └── PartsMissing              parts of a batch ended without a report
     ├── PartsNotStarted               the parts of a batch cannot run; nothing was paid
+    ├── CannotJoin, ClipsDoNotFit     clips cannot become one film; nothing was paid
     ├── VideoNotStored                made and paid for, and not in the store yet
     └── JournalError                  the record of what was submitted
         ├── JournalUnavailable        the store could not be read or written just now
@@ -138,7 +139,7 @@ from prefect_seedance.journal.errors import (
     TooManyReserved,
     TooManyUnknowns,
 )
-from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
+from prefect_seedance.pipeline.errors import CannotJoin, ClipsDoNotFit, VideoNotStored, WaitStopped
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     BadKey,
@@ -178,6 +179,8 @@ __all__ = [
     "BatchIncomplete",
     "BudgetDamaged",
     "BudgetTooNew",
+    "CannotJoin",
+    "ClipsDoNotFit",
     "ConditionsIgnored",
     "ConfigurationError",
     "Conflict",

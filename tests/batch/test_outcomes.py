@@ -19,6 +19,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.bodies.many_videos import counts_as_failed
 from prefect_seedance.journal.errors import FailedBefore
 from prefect_seedance.pipeline.order import place_order
+from prefect_seedance.plain_text import Money
 from prefect_seedance.storage.errors import NoSpace
 from tests.pipeline.harness import TEMPLATE
 
@@ -96,6 +97,7 @@ MEANING: dict[str, tuple[Outcome | str, bool]] = {
     **dict.fromkeys(
         ["UnusableManifest", "BatchIncomplete", "PartsMissing", "PartsNotStarted", "SeedanceError"], ("", False)
     ),
+    **dict.fromkeys(["CannotJoin", "ClipsDoNotFit"], ("", False)),
     "TaskError": ("failed", True),
     "ApiError": ("refused", True),
     **dict.fromkeys(["JournalError", "SubmissionStopped"], ("not_started", True)),
@@ -114,6 +116,22 @@ def test_each_error_of_the_package_has_its_meaning_for_a_row() -> None:
         else:
             found[name] = (verdict.outcome, verdict.retryable) if verdict else ("", False)
     assert found == MEANING
+
+
+#: What each kind of money may become in a report.
+OF_MONEY: dict[Money, set[str]] = {
+    Money.NOTHING: {"invalid", "refused", "over_budget", "not_started"},
+    Money.BEFORE: {"failed", "by its class"},
+    Money.PERHAPS: {"unknown"},
+    Money.KEPT: {"failed"},
+    Money.NO_VIDEO: {"by its class"},
+}
+
+
+def test_a_row_says_of_the_money_what_its_error_says() -> None:
+    told = {name: (getattr(errors, name).money, outcome) for name, (outcome, _) in MEANING.items() if outcome}
+    del told["JournalError"]  # a root, which nothing raises
+    assert {name: each for name, each in told.items() if each[1] not in OF_MONEY[each[0]]} == {}
 
 
 def test_whatever_it_is_a_task_that_goes_on_is_paid_for() -> None:
