@@ -295,8 +295,6 @@ class DamagedUpload(StorageError):
         at the store itself.
     """
 
-    money = Money.KEPT
-
     def __init__(self, uri: str, detail: str, not_removed: str = "") -> None:
         super().__init__(uri, detail, *([not_removed] if not_removed else []))
         self.uri, self.detail, self.not_removed = uri, detail, not_removed
