@@ -339,7 +339,7 @@ class AuditResult(_Answer):
         It is found by the address that the answer repeats: as it was sent, in another percent-encoding, or without its
         query where that is not ambiguous. Where one address was handed in, what the answer tells is about it.
 
-        Example:
+        Examples:
             >>> AuditResult.model_validate({"items": [{"asset_id": "a1", "original_url": "https://x.org/a.png"}]}).of(
             ...     "https://x.org/a.png"
             ... ).asset.reference

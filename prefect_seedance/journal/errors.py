@@ -228,7 +228,7 @@ class TaskNotRecorded(JournalError):
 
 
 class SubmissionUnknown(JournalError, OutcomeUnknown):
-    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `stop_errors.unknown_error`.
+    """Perhaps the vendor accepted, perhaps it is billed: a person has to look.
 
     What to do:
         Look into the vendor's console for the time in `started_at`. If the task is there, attach it with

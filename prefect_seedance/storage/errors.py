@@ -50,7 +50,7 @@ ANOTHER_STORE = (
 
 
 class StorageError(Exception):
-    """Root of all errors of `prefect_seedance.storage`.
+    """Root of all errors about a store, or about the download of a finished video.
 
     What to do:
         Look up the class that was raised. In a run, one that is met after the payment arrives as `VideoNotStored` or

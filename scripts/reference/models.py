@@ -41,7 +41,9 @@ def _model(model: type[BaseModel]) -> str:
         for name, each in model.model_fields.items()
     ]
     name = f"{model.__module__}.{model.__name__}"
-    shown = f"::: {name}\n    options:\n      heading_level: 3\n      members: {_members(model)}\n"
+    shown = (
+        f"::: {name}\n    options:\n      heading_level: 3\n      show_bases: false\n      members: {_members(model)}\n"
+    )
     return f"{shown}\n{table(('Field', 'Type', 'Default', 'What it is'), rows)}"
 
 
