@@ -15,6 +15,12 @@ from typing import get_args, get_type_hints
 import pytest
 
 import prefect_seedance
+from docs.generate import outcomes
+from docs.generate.commands import commands_of
+from docs.generate.docstrings import entries_of, sections_of
+from docs.generate.events import EVENTS
+from docs.generate.models import MODELS
+from docs.generate.pages import COMMAND, FOLDER, PAGES
 from prefect_seedance import errors
 from prefect_seedance.batch.models import Outcome, RowStanding
 from prefect_seedance.client.failures import FailureClass
@@ -23,12 +29,6 @@ from prefect_seedance.pipeline.collect.models import Collected, OrphanKind
 from prefect_seedance.pipeline.observer import EventKind
 from prefect_seedance.plain_text import Money
 from prefect_seedance.runs.money.reached import EVENT as BUDGET_REACHED
-from scripts.reference import outcomes
-from scripts.reference.commands import commands_of
-from scripts.reference.docstrings import entries_of, sections_of
-from scripts.reference.events import EVENTS
-from scripts.reference.models import MODELS
-from scripts.reference.pages import COMMAND, FOLDER, PAGES
 from tests.test_advice import options_of_the_command_line, parser, public_names
 
 ROOT = Path(__file__).parent.parent

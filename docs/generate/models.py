@@ -10,10 +10,10 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from docs.generate.docstrings import cell, generated, table
 from prefect_seedance import BatchOptions, CollectOptions, RunOptions, StoredVideo, VideoRequest
 from prefect_seedance.batch.models import BatchPlan, BatchReport, PlannedRow, RowResult
 from prefect_seedance.pipeline.collect.models import CollectedVideo, CollectReport, Orphan
-from scripts.reference.docstrings import cell, generated, table
 
 #: So many values of a field are named; the rest are on other pages.
 _MOST_VALUES = 10

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.reference import commands, errors, events, models, outcomes, routes
+from docs.generate import commands, errors, events, models, outcomes, routes
 
 FOLDER = Path("docs/reference")
 #: How all of them are made.
-COMMAND = "python -m scripts.reference"
+COMMAND = "python -m docs.generate"
 #: Each page by its name, and what writes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": commands.page,

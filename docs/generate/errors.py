@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from docs.generate.docstrings import cell, entries_of, generated, markdown, sections_of, table
+from docs.generate.outcomes import outcomes_of
 from prefect_seedance import errors
 from prefect_seedance.plain_text import Money
-from scripts.reference.docstrings import cell, entries_of, generated, markdown, sections_of, table
-from scripts.reference.outcomes import outcomes_of
 
 _INTRODUCTION = """Every error that this package raises, by the name of its class. A run's state and its logs show the
 name, `prefect-seedance ... --json` has it as `error.type`, and Python code catches it from `prefect_seedance.errors`:

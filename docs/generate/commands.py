@@ -6,8 +6,8 @@ import argparse
 import re
 from collections.abc import Mapping
 
+from docs.generate.docstrings import cell, generated, table
 from prefect_seedance.cli.arguments import parser
-from scripts.reference.docstrings import cell, generated, table
 
 _INTRODUCTION = """`prefect-seedance COMMAND --help` says the same in a terminal. The key of the vendor is read from
 `JIMMYAI_API_KEY`, or from saved credentials (`--credentials NAME`); it is never an option, since other users of a

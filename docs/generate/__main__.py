@@ -1,6 +1,6 @@
-"""Write the generated pages of the reference: ``python -m scripts.reference``, from the repository's root."""
+"""Write the generated pages of the reference: ``python -m docs.generate``, from the repository's root."""
 
-from scripts.reference.pages import FOLDER, PAGES
+from docs.generate.pages import FOLDER, PAGES
 
 
 def main() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+from docs.generate.docstrings import generated, table
 from prefect_seedance import errors
 from prefect_seedance.batch.models import WORST_FIRST, Outcome, RowStanding
 from prefect_seedance.batch.outcomes import verdict_of, verdict_of_class
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.pipeline.collect.models import Collected, OrphanKind
 from prefect_seedance.plain_text import Money
-from scripts.reference.docstrings import generated, table
 
 #: What each outcome means, and what was paid: None where there is no error that says so.
 ROWS: dict[Outcome, tuple[str, str]] = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
+from docs.generate.docstrings import generated, table
 from prefect_seedance.pipeline.collect.models import OrphanKind
 from prefect_seedance.pipeline.observer import EventKind
 from prefect_seedance.runs.events import TOLD_BY
 from prefect_seedance.runs.money.reached import EVENT as BUDGET_REACHED
-from scripts.reference.docstrings import generated, table
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The pages of ``docs/reference/`` that are made from the code: ``python -m scripts.reference`` writes them all.
+"""The pages of ``docs/reference/`` that are made from the code: ``python -m docs.generate`` writes them all.
 
 pages         which pages there are, and which of them are out of date
 docstrings    a docstring in its sections, and words as Markdown
