@@ -79,7 +79,9 @@
         ├── NotAVideo                 kept in quarantine
         └── ForbiddenSource           the link leads where it must not
 
-Inside a Prefect run, what a step raises is the exception of the run. All survive pickling with their attributes.
+Inside a Prefect run, what a step raises is the exception of the run. All survive pickling with their attributes. Each
+has `money`, which says what was paid: nothing, perhaps, or for what. What to do stands at each class, and for all of
+them in ``docs/reference/errors.md``, which is made from here.
 
 Example:
     >>> issubclass(SubmissionUnknown, OutcomeUnknown) and issubclass(VideoNotStored, SeedanceError)

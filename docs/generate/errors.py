@@ -17,7 +17,8 @@ name, `prefect-seedance ... --json` has it as `error.type`, and Python code catc
 from prefect_seedance.errors import OutcomeUnknown, SeedanceError, StorageError, TaskError
 ```
 
-Each class has the attribute `money`, which is one of these:
+Each error has the attribute `money`, whose name is one of these; `error.money.title` and `error.money.meaning` say the
+same in words:
 
 """
 _FAMILIES = """
@@ -84,8 +85,8 @@ def names() -> list[str]:
 def page() -> str:
     """Return the page."""
     money = table(
-        ("`money`", "It means"),
-        [(f"`Money.{each.name}`: **{each.title.lower()}**", each.meaning) for each in Money],
+        ("`error.money.name`", "In short", "It means"),
+        [(f"`{each.name}`", f"**{each.title}**", each.meaning) for each in Money],
     )
     tree = "".join(f"{'    ' * depth}- {_link(name)}\n" for root in _roots() for name, depth in _below(root, 0))
     entries = "".join(_entry(name) for name in names())
