@@ -25,6 +25,7 @@
     ├── BatchIncomplete               rows of a batch have no video; carries the report
     │   └── PartsMissing              parts of a batch ended without a report
     ├── PartsNotStarted               the parts of a batch cannot run; nothing was paid
+    ├── CannotJoin, ClipsDoNotFit     clips cannot become one film; nothing was paid
     ├── VideoNotStored                made and paid for, and not in the store yet
     └── JournalError                  the record of what was submitted
         ├── JournalUnavailable        the store could not be read or written just now
@@ -78,7 +79,9 @@
         ├── NotAVideo                 kept in quarantine
         └── ForbiddenSource           the link leads where it must not
 
-Inside a Prefect run, what a step raises is the exception of the run. All survive pickling with their attributes.
+Inside a Prefect run, what a step raises is the exception of the run. All survive pickling with their attributes. Each
+has `money`, which says what was paid: nothing, perhaps, or for what. What to do stands at each class, and for all of
+them in ``docs/reference/errors.md``, which is made from here.
 
 Example:
     >>> issubclass(SubmissionUnknown, OutcomeUnknown) and issubclass(VideoNotStored, SeedanceError)
@@ -138,7 +141,7 @@ from prefect_seedance.journal.errors import (
     TooManyReserved,
     TooManyUnknowns,
 )
-from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
+from prefect_seedance.pipeline.errors import CannotJoin, ClipsDoNotFit, VideoNotStored, WaitStopped
 from prefect_seedance.storage.errors import (
     AlreadyExists,
     BadKey,
@@ -178,6 +181,8 @@ __all__ = [
     "BatchIncomplete",
     "BudgetDamaged",
     "BudgetTooNew",
+    "CannotJoin",
+    "ClipsDoNotFit",
     "ConditionsIgnored",
     "ConfigurationError",
     "Conflict",

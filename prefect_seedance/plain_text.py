@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,43 @@ if TYPE_CHECKING:
 _JOINERS = frozenset("\u200c\u200d")
 _OF_LIBRARY = re.compile(r"\A(?:Input|String|List|Dictionary|Value) should ")
 _REPLACEMENT = "\ufffd"
+
+
+class Money(Enum):
+    """What an error means for the money: each class says so itself, and whatever words it or sorts by it asks there.
+
+    Attributes:
+        title: In two or three words.
+        meaning: In a sentence or two.
+
+    Example:
+        >>> Money.PERHAPS.title
+        'Perhaps paid'
+    """
+
+    NOTHING = ("Nothing paid", "What raised it bought no video. What was paid for before stays paid, and goes on.")
+    BEFORE = (
+        "Nothing paid now",
+        "An earlier attempt at this video was accepted, and no video came of it. The vendor does not document refunds: "
+        "its console shows what was charged.",
+    )
+    PERHAPS = (
+        "Perhaps paid",
+        "It is not known whether the vendor accepted the video. If it did, it is being made and billed.",
+    )
+    KEPT = (
+        "Paid and kept",
+        "The vendor accepted the video and it is paid for. It is not lost: to take it up again costs nothing.",
+    )
+    NO_VIDEO = (
+        "Paid, and no video",
+        "The vendor accepted the task and made no video that can be had. It does not document refunds: its console "
+        "shows what was charged.",
+    )
+    VARIES = ("It varies", "The class that was raised, or the report that it carries, says what was paid.")
+
+    def __init__(self, title: str, meaning: str) -> None:
+        self.title, self.meaning = title, meaning
 
 
 def one_line(text: str) -> str:

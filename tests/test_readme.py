@@ -87,7 +87,7 @@ def test_the_route_table_is_the_one_of_the_data() -> None:
         r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", PAGES[ROOT / "docs/reference/routes.md"], re.DOTALL
     )
     assert shown is not None
-    assert shown[1] == markdown_table(), "put there what python -m prefect_seedance.client.request.describe prints"
+    assert shown[1] == markdown_table(), "run python -m docs.generate"
 
 
 def test_the_policy_is_the_one_that_the_store_needs() -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import NOTHING_SENT, SeedanceError
+from prefect_seedance.plain_text import Money
 
 if TYPE_CHECKING:
     from prefect_seedance.batch.models import BatchReport
@@ -15,11 +16,16 @@ if TYPE_CHECKING:
 class UnusableManifest(SeedanceError):
     """The manifest as a whole cannot be read; nothing was paid.
 
+    What to do:
+        Do what `fix` says, then run again. ``plan_videos`` reads a manifest and pays nothing.
+
     Attributes:
         source: Where it is, fit to be shown.
         reason: What is wrong with it.
         fix: What to do about it.
     """
+
+    money = Money.NOTHING
 
     def __init__(self, source: str, reason: str, fix: str) -> None:
         self.source, self.reason, self.fix = source, reason, fix
@@ -32,6 +38,10 @@ class UnusableManifest(SeedanceError):
 
 class BatchIncomplete(SeedanceError):
     """Rows of a batch have no video. Raised after the report and the notification are written.
+
+    What to do:
+        Read `report`, or its page in the store: each row says what was paid and what to do. Run the same batch again
+        for what is missing: what is paid for is not paid again.
 
     Attributes:
         report: What became of each row.
@@ -49,10 +59,15 @@ class BatchIncomplete(SeedanceError):
 class PartsNotStarted(SeedanceError):
     """The parts of a batch cannot be started, or would never run; nothing was paid.
 
+    What to do:
+        Do what `fix` says, then run again.
+
     Attributes:
         reason: What stands in the way.
         fix: What to do about it.
     """
+
+    money = Money.NOTHING
 
     def __init__(self, reason: str, fix: str) -> None:
         self.reason, self.fix = reason, fix
@@ -65,6 +80,10 @@ class PartsNotStarted(SeedanceError):
 
 class PartsMissing(BatchIncomplete):
     """Parts of a batch ended without a report, so what became of their rows is in the journal alone.
+
+    What to do:
+        Read `parts` for why. Run the same batch again: what the parts had submitted is in the journal and is not paid
+        again.
 
     Attributes:
         report: What became of the rows of all other parts.

@@ -98,7 +98,7 @@ class RowResult(BaseModel):
 class BatchReport(BaseModel):
     """What became of a batch.
 
-    Example:
+    Examples:
         >>> BatchReport(rows=[RowResult(number=2, outcome="stored", cost=0.4)]).counts
         {'stored': 1}
     """
@@ -140,7 +140,7 @@ class BatchReport(BaseModel):
     def late_share(self) -> float | None:
         """How late that was seen, as a share of what these videos took; None if that is not known.
 
-        Example:
+        Examples:
             >>> BatchReport(rows=[RowResult(number=2, outcome="stored", made_seconds=600, late_seconds=12)]).late_share
             0.02
         """
@@ -155,7 +155,7 @@ class BatchReport(BaseModel):
     def watched_words(self) -> str:
         """What it took to see when the videos were made, in words; "" where none was asked about.
 
-        Example:
+        Examples:
             >>> row = RowResult(number=2, outcome="stored", polls=14, made_seconds=600, late_seconds=12)
             >>> BatchReport(rows=[row]).watched_words
             '14 questions about 1 video, which was seen 12 s late (2.0 % of what it took)'
@@ -205,7 +205,7 @@ class BatchReport(BaseModel):
     def headline(self) -> str:
         """How many rows have their video, or are submitted, in a few words.
 
-        Example:
+        Examples:
             >>> rows = [RowResult(number=2, outcome="submitted"), RowResult(number=3, outcome="reused")]
             >>> BatchReport(rows=rows).headline
             '1 of 2 rows is submitted, 1 has its video'
@@ -221,7 +221,7 @@ class BatchReport(BaseModel):
     def spent_words(self) -> str:
         """What this run paid, in words.
 
-        Example:
+        Examples:
             >>> BatchReport(rows=[RowResult(number=2, outcome="unknown", submissions=1)]).spent_words
             '0 coins, and 1 video whose cost is not known'
         """
@@ -233,7 +233,7 @@ class BatchReport(BaseModel):
     def advice(self) -> str:
         """What to do about the rows without a video, "" if all have theirs.
 
-        Example:
+        Examples:
             >>> BatchReport(rows=[RowResult(number=2, outcome="invalid")]).advice
             'Run the same batch again: what is paid for is not paid again. Edit 1 row first.'
             >>> BatchReport(rows=[RowResult(number=2, outcome="submitted")]).advice

@@ -17,7 +17,7 @@ _PART = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})\Z")
 class BatchOptions(RunOptions):
     """How this batch behaves. The defaults suit nearly every batch.
 
-    Example:
+    Examples:
         >>> BatchOptions(part="2/8").part_of
         (2, 8)
     """

@@ -157,10 +157,18 @@ def verdict_of(error: Exception, *, task_id: str = "") -> RowVerdict:
     """
     if isinstance(error, VideoFailed | FailedBefore):
         return _of_failure(error.failure, before=isinstance(error, FailedBefore))
-    found = next((verdict for kind, verdict in _TABLE if isinstance(error, kind)), None)
+    found = verdict_of_class(type(error))
     if task_id and (found is None or found.outcome in _BEFORE_A_BILL):
         return _NOT_YET
     return found or RowVerdict("failed", RUN_AGAIN, retryable=True)
+
+
+def verdict_of_class(kind: type[Exception]) -> RowVerdict | None:
+    """Return what the table says of an error of this class, None for nothing.
+
+    Of a failure of the vendor it says less than `verdict_of`, which goes by the class of the failure.
+    """
+    return next((verdict for of, verdict in _TABLE if issubclass(kind, of)), None)
 
 
 def _of_failure(failure: str, *, before: bool) -> RowVerdict:

@@ -46,7 +46,7 @@ class AsyncSeedanceClient:
 
     Arguments and methods are those of `SeedanceClient`.
 
-    Example:
+    Examples:
         >>> AsyncSeedanceClient("sk_example")
         AsyncSeedanceClient(host='www.jimmyai.cn', fingerprint='b568bdccc19f')
     """
@@ -130,7 +130,16 @@ class AsyncSeedanceClient:
     async def get_video(
         self, task_id: str, *, max_retries: int | None = None, timeout: float | None = None
     ) -> VideoTask:
-        """Ask how a task stands. A failed task is an answer, not an error."""
+        """Ask how a task stands. A failed task is an answer, not an error.
+
+        Args:
+            task_id: The vendor's task id.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+
+        Raises:
+            TaskNotFound: The vendor does not know it (yet).
+        """
         return await self._call(protocol.get_video(task_id), max_retries, timeout)
 
     async def upload_file(
@@ -166,13 +175,29 @@ class AsyncSeedanceClient:
 
         That a part fails is normal: ask the result for each address by `AuditResult.of`. The same address handed in
         again makes another asset.
+
+        Args:
+            image_urls: Addresses of pictures.
+            video_urls: Addresses of videos.
+            audio_urls: Addresses of audios.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+
+        Raises:
+            InvalidRequest: There is no address.
         """
         return await self._call(protocol.submit_assets(image_urls, video_urls, audio_urls), max_retries, timeout)
 
     async def asset_status(
         self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
     ) -> tuple[Asset, ...]:
-        """Ask how audited assets stand: one for each id, in that order; `Asset.state` says what is known."""
+        """Ask how audited assets stand: one for each id, in that order; `Asset.state` says what is known.
+
+        Args:
+            asset_ids: The ids that the audit answered.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.asset_status(asset_ids), max_retries, timeout)
 
     async def upload_sp_asset(
@@ -184,19 +209,39 @@ class AsyncSeedanceClient:
         max_retries: int | None = None,
         timeout: float | None = None,
     ) -> Asset:
-        """Put a public URL into the SP routes' library."""
+        """Put a public URL into the SP routes' library.
+
+        Args:
+            name: What it is called in the library.
+            asset_type: What it is.
+            url: Where the vendor can download it.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.upload_sp_asset(name, asset_type, url), max_retries, timeout)
 
     async def sp_asset_status(
         self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
     ) -> tuple[Asset, ...]:
-        """Ask how assets of the SP library stand: one for each id, in that order; `Asset.state` says what is known."""
+        """Ask how assets of the SP library stand: one for each id, in that order; `Asset.state` says what is known.
+
+        Args:
+            asset_ids: The ids that the library answered.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.sp_asset_status(asset_ids), max_retries, timeout)
 
     async def sp_asset_detail(
         self, asset_id: str, *, max_retries: int | None = None, timeout: float | None = None
     ) -> Asset:
-        """Ask for all about one asset of the SP library."""
+        """Ask for all about one asset of the SP library.
+
+        Args:
+            asset_id: The id that the library answered.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.sp_asset_detail(asset_id), max_retries, timeout)
 
     async def submit_real_person(
@@ -205,33 +250,67 @@ class AsyncSeedanceClient:
         """Put a public URL of a real person's portrait into the SP routes' list.
 
         The list is gone from the vendor's newest pages, so the vendor may not answer to this any more.
+
+        Args:
+            name: What it is called in the list.
+            url: Where the vendor can download it.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
         """
         return await self._call(protocol.submit_real_person(name, url), max_retries, timeout)
 
     async def real_person_status(
         self, asset_id: str, *, max_retries: int | None = None, timeout: float | None = None
     ) -> Asset:
-        """Ask how one portrait of the SP routes' list stands; see `submit_real_person`."""
+        """Ask how one portrait of the SP routes' list stands; see `submit_real_person`.
+
+        Args:
+            asset_id: The id that the list answered.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.real_person_status(asset_id), max_retries, timeout)
 
     async def real_person_statuses(
         self, asset_ids: Sequence[str], *, max_retries: int | None = None, timeout: float | None = None
     ) -> tuple[Asset, ...]:
-        """Ask how portraits of the SP routes' list stand: one for each id, in that order."""
+        """Ask how portraits of the SP routes' list stand: one for each id, in that order.
+
+        Args:
+            asset_ids: The ids that the list answered.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.real_person_statuses(asset_ids), max_retries, timeout)
 
     async def user_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> UserBalance:
-        """Ask for the account's JimiCoins."""
+        """Ask for the account's JimiCoins.
+
+        Args:
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.user_balance(), max_retries, timeout)
 
     async def key_balance(self, *, max_retries: int | None = None, timeout: float | None = None) -> KeyBalance:
-        """Ask for the key's quota."""
+        """Ask for the key's quota.
+
+        Args:
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.key_balance(), max_retries, timeout)
 
     async def catalog(
         self, search: str = "", *, max_retries: int | None = None, timeout: float | None = None
     ) -> tuple[CatalogEntry, ...]:
-        """Ask for models and default prices; the key is not sent."""
+        """Ask for models and default prices; the key is not sent.
+
+        Args:
+            search: Only models with this in their name; empty for all.
+            max_retries: How often it is repeated at most.
+            timeout: Limit of each try in seconds.
+        """
         return await self._call(protocol.catalog(search), max_retries, timeout)
 
     async def _call(self, call: ApiRequest[T], max_retries: int | None, timeout: float | None) -> T:

@@ -31,6 +31,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.client.request.problems import Problem
+from prefect_seedance.plain_text import Money
 
 
 class Answer(TypedDict, total=False):
@@ -50,7 +51,13 @@ def _restore(kind: type[SeedanceError], message: str, attributes: dict[str, Any]
 
 
 class SeedanceError(Exception):
-    """Root of the tree: ``except SeedanceError`` catches whatever this client raises on purpose."""
+    """Root of the tree: ``except SeedanceError`` catches whatever this client raises on purpose.
+
+    What to do:
+        Look up the class that was raised: each has its own entry.
+    """
+
+    money: ClassVar[Money] = Money.VARIES
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with its message alone, which keyword-only constructors refuse.
@@ -64,9 +71,14 @@ NOTHING_SENT = "Nothing was sent."
 class ConfigurationError(SeedanceError, ValueError):
     """A setting cannot work. Nothing was sent.
 
+    What to do:
+        Correct the setting that `field` names, then call again.
+
     Attributes:
         field: The setting's name, such as ``api_key``.
     """
+
+    money = Money.NOTHING
 
     def __init__(self, field: str, rule: str, fix: str) -> None:
         self.field = field
@@ -76,9 +88,14 @@ class ConfigurationError(SeedanceError, ValueError):
 class InvalidRequest(SeedanceError, ValueError):
     """The request breaks rules that can be checked for free. Nothing was sent, nothing is billed.
 
+    What to do:
+        Change what each entry of `problems` names, then ask again. It costs nothing to try.
+
     Attributes:
         problems: What is wrong, one entry per broken rule, each with a readable ``str()``.
     """
+
+    money = Money.NOTHING
 
     def __init__(self, problems: Sequence[Problem | str]) -> None:
         self.problems = tuple(problems)
@@ -89,10 +106,16 @@ class InvalidRequest(SeedanceError, ValueError):
 class ConnectionFailed(SeedanceError):
     """The network failed. A create whose bytes had left ends in `OutcomeUnknown` instead.
 
+    What to do:
+        Check the network, the proxy settings and ``base_url``, then call again. A submission whose bytes had left
+        never ends in this error, so asking again pays once.
+
     Attributes:
         reason: What the transport reported.
         sent: Whether the request had left.
     """
+
+    money = Money.NOTHING
 
     def __init__(self, reason: str, *, sent: bool) -> None:
         self.reason = reason
@@ -107,6 +130,9 @@ class ConnectionFailed(SeedanceError):
 class ApiError(SeedanceError):
     """The vendor answered with something other than a success.
 
+    What to do:
+        Read `vendor_message` and look up the class that was raised. Tasks that were submitted before go on.
+
     Attributes:
         status_code: HTTP status, None if unknown. The vendor sends errors with 200 as well.
         code: The envelope's code as text, "" without one.
@@ -115,6 +141,7 @@ class ApiError(SeedanceError):
         retry_after: Seconds that the server asks to wait, if it does.
     """
 
+    money = Money.NOTHING
     explanation: ClassVar[str] = "The vendor answered with an error. Look at its message, then call again."
 
     def __init__(self, explanation: str = "", **answer: Unpack[Answer]) -> None:
@@ -138,6 +165,10 @@ class AuthenticationFailed(ApiError):
     """The key is missing, wrong or blocked (20001). The vendor's own text may be empty.
 
     Only the vendor's own envelope says so: a page, also one under HTTP 401 or 403, comes from something on the way.
+
+    What to do:
+        Check that the key is whole, active and made for this ``base_url``; correct it in the credentials, then run
+        again.
     """
 
     explanation = (
@@ -147,7 +178,11 @@ class AuthenticationFailed(ApiError):
 
 
 class InvalidParameters(ApiError):
-    """The vendor calls a parameter wrong (20002, bare HTTP 400 or 422)."""
+    """The vendor calls a parameter wrong (20002, bare HTTP 400 or 422).
+
+    What to do:
+        Change what the vendor's message names, then send again, which is paid for once.
+    """
 
     explanation = (
         "The vendor refused a parameter. The call had no effect and cost nothing. Change what its message "
@@ -157,6 +192,9 @@ class InvalidParameters(ApiError):
 
 class InsufficientBalance(ApiError):
     """The account has too little money for the call, or its key too little quota.
+
+    What to do:
+        Top up in the vendor's console, or raise the key's quota there, then run again.
 
     Attributes:
         required: What the video would cost in JimiCoin, None if that is not known.
@@ -179,7 +217,12 @@ class InsufficientBalance(ApiError):
 
 
 class RateLimited(ApiError):
-    """Too many requests (40000, HTTP 429). Says nothing about any task, which goes on."""
+    """Too many requests (40000, HTTP 429). Says nothing about any task, which goes on.
+
+    What to do:
+        Wait for `retry_after` seconds, or for a minute, then send again with fewer calls at a time: lower
+        ``max_in_flight`` of a batch.
+    """
 
     explanation = (
         "The vendor asks for fewer requests. The call had no effect and cost nothing; tasks that were "
@@ -188,13 +231,21 @@ class RateLimited(ApiError):
 
 
 class VendorBusy(ApiError):
-    """The vendor reports trouble of its own (code -1) and asks to try later."""
+    """The vendor reports trouble of its own (code -1) and asks to try later.
+
+    What to do:
+        Try again in some minutes. Nothing needs to be settled: the vendor said that it took nothing.
+    """
 
     explanation = "The vendor's system is busy or failing; no task id came. Earlier tasks go on. Try again in minutes."
 
 
 class TaskNotFound(ApiError):
     """The vendor does not know the task id; normal for a few seconds after a create.
+
+    What to do:
+        Right after a submission, wait some seconds and ask again. Later, check the id, the key and ``base_url``, and
+        look the id up in the vendor's console before paying for another video.
 
     Attributes:
         task_id: The id that was asked for.
@@ -211,7 +262,11 @@ class TaskNotFound(ApiError):
 
 
 class SubmissionRefused(ApiError):
-    """A create that was certainly not accepted, for a reason without a class of its own."""
+    """A create that was certainly not accepted, for a reason without a class of its own.
+
+    What to do:
+        Remove the reason that the message gives, then submit again, which is paid for once.
+    """
 
     explanation = (
         "The vendor refused the video. No task exists and nothing should be billed. Its message gives the "
@@ -229,6 +284,10 @@ REFUSED_ON_THE_WAY = (
 
 class UnexpectedAnswer(ApiError):
     """An answer that cannot be read: a web page, half a JSON, no envelope, an unknown code.
+
+    What to do:
+        Call again later if `transient` is true. If it stays so, check ``base_url`` and what stands between here and
+        the vendor: a proxy, a firewall, a login page.
 
     Attributes:
         reason: What is wrong with it, in a few words of ours.
@@ -248,6 +307,9 @@ class UnexpectedAnswer(ApiError):
 class WrongTask(UnexpectedAnswer):
     """An answer about another task than was asked for, as from a cache on the way that mixes up its entries.
 
+    What to do:
+        Ask again. If it stays so, look for a cache or proxy that answers in the vendor's place.
+
     Attributes:
         task_id: The task that was asked for.
         answered: The task that the answer names.
@@ -261,11 +323,18 @@ class WrongTask(UnexpectedAnswer):
 class OutcomeUnknown(SeedanceError):
     """A create left this machine and no clear answer came back: perhaps there is a task, and a bill.
 
+    What to do:
+        Do not submit it again before you have looked into the vendor's console. If the task is there, go on with its
+        id. Only if it is not, submit again, which is paid for. In a run the journal holds it, see
+        `SubmissionUnknown`.
+
     Attributes:
         reason: Why the outcome is unknown.
         excerpt: Up to 2 KB of what did come back.
         status_code: HTTP status, None if there was none.
     """
+
+    money = Money.PERHAPS
 
     def __init__(self, reason: str, *, excerpt: str = "", status_code: int | None = None) -> None:
         self.reason, self.excerpt, self.status_code = reason, excerpt, status_code
@@ -280,9 +349,14 @@ class OutcomeUnknown(SeedanceError):
 class TaskError(SeedanceError):
     """About a task that the vendor has and that was paid for.
 
+    What to do:
+        Keep the task id, and look up the class that was raised.
+
     Attributes:
         task_id: The vendor's task id.
     """
+
+    money = Money.KEPT
 
     def __init__(self, task_id: str, message: str) -> None:
         self.task_id = task_id
@@ -303,10 +377,18 @@ _AFTER_FAILURE: dict[FailureClass, str] = {
 class VideoFailed(TaskError):
     """The vendor ended the task without a video, or made one that nobody fetched while its link lived.
 
+    What to do:
+        Read `failure`. After ``moderation`` or ``invalid`` change the prompt or the media. After ``media`` make the
+        inputs public. After ``transient`` ask again. Each further attempt is paid for again. Look into the vendor's
+        console for what this one was charged; if it shows a video, bring that in with ``resolve_submission``
+        (take_file, take_link).
+
     Attributes:
         error_message: The vendor's own words, "" if it gave none.
         failure: Their class: moderation, media, invalid, transient, expired or unknown.
     """
+
+    money = Money.NO_VIDEO
 
     def __init__(self, task_id: str, error_message: str, failure: FailureClass) -> None:
         self.error_message, self.failure = error_message, failure
@@ -324,6 +406,10 @@ _SAME_TASK = "Ask for the same task again; do not submit the request again."
 
 class WaitTimedOut(TaskError):
     """Waiting ended, the task did not: it goes on at the vendor and is paid for.
+
+    What to do:
+        Run the same request again, or run ``collect_videos``: both take up the task and pay nothing for it. From the
+        client, ask for the same task id again.
 
     Attributes:
         waited: Seconds waited.
@@ -343,6 +429,11 @@ class WaitTimedOut(TaskError):
 
 class MediaUnavailable(TaskError):
     """The task is completed and paid for, and its video cannot be fetched now.
+
+    What to do:
+        Run the same request again within 3 days of the video's completion: it asks for a fresh link and pays nothing.
+        If it stays so, fetch the file from the vendor's console and bring it in with ``resolve_submission``
+        (take_file).
 
     Attributes:
         reason: What stands in the way.

@@ -230,7 +230,15 @@ class Asset(_Answer):
     fields are read too.
 
     Attributes:
+        asset_id: The vendor's id, without ``asset://``.
         status: The vendor's word; see `state` for what it means.
+        asset_type: What it is, in the vendor's word.
+        original_url: The address that was handed in.
+        official_id: Its id in the vendor's own library.
+        asset_ref: What a request of the SP routes names it by.
+        name: What it was called when it was handed in.
+        image_url: Where the vendor keeps it.
+        created_at: When it was made, in the vendor's words.
         reason: Why it cannot be used, in the vendor's words, where it says so.
         lookup: Whether an answer about its status told of it, left it out, or said that looking it up had failed.
     """
@@ -331,7 +339,7 @@ class AuditResult(_Answer):
         It is found by the address that the answer repeats: as it was sent, in another percent-encoding, or without its
         query where that is not ambiguous. Where one address was handed in, what the answer tells is about it.
 
-        Example:
+        Examples:
             >>> AuditResult.model_validate({"items": [{"asset_id": "a1", "original_url": "https://x.org/a.png"}]}).of(
             ...     "https://x.org/a.png"
             ... ).asset.reference
@@ -399,7 +407,14 @@ class CatalogEntry(_Answer):
     """One model and its default price, which need not be the user's own.
 
     Attributes:
+        model_name: What a request names it by.
+        display_name: What the vendor's pages call it.
+        model_type: What it makes, in the vendor's word.
         price_mode: ``per_task``, ``per_second`` and others.
+        unit_price: JimiCoin for a task or a second, None if not answered.
+        official_price: JimiCoin before a discount, None if not answered.
+        remark: The vendor's remark.
+        group: The vendor's group of models.
     """
 
     model_name: Text = ""
@@ -413,7 +428,14 @@ class CatalogEntry(_Answer):
 
 
 class UploadedFile(_Answer):
-    """A file that the vendor keeps for about 3 days."""
+    """A file that the vendor keeps for about 3 days.
+
+    Attributes:
+        url: Opens the file; whoever has it can read it.
+        filename: Its name at the vendor.
+        size: Bytes, None if not answered.
+        mime_type: Its media type.
+    """
 
     url: Link = Field(default="", repr=False)  # it opens the file
     filename: Text = ""

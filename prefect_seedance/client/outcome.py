@@ -89,7 +89,14 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Certainly not accepted, and not worth repeating unchanged."""
+    """Certainly not accepted, and not worth repeating unchanged.
+
+    Attributes:
+        code: The code of the vendor's envelope as text, "" without one.
+        message: The vendor's words, "" if it gave none.
+        status_code: HTTP status, None if unknown.
+        shortage: What is known of the account's money, if that is why.
+    """
 
     code: str
     message: str
@@ -99,7 +106,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NeverSent:
-    """No byte of the request left this machine."""
+    """No byte of the request left this machine.
+
+    Attributes:
+        reason: What stood in the way.
+    """
 
     reason: str
 
@@ -117,7 +128,11 @@ class TooManyRequests:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Not accepted: the vendor says that its system is busy, and to try later."""
+    """Not accepted: the vendor says that its system is busy, and to try later.
+
+    Attributes:
+        message: The vendor's words.
+    """
 
     message: str
 

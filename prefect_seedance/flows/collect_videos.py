@@ -51,7 +51,7 @@ def collect_videos(
         StorageError: The store cannot be used.
         SeedanceError: Key, host or journal cannot be used.
 
-    Example:
+    Examples:
         With saved blocks, in a script or in a flow of your own:
         ```python
         from prefect_seedance import SeedanceCredentials, VideoStore, collect_videos

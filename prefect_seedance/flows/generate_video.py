@@ -56,7 +56,7 @@ def generate_video(
         VideoNotStored: Made and paid for, and not in the store yet; carries the task id and how to go on.
         SeedanceError: Any other failure of the vendor or the journal; the message says what was paid.
 
-    Example:
+    Examples:
         With saved blocks, in a script or in a flow of your own:
         ```python
         from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, generate_video

@@ -64,7 +64,7 @@ def generate_videos(
         BatchIncomplete: Rows have no video, and ``options.require_all`` says that this counts. Raised after report and
             notification; carries the report.
 
-    Example:
+    Examples:
         With saved blocks, in a script or in a flow of your own:
         ```python
         from prefect_seedance import BatchOptions, SeedanceCredentials, VideoStore, generate_videos

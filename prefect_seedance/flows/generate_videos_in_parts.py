@@ -64,7 +64,7 @@ def generate_videos_in_parts(
         PartsMissing: Parts have ended without a report; what they have submitted is in the journal.
         StorageError: The store cannot be used.
 
-    Example:
+    Examples:
         With a worker pool, and deployments/deploy.py applied to it:
         ```python
         from prefect_seedance import SeedanceCredentials, VideoStore, generate_videos_in_parts

@@ -59,7 +59,7 @@ def plan_videos(
         JournalError: What is there already cannot be read.
         StorageError: The store cannot be opened.
 
-    Example:
+    Examples:
         With saved blocks, in a script or in a flow of your own:
         ```python
         from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, plan_videos

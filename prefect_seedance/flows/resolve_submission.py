@@ -74,7 +74,7 @@ def resolve_submission(
         StorageError: The link cannot be followed, or the store does not work.
         ConfigurationError: The budget store of the credentials cannot be used; nothing was changed.
 
-    Example:
+    Examples:
         The vendor's console shows no task of that minute, and no bill:
         ```python
         from prefect_seedance import SeedanceCredentials, VideoStore, resolve_submission

@@ -26,7 +26,7 @@ def pause_spending(store: VideoStore, reason: str = "") -> str:
     Raises:
         JournalUnavailable: The store could not be written: it is not known whether spending is paused.
 
-    Example:
+    Examples:
         With a saved store:
         ```python
         from prefect_seedance import VideoStore, pause_spending, resume_spending

@@ -47,7 +47,7 @@ def submit_videos(
         BatchIncomplete: Rows are neither submitted nor stored, and ``options.require_all`` says that this counts.
             Raised after report and notification; carries the report.
 
-    Example:
+    Examples:
         With saved blocks; the deployment ``collect-videos`` stores them as the vendor finishes them:
         ```python
         from prefect_seedance import SeedanceCredentials, VideoStore, submit_videos

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError
 from prefect_seedance.journal.commands import how_to_attach, how_to_list_unknown, how_to_restore, how_to_resume
+from prefect_seedance.plain_text import Money
 from prefect_seedance.redaction import without_signatures
 
 #: Why nobody puts an older file in the place of a record.
@@ -50,6 +51,9 @@ _NEVER_BY_HAND = (
 class JournalError(SeedanceError):
     """Root of the journal's errors.
 
+    What to do:
+        Look up the class that was raised: each has its own entry.
+
     Attributes:
         intent: The intent that it is about, "" if it is about the whole journal.
     """
@@ -58,7 +62,13 @@ class JournalError(SeedanceError):
 
 
 class JournalUnavailable(JournalError):
-    """The store of the journal did not work, for as long as it was tried."""
+    """The store of the journal did not work, for as long as it was tried.
+
+    What to do:
+        Mend the store (network, permissions, space), then retry the run: it takes up what it has submitted.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, where: str, cause: str, intent: str = "") -> None:
         self.where, self.cause, self.intent = where, cause, intent
@@ -69,7 +79,15 @@ class JournalUnavailable(JournalError):
 
 
 class JournalGone(JournalError):
-    """The journal, or one of its records, was deleted or is another one than before."""
+    """The journal, or one of its records, was deleted or is another one than before.
+
+    What to do:
+        If the store's location or prefix was changed, change it back and retry, which costs nothing. If a record was
+        deleted, restore it with ``prefect-seedance resolve INTENT --restore``. Check that no lifecycle rule deletes
+        ``journal/``.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, where: str, what: str, intent: str = "", store_option: str = "") -> None:
         self.where, self.what, self.intent, self.store_option = where, what, intent, store_option
@@ -88,11 +106,18 @@ class JournalGone(JournalError):
 class RecordDamaged(JournalError):
     """A record, or the file that names the journal, cannot be read.
 
+    What to do:
+        Restore the record as unknown with ``prefect-seedance resolve INTENT --restore``, then settle it. Never put an
+        older file in its place: the video would be paid for twice. If the message names the journal's own file,
+        rename that file and run again.
+
     Attributes:
         where: Where it lies.
         cause: What is wrong with it.
         store_option: What ``--store`` of the command line takes for the store.
     """
+
+    money = Money.NOTHING
 
     def __init__(self, where: str, cause: str, intent: str, store_option: str = "") -> None:
         self.where, self.cause, self.intent, self.store_option = where, cause, intent, store_option
@@ -113,7 +138,13 @@ class RecordDamaged(JournalError):
 
 
 class RecordTooNew(JournalError):
-    """A newer version of this package wrote the record."""
+    """A newer version of this package wrote the record.
+
+    What to do:
+        Upgrade prefect-seedance here to the version of the other workers, then run again.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, where: str, version: int, ours: int, intent: str) -> None:
         self.where, self.version, self.ours, self.intent = where, version, ours, intent
@@ -124,7 +155,13 @@ class RecordTooNew(JournalError):
 
 
 class RecordChanged(JournalError):
-    """Another run wrote the record since it was read."""
+    """Another run wrote the record since it was read.
+
+    What to do:
+        Run again: it reads what the other run wrote and goes on from there.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, where: str, intent: str) -> None:
         self.where, self.intent = where, intent
@@ -132,7 +169,13 @@ class RecordChanged(JournalError):
 
 
 class IllegalTransition(JournalError):
-    """A record was to go from one state to another that may not follow."""
+    """A record was to go from one state to another that may not follow.
+
+    What to do:
+        Report it with the record. The record was left as it is, so a task that it holds is not lost.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, intent: str, before: str, after: str) -> None:
         self.intent, self.before, self.after = intent, before, after
@@ -143,7 +186,14 @@ class IllegalTransition(JournalError):
 
 
 class MediaNotIdentified(JournalError, ValueError):
-    """An address is neither https nor ``asset://`` and nothing identified its content."""
+    """An address is neither https nor ``asset://`` and nothing identified its content.
+
+    What to do:
+        Let ``generate_video`` or ``create_video`` read the reference; where an order is placed by hand, pass
+        ``sources``.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, address: str) -> None:
         self.address = address = without_signatures(address)
@@ -156,11 +206,17 @@ class MediaNotIdentified(JournalError, ValueError):
 class TaskNotRecorded(JournalError):
     """The vendor accepted, and its task id could not be written into the journal.
 
+    What to do:
+        Keep the task id. Once the store works, attach it with ``prefect-seedance resolve INTENT --task-id ID``, or
+        with ``resolve_submission``; then run again, which pays nothing.
+
     Attributes:
         task_id: The vendor's task id.
         cause: What stood in the way.
         store_option: What ``--store`` of the command line takes for the store.
     """
+
+    money = Money.KEPT
 
     def __init__(self, intent: str, task_id: str, cause: str, store_option: str = "") -> None:
         self.intent, self.task_id, self.cause, self.store_option = intent, task_id, cause, store_option
@@ -172,7 +228,13 @@ class TaskNotRecorded(JournalError):
 
 
 class SubmissionUnknown(JournalError, OutcomeUnknown):
-    """Perhaps the vendor accepted, perhaps it is billed: a person has to look. See `stop_errors.unknown_error`.
+    """Perhaps the vendor accepted, perhaps it is billed: a person has to look.
+
+    What to do:
+        Look into the vendor's console for the time in `started_at`. If the task is there, attach it with
+        ``prefect-seedance resolve INTENT --task-id ID``. If neither task nor charge is there, use ``--not-billed``:
+        the next run submits it again, which is paid for. To give it up, use ``--abandon``. Nothing is sent again
+        before that.
 
     Attributes:
         attempt: Number of the unknown attempt in the record.
@@ -185,6 +247,8 @@ class SubmissionUnknown(JournalError, OutcomeUnknown):
         balance: What the account's balance says of it, in words; see `balance_evidence`.
         sent: When and by whom it was sent, in words.
     """
+
+    money = Money.PERHAPS
 
     def __init__(
         self,
@@ -213,11 +277,24 @@ class SubmissionUnknown(JournalError, OutcomeUnknown):
 
 
 class SubmissionStopped(JournalError):
-    """Nothing was sent by this call."""
+    """Nothing was sent by this call.
+
+    What to do:
+        Look up the class that was raised: it says why nothing was sent.
+    """
+
+    money = Money.NOTHING
 
 
 class SubmissionsUsedUp(SubmissionStopped):
-    """The intent has had all the submissions that the policy allows."""
+    """The intent has had all the submissions that the policy allows.
+
+    What to do:
+        Look at why the earlier attempts failed. To pay for one more, raise ``max_submissions`` or ask for another
+        take, which pays again as well.
+    """
+
+    money = Money.BEFORE
 
     def __init__(self, intent: str, submissions: int, maximum: int, last: str) -> None:
         self.intent, self.submissions, self.maximum, self.last = intent, submissions, maximum, last
@@ -231,11 +308,17 @@ class SubmissionsUsedUp(SubmissionStopped):
 class FailedBefore(SubmissionStopped):
     """The vendor failed this request for a reason that another attempt does not mend.
 
+    What to do:
+        Change the prompt or the media, or ask for another take, which pays for one more attempt. If the vendor's
+        console shows a video, bring it in with ``resolve_submission`` (take_file, take_link).
+
     Attributes:
         task_id: The failed task.
         failure: Its class.
         error_message: The vendor's words.
     """
+
+    money = Money.BEFORE
 
     def __init__(self, intent: str, task_id: str, failure: str, error_message: str) -> None:
         self.intent, self.task_id, self.failure, self.error_message = intent, task_id, failure, error_message
@@ -251,7 +334,14 @@ class FailedBefore(SubmissionStopped):
 
 
 class AbandonedBefore(SubmissionStopped):
-    """A person gave the intent up."""
+    """A person gave the intent up.
+
+    What to do:
+        If the vendor's console shows what became of it, settle it with ``resolve_submission``. For a new video ask
+        for another take, which pays again.
+    """
+
+    money = Money.BEFORE
 
     def __init__(self, intent: str, record_uri: str) -> None:
         self.intent, self.record_uri = intent, record_uri
@@ -263,7 +353,11 @@ class AbandonedBefore(SubmissionStopped):
 
 
 class HeldByAnother(SubmissionStopped):
-    """Another run keeps the intent busy for longer than we wait."""
+    """Another run keeps the intent busy for longer than we wait.
+
+    What to do:
+        Retry this run later: it takes up what the other run has done.
+    """
 
     def __init__(self, intent: str, waited_seconds: float, run_name: str, state: str) -> None:
         self.intent, self.waited_seconds, self.run_name, self.state = intent, waited_seconds, run_name, state
@@ -275,7 +369,12 @@ class HeldByAnother(SubmissionStopped):
 
 
 class TooManyUnknowns(SubmissionStopped):
-    """Several unknown outcomes in a row: this run sends nothing more."""
+    """Several unknown outcomes in a row: this run sends nothing more.
+
+    What to do:
+        See that the vendor and the network work. Settle the unknown submissions (``prefect-seedance journal
+        --unknown`` lists them; each is perhaps billed), then run again.
+    """
 
     def __init__(self, unknowns: int, store_option: str) -> None:
         self.unknowns, self.store_option = unknowns, store_option
@@ -287,7 +386,11 @@ class TooManyUnknowns(SubmissionStopped):
 
 
 class RunNotLabelled(SubmissionStopped):
-    """Prefect does not keep what a retry of the run must find again: a retry could pay once more."""
+    """Prefect does not keep what a retry of the run must find again: a retry could pay once more.
+
+    What to do:
+        See that Prefect's API works, then retry this run.
+    """
 
     def __init__(self, run_id: str, cause: str) -> None:
         self.run_id, self.cause = run_id, cause
@@ -299,7 +402,12 @@ class RunNotLabelled(SubmissionStopped):
 
 
 class OrderChanged(SubmissionStopped):
-    """A retry of a run that makes one video asks for another one: the store or the credentials were edited."""
+    """A retry of a run that makes one video asks for another one: the store or the credentials were edited.
+
+    What to do:
+        Change back what was edited between the two tries, which costs nothing, and retry. For the other video start a
+        new run, which pays for it.
+    """
 
     def __init__(self, intent: str, began_with: str) -> None:
         self.intent, self.began_with = intent, began_with
@@ -313,6 +421,10 @@ class OrderChanged(SubmissionStopped):
 
 class BatchChanged(SubmissionStopped):
     """A retry of a batch goes by another account label or ignores other parameters of links, so all its videos differ.
+
+    What to do:
+        Change back the setting that `setting` names, which costs nothing, and retry. For the other videos start a new
+        run, which pays for them.
 
     Attributes:
         setting: Which one.
@@ -330,7 +442,11 @@ class BatchChanged(SubmissionStopped):
 
 
 class SubmittingStopped(SubmissionStopped):
-    """The run submits nothing more, by a rule that it was given."""
+    """The run submits nothing more, by a rule that it was given.
+
+    What to do:
+        Run again for what is missing: what is paid for is not paid again.
+    """
 
     def __init__(self, intent: str, reason: str) -> None:
         self.intent, self.reason = intent, reason
@@ -342,6 +458,9 @@ class SubmittingStopped(SubmissionStopped):
 
 class SpendingPaused(SubmissionStopped):
     """A person has stopped all spending of the store.
+
+    What to do:
+        Ask the person that `by` names, or lift the pause with ``prefect-seedance resume``; then run again.
 
     Attributes:
         since: When, as people read it.
@@ -361,6 +480,10 @@ class SpendingPaused(SubmissionStopped):
 
 class OverBudget(SubmissionStopped):
     """The video does not fit into a budget. Nothing was sent.
+
+    What to do:
+        Run again once the period in `ends_at` is over, or raise the budget that `budget` names, which lets more be
+        spent.
 
     Attributes:
         budget: Which: "daily_budget", "monthly_budget", "daily_videos" or "max_cost".
@@ -392,7 +515,11 @@ class OverBudget(SubmissionStopped):
 
 
 class PriceUnknown(SubmissionStopped):
-    """There is a budget, and what the video costs is not known: it could be any amount."""
+    """There is a budget, and what the video costs is not known: it could be any amount.
+
+    What to do:
+        Write what the model costs into the prices of the credentials, or remove the budget; then run again.
+    """
 
     def __init__(self, intent: str, budget: str) -> None:
         self.intent, self.budget = intent, budget
@@ -404,6 +531,10 @@ class PriceUnknown(SubmissionStopped):
 
 class BudgetDamaged(SubmissionStopped):
     """The ledger of a budget cannot be read. It is never taken for empty.
+
+    What to do:
+        Put the newest readable version of the ledger back, or move the file out of ``journal/`` and lower the limit
+        by what the vendor's console shows for the period; then run again.
 
     Attributes:
         where: Where it lies.
@@ -422,7 +553,11 @@ class BudgetDamaged(SubmissionStopped):
 
 
 class BudgetTooNew(SubmissionStopped):
-    """A newer version of this package wrote the ledger of a budget."""
+    """A newer version of this package wrote the ledger of a budget.
+
+    What to do:
+        Upgrade prefect-seedance here to the version of the other workers, then run again.
+    """
 
     def __init__(self, where: str, version: int, ours: int) -> None:
         self.where, self.version, self.ours = where, version, ours
@@ -434,7 +569,12 @@ class BudgetTooNew(SubmissionStopped):
 
 
 class TooManyReserved(SubmissionStopped):
-    """A budget holds so many submissions that nobody knows about that it takes no more."""
+    """A budget holds so many submissions that nobody knows about that it takes no more.
+
+    What to do:
+        Settle the unknown submissions (``prefect-seedance journal --unknown`` lists them; each is perhaps billed),
+        then run again.
+    """
 
     def __init__(self, intent: str, entries: int, held: int, store_option: str) -> None:
         self.intent, self.entries, self.held, self.store_option = intent, entries, held, store_option
@@ -446,7 +586,11 @@ class TooManyReserved(SubmissionStopped):
 
 
 class SubmissionCancelled(SubmissionStopped):
-    """The run was cancelled before the POST."""
+    """The run was cancelled before the POST.
+
+    What to do:
+        Run the same request again to submit it, which is paid for once.
+    """
 
     def __init__(self, intent: str) -> None:
         self.intent = intent
@@ -457,7 +601,13 @@ class SubmissionCancelled(SubmissionStopped):
 
 
 class ResolutionRefused(JournalError):
-    """A resolution that cannot be right. The record was left as it is."""
+    """A resolution that cannot be right. The record was left as it is.
+
+    What to do:
+        Do what `fix` says, then resolve it again.
+    """
+
+    money = Money.NOTHING
 
     def __init__(self, intent: str, reason: str, fix: str) -> None:
         self.intent, self.reason, self.fix = intent, reason, fix
@@ -466,6 +616,10 @@ class ResolutionRefused(JournalError):
 
 class BalanceContradicts(ResolutionRefused):
     """Not billed, says a person, and the account's balance fell by exactly the expected price.
+
+    What to do:
+        Look once more for the task in the vendor's console, and attach it. If there is neither task nor charge, set
+        ``despite_evidence`` (``--yes``); the next run then submits again, which is paid for.
 
     Attributes:
         attempt_name: The attempt that it is about.

@@ -1,4 +1,4 @@
-"""What can stop the way of a video that is paid for: both errors carry the task id and how to go on.
+"""What can stop the way of a video that is paid for, and what keeps stored clips from becoming one film.
 
 Once the vendor has the task, nothing reaches a user raw: `telling_of_the_task` is put round each step, and makes one
 of these errors of whatever the client, the store, the journal or a fault of this package raises.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prefect_seedance.client.errors import NOTHING_SENT, SeedanceError, TaskError, VideoFailed
 from prefect_seedance.journal.commands import how_to_bring_in, how_to_go_on
 from prefect_seedance.journal.errors import SubmissionStopped, TaskNotRecorded
+from prefect_seedance.plain_text import Money
 from prefect_seedance.redaction import clean_text, hide_in_error
 from prefect_seedance.storage.errors import NOT_LOST, StorageError
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 class WaitStopped(TaskError):
     """The task could not be watched any longer; it goes on at the vendor and is paid for.
+
+    What to do:
+        Settle `cause`, then run the same request again, or run ``collect_videos``: both take up the task and pay
+        nothing for it.
 
     Attributes:
         cause: What stood in the way.
@@ -40,17 +45,59 @@ class WaitStopped(TaskError):
 class VideoNotStored(SeedanceError):
     """The video is made and paid for, and could not be brought into the store.
 
+    What to do:
+        Settle `reason`, then run the same request again within 3 days of the video's completion: it stores the same
+        video and pays nothing.
+
     Attributes:
         task_id: The vendor's task id.
         reason: What stood in the way.
         advice: How to go on.
     """
 
+    money = Money.KEPT
+
     def __init__(self, task_id: str, reason: str, advice: str) -> None:
         self.task_id, self.reason, self.advice = task_id, reason, advice
         super().__init__(
             f"Task {task_id}: the video is made and paid for, but it is not in the store: {reason} Once this is "
             f"settled, within 3 days of its completion: {advice}"
+        )
+
+
+class CannotJoin(SeedanceError):
+    """Clips cannot be joined on this machine, or this time; the clips are untouched.
+
+    What to do:
+        Do what the message says, then run again. The clips stay in the store as they are.
+    """
+
+    money = Money.NOTHING
+
+
+class ClipsDoNotFit(SeedanceError):
+    """Some clips cannot be joined to the first one without encoding them again; the clips are untouched.
+
+    What to do:
+        Leave out the clips that `differences` names, or join them with a program that encodes. To generate one anew
+        is paid for.
+
+    Attributes:
+        differences: For each clip that does not fit, by its number from 1: why.
+    """
+
+    money = Money.NOTHING
+
+    def __init__(self, differences: dict[int, list[str]]) -> None:
+        super().__init__(differences)
+        self.differences = differences
+
+    def __str__(self) -> str:
+        named = "; ".join(f"clip {number}: {', '.join(words)}" for number, words in self.differences.items())
+        return (
+            f"The clips cannot be joined without encoding them again: {named}. They stay in the store as they are. "
+            "Leave out what does not fit, or join them with a program that encodes, such as ffmpeg. Clips of one "
+            "model, resolution and ratio fit each other; to generate one anew is paid for."
         )
 
 

@@ -37,7 +37,7 @@ class StoredVideo(BaseModel):
     - ``VideoRequest(..., images=[stored.poster_source])``;
     - ``VideoRequest(..., reference_videos=[stored.video_source])``, or ``[stored]`` itself.
 
-    Example:
+    Examples:
         >>> StoredVideo.model_fields["bytes"].description
         'Size of the video in bytes.'
     """

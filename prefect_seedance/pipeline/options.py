@@ -36,7 +36,7 @@ def add_reuse_rules(schema: JsonDict) -> None:
 class RunOptions(BaseModel):
     """How this run behaves. The defaults suit nearly every run.
 
-    Example:
+    Examples:
         >>> RunOptions(wait_minutes=20).wait_seconds(duration=5)
         1200.0
     """

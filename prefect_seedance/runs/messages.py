@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, VideoFailed, WaitTimedOut
+from prefect_seedance.client.errors import OutcomeUnknown, SeedanceError, WaitTimedOut
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, SubmissionUnknown
 from prefect_seedance.pipeline.models import StoredVideo
-from prefect_seedance.plain_text import coin_words, cut
+from prefect_seedance.plain_text import Money, coin_words, cut
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.escaping import unlinked
 from prefect_seedance.storage.errors import StorageError
@@ -118,9 +118,9 @@ class NoVideo:
         match self.error:
             case SubmissionUnknown(balance=seen) if seen:
                 return f"perhaps; it is not known whether the vendor accepted it. {seen.removesuffix('.')}"
-            case OutcomeUnknown():
+            case SeedanceError(money=Money.PERHAPS):
                 return "perhaps; it is not known whether the vendor accepted it"
-            case VideoFailed():
+            case SeedanceError(money=Money.NO_VIDEO):
                 return f"task {task_id} was accepted; {refunds}"
             case FailedBefore():
                 return f"nothing now; task {task_id} was accepted before, and failed; {refunds}"

@@ -32,7 +32,10 @@ Each error keeps its arguments as `args` and words its message in `__str__`, so 
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 from urllib.parse import unquote
+
+from prefect_seedance.plain_text import Money
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?")
 #: What an error says that is told alone; whoever tells of the task says it better.
@@ -47,7 +50,14 @@ ANOTHER_STORE = (
 
 
 class StorageError(Exception):
-    """Root of all errors of `prefect_seedance.storage`."""
+    """Root of all errors about a store, or about the download of a finished video.
+
+    What to do:
+        Look up the class that was raised. In a run, one that is met after the payment arrives as `VideoNotStored` or
+        `WaitStopped`, which carry the task id.
+    """
+
+    money: ClassVar[Money] = Money.NOTHING
 
 
 def shown_location(location: str) -> str:
@@ -88,7 +98,11 @@ def _taken_apart(location: str) -> tuple[str, str, str]:
 
 
 class BadLocation(StorageError, ValueError):
-    """The store's own address cannot be used. It is kept without a secret that may stand in it."""
+    """The store's own address cannot be used. It is kept without a secret that may stand in it.
+
+    What to do:
+        Write a folder or ``s3://bucket/prefix`` as the store's location.
+    """
 
     def __init__(self, location: str, reason: str) -> None:
         location = shown_location(location)
@@ -100,7 +114,11 @@ class BadLocation(StorageError, ValueError):
 
 
 class BadKey(StorageError, ValueError):
-    """A name inside the store cannot be used; nothing was read or written."""
+    """A name inside the store cannot be used; nothing was read or written.
+
+    What to do:
+        Change the key, or the template that it is made by.
+    """
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(key, reason)
@@ -126,7 +144,11 @@ class _PlaceError(StorageError):
 
 
 class StorageIncomplete(StorageError):
-    """The store lacks permissions or features that are needed."""
+    """The store lacks permissions or features that are needed.
+
+    What to do:
+        Do what each sentence of `missing` says: grant the permission, or set the option.
+    """
 
     def __init__(self, location: str, missing: list[str]) -> None:
         super().__init__(location, missing)
@@ -137,7 +159,12 @@ class StorageIncomplete(StorageError):
 
 
 class ConditionsIgnored(StorageError):
-    """The store cannot keep two writers apart; nothing was submitted."""
+    """The store cannot keep two writers apart; nothing was submitted.
+
+    What to do:
+        Use a store with conditional writes, or set ``single_writer`` if one process at a time writes there: see the
+        page about stores. Another store knows nothing of what was paid for in this one, and pays again.
+    """
 
     def __init__(self, where: str, missing: str) -> None:
         super().__init__(where, missing)
@@ -152,31 +179,53 @@ class ConditionsIgnored(StorageError):
 
 
 class NotWritable(_PlaceError):
-    """The store refuses to be written."""
+    """The store refuses to be written.
+
+    What to do:
+        Let the account that runs the worker write there. Another store knows nothing of what was paid for in this
+        one, and pays again.
+    """
 
     advice = f"Let the account that runs the worker write there. {ANOTHER_STORE}"
 
 
 class NotReadable(_PlaceError):
-    """The store refuses to be read. This never means that the key is absent."""
+    """The store refuses to be read. This never means that the key is absent.
+
+    What to do:
+        Let the account that runs the worker read there. Another store knows nothing of what was paid for in this one,
+        and pays again.
+    """
 
     advice = f"Let the account that runs the worker read there. {ANOTHER_STORE}"
 
 
 class NoSpace(_PlaceError):
-    """The disk, the quota or the largest allowed file size is reached; nothing partial is kept."""
+    """The disk, the quota or the largest allowed file size is reached; nothing partial is kept.
+
+    What to do:
+        Make room or raise the quota, then run again: what was stored before is untouched.
+    """
 
     advice = "Make room or raise the limit, then run again: what was stored before is untouched."
 
 
 class StoreUnavailable(_PlaceError):
-    """The store did not work just now."""
+    """The store did not work just now.
+
+    What to do:
+        Try again. If it stays so, check the disk, the network and the store's own logs.
+    """
 
     advice = "Try again; if it stays so, check the disk, the network and the store's own logs."
 
 
 class AlreadyExists(StorageError):
-    """The key is there already; it was not touched."""
+    """The key is there already; it was not touched.
+
+    What to do:
+        Read what is there instead of creating it.
+    """
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
@@ -187,8 +236,14 @@ class AlreadyExists(StorageError):
 
 
 class KeyTaken(AlreadyExists):
-    """The video's key holds something else; it was not touched."""
+    """The video's key holds something else; it was not touched.
 
+    What to do:
+        Move away the object that holds the key, or use a key template with ``{task_id}``. Then run the same request
+        again, which pays nothing.
+    """
+
+    money = Money.KEPT
     advice = f"Move that object away, or use a key template with {{task_id}}. {NOT_LOST}"
 
     def __init__(self, uri: str, reason: str, advice: str = "") -> None:
@@ -203,7 +258,11 @@ class KeyTaken(AlreadyExists):
 
 
 class Conflict(StorageError):
-    """The record's etag is not the expected one: somebody wrote it since it was read."""
+    """The record's etag is not the expected one: somebody wrote it since it was read.
+
+    What to do:
+        Read the record again and decide anew.
+    """
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
@@ -214,7 +273,11 @@ class Conflict(StorageError):
 
 
 class Missing(StorageError):
-    """The key is not there, or not there any more."""
+    """The key is not there, or not there any more.
+
+    What to do:
+        Check the key. If it was there, find out who deleted it before going on.
+    """
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
@@ -225,7 +288,12 @@ class Missing(StorageError):
 
 
 class DamagedUpload(StorageError):
-    """What the store received is not what was sent; nothing of it counts as stored."""
+    """What the store received is not what was sent; nothing of it counts as stored.
+
+    What to do:
+        Run the same request again, which stores the video and pays nothing. If it stays so, look at the network and
+        at the store itself.
+    """
 
     def __init__(self, uri: str, detail: str, not_removed: str = "") -> None:
         super().__init__(uri, detail, *([not_removed] if not_removed else []))
@@ -242,7 +310,11 @@ class DamagedUpload(StorageError):
 
 
 class NoLastFrame(StorageError):
-    """No last frame can be taken of a video. The video is untouched, and nothing is paid."""
+    """No last frame can be taken of a video. The video is untouched, and nothing is paid.
+
+    What to do:
+        Play the video to its end to see whether it is whole, or use a picture of it as the frame.
+    """
 
     def __init__(
         self, reason: str, advice: str = "Play the video to its end to see whether it is whole, or use a picture of it"
@@ -255,7 +327,13 @@ class NoLastFrame(StorageError):
 
 
 class RelayCancelled(StorageError):
-    """The run was cancelled while the video was being relayed; nothing partial is kept."""
+    """The run was cancelled while the video was being relayed; nothing partial is kept.
+
+    What to do:
+        Run the same request again, or run ``collect_videos``: both store the same video and pay nothing.
+    """
+
+    money = Money.KEPT
 
     def __str__(self) -> str:
         return f"The relay was cancelled; nothing partial was kept. {NOT_LOST}"
@@ -264,15 +342,24 @@ class RelayCancelled(StorageError):
 class SourceError(StorageError):
     """Root of all faults of the download. None of them is a reason for a new generation.
 
+    What to do:
+        Run the same request again, which pays nothing; do not ask for another take, which would.
+
     Attributes:
         way_on: The end of most messages. Whoever knows better sets it.
     """
 
+    money = Money.KEPT
     way_on = NOT_LOST
 
 
 class SourceUnavailable(SourceError):
-    """The media host did not serve the video, however often it was asked."""
+    """The media host did not serve the video, however often it was asked.
+
+    What to do:
+        Check the network and ``allow_media_hosts``, then run the same request again within 3 days of the video's
+        completion, which pays nothing.
+    """
 
     def __init__(self, host: str, cause: str) -> None:
         super().__init__(host, cause)
@@ -284,7 +371,12 @@ class SourceUnavailable(SourceError):
 
 
 class LinkExpired(SourceError):
-    """The link is refused, and the fresh ones that were asked for are refused as well."""
+    """The link is refused, and the fresh ones that were asked for are refused as well.
+
+    What to do:
+        Run the same request again soon: it asks for fresh links. If they are refused too, ask the vendor's support
+        for a new one with the task id.
+    """
 
     def __init__(self, status: int, host: str, advice: str = "") -> None:
         super().__init__(status, host, *([advice] if advice else []))
@@ -300,7 +392,11 @@ class LinkExpired(SourceError):
 
 
 class TruncatedSource(SourceError):
-    """The body stops short of its announced size, however often it is continued."""
+    """The body stops short of its announced size, however often it is continued.
+
+    What to do:
+        Run the same request again, which pays nothing. If it stays so, look for a proxy that cuts long downloads.
+    """
 
     def __init__(self, received: int, expected: int | None) -> None:
         super().__init__(received, expected)
@@ -312,7 +408,11 @@ class TruncatedSource(SourceError):
 
 
 class SourceChanged(SourceError):
-    """The download cannot be continued where it broke: start over from the first byte."""
+    """The download cannot be continued where it broke: start over from the first byte.
+
+    What to do:
+        Run the same request again: it downloads from the first byte and pays nothing.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -323,7 +423,11 @@ class SourceChanged(SourceError):
 
 
 class SourceTooLarge(SourceError):
-    """The video is larger than the policy allows."""
+    """The video is larger than the policy allows.
+
+    What to do:
+        Raise the limit if the size is right, then run the same request again, which pays nothing.
+    """
 
     def __init__(self, size: int, maximum: int) -> None:
         super().__init__(size, maximum)
@@ -337,7 +441,11 @@ class SourceTooLarge(SourceError):
 
 
 class NotAVideo(SourceError):
-    """What came is neither MP4 nor MOV, or not all of one; it is kept in quarantine."""
+    """What came is neither MP4 nor MOV, or not all of one; it is kept in quarantine.
+
+    What to do:
+        Look at what is kept at `uri`. Run the same request again, which downloads it anew and pays nothing.
+    """
 
     def __init__(self, uri: str, looks_like: str) -> None:
         super().__init__(uri, looks_like)
@@ -351,7 +459,12 @@ class NotAVideo(SourceError):
 
 
 class ForbiddenSource(SourceError):
-    """The link leads where the media policy forbids; no byte was asked for there."""
+    """The link leads where the media policy forbids; no byte was asked for there.
+
+    What to do:
+        If the host is right, add it to ``allow_media_hosts`` of the store, then run the same request again, which
+        pays nothing.
+    """
 
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(host, reason)

@@ -56,6 +56,9 @@ async def create_video(
         journal_id: Which journal the order is for; part of the persisted result's key.
         attempt: Which attempt of the run this is; part of the persisted result's key.
 
+    Returns:
+        Points to the vendor's task, with its attempt and what it is expected to cost.
+
     Raises:
         InvalidRequest: The request breaks a rule; nothing was sent.
         StorageError: The store does not keep writers apart, or does not answer; nothing was sent.
@@ -66,7 +69,7 @@ async def create_video(
         RunNotLabelled: Nothing was sent: Prefect does not keep what a retry must find again.
         SeedanceError: The vendor refused or could not be reached; nothing was bought.
 
-    Example:
+    Examples:
         The steps one by one, in a flow of your own:
         ```python
         import asyncio

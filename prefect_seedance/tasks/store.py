@@ -63,6 +63,9 @@ async def store_video(
         credentials: Whose task it is; asked for a fresh link when one is dead.
         store: Where the video goes.
 
+    Returns:
+        Where the video is and what it is.
+
     Raises:
         VideoFailed: The record has the vendor's verdict by now.
         VideoNotStored: Anything else; carries the task id, what stood in the way and how to go on.

@@ -11,7 +11,7 @@ from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.models import GOOD, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.batch.options import BatchOptions, RequireAll
 from prefect_seedance.batch.orders import WantedVideo
-from prefect_seedance.batch.outcomes import of_invalid, reason_of, verdict_of
+from prefect_seedance.batch.outcomes import of_invalid, reason_of, verdict_of, verdict_of_class
 from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
 from prefect_seedance.client.failures import FailureClass
@@ -19,6 +19,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.bodies.many_videos import counts_as_failed
 from prefect_seedance.journal.errors import FailedBefore
 from prefect_seedance.pipeline.order import place_order
+from prefect_seedance.plain_text import Money
 from prefect_seedance.storage.errors import NoSpace
 from tests.pipeline.harness import TEMPLATE
 
@@ -58,7 +59,8 @@ def test_every_error_that_says_nothing_was_sent_is_a_row_without_a_bill() -> Non
     stops = [each for name in errors.__all__ if issubclass(each := getattr(errors, name), errors.SubmissionStopped)]
     assert len(stops) > 8
     for kind in stops:
-        verdict = next(row for of, row in outcomes._TABLE if issubclass(kind, of))  # pyright: ignore[reportPrivateUsage]
+        verdict = verdict_of_class(kind)
+        assert verdict is not None, kind
         if kind in (errors.SubmissionsUsedUp, errors.AbandonedBefore, errors.FailedBefore):
             continue  # these were paid for by an earlier run, and have no video
         assert verdict.outcome in ("not_started", "over_budget", "refused"), kind
@@ -96,6 +98,7 @@ MEANING: dict[str, tuple[Outcome | str, bool]] = {
     **dict.fromkeys(
         ["UnusableManifest", "BatchIncomplete", "PartsMissing", "PartsNotStarted", "SeedanceError"], ("", False)
     ),
+    **dict.fromkeys(["CannotJoin", "ClipsDoNotFit"], ("", False)),
     "TaskError": ("failed", True),
     "ApiError": ("refused", True),
     **dict.fromkeys(["JournalError", "SubmissionStopped"], ("not_started", True)),
@@ -106,7 +109,7 @@ def test_each_error_of_the_package_has_its_meaning_for_a_row() -> None:
     found: dict[str, tuple[Outcome | str, bool]] = {}
     for name in errors.__all__:
         kind = getattr(errors, name)
-        verdict = _row_of(kind)
+        verdict = verdict_of_class(kind)
         if issubclass(kind, errors.VideoFailed | errors.FailedBefore):
             found[name] = ("by its class", False)
         elif issubclass(kind, errors.StorageError):
@@ -114,6 +117,22 @@ def test_each_error_of_the_package_has_its_meaning_for_a_row() -> None:
         else:
             found[name] = (verdict.outcome, verdict.retryable) if verdict else ("", False)
     assert found == MEANING
+
+
+#: What each kind of money may become in a report.
+OF_MONEY: dict[Money, set[str]] = {
+    Money.NOTHING: {"invalid", "refused", "over_budget", "not_started"},
+    Money.BEFORE: {"failed", "by its class"},
+    Money.PERHAPS: {"unknown"},
+    Money.KEPT: {"failed"},
+    Money.NO_VIDEO: {"by its class"},
+}
+
+
+def test_a_row_says_of_the_money_what_its_error_says() -> None:
+    told = {name: (getattr(errors, name).money, outcome) for name, (outcome, _) in MEANING.items() if outcome}
+    del told["JournalError"]  # a root, which nothing raises
+    assert {name: each for name, each in told.items() if each[1] not in OF_MONEY[each[0]]} == {}
 
 
 def test_whatever_it_is_a_task_that_goes_on_is_paid_for() -> None:
@@ -139,12 +158,8 @@ def test_what_concerns_every_row_ends_further_submitting() -> None:
     }
 
 
-def _row_of(kind: type[Exception]) -> outcomes.RowVerdict | None:
-    return next((row for of, row in outcomes._TABLE if issubclass(kind, of)), None)  # pyright: ignore[reportPrivateUsage]
-
-
 def _ends(kind: type[Exception]) -> bool:
-    found = _row_of(kind)
+    found = verdict_of_class(kind)
     return bool(found and found.ends_submitting)
 
 

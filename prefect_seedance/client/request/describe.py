@@ -1,4 +1,4 @@
-"""Words made from the route table: the form's descriptions and the README's table."""
+"""Words made from the route table: the form's descriptions and the table of the reference."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def frame_words(route: Route) -> str:
 
 
 def markdown_table() -> str:
-    """Write the route table of the README, and below it what holds of media everywhere."""
+    """Return the route table of the reference, and below it what holds of media everywhere."""
     head = (
         "Route",
         "Models",
@@ -267,7 +267,3 @@ def markdown_table() -> str:
         lines.append(" | ".join(cells))
     table = "".join(f"| {line} |\n" for line in lines)
     return f"{table}\nWhere a row says nothing else, these limits of sister services only warn. {shared_words()}.\n"
-
-
-if __name__ == "__main__":
-    print(markdown_table(), end="")

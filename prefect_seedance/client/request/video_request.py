@@ -49,7 +49,7 @@ class VideoRequest(RequestFields):
     Raises:
         pydantic.ValidationError: Naming, for each field, the rule that is broken and what to do.
 
-    Example:
+    Examples:
         >>> VideoRequest(prompt="A paper boat crosses a puddle", model="seedance2.0-md", ratio="9:16").duration
         5
     """

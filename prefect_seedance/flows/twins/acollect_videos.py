@@ -35,7 +35,7 @@ async def acollect_videos(
     Raises:
         SeedanceError, StorageError: As `collect_videos` does.
 
-    Example:
+    Examples:
         In a flow of your own:
         ```python
         import asyncio

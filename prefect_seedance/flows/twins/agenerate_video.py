@@ -37,7 +37,7 @@ async def agenerate_video(
     Raises:
         SeedanceError, StorageError: As `generate_video` does.
 
-    Example:
+    Examples:
         Two takes of one request at the same time:
         ```python
         import asyncio

@@ -39,7 +39,7 @@ async def agenerate_videos(
     Raises:
         SeedanceError, StorageError: As `generate_videos` does.
 
-    Example:
+    Examples:
         Two requests, in a flow of your own:
         ```python
         import asyncio

@@ -38,7 +38,7 @@ async def aplan_videos(
     Raises:
         SeedanceError, StorageError: As `plan_videos` does.
 
-    Example:
+    Examples:
         ```python
         import asyncio
 

@@ -40,7 +40,7 @@ async def asubmit_videos(
     Raises:
         SeedanceError, StorageError: As `submit_videos` does.
 
-    Example:
+    Examples:
         Two requests, in a flow of your own:
         ```python
         import asyncio

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class CollectOptions(BaseModel):
     """How this collection behaves. The defaults suit a run every five minutes.
 
-    Example:
+    Examples:
         >>> CollectOptions(minutes=10).minutes
         10.0
     """

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from prefect_seedance.media.errors import PreparationCancelled
+from prefect_seedance.pipeline.errors import CannotJoin, ClipsDoNotFit
 from prefect_seedance.pipeline.films import joiner
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.versions import version_of
@@ -33,30 +34,6 @@ _LONGEST_ANSWER = 20_000
 OLDEST_PYAV = (17, 1)
 _OLDEST_PYAV_TEXT = ".".join(map(str, OLDEST_PYAV))
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "WINDIR", "__PYVENV_LAUNCHER__")
-
-
-class CannotJoin(Exception):
-    """Clips cannot be joined on this machine, or this time; the clips are untouched."""
-
-
-class ClipsDoNotFit(Exception):
-    """Some clips cannot be joined to the first one without encoding them again; the clips are untouched.
-
-    Attributes:
-        differences: For each clip that does not fit, by its number from 1: why.
-    """
-
-    def __init__(self, differences: dict[int, list[str]]) -> None:
-        super().__init__(differences)
-        self.differences = differences
-
-    def __str__(self) -> str:
-        named = "; ".join(f"clip {number}: {', '.join(words)}" for number, words in self.differences.items())
-        return (
-            f"The clips cannot be joined without encoding them again: {named}. They stay in the store as they are. "
-            "Leave out what does not fit, or join them with a program that encodes, such as ffmpeg. Clips of one "
-            "model, resolution and ratio fit each other; to generate one anew is paid for."
-        )
 
 
 def check_joining() -> None:
