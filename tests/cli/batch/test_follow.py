@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from prefect_seedance.batch.followers import followed_by, following
-from prefect_seedance.cli.batch.batch_run import INCOMPLETE, left_behind
+from prefect_seedance.cli.batch.batch_run import left_behind
 from prefect_seedance.cli.batch.tally import Tally
+from prefect_seedance.cli.exit_codes import LOOK
 from tests.cli.batch.played import follow_played, result
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +32,7 @@ def documents(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_when_piped_each_event_is_one_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert follow_played([result(2), result(3, "moderated", task_id="videos_1f")]) == INCOMPLETE == 3
+    assert follow_played([result(2), result(3, "moderated", task_id="videos_1f")]) == LOOK == 3
     out = capsys.readouterr().out
     assert all(each.isprintable() for each in out.splitlines())
     events = [line for line in out.splitlines() if re.match(r"\d\d:\d\d:\d\dZ ", line)]
