@@ -82,7 +82,7 @@ def add_download(add: AddParser) -> argparse.ArgumentParser:
                 ),
                 (
                     "by the vendor's task id, over what is there",
-                    "prefect-seedance download videos_7f3a --to ./approved --force --store ./videos",
+                    "prefect-seedance download videos_... --to ./approved --force --store ./videos",
                 ),
             ],
             reads=OF_RECORDS,
@@ -251,7 +251,7 @@ def add_resolve(add: AddParser) -> argparse.ArgumentParser:
                 ("what there is to settle", "prefect-seedance journal --unknown --store ./videos"),
                 (
                     "the console shows the task: take it up",
-                    f"prefect-seedance resolve {_INTENT} \\\n        --task-id videos_7f3a --store ./videos",
+                    f"prefect-seedance resolve {_INTENT} \\\n        --task-id videos_... --store ./videos",
                 ),
                 (
                     "the console shows neither task nor bill: it may be submitted again",

@@ -80,20 +80,31 @@ class UnusableArguments(SystemExit):
         return self.message
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """A parser whose error says what is wrong, and which takes options by their whole names only."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=Help, allow_abbrev=False, **settings)
 
+    def shorten_usage(self) -> None:
+        """Leave out of the usage what may be left out of the command: the help lists it below by groups."""
+        needed = [str(each.metavar or each.dest) for each in self._get_positional_actions()]
+        for each in self._get_optional_actions():
+            if each.required:
+                needed.append(f"{each.option_strings[0]} {each.metavar or each.dest.upper()}")
+        if any(group.required for group in self._mutually_exclusive_groups):
+            needed.append("HOW")
+        self.usage = " ".join(["%(prog)s", *needed, "[options]"])
+
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and end."""
         try:
             super().error(message)
         except SystemExit:
             raise UnusableArguments(message) from None
 
 
-class WholeParser(_Parser):
+class WholeParser(CommandParser):
     """The parser of the whole command line: its help lists the commands by task.
 
     Attributes:
@@ -116,8 +127,11 @@ class WholeParser(_Parser):
         """Return the overview with what holds for all commands."""
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, [], [])
-        shown = [self.overview(), "options:\n  -h, --help  show this help\n  --version   show the versions"]
-        formatter.add_text("\n\n".join([*shown, environment_table(), exit_code_table()]))
+        formatter.add_text(self.overview())
+        formatter.start_section("options")
+        formatter.add_arguments(self._get_optional_actions())
+        formatter.end_section()
+        formatter.add_text("\n\n".join([environment_table(), exit_code_table()]))
         return formatter.format_help()
 
 
@@ -143,13 +157,16 @@ def parser() -> WholeParser:
     whole.add_argument(
         "--version", action=_Version, nargs=0, help="show the versions of this package, Prefect and Python"
     )
-    commands = whole.add_subparsers(metavar="COMMAND", prog="prefect-seedance", parser_class=_Parser)
+    commands = whole.add_subparsers(metavar="COMMAND", prog="prefect-seedance", parser_class=CommandParser)
     for task, adders in _TASKS:
 
-        def listed(name: str, *, help: str, task: str = task, **settings: Any) -> argparse.ArgumentParser:
+        def listed(name: str, *, help: str, task: str = task, **settings: Any) -> CommandParser:
             whole.listed.append((task, name, help))
             return commands.add_parser(name, help=help, **settings)
 
         for add in adders:
-            add_output(add(listed))
+            add(listed)
+    for command in commands.choices.values():
+        add_output(command)
+        command.shorten_usage()
     return whole

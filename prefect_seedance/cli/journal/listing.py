@@ -25,7 +25,7 @@ _COLUMNS = (
     "intent", "state", "updated (UTC)", "cost", "attempt", "submissions", "name", "model", "task id", "prompt",
 )  # fmt: skip
 #: Columns whose values say what they are.
-_PLAIN = frozenset({"intent", "state", "cost", "model", "task id"})
+_PLAIN = frozenset({"intent", "state", "cost", "model", "task id", "prompt"})
 
 
 def list_records(options: argparse.Namespace) -> int:
