@@ -72,6 +72,7 @@ def make(
     say(f"Video       {_place(stored.uri)}")
     say(f"            {stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes")
     say(f"            sha256 {stored.sha256}")
+    say(f"Intent      {stored.intent}")
     say(f"Provenance  {_place(stored.provenance_uri)}")
     say(f"Poster      {_place(stored.poster_uri) or 'none: install prefect-seedance[media]'}")
     say(f"Cost        {(cost or _cost)(stored)}")

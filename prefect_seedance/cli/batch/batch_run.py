@@ -171,7 +171,8 @@ def left_behind(status: BatchStatus, store: str, *, anew: bool, collect: str = "
         collect: The command that stores what is submitted; "" where the videos were to be made to their end.
     """
     have = sum(status.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
-    words = f"Stopped: {have} of {status.total} rows have their video. " if status.total else "Stopped. "
+    has = "has its" if have == 1 else "have their"
+    words = f"Stopped: {have} of {status.total} rows {has} video. " if status.total else "Stopped. "
     number = len(status.in_flight) + status.open
     if number:
         words += (
