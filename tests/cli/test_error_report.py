@@ -60,7 +60,7 @@ def test_an_error_says_what_is_in_use_and_no_secret_of_it(capsys: pytest.Capture
     assert report(fails_at(ValueError("The key was refused.")), debug=False, as_json=True) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["in_use"]["store"] == "seedance-video-store/shop (s3://shop/videos)"
-    assert {*document["error"]} == {"type", "message", "task_id"} and "sk_" not in json.dumps(document)
+    assert {*document["error"]} == {"type", "message", "task_id"} and "sk_s" not in json.dumps(document)
 
 
 def test_what_is_in_use_belongs_to_its_command_and_not_to_what_a_person_fills_in(
