@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from docs.generate.docstrings import cell, generated, table
 from prefect_seedance.cli.arguments import parser
+from prefect_seedance.cli.exit_codes import EXIT_CODES, OTHER_SIGNALS
 
 _INTRODUCTION = """`prefect-seedance COMMAND --help` says the same in a terminal. The key of the vendor is read from
 `JIMMYAI_API_KEY`, or from saved credentials (`--credentials NAME`); it is never an option, since other users of a
@@ -18,14 +19,6 @@ machine can see those.
 [error catalogue](errors.md).
 
 """
-#: What exit codes mean.
-EXIT_CODES: Mapping[int, str] = {
-    0: "done",
-    1: "an error: the message says what was paid and what to do",
-    2: "a command or an option that does not exist, or lacks its value: nothing was paid",
-    3: "done, and a person should look: rows of a batch have no video, or a collection found something",
-    130: "stopped by Ctrl-C: what was submitted goes on at the vendor",
-}
 
 
 def page() -> str:
@@ -33,6 +26,7 @@ def page() -> str:
     commands = commands_of(parser())
     listed = "".join(f"- [`{name}`](#{name}): {cell(helps)}\n" for name, (_, helps) in commands.items())
     codes = table(("Exit code", "It means"), [(f"{code}", words) for code, words in EXIT_CODES.items()])
+    codes += f"\n{OTHER_SIGNALS}.\n"
     return (
         generated("Command line")
         + _INTRODUCTION

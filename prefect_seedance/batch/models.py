@@ -212,9 +212,10 @@ class BatchReport(BaseModel):
         """
         counts = self.counts
         have, submitted = sum(counts.get(each, 0) for each in HAVE_VIDEO), counts.get("submitted", 0)
+        of = f"of {len(self.rows)} {'row' if len(self.rows) == 1 else 'rows'}"
         if not submitted:
-            return f"{have} of {len(self.rows)} rows have their video"
-        words = f"{submitted} of {len(self.rows)} rows {'is' if submitted == 1 else 'are'} submitted"
+            return f"{have} {of} {'has its' if have == 1 else 'have their'} video"
+        words = f"{submitted} {of} {'is' if submitted == 1 else 'are'} submitted"
         return words + (f", {have} {'has its' if have == 1 else 'have their'} video" if have else "")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -9,10 +10,14 @@ from contextlib import nullcontext
 
 from pydantic import ValidationError
 
-from prefect_seedance.cli.terminal import complain, documents_alone, say_document
+from prefect_seedance.cli.exit_codes import ERROR, INTERRUPTED, stopped_by
+from prefect_seedance.cli.terminal import NobodyReads, complain, documents_alone, flush, say_document
 from prefect_seedance.plain_text import faults, lines, one_line
+from prefect_seedance.redaction import hide
+from prefect_seedance.storage.errors import shown_location
 
-INTERRUPTED = 130
+#: What the command uses, by name: see `note_address`.
+_addresses: dict[str, str] = {}
 
 #: Titles of what a person fills in, which is checked before anything is sent. Prefect's own models may fail at any
 #: time, also when a video is paid for.
@@ -32,19 +37,44 @@ def report(command: Callable[[], int], *, debug: bool, as_json: bool = False) ->
     with documents_alone() if as_json else nullcontext():
         try:
             _print_any_text()
-            return command()
+            code = command()
+            flush()
+            return code
         except KeyboardInterrupt:
             return interrupted("Stopped.", as_json=as_json)
+        except NobodyReads:  # such as head, which has read enough
+            return stopped_by(signal.SIGPIPE)
         except Exception as error:
             if not as_json:
                 if debug:
                     raise
-                complain(paragraph(error))
-                return 1
+                complain("\n".join([paragraph(error), *_addresses_line(error)]))
+                return ERROR
             if debug:
                 traceback.print_exc()
             say_document(document(error))
-            return 1
+            return ERROR
+        finally:
+            _addresses.clear()
+
+
+def note_address(name: str, address: str, called: str = "") -> None:
+    """Note what is in use, to be said with an error: a key that is refused may be asked at a wrong host.
+
+    Args:
+        name: What it is, such as "store".
+        address: Where it is, "" where that is not known. What may be a secret in it is left out.
+        called: What a person calls it, or where it comes from.
+    """
+    shown = shown_location(address)
+    _addresses[name] = one_line(hide(f"{called} ({shown})" if called and shown else called or shown))
+
+
+def _addresses_line(error: BaseException) -> list[str]:
+    """Return the line that says what was in use; none for an error of what a person fills in."""
+    if not _addresses or (isinstance(error, ValidationError) and error.title in _ASKED):
+        return []
+    return ["In use: " + "; ".join(f"{name} {address}" for name, address in _addresses.items())]
 
 
 def interrupted(words: str, *, as_json: bool, task_id: str = "") -> int:
@@ -64,7 +94,8 @@ def document(error: BaseException) -> dict[str, object]:
         {'error': {'type': 'ValueError', 'message': 'location: not a folder', 'task_id': ''}}
     """
     message = paragraph(error).removeprefix("Error: ")
-    return _document(type(error).__name__, message, str(getattr(error, "task_id", None) or ""))
+    said = _document(type(error).__name__, message, str(getattr(error, "task_id", None) or ""))
+    return {**said, "in_use": dict(_addresses)} if _addresses else said
 
 
 def _document(kind: str, message: str, task_id: str) -> dict[str, object]:

@@ -19,9 +19,11 @@ from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, Video
 from prefect_seedance.cli.error_report import interrupted as said_interrupted
 from prefect_seedance.cli.error_report import report
 from prefect_seedance.cli.progress import RunProgress
+from prefect_seedance.cli.store_option import note_prefect
 from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.client.errors import ConfigurationError
-from prefect_seedance.runs.messages import cost_words, reuse_message
+from prefect_seedance.plain_text import coin_words
+from prefect_seedance.runs.messages import reuse_message
 
 
 def work(command: Callable[[argparse.Namespace], int]) -> None:
@@ -41,7 +43,7 @@ def make(
     *,
     as_json: bool,
     interrupted: Callable[[str], str],
-    cost: Callable[[StoredVideo], str] = cost_words,
+    cost: Callable[[StoredVideo], str] | None = None,
     afterwards: Callable[[StoredVideo], str] | None = None,
 ) -> int:
     """Generate one video, print what came of it and return the exit code.
@@ -53,7 +55,7 @@ def make(
         options: How the run behaves.
         as_json: Print a document instead of words.
         interrupted: Words for Ctrl-C; gets the task id, "" if there is none.
-        cost: Words for the cost.
+        cost: Words for the cost, where they are others than usual.
         afterwards: The last words to a person whose video is made.
     """
     store.check()
@@ -72,9 +74,10 @@ def make(
     say(f"Video       {_place(stored.uri)}")
     say(f"            {stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes")
     say(f"            sha256 {stored.sha256}")
+    say(f"Intent      {stored.intent}")
     say(f"Provenance  {_place(stored.provenance_uri)}")
     say(f"Poster      {_place(stored.poster_uri) or 'none: install prefect-seedance[media]'}")
-    say(f"Cost        {cost(stored)}")
+    say(f"Cost        {(cost or _cost)(stored)}")
     say("Took        " + ", ".join(f"{step} {seconds:.1f} s" for step, seconds in progress.seconds.items()))
     if stored.reused:
         say(f"Note        {reuse_message(stored.task_id)}")
@@ -85,6 +88,20 @@ def make(
     return 0
 
 
+def _cost(stored: StoredVideo) -> str:
+    """Word what a video cost, and how that is known."""
+    if stored.cost is None:
+        words = "not known"
+    elif stored.cost_source == "vendor":
+        words = coin_words(stored.cost)
+    else:
+        words = f"{coin_words(stored.cost)} expected ({stored.cost_source}); the vendor reports none"
+    if earlier := stored.submissions - 1:
+        failed = "one earlier submission" if earlier == 1 else f"{earlier} earlier submissions"
+        words += f"; {failed} failed, and the vendor's console shows what was charged"
+    return words
+
+
 def reach_prefect() -> None:
     """Start Prefect's embedded server, unless the settings name a running one.
 
@@ -92,6 +109,7 @@ def reach_prefect() -> None:
         ConfigurationError: It cannot work as the settings are, or did not start.
     """
     settings = get_current_settings()
+    note_prefect()
     if not settings.api.url:
         _check_home(settings.home)
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Container, Generator, Iterable, Sequence
 from contextlib import contextmanager, redirect_stdout
 from itertools import islice
 from typing import TextIO
@@ -19,6 +21,11 @@ _WIDTH = 1000
 #: Rows of one table: there may be more than fit into memory.
 _PAGE = 1000
 
+#: Before the second line of a row that does not fit on one, and between its parts.
+_INDENT = "  "
+#: How much of a text is shown however narrow the terminal is.
+_LEAST_TEXT = 38
+
 #: Where documents go while everything else is kept from there.
 _documents: TextIO | None = None
 
@@ -28,7 +35,32 @@ def say(text: str) -> None:
     _write(lines(text), sys.stdout)
 
 
+class NobodyReads(BrokenPipeError):
+    """Whoever read the output has gone."""
+
+
+@contextmanager
+def _to_a_reader(stream: TextIO) -> Generator[None]:
+    """Turn the error of a write for which nobody reads into `NobodyReads`."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python complains once more when it ends
+        raise NobodyReads from None
+
+
+def flush() -> None:
+    """Print what is not printed yet."""
+    with _to_a_reader(sys.stdout):
+        sys.stdout.flush()
+
+
 def _write(text: str, stream: TextIO) -> None:
+    with _to_a_reader(stream):
+        _write_line(text, stream)
+
+
+def _write_line(text: str, stream: TextIO) -> None:
     # The end of the line in the same write: `print` makes another one of it, between which another thread may come.
     stream.write(f"{text}\n")
     stream.flush()
@@ -84,30 +116,84 @@ def ask(question: str) -> str:
 
 def say_row(cells: Iterable[str]) -> None:
     """Print a row for another program: the cells with tabs between them, none of which a spreadsheet computes."""
-    print("\t".join(map(cell, cells)))
+    with _to_a_reader(sys.stdout):
+        print("\t".join(map(cell, cells)))
 
 
-def say_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
-    """Print rows as they come and return how many there were: a table on a terminal, for other programs `say_row`."""
+def say_rows(columns: Sequence[str], rows: Iterable[Sequence[str]], *, plain: Container[str] = ()) -> int:
+    """Print rows as they come and return how many there were.
+
+    On a terminal that is wide enough they are a table. On a narrower one each row is packed into a few lines, with the
+    name of its column before each value: what is to be copied stays in one piece. For other programs see `say_row`.
+
+    Args:
+        columns: Their names; the last one's values may be cut where the terminal is narrow.
+        rows: The cells of each row.
+        plain: Columns whose values need no name.
+    """
+    width = shutil.get_terminal_size().columns
+    ahead, number, packed = iter(rows), 0, None
+    while True:
+        page = [*islice(ahead, _PAGE)]
+        if not sys.stdout.isatty():
+            for row in page if number else (columns, *page):
+                say_row(row)
+        else:
+            if packed is None:
+                packed = _natural_width(columns, page) > width
+            if packed:
+                for row in page:
+                    say("\n".join(_packed(columns, row, plain, width)))
+            elif page or not number:
+                _say_table(columns, page)
+        number += len(page)
+        if len(page) < _PAGE:
+            return number
+
+
+def _say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console  # here: most commands list nothing
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=_WIDTH)
-    ahead, number = iter(rows), 0
-    while True:
-        page = [*islice(ahead, _PAGE)]
-        if console.is_terminal:
-            table = Table(*columns, box=None)
-            for row in page:
-                table.add_row(*map(Text, row))  # plain: what looks like rich's markup in a text is none
-            console.print(table)
+    console, table = Console(width=_WIDTH), Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*map(Text, row))  # plain: what looks like rich's markup in a text is none
+    console.print(table)
+
+
+def _natural_width(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    from rich.cells import cell_len
+
+    widths = [cell_len(name) for name in columns]
+    for row in rows:
+        widths = [max(width, cell_len(text)) for width, text in zip(widths, row, strict=True)]
+    return sum(widths) + 2 * len(widths)
+
+
+def _packed(columns: Sequence[str], row: Sequence[str], plain: Container[str], width: int) -> list[str]:
+    """Return a row on as few lines as it needs; those after the first are indented.
+
+    Example:
+        >>> _packed(("id", "state", "prompt"), ("3f9a1c04", "stored", "A boat on a puddle"), ("id", "state"), 24)
+        ['3f9a1c04  stored', '  prompt A boat on a puddle']
+    """
+    from rich.cells import cell_len, chop_cells
+
+    parts = [
+        one_line(text if name in plain else f"{name} {text}") for name, text in zip(columns, row, strict=True) if text
+    ]
+    if parts and row[-1]:
+        longest = max(width - len(_INDENT), _LEAST_TEXT)
+        if cell_len(parts[-1]) > longest:
+            parts[-1] = f"{chop_cells(parts[-1], longest - 1)[0]}…"
+    found: list[str] = []
+    for part in parts:
+        if found and cell_len(found[-1]) + len(_INDENT) + cell_len(part) <= width:
+            found[-1] += _INDENT + part
         else:
-            for row in page if number else (columns, *page):
-                say_row(row)
-        number += len(page)
-        if len(page) < _PAGE:
-            return number
+            found.append(_INDENT * bool(found) + part)
+    return found
 
 
 def cell(text: str) -> str:

@@ -21,6 +21,7 @@ processes against a store that ignores conditions (probed by the store).
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -197,30 +198,46 @@ class Journal:
             return None
         return Entry(entry.record, entry.etag, entry.age_seconds + passed)
 
-    def records(self, *, within_seconds: float | None = None) -> Iterator[Entry]:
+    def records(self, *, within_seconds: float | None = None, newest_first: bool = False) -> Iterator[Entry]:
         """Read every record, several at once, by intent. One that cannot be read is logged and left out.
 
         Args:
             within_seconds: Leave out those that were written longer ago than this; None for none.
+            newest_first: Begin with the one that was written last, where the store can tell from a listing: the names
+                of all are in memory then, and only those records are read that are taken.
 
         Raises:
             JournalUnavailable: The store does not answer, or lets no record be read.
         """
-        return self._readable(in_order(self.intents(within_seconds=within_seconds), self.look))
+        intents = self._newest_first(within_seconds) if newest_first else self.intents(within_seconds=within_seconds)
+        return self._readable(in_order(intents, self.look))
 
-    def open_records(self) -> Iterator[Entry]:
-        """Read the records that are not done, at the cost of reading just these."""
-        return self._readable(in_order(self._openings(), lambda opened: self._look_at_open(*opened)))
+    def open_records(self, *, newest_first: bool = False) -> Iterator[Entry]:
+        """Read the records that are not done, at the cost of reading just these.
 
-    def intents(self, *, within_seconds: float | None = None) -> Iterator[str]:
+        Args:
+            newest_first: Begin with the one that was opened last, where the store can tell from a listing.
+        """
+        openings = self._openings_newest_first() if newest_first else self._openings()
+        return self._readable(in_order(openings, lambda opened: self._look_at_open(*opened)))
+
+    def intents(self, *, within_seconds: float | None = None, beginning: str = "") -> Iterator[str]:
         """List the intents that have a record, without reading it.
 
         Args:
+            beginning: Only those that begin with this, at the cost of listing these.
             within_seconds: Leave out those that were written longer ago than this, where the store can tell; None for
                 none.
         """
-        for key in self._keys(f"{self.prefix}records/", within_seconds):
+        for key in self._keys(f"{self.prefix}records/{beginning}", within_seconds):
             yield Path(key).stem
+
+    def _newest_first(self, within_seconds: float | None) -> Iterator[str]:
+        ages = self._ages(f"{self.prefix}records/")
+        found = ((math.inf if age is None else age, Path(key).stem) for key, age in ages)
+        limit = math.inf if within_seconds is None else within_seconds
+        for _, intent in sorted(each for each in found if each[0] <= limit or each[0] == math.inf):
+            yield intent
 
     def open_intents(self) -> Iterator[str]:
         """List the intents that have a marker, without reading a record. One may be done, or have no record yet."""
@@ -231,6 +248,15 @@ class Journal:
         names = (key.rpartition("/")[2].partition(".") for key in self._keys(f"{self.prefix}open/"))
         for intent, group in groupby(names, key=lambda name: name[0]):
             yield intent, [opening for _, _, opening in group]
+
+    def _openings_newest_first(self) -> Iterator[tuple[str, list[str]]]:
+        found: dict[str, tuple[float, list[str]]] = {}
+        for marker in self.markers():
+            age = math.inf if marker.age_seconds is None else marker.age_seconds
+            youngest, openings = found.get(marker.intent, (math.inf, []))
+            found[marker.intent] = (min(youngest, age), [*openings, str(marker.opening)])
+        for intent, (_, openings) in sorted(found.items(), key=lambda each: (each[1][0], each[0])):
+            yield intent, openings
 
     def _look_at_open(self, intent: str, openings: list[str]) -> Entry | JournalError | None:
         found = self.look(intent)

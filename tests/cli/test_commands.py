@@ -75,9 +75,11 @@ def test_a_home_that_cannot_be_written_is_named_at_once(tmp_path: Path) -> None:
     }
     done = run("generate", "--prompt", "A boat", "--store", str(tmp_path / "store"), cwd=tmp_path, **environment)
     assert done.returncode == 1
-    said = done.stderr.splitlines()[-1]  # Prefect warns first
+    said, in_use = done.stderr.splitlines()[-2:]  # Prefect warns first
     assert said.startswith("Error: PREFECT_HOME: ")
     assert "Not a directory" in said
+    assert in_use.startswith(f"In use: store {tmp_path}/store; vendor https://")
+    assert "; key from JIMMYAI_API_KEY; Prefect server of this command's own" in in_use and "sk_1" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

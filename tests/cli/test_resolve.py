@@ -6,6 +6,7 @@ import pty
 import re
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from prefect_seedance.client.outcome import Unknown
 from prefect_seedance.journal.codec import encode
 from prefect_seedance.journal.errors import RecordDamaged, ResolutionRefused, SubmissionUnknown, TooManyUnknowns
 from prefect_seedance.journal.identity import ALWAYS, identify
-from prefect_seedance.journal.record import Attempt
+from prefect_seedance.journal.record import Attempt, Record
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.simulator import Simulator, running_simulator
@@ -174,20 +175,27 @@ def test_on_a_terminal_the_listing_shows_any_prompt_and_names_that_can_be_copied
     assert INTENT in output and attempt.name in output, "in one piece, however narrow the terminal is"
 
 
+def written(world: World, record: Record, *, minutes_ago: float) -> None:
+    """A record that was written some time ago, by the clock of the folder."""
+    key = f"journal/records/{record.intent}.json"
+    world.store.inner.create(key, encode(record))
+    moment = time.time() - minutes_ago * 60
+    os.utime(Path(world.journal.location) / key, (moment, moment))
+
+
 def test_a_list_can_be_cut_short(unknown: World, capsys: pytest.CaptureFixture[str]) -> None:
     record = unknown.record()
     for number in range(5):
-        copy = record.model_copy(update={"intent": f"{number:032x}"})
-        unknown.store.inner.create(f"journal/records/{copy.intent}.json", encode(copy))
+        written(unknown, record.model_copy(update={"intent": f"{number:032x}"}), minutes_ago=number + 1)
     old = record.model_copy(update={"intent": "f" * 32, "updated_at": datetime(2026, 11, 1, tzinfo=UTC)})
-    unknown.store.inner.create(f"journal/records/{old.intent}.json", encode(old))
+    written(unknown, old, minutes_ago=90)
 
     def listed(*options: str) -> list[str]:
         assert main(["journal", "--store", unknown.journal.location, *options]) == 0
         return [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
 
-    everything = sorted([INTENT, "f" * 32, *(f"{number:032x}" for number in range(5))])
-    assert listed() == ["intent", *everything], "by intent, each time"
+    everything = [INTENT, *(f"{number:032x}" for number in range(5)), "f" * 32]
+    assert listed() == ["intent", *everything], "the newest first"
     assert listed("--limit", "3") == ["intent", *everything[:3]]
     assert listed("--since", "2026-11-02") == ["intent", *everything[:-1]]
     assert listed("--since", "2026-11-02", "--limit", "2") == ["intent", *everything[:2]]
@@ -237,7 +245,7 @@ def test_a_piped_listing_holds_no_formula_and_obeys_no_prompt(
     assert main(["journal", "--store", unknown.journal.location]) == 0
     _, line = capsys.readouterr().out.splitlines()
     *_, prompt = line.split("\t")
-    assert len(line.split("\t")) == 9
+    assert len(line.split("\t")) == 10
     assert prompt.startswith("'=HYPERLINK(") and prompt.isprintable()
 
 

@@ -162,5 +162,5 @@ def test_the_examples_of_batches_run_one_after_the_other(
     code = "\n".join([*in_order[:-1], loaded, in_order[-1]])
     run(code.replace("s3://shop/catalogue.csv", str(manifest)))
     said = capsys.readouterr().out
-    assert "1 of 2 rows have their video" in said and "lamp invalid duration: 99 s" in said and "[3]" in said
+    assert "1 of 2 rows has its video" in said and "lamp invalid duration: 99 s" in said and "[3]" in said
     assert sum(bill.accepted for bill in vendor.bills()) == 1

@@ -111,7 +111,7 @@ def _found(destination: Destination, since: date | None, now: datetime) -> _Foun
         return _Found()
     found, heap = _Found(), list[tuple[datetime, int, _Video]]()
     for number, entry in enumerate(destination.journal.records(within_seconds=within)):
-        stored = _stored(entry.record)
+        stored = stored_video_of(entry.record)
         moment = _aware(stored.stored_at if stored else entry.record.updated_at)
         _count_spend(found, entry.record, stored, start)
         if start and moment < start:
@@ -126,7 +126,8 @@ def _found(destination: Destination, since: date | None, now: datetime) -> _Foun
     return found
 
 
-def _stored(record: Record) -> StoredVideo | None:
+def stored_video_of(record: Record) -> StoredVideo | None:
+    """Return the video of a record; None where it has none, or its facts are those of another version."""
     if record.state is State.STORED and record.stored is not None:
         with suppress(ValueError):  # facts of another version of this package
             return StoredVideo.model_validate(record.stored.model_dump())
@@ -138,7 +139,7 @@ def _count_spend(found: _Found, record: Record, stored: StoredVideo | None, star
         begun = _aware(attempt.started_at)
         if not attempt.task_id or (start and begun < start):
             continue
-        cost = _cost(attempt, stored)
+        cost = cost_of(attempt, stored)
         if cost is None:
             found.unpriced += 1
             continue
@@ -147,7 +148,7 @@ def _count_spend(found: _Found, record: Record, stored: StoredVideo | None, star
         found.paid[day, record.model] += 1
 
 
-def _cost(attempt: Attempt, stored: StoredVideo | None) -> float | None:
+def cost_of(attempt: Attempt, stored: StoredVideo | None) -> float | None:
     """Return what a task cost, as far as it is known; nothing is expected of one that the vendor ended in failure."""
     if stored and stored.task_id == attempt.task_id and stored.cost is not None:
         return stored.cost
@@ -168,7 +169,7 @@ def _row(video: _Video, links: Links) -> PageRow:
         f"take {record.take}" if record.take not in ("", "1") else "",
         f"account {record.account}" if record.account not in ("", "default") else "",
     ]
-    cost = _cost(attempt, stored) if attempt and attempt.task_id else None
+    cost = cost_of(attempt, stored) if attempt and attempt.task_id else None
     failed = attempt is not None and attempt.failure == "moderation" and video.state is State.FAILED
     completed, created = (stored.completed_at, stored.created_at) if stored else (None, None)
     return PageRow(

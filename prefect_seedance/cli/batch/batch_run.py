@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
@@ -18,12 +18,11 @@ from prefect_seedance.cli.batch.lines import EventDocuments, EventLines, words_o
 from prefect_seedance.cli.batch.screen import BatchScreen
 from prefect_seedance.cli.batch.tally import BatchStatus, Tally
 from prefect_seedance.cli.error_report import interrupted
+from prefect_seedance.cli.exit_codes import LOOK
 from prefect_seedance.cli.generation import reach_prefect, work
 from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
 from prefect_seedance.cli.terminal import output_is_terminal, say, say_document
 
-#: The exit code of a batch that has rows without a video. 2 is that of a command line that cannot be used.
-INCOMPLETE = 3
 #: How many rows without a video are printed at the end; all of them stand in the report.
 _MOST_PRINTED = 20
 
@@ -96,37 +95,43 @@ def follow(
         interrupt: Words for Ctrl-C.
         collect: The command that stores what is submitted.
     """
-    tally, screen, followers = Tally(), Console(stderr=True), list[BatchFollower]()
+    tally, screen, followers, lines = Tally(), Console(stderr=True), list[BatchFollower](), EventLines()
     # On one terminal there is either the table or the events.
     live = screen.is_terminal and not screen.is_dumb_terminal and not (as_json and output_is_terminal())
     if as_json:
         followers.append(EventDocuments())
     elif not (live and output_is_terminal()):
-        followers.append(EventLines())
+        followers.append(lines)
     shown: AbstractContextManager[object] = BatchScreen(tally, title, screen) if live else nullcontext()
     code = 0
     try:
         with shown, followed_by(Followers([tally, *followers])):
             report = make()
     except BatchIncomplete as incomplete:
-        report, code = incomplete.report, INCOMPLETE
+        report, code = incomplete.report, LOOK
     except KeyboardInterrupt:
         return interrupted(interrupt(tally.now()), as_json=as_json)
     if as_json:
         facts = {"counts": report.counts, "spent": report.spent, "of_unknown_cost": report.of_unknown_cost}
         say_document({"event": "report", "exit_code": code, **facts, "report": report.model_dump(mode="json")})
         return code
-    for line in words_of_report(report):
+    for line in words_of_report(report, told=lines.messages):
         say(line)
     if collect and report.counts.get("submitted"):
         say(f"To store what is submitted: {collect}")
     return code
 
 
-def words_of_report(report: BatchReport) -> Iterator[str]:
-    """Return what came of a batch, line by line."""
+def words_of_report(report: BatchReport, *, told: Container[str] = ()) -> Iterator[str]:
+    """Return what came of a batch, line by line.
+
+    Args:
+        report: What came of it.
+        told: Notices that were printed while it ran.
+    """
     for notice in report.notices:
-        yield f"Note        {notice}"
+        if notice not in told:
+            yield f"Note        {notice}"
     missing = report.missing
     for row in missing[:_MOST_PRINTED]:
         yield words_of_row(row)
@@ -166,7 +171,8 @@ def left_behind(status: BatchStatus, store: str, *, anew: bool, collect: str = "
         collect: The command that stores what is submitted; "" where the videos were to be made to their end.
     """
     have = sum(status.counts.get(outcome, 0) for outcome in HAVE_VIDEO)
-    words = f"Stopped: {have} of {status.total} rows have their video. " if status.total else "Stopped. "
+    has = "has its" if have == 1 else "have their"
+    words = f"Stopped: {have} of {status.total} rows {has} video. " if status.total else "Stopped. "
     number = len(status.in_flight) + status.open
     if number:
         words += (

@@ -10,10 +10,15 @@ from prefect_seedance.plain_text import coin_words, one_line
 
 
 class EventLines:
-    """Follows a batch and prints a line per event."""
+    """Follows a batch and prints a line per event.
+
+    Attributes:
+        messages: What was told beside the rows, and need not be said again.
+    """
 
     def __init__(self) -> None:
         self._total, self._ended = 0, 0
+        self.messages: set[str] = set()
 
     def planned(self, total: int) -> None:
         """Say how many rows there are."""
@@ -31,6 +36,7 @@ class EventLines:
 
     def told(self, message: str) -> None:
         """Say something else."""
+        self.messages.add(message)
         self._say(f"note: {message}")
 
     def _say(self, words: str) -> None:

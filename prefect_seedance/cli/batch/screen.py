@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.rule import Rule
 from rich.table import Table
@@ -16,6 +13,7 @@ from rich.text import Text
 from prefect_seedance.batch.models import GOOD, Outcome, RowResult, outcome_words
 from prefect_seedance.cli.batch.lines import called
 from prefect_seedance.cli.batch.tally import BatchStatus, Tally
+from prefect_seedance.cli.live_screen import LiveScreen, cut_to_width, line_of
 from prefect_seedance.plain_text import coin_words, one_line
 
 _COLOURS: dict[Outcome, str] = {
@@ -30,17 +28,14 @@ _COLOURS: dict[Outcome, str] = {
     "stored": "green",
     "reused": "cyan",
 }
-_A_SECOND = 2
 _MOST_OF_A_DAY = 80_000
 _GAP = "   "
 #: How many messages are shown, and rows in flight below the others where a terminal is tall enough.
 _MESSAGES, _IN_FLIGHT, _TALL = 2, 4, 14
 
 
-class BatchScreen:
-    """Shows a tally on a screen of the terminal's own, anew twice a second and at whatever size the terminal has then.
-
-    Nothing is left of it when it ends: what came of the batch is printed below what stood there before.
+class BatchScreen(LiveScreen):
+    """Shows a tally of a batch.
 
     Args:
         tally: What is shown.
@@ -49,26 +44,8 @@ class BatchScreen:
     """
 
     def __init__(self, tally: Tally, title: str, console: Console) -> None:
+        super().__init__(console)
         self._tally, self._title = tally, one_line(title)
-        self._live = Live(
-            self,
-            console=console,
-            screen=True,
-            refresh_per_second=_A_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        self._live.start(refresh=True)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Restore the terminal."""
-        self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it as it is now."""
@@ -95,7 +72,7 @@ def head(status: BatchStatus, title: str, width: int) -> list[RenderableType]:
         day = "%d %b " if status.seconds_left > _MOST_OF_A_DAY else ""
         facts.append(f"expected end {end:{day}%H:%M}")
     facts.append(f"{timedelta(seconds=int(status.seconds))} so far")
-    return [_line(title, "bold"), bar, *_packed(counts, width), *_packed([Text(each) for each in facts], width)]
+    return [line_of(title, "bold"), bar, *_packed(counts, width), *_packed([Text(each) for each in facts], width)]
 
 
 def rows(status: BatchStatus, height: int) -> list[RenderableType]:
@@ -110,13 +87,13 @@ def rows(status: BatchStatus, height: int) -> list[RenderableType]:
         if lines and most > 0:
             shown.extend([Rule(title, style="dim", align="left"), *lines[:most]])
 
-    add("notes", [_line(message) for message in reversed(status.messages)], _MESSAGES)
+    add("notes", [line_of(message) for message in reversed(status.messages)], _MESSAGES)
     recent = [row for row in status.recent if row.outcome in GOOD]
     kept = min(_IN_FLIGHT, len(status.in_flight)) + 1 if height > _TALL else 0
     free = height - len(shown) - kept
     add("without a video, worst first", [_row(row) for row in status.worst], free // 2 if recent else free)
     add("finished last", [_row(row) for row in recent], height - len(shown) - kept - 1)
-    add("in flight", [_line(called(*row)) for row in status.in_flight], height)
+    add("in flight", [line_of(called(*row)) for row in status.in_flight], height)
     return shown
 
 
@@ -128,7 +105,7 @@ def _packed(parts: list[Text], width: int) -> list[Text]:
             lines[-1] = Text(_GAP).join([lines[-1], part])
         else:
             lines.append(part)
-    return [_cut(line) for line in lines]
+    return [cut_to_width(line) for line in lines]
 
 
 def _row(row: RowResult) -> Text:
@@ -138,13 +115,4 @@ def _row(row: RowResult) -> Text:
     )
     cost = "" if row.cost is None or row.outcome not in GOOD else f"{coin_words(row.cost)}  "
     words.append(one_line(f"{called(row.number, row.label)}  {cost}{said}"), style="default")
-    return _cut(words)
-
-
-def _line(text: str, style: str = "") -> Text:
-    return _cut(Text(one_line(text), style=style))  # plain: what looks like rich's markup in a text is none
-
-
-def _cut(text: Text) -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+    return cut_to_width(words)

@@ -12,6 +12,7 @@ from rich.console import Console
 from prefect_seedance.cli.collect.screen import CollectionScreen, MoveDocuments, MoveLines
 from prefect_seedance.cli.collect.tally import CollectionTally
 from prefect_seedance.cli.error_report import interrupted
+from prefect_seedance.cli.exit_codes import LOOK
 from prefect_seedance.cli.generation import reach_prefect, work
 from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
 from prefect_seedance.cli.terminal import output_is_terminal, say, say_document
@@ -30,8 +31,6 @@ from prefect_seedance.runs.collect.words import (
     worst_videos_first,
 )
 
-#: The exit code where a person should look at something. 2 is that of a command line that cannot be used.
-LOOK = 3
 #: How many videos and orphans are printed at the end; all of them stand on the run's page.
 _MOST_PRINTED = 20
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.rule import Rule
 from rich.text import Text
 
 from prefect_seedance.cli.collect.tally import CollectionTally
+from prefect_seedance.cli.live_screen import LiveScreen, cut_to_width, line_of
 from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.pipeline.observer import Event, EventKind
 from prefect_seedance.plain_text import one_line
@@ -26,7 +24,6 @@ _COLOURS: Mapping[EventKind, str] = {
     "completed": "blue",
     "stored": "green",
 }
-_A_SECOND = 2
 #: How many messages are shown.
 _MESSAGES = 2
 
@@ -70,8 +67,8 @@ def words_of_move(label: str, event: Event) -> str:
     return without_signatures(one_line(", ".join(filter(None, (f"{event.kind}: {label}", task, event.uri)))))
 
 
-class CollectionScreen:
-    """Shows a tally on a screen of the terminal's own, anew twice a second and at whatever size the terminal has then.
+class CollectionScreen(LiveScreen):
+    """Shows a tally of a collection.
 
     Args:
         tally: What is shown.
@@ -81,49 +78,22 @@ class CollectionScreen:
     """
 
     def __init__(self, tally: CollectionTally, title: str, minutes: float, console: Console) -> None:
+        super().__init__(console)
         self._tally, self._title, self._seconds = tally, one_line(title), minutes * 60
-        self._live = Live(
-            self,
-            console=console,
-            screen=True,
-            refresh_per_second=_A_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        self._live.start(refresh=True)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Restore the terminal."""
-        self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it as it is now."""
         status, left = self._tally.now(), (options.height or console.height) - 3
-        yield _line(self._title, "bold")
+        yield line_of(self._title, "bold")
         yield ProgressBar(total=self._seconds, completed=min(status.seconds, self._seconds))
         counts = [Text(f"{count} {kind}", style=_COLOURS.get(kind, "")) for kind, count in status.counts.items()]
         so_far = f"{timedelta(seconds=int(status.seconds))} of {timedelta(seconds=int(self._seconds))} at most"
-        yield _cut(Text("   ").join([*counts, Text(so_far)]))
+        yield cut_to_width(Text("   ").join([*counts, Text(so_far)]))
         for title, lines in (
-            ("notes", [_line(message) for message in reversed(status.messages)][:_MESSAGES]),
-            ("moved last", [_line(words_of_move(*each), _COLOURS.get(each[1].kind, "")) for each in status.recent]),
+            ("notes", [line_of(message) for message in reversed(status.messages)][:_MESSAGES]),
+            ("moved last", [line_of(words_of_move(*each), _COLOURS.get(each[1].kind, "")) for each in status.recent]),
         ):
             if lines and left > 1:
                 yield Rule(title, style="dim", align="left")
                 yield from lines[: left - 1]
                 left -= 1 + len(lines[: left - 1])
-
-
-def _line(text: str, style: str = "") -> Text:
-    return _cut(Text(one_line(text), style=style))  # plain: what looks like rich's markup in a text is none
-
-
-def _cut(text: Text) -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text

@@ -83,7 +83,8 @@ def limit_rows(standing: BudgetStanding) -> Iterator[tuple[str, ...]]:
         ends = f"{each.ends_at:%Y-%m-%d %H:%M}" if each.ends_at else ""
         amounts = (_number(each, value) for value in (each.spent, each.reserved, each.held))
         limit, left = (_number(each, each.limit), _number(each, each.left or 0.0)) if each.limit else ("none", "")
-        yield (each.budget, limit, *amounts, left, ends)
+        budget = each.budget if each.budget == "daily_videos" else f"{each.budget} (coins)"
+        yield (budget, limit, *amounts, left, ends)
 
 
 def entry_rows(standing: BudgetStanding) -> Iterator[tuple[str, ...]]:

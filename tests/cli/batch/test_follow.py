@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 
 from prefect_seedance.batch.followers import followed_by, following
-from prefect_seedance.cli.batch.batch_run import INCOMPLETE, left_behind
+from prefect_seedance.batch.models import BatchReport
+from prefect_seedance.cli.batch.batch_run import follow, left_behind
 from prefect_seedance.cli.batch.tally import Tally
+from prefect_seedance.cli.exit_codes import LOOK
 from tests.cli.batch.played import follow_played, result
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +33,7 @@ def documents(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_when_piped_each_event_is_one_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert follow_played([result(2), result(3, "moderated", task_id="videos_1f")]) == INCOMPLETE == 3
+    assert follow_played([result(2), result(3, "moderated", task_id="videos_1f")]) == LOOK == 3
     out = capsys.readouterr().out
     assert all(each.isprintable() for each in out.splitlines())
     events = [line for line in out.splitlines() if re.match(r"\d\d:\d\d:\d\dZ ", line)]
@@ -41,7 +43,7 @@ def test_when_piped_each_event_is_one_plain_line(capsys: pytest.CaptureFixture[s
     assert said[3].startswith("note: the vendor is busy")
     assert said[4].startswith("[1/2] stored: row 2 (na[red]me") and "0.4 coins" in said[4]
     assert said[5].startswith("[2/2] moderated: row 3 ") and "task videos_1f" in said[5] and "Edit it." in said[5]
-    assert out.splitlines()[-1].startswith("1 of 2 rows have their video")
+    assert out.splitlines()[-1].startswith("1 of 2 rows has its video")
 
 
 def test_a_whole_batch_ends_with_zero(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,11 +63,21 @@ def test_as_json_each_event_is_a_document_and_the_report_is_the_last(capsys: pyt
     assert (report["spent"], report["of_unknown_cost"], len(report["report"]["rows"])) == (0.4, 1, 2)
 
 
+def test_a_notice_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def make() -> BatchReport:
+        following().told("The folder is inside a container.")
+        return BatchReport(rows=[result(2)], notices=["The folder is inside a container.", "Only told at the end."])
+
+    assert follow(make, title="rows.csv", as_json=False, interrupt=lambda status: "") == 0
+    said = capsys.readouterr().out
+    assert said.count("The folder is inside a container.") == said.count("Only told at the end.") == 1
+
+
 def test_an_interrupt_says_what_goes_on_and_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [result(2), result(3), result(4)]
     assert follow_played(rows, interrupted_at=3) == 130
     said = capsys.readouterr().err
-    assert "Stopped: 1 of 3 rows have their video. 2 more are under way" in said and "is paid for" in said
+    assert "Stopped: 1 of 3 rows has its video. 2 more are under way" in said and "is paid for" in said
     assert "prefect-seedance journal --open --store '/data/my videos'" in said
     assert "Run the same command again" in said
     assert follow_played(rows, interrupted_at=3, as_json=True) == 130

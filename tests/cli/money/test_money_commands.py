@@ -45,9 +45,9 @@ def used(place: Path, limits: Limits | None = None, account: str = "studio") -> 
 def test_each_limit_says_what_is_spent_reserved_held_and_left(place: Path) -> None:
     standing = used(place, Limits(daily=20.0, daily_videos=10)).standing()
     rows = {row[0]: row for row in limit_rows(standing)}
-    day, month, videos = rows["daily_budget"], rows["monthly_budget"], rows["daily_videos"]
-    assert day[:6] == ("daily_budget", "20", "1.25", "2.5", "0.5", "15.75")
-    assert month[:6] == ("monthly_budget", "none", "1.25", "2.5", "0.5", "")
+    day, month, videos = rows["daily_budget (coins)"], rows["monthly_budget (coins)"], rows["daily_videos"]
+    assert day[:6] == ("daily_budget (coins)", "20", "1.25", "2.5", "0.5", "15.75")
+    assert month[:6] == ("monthly_budget (coins)", "none", "1.25", "2.5", "0.5", "")
     assert videos[:6] == ("daily_videos", "10", "1", "1", "1", "7")
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d 00:00", row[6]) for row in (day, month, videos))
     assert [(row[0], row[1], row[2], row[4]) for row in entry_rows(standing)] == [
@@ -65,7 +65,7 @@ def test_without_saved_credentials_the_ledger_of_a_label_is_shown(
     assert main(["budget", "--account", "studio", "--store", str(place)]) == 0
     shown = capsys.readouterr().out
     assert "Account studio" in shown and "--credentials" in shown and "that have a budget is counted" in shown
-    assert re.search(r"^daily_budget\tnone\t1.25\t2.5\t0.5\t\t", shown, re.MULTILINE)
+    assert re.search(r"^daily_budget \(coins\)\tnone\t1.25\t2.5\t0.5\t\t", shown, re.MULTILINE)
     assert re.search(r"^n3\t0.5\theld: unknown\t", shown, re.MULTILINE)
     assert main(["budget", "--store", str(place), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

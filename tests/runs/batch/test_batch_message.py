@@ -48,4 +48,4 @@ def test_the_words_of_others_are_short_unlinked_and_without_signatures() -> None
 
 def test_a_batch_that_went_well_is_told_in_a_few_lines() -> None:
     report = BatchReport(rows=[RowResult(number=2, outcome="reused", cost=0.0)])
-    assert batch_message(report, "") == ("Batch: 1 of 1 rows have their video", "Rows: 1 reused.\nPaid now: 0 coins.")
+    assert batch_message(report, "") == ("Batch: 1 of 1 row has its video", "Rows: 1 reused.\nPaid now: 0 coins.")

@@ -202,7 +202,7 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
     run = shown.run_of(asyncio.run(batch(return_state=True)))
     page = str(shown.artifact(run, "seedance-batch-report").data)
     for part in (
-        "# 1 of 38 rows have their video",
+        "# 1 of 38 rows has its video",
         "what is paid for is not paid again. Edit 37 rows first.",
         "**Stopped:** 3 submissions in a row are unknown",
         "![Contact sheet](data:image/jpeg;base64,",

@@ -1,4 +1,4 @@
-"""``prefect-seedance journal`` and ``resolve``: looking at the records of a store, and settling one."""
+"""``prefect-seedance resolve``: settling an unknown submission, or bringing a video in by hand."""
 
 from __future__ import annotations
 
@@ -7,62 +7,21 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from prefect_seedance.cli.journal.listing import facts_of
 from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
-from prefect_seedance.cli.terminal import ask, complain, say, say_document, say_rows
+from prefect_seedance.cli.terminal import ask, complain, say, say_document
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.journal.errors import BalanceContradicts
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.resolution import Settlement, remarks, resolve_unknown
-from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.money.accounts import account_of
 
 if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Destination
     from prefect_seedance.storage.protocol import Store
     from prefect_seedance.storage.relay.policy import MediaPolicy
-
-#: How many records are read between two words on that.
-_TOLD_EVERY = 1000
-#: How far the clocks of the workers and of the store may be apart.
-_CLOCKS_SECONDS = 86_400.0
-_COLUMNS = ("intent", "state", "attempt", "model", "task id", "submissions", "cost", "updated", "prompt")
-
-
-def list_records(options: argparse.Namespace) -> int:
-    """List the records of a store: a table on a terminal, tab-separated lines when piped."""
-    journal = chosen_store(options.store).journal()
-    if options.unknown:
-        entries = journal.unknown_records()
-    elif options.open:
-        entries = journal.open_records()
-    else:
-        entries = journal.records(within_seconds=None if options.since is None else _seconds_since(options.since))
-    if options.since is not None:
-        entries = (entry for entry in entries if entry.record.updated_at >= options.since)
-    listed = islice(_counted(entries), options.limit)
-    if options.as_json:
-        say_document({"location": journal.location, "records": [_facts(entry) for entry in listed]})
-        return 0
-    number = say_rows(_COLUMNS, (_row(entry) for entry in listed))
-    complain(f"{number} record{'s' if number != 1 else ''} in {journal.location}")
-    return 0
-
-
-def _seconds_since(moment: datetime) -> float:
-    return max(0.0, (datetime.now(UTC) - moment).total_seconds()) + _CLOCKS_SECONDS
-
-
-def _counted(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Say now and then how far the reading has come, where a person is looking."""
-    for number, entry in enumerate(entries):
-        if number and number % _TOLD_EVERY == 0 and sys.stderr.isatty():
-            complain(f"{number} records read ...")
-        yield entry
 
 
 def resolve(options: argparse.Namespace) -> int:
@@ -110,7 +69,7 @@ def resolve(options: argparse.Namespace) -> int:
         entry = settle(doubt.attempt_name, despite_evidence=True)
     said = remarks(entry, kind, journal.store_option)
     if options.as_json:
-        say_document({"record": _facts(entry), "remarks": [*said]})
+        say_document({"record": facts_of(entry), "remarks": [*said]})
         return 0
     say(f"Intent {entry.record.intent} is now {entry.state}.")
     for remark in said:
@@ -157,41 +116,3 @@ def _media_policy(destination: Destination, credentials: str) -> MediaPolicy:
 
 def _said_yes(question: str) -> bool:
     return ask(question).strip().lower() in ("y", "yes")
-
-
-def _facts(entry: Entry) -> dict[str, object]:
-    """Return a record as a program reads it."""
-    record = entry.record
-    attempt = record.current_attempt
-    return {
-        "intent": record.intent,
-        "state": str(entry.state),
-        "attempt": attempt.name if attempt else "",
-        "unsettled": [each.name for each in record.unsettled()],
-        "account": record.account,
-        "model": record.model,
-        "task_id": record.task_id,
-        "submissions": record.submissions,
-        "cost": attempt.cost if attempt else None,
-        "updated_at": record.updated_at.isoformat(),
-        "key": record.stored.key if record.stored else "",
-        "prompt": str(record.request.get("prompt", "")),
-    }
-
-
-def _row(entry: Entry) -> tuple[str, ...]:
-    record = entry.record
-    attempt = record.current_attempt
-    cost = "" if attempt is None or attempt.cost is None else f"{attempt.cost:g}"
-    prompt = " ".join(one_line(str(record.request.get("prompt", ""))).split())
-    return (
-        record.intent,
-        str(entry.state),
-        " ".join(each.name for each in record.unsettled()) or (attempt.name if attempt else ""),
-        one_line(record.model),
-        one_line(record.task_id),
-        str(record.submissions),
-        cost,
-        f"{record.updated_at:%Y-%m-%d %H:%M}",
-        prompt if len(prompt) <= 40 else prompt[:39] + "…",
-    )
