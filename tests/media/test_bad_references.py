@@ -318,7 +318,7 @@ def test_what_is_no_file_is_refused_and_never_read(bench: Bench) -> None:
     paths = [*(str(folder / name) for name in names), "/dev/zero", "/proc/self/mem", "/home/me/laptop/mug.png"]
     for path in paths:
         for model in (STD, MANXUE):
-            bench.tried(path, model=model, place="first_image").refusal("first_image: ")
+            bench.tried(path, model=model, place="first_image").refusal("First frame (first_image): ")
     listener.close()
 
 
@@ -334,7 +334,7 @@ WRITTEN = (
 @pytest.mark.parametrize("model", [STD, MANXUE, BOTH])
 def test_a_text_that_leads_nowhere_is_refused_on_its_field(bench: Bench, model: str) -> None:
     for text in WRITTEN:
-        assert bench.tried(text, model=model).refusal().startswith("images[0]: ")
+        assert bench.tried(text, model=model).refusal().startswith("Reference images, entry 1 (images[0]): ")
     assert not bench.counter.asked
 
 
@@ -494,7 +494,7 @@ def test_what_a_link_leads_to_is_refused(
         host.plan(*[fault] * 9)
         link = f"https://media.example.com:{host.port}/mug.png"
         tried = bench.tried(f"{link}?X-Amz-Expires=60&X-Amz-Signature={SIGNATURE}", model=model)
-    tried.refusal(f"images[0]: '{link}'", words)
+    tried.refusal(f"(images[0]): '{link}'", words)
     assert not bench.simulator.requests().audits
 
 
