@@ -6,9 +6,9 @@ deployments are applied: without it their forms say nothing of prices but the ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.credentials import SeedanceCredentials
@@ -37,7 +37,7 @@ async def look_up(credentials: str) -> dict[str, str]:
         An empty dictionary: the step has nothing for later ones.
     """
     try:
-        block = cast("SeedanceCredentials", await SeedanceCredentials.aload(credentials.rpartition("/")[2]))
+        block = await SeedanceCredentials.aload(credentials.rpartition("/")[2])
     except Exception as error:  # another step refuses credentials that cannot be used
         print(f"The forms say nothing of prices: {words_of(error)}")
         return {}
@@ -46,7 +46,7 @@ async def look_up(credentials: str) -> dict[str, str]:
 
 
 @contextmanager
-def saying_prices(credentials: SeedanceCredentials) -> Iterator[None]:
+def saying_prices(credentials: SeedanceCredentials) -> Generator[None]:
     """Have the forms that are made inside say what models cost.
 
     Args:

@@ -94,7 +94,7 @@ def test_the_form_of_parts_has_no_part_and_takes_what_an_earlier_form_sent() -> 
     ("words", "changed", "said"),
     [
         (form_help.duration_words, {"minimum": 2, "maximum": 77}, "makes 2 to 77 seconds"),
-        (form_help.prompt_words, {"maximum": 1234}, "takes up to 1234 characters"),
+        (form_help.prompt_words, {"maximum": 1234}, "takes 1234 characters"),
     ],
 )
 def test_a_changed_row_changes_the_words(

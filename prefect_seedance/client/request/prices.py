@@ -127,8 +127,12 @@ def listed_prices(request: VideoRequest, catalog: Catalog) -> set[tuple[BillingU
     """Return what a sorted catalog lists for a request: what is paid for, and the coins for each."""
     names = _billing_names(request, route_for(request.model_name))
     entries = next((catalog[name] for name in names if name in catalog), ())
-    units = [(_unit_of(entry), entry.unit_price or 0.0) for entry in entries]
-    return {(unit, coins) for unit, coins in units if unit is not None}
+    distinct: set[tuple[BillingUnit, float]] = set()
+    for entry in entries:
+        unit = _unit_of(entry)
+        if unit is not None:
+            distinct.add((unit, entry.unit_price or 0.0))
+    return distinct
 
 
 def estimate_by_own(

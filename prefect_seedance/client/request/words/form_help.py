@@ -97,8 +97,10 @@ def _beginning(model: str, among: set[str]) -> str:
 
 def prompt_words(route: Route) -> str:
     """Say how long a prompt may be."""
-    more = "" if route.prompt.level == "refuse" else ", and may refuse more"
-    return f"take{{s}} up to {route.prompt.maximum} characters{more}"
+    longest = route.prompt.maximum
+    if route.prompt.level == "refuse":
+        return f"take{{s}} at most {longest} characters"
+    return f"take{{s}} {longest} characters, and may refuse more"
 
 
 def duration_words(route: Route) -> str:

@@ -80,8 +80,10 @@ def _requests(route: Route) -> Iterator[tuple[VideoRequest, str]]:
 
 def _word(words: _Words, route: Route, prices: Sequence[tuple[str, BillingUnit, float]], *, alone: bool) -> None:
     """Add what a model costs; one price where all that it makes costs the same."""
-    for unit in dict.fromkeys(unit for _, unit, _ in prices):
+    for unit in _UNITS:
         of_unit = [(made, coins) for made, each, coins in prices if each == unit]
+        if not of_unit:
+            continue
         if alone and len(of_unit) == len(prices) and len({coins for _, coins in of_unit}) == 1:
             text = f"{of_unit[0][1]:g}"
         else:
