@@ -22,6 +22,7 @@ from prefect_seedance import (
     BatchOptions,
     CollectOptions,
     RunOptions,
+    SeedanceCredentials,
     collect_videos,
     generate_video,
     generate_videos,
@@ -33,6 +34,7 @@ from prefect_seedance import (
     submit_videos,
 )
 from prefect_seedance.blocks import saved_blocks
+from prefect_seedance.blocks.form_prices import saying_prices
 
 Switch = Literal["keep", "on", "off"]
 
@@ -73,6 +75,16 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
         "credentials": saved("seedance-credentials", credentials),
         "store": saved("seedance-video-store", store),
     }
+    with saying_prices(SeedanceCredentials.load(credentials, _sync=True)):
+        made = _made(blocks, told, schedules)
+    for deployment in made:
+        keep_what_is_there(deployment, schedules)
+    tell_of_the_former()
+    return made
+
+
+def _made(blocks: dict[str, Any], told: dict[str, Any], schedules: Switch) -> list[RunnerDeployment]:
+    """Define the deployments, with their forms."""
     defined = [
         generate_video.to_deployment(
             "generate-video",
@@ -158,11 +170,7 @@ def deployments(credentials: str, store: str, schedules: Switch, notify: Sequenc
             tags=["seedance"],
         ),
     ]
-    made = cast("list[RunnerDeployment]", defined)  # the type says that it might be awaited
-    for deployment in made:
-        keep_what_is_there(deployment, schedules)
-    tell_of_the_former()
-    return made
+    return cast("list[RunnerDeployment]", defined)  # the type says that it might be awaited
 
 
 def keep_what_is_there(deployment: RunnerDeployment, schedules: Switch) -> None:

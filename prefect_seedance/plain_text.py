@@ -119,7 +119,9 @@ def _fault(field: str, message: str) -> str:
     text = message.removeprefix("Value error, ")
     if text == message:  # the library's own words
         text = _OF_LIBRARY.sub("must ", text.partition(", unable to ")[0])
-    return text if not field or text.startswith(field.split(".")[0]) else f"{field}: {text}"
+    names = [name for name in field.split(".") if not name.isdecimal()]
+    is_named = any(text.casefold().startswith(name.casefold()) or f"({name}" in text for name in names)
+    return text if is_named or not field else f"{field}: {text}"
 
 
 def _shown(line: str) -> str:

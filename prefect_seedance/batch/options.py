@@ -28,10 +28,11 @@ class BatchOptions(RunOptions):
         Reuse,
         Field(
             title="Reuse",
-            description='When the same row is the same video, already paid for. "always": a row is bought once, until '
-            'it is edited or its take changes, also under a schedule. "run": within this run and its retries; the next '
-            'run buys all rows anew. "scope": within the text below. "auto": "run" for runs made by a schedule, '
-            '"always" for all others.',
+            description='When a video that was already paid for is used instead of a new one. "always": a row is '
+            'bought once, until it is edited or its take changes, also under a schedule. "run": only '
+            'within this run and its retries, so that the next run buys all rows anew. "scope": only '
+            'among runs with the same reuse scope, which is the next field. "auto": "run" for runs that '
+            'a schedule starts, and "always" for all others.',
             json_schema_extra={"position": 0},
         ),
     ] = "always"
@@ -39,8 +40,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Takes",
-            description="How many videos to make of each row, as its takes 1, 2, 3 and so on; each is paid for. What a "
-            "row says in its own column takes goes before this.",
+            description="How many different videos to make of each row. Each of them is paid for. A row that has a "
+            "number in its own column takes goes by that number.",
             ge=1,
             le=100,
             json_schema_extra={"position": 5},
@@ -50,8 +51,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Maximum in flight",
-            description="How many videos are made at the same time. Fewer for a while when the vendor says that it "
-            "is too many.",
+            description="How many videos the vendor makes at the same time. When the vendor says that it is too "
+            "many, this run makes fewer for a while by itself.",
             ge=1,
             le=2000,
             json_schema_extra={"position": 6},
@@ -61,8 +62,8 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Stop after failures",
-            description="Submit no further row once so many that this run submitted have failed, were moderated or are "
-            "unknown. 0: never.",
+            description="Stop submitting rows once so many of those that this run submitted have failed, were "
+            "refused by moderation or are unknown. Leave it at 0 to go on whatever happens.",
             ge=0,
             le=100_000,
             json_schema_extra={"position": 7},
@@ -72,8 +73,9 @@ class BatchOptions(RunOptions):
         float,
         Field(
             title="Stop after a share of failures",
-            description="Submit no further row once this share of the rows that this run submitted has failed, for "
-            "example 0.2, counted from the tenth on; 0: never.",
+            description="Stop submitting rows once this share of those that this run submitted has failed, for "
+            "example 0.2 for one in five. It counts from the tenth row on. Leave it at 0 to go on "
+            "whatever happens.",
             ge=0,
             le=1,
             json_schema_extra={"position": 8},
@@ -83,8 +85,8 @@ class BatchOptions(RunOptions):
         str,
         Field(
             title="Part",
-            description="Make only a part of the rows, such as 2/8: runs of 1/8 to 8/8 together make each row once. "
-            "Empty: all of them.",
+            description="Which part of the rows this run makes, for example 2/8. Runs of 1/8, 2/8 and so on to 8/8 "
+            "together make each row once. Leave it empty to make all rows.",
             json_schema_extra={"position": 11},
         ),
     ] = ""
@@ -93,7 +95,8 @@ class BatchOptions(RunOptions):
         Field(
             title="Require",
             description='When the run counts as failed. "all": when any row has no video. "retryable": when another '
-            'run could still make one; rows that are invalid, refused or moderated do not count. "none": never.',
+            "run could still make a missing one, so that rows which are invalid, refused or moderated do "
+            'not count. "none": never.',
             json_schema_extra={"position": 12},
         ),
     ] = "all"
@@ -101,17 +104,18 @@ class BatchOptions(RunOptions):
         bool,
         Field(
             title="Posters",
-            description="Keep a poster frame beside each video, for the report and the contact sheet. Without posters "
-            "nothing is decoded, so what a video measures is not known either.",
+            description="Keep a poster, which is the first picture, beside each video for the report and the contact "
+            "sheet. Without posters no video is decoded, so its measures are not known either.",
             json_schema_extra={"position": 13},
         ),
     ] = True
     max_cost: Annotated[
         float,
         Field(
-            title="Maximum cost",
-            description="Coins that this run may spend in all, its retries and parts included; rows that do not fit "
-            "are over budget, and nothing is paid for them. 0: no limit of the run.",
+            title="Maximum cost (coins)",
+            description="How many coins this run may spend in all, its retries and parts included. A row that does "
+            "not fit is over budget: it is not submitted, and nothing is paid for it. Leave it at 0 for "
+            "no limit of this run.",
             ge=0,
             allow_inf_nan=False,
             json_schema_extra={"position": 9},
@@ -121,8 +125,9 @@ class BatchOptions(RunOptions):
         str,
         Field(
             title="Cost key",
-            description="Runs with the same text share one maximum cost. Empty: this run and its retries. Parts that "
-            "you start by hand need one, or each part has a maximum of its own.",
+            description="Runs with the same text here share one maximum cost. Leave it empty to count this run and "
+            "its retries alone. Parts that you start by hand need the same text, since otherwise each "
+            "part may spend the maximum.",
             max_length=100,
             json_schema_extra={"position": 10},
         ),
@@ -131,7 +136,8 @@ class BatchOptions(RunOptions):
         str,
         Field(
             title="Encoding",
-            description="Encoding of a CSV or JSON manifest, such as gb18030 or cp1252. Empty: it is detected.",
+            description="The encoding of a CSV or JSON manifest, for example gb18030 or cp1252. Leave it empty to "
+            "have it detected.",
             max_length=40,
             json_schema_extra={"position": 14},
         ),
@@ -140,7 +146,8 @@ class BatchOptions(RunOptions):
         str,
         Field(
             title="Sheet",
-            description="Which sheet of an Excel manifest to read. Empty: the first that is not hidden.",
+            description="The name of the sheet to read in an Excel manifest. Leave it empty for the first one that "
+            "is not hidden.",
             max_length=100,
             json_schema_extra={"position": 15},
         ),
@@ -156,6 +163,6 @@ class BatchOptions(RunOptions):
     def _sound_part(self) -> Self:
         if self.part and (not _PART.match(self.part) or self.part_of[0] > self.part_of[1]):
             raise ValueError(
-                f"part: {self.part!r} is not a part; write two numbers such as 2/8, the first at most the second"
+                f"Part: {self.part!r} is not a part; write two numbers such as 2/8, the first at most the second"
             )
         return self

@@ -34,7 +34,7 @@ _ENVIRONMENT: dict[str, tuple[str, Callable[[str], object]]] = {
 }
 
 #: Said of each budget: where its count is kept decides what it holds for.
-_PER_STORE = "Without a budget store it holds for each store by itself."
+_PER_STORE = "Without a budget store this holds for each store by itself."
 _MOST_VIDEOS = 1_000_000_000
 _STORE_SLUG = "seedance-video-store/"
 #: What Prefect takes for the name of a block.
@@ -75,6 +75,8 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
 
     _block_type_name: ClassVar[str | None] = "Seedance Credentials"
     _block_type_slug: ClassVar[str | None] = "seedance-credentials"
+    # Short: a form cuts off what is more.
+    _description: ClassVar[str | None] = "Key and address of the JimmyAI open API, which generates Seedance videos."
     # The logo of Prefect's own Secret block: 256x256, in Prefect's repository at a fixed commit.
     _logo_url: ClassVar[HttpUrl | None] = HttpUrl(
         "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9"
@@ -85,18 +87,20 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
     )
 
     api_key: SecretStr = Field(
-        title="API key", description="The key from the vendor's console; it starts with sk_ or sk-."
+        title="API key", description="The key from the vendor's console. It begins with sk_ or sk-."
     )
     base_url: str = Field(
         default=DEFAULT_BASE_URL,
         title="Base URL",
-        description="The vendor's host. https only; http is allowed to this machine, for the simulator.",
+        description="The address of the vendor. It must begin with https://. Only a simulator on this machine may "
+        "have http://.",
     )
     account: str = Field(
         default="default",
         title="Account",
         description="A label for the account that pays. It is part of every video's identity: the same request under "
-        "another label is another video. Keep it when the key is rotated or the host moves.",
+        "another label is another video, which is paid for. Keep it when you change the key or the "
+        "address.",
         min_length=1,
         max_length=100,
     )
@@ -104,54 +108,57 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         default=Timeouts().connect,
         gt=0,
         title="Connect time-out (seconds)",
-        description="Longest wait for a connection.",
+        description="The longest wait for a connection to the vendor.",
     )
     read_timeout_seconds: float = Field(
         default=Timeouts().read,
         gt=0,
         title="Read time-out (seconds)",
-        description="Longest silence of the vendor while it answers.",
+        description="The longest time that the vendor may be silent while it answers.",
     )
     submit_timeout_seconds: float = Field(
         default=Timeouts().total,
         gt=0,
         title="Submission time-out (seconds)",
-        description="Longest time that one submission may take in all; above the vendor's own 100 s.",
+        description="The longest time that one submission may take in all. Keep it above 100 seconds, which the "
+        "vendor allows itself.",
     )
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         default={},
         title="Prices",
-        description="What your account pays in coins, where it is not what the vendor's public catalog says: by model, "
-        'or by model and resolution, per second or per task as the model bills. For example {"seedance2.0-mini 480p": '
-        '0.03, "sd2_mx_720p": 0.06}. For a model that is not in the list write what is paid for behind it, such as '
-        '"new-model per second".',
+        description="What your account pays in coins, where that is not what the vendor's public catalog says. Write "
+        "the price of a model, or of a model and a resolution, per second or per task as the model "
+        'bills. For example {"seedance2.0-mini 480p": 0.03, "sd2_mx_720p": 0.06}. For a model that the '
+        'form does not list, write what is paid for behind its name, for example "new-model per second".',
     )
     daily_budget: float = Field(
         default=0.0,
         title="Daily budget (coins)",
-        description="Coins that this account may spend a day, in UTC. A video that does not fit is not submitted, and "
-        f"nothing is paid for it. 0: no limit. {_PER_STORE}",
+        description="How many coins this account may spend a day, in UTC. A video that does not fit is not "
+        f"submitted, and nothing is paid for it. Leave it at 0 for no limit. {_PER_STORE}",
         json_schema_extra={"minimum": 0},
     )
     monthly_budget: float = Field(
         default=0.0,
         title="Monthly budget (coins)",
-        description=f"Coins that this account may spend a calendar month, in UTC. 0: no limit. {_PER_STORE}",
+        description="How many coins this account may spend in a calendar month, in UTC. Leave it at 0 for no limit. "
+        f"{_PER_STORE}",
         json_schema_extra={"minimum": 0},
     )
     daily_videos: int = Field(
         default=0,
         title="Videos a day",
-        description=f"Videos that this account may buy a day, in UTC, whatever they cost. 0: no limit. {_PER_STORE}",
+        description="How many videos this account may buy a day, in UTC, whatever they cost. Leave it at 0 for no "
+        f"limit. {_PER_STORE}",
         json_schema_extra={"minimum": 0},
     )
     budget_store: str = Field(
         default="",
         title="Budget store",
-        description="Name of a saved Seedance Video Store whose journal keeps count of what is spent, for all stores "
-        "that these credentials are used with. Empty: each store keeps a count of its own, so that the budgets above "
-        "hold for each store by itself, and two stores may spend twice as much. Whoever runs needs to be able to "
-        "write to it.",
+        description="The name of a saved Seedance Video Store whose journal counts what is spent in all stores that "
+        "these credentials are used with. Leave it empty to have each store count by itself: the budgets "
+        "above then hold for each store, so that two stores may spend twice as much. Every run must be "
+        "able to write to the store that is named here.",
     )
 
     @model_validator(mode="before")

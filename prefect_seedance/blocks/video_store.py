@@ -87,6 +87,8 @@ class VideoStore(KnownFieldsBlock):
 
     _block_type_name: ClassVar[str | None] = "Seedance Video Store"
     _block_type_slug: ClassVar[str | None] = "seedance-video-store"
+    # Short: a form cuts off what is more.
+    _description: ClassVar[str | None] = "Where generated videos are kept: a bucket that speaks S3, or a folder."
     # The logo of Prefect's own LocalFileSystem block: 256x256, in Prefect's repository at a fixed commit.
     _logo_url: ClassVar[HttpUrl | None] = HttpUrl(
         "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9"
@@ -99,97 +101,130 @@ class VideoStore(KnownFieldsBlock):
 
     location: str = Field(
         title="Location",
-        description="s3://bucket/prefix, or a folder as an absolute path: a run's own folder may be temporary, so a "
-        "relative one is refused.",
+        description="Where the videos go: s3://bucket/prefix for a bucket, or the absolute path of a folder, which "
+        "begins with a slash. A relative path is refused, since the folder of a run may be temporary.",
     )
     key_template: str = Field(
         default=DEFAULT_TEMPLATE,
         title="Key template",
-        description="Where in the store a video goes. Names in braces: task_id, intent, request_digest, model, take, "
-        "flow_run_name, name (of the row of a manifest), created (with a format). It must hold {task_id} or {intent}.",
+        description="Where in the store a video goes. These names in braces are filled in: {task_id}, {intent}, "
+        "{request_digest}, {model}, {take}, {flow_run_name}, {name} for the name of a row of a manifest, "
+        "and {created}, which takes a format of its own as in the default. The template must hold "
+        "{task_id} or {intent}.",
     )
     allow_media_hosts: list[str] = Field(
         default=[],
         title="Allowed media hosts",
-        description="Hosts of video links that may resolve to private addresses, for split DNS and proxies: the host "
-        "alone, such as cdn.example.com, or .example.com for all hosts below it.",
+        description="Hosts of video links that may lead to private addresses, which is needed behind some proxies "
+        "and with split DNS. Write the host alone, for example cdn.example.com, or .example.com for all "
+        "hosts below it.",
     )
     ignored_link_parameters: list[str] = Field(
         default=[],
         title="Ignored link parameters",
-        description="Names of query parameters of reference links that never choose the content, such as the signature "
-        "of a service of your own. A request whose links differ in them only is the same video. Known signatures need "
-        "not be listed.",
+        description="Names of query parameters in reference links that do not change what the link leads to, for "
+        "example the signature of a service of your own. Requests whose links differ only in them ask "
+        "for the same video. Well-known signatures are left out without being listed.",
     )
     allow_http_media: bool = Field(
         default=False,
         title="Allow plain http media",
-        description="Take a video over plain http where its host does not serve it by https, which is tried first. "
-        "Nothing on the way proves then that the bytes are the host's.",
+        description="Download a video over plain http if its host does not offer it over https, which is tried "
+        "first. Nothing on the way then proves that the bytes are the ones that the host has sent.",
     )
     aws_credentials: str = Field(
         default="",
         title="Saved AWS credentials",
-        description="Name of a saved prefect-aws block, aws-credentials/NAME or minio-credentials/NAME. Empty: the "
-        "settings below, or the usual places.",
+        description="The name of a saved block of prefect-aws: aws-credentials/NAME or minio-credentials/NAME. Leave "
+        "it empty to use the fields below, or what is found on the machine of the run.",
     )
     endpoint_url: str = Field(
-        default="", title="Endpoint URL", description="Address of an S3-compatible store. Empty: AWS."
+        default="", title="Endpoint URL", description="The address of a store that speaks S3. Leave it empty for AWS."
     )
-    region: str = Field(default="", title="Region", description="Region of the bucket. Empty: the usual places.")
-    profile: str = Field(default="", title="Profile", description="Profile of the AWS configuration files.")
-    access_key_id: str = Field(default="", title="Access key id", description="Goes with the secret access key.")
+    region: str = Field(
+        default="",
+        title="Region",
+        description="The region of the bucket. Leave it empty to use what is set on the machine of the run.",
+    )
+    profile: str = Field(
+        default="",
+        title="Profile",
+        description="A profile of the AWS configuration files on the machine of the run. Leave it empty for the "
+        "default one.",
+    )
+    access_key_id: str = Field(
+        default="", title="Access key id", description="The id of an access key. Fill in the secret access key as well."
+    )
     secret_access_key: SecretStr = Field(
-        default=SecretStr(""), title="Secret access key", description="Goes with the access key id."
+        default=SecretStr(""), title="Secret access key", description="The secret of the access key whose id is above."
     )
     session_token: SecretStr = Field(
-        default=SecretStr(""), title="Session token", description="For temporary access keys."
+        default=SecretStr(""),
+        title="Session token",
+        description="The session token of temporary access keys. Leave it empty for permanent ones.",
     )
     path_style: bool = Field(
-        default=False, title="Path style", description="Put the bucket into the path instead of the host name."
+        default=False,
+        title="Path style",
+        description="Put the name of the bucket into the path of an address instead of its host name, as many stores "
+        "other than AWS need it.",
     )
     encryption: Encryption = Field(
-        default="", title="Encryption", description="Server-side encryption. Empty: the bucket's own default."
+        default="",
+        title="Encryption",
+        description="How the store encrypts what it keeps. Leave it empty for the default of the bucket.",
     )
-    kms_key_id: str = Field(default="", title="KMS key", description="Key id, alias or ARN, for aws:kms.")
+    kms_key_id: str = Field(
+        default="",
+        title="KMS key",
+        description="The id, alias or ARN of the key for the encryption aws:kms. Leave it empty for the default key.",
+    )
     storage_class: str = Field(
-        default="", title="Storage class", description="Of videos and what is beside them; never of the journal."
+        default="",
+        title="Storage class",
+        description="The storage class of videos and of what lies beside them, for example STANDARD_IA. The journal "
+        "never gets it. Leave it empty for the default of the bucket.",
     )
     tags: dict[str, str] = Field(
         default={},
         title="Tags",
-        description="Of videos and what is beside them; never of the journal or the quarantine.",
+        description="Tags of videos and of what lies beside them, each with its value. The journal and the "
+        "quarantine never get them.",
     )
     acl: str = Field(
-        default="", title="ACL", description="A canned ACL for videos and their posters. Empty: none is sent."
+        default="",
+        title="ACL",
+        description="A canned ACL for videos and posters, for example bucket-owner-full-control. Leave it empty to "
+        "send none.",
     )
     single_writer: bool = Field(
         default=False,
         title="Single writer",
-        description="Only one process at a time writes here. Needed where the store ignores conditional writes, as "
-        "then nothing keeps two processes from paying for one video.",
+        description="Switch this on only if one process at a time writes into this store. It is needed where the "
+        "store ignores conditional writes: nothing then keeps two processes from paying for the same "
+        "video.",
     )
     maximum_gigabytes: float = Field(
-        default=2.0, gt=0, title="Largest video (GiB)", description="Larger media are not taken."
+        default=2.0, gt=0, title="Largest video (GiB)", description="The largest video that is taken, in GiB."
     )
     link_hours: float = Field(
         default=0.0,
         title="Link lives (hours)",
-        description="From 0 to 168. Above 0, the run's page and its notification show a link that plays the video, or "
-        "opens the report of a batch, for so many hours, to whoever has it; temporary credentials end it sooner. For "
-        "s3:// only. 0: no link.",
+        description="For how many hours, up to 168, a link on the run's page and in its notification plays the video "
+        "or opens the report of a batch. Whoever has the link can use it. Links made with temporary "
+        "credentials end sooner. Leave it at 0 for no links. Only stores in s3:// have them.",
         json_schema_extra={"minimum": 0, "maximum": _MOST_LINK_HOURS},
     )
     assets: bool = Field(
         default=False,
         title="Prefect asset",
-        description="Each new video materializes the store as a Prefect asset, with its cost in the metadata. Prefect "
-        "Cloud has pages for assets; a server of your own keeps the events.",
+        description="Record each new video as a materialization of this store as a Prefect asset, with the cost "
+        "among its metadata. Prefect Cloud has pages for assets. A server of your own keeps the events.",
     )
     allow_http_endpoint: bool = Field(
         default=False,
         title="Allow a plain http endpoint",
-        description="Let the endpoint URL of another machine be plain http, in a private network.",
+        description="Allow an endpoint URL of another machine that begins with http://, in a private network.",
     )
 
     @field_validator("location")

@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.pipeline.collect.models import CollectReport
 from prefect_seedance.pipeline.collect.options import CollectOptions
@@ -23,6 +24,7 @@ def collection_run_name() -> str:
     return f"collect-videos: {cut(one_line(place), _LONGEST_PLACE)}" if place else "collect-videos"
 
 
+@with_titles
 @flow(name="collect-videos", flow_run_name=collection_run_name, persist_result=True)
 def collect_videos(
     credentials: SeedanceCredentials,
@@ -36,12 +38,12 @@ def collect_videos(
     one beside a run that waits, do a little work twice at worst.
 
     Args:
-        credentials: The saved credentials whose videos are taken up: those of their account label and their host.
-            Others are counted, and never asked about with this key.
-        store: The saved store with the journal, and where the videos go.
-        notify: Names of saved notification blocks, for example slack-webhook/team; told at the end, if anything has
-            changed. Those that a video was submitted with are told of that video.
-        options: How this collection behaves.
+        credentials: The saved credentials whose videos are taken up: those of the same account label and the same
+            address. Other videos are counted, and this key is never used to ask about them.
+        store: The saved store that has the journal, and that the videos go to.
+        notify: Saved notification blocks, each by type and name, for example slack-webhook/team. They are told at the
+            end if anything has changed. Those that a video was submitted with are told of that video as well.
+        options: How this collection behaves. The defaults suit a run every five minutes.
 
     Returns:
         What became of each video, and what a person should look at.

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
@@ -27,6 +28,7 @@ def run_name() -> str:
     return f'generate-video: {asked.model_name} {asked.duration}s{ratio} "{short}"'
 
 
+@with_titles
 @flow(name="generate-video", flow_run_name=run_name, persist_result=True)
 def generate_video(
     request: VideoRequest,
@@ -39,10 +41,10 @@ def generate_video(
 
     Args:
         request: The video to generate.
-        credentials: The saved credentials that pay for it.
-        store: The saved store that it goes to.
-        notify: Names of saved notification blocks, for example slack-webhook/team.
-        options: How this run behaves.
+        credentials: The saved credentials that pay for the video.
+        store: The saved store that the video goes to.
+        notify: Saved notification blocks to tell how it ended, each by type and name, for example slack-webhook/team.
+        options: How this run behaves. The defaults suit nearly every run.
 
     Returns:
         Where the video is and what it is.

@@ -12,6 +12,7 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.plain_text import one_line
 
@@ -32,6 +33,7 @@ def batch_run_name() -> str:
     return f"{flow_name}: {what}{part}"
 
 
+@with_titles
 @flow(name="generate-videos", flow_run_name=batch_run_name, persist_result=True)
 def generate_videos(
     manifest: str,
@@ -44,14 +46,15 @@ def generate_videos(
     """Generate the videos of a manifest, and write a report. Running it again pays only for what is missing.
 
     Args:
-        manifest: A table (CSV, JSONL, JSON, Excel, Parquet): a path, s3://... or https://...; "" where requests are
-            passed.
-        credentials: The saved credentials that pay.
+        manifest: Where the table of videos is: a path on the machine of the run, s3://bucket/key, or a link that begins
+            with https://. It may be CSV, JSON, JSONL, Excel or Parquet.
+        credentials: The saved credentials that pay for the videos.
         store: The saved store that the videos and the report go to.
-        requests: For callers in Python: the requests themselves. At most some 1,000: Prefect takes 512 kB of parameters
-            in all, so write a manifest for more.
-        notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end.
-        options: How this batch behaves.
+        requests: The requests themselves, for callers in Python, who then leave the manifest empty. Prefect takes 512
+            kB of parameters in all, which is about 1,000 requests, so write a manifest for more.
+        notify: Saved notification blocks to tell how it ended, each by type and name, for example slack-webhook/team.
+            They are told once, at the end of the batch.
+        options: How this batch behaves. The defaults suit nearly every batch.
 
     Returns:
         What became of each row.

@@ -11,6 +11,7 @@ from prefect_seedance.batch.models import BatchReport
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.flows.form import LeavesOut, with_titles
 from prefect_seedance.flows.generate_videos import batch_run_name
 from prefect_seedance.flows.sync_flow import run_to_end
 
@@ -19,6 +20,7 @@ DEPLOYMENT = "generate-videos/generate-videos"
 
 Parts = Annotated[int, Field(ge=1, le=200)]
 Restarts = Annotated[int, Field(ge=0, le=10)]
+PartOptions = Annotated[BatchOptions, LeavesOut("part")]
 
 
 def parts_run_name() -> str:
@@ -27,6 +29,7 @@ def parts_run_name() -> str:
     return f"{batch_run_name()} in {parameters.get('parts')} parts"
 
 
+@with_titles
 @flow(name="generate-videos-in-parts", flow_run_name=parts_run_name, persist_result=True)
 def generate_videos_in_parts(
     manifest: str,
@@ -34,7 +37,7 @@ def generate_videos_in_parts(
     store: VideoStore,
     parts: Parts = 4,
     notify: list[str] = [],
-    options: BatchOptions = BatchOptions(),
+    options: PartOptions = BatchOptions(),
     deployment: str = DEPLOYMENT,
     restarts: Restarts = 2,
 ) -> BatchReport:
@@ -44,15 +47,18 @@ def generate_videos_in_parts(
     for them; running it again pays only for what is missing.
 
     Args:
-        manifest: A table that every worker can read: s3://... or https://..., or a path that all of them have.
-        credentials: The saved credentials that pay.
-        store: The saved store that the videos and the reports go to; all workers have to reach it.
-        parts: How many runs share the rows.
-        notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end of the whole.
-        options: How each part behaves. The maximum cost is that of all parts together; the maximum in flight and when
-            to stop after failures are each part's own.
-        deployment: The deployment that the parts are runs of, with its flow's name: generate-videos/NAME.
-        restarts: How often a part is started again whose process dies.
+        manifest: Where the table of videos is: s3://bucket/key, a link that begins with https://, or a path that every
+            worker has. It may be CSV, JSON, JSONL, Excel or Parquet.
+        credentials: The saved credentials that pay for the videos.
+        store: The saved store that the videos and the reports go to. Every worker must be able to reach it.
+        parts: How many runs share the rows, from 1 to 200.
+        notify: Saved notification blocks to tell how it ended, each by type and name, for example slack-webhook/team.
+            They are told once, at the end of the whole batch.
+        options: How each part behaves. The maximum cost holds for all parts together. The maximum in flight and the two
+            limits of failures hold for each part by itself.
+        deployment: The deployment that the parts are runs of, with the name of its flow before it:
+            generate-videos/NAME.
+        restarts: How often a part is started again when its process dies, from 0 to 10.
 
     Returns:
         What became of each row, in all parts.
@@ -84,6 +90,7 @@ def generate_videos_in_parts(
     return run_to_end(lambda: generate_in_parts(*asked))
 
 
+@with_titles
 @flow(name="generate-videos-in-parts", flow_run_name=parts_run_name)
 async def agenerate_videos_in_parts(
     manifest: str,
@@ -91,22 +98,25 @@ async def agenerate_videos_in_parts(
     store: VideoStore,
     parts: Parts = 4,
     notify: list[str] = [],
-    options: BatchOptions = BatchOptions(),
+    options: PartOptions = BatchOptions(),
     deployment: str = DEPLOYMENT,
     restarts: Restarts = 2,
 ) -> BatchReport:
     """Generate the videos of a manifest in parts: `generate_videos_in_parts` for asynchronous callers.
 
     Args:
-        manifest: A table that every worker can read: s3://... or https://..., or a path that all of them have.
-        credentials: The saved credentials that pay.
-        store: The saved store that the videos and the reports go to; all workers have to reach it.
-        parts: How many runs share the rows.
-        notify: Names of saved notification blocks, for example slack-webhook/team; told once, at the end of the whole.
-        options: How each part behaves. The maximum cost is that of all parts together; the maximum in flight and when
-            to stop after failures are each part's own.
-        deployment: The deployment that the parts are runs of, with its flow's name: generate-videos/NAME.
-        restarts: How often a part is started again whose process dies.
+        manifest: Where the table of videos is: s3://bucket/key, a link that begins with https://, or a path that every
+            worker has. It may be CSV, JSON, JSONL, Excel or Parquet.
+        credentials: The saved credentials that pay for the videos.
+        store: The saved store that the videos and the reports go to. Every worker must be able to reach it.
+        parts: How many runs share the rows, from 1 to 200.
+        notify: Saved notification blocks to tell how it ended, each by type and name, for example slack-webhook/team.
+            They are told once, at the end of the whole batch.
+        options: How each part behaves. The maximum cost holds for all parts together. The maximum in flight and the two
+            limits of failures hold for each part by itself.
+        deployment: The deployment that the parts are runs of, with the name of its flow before it:
+            generate-videos/NAME.
+        restarts: How often a part is started again when its process dies, from 0 to 10.
 
     Returns:
         What became of each row, in all parts.

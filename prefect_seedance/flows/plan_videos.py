@@ -11,6 +11,7 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.plain_text import one_line
 
@@ -33,6 +34,7 @@ def run_name() -> str:
     return "plan-videos"
 
 
+@with_titles
 @flow(name="plan-videos", flow_run_name=run_name, persist_result=True)
 def plan_videos(
     manifest: str,
@@ -44,11 +46,12 @@ def plan_videos(
     """Plan a batch for free: what it would make and cost, what is there already, and every problem of every row.
 
     Args:
-        manifest: A table of videos, CSV, JSON, JSONL, Excel or Parquet: a path, s3://bucket/key or an https link.
-            Empty where requests are given.
-        credentials: The saved credentials that would pay.
+        manifest: Where the table of videos is: a path on the machine of the run, s3://bucket/key, or a link that begins
+            with https://. It may be CSV, JSON, JSONL, Excel or Parquet.
+        credentials: The saved credentials that would pay. A plan itself costs nothing.
         store: The saved store that the videos would go to.
-        requests: In Python, the videos themselves in place of a manifest.
+        requests: The requests themselves, for callers in Python, who then leave the manifest empty. Prefect takes 512
+            kB of parameters in all, which is about 1,000 requests, so write a manifest for more.
         options: How the batch would behave.
 
     Returns:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.models import VideoTask
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.journal.commands import how_to_go_on, how_to_repeat
 from prefect_seedance.journal.record import Entry
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from prefect_seedance.pipeline.parties import Account
 
 
+@with_titles
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}", persist_result=True)
 def resolve_submission(
     intent: str,
@@ -43,25 +45,27 @@ def resolve_submission(
     """Settle a submission that the vendor may or may not have accepted, or bring in its video by hand.
 
     Args:
-        intent: Identity of the video, as the error and the journal name it: 32 hex digits.
-        store: The store with the journal.
-        credentials: Whose task it is; asked for the task when one is attached.
-        resolution: attach: the task is in the vendor's console, take it up. not_billed: there is no task and no bill,
-            it may be submitted again. abandon: give it up. restore: the record is damaged or gone, write what can
-            still be read of it as unknown; nothing is sent before that is settled. take_link, take_file: you have the
-            video itself, store it as the video of this intent, whatever the record says of it; nothing is paid.
-        task_id: For attach: the task id from the vendor's console.
-        attempt: The attempt that this is about, such as 2-3f9a1c04, as the error and the run's page name it: no other
-            is settled. May be empty while the record has had only one.
-        any_model: For attach: take the task even if the vendor names another model for it than was asked for.
-        any_age: For attach: take the task even if it was made before the attempt was sent, or after the next one was.
-        despite_evidence: For not_billed: settle it so even if the account's balance fell by exactly the expected
-            price, which is what a billed video looks like. Without it such a run is refused and changes nothing. For
+        intent: The identity of the video, as the error and the journal name it. It has 32 hexadecimal digits.
+        store: The saved store that has the journal.
+        credentials: The saved credentials of the account that submitted the video. They are used to look the task up
+            when you attach one.
+        resolution: Choose attach if the vendor's console shows the task: it is taken up. Choose not_billed if there is
+            no task and no bill: the video may be submitted again. Choose abandon to give the video up. Choose restore
+            if its record is damaged or gone: what can still be read is written as unknown, and nothing is sent before
+            that is settled. Choose take_link or take_file if you have the video itself: it is stored as the video of
+            this intent, whatever the record says, and nothing is paid.
+        task_id: The id of the task in the vendor's console. It is needed for attach, and left empty otherwise.
+        attempt: The attempt that you settle, as the error and the run's page name it, for example 2-3f9a1c04. No other
+            attempt is settled. It may be left empty while there has been only one.
+        any_model: For attach. Take the task even if the vendor names another model for it than was asked for.
+        any_age: For attach. Take the task even if it was made before the attempt was sent, or after the next one was.
+        despite_evidence: For not_billed: settle it even if the account's balance fell by exactly the expected price,
+            which is what a billed video looks like. Without this such a run is refused and changes nothing. For
             take_link and take_file: take the video even if its structure says that it is not whole.
-        url: For take_link: where the video can be downloaded. Whoever can see the run's parameters can download it for
-            as long as the link lives, since Prefect keeps what is typed here as it is. No log, record or page repeats
-            it. In Python pass a SecretStr, of which Prefect keeps asterisks only.
-        path: For take_file: the MP4 or MOV file, on the machine that runs the flow.
+        url: For take_link. Where the video can be downloaded. Prefect keeps what is typed here as it is, so whoever can
+            see the run's parameters can download the video for as long as the link lives. No log, record or page
+            repeats it. In Python pass a SecretStr, of which Prefect keeps asterisks only.
+        path: For take_file. The path of the MP4 or MOV file on the machine of the run.
 
     Returns:
         The state of the record afterwards.
@@ -88,6 +92,7 @@ def resolve_submission(
     return run_to_end(lambda: _resolve(intent, store, credentials, resolution, url, path, *how))
 
 
+@with_titles
 @flow(name="resolve-submission", flow_run_name="resolve-submission: {resolution} {intent}")
 async def aresolve_submission(
     intent: str,
@@ -105,22 +110,27 @@ async def aresolve_submission(
     """Settle an unknown submission: `resolve_submission` for asynchronous callers.
 
     Args:
-        intent: Identity of the video, as the error and the journal name it: 32 hex digits.
-        store: The store with the journal.
-        credentials: Whose task it is; asked for the task when one is attached.
-        resolution: attach, not_billed, abandon, restore, take_link or take_file.
-        task_id: For attach: the task id from the vendor's console.
-        attempt: The attempt that this is about, such as 2-3f9a1c04, as the error and the run's page name it: no other
-            is settled. May be empty while the record has had only one.
-        any_model: For attach: take the task even if the vendor names another model for it than was asked for.
-        any_age: For attach: take the task even if it was made before the attempt was sent, or after the next one was.
-        despite_evidence: For not_billed: settle it so even if the account's balance fell by exactly the expected
-            price, which is what a billed video looks like. Without it such a run is refused and changes nothing. For
+        intent: The identity of the video, as the error and the journal name it. It has 32 hexadecimal digits.
+        store: The saved store that has the journal.
+        credentials: The saved credentials of the account that submitted the video. They are used to look the task up
+            when you attach one.
+        resolution: Choose attach if the vendor's console shows the task: it is taken up. Choose not_billed if there is
+            no task and no bill: the video may be submitted again. Choose abandon to give the video up. Choose restore
+            if its record is damaged or gone: what can still be read is written as unknown, and nothing is sent before
+            that is settled. Choose take_link or take_file if you have the video itself: it is stored as the video of
+            this intent, whatever the record says, and nothing is paid.
+        task_id: The id of the task in the vendor's console. It is needed for attach, and left empty otherwise.
+        attempt: The attempt that you settle, as the error and the run's page name it, for example 2-3f9a1c04. No other
+            attempt is settled. It may be left empty while there has been only one.
+        any_model: For attach. Take the task even if the vendor names another model for it than was asked for.
+        any_age: For attach. Take the task even if it was made before the attempt was sent, or after the next one was.
+        despite_evidence: For not_billed: settle it even if the account's balance fell by exactly the expected price,
+            which is what a billed video looks like. Without this such a run is refused and changes nothing. For
             take_link and take_file: take the video even if its structure says that it is not whole.
-        url: For take_link: where the video can be downloaded. Whoever can see the run's parameters can download it for
-            as long as the link lives, since Prefect keeps what is typed here as it is. No log, record or page repeats
-            it. In Python pass a SecretStr, of which Prefect keeps asterisks only.
-        path: For take_file: the MP4 or MOV file, on the machine that runs the flow.
+        url: For take_link. Where the video can be downloaded. Prefect keeps what is typed here as it is, so whoever can
+            see the run's parameters can download the video for as long as the link lives. No log, record or page
+            repeats it. In Python pass a SecretStr, of which Prefect keeps asterisks only.
+        path: For take_file. The path of the MP4 or MOV file on the machine of the run.
 
     Returns:
         The state of the record afterwards.

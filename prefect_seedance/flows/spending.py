@@ -7,9 +7,11 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from prefect_seedance.blocks.video_store import VideoStore
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 
 
+@with_titles
 @flow(name="pause-spending", persist_result=True)
 def pause_spending(store: VideoStore, reason: str = "") -> str:
     """Stop all spending of a store: from now on nothing is submitted into it, whoever runs, until it is resumed.
@@ -17,8 +19,9 @@ def pause_spending(store: VideoStore, reason: str = "") -> str:
     What is submitted already is still waited for and stored. Nothing can cancel it at the vendor, and it is paid for.
 
     Args:
-        store: The store whose spending stops.
-        reason: Why, in a few words, for those whose runs it stops. Write no secret: Prefect keeps it as it is.
+        store: The saved store whose spending stops.
+        reason: Why, in a few words, for the people whose runs are stopped by it. Write no secret here, since Prefect
+            keeps the text as it is.
 
     Returns:
         Since when spending is paused, by whom and why. An earlier pause stays as it is.
@@ -39,12 +42,13 @@ def pause_spending(store: VideoStore, reason: str = "") -> str:
     return run_to_end(lambda: _pause(store, reason))
 
 
+@with_titles
 @flow(name="resume-spending", persist_result=True)
 def resume_spending(store: VideoStore) -> bool:
     """Lift the stop for all spending of a store. Runs that it has stopped are not started again by this.
 
     Args:
-        store: The store whose spending goes on.
+        store: The saved store whose spending goes on.
 
     Returns:
         Whether it was paused.

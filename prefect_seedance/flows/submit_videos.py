@@ -8,10 +8,12 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.generate_videos import batch_run_name
 from prefect_seedance.flows.sync_flow import run_to_end
 
 
+@with_titles
 @flow(name="submit-videos", flow_run_name=batch_run_name, persist_result=True)
 def submit_videos(
     manifest: str,
@@ -26,15 +28,15 @@ def submit_videos(
     Running it again submits only what is missing. Videos that are in the store already are not submitted.
 
     Args:
-        manifest: A table (CSV, JSONL, JSON, Excel, Parquet): a path, s3://... or https://...; "" where requests are
-            passed.
-        credentials: The saved credentials that pay.
+        manifest: Where the table of videos is: a path on the machine of the run, s3://bucket/key, or a link that begins
+            with https://. It may be CSV, JSON, JSONL, Excel or Parquet.
+        credentials: The saved credentials that pay for the videos.
         store: The saved store that the videos and the report go to.
-        requests: For callers in Python: the requests themselves. At most some 1,000: Prefect takes 512 kB of parameters
-            in all, so write a manifest for more.
-        options: How this batch behaves. The maximum in flight is how many are submitted at the same time.
-        notify: Names of saved notification blocks, for example slack-webhook/team; told at the end what was submitted,
-            and by the collector of each video.
+        requests: The requests themselves, for callers in Python, who then leave the manifest empty. Prefect takes 512
+            kB of parameters in all, which is about 1,000 requests, so write a manifest for more.
+        options: How this batch behaves. The maximum in flight is how many videos are submitted at the same time.
+        notify: Saved notification blocks, each by type and name, for example slack-webhook/team. They are told at the
+            end what was submitted, and by the collector of each video that is stored.
 
     Returns:
         What became of each row: ``submitted`` where the vendor has its task.

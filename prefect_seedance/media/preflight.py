@@ -23,6 +23,7 @@ from prefect_seedance.client.request import describe
 from prefect_seedance.client.request.problems import Level, Problem, both, either
 from prefect_seedance.client.request.routes import Measure, Measured, MediaKind, Route, kind_at, route_for
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.words.titles import titled
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.identification import shown_source
 
@@ -94,8 +95,8 @@ def check_facts(request: VideoRequest, facts: Mapping[str, ReferenceFacts]) -> l
         >>> request = VideoRequest(prompt="A boat", model="seedance2.0-std", reference_videos=["/clips/boat.png"])
         >>> facts = {"reference_videos[0]": ReferenceFacts("image", "png", 90_000, 1280, 720)}
         >>> print(*check_facts(request, facts))
-        reference_videos[0]: '/clips/boat.png' is an image by its content, where a video belongs. Put it into images. \
-(source: every page)
+        Reference videos, entry 1 (reference_videos[0]): '/clips/boat.png' is an image by its content, where a video \
+belongs. Put it into Reference images (images). (source: every page)
     """
     given = [_Reference(place, text, facts[place]) for place, text in request.references() if place in facts]
     problems = {each.place: [*_wrong_kind(each)] for each in given}
@@ -127,7 +128,7 @@ def _wrong_kind(reference: _Reference) -> Iterator[Problem]:
         yield Problem(place, "whole file", message, "Open it and see; save or copy it again, or use another", "refuse")
     elif facts.kind != reference.wanted:
         message = f"{reference.name} is {_KIND_NAMES[facts.kind]} by its content, where {wanted} belongs"
-        fix = f"Put it into {_FIELD_FOR[facts.kind]}"
+        fix = f"Put it into {titled(_FIELD_FOR[facts.kind])}"
         if (facts.kind, reference.wanted) == ("video", "image"):
             fix += "; or write last-frame+ before its s3:// address or path, for its last frame"
         yield Problem(place, "kind of media", message, fix, "refuse", "every page")

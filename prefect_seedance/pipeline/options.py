@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from prefect_seedance.client.request.words.titles import ErrorsInWords, titled
+
 Reuse = Literal["auto", "always", "run", "scope"]
+
+_SCOPE = titled("reuse_scope", {"reuse_scope": "Reuse scope"})
 
 
 def add_reuse_rules(schema: JsonDict) -> None:
@@ -33,7 +37,7 @@ def add_reuse_rules(schema: JsonDict) -> None:
     ]
 
 
-class RunOptions(BaseModel):
+class RunOptions(ErrorsInWords):
     """How this run behaves. The defaults suit nearly every run.
 
     Examples:
@@ -47,9 +51,11 @@ class RunOptions(BaseModel):
         Reuse,
         Field(
             title="Reuse",
-            description='When the same request is the same video, already paid for. "always": whichever run asks. '
-            '"run": within this run and its retries; the next run buys a new one. "scope": within the text below. '
-            '"auto": "run" for runs made by a schedule, "always" for all others.',
+            description='When a video that was already paid for is used instead of a new one. "always": whenever the '
+            'same request has its video, whichever run asked for it. "run": only within this run and its '
+            'retries, so that the next run buys a new one. "scope": only among runs with the same reuse '
+            'scope, which is the next field. "auto": "run" for runs that a schedule starts, and "always" '
+            "for all others.",
             json_schema_extra={"position": 0},
         ),
     ] = "auto"
@@ -57,7 +63,8 @@ class RunOptions(BaseModel):
         str,
         Field(
             title="Reuse scope",
-            description='For "scope" only: any text, such as 2026-11-22. One request with one text is one video.',
+            description='Needed when reuse is "scope", and to be left empty otherwise. Any text will do, for example '
+            "2026-11-22: one request is then bought once for each text.",
             json_schema_extra={"position": 1},
         ),
     ] = ""
@@ -65,8 +72,9 @@ class RunOptions(BaseModel):
         int,
         Field(
             title="Maximum submissions",
-            description="How often one video may be paid for, over all runs and for ever. A further one is made "
-            "only after the vendor failed it for a passing reason; 1 means never.",
+            description="How often one video may be submitted to the vendor, and so be paid for, over all runs and "
+            "for ever. Another submission is made only after the vendor has failed the one before for a "
+            "passing reason. Leave it at 1 to never submit a video again.",
             ge=1,
             le=10,
             json_schema_extra={"position": 2},
@@ -76,8 +84,9 @@ class RunOptions(BaseModel):
         int,
         Field(
             title="Maximum wait (minutes)",
-            description="How long to wait for the vendor; longer in proportion for clips above 15 s. Running out of "
-            "time loses nothing: the video goes on, and the run, retried, takes it up.",
+            description="How long this run waits for the vendor. For clips above 15 seconds it waits longer, in "
+            "proportion. Nothing is lost when the time is over: the vendor goes on, and a retry of the "
+            "run takes the video up.",
             ge=1,
             le=24 * 60,
             json_schema_extra={"position": 3},
@@ -87,8 +96,9 @@ class RunOptions(BaseModel):
         bool,
         Field(
             title="Check for free first",
-            description="Before anything is paid, ask for the account's balance, which finds a wrong key or host, and "
-            "look at the references: whether they can be read, and fit what the model takes.",
+            description="Before anything is paid, ask the vendor for the account's balance, which finds a wrong key "
+            "or host, and look at every reference: whether it can be read, and whether the model takes "
+            "it.",
             json_schema_extra={"position": 4},
         ),
     ] = True
@@ -100,7 +110,7 @@ class RunOptions(BaseModel):
     @model_validator(mode="after")
     def _scope_and_its_text(self) -> Self:
         if self.reuse == "scope" and not self.reuse_scope.strip():
-            raise ValueError('reuse_scope: reuse "scope" needs a text to share within; write one, such as 2026-11-22')
+            raise ValueError(f'{_SCOPE}: reuse "scope" needs a text to share within; write one, such as 2026-11-22')
         if self.reuse != "scope" and self.reuse_scope:
-            raise ValueError('reuse_scope: it counts for reuse "scope" only; empty it, or set reuse to "scope"')
+            raise ValueError(f'{_SCOPE}: it counts for reuse "scope" only; empty it, or set reuse to "scope"')
         return self

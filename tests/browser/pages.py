@@ -162,7 +162,7 @@ class BatchForm(FormV2):
     """The form of a batch."""
 
     def __init__(self, page: Page, stage: Stage) -> None:
-        super().__init__(page, stage, BATCH_DEPLOYMENT, "manifest")
+        super().__init__(page, stage, BATCH_DEPLOYMENT, "Manifest")
 
 
 class FormV1(RunForm):

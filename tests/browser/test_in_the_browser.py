@@ -120,8 +120,8 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     prompt = "A paper boat crosses a puddle"
     stage.hold(prompt)
     form = FormV2(page, stage)
-    expect(form.chosen_block("credentials")).to_have_text(CREDENTIALS)
-    expect(form.chosen_block("store")).to_have_text(STORE)
+    expect(form.chosen_block("Credentials")).to_have_text(CREDENTIALS)
+    expect(form.chosen_block("Store")).to_have_text(STORE)
     form.fill({"Prompt": prompt})
     for mistake in (NO_SOURCE, TOO_LONG):
         is_told(form, mistake)
@@ -194,8 +194,8 @@ def test_the_form_and_its_errors_on_v1(browser: Browser, stage: Stage) -> None:
     with open_context(browser) as context:
         form = FormV1(context.new_page(), stage)
         assert "/v2/" not in form.page.url
-        expect(form.chosen_block("credentials")).to_have_text(CREDENTIALS)
-        expect(form.chosen_block("store")).to_have_text(STORE)
+        expect(form.chosen_block("Credentials")).to_have_text(CREDENTIALS)
+        expect(form.chosen_block("Store")).to_have_text(STORE)
         form.fill({"Prompt": "A paper boat"})
         for mistake in (NO_SOURCE, TOO_LONG):
             is_told(form, mistake)
@@ -260,8 +260,8 @@ def test_a_batch_goes_from_the_form_to_its_report(page: Page, stage: Stage, moto
     stage.vendor.plan(Fault(fault="failed", matching="lantern"))
     stage.hold("kite")
     form = BatchForm(page, stage)
-    form.choose_block("store", "shop")
-    form.write("manifest", manifest)
+    form.choose_block("Store", "shop")
+    form.write("Manifest", manifest)
     expect(form.label("Maximum in flight")).to_be_visible()  # the options are unfolded
     shown = RunPage(page, stage, form.start_run())
     shown.wait_for_state("Running")

@@ -171,7 +171,7 @@ def test_a_source_that_no_route_could_use_is_said_before_anything_is_sent(comman
         "generate", "--prompt", "A mug", "--image", "ftp://example.com/mug.png", "--first-frame", "s3://shop"
     )
     assert done.returncode == 1
-    assert "images[0]: 'ftp://example.com/mug.png'" in done.stderr and "Write s3://bucket/key" in done.stderr
+    assert "(images[0]): 'ftp://example.com/mug.png'" in done.stderr and "Write s3://bucket/key" in done.stderr
     assert "Traceback" not in done.stderr
     assert vendor.requests().create_received == 0
 
@@ -193,7 +193,7 @@ def test_files_are_found_from_the_shell_s_folder_and_home(command: Command, vend
 
     missing = command("generate", *asked, "--image", "./nothing.png", HOME=str(home))
     assert missing.returncode == 1
-    assert f"images[1]: '{tmp_path}/nothing.png' cannot be read on this machine" in " ".join(missing.stderr.split())
+    assert f"(images[1]): '{tmp_path}/nothing.png' cannot be read on this machine" in " ".join(missing.stderr.split())
     assert "Traceback" not in missing.stderr
     assert vendor.requests().create_received == 1
 

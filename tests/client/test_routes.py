@@ -419,13 +419,13 @@ def test_what_only_later_pages_allow_is_refused_with_the_way_round(model: str) -
         fields = asked(model, shorthand)
         (refusal,) = (each for each in problems_of(fields) if each.level == "refuse")
         assert refusal.newer in refusal.fix and refusal.newer, shorthand
-        assert f"put {model} into other_model" in refusal.fix
+        assert f"put {model} into Other model (other_model)" in refusal.fix
         assert refusal.source and refusal.newer != refusal.source
         # And the way round is one: it is sent, with a warning that does not send the reader round once more.
         request = VideoRequest(**fields | {"other_model": model})
         warnings = check(request)
         assert refusal.field in {each.field for each in warnings} and {each.level for each in warnings} == {"warn"}
-        assert not any("into other_model" in each.fix for each in warnings)
+        assert not any("into Other model (other_model)" in each.fix for each in warnings)
         sent = request_body(request)
         assert sent["model"] == model
         assert all(sent[name] == value for name, value in fields.items())
@@ -438,7 +438,7 @@ def test_what_only_later_pages_allow_is_refused_with_the_way_round(model: str) -
 def test_an_asset_that_only_later_pages_take_is_refused_with_the_way_round(model: str) -> None:
     for place in PLACES[:-1]:
         (refusal,) = check_addresses(with_address(model, place, ASSET))
-        assert refusal.level == "refuse" and f"put {model} into other_model" in refusal.fix
+        assert refusal.level == "refuse" and f"put {model} into Other model (other_model)" in refusal.fix
         request = with_address(model, place, ASSET).model_copy(update={"other_model": model})
         (warning,) = check_addresses(request)
         assert warning.level == "warn" and "other_model" not in warning.fix
@@ -687,7 +687,7 @@ def test_an_asset_is_asked_only_of_a_route_that_takes_it(model: str) -> None:
         (refusal,) = check_sources(with_address(model, place, ASSET))
         assert refusal.level == "refuse"
         assert "s3://bucket/key or the path of a file" in refusal.fix
-        assert (f"put {model} into other_model" in refusal.fix) == (model in oracle.SP_ECONOMY)
+        assert (f"put {model} into Other model (other_model)" in refusal.fix) == (model in oracle.SP_ECONOMY)
 
 
 @thoroughly

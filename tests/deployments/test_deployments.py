@@ -482,7 +482,7 @@ def test_a_script_names_the_blocks_that_it_lacks_and_applies_nothing(script: Com
 
 def test_the_yaml_requires_the_blocks_that_it_names() -> None:
     content = yaml.safe_load((ROOT / "deployments/prefect.yaml").read_text())
-    (step,) = content["build"]
+    step, prices = content["build"]
     named = {
         parameter["$ref"]["block_document_slug"]
         for deployment in content["deployments"]
@@ -490,6 +490,7 @@ def test_the_yaml_requires_the_blocks_that_it_names() -> None:
         if isinstance(parameter, dict) and "$ref" in parameter
     }
     assert step == {"prefect_seedance.blocks.saved_blocks.require": {"blocks": sorted(named)}}
+    assert prices == {"prefect_seedance.blocks.form_prices.look_up": {"credentials": min(named)}}
 
 
 @pytest.mark.newest

@@ -134,7 +134,7 @@ async def test_a_film_of_one_clip_is_joined_once_and_its_page_tells_what_it_cost
     [
         ([], {}, "prompts is empty"),
         ([*PROMPTS, " "], {}, "the prompt is empty"),
-        (PROMPTS, {"model": "seedance2.0-md", "resolution": "720p"}, "first_image alone is not taken"),
+        (PROMPTS, {"model": "seedance2.0-md", "resolution": "720p"}, "a first frame alone is not taken"),
         (PROMPTS, {"seconds": 99}, "99 s"),
     ],
     ids=["no prompt", "the last prompt", "no first frame", "too long"],

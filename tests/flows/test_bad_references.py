@@ -31,5 +31,6 @@ def test_a_run_with_references_that_cannot_be_used_fails_for_free_and_names_them
     blind = RunOptions(preflight=False)
     with pytest.raises(InvalidRequest) as refused:
         generate_video(VideoRequest(prompt="A boat", model=model, images=gone[2:]), credentials, store, options=blind)
-    assert str(refused.value.problems[0]).startswith(f"images[0]: '{gone[2]}' cannot be read on this machine")
+    said = str(refused.value.problems[0])
+    assert said.startswith(f"Reference images, entry 1 (images[0]): '{gone[2]}' cannot be read on this machine")
     assert not vendor.bills() and not vendor.requests().uploads

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from prefect_seedance.client.errors import InvalidRequest, SeedanceError
 from prefect_seedance.client.request.references import require_valid
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.words.titles import titled
 from prefect_seedance.journal.identity import ALWAYS
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.media import assets, links
@@ -61,6 +62,11 @@ def picture(form: str, size: tuple[int, int] = (800, 800), mode: str = "RGB", **
 
 
 PNG = picture("PNG")
+
+
+def places(problems: list[str]) -> list[str]:
+    """Return which entry each problem is of, such as ``images[0]``."""
+    return [problem.partition("(")[2].partition(")")[0] for problem in problems]
 
 
 @dataclass
@@ -269,7 +275,7 @@ def test_a_content_that_no_route_reads_is_refused(bench: Bench, case: Bad, model
     more = {"images": [str(bench.folder / "beside.png")]} if place == "reference_audios" else {}
     tried = bench.tried(f"{before}{path}", model=model, place=place, **more)
     problem = tried.refusal(f"'{before}{path}'", case.words)
-    assert problem.startswith(f"{place}[0]: ")
+    assert problem.startswith(titled(f"{place}[0]") + ": ")
     assert not bench.simulator.requests().uploads and not bench.simulator.requests().audits
 
 
@@ -318,7 +324,7 @@ def test_what_is_no_file_is_refused_and_never_read(bench: Bench) -> None:
     paths = [*(str(folder / name) for name in names), "/dev/zero", "/proc/self/mem", "/home/me/laptop/mug.png"]
     for path in paths:
         for model in (STD, MANXUE):
-            bench.tried(path, model=model, place="first_image").refusal("first_image: ")
+            bench.tried(path, model=model, place="first_image").refusal("First frame (first_image): ")
     listener.close()
 
 
@@ -334,7 +340,7 @@ WRITTEN = (
 @pytest.mark.parametrize("model", [STD, MANXUE, BOTH])
 def test_a_text_that_leads_nowhere_is_refused_on_its_field(bench: Bench, model: str) -> None:
     for text in WRITTEN:
-        assert bench.tried(text, model=model).refusal().startswith("images[0]: ")
+        assert bench.tried(text, model=model).refusal().startswith("Reference images, entry 1 (images[0]): ")
     assert not bench.counter.asked
 
 
@@ -353,11 +359,11 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_uploaded(bench: Bench)
     (folder / "page.png").write_bytes(b"<html><title>Log in")
     good, converted, page = (str(folder / name) for name in ("mug.png", "mug.tiff", "page.png"))
     tried = bench.tried(good, converted, "asset://nobody", page, "https://ten.example.com/a.png", model=MANXUE)
-    assert sorted(problem[:9] for problem in tried.problems) == [f"images[{index}]" for index in (1, 2, 3, 4)]
+    assert sorted(places(tried.problems)) == [f"images[{index}]" for index in (1, 2, 3, 4)]
     gone = bench.tried(good, str(folder / "gone.png"), converted, page, "https://ten.example.com/a.png")
-    assert sorted(problem[:9] for problem in gone.problems) == [f"images[{index}]" for index in (1, 2, 3, 4)]
+    assert sorted(places(gone.problems)) == [f"images[{index}]" for index in (1, 2, 3, 4)]
     blind = bench.tried(str(folder / "gone.png"), page, "https://ten.example.com/a.png", preflight=False)
-    assert [problem[:9] for problem in blind.problems] == ["images[0]", "images[1]"]
+    assert places(blind.problems) == ["images[0]", "images[1]"]
     for each in (tried, gone, blind):
         each.is_clean()
     assert not bench.simulator.requests().uploads and not bench.simulator.bills()
@@ -441,7 +447,7 @@ def test_objects_that_cannot_be_read_are_all_told_at_once(bench: Bench, moto: S3
     for model in (STD, MANXUE):
         tried = bench.tried(*wrong, model=model)
         for index, (uri, words) in enumerate(wrong.items()):
-            (problem,) = [each for each in tried.problems if each.startswith(f"images[{index}]: ")]
+            (problem,) = [each for each in tried.problems if f" (images[{index}]): " in each]
             assert f"'{uri}'" in problem and words in problem, problem
         tried.is_clean()
         assert not tried.bills
@@ -494,7 +500,7 @@ def test_what_a_link_leads_to_is_refused(
         host.plan(*[fault] * 9)
         link = f"https://media.example.com:{host.port}/mug.png"
         tried = bench.tried(f"{link}?X-Amz-Expires=60&X-Amz-Signature={SIGNATURE}", model=model)
-    tried.refusal(f"images[0]: '{link}'", words)
+    tried.refusal(f"(images[0]): '{link}'", words)
     assert not bench.simulator.requests().audits
 
 

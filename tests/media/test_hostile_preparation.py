@@ -107,7 +107,7 @@ def test_a_picture_that_was_downloaded_half_is_warned_about(bench: Bench, model:
     path.write_bytes(noisy("JPEG")[:20_000])
     tried = bench.tried(str(path), model=model)
     (warning,) = {line for line in tried.followed.warnings() if "may not be whole" in line}
-    assert f"images[0]: '{path}' may not be whole: the mark of its end is missing" in warning
+    assert f"(images[0]): '{path}' may not be whole: the mark of its end is missing" in warning
     assert tried.error is None
     tried.is_clean()
 

@@ -106,7 +106,7 @@ def test_all_failures_are_told_at_once_with_their_places(context: MediaContext, 
         *(f"images[{index}]" for index in (0, 2, 3, 4)),
     ]
     words = str(caught.value)
-    assert f"images[0]: '{gone}' cannot be read on this machine" in words
+    assert f"(images[0]): '{gone}' cannot be read on this machine" in words
     assert f"'last-frame+{tmp_path}'" in words
     assert "is empty" in words and "addresses of this kind are not taken" in words
     assert all(not isinstance(each, str) and each.level == "refuse" and each.fix for each in problems)

@@ -22,10 +22,10 @@ from prefect_seedance.pipeline.options import Reuse, RunOptions
         ({"reuse_scope": "monday"}, "empty it"),
         ({"reuse": "run", "reuse_scope": " "}, "empty it"),
         ({"reuse": "weekly"}, "auto"),
-        ({"max_submissions": 0}, "greater than or equal to 1"),
-        ({"max_submissions": 11}, "less than or equal to 10"),
-        ({"wait_minutes": 0}, "greater than or equal to 1"),
-        ({"wait": 5}, "not permitted"),
+        ({"max_submissions": 0}, "Maximum submissions \\(max_submissions\\): it is too small. Write 1 or more"),
+        ({"max_submissions": 11}, "Write 10 or less"),
+        ({"wait_minutes": 0}, "Write 1 or more"),
+        ({"wait": 5}, "wait: there is no such field"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_fix(fields: dict[str, JsonValue], fix: str) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from prefect_seedance.client.request.sources import Source, read_source
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.words.titles import titled
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.storage.s3.store import open_s3_store
@@ -104,7 +105,7 @@ def test_a_stored_video_that_can_mean_several_things_is_refused_with_the_ways_to
         VideoRequest(prompt="A boat", model="seedance2.0-of-sp", **{field: value})
     (error,) = refused.value.errors()
     assert error["loc"] == (field,)
-    assert error["msg"].startswith(f"{field}: ")
+    assert error["msg"].startswith(f"{titled(field)}: ")
     assert all(way in error["msg"] for way in ways)
 
 

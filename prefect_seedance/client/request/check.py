@@ -24,6 +24,7 @@ from prefect_seedance.client.request.routes import (
 )
 from prefect_seedance.client.request.sources import LAST_FRAME, UnusableSource, read_source
 from prefect_seedance.client.request.text import IN_A_PROMPT, canonical_text, mentions, unprintable
+from prefect_seedance.client.request.words.titles import titled
 
 # What the field can say; a route may make more.
 _RESOLUTIONS = get_args(ResolutionChoice)
@@ -33,6 +34,8 @@ _OTHER_ENDPOINT = re.compile(r"^(seedance-?2\.5|sd2\.5)")
 
 #: A link whose path ends in .gif.
 _GIF_LINK = re.compile(r"https:[^?#]*\.gif(?![^?#])", re.IGNORECASE)
+
+_FRAME_NAMES = {"first_image": "a first frame", "last_image": "a last frame"}
 
 #: How many models a refusal names that would take what was asked for.
 _EXAMPLES = 5
@@ -69,7 +72,7 @@ def check(request: RequestFields, *, prepared: bool = False) -> list[Problem]:
     else:
         near = difflib.get_close_matches(request.model.lower(), ROUTES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        fix = f"{hint}Choose one of {', '.join(ROUTES)}, or put a newer name into other_model"
+        fix = f"{hint}Choose one of {', '.join(ROUTES)}, or put a newer name into {titled('other_model')}"
         problems.append(
             Problem(
                 "model",
@@ -123,11 +126,11 @@ def all_the_same(newer: str, route: Route) -> str:
 
     Example:
         >>> all_the_same("newest OAPI takes 3", ROUTES["seedance2.0-md"])
-        '. But newest OAPI takes 3: to send it all the same, put seedance2.0-md into other_model'
+        '. But newest OAPI takes 3: to send it all the same, put seedance2.0-md into Other model (other_model)'
         >>> all_the_same("", ROUTES["seedance2.0-md"])
         ''
     """
-    return f". But {newer}: to send it all the same, put {route.model} into other_model" if newer else ""
+    return f". But {newer}: to send it all the same, put {route.model} into {titled('other_model')}" if newer else ""
 
 
 def _always(request: RequestFields) -> Iterator[Problem]:
@@ -163,7 +166,8 @@ def _sources(request: RequestFields) -> Iterator[Problem]:
             continue
         if source.last_frame and field.startswith("reference_"):
             message = f"{shown(text)}: a last frame is a picture, and no picture is taken here"
-            fix = f"Leave out {LAST_FRAME}, or move it to images, first_image or last_image"
+            fields = either([titled(name) for name in ("images", "first_image", "last_image")])
+            fix = f"Leave out {LAST_FRAME}, or move it to {fields}"
             yield Problem(field, "a source", message, fix, "refuse")
 
 
@@ -268,7 +272,7 @@ def _orientation(request: RequestFields, route: Route) -> Iterator[Problem]:
         return
     if request.ratio == "auto":
         message = f"it stands in the schema, but on no page of {_named(route)}"
-        yield Problem("orientation", "documented", message, "Set the ratio instead", "warn", "SEED")
+        yield Problem("orientation", "documented", message, f"Set {titled('ratio')} instead", "warn", "SEED")
     else:
         yield _orientation_beside_ratio(request)
 
@@ -307,19 +311,22 @@ def _counts(request: RequestFields, route: Route) -> Iterator[Problem]:
 def _frame_rules(request: RequestFields, route: Route) -> Iterator[Problem]:
     frames = request.frames()
     if request.images and frames:
-        message = f"images and {' and '.join(frames)} are set together"
+        message = f"{both([titled(name) for name in ('images', *frames)])} are set together"
         fix = "Use reference images or first and last frame, not both"
         yield from _by(route.images_with_frames, "images", "images or frames", message, fix)
     if len(frames) == 2:
         message = f"first and last frame on {_named(route)}"
-        yield from _by(route.both_frames, "first_image", "no frames", message, "Use images instead of frames")
+        yield from _by(
+            route.both_frames, "first_image", "no frames", message, f"Use {titled('images')} instead of frames"
+        )
     alone = {"first_image": route.first_frame_alone, "last_image": route.last_frame_alone}
     if len(frames) == 1:
         (field,) = frames
         other = "last_image" if field == "first_image" else "first_image"
         doubt = "not taken by" if alone[field].level == "refuse" else "doubtful on"
-        message = f"{field} alone is {doubt} {_named(route)}"
-        yield from _by(alone[field], field, "both frames", message, f"Set {other} too, or use images")
+        message = f"{_FRAME_NAMES[field]} alone is {doubt} {_named(route)}"
+        fix = f"Set {titled(other)} too, or use {titled('images')}"
+        yield from _by(alone[field], field, "both frames", message, fix)
 
 
 def _audio(request: RequestFields, route: Route) -> Iterator[Problem]:
@@ -328,7 +335,9 @@ def _audio(request: RequestFields, route: Route) -> Iterator[Problem]:
     field = "reference_audios"
     if request.frames():
         message = f"audio and frames are set together on {_named(route)}"
-        yield from _by(route.audio_with_frames, field, "audio with frames", message, "Use images instead of frames")
+        yield from _by(
+            route.audio_with_frames, field, "audio with frames", message, f"Use {titled('images')} instead of frames"
+        )
     elif not (request.images or request.reference_videos):
         fix = f"Add images{', a reference video' * route.reference_videos.supported()} or frames"
         yield from _by(route.audio_alone, field, "audio pairing", f"audio alone on {_named(route)}", fix)

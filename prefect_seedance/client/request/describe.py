@@ -1,4 +1,4 @@
-"""Words made from the route table: the form's descriptions and the table of the reference."""
+"""The route table of the reference: compact, with a sign where sources disagree. The form: `form_help`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ from prefect_seedance.client.request.routes import (
     MediaKind,
     Route,
     UrlRule,
-    VerdictRule,
 )
-
-#: What many models begin with; the form's limits leave it out.
-MODEL_PREFIX = "seedance2.0-"
 
 
 def families() -> Mapping[str, list[Route]]:
@@ -27,50 +23,6 @@ def families() -> Mapping[str, list[Route]]:
     for route in ROUTES.values():
         groups.setdefault(route.family, []).append(route)
     return groups
-
-
-def limits(words: Callable[[Route], str]) -> str:
-    """Word a limit for the form: the models that differ, those with the same words together, then what holds for most.
-
-    Models have their `short_names`.
-
-    Example:
-        >>> limits(lambda route: f"{route.duration.minimum}-{route.duration.maximum}")
-        'sd2_*: 4-12; md, fast-md, fast-i2v: 1-15; others: 4-15'
-        >>> limits(lambda route: f"up to {route.prompt.maximum}")
-        'up to 5000'
-        >>> limits(lambda route: "2?" if route.model.startswith("sd2") else "2")
-        'sd2_*: 2?; others: 2 ("?": sources disagree)'
-    """
-    models: dict[str, list[str]] = {}
-    for route in ROUTES.values():
-        models.setdefault(words(route), []).append(route.model)
-    names = {text: short_names(having) for text, having in models.items()}
-    common = max(names, key=lambda text: len(names[text]))
-    told = [f"{', '.join(having)}: {text}" for text, having in names.items() if text != common]
-    said = "; ".join([*told, f"others: {common}"]) if told else common
-    return f'{said} ("?": sources disagree)' if "?" in said else said
-
-
-def short_names(models: list[str]) -> list[str]:
-    """Name models in short: without the vendor's prefix, and by what they begin with where no other model does.
-
-    Example:
-        >>> short_names(["sd2_mx_video_fast_720p", "seedance2.0-md", "sd2_mx_video_fast_1080p"])
-        ['sd2_mx_video_fast_*', 'md']
-        >>> short_names(["sd2_mx_fast_720p"])
-        ['sd2_mx_fast_720p']
-    """
-    return [*dict.fromkeys(_short_name(model, {*models}) for model in models)]
-
-
-def _short_name(model: str, among: set[str]) -> str:
-    parts = model.split("_")
-    for count in range(1, len(parts)):
-        beginning = "_".join(parts[:count]) + "_"
-        if {other for other in ROUTES if other.startswith(beginning)} <= among:
-            return f"{beginning}*"
-    return model.removeprefix(MODEL_PREFIX)
 
 
 def duration_words(route: Route) -> str:
@@ -98,16 +50,6 @@ def resolution_choice(route: Route) -> str:
     return "that of the model's name only"
 
 
-def refusing(verdict: Callable[[Route], VerdictRule]) -> str:
-    """Name the models that refuse something, in short.
-
-    Example:
-        >>> refusing(lambda route: route.gif_images)
-        'md, fast-md'
-    """
-    return ", ".join(short_names([route.model for route in ROUTES.values() if verdict(route).level == "refuse"]))
-
-
 def ratio_words(route: Route) -> str:
     """Word the aspect ratios of a route; "..." where the list is not published in full."""
     rule = route.ratio
@@ -124,7 +66,9 @@ def count_words(rule: ListRule) -> str:
     return ", ".join([*sure, *doubt]) or "yes"
 
 
-def measure_words(measures: Iterable[Measure], *, doubts: bool = True) -> str:
+def measure_words(
+    measures: Iterable[Measure], *, doubts: bool = True, units: Mapping[Measured, str] | None = None
+) -> str:
     """Word the limits of the media themselves; "?" marks one that only some source gives.
 
     Example:
@@ -136,18 +80,18 @@ def measure_words(measures: Iterable[Measure], *, doubts: bool = True) -> str:
     groups: dict[str, list[str]] = {}
     for measure in measures:
         which = "together" if measure.of.startswith("total_") else "each"
-        groups.setdefault(which, []).append(span_words(measure) + "?" * (doubts and measure.level == "warn"))
+        groups.setdefault(which, []).append(span_words(measure, units) + "?" * (doubts and measure.level == "warn"))
     return ", ".join(f"{which} {both(spans)}" for which, spans in groups.items())
 
 
-def span_words(measure: Measure) -> str:
-    """Word one limit, with its unit.
+def span_words(measure: Measure, units: Mapping[Measured, str] | None = None) -> str:
+    """Word one limit, with its unit: of these, else in short.
 
     Example:
         >>> [span_words(measure) for measure in ROUTES["seedance2.0-std"].image_measures]
         ['under 30 MB', '300-6000 px a side', '0.4-2.5 times as wide as high']
     """
-    least, most, unit = measure.minimum, measure.maximum, UNITS[measure.of]
+    least, most, unit = measure.minimum, measure.maximum, (units or UNITS)[measure.of]
     if most is None:
         return f"at least {least:g} {unit}"
     if least:

@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from prefect_seedance.client.request import describe
 from prefect_seedance.client.request.routes import DEFAULT_MODEL, ROUTES
 from prefect_seedance.client.request.sources import LAST_FRAME
+from prefect_seedance.client.request.words import form_help
+from prefect_seedance.client.request.words.form_help import sentences
+from prefect_seedance.client.request.words.titles import TITLES
 
 ResolutionChoice = Literal["auto", "480p", "720p", "1080p"]
 RatioChoice = Literal["auto", "16:9", "9:16", "1:1", "4:3", "3:4", "21:9", "Adaptive"]
@@ -22,8 +24,11 @@ OrientationChoice = Literal["auto", "landscape", "portrait"]
 
 
 #: What may be written for a reference; see `sources`.
-_WRITE = "A link (https://), a file in your bucket (s3://bucket/key), a path on the worker, or asset://id."
-_FRAME = f"{_WRITE} {LAST_FRAME} before a video takes its last frame."
+_WRITE = (
+    "Write a link that begins with https://, an object in a bucket as s3://bucket/key, the path of a file on the "
+    "machine of the run, or an asset as asset://id."
+)
+_PICTURE = f"{_WRITE} Write {LAST_FRAME} before the place of a video to use its last frame."
 
 
 def _at(position: int, **extra: JsonValue) -> JsonDict:
@@ -39,110 +44,124 @@ class RequestFields(BaseModel):
     prompt: Annotated[
         str,
         Field(
-            title="Prompt",
-            description=f"What the video shows. Characters: {describe.limits(lambda r: f'up to {r.prompt.maximum}')}.",
+            title=TITLES["prompt"],
+            description=f"What the video shows, in your own words. {sentences(form_help.prompt_words)}",
             json_schema_extra=_at(0),
         ),
     ]
     model: Annotated[
         str,
         Field(
-            title="Model",
-            description="The vendor's route; it decides the price, and the limits that the other fields name: there, "
-            f'"{describe.MODEL_PREFIX}" is left out.',
+            title=TITLES["model"],
+            description="The vendor's model that makes the video. It decides the price, and what the other "
+            "fields may say.",
             json_schema_extra=_at(1, enum=[*ROUTES]),
         ),
     ] = DEFAULT_MODEL
     duration: Annotated[
         int,
         Field(
-            title="Duration (seconds)",
-            description=f"Whole seconds. {describe.limits(describe.duration_words)}.",
+            title=TITLES["duration"],
+            description=f"How long the video is, in whole seconds. {sentences(form_help.duration_words)}",
             json_schema_extra=_at(2),
         ),
     ] = 5
     resolution: Annotated[
         ResolutionChoice,
         Field(
-            title="Resolution",
-            description=f'"auto": what the model makes by itself. {describe.limits(describe.resolution_choice)}.',
+            title=TITLES["resolution"],
+            description=f"How large the picture is. Leave it at auto to let the model choose. "
+            f"{sentences(form_help.resolution_words)}",
             json_schema_extra=_at(3),
         ),
     ] = "auto"
     ratio: Annotated[
         RatioChoice,
         Field(
-            title="Aspect ratio",
-            description=f'Width to height. {describe.limits(describe.ratio_words)}; "auto" sends none.',
+            title=TITLES["ratio"],
+            description=f"Width to height of the picture. Leave it at auto to let the model choose. "
+            f"{sentences(form_help.ratio_words)}",
             json_schema_extra=_at(4),
         ),
     ] = "auto"
     orientation: Annotated[
         OrientationChoice,
         Field(
-            title="Orientation",
-            description="Sent only when the aspect ratio is auto; no route's page documents it, so prefer the ratio. "
-            "Beside a ratio it must say the same.",
+            title=TITLES["orientation"],
+            description="Whether the picture is wide or tall. Choose the aspect ratio instead where you can: no "
+            "page of the "
+            "vendor says which models follow the orientation. It is sent only while the aspect ratio is auto, and "
+            "must not contradict an aspect ratio.",
             json_schema_extra=_at(5),
         ),
     ] = "auto"
     images: Annotated[
         list[str],
         Field(
-            title="Reference images",
-            description=f"{_FRAME} Never together with a first or last frame. "
-            f"{describe.limits(lambda r: describe.count_words(r.images))}. "
-            f"No GIF: {describe.refusing(lambda r: r.gif_images)}.",
+            title=TITLES["images"],
+            description=f"Pictures that the video is to follow, for example of a person or a product. {_PICTURE} "
+            "They cannot be "
+            f"used together with a first or last frame. {sentences(form_help.image_words)} "
+            f"A GIF is refused by {form_help.refusing(lambda route: route.gif_images)}.",
             json_schema_extra=_at(6),
         ),
     ] = []
     first_image: Annotated[
         str,
         Field(
-            title="First frame",
-            description=f"{_FRAME} Empty for none. {describe.limits(describe.frame_words)}.",
+            title=TITLES["first_image"],
+            description=f"The picture that the video begins with. Leave it empty for none. {_PICTURE} "
+            f"{sentences(form_help.frame_words)}",
             json_schema_extra=_at(7),
         ),
     ] = ""
     last_image: Annotated[
         str,
         Field(
-            title="Last frame",
-            description=f"{_FRAME} Empty for none. See the first frame for what each route takes.",
+            title=TITLES["last_image"],
+            description=f"The picture that the video ends with. Leave it empty for none. {_PICTURE} Which models "
+            "take it is said "
+            "at the first frame.",
             json_schema_extra=_at(8),
         ),
     ] = ""
     reference_videos: Annotated[
         list[str],
         Field(
-            title="Reference videos",
-            description=f"{_WRITE} {describe.limits(describe.video_words)}.",
+            title=TITLES["reference_videos"],
+            description=f"Videos that the new one is to follow, for example in movement or style. {_WRITE} "
+            f"{sentences(form_help.video_words)}",
             json_schema_extra=_at(9),
         ),
     ] = []
     reference_audios: Annotated[
         list[str],
         Field(
-            title="Reference audios",
-            description=f"{_WRITE} {describe.limits(describe.audio_words)}. "
-            f"Never alone: {describe.refusing(lambda r: r.audio_alone)}. "
-            f"Never with frames: {describe.refusing(lambda r: r.audio_with_frames)}.",
+            title=TITLES["reference_audios"],
+            description=f"Sounds that the video is to follow. {_WRITE} {sentences(form_help.audio_words)} "
+            "Audio needs a picture, a reference video or a frame beside it on "
+            f"{form_help.refusing(lambda route: route.audio_alone)}, and cannot stand beside a frame on "
+            f"{form_help.refusing(lambda route: route.audio_with_frames)}.",
             json_schema_extra=_at(10),
         ),
     ] = []
     take: Annotated[
         str,
         Field(
-            title="Take",
-            description="Not sent. Another value asks for another video of the same request.",
+            title=TITLES["take"],
+            description="Another text here asks for another video of the same request, which is paid for. The "
+            "same text gives "
+            "you the video that is already there. The vendor does not see it.",
             json_schema_extra=_at(11),
         ),
     ] = "1"
     other_model: Annotated[
         str,
         Field(
-            title="Other model",
-            description="A model that the list above does not have yet; it wins when set, and route rules only warn.",
+            title=TITLES["other_model"],
+            description="The name of a newer model that the list above does not have. Leave it empty for the "
+            "model chosen above. "
+            "When it is filled in, it is used instead, and what the form knows about models only warns.",
             json_schema_extra=_at(12),
         ),
     ] = ""

@@ -57,8 +57,23 @@ _GIF = r"^[hH][tT][tT][pP][sS]:[^?#]*\.[gG][iI][fF](?![^?#])"
 _ENTRY = {"images": "image", "reference_videos": "reference video", "reference_audios": "reference audio"}
 
 
+#: What the forms that this process makes say of prices.
+_prices = ""
+
+
+def say_prices(words: str) -> str:
+    """Have the forms that this process makes from now on say what models cost; return what they said before.
+
+    A deployment stores the form of the day on which it was applied, so prices are looked up by whoever applies it,
+    and never when a form is made.
+    """
+    global _prices
+    before, _prices = _prices, words
+    return before
+
+
 def add_rules(schema: JsonDict) -> None:
-    """Add the rules of all routes to the schema of `VideoRequest`, in place.
+    """Add the rules of all routes to the schema of `VideoRequest`, in place, and what models cost where that is known.
 
     Args:
         schema: The schema as pydantic makes it; its choices are narrowed per route.
@@ -70,6 +85,8 @@ def add_rules(schema: JsonDict) -> None:
         [['if', 'then'], ['else', 'if', 'then']]
     """
     fields = cast("dict[str, dict[str, list[str]]]", schema["properties"])
+    if _prices and "model" in fields:
+        cast("dict[str, dict[str, str]]", fields)["model"]["description"] += f" {_prices}"
     schema["allOf"] = json.loads(_rules_as_json(tuple(fields["resolution"]["enum"]), tuple(fields["ratio"]["enum"])))
 
 

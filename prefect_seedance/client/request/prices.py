@@ -113,19 +113,26 @@ def estimate_by_catalog(
 ) -> Estimate | None:
     """Estimate the price of a request by a sorted catalog; see `estimate`."""
     route = route_for(request.model_name)
-    entries = next((catalog[name] for name in _billing_names(request, route) if name in catalog), ())
-    if not entries:
+    distinct = listed_prices(request, catalog)
+    if not distinct:
         return None
-    distinct: set[tuple[BillingUnit, float]] = set()
-    for entry in entries:
-        unit = _unit_of(entry)
-        if unit is not None:
-            distinct.add((unit, entry.unit_price or 0.0))
     source = _BY_CATALOG
     if len(distinct) > 1:
         source += f", the highest of {len(distinct)} prices that it lists"
     estimates = [_estimate(request, route, unit, price, source, video_seconds, as_of) for unit, price in distinct]
     return max(estimates, key=lambda each: each.coins)
+
+
+def listed_prices(request: VideoRequest, catalog: Catalog) -> set[tuple[BillingUnit, float]]:
+    """Return what a sorted catalog lists for a request: what is paid for, and the coins for each."""
+    names = _billing_names(request, route_for(request.model_name))
+    entries = next((catalog[name] for name in names if name in catalog), ())
+    distinct: set[tuple[BillingUnit, float]] = set()
+    for entry in entries:
+        unit = _unit_of(entry)
+        if unit is not None:
+            distinct.add((unit, entry.unit_price or 0.0))
+    return distinct
 
 
 def estimate_by_own(
@@ -141,14 +148,24 @@ def estimate_by_own(
         >>> estimate_by_own(asked, own).coins
         0.2
     """
+    price = own_price(request, own)
+    if price is None:
+        return None
+    route = route_for(request.model_name)
+    return _estimate(request, route, price.unit, price.coins, _BY_USER, video_seconds, as_of)
+
+
+def own_price(request: VideoRequest, own: Sequence[OwnPrice]) -> OwnPrice | None:
+    """Return which of the user's own prices is for a request, None if none is."""
     route = route_for(request.model_name)
     resolution = route.output_resolution(request.resolution) if route else request.resolution
     names = {request.model_name.casefold(), *_billing_names(request, route)}
     fitting = [each for each in own if each.name in names and each.resolution in ("", resolution)]
-    if not fitting:
-        return None
-    price = max(fitting, key=lambda each: (each.resolution != "", each.name != request.model_name.casefold()))
-    return _estimate(request, route, price.unit, price.coins, _BY_USER, video_seconds, as_of)
+    return max(
+        fitting,
+        key=lambda each: (each.resolution != "", each.name != request.model_name.casefold()),
+        default=None,
+    )
 
 
 def read_own_prices(prices: Mapping[str, float]) -> tuple[OwnPrice, ...]:

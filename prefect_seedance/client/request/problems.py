@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from prefect_seedance.client.request.words.titles import titled
+
 Level = Literal["refuse", "warn"]
 
 
@@ -32,9 +34,14 @@ class Problem:
     newer: str = ""
 
     def __str__(self) -> str:
-        """Word the problem for a person."""
+        """Word the problem for a person.
+
+        Example:
+            >>> print(Problem("ratio", "choice", "4:3 is not documented", "Choose 16:9", "refuse"))
+            Aspect ratio (ratio): 4:3 is not documented. Choose 16:9.
+        """
         source = f" (source: {self.source})" if self.source else ""
-        return f"{self.field}: {self.message}. {self.fix}.{source}"
+        return f"{titled(self.field)}: {self.message}. {self.fix}.{source}"
 
 
 def either(values: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, cast, runtime_checkable
 
 from pydantic import (
@@ -18,8 +18,14 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from prefect_seedance.client.request import form
 from prefect_seedance.client.request.check import check
 from prefect_seedance.client.request.fields import RequestFields
+from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.client.request.text import canonical_lines
 from prefect_seedance.client.request.text import canonical_text as canonical_text
+from prefect_seedance.client.request.words.titles import in_words
+
+_REFERENCES = frozenset({"images", "first_image", "last_image", "reference_videos", "reference_audios"})
+#: Rules that a reference which cannot be read may satisfy.
+_COMBINATIONS = frozenset({"both frames", "audio pairing"})
 
 
 @runtime_checkable
@@ -85,25 +91,45 @@ class VideoRequest(RequestFields):
     def _refuse_what_no_route_takes(
         cls, data: object, handler: ModelWrapValidatorHandler[VideoRequest]
     ) -> VideoRequest:
-        request = handler(data)
-        refusals = [problem for problem in check(request) if problem.level == "refuse"]
-        if refusals:
-            raise ValidationError.from_exception_data(
-                cls.__name__,
-                [
-                    InitErrorDetails(
-                        type=PydanticCustomError(
-                            "route_rule",
-                            "{problem}",
-                            {"problem": str(problem), "rule": problem.message, "fix": problem.fix},
-                        ),
-                        loc=_location(problem.field),
-                        input=problem.rule,
-                    )
-                    for problem in refusals
-                ],
-            )
-        return request
+        try:
+            request = handler(data)
+        except ValidationError as error:
+            found = in_words(error, cls)
+            found += map(_refusal, _other_refusals(data, {str(each.get("loc", ("",))[0]) for each in found}, handler))
+        else:
+            found = [_refusal(problem) for problem in check(request) if problem.level == "refuse"]
+            if not found:
+                return request
+        raise ValidationError.from_exception_data(cls.__name__, found, hide_input=True) from None
+
+
+def _other_refusals(data: object, spoiled: set[str], handler: ModelWrapValidatorHandler[VideoRequest]) -> list[Problem]:
+    """Return what is wrong beside fields that cannot be read at all, so that a person is told everything at once.
+
+    Of combinations nothing is said where a part cannot be read: what it would have been is not known.
+    """
+    if not isinstance(data, Mapping) or not spoiled.isdisjoint({"model", "other_model"}):
+        return []
+    readable = {name: value for name, value in cast("Mapping[str, object]", data).items() if name not in spoiled}
+    if "prompt" not in readable:
+        readable["prompt"] = "-"
+    try:
+        request = handler(readable)
+    except ValidationError:
+        return []
+    combined = set[str]() if spoiled.isdisjoint(_REFERENCES) else _COMBINATIONS
+    return [
+        problem
+        for problem in check(request)
+        if problem.level == "refuse" and problem.rule not in combined and problem.field.partition("[")[0] not in spoiled
+    ]
+
+
+def _refusal(problem: Problem) -> InitErrorDetails:
+    told = {"problem": str(problem), "rule": problem.message, "fix": problem.fix}
+    return InitErrorDetails(
+        type=PydanticCustomError("route_rule", "{problem}", told), loc=_location(problem.field), input=problem.rule
+    )
 
 
 def _location(place: str) -> tuple[int | str, ...]:
@@ -126,4 +152,4 @@ def _text_of(value: object, field: str, *, in_list: bool) -> object:
         "a stored video may stand here for its last frame or for its poster; write stored.last_frame_source or "
         "stored.poster_source",
     )
-    raise PydanticCustomError("stored_video", "{field}: {wanted}", {"field": field, "wanted": wanted})
+    raise PydanticCustomError("stored_video", "{wanted}", {"wanted": wanted})

@@ -109,9 +109,9 @@ async def generate_in_parts(
 def _require_parts_of_one_table(manifest: str, options: BatchOptions) -> None:
     problems: list[str] = []
     if not manifest.strip():
-        problems.append("manifest: it is empty, and only a manifest can be made in parts. Write where the table is.")
+        problems.append("Manifest: it is empty, and only a manifest can be made in parts. Write where the table is.")
     if options.part:
-        problems.append(f"part: {options.part!r} is one part; this flow makes all of them. Leave it empty.")
+        problems.append(f"Part: {options.part!r} is one part; this flow makes all of them. Leave it empty.")
     if problems:
         raise InvalidRequest(problems)
 

@@ -9,10 +9,12 @@ from prefect import flow
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.flows.collect_videos import collection_run_name
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.pipeline.collect.models import CollectReport
 from prefect_seedance.pipeline.collect.options import CollectOptions
 
 
+@with_titles
 @flow(name="collect-videos", flow_run_name=collection_run_name)
 async def acollect_videos(
     credentials: SeedanceCredentials,

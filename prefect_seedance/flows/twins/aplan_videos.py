@@ -11,9 +11,11 @@ from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.plan_videos import run_name
 
 
+@with_titles
 @flow(name="plan-videos", flow_run_name=run_name)
 async def aplan_videos(
     manifest: str,

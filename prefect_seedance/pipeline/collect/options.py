@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from prefect_seedance.client.request.words.titles import ErrorsInWords
 
 
-class CollectOptions(BaseModel):
+class CollectOptions(ErrorsInWords):
     """How this collection behaves. The defaults suit a run every five minutes.
 
     Examples:
@@ -20,7 +22,7 @@ class CollectOptions(BaseModel):
     minutes: Annotated[
         float,
         Field(
-            title="Minutes",
+            title="Time (minutes)",
             description="How long this run goes on asking the vendor. It ends earlier when nothing is open any more.",
             gt=0,
             le=24 * 60,
@@ -31,8 +33,8 @@ class CollectOptions(BaseModel):
         float,
         Field(
             title="Older than (minutes)",
-            description="Take up only what was submitted longer ago than so many minutes. 0: everything that no run "
-            "watches any more.",
+            description="Take up only what was submitted longer ago than this. Leave it at 0 to take up everything "
+            "that no run watches any more.",
             ge=0,
             le=366 * 24 * 60,
             json_schema_extra={"position": 1},

@@ -1,0 +1,37 @@
+"""What whoever applies a deployment learns of prices: within seconds, without the key, and never at its cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from prefect_seedance import SeedanceCredentials, VideoRequest
+from prefect_seedance.blocks.form_prices import prices_of, saying_prices
+from prefect_seedance.simulator import running_simulator
+
+KEY = "sk_" + "a" * 40
+
+
+def model_words() -> str:
+    return str(VideoRequest.model_json_schema()["properties"]["model"]["description"])
+
+
+def test_the_catalog_is_asked_once_and_shown_while_forms_are_made() -> None:
+    plain = model_words()
+    with running_simulator() as vendor:
+        # Another key than the vendor's: the catalog is public.
+        credentials = SeedanceCredentials(api_key=KEY, base_url=vendor.url, prices={"seedance2.0-std": 7.5})  # type: ignore[arg-type]
+        with saying_prices(credentials):
+            said = model_words()
+    assert said.startswith(f"{plain} Prices in your credentials: in coins a video, seedance2.0-std 7.5. ")
+    assert "public catalog of " in said and said.count("seedance2.0-std") == 1
+    assert prices_of(credentials) in said, "the vendor is gone, and was not asked again"
+    assert model_words() == plain
+
+
+def test_a_vendor_that_does_not_answer_costs_the_prices_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = "http://127.0.0.1:9"
+    assert prices_of(SeedanceCredentials(api_key=KEY, base_url=gone)) == ""  # type: ignore[arg-type]
+    own = SeedanceCredentials(api_key=KEY, base_url=gone, prices={"seedance2.0-std": 7.5})  # type: ignore[arg-type]
+    assert prices_of(own) == "Prices in your credentials: in coins a video, seedance2.0-std 7.5."
+    printed = capsys.readouterr().out
+    assert printed.count("The forms say no prices of the vendor's catalog") == 1 and KEY not in printed
