@@ -37,7 +37,9 @@ FOLDERS = re.findall(r"`((?:[a-z0-9_]+/)+)`", LAYOUT)
 
 
 def test_the_route_table_is_the_one_of_the_data() -> None:
-    shown = re.search(r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", PAGES[ROOT / "docs/reference/routes.md"], re.DOTALL)
+    shown = re.search(
+        r"<!-- routes:.*?-->\n\n(.*?)\n<!-- /routes -->", PAGES[ROOT / "docs/reference/routes.md"], re.DOTALL
+    )
     assert shown is not None
     assert shown[1] == markdown_table(), "put there what python -m prefect_seedance.client.request.describe prints"
 
