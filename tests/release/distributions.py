@@ -1,4 +1,4 @@
-"""What the tests of a release share: the distributions, built once, and the interpreters that they are installed for."""
+"""What the tests of a release share: the distributions, and the interpreters that they are installed for."""
 
 from __future__ import annotations
 

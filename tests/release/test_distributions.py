@@ -28,6 +28,10 @@ STEM = f"prefect_seedance-{version_of()}"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The distributions: those that scripts/release is about to publish, or new ones."""
+    if given := os.environ.get("SEEDANCE_DIST"):
+        (source,), (wheel,) = (ROOT / given).glob("*.tar.gz"), (ROOT / given).glob("*.whl")
+        return source, wheel
     return built_into(tmp_path_factory.mktemp("dist"))
 
 
