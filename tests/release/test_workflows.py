@@ -16,6 +16,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 import prefect_seedance
+from prefect_seedance import errors
 from prefect_seedance.client.http import user_agent
 from prefect_seedance.journal.states import STATES
 from prefect_seedance.versions import version_of
@@ -92,6 +93,20 @@ def test_the_classifiers_say_what_is_supported() -> None:
     oldest = PROJECT["requires-python"].removeprefix(">=")
     minors = [each.rpartition(" ")[2] for each in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", each)]
     assert minors[0] == oldest and minors == sorted(minors, key=lambda minor: int(minor.partition(".")[2]))
+
+
+# --- What contributors read ---
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md"])
+def test_the_files_links_and_errors_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:\.github|docs|prefect_seedance|scripts|tests)/[\w./-]*)`", text)
+    links = re.findall(r"\]\((?!http)([^)#]+)", text)
+    assert paths or links
+    assert [each for each in (*paths, *links) if not (ROOT / each).exists()] == []
+    raised = re.findall(r"`((?:Submission(?!Event)|Task|Record)[A-Z]\w+)`", text)
+    assert [name for name in raised if not hasattr(errors, name)] == []
 
 
 # --- The hosted checks ---
