@@ -35,7 +35,7 @@ TAKEN_UP = (
     *("claim.record.before", "accepted.record.after", "completed.record.before", "commit.after"),
     *("stored.record.before", "stored.record.after"),
 )
-#: What an older worker says where it may not write the record, by how far it came: the task goes on, and its id is told.
+#: What an older worker says where it may not write the record, by how far it came; the task goes on.
 NOT_WRITTEN = ("RecordTooNew", "WaitStopped", "VideoNotStored")
 #: By file, what a newer version has there instead; each must be found once.
 Changes = dict[str, list[tuple[str, str]]]
