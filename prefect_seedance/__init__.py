@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from prefect_seedance.tasks.validate import validate_request
     from prefect_seedance.tasks.wait import wait_for_video
 
+    #: As ``prefect-seedance --version`` says it; it stands in ``pyproject.toml``.
+    __version__: str
+
 __all__ = [
     "AsyncSeedanceClient",
     "BatchOptions",
@@ -108,4 +111,12 @@ _HOMES = {
 #: The rooms that need Prefect. The client, the request and the results do without.
 _FOUNDATIONS = {room: "prefect" for room in ("blocks", "flows", "tasks")}
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES, _FOUNDATIONS)
+_load, __dir__ = lazy_names(__name__, _HOMES, _FOUNDATIONS)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from prefect_seedance.versions import version_of
+
+        return version_of()
+    return _load(name)

@@ -323,6 +323,8 @@ def test_an_import_through_a_link_would_be_noticed(source: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(LINKS))
 def test_a_link_at_the_top_leads_into_the_package(name: str) -> None:
+    if (ROOT / "PKG-INFO").exists():
+        pytest.skip("a source distribution has no links at its top")
     link = ROOT / name
     if not link.is_symlink():  # a system without links has small text files
         assert link.read_text(encoding="utf-8") == f"{PACKAGE}/{name}"

@@ -187,7 +187,9 @@ def _change(
         values = change(_standing(blob))
         if values is None:
             return
-        data = (json.dumps({**values, "nonce": uuid4().hex}, indent=1) + "\n").encode()
+        known = _fields(blob) if blob else {}
+        kept = known if known.get("version") == VERSION else {}  # fields that a newer package added among them
+        data = (json.dumps({**kept, **values, "nonce": uuid4().hex}, indent=1) + "\n").encode()
         try:
             careful.put(_KEY, data, etag=blob.etag if blob else None, patience=patience)
             return
@@ -210,11 +212,7 @@ def _standing(blob: Blob | None) -> Pause | None:
     """Return the stop that a flag stands for."""
     if blob is None:
         return None
-    try:
-        found: object = json.loads(blob.data)
-    except (ValueError, RecursionError):
-        found = None
-    values = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    values = _fields(blob)
     version, paused = values.get("version"), values.get("paused")
     number = version if type(version) is int else 0  # true is one as well
     if number > VERSION:
@@ -223,6 +221,15 @@ def _standing(blob: Blob | None) -> Pause | None:
     if number != VERSION or not isinstance(paused, bool):
         return Pause("an unknown time", "an unknown person", f"{_KEY} cannot be read, so it counts as a stop", 0)
     return _read(values) if paused else None
+
+
+def _fields(blob: Blob) -> dict[str, object]:
+    """Return what is written in a flag; nothing if that cannot be read."""
+    try:
+        found: object = json.loads(blob.data)
+    except (ValueError, RecursionError):
+        found = None
+    return cast("dict[str, object]", found) if isinstance(found, dict) else {}
 
 
 def _read(values: dict[str, object]) -> Pause:

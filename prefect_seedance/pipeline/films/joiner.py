@@ -23,7 +23,7 @@ import signal
 import sys
 from contextlib import suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 if TYPE_CHECKING:
     from av import Packet
@@ -215,7 +215,12 @@ def _opened(file: BinaryIO) -> InputContainer:
     import av
 
     # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
-    return av.open(file, mode="r", format="mp4", options=_FILE_OPTIONS, metadata_errors="replace")
+    return av.open(file, mode="r", format="mp4", options=_FILE_OPTIONS, **_lenient(av.__version__))
+
+
+def _lenient(version: str) -> dict[str, Any]:
+    """Return what has PyAV bear metadata that is not UTF-8. From 19 on it does so by itself, and has no word for it."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _streams(clip: InputContainer) -> dict[str, Stream]:

@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from fractions import Fraction
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -308,9 +308,14 @@ def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
         mode="r",
         format=form,
         options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}),
-        metadata_errors="replace",
         buffer_size=PIECE_BYTES,
+        **_lenient(av.__version__),
     )
+
+
+def _lenient(version: str) -> dict[str, Any]:
+    """Return what has PyAV bear metadata that is not UTF-8. From 19 on it does so by itself, and has no word for it."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _decode(parent: _Parent, longest_side: int, size: int) -> None:
