@@ -11,6 +11,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.flows.collect_videos import collection_run_name
 from prefect_seedance.pipeline.collect.models import CollectReport
 from prefect_seedance.pipeline.collect.options import CollectOptions
+from prefect_seedance.runs.ends.state import told_in_state
 
 
 @flow(name="collect-videos", flow_run_name=collection_run_name)
@@ -57,4 +58,4 @@ async def acollect_videos(
     """
     from prefect_seedance.flows.bodies.collecting import collect
 
-    return await collect(credentials, store, notify, options)
+    return await told_in_state(collect(credentials, store, notify, options))

@@ -12,6 +12,7 @@ from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.generate_video import run_name
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
+from prefect_seedance.runs.ends.state import told_in_state
 
 
 @flow(name="generate-video", flow_run_name=run_name)
@@ -63,4 +64,4 @@ async def agenerate_video(
     """
     from prefect_seedance.flows.bodies.one_video import generate
 
-    return await generate(request, credentials, store, notify, options)
+    return await told_in_state(generate(request, credentials, store, notify, options))
