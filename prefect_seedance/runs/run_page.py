@@ -198,7 +198,7 @@ def stored_markdown(
         "Stored": markdown(_time(stored.stored_at)),
         "Watched": markdown(watched),
     }
-    parts = [f"# Video {'reused' if stored.reused else 'stored'}\n"]
+    parts = ["# Video reused\n" if stored.reused else "# Video stored\n"]
     if stored.reused:
         said = f"{reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}."
         parts.append(f"{markdown(said)}\n")
@@ -316,7 +316,7 @@ def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> s
     for place, address in addresses.items():
         known = f", {code(sources[address])}" if address in sources else ""
         listed.append(f"- {markdown(place)}: {code(shown_address(address))}{known}")
-    return f"{asked}\n{chr(10).join(listed)}\n"
+    return "\n".join([asked, *listed, ""])
 
 
 def table(rows: dict[str, str]) -> str:
