@@ -51,6 +51,7 @@ def main() -> None:
         save_block(page, stage, "seedance-video-store", "shop", shop_fields())
         with stage.serving():
             take_all(page, stage)
+            take_unknown(page, stage)
             take_references(page, stage, bucket)
             take_batch(page, stage, bucket)
 
@@ -92,8 +93,22 @@ def take_all(page: Page, stage: Stage) -> None:
     shown.open()
     stage.release()
     shown.wait_for_state("Completed")
+    pixels_wide(shown.artifact_card("markdown").get_by_role("img", name="First frame"))
+    take(page, "run")
     pixels_wide(shown.open_artifact("markdown").get_by_role("img", name="First frame"))
     take(page, "result")
+
+
+def take_unknown(page: Page, stage: Stage) -> None:
+    """Lose the vendor's answer, and open the page that says how the submission is settled."""
+    prompt = "A lighthouse in the fog, seen from a boat"
+    stage.vendor.plan(Fault(fault="lost_answer", matching=prompt))
+    form = FormV2(page, stage)
+    form.fill({"Prompt": prompt, "Model": "seedance2.0-mini", "Resolution": "480p", "Duration": "4"})
+    shown = RunPage(page, stage, form.start_run())
+    shown.wait_for_state("Failed")
+    expect(shown.open_artifact("markdown").get_by_role("heading", name="Give it up: abandon")).to_be_visible()
+    take(page, "unknown")
 
 
 def take_references(page: Page, stage: Stage, bucket: S3Server) -> None:

@@ -14,10 +14,11 @@ from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.plain_text import one_line
+from prefect_seedance.runs.run_names import take_words
 
 
 def run_name() -> str:
-    """Name a flow run after its request: ``generate-video: seedance2.0-std 10s 9:16 "A model rotates..."``."""
+    """Name a flow run after its request: ``generate-video: seedance2.0-std 10s 9:16 take 2 "A model rotates..."``."""
     parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
     asked = parameters.get("request")
     if not isinstance(asked, VideoRequest):
@@ -25,7 +26,7 @@ def run_name() -> str:
     prompt = " ".join(one_line(asked.prompt).split())
     short = prompt if len(prompt) <= 40 else prompt[:39] + "…"
     ratio = "" if asked.ratio == "auto" else f" {asked.ratio}"
-    return f'generate-video: {asked.model_name} {asked.duration}s{ratio} "{short}"'
+    return f'generate-video: {asked.model_name} {asked.duration}s{ratio}{take_words(asked.take)} "{short}"'
 
 
 @with_titles

@@ -14,6 +14,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.flows.form import LeavesOut, with_titles
 from prefect_seedance.flows.generate_videos import batch_run_name
 from prefect_seedance.flows.sync_flow import run_to_end
+from prefect_seedance.runs.ends.state import told_in_state
 
 #: The deployment that the parts are runs of, as `deployments/` defines it.
 DEPLOYMENT = "generate-videos/generate-videos"
@@ -126,4 +127,5 @@ async def agenerate_videos_in_parts(
     """
     from prefect_seedance.flows.bodies.joined_batch import generate_in_parts
 
-    return await generate_in_parts(manifest, credentials, store, parts, notify, options, deployment, restarts)
+    asked = (manifest, credentials, store, parts, notify, options, deployment, restarts)
+    return await told_in_state(generate_in_parts(*asked))

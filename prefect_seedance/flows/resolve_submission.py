@@ -19,6 +19,8 @@ from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unk
 from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.cancellation import ENDED
+from prefect_seedance.runs.ends.settled_page import show_settled
+from prefect_seedance.runs.ends.state import told_in_state
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
@@ -144,7 +146,7 @@ async def aresolve_submission(
         ConfigurationError: The budget store of the credentials cannot be used; nothing was changed.
     """
     how = (task_id, attempt, any_model, any_age, despite_evidence)
-    return await _resolve(intent, store, credentials, resolution, url, path, *how)
+    return await told_in_state(_resolve(intent, store, credentials, resolution, url, path, *how))
 
 
 async def _resolve(
@@ -189,6 +191,7 @@ async def _resolve(
     )
     following = [*remarks(entry, resolution, journal.store_option), _next_step(entry)]
     log("create", f"Intent {entry.record.intent} is now {entry.state}. {' '.join(filter(None, following))}")
+    await show_settled(entry.record, str(entry.state), following)
     return str(entry.state)
 
 
@@ -234,6 +237,9 @@ async def _bring_in(
         "same video finds it; nothing is paid then.",
         uri=stored.uri,
     )
+    if found := await threads.run(threads.RECORDS, store.journal().read, stored.intent):
+        said = "It counts as paid for. Whoever asks for the same video finds it, and pays nothing."
+        await show_settled(found.record, str(State.STORED), [said], stored.uri)
     return str(State.STORED)
 
 

@@ -24,10 +24,10 @@ def how_to_list_unknown(store_option: str) -> str:
 
 #: What a person may find in the vendor's console, with what settles it in Python and on the command line.
 _WAYS = (
-    ("the task is there:", 'resolution="attach", task_id="..."', ("--task-id ...",), f"({NEEDS_KEY})"),
-    ("there is none, no bill:", 'resolution="not_billed"', ("--not-billed",), ""),
-    ("give it up:", 'resolution="abandon"', ("--abandon",), ""),
-    ("you have the video:", 'resolution="take_file", path="..."', ("--file ...", "--link ..."), ""),
+    ("attach", "the task is there:", 'resolution="attach", task_id="..."', ("--task-id ...",), f"({NEEDS_KEY})"),
+    ("not_billed", "there is none, no bill:", 'resolution="not_billed"', ("--not-billed",), ""),
+    ("abandon", "give it up:", 'resolution="abandon"', ("--abandon",), ""),
+    ("take_file", "you have the video:", 'resolution="take_file", path="..."', ("--file ...", "--link ..."), ""),
 )
 
 
@@ -40,16 +40,33 @@ def how_to_resolve(intent: str, store_option: str, attempt: str = "", *, briefly
         attempt: The attempt that they are for, see `Attempt.name`; "" where that is not known.
         briefly: Without those in Python, for a message that may be cut.
     """
-    named, option = (f", attempt={json.dumps(attempt)}", f" --attempt {shlex.quote(attempt)}") if attempt else ("", "")
+    named = f", attempt={json.dumps(attempt)}" if attempt else ""
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
     form = f", attempt {attempt}" if attempt else ""
     lines = [f"Settle it in the Prefect UI (flow resolve-submission{form}) or by one of these:"]
-    for found, arguments, options, note in _WAYS:
-        commands = [f"{line} {each}{option}" for each in options] + ([note] if note else [])
+    settling = resolve_commands(intent, store_option, attempt)
+    for resolution, found, arguments, _, note in _WAYS:
+        commands = settling[resolution] + ([note] if note else [])
         lines += [f"- {found}"] if briefly else [f"- {found:<24} {call}, {arguments}{named})"]
         lines += commands if briefly else [f"{'':<27}{each}" for each in commands]
     return "\n".join(lines)
+
+
+def resolve_commands(intent: str, store_option: str, attempt: str = "") -> dict[str, list[str]]:
+    """Return the commands that settle an unknown submission, by the resolution that they are.
+
+    Args:
+        intent: Identity of the video.
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+        attempt: The attempt that they are for, see `Attempt.name`; "" where that is not known.
+
+    Example:
+        >>> resolve_commands("INTENT", "/data", "1-3f9a1c04")["not_billed"]
+        ['prefect-seedance resolve INTENT --store /data --not-billed --attempt 1-3f9a1c04']
+    """
+    option = f" --attempt {shlex.quote(attempt)}" if attempt else ""
+    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
+    return {way[0]: [f"{line} {each}{option}" for each in way[3]] for way in _WAYS}
 
 
 def how_to_bring_in(intent: str, store_option: str, attempt: str = "") -> str:

@@ -59,6 +59,22 @@ def code(text: str) -> str:
     return markdown(line) if _UNLIKE_CODE.search(line) else f"`{line}`"
 
 
+def prose(text: str) -> str:
+    r"""Write a text of several lines as paragraphs, lists and commands: all of it wraps, however narrow the page is.
+
+    Example:
+        >>> prose("Do this:\nprefect-seedance resume --store /data\n- or not")
+        'Do this:\n\n`prefect-seedance resume --store /data`\n\n- or not\n'
+    """
+    return "\n\n".join(_paragraph(line.strip()) for line in lines(text).splitlines() if line.strip()) + "\n"
+
+
+def _paragraph(line: str) -> str:
+    if line.startswith("prefect-seedance "):
+        return code(line)
+    return f"- {markdown(line[2:])}" if line.startswith("- ") else markdown(line)
+
+
 def fenced(text: str) -> str:
     """Write a text in a block, which scrolls in itself; a table would grow over what is beside it on the page."""
     quoted = lines(text).replace("```", "'''")

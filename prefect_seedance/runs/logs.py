@@ -69,4 +69,9 @@ class _EndsOfTasks(logging.Filter):
 
 def leave_out_ends_of(task_name: str) -> None:
     """Have Prefect log nothing of the ends of a task's runs, but a line for each that failed."""
-    logging.getLogger("prefect.task_runs").addFilter(_EndsOfTasks(task_name))
+    filter_lines("prefect.task_runs", _EndsOfTasks(task_name))
+
+
+def filter_lines(logger_name: str, lines: logging.Filter) -> None:
+    """Have a filter look at what Prefect logs under a name."""
+    logging.getLogger(logger_name).addFilter(lines)

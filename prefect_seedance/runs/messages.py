@@ -100,6 +100,13 @@ class NoVideo:
         return f"No video: {type(error).__name__}"
 
     @property
+    def short_headline(self) -> str:
+        """A line that a card of the run's page has room for."""
+        if isinstance(self.error, OutcomeUnknown):
+            return "Perhaps paid: settle it"
+        return "No video yet, it goes on" if isinstance(self.error, WaitTimedOut) else self.headline
+
+    @property
     def words(self) -> str:
         """What happened. Errors of other packages are only named: their text may repeat a secret."""
         if isinstance(self.error, SeedanceError | StorageError):
@@ -172,6 +179,19 @@ def cost_words(stored: StoredVideo) -> str:
             return f"{cost}. One submission before failed; the vendor's console shows whether it was charged."
         case earlier:
             return f"{cost}. {earlier} submissions before failed; the vendor's console shows whether they were charged."
+
+
+def cost_in_short(stored: StoredVideo) -> str:
+    """Return what a video cost, for a table or a card.
+
+    Example:
+        >>> cost_in_short(StoredVideo.model_construct(cost=0.35, cost_source="vendor"))
+        '0.35 coins'
+    """
+    if stored.cost is None:
+        return "cost not known"
+    source = "" if stored.cost_source == "vendor" else f" ({stored.cost_source})"
+    return f"{coin_words(stored.cost)}{source}"
 
 
 def _beginning(request: Asked) -> str:

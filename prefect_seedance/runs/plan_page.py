@@ -11,7 +11,7 @@ from prefect_seedance.batch.models import BatchPlan, outcome_words
 from prefect_seedance.batch.plan_text import MOST_ROWS, counts, price_of, told_of, totals, worst_first
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import cell, fenced, markdown, unlinked
+from prefect_seedance.runs.escaping import cell, fenced, markdown, prose, unlinked
 from prefect_seedance.runs.run_page import PAUSES, Page, shown, table
 
 #: Longest text in a cell of the table.
@@ -28,8 +28,9 @@ async def show_plan(plan: BatchPlan) -> None:
     async def drawn() -> str:
         return json.dumps(rows, ensure_ascii=False)
 
+    described = markdown(next(words for _, words in totals(plan)))
     of_all = f"{len(rows)} of {len(plan.rows)} rows" if len(rows) < len(plan.rows) else f"{len(rows)} rows"
-    await shown(Page(page, "seedance-plan").draw, pauses=PAUSES)
+    await shown(Page(page, "seedance-plan", described).draw, pauses=PAUSES)
     await shown(Page(drawn, "seedance-plan-rows", f"{of_all}, worst first.", kind="table").draw, pauses=PAUSES)
 
 
@@ -58,7 +59,7 @@ def plan_markdown(plan: BatchPlan) -> str:
     drawn = table({name: markdown(without_signatures(words)) for name, words in [*rest, ("Manifest", plan.source)]})
     parts = ["# Plan: nothing was paid\n", f"{markdown(headline)}\n", drawn]
     if plan.notices:
-        parts.append(f"## Notices\n\n{fenced(without_signatures(chr(10).join(plan.notices)))}")
+        parts.append(f"## Notices\n\n{prose(without_signatures(chr(10).join(plan.notices)))}")
     parts.append(f"## As JSON\n\n{fenced(json.dumps(totals_json(plan), ensure_ascii=False, indent=1))}")
     parts.append("The result of the run has every row.\n")
     return "\n".join(parts)

@@ -9,6 +9,8 @@ import asyncio
 import base64
 import json
 import logging
+import shlex
+import textwrap
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -25,18 +27,27 @@ from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.commands import how_to_repeat
+from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.record_lookup import Standing
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import code, fenced, link, markdown
+from prefect_seedance.runs.ends.links import artifact_url, settling_form
+from prefect_seedance.runs.ends.unknown_page import HEADLINE, unknown_markdown
+from prefect_seedance.runs.escaping import code, fenced, link, markdown, prose, unlinked
 from prefect_seedance.runs.logs import log, note
-from prefect_seedance.runs.messages import NoVideo, cost_words, reuse_message
+from prefect_seedance.runs.messages import NoVideo, cost_in_short, cost_words, reuse_message
 from prefect_seedance.runs.play_link import PlayLink
 from prefect_seedance.storage.templates import beside
 
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})
+_NO_PARAMETERS: Mapping[str, object] = MappingProxyType({})
+#: What a line of a card has room for, in letters.
+_CARD = 30
+#: The ratios that people write; what is made comes near one: pixels are even.
+_RATIOS = ("16:9", "9:16", "4:3", "3:4", "1:1", "21:9", "9:21")
+_TOLERATED_SHARE, _TOLERATED_SECONDS = 0.03, 0.6
 #: Longest that one try of showing something may take; a cancelled run has 30 s in all.
 _SECONDS = 15.0
 #: Pauses before Prefect's API is asked again. The video is recorded by then: nothing but the run waits for its page.
@@ -57,19 +68,40 @@ async def show_stored(
     """Put the result on the run's page: a poster, what it cost, where it is, what was asked."""
 
     async def page() -> str:
+        return stored_markdown(stored, request, store.store_option, play, sources, price, watched)
+
+    async def described() -> str:
         poster = await threads.run(threads.RECORDS, _poster, stored, store)
-        return stored_markdown(stored, request, poster, play, sources, price, watched)
+        return stored_description(stored, request, poster)
 
-    await shown(Page(page, f"seedance-video-{stored.intent[:12]}", markdown(stored.uri)).draw, pauses=PAUSES)
+    await shown(Page(page, f"seedance-video-{stored.intent[:12]}", described).draw, pauses=PAUSES)
 
 
-async def show_failure(end: NoVideo, request: VideoRequest) -> None:
-    """Put on the run's page why there is no video, what was paid and what to do."""
+async def show_failure(end: NoVideo, request: VideoRequest, parameters: Mapping[str, object] = _NO_PARAMETERS) -> str:
+    """Put on the run's page why there is no video, what was paid and what to do.
+
+    Args:
+        end: How the run ended.
+        request: What was asked for.
+        parameters: Of the run, as the server has them.
+
+    Returns:
+        The address of that page; "" where there is none.
+    """
+    error = end.error
 
     async def page() -> str:
-        return failure_markdown(end, request)
+        form = ""
+        if isinstance(error, SubmissionUnknown):
+            form = await settling_form(error.intent, error.attempt_name, parameters)
+        return failure_markdown(end, request, form)
 
-    await shown(Page(page, "seedance-no-video").draw, pauses=PAUSES)
+    described = _lines([end.short_headline, *asked_lines(request.prompt, request.model_name)])
+    own = Page(
+        page, unknown_key(error.intent) if isinstance(error, SubmissionUnknown) else "seedance-no-video", described
+    )
+    await shown(own.draw, pauses=PAUSES)
+    return own.url
 
 
 async def show_cancelled(request: VideoRequest, now: Standing) -> None:
@@ -78,16 +110,19 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
     async def page() -> str:
         return cancelled_markdown(request, now)
 
-    await shown(Page(page, "seedance-cancelled").draw)
+    key = unknown_key(now.unknown.intent) if now.unknown else "seedance-cancelled"
+    paid = HEADLINE if now.unknown else (f"{now.task_id} goes on" if now.task_id else "")
+    described = _lines(["Cancelled", paid, *asked_lines(request.prompt, request.model_name)])
+    await shown(Page(page, key, described).draw)
 
 
 async def show_warning(headline: str, words: str) -> None:
     """Put on the run's page what a person should look into."""
 
     async def page() -> str:
-        return f"# {markdown(headline)}\n\n{fenced(words)}"
+        return f"# {markdown(headline)}\n\n{prose(words)}"
 
-    await shown(Page(page, "seedance-warning").draw)
+    await shown(Page(page, "seedance-warning", markdown(headline)).draw)
 
 
 async def tag_run(request: VideoRequest) -> None:
@@ -95,57 +130,154 @@ async def tag_run(request: VideoRequest) -> None:
     await shown(lambda: _tagged(f"seedance:{request.model_name}"))
 
 
-def stored_markdown(
-    stored: StoredVideo,
-    request: VideoRequest,
-    poster: str,
-    play: PlayLink | None = None,
-    sources: Mapping[str, str] = _NO_SOURCES,
-    price: str = "",
-    watched: str = "",
-) -> str:
-    """Word the result as markdown.
+def unknown_key(intent: str) -> str:
+    """Return the key of the page of a video whose submission is unknown: whoever settles it finds the page by it."""
+    return f"seedance-unknown-{intent[:12]}"
+
+
+def stored_description(stored: StoredVideo, request: VideoRequest, poster: str = "") -> str:
+    """Word the result as the description of its page, which the run's own page shows: poster, prompt, model and cost.
 
     Args:
         stored: The video.
         request: What was asked for.
         poster: The poster as a ``data:`` address, "" for none.
+    """
+    made = f"{stored.model}, {stored.seconds:.0f} s" if stored.seconds else stored.model
+    cost = "Reused: nothing was paid now" if stored.reused else cost_in_short(stored)
+    words = _lines([*asked_lines(request.prompt), made, cost])
+    return f"{image('First frame', poster)}\n\n{words}" if poster else words
+
+
+def asked_lines(prompt: str, model: str = "") -> list[str]:
+    """Return what was asked for, in lines that a card of the run's page has room for.
+
+    Example:
+        >>> asked_lines("A ceramic mug turns on a wooden table, studio light, seen from above", "seedance2.0-mini")
+        ['A ceramic mug turns on a', 'wooden table, studio light, …', 'seedance2.0-mini']
+    """
+    plain = " ".join(without_signatures(one_line(prompt)).split())
+    return [*textwrap.wrap(plain, _CARD, max_lines=2, placeholder=" …"), *([model] if model else [])]
+
+
+def _lines(words: Sequence[str]) -> str:
+    """Write lines under each other: a card shows each as far as it has room for it."""
+    return "\n\n".join(markdown(unlinked(each)) for each in words if each)
+
+
+def stored_markdown(
+    stored: StoredVideo,
+    request: VideoRequest,
+    store_option: str,
+    play: PlayLink | None = None,
+    sources: Mapping[str, str] = _NO_SOURCES,
+    price: str = "",
+    watched: str = "",
+) -> str:
+    """Word the result as markdown; the poster stands above it, in its description.
+
+    Args:
+        stored: The video.
+        request: What was asked for.
+        store_option: What ``--store`` of the command line takes for the store.
         play: A link by which anybody can watch it, where the store allows one.
         sources: What files and objects are in the identity, by their texts: provenance and journal name them so.
         price: What it was expected to cost, in words.
         watched: How long the vendor took, and what it took to see that, in words.
     """
     rows = {
+        "Cost": markdown(cost_in_short(stored)),
+        "Expected": markdown(price.removeprefix("expected to cost ")),
         "Provenance": f"{code(PurePosixPath(stored.provenance_uri).name)}, beside the video",
         "Task": code(stored.task_id),
-        "Cost": markdown(cost_words(stored)),
-        "Price": markdown(price),
-        "Size": markdown(f"{stored.width}x{stored.height}, {stored.seconds:.1f} s, {stored.bytes:,} bytes"),
+        "Intent": code(stored.intent),
+        "Bytes": markdown(f"{stored.bytes:,}"),
         "SHA-256": code(stored.sha256),
         "Asked": markdown(_time(stored.created_at)),
         "Finished": markdown(_time(stored.completed_at)),
         "Stored": markdown(_time(stored.stored_at)),
         "Watched": markdown(watched),
     }
-    parts = ["# Video stored\n"]
+    parts = ["# Video reused\n" if stored.reused else "# Video stored\n"]
     if stored.reused:
         said = f"{reuse_message(stored.task_id)} It was stored {_time(stored.stored_at)}."
-        parts.append(f"> {markdown(said)}\n")
-    if poster:
-        parts.append(f"{image('First frame', poster)}\n")
-    parts.append(fenced(stored.uri))
+        parts.append(f"{markdown(said)}\n")
+    if stored.submissions > 1:
+        parts.append(f"{markdown(cost_words(stored))}\n")
     if play:
-        parts.append(f"{link('Play the video', play.url)}. {markdown(play.life)}\n")
-    return "\n".join([*parts, table(rows), _asked(request, sources)])
+        parts.append(f"**{link('Play the video', play.url)}**. {markdown(play.life)}\n")
+    parts.append(f"Open it on a machine that reaches the store:\n\n{code(open_command(stored.intent, store_option))}\n")
+    # In a block, which scrolls in itself: an address has no place where it wraps.
+    parts.append(fenced(stored.uri))
+    return "\n".join([*parts, table(rows), "## Asked and made\n", sizes(request, stored), _asked(request, sources)])
 
 
-def failure_markdown(end: NoVideo, request: VideoRequest) -> str:
+def open_command(intent: str, store_option: str) -> str:
+    """Return the command that opens a video.
+
+    Example:
+        >>> open_command("2e5b2ced3957ef68973738a4277cb3f2", "/data/my videos")
+        "prefect-seedance open 2e5b2ced3957ef68973738a4277cb3f2 --store '/data/my videos'"
+    """
+    return f"prefect-seedance open {intent} --store {shlex.quote(store_option)}"
+
+
+def sizes(request: VideoRequest, stored: StoredVideo) -> str:
+    """Draw what was asked for beside what was made, as it was measured; what differs is marked."""
+    asked_ratio = request.ratio if request.ratio != "auto" else request.orientation
+    pixels = f"{stored.width}x{stored.height}" if stored.width and stored.height else ""
+    rows = [
+        ("Resolution", request.resolution, pixels, True),
+        ("Ratio", asked_ratio, _ratio(stored.width, stored.height), _is_ratio(request.ratio, stored)),
+        (
+            "Duration",
+            f"{request.duration} s",
+            f"{stored.seconds:.1f} s" if stored.seconds else "",
+            abs(stored.seconds - request.duration) <= _TOLERATED_SECONDS,
+        ),
+    ]
+    drawn = ["| | Asked | Made |", "| --- | --- | --- |"]
+    for name, asked, made, fits in rows:
+        differs = "" if fits or not made else ": not as asked"
+        drawn.append(f"| {name} | {markdown(asked or 'auto')} | {markdown((made or 'not known') + differs)} |")
+    return "\n".join(drawn) + "\n"
+
+
+def _ratio(width: int, height: int) -> str:
+    """Return an aspect ratio as people write it: the known one that it comes next to.
+
+    Example:
+        >>> _ratio(480, 854), _ratio(1000, 900), _ratio(0, 0)
+        ('9:16', '1.11:1', '')
+    """
+    if not (width and height):
+        return ""
+    known = next((name for name in _RATIOS if _is_near(name, width, height)), "")
+    return known or f"{width / height:.2f}:1"
+
+
+def _is_ratio(asked: str, stored: StoredVideo) -> bool:
+    return asked not in _RATIOS or not stored.height or _is_near(asked, stored.width, stored.height)
+
+
+def _is_near(ratio: str, width: int, height: int) -> bool:
+    across, down = map(int, ratio.split(":"))
+    return abs(width / height / (across / down) - 1) < _TOLERATED_SHARE
+
+
+def failure_markdown(end: NoVideo, request: VideoRequest, form: str = "") -> str:
     """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
-    return f"# {markdown(end.headline)}\n\n**Paid:** {markdown(end.paid)}.\n\n{fenced(end.words)}\n{_asked(request)}"
+    if isinstance(end.error, SubmissionUnknown):
+        return f"{unknown_markdown(end.error, request.model_name, form)}\n{_asked(request)}"
+    paid = f"**Paid:** {markdown(end.paid)}."
+    return f"# {markdown(end.headline)}\n\n{paid}\n\n{prose(end.words)}\n{_asked(request)}"
 
 
 def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
     """Word a cancelled run as markdown."""
+    if now.unknown:
+        told = unknown_markdown(now.unknown, request.model_name)
+        return f"{told}\nThe run was cancelled.\n\n{_asked(request)}"
     return (
         f"# The run was cancelled\n\n{_standing(now)}\n\nPrefect may show a cancelled step as Crashed. That is not a "
         f"failure: the journal knows what was submitted.\n\n{_asked(request)}"
@@ -153,9 +285,6 @@ def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
 
 
 def _standing(now: Standing) -> str:
-    if now.unknown:
-        words = fenced(NoVideo(now.unknown).words)
-        return f"**Paid:** perhaps; it is not known whether the vendor accepted it.\n\n{words}"
     if now.task_id:
         return (
             f"Task {code(now.task_id)} **goes on at the vendor and is paid for**; nothing can cancel it there. "
@@ -170,7 +299,7 @@ def _standing(now: Standing) -> str:
 
 
 def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> str:
-    """Word the request as markdown: what is short in a table, the addresses in a block."""
+    """Word the request as markdown: what is short in a table, the addresses in a list."""
     addresses = dict(request.references())
     fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
     rows = {
@@ -185,10 +314,9 @@ def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> s
 
     listed: list[str] = []
     for place, address in addresses.items():
-        listed.append(f"{place}: {one_line(shown_address(address))}")
-        if address in sources:
-            listed.append(f"    {one_line(sources[address])}")
-    return f"{asked}\n{fenced(chr(10).join(listed))}"
+        known = f", {code(sources[address])}" if address in sources else ""
+        listed.append(f"- {markdown(place)}: {code(shown_address(address))}{known}")
+    return "\n".join([asked, *listed, ""])
 
 
 def table(rows: dict[str, str]) -> str:
@@ -233,45 +361,52 @@ class Page:
     Args:
         word: Words it: as Markdown, or a table as JSON.
         key: Of the artifact.
-        description: Of the artifact, as Markdown.
+        description: Of the artifact, as Markdown: shown on the run's own page, and above the page itself.
         kind: Of the artifact.
+
+    Attributes:
+        text: What it says; "" before it is worded.
+        url: Where it is; "" before it is drawn, and where Prefect knows no UI.
     """
 
     def __init__(
         self,
         word: Callable[[], Awaitable[str]],
         key: str,
-        description: str | None = None,
+        description: str | Callable[[], Awaitable[str]],
         *,
         kind: Literal["markdown", "table"] = "markdown",
     ) -> None:
         self._word, self._key, self._description, self._kind = word, key, description, kind
-        self._page = ""
+        self.text = self.url = ""
 
     async def draw(self) -> None:
         """Draw it, unless it is there."""
         from prefect.artifacts import MarkdownArtifact, TableArtifact  # here, as an import of the flow draws nothing
 
-        if self._page and await self._is_there():
+        if self.text and (there := await self._there()):
+            self.url = artifact_url(there)
             return
-        self._page = self._page or await self._word()
+        if not isinstance(self._description, str):
+            self._description = await self._description()
+        self.text = self.text or await self._word()
         if self._kind == "table":
-            artifact = TableArtifact(key=self._key, description=self._description, table=json.loads(self._page))
+            artifact = TableArtifact(key=self._key, description=self._description, table=json.loads(self.text))
         else:
-            artifact = MarkdownArtifact(key=self._key, description=self._description, markdown=self._page)
-        await artifact.acreate()
+            artifact = MarkdownArtifact(key=self._key, description=self._description, markdown=self.text)
+        self.url = artifact_url((await artifact.acreate()).id)
 
-    async def _is_there(self) -> bool:
-        """Tell whether the try before drew it all the same: only the answer was lost."""
+    async def _there(self) -> UUID | None:
+        """Return which artifact it is if the try before drew it all the same: only the answer was lost."""
         run_id: str | None = flow_run.get_id()
         if run_id is None:
-            return False
+            return None
         ours = ArtifactFilter(
             key=ArtifactFilterKey(any_=[self._key]), flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(run_id)])
         )
         async with get_client() as client:
             found = await client.read_artifacts(artifact_filter=ours, sort=ArtifactSort.UPDATED_DESC, limit=1)
-        return any(each.data == self._page for each in found)
+        return next((each.id for each in found if each.data == self.text), None)
 
 
 async def _tagged(tag: str) -> None:

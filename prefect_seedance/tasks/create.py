@@ -17,6 +17,7 @@ from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.money.reached import telling_of_budgets
+from prefect_seedance.runs.run_names import step_name
 from prefect_seedance.runs.scope import resolve_scope
 from prefect_seedance.runs.source_identities import source_identities
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @task(
     name="create-video",
-    task_run_name="create-video: {request.model_name}",
+    task_run_name=step_name("create-video"),
     retries=0,
     persist_result=True,
     result_serializer="json",

@@ -19,6 +19,7 @@ from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.retry_conditions import may_pass
+from prefect_seedance.runs.run_names import step_name
 
 
 def preparing_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
@@ -28,7 +29,7 @@ def preparing_is_worth_repeating(task: Task[..., object], run: TaskRun, state: S
 
 @task(
     name="prepare-media",
-    task_run_name="prepare-media: {request.model_name}",
+    task_run_name=step_name("prepare-media"),
     persist_result=False,
     retries=2,
     retry_delay_seconds=10,

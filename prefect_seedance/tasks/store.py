@@ -23,6 +23,7 @@ from prefect_seedance.runs.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.retry_conditions import may_pass
+from prefect_seedance.runs.run_names import step_name
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
@@ -39,7 +40,7 @@ def storing_is_worth_repeating(
 
 @task(
     name="store-video",
-    task_run_name="store-video: {request.model_name}",
+    task_run_name=step_name("store-video"),
     persist_result=False,
     retries=3,
     retry_delay_seconds=[2, 10, 30],

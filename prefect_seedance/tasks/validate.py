@@ -17,9 +17,10 @@ from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.run_names import step_name
 
 
-@task(name="validate-request", task_run_name="validate-request: {request.model_name}", persist_result=False)
+@task(name="validate-request", task_run_name=step_name("validate-request"), persist_result=False)
 async def validate_request(
     request: VideoRequest, credentials: SeedanceCredentials, store: VideoStore, notify: list[str]
 ) -> None:

@@ -22,6 +22,7 @@ from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.messages import expected_price
 from prefect_seedance.runs.progress import ProgressArtifact
 from prefect_seedance.runs.retry_conditions import may_pass
+from prefect_seedance.runs.run_names import step_name
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
@@ -35,7 +36,7 @@ def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[
 
 @task(
     name="wait-for-video",
-    task_run_name="wait-for-video: {request.model_name}",
+    task_run_name=step_name("wait-for-video"),
     persist_result=False,
     retries=2,
     retry_delay_seconds=10,

@@ -142,15 +142,19 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     stage.release()
     shown.wait_for_state("Completed")
 
+    card = shown.artifact_card("markdown")
+    expect(card).to_contain_text(re.compile(r"[\d.]+ coins"))
+    assert pixels_wide(card.get_by_role("img", name="First frame")) > 100, "two clicks away"
+
     shown.open_artifact("markdown")
     expect(main).to_contain_text("Video stored")
-    expect(main).to_contain_text(re.compile(r"cost [\d.]+ coins\."))
+    expect(main).to_contain_text("prefect-seedance open ")
     expect(main).to_contain_text(stage.store.as_uri())
     poster = main.get_by_role("img", name="First frame")
     assert pixels_wide(poster) > 100
     # A heading is as wide as the page's column: nothing reaches over what is beside it.
     column = right_edge(main.get_by_role("heading", name="Video stored"))
-    assert max(map(right_edge, [poster, *main.locator("table, pre").all()])) <= column + 1
+    assert max(map(right_edge, main.locator("table, pre").all())) <= column + 1
 
 
 def test_a_picture_in_a_bucket_goes_from_the_form_to_the_stored_video(page: Page, stage: Stage, moto: S3Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 import threading
 from collections.abc import Iterator
@@ -266,9 +267,10 @@ def test_a_run_that_is_cancelled_in_an_unknown_submission_calls_a_person_too(sce
     (message,) = scene.got("/custom", "A long silence")
     assert "Perhaps paid, a person has to settle it" in message.body
     assert "prefect-seedance resolve" in message.body
-    page = shown.latest("seedance-cancelled")
-    assert "**Paid:** perhaps" in page
-    assert "prefect-seedance resolve" in page
+    (intent,) = re.findall(r"prefect-seedance resolve ([0-9a-f]{32}) .*--not-billed", message.body)
+    page = shown.latest(f"seedance-unknown-{intent[:12]}")
+    assert "Perhaps paid" in page and "The run was cancelled." in page
+    assert f"`prefect-seedance resolve {intent}" in page
 
 
 def test_a_step_that_cannot_even_begin_changes_nothing_of_how_the_run_ends(

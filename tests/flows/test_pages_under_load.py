@@ -24,7 +24,7 @@ def test_a_page_that_was_refused_twice_is_there_with_its_poster(
         state = generate_video(small("A late page"), credentials, store, return_state=True)
     assert state.is_completed()
     assert len([line for line in log.read_text().splitlines() if line.endswith("/artifacts/")]) > 4
-    assert "data:image/jpeg;base64," in str(shown.artifact(shown.run_of(state), "seedance-video-").data)
+    assert "data:image/jpeg;base64," in str(shown.artifact(shown.run_of(state), "seedance-video-").description)
 
 
 def test_a_page_that_is_never_taken_costs_a_line_with_its_reason(

@@ -160,16 +160,20 @@ def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_requ
     assert re.search(r"\| Watched \| made in \d+ s, seen \d+ s later, asked about \d+ times? \|", page)
     assert "| ratio | 9:16 |" in page
     assert "| model | seedance2.0-mini |" in page
-    data = page.partition("data:image/jpeg;base64,")[2].partition(")")[0]
+    described = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").description)
+    assert "A paper boat" in described and "coins" in described and "seedance2.0-mini" in described
+    data = described.partition("data:image/jpeg;base64,")[2].partition(")")[0]
     with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as poster:
         assert poster.format == "JPEG"
         assert poster.height > poster.width
 
 
-def test_what_is_long_stands_in_a_block_since_a_table_would_grow_over_what_is_beside_it(scene: Scene) -> None:
+def test_what_is_long_stands_in_a_paragraph_since_a_table_would_grow_over_what_is_beside_it(scene: Scene) -> None:
     page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
-    blocks = [each.splitlines() for each in re.findall(r"^```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)]
-    assert blocks == [[scene.video.uri], ["images[0]: https://bucket.example.com/first.png"]]
+    blocks = re.findall(r"^```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)
+    assert blocks == [scene.video.uri], "words wrap, an address has no place for it"
+    assert "- images\\[0\\]: `https://bucket.example.com/first.png`" in page
+    assert f"\n`prefect-seedance open {scene.video.intent} --store {scene.store.location}`\n" in page
     rows = [line for line in page.splitlines() if line.startswith("|") and not line.startswith("| prompt |")]
     assert rows and not any("://" in row for row in rows)
 
@@ -219,19 +223,26 @@ def test_a_failure_shows_what_happened_what_was_paid_and_what_to_do(scene: Scene
     assert f"**Paid:** task {error.task_id} was accepted" in page
     assert "TRADEMARK" in page
     assert "change the prompt or the media" in page
-    assert page.count("```") == 2, "the vendor's words ended the block they are quoted in"
+    assert "```" not in page, "the vendor's words began a block"
     assert "A known logo" in page
 
 
 def test_an_unknown_submission_shows_how_to_settle_it(scene: Scene) -> None:
     error = scene.error(scene.unknown)
     assert isinstance(error, SubmissionUnknown)
-    page = str(shown.artifact(shown.run_of(scene.unknown), "seedance-no-video").data)
-    assert page.startswith(f"# Perhaps paid, a person has to settle it: {error.intent}")
-    assert "**Paid:** perhaps" in page
-    assert f"{error.balance.removesuffix('.')}." in page.partition("```")[0], "the conclusion stands above the words"
+    run = shown.run_of(scene.unknown)
+    found = shown.artifact(run, f"seedance-unknown-{error.intent[:12]}")
+    page = str(found.data)
+    assert page.startswith("# Perhaps paid: a person has to settle it")
+    assert f"**What the balance says:** {error.balance}" in page.partition("\n## ")[0], "the conclusion is above"
     settle = f"prefect-seedance resolve {error.intent} --store {scene.store.location} --not-billed"
-    assert f"{settle} --attempt {error.attempt_name}\n" in page
+    assert f"\n`{settle} --attempt {error.attempt_name}`\n" in page
+    state = shown.flow_run(run).state
+    assert state is not None
+    said = str(state.message)
+    assert re.fullmatch(rf"SubmissionUnknown: perhaps paid, a person has to settle it: \S+/{found.id}", said), said
+    shown.logged(run, "Finished in state Failed('SubmissionUnknown")
+    assert not any("Traceback" in line for line in shown.messages(run))
 
 
 def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene: Scene) -> None:
@@ -239,7 +250,7 @@ def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene
     page = str(shown.artifact(shown.run_of(scene.refused), "seedance-no-video").data)
     assert page.startswith("# No video: InvalidRequest")
     assert "**Paid:** nothing; it was found before the request was sent." in page
-    assert "images[0]" in page
+    assert "images[0]: '" in page.replace("\\", "")
     assert "Use a publicly reachable https URL" in page
 
 

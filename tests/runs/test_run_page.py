@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_seedance import StoredVideo, VideoRequest
-from prefect_seedance.runs.run_page import shown, stored_markdown
+from prefect_seedance.runs.play_link import PlayLink
+from prefect_seedance.runs.run_page import shown, sizes, stored_description, stored_markdown
 
 
 async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_run() -> None:
@@ -35,16 +37,64 @@ async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_ru
         running.result()
 
 
-def test_a_file_stands_on_the_page_by_its_name_and_by_what_its_provenance_calls_it() -> None:
-    stored = StoredVideo.model_construct(
-        **dict.fromkeys(("uri", "provenance_uri", "task_id", "sha256", "cost_source"), "x"),
-        **dict.fromkeys(("created_at", "completed_at", "stored_at"), None),
-        **dict.fromkeys(("width", "height", "seconds", "bytes", "submissions"), 1),
-        cost=1.0,
+def stored_video(**more: object) -> StoredVideo:
+    return StoredVideo.model_construct(
+        **{
+            **dict.fromkeys(("uri", "provenance_uri", "task_id", "sha256", "cost_source"), "x"),
+            **dict.fromkeys(("created_at", "completed_at", "stored_at"), None),
+            **dict.fromkeys(("width", "height", "seconds", "bytes", "submissions"), 1),
+            "cost": 0.35,
+            "cost_source": "vendor",
+            "intent": INTENT,
+            "model": "seedance2.0-mini",
+            **more,
+        }
     )
+
+
+INTENT = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_file_stands_on_the_page_by_its_name_and_by_what_its_provenance_calls_it() -> None:
     request = VideoRequest(prompt="A mug turns", images=["./mug.png", "https://example.com/cup.png"])
-    page = stored_markdown(stored, request, "", sources={"./mug.png": "sha256:0f"})
-    assert "images[0]: ./mug.png\n    sha256:0f\nimages[1]: https://example.com/cup.png\n" in page
+    page = stored_markdown(stored_video(), request, "/data", sources={"./mug.png": "sha256:0f"})
+    assert "- images\\[0\\]: `./mug.png`, `sha256:0f`\n- images\\[1\\]: `https://example.com/cup.png`\n" in page
+
+
+def test_the_command_that_opens_a_video_and_its_link_stand_above_the_rest() -> None:
+    play = PlayLink("https://s3.example.com/a.mp4?sig=1", datetime(2026, 11, 27, 12, 0, tzinfo=UTC))
+    above, _, _ = stored_markdown(stored_video(), VideoRequest(prompt="A mug"), "/my videos", play).partition("| --- |")
+    assert f"`prefect-seedance open {INTENT} --store '/my videos'`" in above
+    assert "[Play the video](<https://s3.example.com/a.mp4?sig=1>)" in above
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ((480, 854, 4.0), ["| Resolution | 480p | 480x854 |", "| Ratio | 9:16 | 9:16 |", "| Duration | 4 s | 4.0 s |"]),
+        ((854, 480, 4.0), ["| Ratio | 9:16 | 16:9: not as asked |"]),
+        ((480, 854, 3.1), ["| Duration | 4 s | 3.1 s: not as asked |"]),
+        (
+            (0, 0, 0.0),
+            ["| Resolution | 480p | not known |", "| Ratio | 9:16 | not known |", "| Duration | 4 s | not known |"],
+        ),
+    ],
+)
+def test_what_was_asked_stands_beside_what_was_made(made: tuple[int, int, float], said: list[str]) -> None:
+    request = VideoRequest(prompt="A mug", model="seedance2.0-mini", resolution="480p", ratio="9:16", duration=4)
+    width, height, seconds = made
+    drawn = sizes(request, stored_video(width=width, height=height, seconds=seconds))
+    for row in said:
+        assert row in drawn
+
+
+def test_the_runs_own_page_shows_poster_prompt_model_and_cost_in_lines_that_a_card_has_room_for() -> None:
+    request = VideoRequest(prompt="A ceramic mug turns on a wooden table, studio light, seen from above")
+    poster, *lines = stored_description(stored_video(), request, "data:image/jpeg;base64,AA").split("\n\n")
+    assert poster == "![First frame](data:image/jpeg;base64,AA)"
+    assert lines == ["A ceramic mug turns on a", "wooden table, studio light, …", "seedance2.0-mini, 1 s", "0.35 coins"]
+    assert max(map(len, lines)) <= 30
+    assert "nothing was paid now" in stored_description(stored_video(reused=True), request)
 
 
 class Flaky:

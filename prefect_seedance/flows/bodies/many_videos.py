@@ -46,6 +46,7 @@ from prefect_seedance.runs.money.reached import telling_of_budgets
 from prefect_seedance.runs.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.play_link import report_link
 from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.run_names import take_words
 from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.generate_row import generate_row
 
@@ -383,12 +384,17 @@ def _going_on_words(task_ids: Sequence[str]) -> str:
 
 async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
     # Quoted: Prefect would look into it for results of other tasks.
-    return await generate_row(video.rows[0].label, cast("Callable[[], Awaitable[RowResult]]", quote(make)))
+    return await generate_row(_label(video), cast("Callable[[], Awaitable[RowResult]]", quote(make)))
 
 
 async def _as_submission(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
     quoted = cast("Callable[[], Awaitable[RowResult]]", quote(make))
-    return await _submit_row(video.rows[0].label, quoted)
+    return await _submit_row(_label(video), quoted)
+
+
+def _label(video: WantedVideo) -> str:
+    """Return what the task run of a video is called after: takes of one row have its name in common."""
+    return f"{video.rows[0].label}{take_words(video.order.asked.take)}"
 
 
 def _row_observer(video: WantedVideo) -> Observer:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVarTuple, cast
 
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
@@ -28,6 +30,7 @@ from prefect_seedance.pipeline.watch.history import save_in_background
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.ends.state import failed_state
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
 from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
@@ -105,9 +108,9 @@ async def generate(
             told = isinstance(error, OutcomeUnknown) or bool(getattr(error, "task_id", ""))
             now = Standing() if told else await _standing(progress, store)
             end = NoVideo(error, now.task_id, progress.may_have_paid, now.advice)
-            await show_failure(end, request)
+            page = await show_failure(end, request, _as_asked())
             await _tell_of_none(notify, end, request)
-            raise
+            return cast("StoredVideo", failed_state(error, page))
         play = await play_link(stored, store)
         await show_stored(stored, request, store, play, order.sources, progress.price, progress.headway.watched_words)
         if store.assets:
@@ -201,6 +204,12 @@ async def _standing(progress: Progress, store: VideoStore) -> Standing:
     except Exception:  # too slow, or no store at all: the error of the run says why
         return known
     return found if found.task_id or found.unknown else known
+
+
+def _as_asked() -> Mapping[str, object]:
+    """Return the parameters of this run as Prefect's server has them: with saved blocks as references."""
+    context = FlowRunContext.get()
+    return context.flow_run.parameters if context and context.flow_run else {}
 
 
 async def _tell_of_none(notify: list[str], end: NoVideo, request: VideoRequest) -> None:

@@ -12,6 +12,7 @@ from prefect_seedance.flows.collect_videos import collection_run_name
 from prefect_seedance.flows.form import with_titles
 from prefect_seedance.pipeline.collect.models import CollectReport
 from prefect_seedance.pipeline.collect.options import CollectOptions
+from prefect_seedance.runs.ends.state import told_in_state
 
 
 @with_titles
@@ -59,4 +60,4 @@ async def acollect_videos(
     """
     from prefect_seedance.flows.bodies.collecting import collect
 
-    return await collect(credentials, store, notify, options)
+    return await told_in_state(collect(credentials, store, notify, options))

@@ -13,6 +13,7 @@ from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.generate_video import run_name
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
+from prefect_seedance.runs.ends.state import told_in_state
 
 
 @with_titles
@@ -65,4 +66,4 @@ async def agenerate_video(
     """
     from prefect_seedance.flows.bodies.one_video import generate
 
-    return await generate(request, credentials, store, notify, options)
+    return await told_in_state(generate(request, credentials, store, notify, options))

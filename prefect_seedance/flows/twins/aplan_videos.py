@@ -13,6 +13,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.plan_videos import run_name
+from prefect_seedance.runs.ends.state import told_in_state
 
 
 @with_titles
@@ -61,4 +62,4 @@ async def aplan_videos(
     """
     from prefect_seedance.flows.bodies.planning import plan
 
-    return await plan(manifest, credentials, store, requests, options)
+    return await told_in_state(plan(manifest, credentials, store, requests, options))

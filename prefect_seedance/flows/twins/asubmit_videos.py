@@ -13,6 +13,7 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.generate_videos import batch_run_name
+from prefect_seedance.runs.ends.state import told_in_state
 
 
 @with_titles
@@ -65,4 +66,4 @@ async def asubmit_videos(
     """
     from prefect_seedance.flows.bodies.many_videos import submit
 
-    return await submit(manifest, credentials, store, requests, notify, options)
+    return await told_in_state(submit(manifest, credentials, store, requests, notify, options))

@@ -32,7 +32,7 @@ class BalanceEvidence:
 
     Attributes:
         conclusion: What it suggests.
-        words: The numbers and the conclusion, one sentence.
+        words: The conclusion, then the numbers.
     """
 
     conclusion: Conclusion
@@ -54,8 +54,8 @@ def balance_evidence(price: Amount, before: Amount, after: Amount) -> BalanceEvi
 
     Example:
         >>> balance_evidence(0.3, 10.1, 9.8).words
-        "The account's balance was 10.1 when the run began and 9.8 afterwards. It fell by exactly the expected price: \
-probably billed."
+        "The account's balance fell by exactly the expected price: probably billed. It was 10.1 when the run began and \
+9.8 afterwards."
     """
     expected, had, has = _money(price), _money(before), _money(after)
     seen = " and ".join(
@@ -77,7 +77,7 @@ probably billed."
     said = str(conclusion)
     if conclusion is Conclusion.SAYS_NOTHING and expected is None:
         said = said.replace("by another amount", "and the expected price is not known")
-    return BalanceEvidence(conclusion, f"The account's balance was {seen}. It {said}.")
+    return BalanceEvidence(conclusion, f"The account's balance {said}. It was {seen}.")
 
 
 def _money(amount: Amount) -> Decimal | None:

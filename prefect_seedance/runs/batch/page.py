@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from prefect_seedance.batch.models import BatchReport, RowResult, outcome_words, worst_first
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import cell, code, fenced, link, markdown, unlinked
+from prefect_seedance.runs.escaping import cell, code, link, markdown, prose, unlinked
 from prefect_seedance.runs.play_link import PlayLink
 from prefect_seedance.runs.run_page import PAUSES, Page, image, inline_jpeg, shown, table
 
@@ -44,9 +44,10 @@ async def show_report(report: BatchReport, sheet: bytes | None, link: PlayLink |
     """
 
     async def page() -> str:
-        return report_markdown(report, sheet, link)
+        return report_markdown(report, link)
 
-    await shown(Page(page, "seedance-batch-report", markdown(report.headline)).draw, pauses=PAUSES)
+    described = report_description(report, sheet)
+    await shown(Page(page, "seedance-batch-report", described).draw, pauses=PAUSES)
 
 
 def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
@@ -64,15 +65,19 @@ def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
     ]
 
 
-def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayLink | None = None) -> str:
-    """Word the report as Markdown."""
+def report_description(report: BatchReport, sheet: bytes | None) -> str:
+    """Word the report as the description of its page, which the run's own page shows: contact sheet, result, cost."""
+    drawn = [image("Contact sheet", inline_jpeg(sheet))] if sheet and len(sheet) <= _SHEET_BYTES else []
+    return "\n\n".join([*drawn, markdown(report.headline), f"Paid now: {markdown(report.spent_words)}"])
+
+
+def report_markdown(report: BatchReport, report_link: PlayLink | None = None) -> str:
+    """Word the report as Markdown; the contact sheet stands above it, in its description."""
     parts = [f"# {markdown(report.headline)}\n"]
     if report.advice:
         parts.append(f"{markdown(report.advice)}\n")
     if report.stopped:
         parts.append(f"**Stopped:** {markdown(without_signatures(report.stopped))}\n")
-    if sheet and len(sheet) <= _SHEET_BYTES:
-        parts.append(f"{image('Contact sheet', inline_jpeg(sheet))}\n")
     parts.append(
         table(
             {
@@ -89,11 +94,11 @@ def report_markdown(report: BatchReport, sheet: bytes | None, report_link: PlayL
         )
     )
     if report.report_uri:
-        parts.append(f"Report, with every row:\n\n{fenced(without_signatures(report.report_uri))}")
+        parts.append(f"Report, with every row:\n\n{code(without_signatures(report.report_uri))}\n")
     if report_link:
         parts.append(f"{link('Open the report', report_link.url)}. {markdown(report_link.life)}\n")
     if report.notices:
-        parts.append(f"## Notices\n\n{fenced(without_signatures(chr(10).join(report.notices)))}")
+        parts.append(f"## Notices\n\n{prose(without_signatures(chr(10).join(report.notices)))}")
     if missing := report.missing:
         parts += [f"## Without a video\n\n{_list(missing[:_MOST_LISTED])}"]
         if len(missing) > _MOST_LISTED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect_seedance.journal.commands import how_to_pause, how_to_resume
-from prefect_seedance.runs.escaping import fenced, markdown
+from prefect_seedance.runs.escaping import code, markdown
 from prefect_seedance.runs.run_page import PAUSES, Page, shown
 
 WHILE_PAUSED = (
@@ -19,7 +19,7 @@ async def show_paused(stands: str, store_option: str) -> None:
         stands: Since when, by whom and why, in words.
         store_option: What ``--store`` of the command line takes for the store.
     """
-    lift = f"To lift it, run resume-spending, or:\n\n{fenced(how_to_resume(store_option))}"
+    lift = f"To lift it, run resume-spending, or:\n\n{code(how_to_resume(store_option))}"
     since = markdown(stands[:1].upper() + stands[1:])
     await _show(f"# All spending of this store is paused\n\n{since}\n\n{WHILE_PAUSED}\n\n{lift}\n")
 
@@ -32,7 +32,7 @@ async def show_resumed(was_paused: bool, store_option: str) -> None:
         store_option: What ``--store`` of the command line takes for the store.
     """
     words = "The pause is lifted." if was_paused else "Spending was not paused, and nothing was changed."
-    again = f"To pause it again, run pause-spending, or:\n\n{fenced(how_to_pause(store_option))}"
+    again = f"To pause it again, run pause-spending, or:\n\n{code(how_to_pause(store_option))}"
     await _show(f"# Spending of this store goes on\n\n{words} Budgets hold as before.\n\n{again}\n")
 
 
@@ -40,4 +40,4 @@ async def _show(text: str) -> None:
     async def page() -> str:
         return text
 
-    await shown(Page(page, "seedance-spending").draw, pauses=PAUSES)
+    await shown(Page(page, "seedance-spending", text.partition("\n")[0].lstrip("# ")).draw, pauses=PAUSES)

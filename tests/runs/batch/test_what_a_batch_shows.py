@@ -200,12 +200,13 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
         )
 
     run = shown.run_of(asyncio.run(batch(return_state=True)))
-    page = str(shown.artifact(run, "seedance-batch-report").data)
+    drawn = shown.artifact(run, "seedance-batch-report")
+    assert "![Contact sheet](data:image/jpeg;base64," in str(drawn.description)
+    page = str(drawn.data)
     for part in (
         "# 1 of 38 rows has its video",
         "what is paid for is not paid again. Edit 37 rows first.",
         "**Stopped:** 3 submissions in a row are unknown",
-        "![Contact sheet](data:image/jpeg;base64,",
         "| Unknown | 1 |",
         "| Not started | 36 |",
         "| Paid now | 0.5 coins, and 1 video whose cost is not known |",
@@ -224,9 +225,10 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
 
 
 def test_a_sheet_that_is_too_large_is_left_out() -> None:
-    from prefect_seedance.runs.batch.page import report_markdown
+    from prefect_seedance.runs.batch.page import report_description
 
-    assert "Contact sheet" not in report_markdown(REPORT, b"x" * 300_001, "")
+    assert "Contact sheet" in report_description(REPORT, b"x" * 300_000)
+    assert "Contact sheet" not in report_description(REPORT, b"x" * 300_001)
 
 
 # The API at the end.

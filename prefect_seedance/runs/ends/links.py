@@ -1,0 +1,83 @@
+"""Links to pages of the Prefect UI from which a person goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.utilities.urls import url_for
+
+from prefect_seedance.redaction import without_signatures
+
+#: The deployment of resolve_submission, as `deployments/` defines it.
+RESOLVE = "resolve-submission/resolve-submission"
+
+
+def page_url(kind: str, name: str | UUID | None) -> str:
+    """Return the address of a page, such as ``flow-run`` or ``deployment``; "" where Prefect knows no UI."""
+    try:
+        return (url_for(kind, str(name)) or "") if name else ""
+    except ValueError:  # the address of the UI is not one
+        return ""
+
+
+def artifact_url(artifact_id: UUID) -> str:
+    """Return the address of an artifact's page, which Prefect has no words for; "" where it knows no UI."""
+    beside = page_url("flow-run", artifact_id)
+    return beside.replace("/runs/flow-run/", "/artifacts/artifact/")
+
+
+def form_url(deployment_id: str | UUID, parameters: Mapping[str, Any]) -> str:
+    """Return the address of a deployment's form, filled in; without the values if one of them opens an address.
+
+    Args:
+        deployment_id: The deployment.
+        parameters: What stands in the form's fields.
+    """
+    page = page_url("deployment", deployment_id)
+    if not page:
+        return ""
+    filled = json.dumps(parameters, ensure_ascii=False)
+    return f"{page}/run" + (f"?parameters={quote(filled, safe='')}" if without_signatures(filled) == filled else "")
+
+
+async def settling_form(intent: str, attempt: str, asked: Mapping[str, Any]) -> str:
+    """Return the form of resolve_submission, filled in for one attempt; "" where it is not deployed.
+
+    Args:
+        intent: Identity of the video.
+        attempt: Which attempt of it, see `Attempt.name`.
+        asked: The parameters of the run as the server has them: the form takes its saved blocks.
+    """
+    async with get_client() as client:
+        try:
+            deployment = await client.read_deployment_by_name(RESOLVE)
+        except ObjectNotFound:
+            return ""
+    blocks = {name: asked[name] for name in ("store", "credentials") if _is_saved(asked.get(name))}
+    values = {**(deployment.parameters or {}), **blocks, "intent": intent, "attempt": attempt}
+    return form_url(deployment.id, values)
+
+
+async def form_of_run(run_id: str) -> str:
+    """Return the form by which a run is asked for again, filled in as it was; its page where it has no deployment."""
+    try:
+        asked_for = UUID(run_id)
+    except ValueError:
+        return ""
+    async with get_client() as client:
+        try:
+            run = await client.read_flow_run(asked_for)
+        except ObjectNotFound:
+            return ""
+    form = form_url(run.deployment_id, run.parameters) if run.deployment_id else ""
+    return form or page_url("flow-run", run.id)
+
+
+def _is_saved(block: object) -> bool:
+    return isinstance(block, dict) and "$ref" in block

@@ -1,0 +1,83 @@
+"""What Prefect logs of a run that ends by an error of ours: the sentence once, at the run's end.
+
+By itself Prefect logs it up to five times, and three of them with a traceback: of the task, of the flow, and of the
+process. A traceback helps nobody whose request broke a rule, and none of an error that is not ours is touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from prefect.exceptions import ParameterTypeError
+
+from prefect_seedance.client.errors import SeedanceError
+from prefect_seedance.runs.logs import filter_lines
+from prefect_seedance.storage.errors import StorageError
+
+#: Of the flows and tasks of this package. A flow of somebody else's keeps its lines: they say where it called us.
+FLOWS = frozenset(
+    {
+        "generate-video",
+        "generate-videos",
+        "generate-videos-in-parts",
+        "plan-videos",
+        "submit-videos",
+        "collect-videos",
+        "resolve-submission",
+        "pause-spending",
+        "resume-spending",
+    }
+)
+TASKS = frozenset({"validate-request", "prepare-media", "create-video", "wait-for-video", "store-video"})
+
+_TASK_ENDED = re.compile(r"Finished in state Failed\((['\"])Task run encountered an exception (\w+): .*", re.DOTALL)
+_FLOW_ENDED = "Finished in state Failed("
+_DOUBLED = (
+    "Task run failed with exception",
+    "Encountered exception during execution",
+)
+_OF_PROCESS = "Engine execution exited with unexpected exception"
+
+
+def tell_errors_once() -> None:
+    """Have Prefect log what ends a run by an error of ours in one line. May be called more than once."""
+    filter_lines("prefect.task_runs", _once)
+    filter_lines("prefect.flow_runs", _once)
+
+
+class _Once(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        facts = vars(record)
+        flow, task = facts.get("flow_name"), facts.get("task_name")
+        message = str(record.msg)
+        # The process that ran a flow names none.
+        if message.startswith(_OF_PROCESS) and _is_ours(record) and flow in {*FLOWS, "<unknown>", None}:
+            return False
+        if not (task in TASKS if task else flow in FLOWS):
+            return True
+        if message.startswith(_DOUBLED):
+            return not _is_ours(record)
+        if task and flow in FLOWS and (ended := _TASK_ENDED.match(message)) and ended[2] in _names():
+            record.msg = f"Finished in state Failed({ended[2]})"  # the flow's own line says why
+        elif not task and message.startswith(_FLOW_ENDED):
+            record.levelno, record.levelname = logging.ERROR, logging.getLevelName(logging.ERROR)
+        return True
+
+
+_once = _Once()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return isinstance(error, SeedanceError | StorageError | ParameterTypeError)
+
+
+def _names() -> set[str]:
+    """Return the names of every error of ours that is known by now: one that was raised is."""
+    found, open_ = set[str](), [SeedanceError, StorageError]
+    while open_:
+        kind = open_.pop()
+        found.add(kind.__name__)
+        open_ += kind.__subclasses__()
+    return found

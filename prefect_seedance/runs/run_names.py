@@ -1,0 +1,33 @@
+"""What runs are called: two takes of one request are told apart, before a page cuts the name at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.plain_text import cut, one_line
+
+_LONGEST_TAKE = 20
+
+
+def take_words(take: str) -> str:
+    r"""Return what a name says of a take; nothing of the first, which most requests are.
+
+    Example:
+        >>> take_words("1"), take_words("2"), take_words("summer\ncampaign of the year")
+        ('', ' take 2', ' take summer campaign of…')
+    """
+    return "" if take == "1" else f" take {cut(one_line(take), _LONGEST_TAKE)}"
+
+
+def step_name(step: str) -> Callable[[], str]:
+    """Return what names the runs of a task after its request: ``create-video: seedance2.0-mini take 2``."""
+
+    def name(parameters: dict[str, object]) -> str:
+        request = parameters.get("request")
+        if not isinstance(request, VideoRequest):
+            return step
+        return f"{step}: {request.model_name}{take_words(request.take)}"
+
+    return cast("Callable[[], str]", name)  # Prefect hands the parameters to whatever takes them

@@ -1,0 +1,189 @@
+"""How a run without its video is told: its state, its log, and the page of an unknown submission."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+
+import pytest
+from prefect import flow, task
+from prefect.exceptions import ParameterTypeError
+from prefect.settings import PREFECT_UI_URL, temporary_settings
+
+from prefect_seedance import VideoRequest
+from prefect_seedance.client.errors import InvalidRequest, OutcomeUnknown, SeedanceError, VideoFailed
+from prefect_seedance.journal.record import Record
+from prefect_seedance.runs.ends.links import form_url
+from prefect_seedance.runs.ends.log_lines import FLOWS, TASKS, tell_errors_once
+from prefect_seedance.runs.ends.settled_page import settled_markdown
+from prefect_seedance.runs.ends.state import failed_state, state_words
+from prefect_seedance.runs.ends.unknown_page import unknown_markdown
+from prefect_seedance.runs.messages import NoVideo
+from prefect_seedance.runs.run_names import step_name, take_words
+from prefect_seedance.runs.run_page import failure_markdown
+from tests.runs.test_messages import INTENT, unknown
+
+RULE = "duration: 99 s, but Mini makes 4-15 s. Choose 4 to 15 seconds."
+PAGE = "https://prefect.example.com/artifacts/artifact/1"
+
+
+# The state.
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (unknown("/data"), f"SubmissionUnknown: perhaps paid, a person has to settle it: {PAGE}"),
+        (InvalidRequest([RULE]), f"InvalidRequest: nothing was sent or paid. {RULE} More: {PAGE}"),
+        (InvalidRequest([RULE, "b"]), f"InvalidRequest: nothing was sent or paid. {RULE} And 1 more. More: {PAGE}"),
+        (SeedanceError("It is short.\nReally."), "SeedanceError: It is short. Really."),
+        (SeedanceError(f"One. {'Two ' * 300}. Three."), f"SeedanceError: One. More: {PAGE}"),
+    ],
+)
+def test_a_state_is_a_sentence_or_two_with_a_link_to_the_rest(error: Exception, said: str) -> None:
+    assert state_words(error, PAGE) == said
+
+
+@pytest.mark.parametrize("error", [InvalidRequest([RULE]), OutcomeUnknown("lost"), VideoFailed("v", "no", "unknown")])
+def test_a_state_is_short_and_on_one_line_where_there_is_no_page(error: Exception) -> None:
+    assert len(state_words(error)) < 700 and state_words(error).isprintable()
+
+
+@pytest.mark.parametrize("error", [InvalidRequest([RULE]), RuntimeError("x")])
+def test_outside_of_a_flow_of_ours_an_error_is_raised_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        failed_state(error)
+    assert raised.value is error
+
+
+# The log.
+
+
+def record(logger: str, message: str, error: Exception | None = None, **facts: str) -> logging.LogRecord:
+    try:
+        if error is not None:
+            raise error
+    except Exception:
+        caught = sys.exc_info()
+    else:
+        caught = None
+    made = logging.getLogger(logger).makeRecord(logger, logging.INFO, "", 0, message, (), caught, extra=facts)
+    return made
+
+
+def passes(made: logging.LogRecord) -> bool:
+    return bool(logging.getLogger(made.name).filter(made))
+
+
+@pytest.fixture(autouse=True)
+def filters() -> None:
+    tell_errors_once()
+    tell_errors_once()  # a second time changes nothing
+    for name in ("prefect.task_runs", "prefect.flow_runs"):
+        kinds = [type(each) for each in logging.getLogger(name).filters]
+        assert len(kinds) == len(set(kinds)) or name == "prefect.task_runs"
+
+
+OURS = {"flow_name": "generate-video"}
+THEIRS = {"flow_name": "their-flow"}
+OF_TASK = {**OURS, "task_name": "create-video"}
+
+
+@pytest.mark.parametrize("error", [InvalidRequest([RULE]), ParameterTypeError(RULE)])
+@pytest.mark.parametrize(
+    ("logger", "message", "facts"),
+    [
+        ("prefect.task_runs", "Task run failed with exception: x", OF_TASK),
+        ("prefect.flow_runs", "Encountered exception during execution: %r", OURS),
+        ("prefect.flow_runs", "Engine execution exited with unexpected exception", {"flow_name": "<unknown>"}),
+        ("prefect.flow_runs", "Engine execution exited with unexpected exception", OURS),
+    ],
+)
+def test_no_traceback_of_an_error_of_ours_is_logged(
+    error: Exception, logger: str, message: str, facts: dict[str, str]
+) -> None:
+    assert not passes(record(logger, message, error, **facts))
+    assert passes(record(logger, message, RuntimeError("a surprise"), **facts)), "an error that is not ours keeps it"
+    assert passes(record(logger, message, error, **THEIRS)), "a flow of others says where it called us"
+
+
+def test_the_flows_own_line_says_it_and_is_an_error() -> None:
+    said = record("prefect.flow_runs", f"Finished in state Failed('InvalidRequest: {RULE}')", **OURS)
+    assert passes(said) and said.levelno == logging.ERROR and RULE in said.getMessage()
+    of_task = "Finished in state Failed('Task run encountered an exception InvalidRequest: ...')"
+    within = record("prefect.task_runs", of_task, **OF_TASK)
+    assert passes(within) and within.getMessage() == "Finished in state Failed(InvalidRequest)"
+    elsewhere = record("prefect.task_runs", of_task, **{**OF_TASK, **THEIRS})
+    assert passes(elsewhere) and elsewhere.getMessage() == of_task, "nothing else says it there"
+
+
+def test_every_flow_and_every_task_of_the_package_is_known_by_its_name() -> None:
+    import prefect_seedance
+
+    public = [getattr(prefect_seedance, name) for name in prefect_seedance.__all__]
+    flows = {each.name for each in public if type(each) is type(flow(lambda: None))}
+    tasks = {each.name for each in public if type(each) is type(task(lambda: None))}
+    assert flows == FLOWS
+    assert tasks - {"send-notifications"} <= TASKS
+
+
+# The page of an unknown submission.
+
+
+def test_an_unknown_submission_says_what_happened_then_the_balance_then_each_way_with_its_command() -> None:
+    balance = "The account's balance fell by exactly the expected price: probably billed. It was 12 and 11.75."
+    page = unknown_markdown(unknown("/data", balance), "seedance2.0-mini", "https://prefect.example.com/form")
+    order = [
+        "**What happened:**",
+        "**What the balance says:** The account's balance fell by exactly the expected price: probably billed.",
+        "[by this form](<https://prefect.example.com/form>)",
+        "## The task is there: attach it",
+        f"\n\n`prefect-seedance resolve {INTENT} --store /data --task-id ... --attempt 1-3f9a1c04`\n\n",
+        "## There is no task and no bill: not billed",
+        f"\n\n`prefect-seedance resolve {INTENT} --store /data --not-billed --attempt 1-3f9a1c04`\n\n",
+        "## Give it up: abandon",
+        f"\n\n`prefect-seedance resolve {INTENT} --store /data --abandon --attempt 1-3f9a1c04`\n\n",
+        "## You have the video: bring it in",
+    ]
+    places = [page.index(part) for part in order]
+    assert places == sorted(places)
+    assert "```" not in page, "a block scrolls"
+    assert max(map(len, re.findall(r"^#+ (.*)$", page, re.MULTILINE))) < 50, "an intent in a headline does not wrap"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("x"), VideoFailed("videos_1", "no\nprefect-seedance x", "transient")])
+def test_no_words_of_a_failure_stand_in_a_block_that_scrolls(error: Exception) -> None:
+    page = failure_markdown(NoVideo(error, advice="Retry it."), VideoRequest(prompt="A boat"))
+    assert "```" not in page
+
+
+# What was settled.
+
+
+def test_a_settled_submission_says_what_it_is_now_and_what_to_do_next() -> None:
+    settled = Record.model_construct(intent=INTENT)
+    page = settled_markdown(settled, "ready", ["Run the same request again: it is submitted and paid for anew."])
+    assert page.startswith("# Settled: it was not billed, and may be submitted again\n\nRun the same request again")
+    assert settled_markdown(settled, "lost", []).startswith("# Settled: it was given up")
+    assert settled_markdown(settled, "new-state", []).startswith("# Settled: the record is new-state")
+
+
+def test_a_link_to_a_form_is_filled_in_and_never_with_what_opens_an_address() -> None:
+    asked = {"request": {"prompt": "100 % & more"}}
+    signed = {"request": {"images": ["https://a.example.com/b.png?X-Amz-Signature=1f0c5d"]}}
+    with temporary_settings({PREFECT_UI_URL: "https://prefect.example.com"}):
+        form, bare = form_url("0198", asked), form_url("0198", signed)
+    assert form.startswith("https://prefect.example.com/deployments/deployment/0198/run?parameters=%7B%22request%22")
+    assert "&" not in form.partition("?")[2]
+    assert bare == "https://prefect.example.com/deployments/deployment/0198/run"
+
+
+# Names.
+
+
+def test_two_takes_of_a_request_have_runs_of_different_names() -> None:
+    name = step_name("create-video")
+    names = {name(parameters={"request": VideoRequest(prompt="A boat", take=take)}) for take in ("1", "2", "3")}  # type: ignore[call-arg]
+    assert len(names) == 3
+    assert take_words("1") == "" and take_words("x\n" * 40).isprintable()
