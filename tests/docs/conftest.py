@@ -36,4 +36,5 @@ def furnished(
         patch.setenv("PREFECT_API_URL", prefect_server)
         patch.chdir(folder)
         world.furnish(folder, moto, world.buckets_in(text))
+        world.save_blocks()
         yield folder

@@ -101,7 +101,10 @@ def links_of(page: Path) -> Iterator[Link]:
 def anchors_of(page: Path) -> set[str]:
     """Return what a link may lead to within a page: its headings, and anchors that are written out."""
     prose = _FENCE.sub("", page.read_text(encoding="utf-8"))
-    anchors: set[str] = {*re.findall(r"""(?:id|name)=["']([\w.-]+)["']""", prose), *re.findall(r"\{ *#([\w.-]+)", prose)}
+    anchors: set[str] = {
+        *re.findall(r"""(?:id|name)=["']([\w.-]+)["']""", prose),
+        *re.findall(r"\{ *#([\w.-]+)", prose),
+    }
     for title in re.findall(r"^#+ (.*?)(?: *\{[^}]*\})?$", prose, re.MULTILINE):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()
         made = re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip())

@@ -48,7 +48,9 @@ def test_every_page_is_built_and_no_script_is_published(site: Path) -> None:
 
 def test_a_page_asks_no_other_machine_for_anything(site: Path) -> None:
     for page in site.rglob("*.html"):
-        loaded = re.findall(r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=\"?(https?:)?//([^\"> ]+)", page.read_text())
+        loaded = re.findall(
+            r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=\"?(https?:)?//([^\"> ]+)", page.read_text()
+        )
         loaded += re.findall(r"<link\b(?![^>]*rel=\"?canonical)[^>]*\bhref=\"?(https?:)?//([^\"> ]+)", page.read_text())
         assert not loaded, page
 

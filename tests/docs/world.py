@@ -73,8 +73,8 @@ def columns() -> bytes:
 
 def files() -> dict[str, bytes]:
     """Return what lies where a reader stands, and in the bucket ``shop``."""
-    pictures = dict.fromkeys(("mug", "full", "empty", "table", "blue"), "")
-    made = {f"{name}.png": picture(colour) for name, colour in zip(pictures, ("red", "blue", "grey", "tan", "navy"), strict=True)}
+    colours = {"mug": "red", "full": "blue", "empty": "grey", "table": "tan", "blue": "navy"}
+    made = {f"{name}.png": picture(colour) for name, colour in colours.items()}
     return {
         **made,
         "table.jpg": made["table.png"],
@@ -101,13 +101,27 @@ def furnish(folder: Path, server: S3Server, buckets: set[str]) -> None:
     (folder / "examples").symlink_to(ROOT / "examples")
 
 
-def save_blocks(text: str) -> None:
-    """Save the blocks that a page takes for saved; what it saves itself is not there before."""
+def save_blocks() -> None:
+    """Save the blocks that pages take for saved."""
     for (_, name), make in SAVED.items():
-        block = make()
-        block.save(name, overwrite=True)
-        if re.search(rf"""\.save\(\s*["']{name}["']\s*\)""", text):
-            type(block).delete(name)
+        make().save(name, overwrite=True)
+
+
+def prepare_blocks(text: str, changed: set[str]) -> None:
+    """Make the saved blocks as a page expects them: to register one takes long, so only what is needed is done.
+
+    Args:
+        text: The page.
+        changed: The names that earlier pages have saved themselves; those of this page come in.
+    """
+    saved_here = {*re.findall(r"""\.save\(\s*["']([\w-]+)["']""", text)}
+    for (_, name), make in SAVED.items():
+        if name in changed and f'"{name}"' in text:
+            make().save(name, overwrite=True)
+        if re.search(rf"""\.save\(\s*["']{name}["']\s*\)""", text):  # it does not overwrite
+            type(make()).delete(name)
+    changed.difference_update(re.findall(r'"([\w-]+)"', text))
+    changed |= saved_here
 
 
 def buckets_in(text: str) -> set[str]:
