@@ -130,7 +130,7 @@ TOGETHER = {
     "prefect_runs": "prefect_runs",
     "chaos": "chaos",
     "flows": "flows",
-    **dict.fromkeys(("blocks", "cli", "examples", "test_form.py"), "one Prefect server"),
+    **dict.fromkeys(("blocks", "cli", "docs", "examples", "test_form.py"), "one Prefect server"),
     **dict.fromkeys(
         ("test_accounts.py", "test_what_a_batch_shows.py", "test_account_limit.py", "test_batch_labels.py"),
         "one Prefect server",

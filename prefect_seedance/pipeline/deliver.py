@@ -125,7 +125,12 @@ def stored_video(destination: Destination, record: Record) -> StoredVideo | None
         if is_stand_in(record.task_id):
             raise KeyTaken(found.uri, damage) if found else Missing(record.stored.uri)
         return None
-    return StoredVideo.model_validate(record.stored.model_dump())
+    facts = record.stored.model_dump()
+    if found.uri != record.stored.uri:  # the store was moved as a whole, or is reached by another path
+        key, place_of = record.stored.key, destination.store.uri_of
+        facts |= {"uri": found.uri, "provenance_uri": place_of(beside(key, ".json"))}
+        facts |= {"poster_uri": place_of(beside(key, ".jpg"))} if facts.get("poster_uri") else {}
+    return StoredVideo.model_validate(facts)
 
 
 @dataclass(frozen=True)

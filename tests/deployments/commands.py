@@ -1,4 +1,4 @@
-"""The commands of deployments/README.md, which the tests run as they stand there."""
+"""The commands of the pages on deployments, which the tests run as they stand there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "docs" / "how-to" / "deployments.md").read_text(encoding="utf-8")
+PAGES = ("deployments", "schedule", "containers", "prefect-server")
+README = "\n".join((ROOT / "docs" / "how-to" / f"{page}.md").read_text(encoding="utf-8") for page in PAGES)
 
 
 class Command(StrEnum):
@@ -61,12 +62,12 @@ def done_here(script: str, *arguments: str) -> str:
 
 def promised() -> set[str]:
     """Every command line of the README that is not said to be not run."""
-    said, languages, blocks = (re.split(r"```(\w*)\n(.*?)```\n", README, flags=re.DOTALL)[n::3] for n in range(3))
+    said, languages, blocks = (re.split(r" *```(\w*)\n(.*?)```\n", README, flags=re.DOTALL)[n::3] for n in range(3))
     return {
         line
         for before, language, block in zip(said, languages, blocks, strict=False)
         if language == "sh" and "Not run here" not in before.strip().split("\n\n")[-1]
-        for line in block.strip().splitlines()
+        for line in map(str.strip, block.strip().splitlines())
     }
 
 

@@ -88,7 +88,8 @@ def test_the_tests_read_the_package_where_it_stands(machine: Machine) -> None:
     assert machine.calls[:3] == [
         "python3 -m venv .venv-test",
         "python -m pip install -q --disable-pip-version-check uv",
-        "uv pip install -q -p .venv-test -c constraints.txt --reinstall-package prefect-seedance -e .[media,aws,test]",
+        "uv pip install -q -p .venv-test -c constraints.txt --reinstall-package prefect-seedance "
+        "-e .[media,aws,docs,test]",
     ]
     (machine.clone / "prefect_seedance" / "a.py").write_text("changed\n")
     machine.run("test", "tests/client")
@@ -150,6 +151,18 @@ def test_elsewhere_it_is_said_in_one_line_what_to_run_for_it(machine: Machine, w
     ended = machine.run("demo", **who)
     assert ended.returncode == 1 and machine.calls == []
     assert ended.stderr == "Run as root, on Debian: apt-get install --no-install-recommends python3.11-venv\n"
+
+
+# --- The site ---
+
+
+def test_the_site_is_built_strictly_in_the_environment_of_the_tests(machine: Machine) -> None:
+    assert machine.run("docs").returncode == 0
+    assert machine.calls[-1] == "python -m zensical build --strict --clean"
+    machine.run("test", "tests/client")
+    assert machine.calls == ["pytest -n 2 tests/client"], "it is one environment"
+    machine.run("docs", "--serve")
+    assert machine.calls == ["python -m zensical serve"]
 
 
 # --- What is tested ---
