@@ -23,7 +23,7 @@ from prefect_seedance.cli.store_option import note_prefect
 from prefect_seedance.cli.terminal import say, say_document
 from prefect_seedance.client.errors import ConfigurationError
 from prefect_seedance.plain_text import coin_words
-from prefect_seedance.runs.messages import reuse_message
+from prefect_seedance.runs.notifications.messages import reuse_message
 
 
 def work(command: Callable[[argparse.Namespace], int]) -> None:

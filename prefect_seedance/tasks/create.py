@@ -11,15 +11,15 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.pipeline.options import RunOptions
 from prefect_seedance.runs.cache_policy import IntentPolicy
-from prefect_seedance.runs.current_run import current_run
+from prefect_seedance.runs.context.current_run import current_run
+from prefect_seedance.runs.context.journal_label import hold_to_its_journal
+from prefect_seedance.runs.context.scope import resolve_scope
+from prefect_seedance.runs.context.source_identities import source_identities
 from prefect_seedance.runs.events import run_observer
-from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.money.reached import telling_of_budgets
 from prefect_seedance.runs.run_names import step_name
-from prefect_seedance.runs.scope import resolve_scope
-from prefect_seedance.runs.source_identities import source_identities
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_seedance.runs.notifiers import SECONDS, send_to_all
+from prefect_seedance.runs.notifications.notifiers import SECONDS, send_to_all
 
 
 # A body may hold a link that plays the video: nothing of a call is kept.

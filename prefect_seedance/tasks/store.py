@@ -19,7 +19,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.errors import VideoNotStored, telling_of_the_task
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.runs.cancellation import ENDED
-from prefect_seedance.runs.current_run import current_run
+from prefect_seedance.runs.context.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.retry_conditions import may_pass

@@ -16,7 +16,7 @@ from prefect_seedance.pipeline import threads
 from prefect_seedance.runs.link_notices import tell_of_links
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
-from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
 from prefect_seedance.runs.run_names import step_name
 
 

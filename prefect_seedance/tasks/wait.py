@@ -19,8 +19,8 @@ from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.messages import expected_price
-from prefect_seedance.runs.progress import ProgressArtifact
+from prefect_seedance.runs.notifications.messages import expected_price
+from prefect_seedance.runs.pages.progress import ProgressArtifact
 from prefect_seedance.runs.retry_conditions import may_pass
 from prefect_seedance.runs.run_names import step_name
 

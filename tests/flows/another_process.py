@@ -12,7 +12,7 @@ from prefect.flow_engine import run_flow_async, run_flow_sync
 from prefect.states import Scheduled, State
 
 from prefect_seedance.blocks import video_store
-from prefect_seedance.runs import current_run, last_journal
+from prefect_seedance.runs.context import current_run, last_journal
 
 
 def forget() -> None:

@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> VideoStore:
 def patient_pages() -> Iterator[None]:
     """What a run shows may come late here: only a run that Prefect is about to kill has to be quick."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prefect_seedance.runs.run_page._SECONDS", 200.0)
+        patch.setattr("prefect_seedance.runs.pages.run_page._SECONDS", 200.0)
         # A simulated video is made at once: its progress would not be drawn.
-        patch.setattr("prefect_seedance.runs.progress.LEAST_SECONDS", 0.0)
+        patch.setattr("prefect_seedance.runs.pages.progress.LEAST_SECONDS", 0.0)
         yield

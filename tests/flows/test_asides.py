@@ -84,7 +84,7 @@ def test_a_run_whose_lines_events_and_pages_all_raise_stores_its_video(
     for name in ("acreate_markdown_artifact", "acreate_progress_artifact", "aupdate_progress_artifact"):
         monkeypatch.setattr(f"prefect.artifacts.{name}", raises)
     for name in ("stored_markdown", "flow_run"):
-        monkeypatch.setattr(f"prefect_seedance.runs.run_page.{name}", raises)
+        monkeypatch.setattr(f"prefect_seedance.runs.pages.run_page.{name}", raises)
     monkeypatch.setattr("prefect_seedance.tasks.store.current_run", raises)
     with filtered(Ours("", RuntimeError("the log server is gone"))):
         stored = generate_video(small("A paper boat"), credentials, store)
@@ -95,7 +95,7 @@ def test_a_run_whose_lines_events_and_pages_all_raise_stores_its_video(
 def test_a_failure_page_that_raises_hides_no_failure(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prefect_seedance.runs.run_page.failure_markdown", raises)
+    monkeypatch.setattr("prefect_seedance.runs.pages.run_page.failure_markdown", raises)
     monkeypatch.setattr("prefect_seedance.tasks.store.storing_is_worth_repeating", lambda *anything: False)
     Path(store.location).mkdir()
     (Path(store.location) / "videos").write_text("a file where the folder of the videos should be")

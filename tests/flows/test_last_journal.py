@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import Variable
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, generate_video
-from prefect_seedance.runs.last_journal import compare_with_last, variable_name
+from prefect_seedance.runs.context.last_journal import compare_with_last, variable_name
 from prefect_seedance.simulator import Simulator
 from tests.flows import shown
 from tests.flows.another_process import forget

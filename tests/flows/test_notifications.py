@@ -39,7 +39,7 @@ from prefect_seedance import (
 )
 from prefect_seedance.cli import main
 from prefect_seedance.client.errors import InvalidRequest, VideoFailed
-from prefect_seedance.runs.notifiers import load_notifiers
+from prefect_seedance.runs.notifications.notifiers import load_notifiers
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.tasks.notify import send_notifications
 from tests.flows import shown

@@ -19,7 +19,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from prefect_seedance import SeedanceCredentials, StoredVideo, VideoStore, generate_video
-from prefect_seedance.runs.play_link import PlayLink, play_link, report_link
+from prefect_seedance.runs.pages.play_link import PlayLink, play_link, report_link
 from prefect_seedance.simulator import Simulator
 from prefect_seedance.storage.s3.settings import S3Settings
 from prefect_seedance.storage.s3.store import S3Store

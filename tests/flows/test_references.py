@@ -30,7 +30,7 @@ from prefect_seedance import (
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.failpoints import listen
 from prefect_seedance.pipeline.order import place_order
-from prefect_seedance.runs.source_identities import source_identities
+from prefect_seedance.runs.context.source_identities import source_identities
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.simulator.simulation import RequestCounts
 from prefect_seedance.tasks.prepare import prepare_media

@@ -15,8 +15,8 @@ from prefect.runtime import flow_run
 
 from prefect_seedance import RunOptions, SeedanceCredentials, StoredVideo, VideoStore, create_video, generate_video
 from prefect_seedance.errors import InvalidRequest, RunNotLabelled
-from prefect_seedance.runs.current_run import CurrentRun, current_run
-from prefect_seedance.runs.run_labels import RunLabels
+from prefect_seedance.runs.context.current_run import CurrentRun, current_run
+from prefect_seedance.runs.context.run_labels import RunLabels
 from prefect_seedance.simulator import Fault, Simulator
 from tests.flows import shown
 from tests.flows.another_process import run_there

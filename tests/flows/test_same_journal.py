@@ -19,8 +19,8 @@ from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.journal.errors import JournalGone, OrderChanged
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.store_identity import identify_store
-from prefect_seedance.runs.current_run import current_run
-from prefect_seedance.runs.journal_label import hold_to_its_journal, journal_label
+from prefect_seedance.runs.context.current_run import current_run
+from prefect_seedance.runs.context.journal_label import hold_to_its_journal, journal_label
 from prefect_seedance.simulator import Fault, Simulator
 from tests.flows import shown
 from tests.flows.another_process import run_there

@@ -32,7 +32,7 @@ from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.journal.identity import ALWAYS, named_scope, run_scope
 from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.pipeline.record_lookup import Standing
-from prefect_seedance.runs.run_page import show_cancelled
+from prefect_seedance.runs.pages.run_page import show_cancelled
 from prefect_seedance.simulator import Fault, Simulator
 from tests.flows import shown
 from tests.flows.shown import small

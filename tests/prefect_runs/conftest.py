@@ -100,5 +100,5 @@ def worker(child_environment: dict[str, str], folder: Path) -> Iterator[Running]
 def quick_progress() -> Iterator[None]:
     """A simulated video is made at once: its progress would not be drawn."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prefect_seedance.runs.progress.LEAST_SECONDS", 0.0)
+        patch.setattr("prefect_seedance.runs.pages.progress.LEAST_SECONDS", 0.0)
         yield

@@ -13,8 +13,9 @@ from markdown_it import MarkdownIt
 from prefect_seedance import StoredVideo, VideoRequest
 from prefect_seedance.pipeline.record_lookup import Standing
 from prefect_seedance.plain_text import lines, one_line
-from prefect_seedance.runs import escaping, run_page
-from prefect_seedance.runs.escaping import (
+from prefect_seedance.runs.notifications import escaping
+from prefect_seedance.runs.pages import run_page
+from prefect_seedance.runs.notifications.escaping import (
     code,
     discord,
     fenced,
@@ -26,8 +27,8 @@ from prefect_seedance.runs.escaping import (
     slack_by_apprise,
     unlinked,
 )
-from prefect_seedance.runs.messages import NoVideo, success_message
-from prefect_seedance.runs.run_page import cancelled_markdown, failure_markdown, stored_markdown
+from prefect_seedance.runs.notifications.messages import NoVideo, success_message
+from prefect_seedance.runs.pages.run_page import cancelled_markdown, failure_markdown, stored_markdown
 
 ORDINARY = [
     "A ceramic mug on a slow turntable, studio light; 16:9 (warm) - 50% faster!",
@@ -209,10 +210,10 @@ def inside_an_escape(part: ast.AST, maker: ast.AST) -> bool:
 
 
 def test_every_message_goes_through_the_language_of_its_block() -> None:
-    package = Path(run_page.__file__).parents[1]
+    package = Path(run_page.__file__).parents[2]
     # Not that of a condition between threads, which takes nothing.
     sending = {path.name for path in package.rglob("*.py") if re.search(r"\.a?notify\([^)]", path.read_text("utf-8"))}
     assert sending == {"notifiers.py"}
-    source = (package / "runs" / "notifiers.py").read_text("utf-8")
+    source = (package / "runs" / "notifications" / "notifiers.py").read_text("utf-8")
     assert source.count(".notify(") == 1
     assert source.index("message_for(block, subject, body)") < source.index(".notify(body, subject)")

@@ -19,9 +19,9 @@ from prefect_seedance.runs.ends.log_lines import FLOWS, TASKS, tell_errors_once
 from prefect_seedance.runs.ends.settled_page import settled_markdown
 from prefect_seedance.runs.ends.state import failed_state, state_words
 from prefect_seedance.runs.ends.unknown_page import unknown_markdown
-from prefect_seedance.runs.messages import NoVideo
+from prefect_seedance.runs.notifications.messages import NoVideo
+from prefect_seedance.runs.pages.run_page import failure_markdown
 from prefect_seedance.runs.run_names import step_name, take_words
-from prefect_seedance.runs.run_page import failure_markdown
 from tests.runs.test_messages import INTENT, unknown
 
 RULE = "duration: 99 s, but Mini makes 4-15 s. Choose 4 to 15 seconds."

@@ -23,7 +23,7 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.settlement.billing import balance_evidence
 from prefect_seedance.pipeline.models import StoredVideo
-from prefect_seedance.runs.messages import NoVideo, cost_words, failure_message
+from prefect_seedance.runs.notifications.messages import NoVideo, cost_words, failure_message
 from prefect_seedance.storage.errors import NotWritable
 
 REQUEST = VideoRequest(prompt="A paper boat")

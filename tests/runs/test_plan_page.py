@@ -6,7 +6,7 @@ import json
 import re
 
 from prefect_seedance.batch.models import BatchPlan, PlannedRow
-from prefect_seedance.runs.plan_page import plan_markdown, plan_table
+from prefect_seedance.runs.pages.plan_page import plan_markdown, plan_table
 
 SIGNED = "https://x.org/a.png?X-Amz-Signature=5ecre7"
 HOSTILE = f"[a](javascript:b) <img src=x> `c` | **d** ``` {SIGNED}"

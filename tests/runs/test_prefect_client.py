@@ -22,7 +22,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.context.prefect_client import RunClientContext
 from prefect_seedance.tls import tls_context
 
 #: Nothing is sent to it.

@@ -11,8 +11,8 @@ import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
 from prefect_seedance import StoredVideo, VideoRequest
-from prefect_seedance.runs.play_link import PlayLink
-from prefect_seedance.runs.run_page import shown, sizes, stored_description, stored_markdown
+from prefect_seedance.runs.pages.play_link import PlayLink
+from prefect_seedance.runs.pages.run_page import shown, sizes, stored_description, stored_markdown
 
 
 async def test_a_cancellation_in_the_moment_when_the_page_is_written_ends_the_run() -> None:
@@ -140,7 +140,7 @@ async def test_a_page_is_tried_again_while_prefect_is_busy_and_not_for_ever(
 async def test_a_page_whose_try_is_over_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("prefect_seedance.runs.run_page._SECONDS", 0.01)
+    monkeypatch.setattr("prefect_seedance.runs.pages.run_page._SECONDS", 0.01)
     with caplog.at_level(logging.WARNING):
         await shown(asyncio.Event().wait)
     assert "not written: Prefect's API did not take it within 0.01 s" in caplog.text

@@ -13,7 +13,7 @@ from prefect.blocks.notifications import (
     SlackWebhook,
 )
 
-from prefect_seedance.runs.webhook_addresses import address_problems
+from prefect_seedance.runs.notifications.webhook_addresses import address_problems
 
 KEY = "5d0c1e7a9f3b48c200000000"
 SLACK = f"https://hooks.slack.com/services/T1JJ3T3L2/B1BRTD4JD/{KEY}"

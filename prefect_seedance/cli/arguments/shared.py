@@ -121,7 +121,7 @@ def add_output(command: argparse.ArgumentParser) -> None:
         action="store_true",
         dest="as_json",
         help="print JSON, and nothing else, to the standard output: what came of it, or on an error one document "
-        'of the form {"error": {"type": ..., "message": ..., "task_id": ...}}, beside which in_use names the store and '
-        "the servers",
+        'of the form {"error": {"type": ..., "message": ..., "task_id": ...}}, and beside it the store '
+        "and the servers in use",
     )
     group.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -19,7 +19,7 @@ from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.cli.terminal import complain, say, say_document
 from prefect_seedance.cli.videos.finding import find_video
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.runs.play_link import PlayLink
+from prefect_seedance.runs.pages.play_link import PlayLink
 from prefect_seedance.storage.protocol import Store
 
 

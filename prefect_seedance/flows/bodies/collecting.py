@@ -22,13 +22,13 @@ from prefect_seedance.runs.collect.followers import collection_follower
 from prefect_seedance.runs.collect.page import show_collection, show_orphans, store_mark
 from prefect_seedance.runs.collect.teller import Teller
 from prefect_seedance.runs.collect.words import changed_by, collection_message, summary
-from prefect_seedance.runs.current_run import current_run, run_url
+from prefect_seedance.runs.context.current_run import current_run, run_url
+from prefect_seedance.runs.context.last_journal import warn_of_another
+from prefect_seedance.runs.context.prefect_client import RunClientContext
 from prefect_seedance.runs.events import emit_orphans
-from prefect_seedance.runs.last_journal import warn_of_another
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
-from prefect_seedance.runs.notifiers import doubts, load_notifiers
-from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
 from prefect_seedance.tasks.notify import send_notifications
 
 if TYPE_CHECKING:

@@ -25,18 +25,18 @@ from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.batch.api import wait_for_api
 from prefect_seedance.runs.batch.message import batch_message
 from prefect_seedance.runs.batch.page import show_report, show_rows
-from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.context.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.context.journal_label import hold_batch_to_its_journal
+from prefect_seedance.runs.context.prefect_client import RunClientContext
+from prefect_seedance.runs.context.scope import scope_of_batch
 from prefect_seedance.runs.events import run_tells
-from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.pages.play_link import report_link
 from prefect_seedance.runs.parts.following import PartsFollowing
 from prefect_seedance.runs.parts.part_runs import PartRuns, persistently
 from prefect_seedance.runs.parts.saved_references import saved_reference
 from prefect_seedance.runs.parts.slots import neighbourhood, require_slots
-from prefect_seedance.runs.play_link import report_link
-from prefect_seedance.runs.prefect_client import RunClientContext
-from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.notify import send_notifications
 
 

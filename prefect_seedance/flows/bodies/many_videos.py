@@ -37,17 +37,17 @@ from prefect_seedance.runs.batch.message import batch_message
 from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.batch.progress import BatchProgress
 from prefect_seedance.runs.cancellation import ENDED
-from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.context.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.context.journal_label import hold_batch_to_its_journal
+from prefect_seedance.runs.context.prefect_client import RunClientContext
+from prefect_seedance.runs.context.scope import scope_of_batch
 from prefect_seedance.runs.events import emit, run_observer, run_tells
-from prefect_seedance.runs.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.money.reached import telling_of_budgets
-from prefect_seedance.runs.notifiers import doubts, load_notifiers
-from prefect_seedance.runs.play_link import report_link
-from prefect_seedance.runs.prefect_client import RunClientContext
+from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
+from prefect_seedance.runs.pages.play_link import report_link
 from prefect_seedance.runs.run_names import take_words
-from prefect_seedance.runs.scope import scope_of_batch
 from prefect_seedance.tasks.generate_row import generate_row
 
 if TYPE_CHECKING:

@@ -29,17 +29,23 @@ from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.pipeline.watch.history import save_in_background
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.runs.cancellation import ENDED
-from prefect_seedance.runs.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.context.current_run import CurrentRun, current_run, run_url
+from prefect_seedance.runs.context.journal_label import hold_to_its_journal
+from prefect_seedance.runs.context.prefect_client import RunClientContext
+from prefect_seedance.runs.context.scope import scope_of_only_video
+from prefect_seedance.runs.context.source_identities import source_identities
 from prefect_seedance.runs.ends.state import failed_state
 from prefect_seedance.runs.events import emit, emit_no_video, run_observer, run_tells
-from prefect_seedance.runs.journal_label import hold_to_its_journal
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.messages import NoVideo, expected_price, failure_message, reuse_message, success_message
-from prefect_seedance.runs.play_link import play_link
-from prefect_seedance.runs.prefect_client import RunClientContext
-from prefect_seedance.runs.run_page import show_cancelled, show_failure, show_stored, tag_run
-from prefect_seedance.runs.scope import scope_of_only_video
-from prefect_seedance.runs.source_identities import source_identities
+from prefect_seedance.runs.notifications.messages import (
+    NoVideo,
+    expected_price,
+    failure_message,
+    reuse_message,
+    success_message,
+)
+from prefect_seedance.runs.pages.play_link import play_link
+from prefect_seedance.runs.pages.run_page import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.create import create_video
 from prefect_seedance.tasks.prepare import prepare_media
 from prefect_seedance.tasks.store import store_video
@@ -114,7 +120,7 @@ async def generate(
         play = await play_link(stored, store)
         await show_stored(stored, request, store, play, order.sources, progress.price, progress.headway.watched_words)
         if store.assets:
-            from prefect_seedance.runs.assets import materialize_asset
+            from prefect_seedance.runs.pages.assets import materialize_asset
 
             await materialize_asset(stored, store)
         await _tell(notify, success_message(stored, request, run_url=run_url(), play=play))

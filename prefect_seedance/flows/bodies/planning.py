@@ -18,13 +18,13 @@ from prefect_seedance.pipeline.submit.preparation import follower_of, media_cont
 from prefect_seedance.pipeline.watch.history import load_history
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.cancellation import ENDED
-from prefect_seedance.runs.current_run import current_run
+from prefect_seedance.runs.context.current_run import current_run
+from prefect_seedance.runs.context.prefect_client import RunClientContext
+from prefect_seedance.runs.context.scope import resolve_scope
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
-from prefect_seedance.runs.plan_page import show_plan
-from prefect_seedance.runs.prefect_client import RunClientContext
-from prefect_seedance.runs.scope import resolve_scope
+from prefect_seedance.runs.pages.plan_page import show_plan
 
 
 async def plan(

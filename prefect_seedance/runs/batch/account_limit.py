@@ -30,8 +30,8 @@ from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from prefect_seedance.asides import words_of
+from prefect_seedance.runs.context.prefect_client import shared_tls
 from prefect_seedance.runs.logs import note
-from prefect_seedance.runs.prefect_client import shared_tls
 
 #: How long Prefect's API may take for one answer before videos go on without it.
 _PATIENCE_SECONDS = 10.0

@@ -6,8 +6,8 @@ from prefect_seedance.batch.models import BatchReport, outcome_words
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.batch.page import reason_words
-from prefect_seedance.runs.escaping import unlinked
-from prefect_seedance.runs.play_link import PlayLink
+from prefect_seedance.runs.notifications.escaping import unlinked
+from prefect_seedance.runs.pages.play_link import PlayLink
 
 #: How many of the worst rows are named, and how much is said of each.
 _MOST_ROWS, _LENGTH = 5, 150

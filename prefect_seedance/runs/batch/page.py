@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from prefect_seedance.batch.models import BatchReport, RowResult, outcome_words, worst_first
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import cell, code, link, markdown, prose, unlinked
-from prefect_seedance.runs.play_link import PlayLink
-from prefect_seedance.runs.run_page import PAUSES, Page, image, inline_jpeg, shown, table
+from prefect_seedance.runs.notifications.escaping import cell, code, link, markdown, prose, unlinked
+from prefect_seedance.runs.pages.play_link import PlayLink
+from prefect_seedance.runs.pages.run_page import PAUSES, Page, image, inline_jpeg, shown, table
 
 #: Rows of the table, and of the list on the page: the report has all of them.
 _MOST_ROWS, _MOST_LISTED = 200, 20

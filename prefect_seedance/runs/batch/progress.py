@@ -22,8 +22,8 @@ from prefect.runtime import flow_run
 from prefect_seedance.asides import words_of
 from prefect_seedance.batch.models import WORST_FIRST, Outcome, outcome_words
 from prefect_seedance.plain_text import coin_words
-from prefect_seedance.runs.escaping import markdown
 from prefect_seedance.runs.logs import note
+from prefect_seedance.runs.notifications.escaping import markdown
 
 #: Of the artifact: a batch is a run of its own, and the key keeps the history of its runs.
 KEY = "seedance-batch-progress"

@@ -26,9 +26,9 @@ from prefect_seedance.runs.collect.words import (
     label_of,
     worst_videos_first,
 )
-from prefect_seedance.runs.escaping import cell, code, markdown, unlinked
 from prefect_seedance.runs.logs import note
-from prefect_seedance.runs.run_page import PAUSES, Page, shown, table
+from prefect_seedance.runs.notifications.escaping import cell, code, markdown, unlinked
+from prefect_seedance.runs.pages.run_page import PAUSES, Page, shown, table
 
 #: Videos on the page, and orphans on theirs.
 _MOST_VIDEOS, _MOST_ORPHANS = 50, 200

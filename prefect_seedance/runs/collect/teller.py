@@ -21,8 +21,8 @@ from prefect_seedance.pipeline.observer import Event, Fact, Observer
 from prefect_seedance.runs.collect.followers import collection_follower
 from prefect_seedance.runs.events import emit
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.messages import NoVideo, failure_message, success_message
-from prefect_seedance.runs.play_link import play_link
+from prefect_seedance.runs.notifications.messages import NoVideo, failure_message, success_message
+from prefect_seedance.runs.pages.play_link import play_link
 
 if TYPE_CHECKING:
     from prefect_seedance.blocks.video_store import VideoStore
@@ -118,7 +118,7 @@ class Teller:
     async def _tell(self, record: Record, event: Event) -> None:
         now = await threads.run(threads.RECORDS, self._record_now, record)
         if event.kind == "stored" and self._store.assets and now.stored is not None:
-            from prefect_seedance.runs.assets import materialize_asset
+            from prefect_seedance.runs.pages.assets import materialize_asset
 
             await materialize_asset(_stored(now), self._store)
         if record.delivery.notify and (message := await self._message(now, event)):

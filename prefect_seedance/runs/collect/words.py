@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prefect_seedance.pipeline.collect.models import Collected, CollectedVideo, CollectReport, Orphan
 from prefect_seedance.plain_text import coin_words, cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import unlinked
+from prefect_seedance.runs.notifications.escaping import unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,10 +15,10 @@ from prefect.runtime import flow_run
 
 from prefect_seedance.journal.record import Record
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.current_run import run_url
+from prefect_seedance.runs.context.current_run import run_url
 from prefect_seedance.runs.ends.links import form_of_run
-from prefect_seedance.runs.escaping import code, link, markdown, prose
-from prefect_seedance.runs.run_page import PAUSES, Page, asked_lines, shown, unknown_key
+from prefect_seedance.runs.notifications.escaping import code, link, markdown, prose
+from prefect_seedance.runs.pages.run_page import PAUSES, Page, asked_lines, shown, unknown_key
 
 #: Pages of one video that are brought up to date: those of the runs that stopped at it, newest first.
 _MOST_PAGES = 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 from prefect_seedance.journal.commands import NEEDS_KEY, resolve_commands
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import code, link, markdown
+from prefect_seedance.runs.notifications.escaping import code, link, markdown
 
 HEADLINE = "Perhaps paid: a person has to settle it"
 

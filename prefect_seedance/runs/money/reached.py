@@ -16,10 +16,10 @@ from prefect.events import emit_event
 
 from prefect_seedance.asides import aside, words_of
 from prefect_seedance.plain_text import coin_words, one_line
-from prefect_seedance.runs.current_run import run_url
+from prefect_seedance.runs.context.current_run import run_url
 from prefect_seedance.runs.events import TOLD_BY
 from prefect_seedance.runs.logs import log, note
-from prefect_seedance.runs.notifiers import send_to_all
+from prefect_seedance.runs.notifications.notifiers import send_to_all
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.budget.budget import OnReached

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from prefect_seedance.journal.commands import how_to_pause, how_to_resume
-from prefect_seedance.runs.escaping import code, markdown
-from prefect_seedance.runs.run_page import PAUSES, Page, shown
+from prefect_seedance.runs.notifications.escaping import code, markdown
+from prefect_seedance.runs.pages.run_page import PAUSES, Page, shown
 
 WHILE_PAUSED = (
     "Nothing more is submitted into this store, whoever runs. What is submitted already is still waited for and "

@@ -24,7 +24,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from prefect_seedance.batch.errors import PartsNotStarted
-from prefect_seedance.runs.current_run import CurrentRun
+from prefect_seedance.runs.context.current_run import CurrentRun
 
 #: What a deployment has to take for its runs to be parts.
 _PARAMETERS = frozenset({"manifest", "credentials", "store", "notify", "options"})

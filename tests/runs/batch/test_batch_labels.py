@@ -18,9 +18,9 @@ from prefect_seedance import VideoStore
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.store_identity import identify_store
-from prefect_seedance.runs.current_run import current_run
-from prefect_seedance.runs.journal_label import hold_batch_to_its_journal, hold_to_its_journal
-from prefect_seedance.runs.scope import SCOPE, scope_of_batch
+from prefect_seedance.runs.context.current_run import current_run
+from prefect_seedance.runs.context.journal_label import hold_batch_to_its_journal, hold_to_its_journal
+from prefect_seedance.runs.context.scope import SCOPE, scope_of_batch
 from tests.flows import shown
 from tests.flows.another_process import forget, run_there
 from tests.flows.line_to_prefect import line_to_prefect

@@ -18,7 +18,7 @@ from prefect_seedance.runs.batch import api, progress
 from prefect_seedance.runs.batch.api import wait_for_api
 from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.batch.progress import BatchProgress
-from prefect_seedance.runs.play_link import PlayLink
+from prefect_seedance.runs.pages.play_link import PlayLink
 from tests.flows import shown
 from tests.flows.another_process import run_there
 from tests.flows.line_to_prefect import line_to_prefect
@@ -88,7 +88,7 @@ def test_a_drawing_that_was_refused_is_made_up_for(prefect_server: str, tmp_path
 @pytest.mark.parametrize("how", ["refused", "silent"])
 def test_nothing_that_is_shown_waits_long_for_prefect_or_raises(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_LAST_SECONDS", 0.6)
-    monkeypatch.setattr("prefect_seedance.runs.run_page._SECONDS", 0.3)
+    monkeypatch.setattr("prefect_seedance.runs.pages.run_page._SECONDS", 0.3)
     monkeypatch.setattr("prefect_seedance.runs.batch.page.PAUSES", (0.1,))
     monkeypatch.setattr(api, "_QUESTION_SECONDS", 0.2)
     ticks: list[int] = []

@@ -17,7 +17,7 @@ from pydantic import Secret, SecretStr
 
 from prefect_seedance.client.request.problems import Level, Problem
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.runs.block_languages import services_of
+from prefect_seedance.runs.notifications.block_languages import services_of
 
 if TYPE_CHECKING:
     from prefect.blocks.abstract import NotificationBlock

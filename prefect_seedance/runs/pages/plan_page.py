@@ -11,8 +11,8 @@ from prefect_seedance.batch.models import BatchPlan, outcome_words
 from prefect_seedance.batch.plan_text import MOST_ROWS, counts, price_of, told_of, totals, worst_first
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import cell, fenced, markdown, prose, unlinked
-from prefect_seedance.runs.run_page import PAUSES, Page, shown, table
+from prefect_seedance.runs.notifications.escaping import cell, fenced, markdown, prose, unlinked
+from prefect_seedance.runs.pages.run_page import PAUSES, Page, shown, table
 
 #: Longest text in a cell of the table.
 _LONGEST = 300

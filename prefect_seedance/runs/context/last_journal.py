@@ -112,7 +112,7 @@ async def _compare(place: str, journal_id: str) -> None:
 
 
 async def _warn(place: str, journal_id: str, last: str) -> None:
-    from prefect_seedance.runs.run_page import show_warning
+    from prefect_seedance.runs.pages.run_page import show_warning
 
     words = (
         f"The journal at {place} is {journal_id}, and Prefect's server has last seen another one there: {last}. What "

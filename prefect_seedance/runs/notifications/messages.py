@@ -15,12 +15,12 @@ from prefect_seedance.journal.errors import FailedBefore, SubmissionStopped, Sub
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.plain_text import Money, coin_words, cut
 from prefect_seedance.redaction import without_signatures
-from prefect_seedance.runs.escaping import unlinked
+from prefect_seedance.runs.notifications.escaping import unlinked
 from prefect_seedance.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
-    from prefect_seedance.runs.play_link import PlayLink
+    from prefect_seedance.runs.pages.play_link import PlayLink
 
 #: Longest body of a failure: more is read on the run's page. The words of an unknown submission are never cut.
 _LENGTH = 1500

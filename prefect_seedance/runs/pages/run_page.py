@@ -35,10 +35,10 @@ from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.ends.links import artifact_url, settling_form
 from prefect_seedance.runs.ends.unknown_page import HEADLINE, unknown_markdown
-from prefect_seedance.runs.escaping import code, fenced, link, markdown, prose, unlinked
 from prefect_seedance.runs.logs import log, note
-from prefect_seedance.runs.messages import NoVideo, cost_in_short, cost_words, reuse_message
-from prefect_seedance.runs.play_link import PlayLink
+from prefect_seedance.runs.notifications.escaping import code, fenced, link, markdown, prose, unlinked
+from prefect_seedance.runs.notifications.messages import NoVideo, cost_in_short, cost_words, reuse_message
+from prefect_seedance.runs.pages.play_link import PlayLink
 from prefect_seedance.storage.templates import beside
 
 _NO_SOURCES: Mapping[str, str] = MappingProxyType({})

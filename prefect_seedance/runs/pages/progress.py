@@ -14,8 +14,8 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run, task_run
 
 from prefect_seedance.asides import words_of
-from prefect_seedance.runs.escaping import markdown
 from prefect_seedance.runs.logs import log, note
+from prefect_seedance.runs.notifications.escaping import markdown
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask

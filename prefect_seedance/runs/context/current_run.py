@@ -15,7 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 
-from prefect_seedance.runs.run_labels import RunLabels
+from prefect_seedance.runs.context.run_labels import RunLabels
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.record import Run

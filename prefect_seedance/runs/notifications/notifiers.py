@@ -20,9 +20,9 @@ from pydantic import Secret, SecretStr, ValidationError
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.client.request.problems import Problem
 from prefect_seedance.plain_text import faults, one_line
-from prefect_seedance.runs.block_languages import message_for
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.webhook_addresses import address_problems
+from prefect_seedance.runs.notifications.block_languages import message_for
+from prefect_seedance.runs.notifications.webhook_addresses import address_problems
 
 #: Longest that one notification may take. Most classes give up by themselves after 4 to 10 seconds.
 SECONDS = 30.0

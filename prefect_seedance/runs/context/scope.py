@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect_seedance.pipeline.options import RunOptions
-from prefect_seedance.runs.current_run import CurrentRun
+from prefect_seedance.runs.context.current_run import CurrentRun
 from prefect_seedance.runs.logs import note
 
 #: Label of a run that makes one video: the scope which its first try resolved.

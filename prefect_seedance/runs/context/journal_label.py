@@ -20,10 +20,10 @@ from pydantic import TypeAdapter, ValidationError
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.journal.errors import BatchChanged, OrderChanged
 from prefect_seedance.pipeline import threads
-from prefect_seedance.runs.current_run import ROOT, SCHEDULED, CurrentRun
-from prefect_seedance.runs.last_journal import compare_with_last
-from prefect_seedance.runs.scope import SCOPE
-from prefect_seedance.runs.source_identities import label_of_sources
+from prefect_seedance.runs.context.current_run import ROOT, SCHEDULED, CurrentRun
+from prefect_seedance.runs.context.last_journal import compare_with_last
+from prefect_seedance.runs.context.scope import SCOPE
+from prefect_seedance.runs.context.source_identities import label_of_sources
 
 if TYPE_CHECKING:
     from prefect_seedance.journal.identity import Identity

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from prefect_seedance.plain_text import one_line
-from prefect_seedance.runs.escaping import Escape, discord, guarded, mail, mattermost, slack, slack_by_apprise
+from prefect_seedance.runs.notifications.escaping import (
+    Escape,
+    discord,
+    guarded,
+    mail,
+    mattermost,
+    slack,
+    slack_by_apprise,
+)
 
 if TYPE_CHECKING:
     from prefect.blocks.abstract import NotificationBlock
