@@ -14,7 +14,6 @@ from prefect_seedance import StoredVideo, VideoRequest
 from prefect_seedance.pipeline.record_lookup import Standing
 from prefect_seedance.plain_text import lines, one_line
 from prefect_seedance.runs.notifications import escaping
-from prefect_seedance.runs.pages import run_page
 from prefect_seedance.runs.notifications.escaping import (
     code,
     discord,
@@ -28,6 +27,7 @@ from prefect_seedance.runs.notifications.escaping import (
     unlinked,
 )
 from prefect_seedance.runs.notifications.messages import NoVideo, success_message
+from prefect_seedance.runs.pages import run_page
 from prefect_seedance.runs.pages.run_page import cancelled_markdown, failure_markdown, stored_markdown
 
 ORDINARY = [
