@@ -15,6 +15,7 @@ from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.submit.pointer import SubmittedVideo
+from prefect_seedance.media.errors import PreparationCancelled
 from prefect_seedance.pipeline.order import place_order
 from prefect_seedance.pipeline.submit.headway import Headway
 from prefect_seedance.storage.errors import NoSpace
@@ -206,6 +207,11 @@ def test_an_invalid_row_shows_its_request_where_it_makes_one() -> None:
     assert (result.prompt, result.model) == ("A paper boat", "seedance2.0-mini")
 
 
+def test_a_row_without_a_prompt_and_a_model_shows_none() -> None:
+    result = outcomes.of_invalid(Row(7, "", None, ()))
+    assert (result.prompt, result.model) == ("", "")
+
+
 def test_an_endless_prompt_and_model_are_cut() -> None:
     result = outcomes.of_invalid(Row(7, "", None, (), {"prompt": "x" * 9000, "model": "y" * 200}))
     assert (len(result.prompt), len(result.model)) == (5000, 100)
@@ -249,6 +255,11 @@ def test_each_error_has_the_advice_that_helps(names: str, advice: str) -> None:
 def test_a_failure_is_advised_by_its_class(failure: FailureClass, now: str, before: str) -> None:
     assert outcomes.verdict_of(errors.VideoFailed("videos_1", "words", failure)).advice.startswith(now)
     assert outcomes.verdict_of(errors.FailedBefore("0" * 32, "videos_1", failure, "words")).advice.startswith(before)
+
+
+def test_preparing_that_was_cancelled_has_sent_nothing() -> None:
+    verdict = outcomes.verdict_of(PreparationCancelled.__new__(PreparationCancelled))
+    assert (verdict.outcome, verdict.advice, verdict.retryable) == ("not_started", outcomes.RUN_AGAIN, True)
 
 
 def test_an_unexpected_error_is_worth_another_run() -> None:
