@@ -63,6 +63,54 @@ def test_what_does_not_read_as_a_ledger_is_damaged(data: bytes) -> None:
         of.decode(data, "/videos")
 
 
+def written(**facts: Any) -> bytes:
+    """Write a ledger as anybody may: with one entry, of which some facts are given."""
+    of_entry = {name: facts.pop(name) for name in list(facts) if name in LedgerEntry.model_fields}
+    nonce = facts.pop("nonce", "n1")
+    return json.dumps({"open": {nonce: {**entry().model_dump(), **of_entry}}, **facts}).encode()
+
+
+#: What a number or a name may just be, and what it may just not be.
+EDGES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "coins": ([{"coins": 0}, {"coins": 1e9}], [{"coins": -1e-6}, {"coins": 1e9 + 1}, {"coins": float("nan")}]),
+    "price": ([{"price": None}, {"price": 0}], [{"price": -1e-6}, {"price": float("inf")}]),
+    "spent": ([{"days": {"22": {"spent": 1e9}}}], [{"days": {"22": {"spent": float("nan")}}}]),
+    "count": (
+        [{"days": {"22": {"count": each}}} for each in (0, 10**9)],
+        [{"days": {"22": {"count": each}}} for each in (-1, 10**9 + 1, 0.5)],
+    ),
+    "at": ([{"at": 0}, {"at": 1e11}], [{"at": -1}, {"at": 1e11 + 1}, {"at": float("nan")}]),
+    "lease": ([{"lease": 0}, {"lease": 86_400}], [{"lease": -1}, {"lease": 86_401}, {"lease": float("nan")}]),
+    "factor": (
+        [{"factor": {"std": each}} for each in (1, 1e6)],
+        [{"factor": {"std": each}} for each in (0.999, 1e6 + 1, float("nan"))],
+    ),
+    "least": ([{"least": {"std": 0}}], [{"least": {"std": -1}}, {"least": {"std": float("nan")}}]),
+    "swept": ([{"swept": {"n": 0}}], [{"swept": {"n": -1}}, {"swept": {"n": float("nan")}}]),
+    "day": (
+        [{"day": each} for each in ("01", "09", "10", "29", "30", "31")],
+        [{"day": each} for each in ("00", "32", "1", "001", "0x", "")],
+    ),
+    "names": ([{"billing": "x" * 200}, {"store": "x" * 200}], [{"billing": "x" * 201}, {"store": "x" * 201}]),
+    "where": ([{"where": "x" * 2000}], [{"where": "x" * 2001}]),
+    "ids": (
+        [{"nonce": "Az09_.-"}, {"nonce": "x" * 100}, {"intent": "x" * 100}],
+        [{"nonce": "x" * 101}, {"nonce": "a/b"}, {"nonce": "a\n"}, {"intent": "../x"}, {"intent": "x" * 101}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("fine", "damaged"), EDGES.values(), ids=EDGES.keys())
+def test_numbers_and_names_are_read_to_the_edge_of_what_an_account_can_have_and_no_further(
+    fine: list[dict[str, Any]], damaged: list[dict[str, Any]]
+) -> None:
+    for facts in fine:
+        of.decode(written(**facts), "/videos")
+    for facts in damaged:
+        with pytest.raises(BudgetDamaged):
+            of.decode(written(**facts), "/videos")
+
+
 @pytest.mark.parametrize(
     ("version", "error"), [(2, BudgetTooNew), (1, BudgetDamaged), ("2", BudgetDamaged), (None, BudgetDamaged)]
 )
