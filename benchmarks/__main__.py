@@ -69,7 +69,7 @@ def main(given: Sequence[str] | None = None) -> int:
                 write_results(file, before.with_failure(name, Failure(date=today(), command=command)))
                 continue
             write_results(file, before.with_measurement(name, found))
-            print(f"{name}: {found.seconds:.0f} s", flush=True)
+            print(f"{name}: {found.seconds} s", flush=True)
     except KeyboardInterrupt:
         print("interrupted; what was measured so far is kept", file=sys.stderr)
         failed.append("the rest")

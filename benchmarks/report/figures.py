@@ -106,7 +106,7 @@ class Measurement(Value):
 
     date: str
     commands: tuple[str, ...]
-    seconds: float
+    seconds: int
     provisional: bool
     versions: dict[str, str]
     machine: Machine

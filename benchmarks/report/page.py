@@ -73,7 +73,7 @@ def measured(results: Results) -> str:
             BENCHMARKS[name].title + (" (provisional)" if found.provisional else ""),
             found.date,
             "<br>".join(f"`{command}`" for command in found.commands),
-            f"{found.seconds:.0f} s",
+            f"{found.seconds:,} s",
             ", ".join(f"{package} {version}" for package, version in found.versions.items()),
             f"{found.machine.cores} cores, {found.machine.memory_gib} GiB",
         ]

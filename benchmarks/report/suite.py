@@ -51,7 +51,7 @@ BENCHMARKS = {
         "batch",
         "Batch",
         ("--videos 60 --seconds 10 --in-flight 60",),
-        ("--rounds 3", "--long --only floor,pipeline,ours"),
+        ("--rounds 2", "--long --only floor,pipeline,ours"),
         "What a batch costs each contender",
     ),
     "polling": Benchmark(
