@@ -455,6 +455,24 @@ def test_a_redirect_is_one_by_its_status_and_its_target(status: int, is_told: bo
     assert isinstance(bare, Unknown) and "redirects" not in bare.reason
 
 
+@pytest.mark.parametrize(
+    ("exchange", "reason"),
+    [
+        (answered(502, b"no"), "HTTP 502: the answer is not valid JSON"),
+        (answered(200, envelope(50000, msg="odd")), "HTTP 200: code 50000: odd"),
+        (answered(200, envelope(50000)), "HTTP 200: code 50000: no message"),
+        (answered(500, {"message": "odd"}), "HTTP 500: not the vendor's envelope: odd"),
+        (Exchange(status_code=None, body=b"", sent=True), "no answer"),
+        (answered(200, envelope(0)), "HTTP 200: the vendor reports success, but without a task id"),
+    ],
+)
+def test_why_an_outcome_is_unknown_is_said_with_the_status_and_whose_words_they_are(
+    exchange: Exchange, reason: str
+) -> None:
+    came = read_submission(exchange)
+    assert isinstance(came, Unknown) and came.reason == reason
+
+
 def test_the_wait_that_a_rate_limit_asks_for_is_kept() -> None:
     assert read_submission(answered(429, b"", Retry_After="7")) == TooManyRequests(7.0)
 
