@@ -28,10 +28,11 @@ from prefect_seedance.journal.errors import (
     PriceUnknown,
     TooManyReserved,
 )
+from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Attempt, Holder
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.errors import StoreUnavailable
-from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, World
+from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, MemoryStore, World
 
 LEASE = 210.0
 
@@ -376,6 +377,79 @@ def test_a_denial_sweeps_first() -> None:
     account.reserve("n1", 0.7).settled(Unknown("no answer"))
     account.record(attempt("n1", outcome="not_billed"), state=State.REFUSED)
     account.reserve("n2", 0.7)
+
+
+def test_a_denial_sweeps_where_that_makes_just_enough_room() -> None:
+    account = Account()
+    account.spend(0.6)
+    account.reserve("n0", 0.4)
+    account.world.store.later(300.0)
+    account.reserve("n1", 0.4)
+    assert [each.nonce for each in account.budget.standing().entries] == ["n1"]
+
+
+def test_a_denial_sweeps_its_own_entries_beside_those_of_another_store() -> None:
+    account = Account()
+    elsewhere = Account(world=World(account.world.store))
+    elsewhere.world.journal.prefix = "another/"
+    elsewhere.reserve("a0", 0.3)
+    account.reserve("n0", 0.7)
+    account.world.store.later(300.0)
+    account.reserve("n1", 0.7)
+    assert {each.nonce for each in account.budget.standing().entries} == {"a0", "n1"}
+
+
+def test_a_wait_for_others_is_between_a_quarter_of_a_second_and_one() -> None:
+    account = Account()
+    account.reserve(coins=0.7)
+    waits: list[float] = []
+    for share in (0.0, 0.5, 1.0):
+        budget = account.budget
+        budget._jitter = lambda share=share: share
+        came = budget.try_reserve("n1", INTENT, coins=0.7, billing="std", lease_seconds=LEASE)
+        assert isinstance(came, Wait) and "daily_budget" in came.reason
+        waits.append(came.seconds)
+    assert waits == [0.25, 0.625, 1.0]
+
+
+def test_a_sweep_for_one_intent_leaves_the_others() -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+    account.reserve("n1", 0.1, intent="2" * 32)
+    account.world.store.later(300.0)
+    account.budget.sweep(["2" * 32])
+    assert [each.nonce for each in account.budget.standing().entries] == ["n0"]
+
+
+@pytest.mark.parametrize("nonce", ["", "a/b", "../x", "a b", "x" * 101, "n\n"])
+def test_what_cannot_be_part_of_a_key_names_no_attempt(nonce: str) -> None:
+    with pytest.raises(ValueError, match="cannot name an attempt"):
+        Account().budget.book(nonce, INTENT, coins=0.1, billing="std")
+
+
+def test_what_is_no_ledger_in_its_folder_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    account.reserve("n0")
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    account.world.store.inner.create(f"{key.rpartition('/')[0]}/notes.json", b"{")
+    assert account.budget.release("n0") and not caplog.records
+
+
+def test_where_a_store_does_not_say_what_its_clock_says_this_machines_decides() -> None:
+    store = MemoryStore()
+    limits = Limits(daily=1.0)
+    journal = Journal(store)  # type: ignore[arg-type]
+    budget = Budget(store, account="team", limits=limits, journal=journal, clock=NOON.timestamp)  # type: ignore[arg-type]
+    made = budget.try_reserve("n0", INTENT, coins=0.4, billing="std", lease_seconds=LEASE)
+    assert not isinstance(made, Wait)
+    made.settled(Accepted("videos_1", cost=0.3))
+    standing = budget.standing()
+    assert (standing.day.spent, standing.read_at) == (0.3, NOON)
+
+
+def test_a_price_that_no_account_can_have_is_none() -> None:
+    with pytest.raises(PriceUnknown):
+        Account().reserve(coins=float("nan"))
 
 
 def test_a_booked_video_counts_whether_it_fits_or_not_and_once() -> None:
