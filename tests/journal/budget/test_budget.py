@@ -452,6 +452,98 @@ def test_a_price_that_no_account_can_have_is_none() -> None:
         Account().reserve(coins=float("nan"))
 
 
+def test_a_settlement_that_failed_is_written_by_the_next_and_one_that_was_written_asks_nothing() -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+    account.world.store.down = StoreUnavailable("x", "connection refused")
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    account.world.store.down = None
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.budget.standing().day.spent == 0.3
+    asked = len(account.world.store.calls)
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    reservation.released()
+    assert len(account.world.store.calls) == asked
+
+
+def test_what_was_settled_leaves_no_room_to_send_again() -> None:
+    account = Account()
+    for outcome in (Accepted("videos_1", cost=0.1), Unknown("no answer"), NeverSent("no route")):
+        reservation = account.reserve(coins=0.1)
+        assert reservation.leaves_room(LEASE)
+        reservation.settled(outcome)
+        assert not reservation.leaves_room(0.0)
+
+
+def test_what_a_sweep_has_settled_is_not_booked_again_in_a_later_month() -> None:
+    account = Account(Limits(monthly=9.0))
+    account.reserve("n1", 0.4)
+    account.world.store.later(300.0)
+    account.record(attempt("n1", outcome="accepted", task_id="videos_1", cost=0.4), state=State.SUBMITTED)
+    account.budget.sweep()
+    account.world.store.later(30 * 86_400.0)
+    account.budget.book("n1", INTENT, coins=0.4, billing="std").settled(Accepted("videos_1", cost=0.4))
+    assert account.budget.standing().month.spent == 0
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    assert key.endswith("2026-11.json") and account.ledger()["days"]["22"] == {"spent": 0.4, "count": 1}
+
+
+def test_a_booking_stands_until_its_record_can_say_so() -> None:
+    account = Account()
+    account.budget.book("n9", INTENT, coins=0.5, billing="std")
+    account.world.store.later(299.0)
+    account.budget.sweep()
+    assert [each.nonce for each in account.budget.standing().entries] == ["n9"]
+
+
+def test_in_january_the_month_before_is_december_of_the_year_before() -> None:
+    account = Account(Limits(monthly=1.0))
+    account.world.store.later((datetime(2026, 12, 31, 23, 59, tzinfo=UTC) - NOON).total_seconds())
+    account.spend(0.1, cost=0.2)
+    account.reserve("n1", coins=0.1)
+    account.world.store.later(120.0)
+    assert [each.nonce for each in account.budget.standing().entries] == ["n1"]
+    account.reserve("n2", coins=0.1)
+    assert account.budget.standing().month.reserved == 0.2, "what December has learned of costs holds in January"
+    account.world.store.later(31 * 86_400.0)
+    assert [each.nonce for each in account.budget.standing().entries] == ["n2"], "of January, seen in February"
+
+
+def test_a_ledger_that_is_deleted_in_the_middle_of_a_change_is_made_anew() -> None:
+    account = Account()
+    account.spend(0.1)
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+
+    def delete_once(verb: str, at: str) -> None:
+        if verb == "swap" and at == key:
+            account.world.store.before = lambda verb, key: None
+            account.world.store.inner.delete(key)
+
+    account.world.store.before = delete_once
+    account.reserve("n1")
+    assert [*account.ledger()["open"]] == ["n1"]
+
+
+def test_an_entry_says_where_its_record_lies() -> None:
+    account = Account()
+    account.reserve("n1")
+    assert account.ledger()["open"]["n1"]["where"] == account.world.journal.location != ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "run_key", "named"),
+    [
+        (Limits(daily=1.0, monthly=2.0), "", "daily_budget"),
+        (Limits(monthly=2.0), "", "monthly_budget"),
+        (Limits(total=2.0), "run", "max_cost"),
+    ],
+)
+def test_a_price_that_is_needed_names_the_limit_that_needs_it(limits: Limits, run_key: str, named: str) -> None:
+    with pytest.raises(PriceUnknown, match=named):
+        Account(limits, run_key=run_key).reserve(coins=None)
+    assert Account(Limits(daily_videos=3), run_key=run_key).reserve(coins=None).leaves_room(1.0)
+
+
 def test_a_booked_video_counts_whether_it_fits_or_not_and_once() -> None:
     account = Account()
     account.spend(0.9)
