@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -542,6 +543,165 @@ def test_a_price_that_is_needed_names_the_limit_that_needs_it(limits: Limits, ru
     with pytest.raises(PriceUnknown, match=named):
         Account(limits, run_key=run_key).reserve(coins=None)
     assert Account(Limits(daily_videos=3), run_key=run_key).reserve(coins=None).leaves_room(1.0)
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+def test_a_clock_of_this_machine_that_is_wrong_enters_into_the_month_of_the_stores(days: int) -> None:
+    account = Account(ahead=days * 86_400.0)
+    account.reserve("n1", 0.1)
+    account.budget.book("n2", "2" * 32, coins=0.1, billing="std")
+    november = [key for key in account.world.store.inner.list_keys("journal/budget/") if key.endswith("2026-11.json")]
+    blob = account.world.store.inner.get(november[0])
+    assert blob is not None and {*json.loads(blob.data)["open"]} == {"n1", "n2"}
+    assert {each.nonce for each in account.budget.standing().entries} == {"n1", "n2"}
+
+
+@pytest.mark.parametrize("is_booked", [False, True])
+def test_a_clock_of_the_store_that_runs_wild_is_an_outage(is_booked: bool) -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+
+    def a_month_later(verb: str, key: str) -> None:
+        if verb == "get" and key.startswith("journal/budget/"):
+            account.world.store.later(31 * 86_400.0)
+
+    account.world.store.before = a_month_later
+    with pytest.raises(JournalUnavailable, match="another month again and again"):
+        if is_booked:
+            account.budget.book("n1", INTENT, coins=0.1, billing="std")
+        else:
+            account.reserve("n1", 0.1)
+
+
+def test_a_damaged_ledger_of_another_month_is_passed_over_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+    account.write(b"{")
+    account.world.store.later(30 * 86_400.0)
+    account.spend(0.2)
+    account.budget.sweep()
+    assert account.budget.standing().day.spent == 0.2
+    assert not account.budget.release("n1")
+    assert "The ledger of another month is passed over" in caplog.text
+
+
+def test_a_writer_who_loses_every_race_says_so() -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+
+    def another_writes(verb: str, key: str) -> None:
+        if verb == "swap" and key.startswith("journal/budget/"):
+            account.write({**account.ledger(), "rev": account.ledger()["rev"] + 1})
+
+    account.world.store.before = another_writes
+    with pytest.raises(JournalUnavailable, match="100 writes in a row lost a race"):
+        account.reserve("n1", 0.1)
+    account.world.store.before = lambda verb, key: None
+    assert [*account.ledger()["open"]] == ["n0"]
+
+
+def test_a_ledger_that_another_process_makes_first_is_used() -> None:
+    account, other = Account(), Account()
+    other.spend(0.7)
+    (made,) = other.world.store.inner.list_keys("journal/budget/")
+    blob = other.world.store.inner.get(made)
+    assert blob is not None
+
+    def another_makes_it(verb: str, key: str) -> None:
+        if verb == "create" and key == made:
+            account.world.store.before = lambda verb, key: None
+            account.world.store.inner.create(key, blob.data)
+
+    account.world.store.before = another_makes_it
+    with pytest.raises(OverBudget):
+        account.reserve("n1", 0.4)
+
+
+def test_what_cannot_be_entered_fails_for_its_caller_alone() -> None:
+    account = Account()
+    with pytest.raises(ValueError):
+        account.budget.try_reserve("n1", INTENT, coins=0.1, billing="std", lease_seconds=float("nan"))
+    account.reserve("n2", 0.1)
+    assert [*account.ledger()["open"]] == ["n2"]
+
+
+def test_every_write_raises_the_revision_by_one() -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+    first = account.ledger()["rev"]
+    account.reserve("n1", 0.1)
+    assert (first, account.ledger()["rev"]) == (2, 3), "made, and then written"
+
+
+def test_a_stopwatch_that_fails_leaves_no_room() -> None:
+    def broken() -> float:
+        raise OSError("no clock")
+
+    came = Account().budget.try_reserve(
+        "n1", INTENT, coins=0.1, billing="std", lease_seconds=LEASE, start_stopwatch=lambda: broken
+    )
+    assert not isinstance(came, Wait) and not came.leaves_room(0.0)
+
+
+@pytest.mark.parametrize("outcome", [Unknown("no answer"), Accepted("videos_1", cost=0.3), NeverSent("no route")])
+def test_an_owner_who_comes_after_the_sweep_changes_nothing(outcome: Outcome, caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    late = account.reserve("n1", 0.4)
+    account.world.store.later(300.0)
+    account.record(attempt("n1", outcome="accepted", task_id="videos_1", cost=0.3), state=State.SUBMITTED)
+    account.budget.sweep()
+    swept = account.ledger()
+    late.settled(outcome)
+    assert account.ledger() == swept and not caplog.records
+    assert not account.budget.release("n1"), "there is nothing left to take out"
+
+
+def test_a_sweep_that_finds_nothing_new_writes_nothing() -> None:
+    account = Account()
+    account.reserve("n1", 0.1).settled(Unknown("no answer"))
+    account.record(attempt("n1", outcome="unknown"))
+    before = account.ledger()
+    account.budget.sweep()
+    assert account.ledger() == before
+    account.reserve("n2", 0.1, intent="2" * 32)
+    account.world.store.later(300.0)
+    account.budget.sweep()
+    assert [*account.ledger()["open"]] == ["n1"], "one that is held does not hide one that lapsed"
+
+
+def test_a_sweep_goes_through_this_month_and_the_last_and_for_an_intent_through_all() -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+    account.world.store.later(70 * 86_400.0)
+    account.budget.sweep()
+    assert [*account.ledger()["open"]] == ["n1"]
+    account.budget.sweep([INTENT])
+    assert not account.ledger()["open"]
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("x", "connection refused"), OSError("no route")])
+def test_a_store_that_does_not_list_its_ledgers_is_an_outage(fault: Exception) -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+
+    def on_list(verb: str, key: str) -> None:
+        if verb == "list":
+            raise fault
+
+    account.world.store.before = on_list
+    with pytest.raises(JournalUnavailable, match=r"journal/budget/[0-9a-f]{32}"):
+        account.budget.release("n1")
+
+
+def test_the_keys_of_ledgers_are_those_of_every_version() -> None:
+    account = Account()
+    account.reserve(coins=0.1)
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    assert key == f"journal/budget/{hashlib.sha256(b'team').hexdigest()[:32]}/2026-11.json"
+    run = Account(Limits(total=1.0), run_key="nightly")
+    run.reserve(coins=0.1)
+    (key,) = run.world.store.inner.list_keys("journal/budget/")
+    assert key == f"journal/budget/runs/{hashlib.sha256(b'nightly').hexdigest()[:32]}.json"
 
 
 def test_a_booked_video_counts_whether_it_fits_or_not_and_once() -> None:
