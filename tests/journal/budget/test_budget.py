@@ -9,15 +9,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.budget.budget import Budget
-from prefect_seedance.journal.budget.committer import Committers
-from prefect_seedance.journal.budget.ledger import MOST_OPEN
+from prefect_seedance.journal.budget.budget import Budget, _applied, _Change
+from prefect_seedance.journal.budget.committer import Committers, Wish
+from prefect_seedance.journal.budget.ledger import MOST_OPEN, BudgetLedger
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.budget.standing import BudgetStanding
@@ -33,7 +34,7 @@ from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Attempt, Holder
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.errors import StoreUnavailable
-from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, MemoryStore, World
+from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, FaultyStore, MemoryStore, World
 
 LEASE = 210.0
 
@@ -483,10 +484,56 @@ def test_what_a_sweep_has_settled_is_not_booked_again_in_a_later_month() -> None
     account.record(attempt("n1", outcome="accepted", task_id="videos_1", cost=0.4), state=State.SUBMITTED)
     account.budget.sweep()
     account.world.store.later(30 * 86_400.0)
-    account.budget.book("n1", INTENT, coins=0.4, billing="std").settled(Accepted("videos_1", cost=0.4))
+    booked = account.budget.book("n1", INTENT, coins=0.4, billing="std")
+    assert not booked.leaves_room(0.0), "nothing stands for it any more"
+    booked.settled(Accepted("videos_1", cost=0.4))
     assert account.budget.standing().month.spent == 0
     (key,) = account.world.store.inner.list_keys("journal/budget/")
     assert key.endswith("2026-11.json") and account.ledger()["days"]["22"] == {"spent": 0.4, "count": 1}
+
+
+def test_a_settlement_that_was_written_unheard_is_not_written_again() -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+
+    def written_and_gone(store: FaultyStore, verb: str, key: str, do: Callable[[], object]) -> object:
+        do()
+        store.down = StoreUnavailable(key, "connection refused")
+        raise store.down
+
+    account.world.store.plan = {"swap": [written_and_gone]}
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    account.world.store.down = None
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.ledger()["days"]["22"] == {"spent": 0.3, "count": 1}
+
+
+def test_a_booking_that_reaches_80_percent_is_told() -> None:
+    account = Account()
+    account.budget.book("n9", INTENT, coins=0.9, billing="std")
+    assert [budget for budget, _ in account.told] == ["daily_budget"]
+
+
+def test_changes_that_are_written_together_fail_each_for_itself() -> None:
+    def broken(reading: Any, elapsed: Any) -> Any:
+        raise ValueError("broken")
+
+    def told(reading: Any, elapsed: Any) -> Any:
+        return BudgetLedger.model_validate({**reading.ledger.model_dump(), "told": (*reading.ledger.told, "x")}), "done"
+
+    wishes = [Wish(_Change(apply, True, lambda: float)) for apply in (told, broken, told)]
+    after, results = _applied(BudgetLedger(), NOON.timestamp(), wishes)
+    assert after.told == ("x", "x")
+    assert [result for result, _ in results] == ["done", None, "done"]
+    assert [str(failure) for _, failure in results if failure] == ["broken"]
+
+
+def test_only_changes_of_the_same_ledger_are_written_together(tmp_path: Path) -> None:
+    one, another = Account().budget, Account().budget
+    assert one._place("a") == one._place("a") and one._place("a") != one._place("b")
+    assert one._place("a") != another._place("a"), "buckets of two services may bear the same name"
+    first, second = (Account(world=World.in_folder(tmp_path)).budget for _ in range(2))
+    assert first._place("a") == second._place("a"), "a folder is one, whoever opens it"
 
 
 def test_a_booking_stands_until_its_record_can_say_so() -> None:
@@ -540,7 +587,7 @@ def test_an_entry_says_where_its_record_lies() -> None:
     ],
 )
 def test_a_price_that_is_needed_names_the_limit_that_needs_it(limits: Limits, run_key: str, named: str) -> None:
-    with pytest.raises(PriceUnknown, match=named):
+    with pytest.raises(PriceUnknown, match=f": {named} is set"):
         Account(limits, run_key=run_key).reserve(coins=None)
     assert Account(Limits(daily_videos=3), run_key=run_key).reserve(coins=None).leaves_room(1.0)
 
