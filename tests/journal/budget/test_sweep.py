@@ -11,11 +11,11 @@ import pytest
 from prefect_seedance.client.outcome import Unknown
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.budget.budget import Budget
-from prefect_seedance.journal.budget.ledger import LedgerEntry
+from prefect_seedance.journal.budget.ledger import BudgetLedger, DayTotal, LedgerEntry
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import Wait
 from prefect_seedance.journal.budget.settlement import book, settle_budget
-from prefect_seedance.journal.budget.sweep import finding_of
+from prefect_seedance.journal.budget.sweep import Finding, finding_of, swept
 from prefect_seedance.journal.record import Attempt, Entry, Holder
 from prefect_seedance.journal.states import State
 from tests.journal.harness import IDENTITY, INTENT, NOON, World
@@ -87,6 +87,21 @@ def test_a_record_decides_what_becomes_of_an_entry(case: Case, held: bool) -> No
 @pytest.mark.parametrize(("held", "action"), [(False, "release"), (True, "leave")])
 def test_without_a_record_nothing_was_sent_unless_it_was_known_to_be_unknown(held: bool, action: str) -> None:
     assert finding_of("n0", entry(held=held), None).action == action
+
+
+def test_a_sweep_does_what_the_records_say_with_the_entries_that_still_are_what_was_judged() -> None:
+    seen = {name: entry() for name in ("leave", "release", "hold", "settle", "renewed", "gone")}
+    findings = {name: Finding(name) for name in ("leave", "release", "hold")}  # type: ignore[arg-type]
+    findings |= {"settle": Finding("settle", 0.3), "renewed": Finding("release"), "gone": Finding("settle", 9.0)}
+    renewed = entry().model_copy(update={"at": NOON.timestamp() + 60})
+    now = NOON.timestamp() + 300
+    opened = {name: each for name, each in seen.items() if name != "gone"} | {"renewed": renewed}
+    after = swept(BudgetLedger(open=opened), seen, findings, now)
+    assert after == BudgetLedger(
+        days={"22": DayTotal(spent=0.3, count=1)},
+        open={"leave": entry(), "hold": entry(held=True), "renewed": renewed},
+        swept={"settle": now},
+    )
 
 
 @pytest.fixture
