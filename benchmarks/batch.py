@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -35,15 +36,16 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks import stand_ins
+from benchmarks.processes import ROOT, SHOWN_CHARACTERS
+from benchmarks.report.figures import Figure, Role, parser, text_table, write_figures
 
-HERE = Path(__file__).parent
 KEY = "sk_benchmark_0123456789"
 MODEL, CLIP_SECONDS, VIDEO_BYTES = "seedance2.0-std", 5, 1024 * 1024
 POLL_SECONDS = 5.0
@@ -362,7 +364,7 @@ def measure(name: str, work: Work, home: Path, prefect: str) -> Costs:
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.batch", "--child", name, json.dumps(asdict(work))],
             env=environment,
-            cwd=HERE.parent,
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,
@@ -375,7 +377,7 @@ def measure(name: str, work: Work, home: Path, prefect: str) -> Costs:
     printed = process.stdout.read() if process.stdout else ""
     said = errors.read_text(errors="replace")
     if process.returncode:
-        raise SystemExit(f"{name} failed:\n{said[-4000:]}")
+        raise SystemExit(f"{name} failed:\n{said[-SHOWN_CHARACTERS:]}")
     after = stand_ins.counts_of(work.s3), stand_ins.counts_of(work.vendor)
     return replace(
         Costs(**json.loads(printed.splitlines()[-1])),
@@ -387,14 +389,16 @@ def measure(name: str, work: Work, home: Path, prefect: str) -> Costs:
     )
 
 
-METHODS = ("GET", "PUT", "HEAD", "DELETE", "POST")
+def s3_requests(costs: Costs) -> int:
+    return sum(costs.s3_requests.get(method, 0) for method in stand_ins.METHODS)
 
 
 def table(results: dict[str, Costs], videos: int) -> str:
     """Write what was measured, a row for each contestant."""
     lowest = results.get("floor")
-    titles = f"{'what':<18}{'cpu ms':>8}{'x':>6}{'S3':>7}{'child':>7}{'Prefect':>9}{'rest':>7}{'loading s':>11}"
-    rows = [f"{titles}{'wall s':>8}{'x':>6}{'RSS':>6}{'PSS':>6}{'S3 req':>8}{'polls':>7}{'503':>5}{'lost':>6}"]
+    titles = ["what", "cpu ms", "x", "S3", "child", "Prefect", "rest", "loading s"]
+    titles += ["wall s", "x", "RSS", "PSS", "S3 req", "polls", "503", "lost"]
+    rows = list[list[str]]()
     for name, costs in results.items():
         whole, per_video = costs.cpu + costs.children, 1000 / videos
         alone = results.get(WITHOUT_PREFECT.get(name, ""))
@@ -403,29 +407,68 @@ def table(results: dict[str, Costs], videos: int) -> str:
         ratio = f"{whole / (lowest.cpu + lowest.children):.2f}" if lowest else "-"
         slower = f"{costs.wall / lowest.wall:.2f}" if lowest else "-"
         polls = costs.vendor_requests.get("status", 0) / videos
-        requests = sum(costs.s3_requests.get(method, 0) for method in METHODS) / videos
         rows.append(
-            f"{name:<18}{whole * per_video:>8.1f}{ratio:>6}{costs.s3 * per_video:>7.1f}"
-            f"{costs.children * per_video:>7.1f}{f'{prefect * per_video:.1f}' if alone else '-':>9}"
-            f"{(rest - prefect) * per_video:>7.1f}{costs.loading:>11.1f}{costs.wall:>8.1f}{slower:>6}"
-            f"{costs.rss / 2**20:>6.0f}{costs.pss / 2**20:>6.0f}{requests:>8.1f}{polls:>7.1f}"
-            f"{costs.prefect_busy:>5}{videos - costs.stored:>6}"
+            [
+                name,
+                f"{whole * per_video:.1f}",
+                ratio,
+                f"{costs.s3 * per_video:.1f}",
+                f"{costs.children * per_video:.1f}",
+                f"{prefect * per_video:.1f}" if alone else "-",
+                f"{(rest - prefect) * per_video:.1f}",
+                f"{costs.loading:.1f}",
+                f"{costs.wall:.1f}",
+                slower,
+                f"{costs.rss / 2**20:.0f}",
+                f"{costs.pss / 2**20:.0f}",
+                f"{s3_requests(costs) / videos:.1f}",
+                f"{polls:.1f}",
+                str(costs.prefect_busy),
+                str(videos - costs.stored),
+            ]
         )
-    return "\n".join(rows)
+    return text_table(titles, rows)
+
+
+ROLES: dict[str, Role] = {"floor": "floor", "plain": "peer", "ours": "ours", "ours-posters": "ours"}
+NAMED = {"plain": "the flow that one writes first"}
+
+
+def figures_of(case: str, videos: int, rounds: list[dict[str, Costs]]) -> Iterator[Figure]:
+    """Return what is published, of all rounds."""
+    for name in rounds[0]:
+        costs = [results[name] for results in rounds]
+        quantities = {
+            ("processor time of a video", "ms"): [1000 * (each.cpu + each.children) / videos for each in costs],
+            ("time of the whole", "s"): [each.wall for each in costs],
+            ("memory (PSS)", "MiB"): [each.pss / 2**20 for each in costs],
+            ("requests of a video to S3", ""): [s3_requests(each) / videos for each in costs],
+            ("questions about a video", ""): [each.vendor_requests.get("status", 0) / videos for each in costs],
+            ("videos lost", ""): [videos - each.stored for each in costs],
+        }
+        for (quantity, unit), values in quantities.items():
+            yield Figure(
+                case=case,
+                quantity=quantity,
+                unit=unit,
+                contender=NAMED.get(name, name),
+                role=ROLES.get(name, "part"),
+                values=tuple(values),
+            )
 
 
 def main() -> None:
     """Read the command line, measure, print tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--videos", type=int, default=500, help="videos of each contestant (default 500)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long a video is made (default 20)")
-    parser.add_argument("--in-flight", type=int, default=100, help="at the same time at most (default 100)")
-    parser.add_argument("--only", default="", help=f"names of contestants: {','.join(CONTESTANTS)}")
-    parser.add_argument("--rounds", type=int, default=1, help="measure all contestants so many times (default 1)")
-    parser.add_argument("--growth", action="store_true", help="each with a fifth of the videos first")
-    parser.add_argument("--long", action="store_true", help="5,000 videos of 60 s, 1,000 in flight, not the plain flow")
-    parser.add_argument("--child", nargs=2, metavar=("NAME", "WORK"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--videos", type=int, default=500, help="videos of each contestant (default 500)")
+    command.add_argument("--seconds", type=float, default=20.0, help="how long a video is made (default 20)")
+    command.add_argument("--in-flight", type=int, default=100, help="at the same time at most (default 100)")
+    command.add_argument("--only", default="", help=f"names of contestants: {','.join(CONTESTANTS)}")
+    command.add_argument("--rounds", type=int, default=1, help="measure all contestants so many times (default 1)")
+    command.add_argument("--growth", action="store_true", help="each with a fifth of the videos first")
+    command.add_argument("--long", action="store_true", help="5,000 videos of 60 s, 1,000 in flight, without plain")
+    command.add_argument("--child", nargs=2, metavar=("NAME", "WORK"), help=argparse.SUPPRESS)
+    arguments = command.parse_args()
     if arguments.child:
         name, work = arguments.child
         print(json.dumps(asdict(measure_here(name, Work(**json.loads(work))))))
@@ -446,14 +489,20 @@ def main() -> None:
             from tests.prefect_server import running_prefect_server
 
             prefect = stack.enter_context(running_prefect_server(folder / "server")).api_url
+        counts = (videos // 5, videos) if arguments.growth else (videos,)
+        rounds: dict[int, list[dict[str, Costs]]] = {count: [] for count in counts}
         for number in range(arguments.rounds):
-            for count in (videos // 5, videos) if arguments.growth else (videos,):
+            for count in counts:
                 results: dict[str, Costs] = {}
                 for name in names:
                     work = Work(vendor, s3, uuid.uuid4().hex, count, in_flight)
                     results[name] = measure(name, work, folder / f"{name}-{count}-{number}", prefect)
                 print(f"{count} videos of {seconds:g} s, at most {in_flight} in flight; cpu and its parts per video")
                 print(table(results, count), flush=True)
+                rounds[count].append(results)
+    shape = f"videos of {seconds:g} s, {in_flight} in flight"
+    figures = (figures_of(f"{count:,} {shape}", count, results) for count, results in rounds.items())
+    write_figures(arguments.json, itertools.chain.from_iterable(figures))
 
 
 def is_there(name: str) -> bool:

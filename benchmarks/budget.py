@@ -10,7 +10,6 @@ speed, exactly as many videos are accepted as fit.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import statistics
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from benchmarks.report.figures import Figure, parser, text_table, write_figures
 from prefect_seedance.client.outcome import Accepted
 from prefect_seedance.journal.budget.budget import Budget
 from prefect_seedance.journal.budget.committer import Committers
@@ -163,27 +163,46 @@ def run(load: Load) -> Result:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--latency", type=float, default=0.075)
-    parser.add_argument("--videos", type=int, default=200)
-    options = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--processes", type=int, nargs="+", default=[1, 8])
+    command.add_argument("--threads", type=int, nargs="+", default=[1, 16])
+    command.add_argument("--latency", type=float, default=0.075)
+    command.add_argument("--videos", type=int, default=200)
+    options = command.parse_args()
     print(f"{options.latency * 1000:.0f} ms a request, {options.videos} videos, {os.cpu_count()} cores\n")
-    print("| processes | threads | committer | accepted | videos/s | requests/video | wait p50 | p99 |")
-    print("|---|---|---|---|---|---|---|---|")
+    rows, figures = list[list[str]](), list[Figure]()
     for processes in options.processes:
         for threads in options.threads:
             for merged in (True, False) if processes * threads > 1 else (True,):
                 with tempfile.TemporaryDirectory() as folder:
                     came = run(Load(Path(folder), processes, threads, options.videos, merged, options.latency))
                 waits = sorted(came.waits)
-                print(
-                    f"| {processes} | {threads} | {'yes' if merged else 'no'} | {came.accepted} "
-                    f"| {came.accepted / came.seconds:.1f} | {came.requests / came.accepted:.1f} "
-                    f"| {statistics.median(waits):.2f} s | {waits[int(len(waits) * 0.99)]:.2f} s |",
-                    flush=True,
-                )
+                each, requests = came.seconds / came.accepted, came.requests / came.accepted
+                half, longest = statistics.median(waits), waits[int(len(waits) * 0.99)]
+                counts = [str(processes), str(threads), "yes" if merged else "no", str(came.accepted)]
+                rows.append([*counts, f"{1 / each:.1f}", f"{requests:.1f}", f"{half:.2f}", f"{longest:.2f}"])
+                if processes * threads == 1:
+                    continue
+                quantities = {
+                    ("time of a video", "s"): each,
+                    ("requests of a video", ""): requests,
+                    ("wait for a reservation, the longest of 99 in 100", "s"): longest,
+                    ("videos beyond the budget", ""): came.accepted - options.videos,
+                }
+                figures += [
+                    Figure(
+                        case=f"{processes} processes of {threads} threads, {options.latency * 1000:.0f} ms a request",
+                        quantity=quantity,
+                        unit=unit,
+                        contender="ours" if merged else "each thread for itself",
+                        role="ours" if merged else "itself",
+                        values=(value,),
+                    )
+                    for (quantity, unit), value in quantities.items()
+                ]
+    titles = ["processes", "threads", "committer", "accepted", "videos/s", "requests/video", "wait p50 s", "p99 s"]
+    print(text_table(titles, rows))
+    write_figures(options.json, figures)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ point, rounds, bills, lost, unknown. `overpaid` and `lost` must be 0; the exit c
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  # a clean environment, before anything below imports Prefect
+from benchmarks.report.figures import Figure, parser, write_figures
 from tests.chaos.harness import Chaos, running_chaos
 from tests.chaos.kills import KILLS, Kill, play
 from tests.chaos.orders import Strike
@@ -91,14 +91,14 @@ def show(table: Table, seconds: float) -> None:
 
 def main() -> int:
     """Read the arguments, play, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--references", type=int, help="so many of them have a reference; by default every third")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
-    parser.add_argument("--s3", action="store_true", help="with the stores in a bucket of moto's server")
-    parser.add_argument("--slow-s3", action="store_true", help="the same, far away and stalling at times")
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--rounds", type=int, default=500)
+    command.add_argument("--references", type=int, help="so many of them have a reference; by default every third")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--at-once", type=int, default=3, help="rounds at the same time")
+    command.add_argument("--s3", action="store_true", help="with the stores in a bucket of moto's server")
+    command.add_argument("--slow-s3", action="store_true", help="the same, far away and stalling at times")
+    arguments = command.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
         running_chaos(Path(folder)) as world,
@@ -113,7 +113,23 @@ def main() -> int:
         kills = arguments.rounds - references
         broken = play_rounds(chaos, kills, arguments.seed, arguments.at_once, references)
         show(chaos.table, time.monotonic() - started)
-    overpaid = sum(outcome.overpaid for outcome in chaos.table.outcomes)
+    outcomes = chaos.table.outcomes
+    overpaid = sum(outcome.overpaid for outcome in outcomes)
+    counted = {
+        "rounds": len(outcomes),
+        "videos paid for twice": overpaid,
+        "paid videos lost": sum(outcome.ending == "lost" for outcome in outcomes),
+        "unknown until a person looked": sum(outcome.ending == "unknown" for outcome in outcomes),
+        "promises broken": broken,
+    }
+    case = "processes killed at points and moments drawn by chance"
+    write_figures(
+        arguments.json,
+        [
+            Figure(case=case, quantity=quantity, contender="ours", role="ours", values=(value,))
+            for quantity, value in counted.items()
+        ],
+    )
     return 1 if broken or overpaid else 0
 
 

@@ -20,11 +20,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -39,7 +36,9 @@ from typing import Any
 import httpx
 
 from benchmarks import stand_ins
-from benchmarks.batch import BUCKET, HERE, KEY, MODEL, VIDEO_BYTES
+from benchmarks.batch import BUCKET, KEY, MODEL, VIDEO_BYTES
+from benchmarks.processes import child
+from benchmarks.report.figures import Figure, parser, write_figures
 
 #: What a video takes, as the collector has learned, and how long ago the open ones were submitted.
 USUAL_SECONDS, AGE_SECONDS = 600.0, 700.0
@@ -202,16 +201,8 @@ def measure(work: Work, home: Path) -> tuple[Costs, Counter[str], Counter[str]]:
     """Collect in a process of its own; return what it took, and its requests to the store and the vendor."""
     s3 = stand_ins.counts_of(work.s3) if work.s3 else Counter[str]()
     vendor = stand_ins.counts_of(work.vendor)
-    output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.collect", "--child", json.dumps(asdict(work))],
-        env=os.environ | {"PREFECT_HOME": str(home)},
-        cwd=HERE.parent,
-        capture_output=True,
-        text=True,
-    )
-    if output.returncode:
-        raise SystemExit(f"The collection failed:\n{output.stderr[-4000:]}")
-    costs = Costs(**json.loads(output.stdout.splitlines()[-1]))
+    printed = child(["-m", "benchmarks.collect", "--child", json.dumps(asdict(work))], {"PREFECT_HOME": str(home)})
+    costs = Costs(**json.loads(printed))
     return (
         costs,
         (stand_ins.counts_of(work.s3) if work.s3 else Counter[str]()) - s3,
@@ -221,18 +212,20 @@ def measure(work: Work, home: Path) -> tuple[Costs, Counter[str], Counter[str]]:
 
 def main() -> None:
     """Read the command line, measure, print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--stored", default="10,100000", help="stored records beside (default 10,100000)")
-    parser.add_argument("--open", type=int, default=200, help="open records (default 200)")
-    parser.add_argument("--minutes", type=float, default=2.0, help="how long videos in the making are watched")
-    parser.add_argument("--stores", default="folder,s3")
-    parser.add_argument("--child", metavar="WORK", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--stored", default="10,100000", help="stored records beside (default 10,100000)")
+    command.add_argument("--open", type=int, default=200, help="open records (default 200)")
+    command.add_argument("--minutes", type=float, default=2.0, help="how long videos in the making are watched")
+    command.add_argument("--stores", default="folder,s3")
+    command.add_argument("--child", metavar="WORK", help=argparse.SUPPRESS)
+    arguments = command.parse_args()
     if arguments.child:
         print(json.dumps(asdict(collect_here(Work(**json.loads(arguments.child))))))
         return
 
     opened: int = arguments.open
+    fewest = min(map(int, arguments.stored.split(",")))
+    figures = list[Figure]()
     print(f"{opened} open records; cpu in seconds, requests to S3 in all")
     print(f"{'store':<8}{'stored':>8}{'':>10}{'cpu':>8}{'wall':>7}{'MiB':>6}{'asked':>7}{'S3':>7}   of which")
     with (
@@ -254,14 +247,45 @@ def main() -> None:
                         Journal(work).fill(stored if what == "nothing" else 0, created(vendor, count))
                         costs, store, asked = measure(work, folder / "home")
                         print(row(kind, stored, what, costs, store, asked, opened), flush=True)
+                        figures += figures_of(kind, stored, what, costs, store, opened, stored == fewest)
+    write_figures(arguments.json, figures)
 
 
-METHODS = ("GET", "PUT", "HEAD", "DELETE", "POST")
+def figures_of(
+    kind: str, stored: int, what: str, costs: Costs, s3: Counter[str], opened: int, fewest: bool
+) -> Iterator[Figure]:
+    """Return what is published of one collection."""
+    requests = sum(s3[method] for method in stand_ins.METHODS)
+    where = "a folder" if kind == "folder" else "S3"
+    quantities: dict[tuple[str, str], float] = {("memory", "MiB"): costs.mib}
+    if what == "nothing":
+        case = f"nothing to do, in {where}"
+        quantities["processor time", "ms"] = 1000 * costs.cpu
+        quantities["requests to S3", ""] = requests
+    elif what == "made":
+        case = f"a finished video, brought into {where}"
+        quantities["processor time", "ms"] = 1000 * costs.cpu / costs.stored
+        quantities["requests to S3", ""] = requests / costs.stored
+    else:
+        case = f"an open video, watched for an hour, in {where}"
+        hours = opened * costs.wall / 3600
+        quantities["processor time", "ms"] = 1000 * costs.cpu / hours
+        quantities["questions to the vendor", ""] = costs.polls / hours
+    for (quantity, unit), value in quantities.items():
+        if quantity != "requests to S3" or kind == "s3":
+            yield Figure(
+                case=case,
+                quantity=quantity,
+                unit=unit,
+                contender=f"{stored:,} stored beside",
+                role="itself" if fewest else "ours",
+                values=(value,),
+            )
 
 
 def row(kind: str, stored: int, what: str, costs: Costs, s3: Counter[str], vendor: Counter[str], opened: int) -> str:
     """Write what one collection took."""
-    requests = {method: s3[method] for method in METHODS if s3[method]}
+    requests = {method: s3[method] for method in stand_ins.METHODS if s3[method]}
     line = (
         f"{kind:<8}{stored:>8}{what:>10}{costs.cpu:>8.2f}{costs.wall:>7.1f}{costs.mib:>6.0f}{costs.polls:>7}"
         f"{sum(requests.values()):>7}   "

@@ -19,10 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -32,7 +29,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+from benchmarks.processes import announced, child
+from benchmarks.report.figures import Figure, Role, parser, text_table, write_figures
+
 KEY = "sk_simulator"
 TARGET_SECONDS = 0.15
 MODEL, SECONDS = "seedance2.0-std", 5
@@ -165,27 +164,12 @@ def measure_here(name: str, servers: Servers, videos: int) -> Costs:
 
 def measure(name: str, servers: Servers, videos: int, home: Path) -> Costs:
     """Make the videos in a process of its own."""
-    environment = os.environ | {"PREFECT_API_URL": servers.prefect, "PREFECT_HOME": str(home / name)}
-    output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.one", "--child", name, json.dumps(asdict(servers)), "--videos", str(videos)],
-        env=environment | {"PREFECT_LOGGING_LEVEL": "WARNING"},
-        cwd=HERE.parent,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+    environment = {"PREFECT_API_URL": servers.prefect, "PREFECT_HOME": str(home / name)}
+    printed = child(
+        ["-m", "benchmarks.one", "--child", name, json.dumps(asdict(servers)), "--videos", str(videos)],
+        environment | {"PREFECT_LOGGING_LEVEL": "WARNING"},
     )
-    return Costs(**json.loads(output.stdout.splitlines()[-1]))
-
-
-@contextmanager
-def running_vendor() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-c", SIMULATOR], stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.communicate()
+    return Costs(**json.loads(printed))
 
 
 @contextmanager
@@ -196,19 +180,39 @@ def running_servers(folder: Path) -> Iterator[Servers]:
     from tests.storage.s3_servers import running_moto
 
     with ExitStack() as stack:
-        vendor, bucket = stack.enter_context(running_vendor()), stack.enter_context(running_moto())
+        vendor, bucket = stack.enter_context(announced("-c", SIMULATOR)), stack.enter_context(running_moto())
         server = stack.enter_context(running_prefect_server(folder / "server"))
         s3 = stack.enter_context(counted_line(bucket.url, folder / "s3.log"))
         prefect = stack.enter_context(counted_line(server.api_url, folder / "prefect.log"))
         yield Servers(vendor, s3.url, str(s3.log), prefect.url, str(prefect.log))
 
 
+ROLES: dict[str, tuple[str, Role]] = {
+    "floor": ("floor", "floor"),
+    "empty": ("empty flow", "floor"),
+    "ours": ("ours", "ours"),
+}
+
+
+def figures_of(results: dict[str, Costs]) -> Iterator[Figure]:
+    """Return what is published."""
+    for name, costs in results.items():
+        contender, role = ROLES[name]
+        measured = {
+            ("processor time", "s"): costs.processor_seconds,
+            ("requests to S3", ""): [costs.s3_requests],
+            ("requests to Prefect's API", ""): [costs.prefect_requests],
+        }
+        for (quantity, unit), values in measured.items():
+            yield Figure(quantity=quantity, unit=unit, contender=contender, role=role, values=tuple(values))
+
+
 def main() -> None:
     """Read the command line, measure, print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--videos", type=int, default=12, help="counted videos of each (default 12)")
-    parser.add_argument("--child", nargs=2, metavar=("NAME", "SERVERS"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--videos", type=int, default=12, help="counted videos of each (default 12)")
+    command.add_argument("--child", nargs=2, metavar=("NAME", "SERVERS"), help=argparse.SUPPRESS)
+    arguments = command.parse_args()
     videos: int = arguments.videos
     if arguments.child:
         name, servers = arguments.child
@@ -220,13 +224,19 @@ def main() -> None:
         running_servers(Path(folder)) as servers,
     ):
         results = {name: measure(name, servers, videos, Path(folder)) for name in CONTENDERS}
-    print(f"{'what':<8}{'cpu s':>8}{'fastest':>9}{'S3':>7}{'Prefect':>9}   a further video of one process")
-    for name, costs in results.items():
-        seconds = costs.processor_seconds
-        print(
-            f"{name:<8}{statistics.median(seconds):>8.3f}{min(seconds):>9.3f}"
-            f"{costs.s3_requests:>7.1f}{costs.prefect_requests:>9.1f}"
-        )
+    write_figures(arguments.json, figures_of(results))
+    rows = [
+        [
+            name,
+            f"{statistics.median(costs.processor_seconds):.3f}",
+            f"{min(costs.processor_seconds):.3f}",
+            f"{costs.s3_requests:.1f}",
+            f"{costs.prefect_requests:.1f}",
+        ]
+        for name, costs in results.items()
+    ]
+    print("a further video of one process")
+    print(text_table(["what", "cpu s", "fastest", "S3", "Prefect"], rows))
     print(f"medians of {videos}; S3 and Prefect are requests per video; the target for ours is {TARGET_SECONDS} s")
 
 

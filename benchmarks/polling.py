@@ -1,7 +1,7 @@
 """How often each schedule asks about a video, and how late it sees it. From the root of the repository:
 
     python -m benchmarks.polling
-    python -m benchmarks.polling --plot benchmarks/results/polling.svg
+    python -m benchmarks.polling --overnight
 
 The learned schedule beside those of others: gaps that are fixed, and gaps that grow with a video's age. The videos take
 log-normal times around 45, 180, 600 and 840 s, as long as four that were recorded (316, 825, 856, 1042 s), or come from
@@ -17,23 +17,19 @@ mean lateness under 3 %, and no `*`.
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
 
+from benchmarks.report.figures import Figure, Role, parser, text_table, write_figures
 from prefect_seedance.pipeline.watch.history import MOST_DURATIONS, History
 from prefect_seedance.pipeline.watch.schedule import next_gap
 
 RECORDED = (316.0, 825.0, 856.0, 1042.0)
 MEDIANS = (45.0, 180.0, 600.0, 840.0)
 LEARNED = "learned"
+QUESTIONS, LATENESS = "questions about a video", "lateness"
 Gap = Callable[[float], float]
 Draw = Callable[[int], list[float]]
 
@@ -173,55 +169,30 @@ def overnight(factor: float, spread: float, chance: random.Random, rounds: int) 
     return [mean(costs) for costs in zip(*nights, strict=True)]
 
 
-def measured_with() -> str:
-    """Return the day, the versions and the size of the machine."""
-    ours, python = version("prefect-seedance"), platform.python_version()
-    return f"{datetime.now(UTC):%Y-%m-%d}, prefect-seedance {ours}, Python {python}, {os.cpu_count()} cores"
-
-
-def plot(results: dict[str, dict[str, Cost]], file: Path) -> None:
-    """Draw questions against lateness, a panel for each kind of videos."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "polling"
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(2, 3, figsize=(13, 8), constrained_layout=True)
-    for panel, (kind, costs) in zip(panels.flat, results.items(), strict=False):
+def figures_of(results: dict[str, dict[str, Cost]]) -> Iterator[Figure]:
+    """Return what is published."""
+    for kind, costs in results.items():
         for name, cost in costs.items():
-            ours = name == LEARNED
-            panel.scatter(cost.polls, 100 * cost.share, s=60 if ours else 18, color="crimson" if ours else "steelblue")
-            panel.annotate(
-                name,
-                (cost.polls, 100 * cost.share),
-                fontsize=8 if ours else 6,
-                fontweight="bold" if ours else "normal",
-                xytext=(4, 3),
-                textcoords="offset points",
-            )
-        ours = costs[LEARNED]
-        panel.axvline(ours.polls, color="crimson", linewidth=0.5, linestyle=":")
-        panel.axhline(100 * ours.share, color="crimson", linewidth=0.5, linestyle=":")
-        panel.set(
-            title=f"videos: {kind}", xlabel="questions per video", ylabel="mean lateness, % of the time", xscale="log"
-        )
-        panel.set_yscale("log")
-    figure.suptitle(f"Asking the vendor: towards the lower left is better ({measured_with()})", fontsize=11)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+            role: Role = "peer" if name in PEERS else "ours" if name == LEARNED else "part"
+            contender = "ours" if name == LEARNED else name
+            for quantity, unit, value in ((QUESTIONS, "", cost.polls), (LATENESS, "%", 100 * cost.share)):
+                yield Figure(
+                    case=f"videos {kind}", quantity=quantity, unit=unit, contender=contender, role=role, values=(value,)
+                )
+        better = sum(cost.beats(costs[LEARNED]) for name, cost in costs.items() if name in PEERS)
+        quantity = "schedules that ask less often and see sooner"
+        yield Figure(case=f"videos {kind}", quantity=quantity, contender="ours", role="ours", values=(better,))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare schedules of polling.")
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--videos", type=int, default=100, help="of each round")
-    parser.add_argument("--spread", type=float, default=0.35, help="standard deviation of the logarithm")
-    parser.add_argument("--plot", type=Path, help="draw it into this SVG or PNG file")
-    parser.add_argument("--overnight", action="store_true", help="show how soon a change of the vendor is believed")
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--rounds", type=int, default=100)
+    command.add_argument("--videos", type=int, default=100, help="of each round")
+    command.add_argument("--spread", type=float, default=0.35, help="standard deviation of the logarithm")
+    command.add_argument("--overnight", action="store_true", help="show how soon a change of the vendor is believed")
+    arguments = command.parse_args()
     chance, spread, rounds = random.Random(15), arguments.spread, arguments.rounds
-    print(f"{measured_with()}; spread {spread:g}, {rounds} rounds of {arguments.videos} videos\n")
+    print(f"spread {spread:g}, {rounds} rounds of {arguments.videos} videos\n")
     if arguments.overnight:
         for factor in (1 / 3, 3.0):
             costs = overnight(factor, spread, chance, rounds)
@@ -233,15 +204,15 @@ def main() -> None:
     for kind, draw in kinds(chance, spread).items():
         results[kind] = compared(draw, rounds, arguments.videos)
         ours = results[kind][LEARNED]
-        print(f"{kind:<32}{'questions':>9}{'late s':>8}{'late':>8}")
-        for name, cost in results[kind].items():
-            mark = " *" if cost.beats(ours) else ""
-            print(f"  {name:<30}{cost.polls:>9.1f}{cost.late:>8.1f}{cost.share:>8.2%}{mark}")
+        rows = [
+            [name, f"{cost.polls:.1f}", f"{cost.late:.1f}", f"{cost.share:.2%}", "*" if cost.beats(ours) else ""]
+            for name, cost in results[kind].items()
+        ]
+        print(text_table([kind, "questions", "late s", "late", ""], rows))
     print("\nwhose they are:")
     for name, (_, whose) in PEERS.items():
         print(f"  {name:<30}{whose}")
-    if arguments.plot:
-        plot(results, arguments.plot)
+    write_figures(arguments.json, figures_of(results))
 
 
 if __name__ == "__main__":

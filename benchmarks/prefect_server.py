@@ -20,7 +20,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -32,7 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import stand_ins
-from benchmarks.batch import HERE, TICKS, VIDEO_BYTES, Work, family, our_blocks, ours
+from benchmarks.batch import TICKS, VIDEO_BYTES, Work, family, our_blocks, ours
+from benchmarks.processes import child
+from benchmarks.report.figures import Figure, parser, text_table, write_figures
 
 TABLES = ("flow_run", "flow_run_state", "task_run", "task_run_state", "events", "event_resources", "log", "artifact")
 #: Nothing grew for so long: all is recorded.
@@ -250,15 +251,9 @@ def spent_on(kind: str, work: Work, server: Server, home: Path) -> tuple[Taken, 
     """Return what the server had taken before a run, and after it."""
     before = server.taken_at_rest()
     settings = {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "INFO"}
-    output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.prefect_server", "--child", kind, json.dumps(asdict(work))],
-        env={**os.environ, **settings},
-        cwd=HERE.parent,
-        capture_output=True,
-        text=True,
-    )
-    if output.returncode or int(output.stdout.splitlines()[-1]) != work.videos:
-        raise SystemExit(f"{kind} failed:\n{output.stderr[-4000:]}")
+    stored = int(child(["-m", "benchmarks.prefect_server", "--child", kind, json.dumps(asdict(work))], settings))
+    if stored != work.videos:
+        raise SystemExit(f"{kind} stored {stored} of {work.videos} videos")
     return before, server.taken_at_rest()
 
 
@@ -282,13 +277,13 @@ def slope(few: tuple[Taken, Taken], many: tuple[Taken, Taken], videos: int, idle
 
 def main() -> None:
     """Read the command line, measure, print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--few", type=int, default=20, help="videos of the small run (default 20)")
-    parser.add_argument("--many", type=int, default=120, help="videos of the large run (default 120)")
-    parser.add_argument("--only", default=",".join(KINDS), help=f"kinds of runs (default {','.join(KINDS)})")
-    parser.add_argument("--child", nargs=2, metavar=("KIND", "WORK"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    command.add_argument("--few", type=int, default=20, help="videos of the small run (default 20)")
+    command.add_argument("--many", type=int, default=120, help="videos of the large run (default 120)")
+    command.add_argument("--only", default=",".join(KINDS), help=f"kinds of runs (default {','.join(KINDS)})")
+    command.add_argument("--child", nargs=2, metavar=("KIND", "WORK"), help=argparse.SUPPRESS)
+    arguments = command.parse_args()
     if arguments.child:
         kind, given = arguments.child
         print(KINDS[kind](Work(**json.loads(given)))())
@@ -310,11 +305,36 @@ def main() -> None:
                 taken.append(spent_on(kind, work, server, folder / f"{kind}-{videos}"))
             results[kind] = slope(taken[0], taken[1], many - few, idle)
             print(kind, json.dumps({name: round(value, 2) for name, value in results[kind].items()}), flush=True)
-    names: Any = [*next(iter(results.values()))]
     print(f"\na further video on {arguments.database}, from {few} and {many} videos")
-    print(f"{'':<18}{''.join(f'{kind:>10}' for kind in results)}")
-    for name in names:
-        print(f"{name:<18}{''.join(f'{costs[name]:>10.2f}' for costs in results.values())}")
+    names: Any = [*next(iter(results.values()))]
+    rows = [[name, *(f"{costs[name]:.2f}" for costs in results.values())] for name in names]
+    print(text_table(["", *results], rows))
+    write_figures(arguments.json, figures_of(arguments.database, results))
+
+
+#: What is published, by the names of the slope.
+PUBLISHED = {
+    "requests": ("requests", ""),
+    "events": ("events", ""),
+    "rows": ("rows in its database", ""),
+    "KiB": ("its database", "KiB"),
+    "server ms": ("processor time of the server", "ms"),
+}
+NAMED = {"empty": "a task that does nothing", "batch": "a row of a batch", "single": "a single video"}
+
+
+def figures_of(database: str, results: dict[str, dict[str, float]]) -> Iterator[Figure]:
+    """Return what is published."""
+    for kind, costs in results.items():
+        for name, (quantity, unit) in PUBLISHED.items():
+            yield Figure(
+                case=f"on {'SQLite' if database == 'sqlite' else 'PostgreSQL'}",
+                quantity=quantity,
+                unit=unit,
+                contender=NAMED[kind],
+                role="floor" if kind == "empty" else "ours",
+                values=(max(0.0, costs[name]),),
+            )
 
 
 if __name__ == "__main__":

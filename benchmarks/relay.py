@@ -1,7 +1,7 @@
 """A video from its link into S3: our relay beside boto3's own ways, on one machine and in one run.
 
-    python benchmarks/relay.py --megabytes 200 --rounds 3
-    python benchmarks/relay.py --megabytes 12 --rounds 3 --uplink 300
+    python -m benchmarks.relay --megabytes 200 --rounds 3
+    python -m benchmarks.relay --megabytes 12 --rounds 3 --uplink 300
 
 Each contender runs in a process of its own, in an order that turns from round to round, against one server that
 gives the video and takes it over S3 without keeping it (`sink.py`). Counted are the seconds of the transfer and how
@@ -17,15 +17,13 @@ With `--uplink` the server takes no more than so many kilobytes a second, over a
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
-HERE = Path(__file__).parent
+from benchmarks.processes import announced, child
+from benchmarks.report.figures import Figure, parser, text_table, write_figures
+
 BASELINE = "upload_fileobj"
 SMALL = 1_000_000
 
@@ -111,29 +109,14 @@ def measure(name: str, port: str, size: int, round_number: int) -> Transfer:
     """Let one contender bring one video over."""
     endpoint = f"http://127.0.0.1:{port}"
     arguments = [f"{endpoint}/video/{SMALL}", f"{endpoint}/video/{size}", endpoint, f"{name}-{size}-{round_number}"]
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent), "AWS_EC2_METADATA_DISABLED": "true"}
-    output = subprocess.run(
-        [sys.executable, "-c", HEAD + CONTENDERS[name] + MEASURED, *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return Transfer(*map(float, output.stdout.split()))
+    printed = child(["-c", HEAD + CONTENDERS[name] + MEASURED, *arguments], {"AWS_EC2_METADATA_DISABLED": "true"})
+    return Transfer(*map(float, printed.split()))
 
 
 def measure_all(size: int, rounds: int, uplink: int) -> dict[str, list[Transfer]]:
     """Every contender `rounds` times, interleaved; over an uplink of so many kilobytes a second, 0 for any number."""
     results: dict[str, list[Transfer]] = {name: [] for name in CONTENDERS}
-    server = subprocess.Popen(
-        [sys.executable, str(HERE / "sink.py"), *([str(uplink)] if uplink else [])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
+    with announced("-m", "benchmarks.sink", *([str(uplink)] if uplink else [])) as port:
         names = list(CONTENDERS)
         for name in names:  # fills the disk cache
             measure(name, port, 1_000_000, rounds)
@@ -141,9 +124,6 @@ def measure_all(size: int, rounds: int, uplink: int) -> dict[str, list[Transfer]
             turn = round_number % len(names)
             for name in names[turn:] + names[:turn]:
                 results[name].append(measure(name, port, size, round_number))
-    finally:
-        server.kill()
-        server.communicate()
     return results
 
 
@@ -159,32 +139,53 @@ def fastest(transfers: list[Transfer]) -> float:
 
 def main() -> None:
     """Read the command line, measure, print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--megabytes", type=int, default=200, help="size of the video (default 200)")
-    parser.add_argument("--rounds", type=int, default=3, help="transfers by each (default 3)")
-    parser.add_argument("--uplink", type=int, default=0, help="kilobytes per second of a second table (default: none)")
-    arguments = parser.parse_args()
+    command = parser(__doc__)
+    command.add_argument("--megabytes", type=int, default=200, help="size of the video (default 200)")
+    command.add_argument("--rounds", type=int, default=3, help="transfers by each (default 3)")
+    command.add_argument("--uplink", type=int, default=0, help="kilobytes per second of a second table (default: none)")
+    arguments = command.parse_args()
+    megabytes, figures = arguments.megabytes, list[Figure]()
     for uplink in (0, arguments.uplink) if arguments.uplink else (0,):
         if uplink:
             print(f"\nover an uplink of {uplink} KB/s")
-        show(measure_all(arguments.megabytes * 1_000_000, arguments.rounds, uplink), arguments.megabytes)
+        results = measure_all(megabytes * 1_000_000, arguments.rounds, uplink)
+        show(results, megabytes)
+        figures += figures_of(f"{megabytes} MB" + (f" over {uplink} KB/s" if uplink else ""), results)
+    write_figures(arguments.json, figures)
+
+
+def figures_of(case: str, results: dict[str, list[Transfer]]) -> Iterator[Figure]:
+    """Return what is published."""
+    for name, transfers in results.items():
+        quantities = {
+            ("time", "s"): [each.seconds for each in transfers],
+            ("processor time", "s"): [each.processor_seconds for each in transfers],
+            ("memory beyond a small transfer", "MiB"): [each.mebibytes for each in transfers],
+        }
+        for (quantity, unit), values in quantities.items():
+            yield Figure(
+                case=case,
+                quantity=quantity,
+                unit=unit,
+                contender="ours" if name == "relay" else name,
+                role="ours" if name == "relay" else "peer",
+                values=tuple(values),
+            )
 
 
 def show(results: dict[str, list[Transfer]], megabytes: int) -> None:
     """Print the table of one line."""
-    print(
-        f"{'what':<16}{'seconds':>9}{'MB/s':>7}{'ratio':>7}{'fastest':>9}{'ratio':>7}{'cpu s':>7}{'ratio':>7}"
-        f"{'grew MiB':>10}{'ratio':>7}"
-    )
     base, quickest = median(results[BASELINE]), fastest(results[BASELINE])
+    titles = ["what", "seconds", "MB/s", "ratio", "fastest", "ratio", "cpu s", "ratio", "grew MiB", "ratio"]
+    rows = list[list[str]]()
     for name, each in results.items():
         it = median(each)
-        print(
-            f"{name:<16}{it.seconds:>9.2f}{megabytes / it.seconds:>7.1f}{it.seconds / base.seconds:>7.2f}"
-            f"{fastest(each):>9.2f}{fastest(each) / quickest:>7.2f}"
-            f"{it.processor_seconds:>7.2f}{it.processor_seconds / base.processor_seconds:>7.2f}"
-            f"{it.mebibytes:>10.1f}{it.mebibytes / base.mebibytes:>7.2f}"
-        )
+        numbers = [it.seconds, megabytes / it.seconds, it.seconds / base.seconds]
+        numbers += [fastest(each), fastest(each) / quickest]
+        numbers += [it.processor_seconds, it.processor_seconds / base.processor_seconds]
+        numbers += [it.mebibytes, it.mebibytes / base.mebibytes if base.mebibytes else 0.0]
+        rows.append([name, *(f"{number:.2f}" for number in numbers)])
+    print(text_table(titles, rows))
     print(f"{megabytes} MB, medians of {len(results[BASELINE])}; ratios to {BASELINE}")
 
 

@@ -17,7 +17,6 @@ import base64
 import itertools
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,14 +27,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 import httpx
 
-HERE = Path(__file__).parent
+from benchmarks.processes import announced
+
 API = "/api/open-api/v1"
 #: What is larger is kept as its size and CRC32 alone.
 KEPT_BYTES = 64 * 1024
@@ -344,19 +343,12 @@ def clip_of(size: int, seconds: int = 2) -> bytes:
 @contextmanager
 def running(*arguments: str) -> Iterator[str]:
     """Run a stand-in for the length of a ``with`` block, and return its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.stand_ins", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=HERE.parent,
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.kill()
-        process.communicate()
+    with announced("-m", "benchmarks.stand_ins", *arguments) as port:
+        yield f"http://127.0.0.1:{int(port)}"
+
+
+#: The requests of S3 that are counted.
+METHODS = ("GET", "PUT", "HEAD", "DELETE", "POST")
 
 
 def counts_of(url: str) -> Counter[str]:

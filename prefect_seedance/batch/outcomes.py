@@ -180,7 +180,7 @@ def _of_failure(failure: str, *, before: bool) -> RowVerdict:
 
 
 def reason_of(error: Exception) -> str:
-    """Word an error on one line. Of one that is not ours only its class is named: its text may repeat a secret."""
+    """Word an error on one line. One that is not ours is named by its class, with its words without secrets."""
     if isinstance(error, SeedanceError | StorageError):
         # What to do stands in a column of its own.
         return short(without_signatures(error.facts if isinstance(error, OverBudget) else str(error)))

@@ -422,6 +422,57 @@ def test_the_vendors_code_decides_under_every_status(code: object, expected: typ
         assert type(read_submission(replace(exchange, status_code=status))) is expected, status
 
 
+EVERY_STATUS = range(200, 600)
+
+
+def meaning(document: object) -> dict[type[Outcome], set[int]]:
+    """Return under which statuses an answer means what."""
+    found: dict[type[Outcome], set[int]] = {}
+    for status in EVERY_STATUS:
+        found.setdefault(type(read_submission(answered(status, document))), set()).add(status)
+    return found
+
+
+def test_busy_and_short_of_money_are_certain_only_where_the_status_leaves_no_doubt() -> None:
+    certain = {200, *range(400, 500)} - {408, 499}
+    busy = meaning(envelope(-1, msg=BUSY))
+    assert busy == {Busy: certain - {429}, TooManyRequests: {429}, Unknown: {*EVERY_STATUS} - certain}
+    short = meaning(envelope(50000, msg="账户余额不足"))
+    assert short == {Refused: certain, Unknown: {*EVERY_STATUS} - certain}
+
+
+@pytest.mark.parametrize("code", [-2, 1, 50000, "E-1"])
+def test_the_words_for_a_busy_system_count_under_their_own_code_only(code: object) -> None:
+    assert isinstance(read_submission(answered(200, envelope(code, msg=BUSY))), Unknown)
+
+
+@pytest.mark.parametrize(("status", "is_told"), [(299, False), (300, True), (399, True), (403, False), (502, False)])
+def test_a_redirect_is_one_by_its_status_and_its_target(status: int, is_told: bool) -> None:
+    to = "https://elsewhere.example.com/"
+    came = read_submission(answered(status, b"", location=to))
+    assert isinstance(came, Unknown) and (f"it redirects to {to}" in came.reason) == is_told
+    bare = read_submission(answered(status, b""))
+    assert isinstance(bare, Unknown) and "redirects" not in bare.reason
+
+
+@pytest.mark.parametrize(
+    ("exchange", "reason"),
+    [
+        (answered(502, b"no"), "HTTP 502: the answer is not valid JSON"),
+        (answered(200, envelope(50000, msg="odd")), "HTTP 200: code 50000: odd"),
+        (answered(200, envelope(50000)), "HTTP 200: code 50000: no message"),
+        (answered(500, {"message": "odd"}), "HTTP 500: not the vendor's envelope: odd"),
+        (Exchange(status_code=None, body=b"", sent=True), "no answer"),
+        (answered(200, envelope(0)), "HTTP 200: the vendor reports success, but without a task id"),
+    ],
+)
+def test_why_an_outcome_is_unknown_is_said_with_the_status_and_whose_words_they_are(
+    exchange: Exchange, reason: str
+) -> None:
+    came = read_submission(exchange)
+    assert isinstance(came, Unknown) and came.reason == reason
+
+
 def test_the_wait_that_a_rate_limit_asks_for_is_kept() -> None:
     assert read_submission(answered(429, b"", Retry_After="7")) == TooManyRequests(7.0)
 

@@ -51,6 +51,8 @@ CASES: dict[str, Case] = {
     "ready, free": Case(record(S.READY, NOT_BILLED), D.SUBMIT),
     "ready, held by another": Case(record(S.READY, REFUSED, held=True), D.WAIT),
     "ready, held by a dead one": Case(record(S.READY, REFUSED, held=True), D.SUBMIT, age=LAPSED),
+    "ready, held by another for a moment more": Case(record(S.READY, REFUSED, held=True), D.WAIT, age=LEASE - 0.5),
+    "ready, just let go": Case(record(S.READY, REFUSED, held=True), D.SUBMIT, age=LEASE),
     "ready, held by ourselves": Case(record(S.READY, REFUSED, held=True), D.SUBMIT, holder="theirs"),
     "ready after a failure, one allowed": Case(record(S.READY, FAILED, NOT_BILLED), D.STOP_USED_UP),
     "ready after a failure, two allowed": Case(record(S.READY, FAILED, NOT_BILLED), D.SUBMIT, maximum=2),
@@ -102,6 +104,21 @@ def test_the_decision(case: Case) -> None:
     assert (verdict.wait_seconds > 0) == (verdict.decision is Decision.WAIT)
 
 
+def test_only_two_decisions_lead_to_a_post() -> None:
+    assert {decision for decision in Decision if decision.sends} == {Decision.SUBMIT, Decision.RESUBMIT}
+
+
+def test_decisions_keep_their_words_since_runs_hand_them_to_each_other() -> None:
+    assert {decision.name.lower(): decision.value for decision in Decision} == {each: each for each in Decision}
+
+
+def test_a_failure_that_no_attempt_tells_of_is_of_the_class_unknown() -> None:
+    found = record(S.FAILED, current=9)
+    assert decide(found, age_seconds=FRESH, policy=SubmissionPolicy(resubmit_after=frozenset())).reason.endswith(
+        "class unknown"
+    )
+
+
 def test_a_wait_ends_with_the_lease() -> None:
     verdict = decide(record(S.SENDING, ON_THE_WIRE, held=True), age_seconds=200.0, policy=SubmissionPolicy())
     assert verdict.wait_seconds == pytest.approx(10.0)
@@ -136,6 +153,13 @@ def test_nothing_is_sent_beyond_the_limit_nor_where_it_may_be_on_the_wire(
         assert state in (State.READY, State.REFUSED, State.FAILED)
         assert found.submissions < maximum and not found.unsettled()
         assert state is not State.READY or not held or age >= LEASE
+
+
+def test_the_defaults_pay_once_and_outlast_the_gateway() -> None:
+    policy = SubmissionPolicy()
+    assert policy.max_submissions == 1 and policy.post_seconds == 150.0, "the gateway's own time-out is 100 s"
+    assert (policy.margin_seconds, policy.store_patience_seconds) == (30.0, 30.0)
+    assert (policy.outcome_patience_seconds, policy.hold_patience_seconds) == (300.0, 900.0)
 
 
 def test_the_lease_leaves_room_for_the_whole_post() -> None:

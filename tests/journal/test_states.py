@@ -48,13 +48,36 @@ def test_every_state_can_be_reached_and_left() -> None:
     assert all(STATES[state].leads_to for state in State)
 
 
+#: Every step there is; a state may always be written again. What is added or removed here is a decision about money.
+STEPS = {
+    None: {SENDING, SUBMITTED},
+    READY: {SENDING, SUBMITTED, STORED, UNKNOWN, REFUSED},
+    SENDING: {READY, SUBMITTED, REFUSED, FAILED, UNKNOWN, LOST},
+    SUBMITTED: {COMPLETED, STORED, FAILED, UNKNOWN},
+    COMPLETED: {SUBMITTED, STORED, FAILED, UNKNOWN},
+    STORED: {COMPLETED},
+    REFUSED: {SENDING, SUBMITTED, STORED, UNKNOWN},
+    FAILED: {SENDING, SUBMITTED, STORED, UNKNOWN},
+    UNKNOWN: {SUBMITTED, STORED, READY, FAILED, LOST},
+    LOST: {SUBMITTED, STORED, READY},
+}
+
+
+def test_the_steps_are_those_of_the_design() -> None:
+    assert {None: FIRST_STATES, **{state: row.leads_to for state, row in STATES.items()}} == STEPS
+
+
+def test_states_keep_their_words_since_records_hold_them() -> None:
+    assert {state.name.lower(): state.value for state in State} == {state: state for state in State}
+
+
 @pytest.mark.parametrize(("before", "after"), list(itertools.product([None, *State], State)))
 def test_a_step_outside_the_table_is_refused(before: State | None, after: State) -> None:
-    allowed = FIRST_STATES if before is None else STATES[before].leads_to | {before}
-    if after in allowed:
+    if after in STEPS[before] or after is before:
         check_transition("i", before, after)
     else:
-        with pytest.raises(IllegalTransition, match="may not go"):
+        words = f"from {before or 'nothing'} to {after}"
+        with pytest.raises(IllegalTransition, match=f"may not go .*{words}"):
             check_transition("i", before, after)
 
 

@@ -221,6 +221,13 @@ def test_help_says_how_to_call_it(machine: Machine) -> None:
     assert "set -eu" not in ended.stdout
 
 
+def test_coverage_is_that_of_all_processes_together(machine: Machine) -> None:
+    assert machine.run("coverage", "tests/journal", "-x").returncode == 0
+    runs = ["erase", "run -m pytest -n 2 tests/journal -x", "combine -q", "report"]
+    assert after_installing(machine) == [f"python -m coverage {run}" for run in runs]
+    assert machine.run("coverage", "--help").stdout.startswith("Run the tests, and report which lines")
+
+
 @pytest.mark.parametrize("failing", ["ruff", "pyright"])
 def test_what_a_linter_finds_fails_before_the_tests(machine: Machine, failing: str) -> None:
     machine.add("chromium")

@@ -353,6 +353,7 @@ def reserved(
 
 def booked(ledger: BudgetLedger, expense: Expense, now: float) -> BudgetLedger:
     """Enter a submission whether there is room or not; an entry that it has becomes one under way again."""
+    lease = min(expense.lease, _LONGEST_LEASE_SECONDS)
     found = ledger.open.get(expense.nonce)
     if found is None:
         found = LedgerEntry(
@@ -364,13 +365,9 @@ def booked(ledger: BudgetLedger, expense: Expense, now: float) -> BudgetLedger:
             price=expense.price,
             billing=expense.billing[:_LONGEST_NAME],
             at=now,
-            lease=expense.lease,
+            lease=lease,
         )
-    return _with_entry(
-        ledger,
-        expense.nonce,
-        found.model_copy(update={"at": now, "lease": min(expense.lease, _LONGEST_LEASE_SECONDS), "held": False}),
-    )
+    return _with_entry(ledger, expense.nonce, found.model_copy(update={"at": now, "lease": lease, "held": False}))
 
 
 def settled(ledger: BudgetLedger, nonce: str, cost: float | None) -> BudgetLedger:

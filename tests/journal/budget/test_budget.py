@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Outcome, Refused, TooManyRequests, Unknown
 from prefect_seedance.journal import changes
-from prefect_seedance.journal.budget.budget import Budget
-from prefect_seedance.journal.budget.committer import Committers
-from prefect_seedance.journal.budget.ledger import MOST_OPEN
+from prefect_seedance.journal.budget.budget import Budget, _applied, _Change
+from prefect_seedance.journal.budget.committer import Committers, Wish
+from prefect_seedance.journal.budget.ledger import MOST_OPEN, BudgetLedger
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.budget.standing import BudgetStanding
@@ -28,10 +30,11 @@ from prefect_seedance.journal.errors import (
     PriceUnknown,
     TooManyReserved,
 )
+from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Attempt, Holder
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.errors import StoreUnavailable
-from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, World
+from tests.journal.harness import FAULTS, IDENTITY, INTENT, NOON, Fault, FaultyStore, MemoryStore, World
 
 LEASE = 210.0
 
@@ -376,6 +379,376 @@ def test_a_denial_sweeps_first() -> None:
     account.reserve("n1", 0.7).settled(Unknown("no answer"))
     account.record(attempt("n1", outcome="not_billed"), state=State.REFUSED)
     account.reserve("n2", 0.7)
+
+
+def test_a_denial_sweeps_where_that_makes_just_enough_room() -> None:
+    account = Account()
+    account.spend(0.6)
+    account.reserve("n0", 0.4)
+    account.world.store.later(300.0)
+    account.reserve("n1", 0.4)
+    assert [each.nonce for each in account.budget.standing().entries] == ["n1"]
+
+
+def test_a_denial_sweeps_its_own_entries_beside_those_of_another_store() -> None:
+    account = Account()
+    elsewhere = Account(world=World(account.world.store))
+    elsewhere.world.journal.prefix = "another/"
+    elsewhere.reserve("a0", 0.3)
+    account.reserve("n0", 0.7)
+    account.world.store.later(300.0)
+    account.reserve("n1", 0.7)
+    assert {each.nonce for each in account.budget.standing().entries} == {"a0", "n1"}
+
+
+def test_a_wait_for_others_is_between_a_quarter_of_a_second_and_one() -> None:
+    account = Account()
+    account.reserve(coins=0.7)
+    waits: list[float] = []
+    for share in (0.0, 0.5, 1.0):
+        budget = account.budget
+        budget._jitter = lambda share=share: share
+        came = budget.try_reserve("n1", INTENT, coins=0.7, billing="std", lease_seconds=LEASE)
+        assert isinstance(came, Wait) and "daily_budget" in came.reason
+        waits.append(came.seconds)
+    assert waits == [0.25, 0.625, 1.0]
+
+
+def test_a_sweep_for_one_intent_leaves_the_others() -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+    account.reserve("n1", 0.1, intent="2" * 32)
+    account.world.store.later(300.0)
+    account.budget.sweep(["2" * 32])
+    assert [each.nonce for each in account.budget.standing().entries] == ["n0"]
+
+
+@pytest.mark.parametrize("nonce", ["", "a/b", "../x", "a b", "x" * 101, "n\n"])
+def test_what_cannot_be_part_of_a_key_names_no_attempt(nonce: str) -> None:
+    with pytest.raises(ValueError, match="cannot name an attempt"):
+        Account().budget.book(nonce, INTENT, coins=0.1, billing="std")
+
+
+def test_what_is_no_ledger_in_its_folder_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    account.reserve("n0")
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    account.world.store.inner.create(f"{key.rpartition('/')[0]}/notes.json", b"{")
+    assert account.budget.release("n0") and not caplog.records
+
+
+def test_where_a_store_does_not_say_what_its_clock_says_this_machines_decides() -> None:
+    store = MemoryStore()
+    limits = Limits(daily=1.0)
+    journal = Journal(store)  # type: ignore[arg-type]
+    budget = Budget(store, account="team", limits=limits, journal=journal, clock=NOON.timestamp)  # type: ignore[arg-type]
+    made = budget.try_reserve("n0", INTENT, coins=0.4, billing="std", lease_seconds=LEASE)
+    assert not isinstance(made, Wait)
+    made.settled(Accepted("videos_1", cost=0.3))
+    standing = budget.standing()
+    assert (standing.day.spent, standing.read_at) == (0.3, NOON)
+
+
+def test_a_price_that_no_account_can_have_is_none() -> None:
+    with pytest.raises(PriceUnknown):
+        Account().reserve(coins=float("nan"))
+
+
+def test_a_settlement_that_failed_is_written_by_the_next_and_one_that_was_written_asks_nothing() -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+    account.world.store.down = StoreUnavailable("x", "connection refused")
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    account.world.store.down = None
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.budget.standing().day.spent == 0.3
+    asked = len(account.world.store.calls)
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    reservation.released()
+    assert len(account.world.store.calls) == asked
+
+
+def test_what_was_settled_leaves_no_room_to_send_again() -> None:
+    account = Account()
+    for outcome in (Accepted("videos_1", cost=0.1), Unknown("no answer"), NeverSent("no route")):
+        reservation = account.reserve(coins=0.1)
+        assert reservation.leaves_room(LEASE)
+        reservation.settled(outcome)
+        assert not reservation.leaves_room(0.0)
+
+
+def test_what_a_sweep_has_settled_is_not_booked_again_in_a_later_month() -> None:
+    account = Account(Limits(monthly=9.0))
+    account.reserve("n1", 0.4)
+    account.world.store.later(300.0)
+    account.record(attempt("n1", outcome="accepted", task_id="videos_1", cost=0.4), state=State.SUBMITTED)
+    account.budget.sweep()
+    account.world.store.later(30 * 86_400.0)
+    booked = account.budget.book("n1", INTENT, coins=0.4, billing="std")
+    assert not booked.leaves_room(0.0), "nothing stands for it any more"
+    booked.settled(Accepted("videos_1", cost=0.4))
+    assert account.budget.standing().month.spent == 0
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    assert key.endswith("2026-11.json") and account.ledger()["days"]["22"] == {"spent": 0.4, "count": 1}
+
+
+def test_a_settlement_that_was_written_unheard_is_not_written_again() -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+
+    def written_and_gone(store: FaultyStore, verb: str, key: str, do: Callable[[], object]) -> object:
+        do()
+        store.down = StoreUnavailable(key, "connection refused")
+        raise store.down
+
+    account.world.store.plan = {"swap": [written_and_gone]}
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    account.world.store.down = None
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert account.ledger()["days"]["22"] == {"spent": 0.3, "count": 1}
+
+
+def test_a_booking_that_reaches_80_percent_is_told() -> None:
+    account = Account()
+    account.budget.book("n9", INTENT, coins=0.9, billing="std")
+    assert [budget for budget, _ in account.told] == ["daily_budget"]
+
+
+def test_changes_that_are_written_together_fail_each_for_itself() -> None:
+    def broken(reading: Any, elapsed: Any) -> Any:
+        raise ValueError("broken")
+
+    def told(reading: Any, elapsed: Any) -> Any:
+        return BudgetLedger.model_validate({**reading.ledger.model_dump(), "told": (*reading.ledger.told, "x")}), "done"
+
+    wishes = [Wish(_Change(apply, True, lambda: float)) for apply in (told, broken, told)]
+    after, results = _applied(BudgetLedger(), NOON.timestamp(), wishes)
+    assert after.told == ("x", "x")
+    assert [result for result, _ in results] == ["done", None, "done"]
+    assert [str(failure) for _, failure in results if failure] == ["broken"]
+
+
+def test_only_changes_of_the_same_ledger_are_written_together(tmp_path: Path) -> None:
+    one, another = Account().budget, Account().budget
+    assert one._place("a") == one._place("a") and one._place("a") != one._place("b")
+    assert one._place("a") != another._place("a"), "buckets of two services may bear the same name"
+    first, second = (Account(world=World.in_folder(tmp_path)).budget for _ in range(2))
+    assert first._place("a") == second._place("a"), "a folder is one, whoever opens it"
+
+
+def test_a_booking_stands_until_its_record_can_say_so() -> None:
+    account = Account()
+    account.budget.book("n9", INTENT, coins=0.5, billing="std")
+    account.world.store.later(299.0)
+    account.budget.sweep()
+    assert [each.nonce for each in account.budget.standing().entries] == ["n9"]
+
+
+def test_in_january_the_month_before_is_december_of_the_year_before() -> None:
+    account = Account(Limits(monthly=1.0))
+    account.world.store.later((datetime(2026, 12, 31, 23, 59, tzinfo=UTC) - NOON).total_seconds())
+    account.spend(0.1, cost=0.2)
+    account.reserve("n1", coins=0.1)
+    account.world.store.later(120.0)
+    assert [each.nonce for each in account.budget.standing().entries] == ["n1"]
+    account.reserve("n2", coins=0.1)
+    assert account.budget.standing().month.reserved == 0.2, "what December has learned of costs holds in January"
+    account.world.store.later(31 * 86_400.0)
+    assert [each.nonce for each in account.budget.standing().entries] == ["n2"], "of January, seen in February"
+
+
+def test_a_ledger_that_is_deleted_in_the_middle_of_a_change_is_made_anew() -> None:
+    account = Account()
+    account.spend(0.1)
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+
+    def delete_once(verb: str, at: str) -> None:
+        if verb == "swap" and at == key:
+            account.world.store.before = lambda verb, key: None
+            account.world.store.inner.delete(key)
+
+    account.world.store.before = delete_once
+    account.reserve("n1")
+    assert [*account.ledger()["open"]] == ["n1"]
+
+
+def test_an_entry_says_where_its_record_lies() -> None:
+    account = Account()
+    account.reserve("n1")
+    assert account.ledger()["open"]["n1"]["where"] == account.world.journal.location != ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "run_key", "named"),
+    [
+        (Limits(daily=1.0, monthly=2.0), "", "daily_budget"),
+        (Limits(monthly=2.0), "", "monthly_budget"),
+        (Limits(total=2.0), "run", "max_cost"),
+    ],
+)
+def test_a_price_that_is_needed_names_the_limit_that_needs_it(limits: Limits, run_key: str, named: str) -> None:
+    with pytest.raises(PriceUnknown, match=f": {named} is set"):
+        Account(limits, run_key=run_key).reserve(coins=None)
+    assert Account(Limits(daily_videos=3), run_key=run_key).reserve(coins=None).leaves_room(1.0)
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+def test_a_clock_of_this_machine_that_is_wrong_enters_into_the_month_of_the_stores(days: int) -> None:
+    account = Account(ahead=days * 86_400.0)
+    account.reserve("n1", 0.1)
+    account.budget.book("n2", "2" * 32, coins=0.1, billing="std")
+    november = [key for key in account.world.store.inner.list_keys("journal/budget/") if key.endswith("2026-11.json")]
+    blob = account.world.store.inner.get(november[0])
+    assert blob is not None and {*json.loads(blob.data)["open"]} == {"n1", "n2"}
+    assert {each.nonce for each in account.budget.standing().entries} == {"n1", "n2"}
+
+
+@pytest.mark.parametrize("is_booked", [False, True])
+def test_a_clock_of_the_store_that_runs_wild_is_an_outage(is_booked: bool) -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+
+    def a_month_later(verb: str, key: str) -> None:
+        if verb == "get" and key.startswith("journal/budget/"):
+            account.world.store.later(31 * 86_400.0)
+
+    account.world.store.before = a_month_later
+    with pytest.raises(JournalUnavailable, match="another month again and again"):
+        if is_booked:
+            account.budget.book("n1", INTENT, coins=0.1, billing="std")
+        else:
+            account.reserve("n1", 0.1)
+
+
+def test_a_damaged_ledger_of_another_month_is_passed_over_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+    account.write(b"{")
+    account.world.store.later(30 * 86_400.0)
+    account.spend(0.2)
+    account.budget.sweep()
+    assert account.budget.standing().day.spent == 0.2
+    assert not account.budget.release("n1")
+    assert "The ledger of another month is passed over" in caplog.text
+
+
+def test_a_writer_who_loses_every_race_says_so() -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+
+    def another_writes(verb: str, key: str) -> None:
+        if verb == "swap" and key.startswith("journal/budget/"):
+            account.write({**account.ledger(), "rev": account.ledger()["rev"] + 1})
+
+    account.world.store.before = another_writes
+    with pytest.raises(JournalUnavailable, match="100 writes in a row lost a race"):
+        account.reserve("n1", 0.1)
+    account.world.store.before = lambda verb, key: None
+    assert [*account.ledger()["open"]] == ["n0"]
+
+
+def test_a_ledger_that_another_process_makes_first_is_used() -> None:
+    account, other = Account(), Account()
+    other.spend(0.7)
+    (made,) = other.world.store.inner.list_keys("journal/budget/")
+    blob = other.world.store.inner.get(made)
+    assert blob is not None
+
+    def another_makes_it(verb: str, key: str) -> None:
+        if verb == "create" and key == made:
+            account.world.store.before = lambda verb, key: None
+            account.world.store.inner.create(key, blob.data)
+
+    account.world.store.before = another_makes_it
+    with pytest.raises(OverBudget):
+        account.reserve("n1", 0.4)
+
+
+def test_what_cannot_be_entered_fails_for_its_caller_alone() -> None:
+    account = Account()
+    with pytest.raises(ValueError):
+        account.budget.try_reserve("n1", INTENT, coins=0.1, billing="std", lease_seconds=float("nan"))
+    account.reserve("n2", 0.1)
+    assert [*account.ledger()["open"]] == ["n2"]
+
+
+def test_every_write_raises_the_revision_by_one() -> None:
+    account = Account()
+    account.reserve("n0", 0.1)
+    first = account.ledger()["rev"]
+    account.reserve("n1", 0.1)
+    assert (first, account.ledger()["rev"]) == (2, 3), "made, and then written"
+
+
+def test_a_stopwatch_that_fails_leaves_no_room() -> None:
+    def broken() -> float:
+        raise OSError("no clock")
+
+    came = Account().budget.try_reserve(
+        "n1", INTENT, coins=0.1, billing="std", lease_seconds=LEASE, start_stopwatch=lambda: broken
+    )
+    assert not isinstance(came, Wait) and not came.leaves_room(0.0)
+
+
+@pytest.mark.parametrize("outcome", [Unknown("no answer"), Accepted("videos_1", cost=0.3), NeverSent("no route")])
+def test_an_owner_who_comes_after_the_sweep_changes_nothing(outcome: Outcome, caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    late = account.reserve("n1", 0.4)
+    account.world.store.later(300.0)
+    account.record(attempt("n1", outcome="accepted", task_id="videos_1", cost=0.3), state=State.SUBMITTED)
+    account.budget.sweep()
+    swept = account.ledger()
+    late.settled(outcome)
+    assert account.ledger() == swept and not caplog.records
+    assert not account.budget.release("n1"), "there is nothing left to take out"
+
+
+def test_a_sweep_that_finds_nothing_new_writes_nothing() -> None:
+    account = Account()
+    account.reserve("n1", 0.1).settled(Unknown("no answer"))
+    account.record(attempt("n1", outcome="unknown"))
+    before = account.ledger()
+    account.budget.sweep()
+    assert account.ledger() == before
+    account.reserve("n2", 0.1, intent="2" * 32)
+    account.world.store.later(300.0)
+    account.budget.sweep()
+    assert [*account.ledger()["open"]] == ["n1"], "one that is held does not hide one that lapsed"
+
+
+def test_a_sweep_goes_through_this_month_and_the_last_and_for_an_intent_through_all() -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+    account.world.store.later(70 * 86_400.0)
+    account.budget.sweep()
+    assert [*account.ledger()["open"]] == ["n1"]
+    account.budget.sweep([INTENT])
+    assert not account.ledger()["open"]
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("x", "connection refused"), OSError("no route")])
+def test_a_store_that_does_not_list_its_ledgers_is_an_outage(fault: Exception) -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+
+    def on_list(verb: str, key: str) -> None:
+        if verb == "list":
+            raise fault
+
+    account.world.store.before = on_list
+    with pytest.raises(JournalUnavailable, match=r"journal/budget/[0-9a-f]{32}"):
+        account.budget.release("n1")
+
+
+def test_the_keys_of_ledgers_are_those_of_every_version() -> None:
+    account = Account()
+    account.reserve(coins=0.1)
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    assert key == f"journal/budget/{hashlib.sha256(b'team').hexdigest()[:32]}/2026-11.json"
+    run = Account(Limits(total=1.0), run_key="nightly")
+    run.reserve(coins=0.1)
+    (key,) = run.world.store.inner.list_keys("journal/budget/")
+    assert key == f"journal/budget/runs/{hashlib.sha256(b'nightly').hexdigest()[:32]}.json"
 
 
 def test_a_booked_video_counts_whether_it_fits_or_not_and_once() -> None:
