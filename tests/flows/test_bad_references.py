@@ -23,11 +23,11 @@ def test_a_run_with_references_that_cannot_be_used_fails_for_free_and_names_them
     images = [str(page), str(cut)]
     with pytest.raises(InvalidRequest) as refused:
         generate_video(VideoRequest(prompt="A boat", model=model, images=images), credentials, store)
-    assert [str(problem)[:9] for problem in refused.value.problems] == ["images[0]", "images[1]"]
+    assert [problem.field for problem in refused.value.problems] == ["images[0]", "images[1]"]
     gone = [*images, str(tmp_path / "gone.png")]
     with pytest.raises(InvalidRequest) as refused:
         generate_video(VideoRequest(prompt="A boat", model=model, images=gone), credentials, store)
-    assert sorted(str(problem)[:9] for problem in refused.value.problems) == ["images[0]", "images[1]", "images[2]"]
+    assert sorted(problem.field for problem in refused.value.problems) == ["images[0]", "images[1]", "images[2]"]
     blind = RunOptions(preflight=False)
     with pytest.raises(InvalidRequest) as refused:
         generate_video(VideoRequest(prompt="A boat", model=model, images=gone[2:]), credentials, store, options=blind)

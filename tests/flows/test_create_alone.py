@@ -6,6 +6,7 @@ import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoRequest, VideoStore, create_video
 from prefect_seedance.client.errors import InvalidRequest
+from prefect_seedance.client.request.words.titles import TITLES
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.simulator import Fault, Simulator
 from prefect_seedance.storage.errors import ConditionsIgnored
@@ -28,7 +29,7 @@ def create(request: VideoRequest, credentials: SeedanceCredentials, store: Video
 def test_a_copy_that_breaks_a_rule_is_refused(
     change: dict[str, object], vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
-    with pytest.raises(InvalidRequest, match=next(iter(change))):
+    with pytest.raises(InvalidRequest, match=TITLES[next(iter(change))]):
         create(small("A paper boat").model_copy(update=change), credentials, store)
     assert vendor.requests().create_received == 0
 
