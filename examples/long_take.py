@@ -7,7 +7,7 @@ Interrupted anywhere and run again, it pays only for the clips that are missing,
 another film of the same prompts, choose another take; it is paid for anew. (On a schedule, retry the run instead: there
 each run buys its own.)
 
-Needs PyAV: pip install 'prefect-seedance[media]'.
+Needs PyAV, which comes with the extra ``media``.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ DOCS = ROOT / "docs"
 #: What is read here and on the site, and what is read in the repository only.
 SITE = tuple(sorted(DOCS.rglob("*.md")))
 PAGES = (ROOT / "README.md", *SITE)
+#: Pages beside them, whose links are followed as well.
+BESIDE = tuple(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "deployments/README.md"))
 
 #: Stands in the paragraph above a block that no test can run, so that readers see it too.
 NOT_RUN = "Not run here"

@@ -25,6 +25,7 @@ from prefect import Flow
 from prefect_seedance.batch.manifest.columns import column_of
 from prefect_seedance.cli import main
 from prefect_seedance.cli.arguments import parser
+from prefect_seedance.errors import BatchIncomplete
 from tests.deployments.commands import promised
 from tests.docs.pages import PAGES, Block, all_blocks, blocks_of, is_template, name_of
 from tests.docs.world import prepare_blocks
@@ -64,10 +65,15 @@ BLOCKS = all_blocks()
 def run_python(block: Block, names: dict[str, Any]) -> None:
     """Run a block, with its own line numbers; at the top it may await."""
     code = compile("\n" * block.line + block.text, block.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    if code.co_flags & inspect.CO_COROUTINE:
-        asyncio.run(eval(code, names))
-    else:
-        exec(code, names)
+    try:
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(eval(code, names))
+        else:
+            exec(code, names)
+    except BatchIncomplete as incomplete:  # it says how many, and its report why
+        for row in incomplete.report.without_video:
+            incomplete.add_note(f"{row.label}: {row.outcome}: {row.reason}")
+        raise
 
 
 def call_flows(names: dict[str, Any], called: set[str]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import DOCS, PAGES, ROOT, SITE, Link, anchors_of, links_of
+from tests.docs.pages import BESIDE, DOCS, PAGES, ROOT, SITE, Link, anchors_of, links_of
 
-LINKS = [link for page in PAGES for link in links_of(page)]
+LINKS = [link for page in (*PAGES, *BESIDE) for link in links_of(page)]
 
 
 @pytest.mark.parametrize("link", LINKS, ids=str)

@@ -25,7 +25,7 @@ from tests.storage.clips import make_clip
 from tests.storage.s3_servers import S3Server
 
 README = (Path(__file__).parents[2] / "docs" / "how-to" / "references.md").read_text(encoding="utf-8")
-SECTION = README.split("# References\n", 1)[1].split("\n## ", 1)[0]
+SECTION = README.split("\n## ", 1)[0]
 ROWS = [[cell.strip() for cell in row.split("|")[1:-1]] for row in re.findall(r"^\|.*\|$", SECTION, re.MULTILINE)][2:]
 MODELS = {1: "seedance2.0-std", 2: "sd2_mx_720p"}
 

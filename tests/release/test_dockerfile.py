@@ -58,7 +58,7 @@ def test_it_runs_as_a_user_without_rights_from_pinned_packages_and_keeps_no_cach
 
 
 def test_the_documentation_builds_this_file() -> None:
-    page = (ROOT / "docs/how-to/deployments.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/containers.md").read_text(encoding="utf-8")
     assert "docker build -t" in page and "```dockerfile" not in page, "two texts would drift apart"
 
 
