@@ -84,7 +84,7 @@ _RECORDS = KeyLocks()
 
 
 def is_intent(text: str) -> bool:
-    """Tell whether a text is written as an intent is: 32 hex digits in small letters."""
+    """Return whether a text is written as an intent is: 32 hex digits in small letters."""
     return re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
@@ -269,7 +269,7 @@ class Journal:
 
     @staticmethod
     def is_over(record: Record, opening: int) -> bool:
-        """Tell whether the marker of an opening is left over: its writer has come, and the record was closed since."""
+        """Return whether the marker of an opening is left over: its writer has come, and the record has been closed."""
         # What a newer version takes for open is not known here.
         return record.version <= VERSION and not record.is_open and opening <= record.opening
 

@@ -395,7 +395,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_whole(address: str) -> bool:
-    """Tell whether a link names a host, so that what names none is what it leads to."""
+    """Return whether a link names a host, so that what names none is what it leads to."""
     try:
         return bool(parsed(address).raw_host)
     except ForbiddenSource:

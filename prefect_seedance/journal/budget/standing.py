@@ -25,7 +25,7 @@ class LimitStanding(_Frozen):
         held: By submissions that are unknown.
         reserved: By POSTs under way.
         left: What may still be reserved; None without a limit.
-        share: Used, held and reserved share of the limit; 0 without a limit.
+        share: The share of the limit that is spent, held or reserved; 0 without a limit.
         ends_at: When the period ends; None for a run.
     """
 
@@ -40,7 +40,7 @@ class LimitStanding(_Frozen):
 
 
 class OpenReservation(_Frozen):
-    """What is not settled.
+    """An entry of a ledger that is not settled.
 
     Attributes:
         nonce: Of the attempt; releases it by hand.
@@ -121,7 +121,7 @@ def standing_of(
     run_key: str,
     earlier: Iterable[tuple[str, LedgerEntry]] = (),
 ) -> BudgetStanding:
-    """Say how a ledger stands.
+    """Return how a ledger stands.
 
     Args:
         ledger: Of this month, or of the run.

@@ -85,7 +85,7 @@ class SubmissionPolicy:
         return self.post_seconds + 2 * self.margin_seconds
 
     def leaves_room(self, elapsed_seconds: float) -> bool:
-        """Tell whether a claim of this age may still send its POST.
+        """Return whether a claim of this age may still send its POST.
 
         Args:
             elapsed_seconds: Since before the claim was written, so never less than its age in the store.

@@ -420,13 +420,13 @@ def _is_small(facts: os.stat_result) -> bool:
 
 
 def _may_hold(name: str, start: str, prefix: str) -> bool:
-    """Tell whether a name in a folder can lead to a key with this prefix."""
+    """Return whether a name in a folder can lead to a key with this prefix."""
     key = start + name
     return not name.startswith(".") and (key.startswith(prefix) or prefix.startswith(key))
 
 
 def _may_be_new(entry: os.DirEntry[str], since: float) -> bool:
-    """Tell whether an entry was written since, is a folder, or says nothing: copying tools may set a time to nought."""
+    """Return whether an entry was written since, or may have been: a folder, or a time that a copying tool has lost."""
     if entry.is_dir(follow_symlinks=False):
         return True
     try:

@@ -137,7 +137,7 @@ class MediaPolicy:
         return (secure, link) if self.allow_http else (secure,)
 
     def _is_here(self, host: str, port: int) -> bool:
-        """Tell whether a host is this machine and may be, so that plain http is as good."""
+        """Return whether a host is this machine and may be, so that plain http is as good."""
         if not self.allow_loopback:
             return False
         found = (host,) if _is_address(host) else self._resolved(host, port)
@@ -233,7 +233,7 @@ def parsed(link: str) -> httpx.URL:
 
 
 def _host_of(url: httpx.URL) -> str:
-    # Not `host`, which decodes names in punycode and raises where they are none.
+    # Not `host`, which decodes punycode and raises where it is not valid.
     return url.raw_host.decode("ascii", "replace").lower().rstrip(".")
 
 

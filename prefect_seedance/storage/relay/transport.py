@@ -187,7 +187,7 @@ class MediaHTTP:
             with http_lines_are_asides():
                 return self._send_vetted(target, link, headers)
         except (httpx.InvalidURL, ValueError, OverflowError) as error:
-            # What only shows when it is written to the wire, such as a name that is none for a certificate.
+            # What only shows when it is written to the wire, such as a name that no certificate can have.
             raise ForbiddenSource(target.host, "its host or path is not a valid one.") from error
 
     def _send_vetted(self, target: VettedLink, link: str, headers: Mapping[str, str]) -> httpx.Response:

@@ -2,7 +2,7 @@
 
 The first bytes decide. Labels such as `Content-Encoding` stand on plain bytes too, and what a store was once sent in
 signed chunks some of them keep with the signatures inside. A video that nobody can ask for again is unwrapped; what is
-none, wrapped or not, is left as it came.
+not a video, wrapped or not, is left as it came.
 """
 
 from __future__ import annotations
