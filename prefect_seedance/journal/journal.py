@@ -52,7 +52,7 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
-from prefect_seedance.journal.states import STATES, State, check_transition
+from prefect_seedance.journal.states import STATES, check_transition
 from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.errors import NotReadable, StorageError
 from prefect_seedance.storage.key_locks import KeyLocks
@@ -283,10 +283,6 @@ class Journal:
             intent, _, opening = key.rpartition("/")[2].partition(".")
             if is_intent(intent) and opening.isdecimal():
                 yield Marker(intent, int(opening), age)
-
-    def unknown_records(self) -> Iterator[Entry]:
-        """Read the records that a person has to settle."""
-        return (entry for entry in self.open_records() if entry.state is State.UNKNOWN)
 
     def drop_marker(self, intent: str, opening: int) -> None:
         """Delete a marker; if that fails it stays, which is harmless."""

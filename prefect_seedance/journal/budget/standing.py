@@ -7,12 +7,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from prefect_seedance.journal.budget.ledger import BudgetLedger, LedgerEntry, Use, moment, uses
+from prefect_seedance.journal.budget.ledger import BudgetLedger, LedgerEntry, moment, uses
 from prefect_seedance.journal.budget.limits import Limits
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class LimitStanding(_Frozen):
@@ -136,21 +136,8 @@ def standing_of(
         account=account,
         run_key=run_key,
         read_at=moment(now),
-        limits=tuple(_standing_of(use) for use in uses(ledger, limits, now, of_run=bool(run_key))),
+        limits=tuple(LimitStanding.model_validate(use) for use in uses(ledger, limits, now, of_run=bool(run_key))),
         entries=tuple(_shown(nonce, entry) for nonce, entry in entries),
-    )
-
-
-def _standing_of(use: Use) -> LimitStanding:
-    return LimitStanding(
-        budget=use.budget,
-        limit=use.limit,
-        spent=use.spent,
-        held=use.held,
-        reserved=use.reserved,
-        left=use.left,
-        share=use.share,
-        ends_at=use.ends_at,
     )
 
 

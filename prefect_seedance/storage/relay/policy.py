@@ -15,6 +15,7 @@ from typing import Literal
 
 import httpx
 
+from prefect_seedance.network import is_ip_address
 from prefect_seedance.storage.errors import ForbiddenSource
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -131,7 +132,11 @@ class MediaPolicy:
         url = parsed(link)
         host = _host_of(url)
         # Certificates are made out to names: at a bare address https has nothing to prove.
-        if url.scheme != "http" or self._is_here(host, url.port or 80) or (_is_address(host) and not self.trusts(host)):
+        if (
+            url.scheme != "http"
+            or self._is_here(host, url.port or 80)
+            or (is_ip_address(host) and not self.trusts(host))
+        ):
             return (link,)
         secure = str(url.copy_with(scheme="https"))
         return (secure, link) if self.allow_http else (secure,)
@@ -140,8 +145,8 @@ class MediaPolicy:
         """Return whether a host is this machine and may be, so that plain http is as good."""
         if not self.allow_loopback:
             return False
-        found = (host,) if _is_address(host) else self._resolved(host, port)
-        return all(_is_address(text) and address_kind(ipaddress.ip_address(text)) == "loopback" for text in found)
+        found = (host,) if is_ip_address(host) else self._resolved(host, port)
+        return all(is_ip_address(text) and address_kind(ipaddress.ip_address(text)) == "loopback" for text in found)
 
     def trusts(self, host: str) -> bool:
         """Return whether this host is named in `allow_hosts`."""
@@ -202,7 +207,7 @@ def allowed_host(name: str) -> str:
         raise ValueError("has a path, and all of a host is allowed or nothing; write the host alone")
     if "%" in text and ":" in text:
         raise ValueError("has the zone of an address in it, which no link has; write the address alone")
-    if _is_address(text.strip("[]")):
+    if is_ip_address(text.strip("[]")):
         return str(ipaddress.ip_address(text.strip("[]")))
     below = text.startswith(("*.", "."))
     host, _, port = (text[text.index(".") + 1 :] if below else text).partition(":")
@@ -235,14 +240,6 @@ def parsed(link: str) -> httpx.URL:
 def _host_of(url: httpx.URL) -> str:
     # Not `host`, which decodes punycode and raises where it is not valid.
     return url.raw_host.decode("ascii", "replace").lower().rstrip(".")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def address_kind(address: Address) -> Literal["public", "loopback", "private"]:
