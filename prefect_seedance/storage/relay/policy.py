@@ -53,7 +53,7 @@ def system_resolver(host: str, port: int) -> Sequence[str]:
     """Return all addresses of a host, in the system's order of preference.
 
     Raises:
-        OSError: the name cannot be resolved now.
+        OSError: The name cannot be resolved now.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -75,13 +75,13 @@ class MediaPolicy:
     """Where media may come from: https and public addresses, and what is named here.
 
     Args:
-        allow_loopback: also 127.0.0.1 and ::1, there with plain http too; for a simulator on this machine.
-        allow_http: also plain http, where the host does not serve it by https. Off, a link of plain http is followed by
+        allow_loopback: Also 127.0.0.1 and ::1, there with plain http too; for a simulator on this machine.
+        allow_http: Also plain http, where the host does not serve it by https. Off, a link of plain http is followed by
             https alone.
-        allow_hosts: host names whose address is not checked, for split DNS and for networks that reach the
+        allow_hosts: Host names whose address is not checked, for split DNS and for networks that reach the
             internet by a proxy: `"media.example.com"`, or `".example.com"` for all names below it.
-        maximum_bytes: larger media are not taken.
-        resolver: finds the addresses of a host.
+        maximum_bytes: Larger media are not taken.
+        resolver: Finds the addresses of a host.
 
     Example:
         >>> MediaPolicy().check("http://example.com/a.mp4")
@@ -100,8 +100,8 @@ class MediaPolicy:
         """Check a link and return how it may be followed. Every address of the host has to be allowed.
 
         Raises:
-            ForbiddenSource: it may not.
-            OSError: the host's name cannot be resolved now.
+            ForbiddenSource: It may not.
+            OSError: The host's name cannot be resolved now.
         """
         url = parsed(link)
         host = _host_of(url)
@@ -126,8 +126,8 @@ class MediaPolicy:
         """Return how to try to follow a link, in order: for plain http over the network https on the same host first.
 
         Raises:
-            ForbiddenSource: it is not an address.
-            OSError: the host's name cannot be resolved now.
+            ForbiddenSource: It is not an address.
+            OSError: The host's name cannot be resolved now.
         """
         url = parsed(link)
         host = _host_of(url)
@@ -229,7 +229,7 @@ def parsed(link: str) -> httpx.URL:
     """Take a link apart.
 
     Raises:
-        ForbiddenSource: it is not an address.
+        ForbiddenSource: It is not an address.
     """
     try:
         return httpx.URL(link)
