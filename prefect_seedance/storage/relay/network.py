@@ -41,7 +41,7 @@ class NetworkLimits:
     Attributes:
         head_seconds: From a link to the head of the last answer: names, all addresses, handshakes, redirects. Two
             addresses that never answer (10 s each) and a host that is silent for 30 s before a good answer fit in.
-        window_bytes: So much of the body has to come within `window_seconds` of waiting for it. By default that is about
+        window_bytes: So much of the body has to come within `window_seconds` of waiting for it. By default that is some
             4 KB/s: a line of 20 KB/s is far above it, and below it a clip of 5 MB would take more than 20 minutes, so
             that a new connection is the better hope. Time in which nobody wants to read, since the store is slow, is
             not counted.
