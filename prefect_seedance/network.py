@@ -8,6 +8,7 @@ passwords and are not repeated.
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -124,3 +125,17 @@ def _variable(kind: str) -> str:
     """Return the variable that names a proxy: the one in small letters wins, as in all that read them."""
     names = (f"{kind}_proxy", f"{kind}_proxy".upper())
     return next((name for name in names if os.environ.get(name)), "the system's setting of proxies")
+
+
+def is_ip_address(host: str) -> bool:
+    """Return whether a host is an IP address, not a name.
+
+    Example:
+        >>> is_ip_address("127.0.0.1"), is_ip_address("::1"), is_ip_address("example.com")
+        (True, True, False)
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Every change of a record, as pure functions: a record in, a record out.
 
 They may be applied to a record that somebody else has written meanwhile, and more than once: each finds its
-attempt by the attempt's nonce or task id, and gives back the same record when there is nothing left to do. So
+attempt by the attempt's nonce or task id, and returns the same record when there is nothing left to do. So
 a write whose answer was lost, or that lost a race, is simply read again and applied again. The exception is
 `claimed` and `renewed`, which hold only for the very record that was decided upon.
 
@@ -358,7 +358,7 @@ def _fields(outcome: AttemptOutcome, message: str) -> dict[str, str | int | None
 
 
 def in_flight(record: Record, nonce: str) -> bool:
-    """Tell whether this attempt is the one that has the right to a POST."""
+    """Return whether this attempt is the one that has the right to a POST."""
     return record.state is State.SENDING and record.holder is not None and record.holder.nonce == nonce
 
 

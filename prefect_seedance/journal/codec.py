@@ -60,7 +60,7 @@ def decode(data: bytes, where: str, intent: str, store_option: str = "") -> Reco
 
 
 def nonce_of(data: bytes) -> str:
-    """Read only whose write this is; "" if that cannot be told."""
+    """Return the nonce of a write, and read nothing else of it; "" if it has none or is not a record."""
     try:
         return str(_object(data).get("nonce", ""))
     except (ValueError, RecursionError):

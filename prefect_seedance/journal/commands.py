@@ -38,7 +38,7 @@ def how_to_resolve(intent: str, store_option: str, attempt: str = "", *, briefly
         intent: Identity of the video.
         store_option: What ``--store`` takes for it, see `Journal.store_option`.
         attempt: The attempt that they are for, see `Attempt.name`; "" where that is not known.
-        briefly: Without those in Python, for a message that may be cut.
+        briefly: Leave out the calls in Python, for a message that may be cut.
     """
     named = f", attempt={json.dumps(attempt)}" if attempt else ""
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
@@ -53,7 +53,7 @@ def how_to_resolve(intent: str, store_option: str, attempt: str = "", *, briefly
 
 
 def resolve_commands(intent: str, store_option: str, attempt: str = "") -> dict[str, list[str]]:
-    """Return the commands that settle an unknown submission, by the resolution that they are.
+    """Return the commands that settle an unknown submission, by their resolution.
 
     Args:
         intent: Identity of the video.
@@ -64,9 +64,12 @@ def resolve_commands(intent: str, store_option: str, attempt: str = "") -> dict[
         >>> resolve_commands("INTENT", "/data", "1-3f9a1c04")["not_billed"]
         ['prefect-seedance resolve INTENT --store /data --not-billed --attempt 1-3f9a1c04']
     """
-    option = f" --attempt {shlex.quote(attempt)}" if attempt else ""
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
-    return {way[0]: [f"{line} {each}{option}" for each in way[3]] for way in _WAYS}
+    return {way[0]: [_resolve(intent, store_option, each, attempt) for each in way[3]] for way in _WAYS}
+
+
+def _resolve(intent: str, store_option: str, arguments: str, attempt: str = "") -> str:
+    named = f" --attempt {shlex.quote(attempt)}" if attempt else ""
+    return f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)} {arguments}{named}"
 
 
 def how_to_bring_in(intent: str, store_option: str, attempt: str = "") -> str:
@@ -84,12 +87,10 @@ def how_to_bring_in(intent: str, store_option: str, attempt: str = "") -> str:
         prefect-seedance resolve INTENT --store /data --link ... --attempt 1-3f9a1c04
         (or the flow resolve-submission with resolution="take_file" or "take_link")
     """
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)}"
-    option = f" --attempt {shlex.quote(attempt)}" if attempt else ""
+    commands = "\n".join(resolve_commands(intent, store_option, attempt)["take_file"])
     return (
         "If that does not help, and the vendor's console shows the video: save it and bring it in, which costs "
-        f"nothing:\n{line} --file ...{option}\n{line} --link ...{option}\n"
-        '(or the flow resolve-submission with resolution="take_file" or "take_link")'
+        f'nothing:\n{commands}\n(or the flow resolve-submission with resolution="take_file" or "take_link")'
     )
 
 
@@ -107,7 +108,7 @@ def how_to_attach(intent: str, store_option: str, task_id: str) -> str:
         (this command asks the vendor: it needs the key in JIMMYAI_API_KEY; or the flow resolve-submission with \
 resolution="attach")
     """
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)} --task-id {shlex.quote(task_id)}"
+    line = _resolve(intent, store_option, f"--task-id {shlex.quote(task_id)}")
     return f'{line}\n({NEEDS_KEY}; or the flow resolve-submission with resolution="attach")'
 
 
@@ -123,7 +124,7 @@ def how_to_restore(intent: str, store_option: str) -> str:
         prefect-seedance resolve INTENT --store /data --restore
         (or the flow resolve-submission with resolution="restore")
     """
-    line = f"prefect-seedance resolve {intent} --store {shlex.quote(store_option)} --restore"
+    line = _resolve(intent, store_option, "--restore")
     return f'{line}\n(or the flow resolve-submission with resolution="restore")'
 
 

@@ -64,7 +64,7 @@ class Patience:
             left -= pause
 
     def gives_up_on(self, error: Exception) -> bool:
-        """Tell whether another try is useless."""
+        """Return whether another try is useless."""
         return isinstance(error, _HOPELESS) or (isinstance(error, _LASTING) and not self.stubborn)
 
 

@@ -380,8 +380,8 @@ class TooManyUnknowns(SubmissionStopped):
         self.unknowns, self.store_option = unknowns, store_option
         super().__init__(
             f"Nothing was sent: the last {unknowns} submissions of this run ended with an unknown outcome, each "
-            "perhaps billed, so the run sends no more. See that the vendor and the network work, settle them "
-            f"({how_to_list_unknown(store_option)}), then run again: what is done is not repeated."
+            "perhaps billed, so the run sends no more. See that the vendor and the network work, settle the unknown "
+            f"submissions ({how_to_list_unknown(store_option)}), then run again: what is done is not repeated."
         )
 
 
@@ -569,7 +569,7 @@ class BudgetTooNew(SubmissionStopped):
 
 
 class TooManyReserved(SubmissionStopped):
-    """A budget holds so many submissions that nobody knows about that it takes no more.
+    """A budget holds so many unknown submissions that it takes no more.
 
     What to do:
         Settle the unknown submissions (``prefect-seedance journal --unknown`` lists them; each is perhaps billed),
@@ -580,7 +580,7 @@ class TooManyReserved(SubmissionStopped):
         self.intent, self.entries, self.held, self.store_option = intent, entries, held, store_option
         super().__init__(
             f"Nothing was sent for intent {intent}: the budget has {entries} open entries, {held} of them unknown "
-            "submissions, and takes no more. Each may be paid for. Resolve the unknown ones "
+            "submissions, and takes no more. Each may be paid for. Settle the unknown ones "
             f"({how_to_list_unknown(store_option)}), then run again: what is paid for is not paid again."
         )
 

@@ -235,7 +235,7 @@ def input_digest(address: str) -> str:
 
 
 def is_input(link: str, asked: Mapping[str, JsonValue], sent: Collection[str] = ()) -> bool:
-    """Tell whether a link is to one of the files that a request names: an answer may repeat these, and means no result.
+    """Return whether a link is to a file that a request names. An answer may repeat such a link: it is not a result.
 
     Where the path names no file, only a signature may tell one from another, and of it the canonical request says
     nothing: there a link is known by its digest alone, or a result would be taken for an input.

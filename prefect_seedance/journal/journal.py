@@ -52,7 +52,7 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.identity import Identity
 from prefect_seedance.journal.record import VERSION, Attempt, Delivery, Entry, Record, Stored
-from prefect_seedance.journal.states import STATES, State, check_transition
+from prefect_seedance.journal.states import STATES, check_transition
 from prefect_seedance.stopwatch import Stopwatch, start_stopwatch
 from prefect_seedance.storage.errors import NotReadable, StorageError
 from prefect_seedance.storage.key_locks import KeyLocks
@@ -84,7 +84,7 @@ _RECORDS = KeyLocks()
 
 
 def is_intent(text: str) -> bool:
-    """Tell whether a text is written as an intent is: 32 hex digits in small letters."""
+    """Return whether a text is written as an intent is: 32 hex digits in small letters."""
     return re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
@@ -269,7 +269,7 @@ class Journal:
 
     @staticmethod
     def is_over(record: Record, opening: int) -> bool:
-        """Tell whether the marker of an opening is left over: its writer has come, and the record was closed since."""
+        """Return whether the marker of an opening is left over: its writer has come, and the record has been closed."""
         # What a newer version takes for open is not known here.
         return record.version <= VERSION and not record.is_open and opening <= record.opening
 
@@ -283,10 +283,6 @@ class Journal:
             intent, _, opening = key.rpartition("/")[2].partition(".")
             if is_intent(intent) and opening.isdecimal():
                 yield Marker(intent, int(opening), age)
-
-    def unknown_records(self) -> Iterator[Entry]:
-        """Read the records that a person has to settle."""
-        return (entry for entry in self.open_records() if entry.state is State.UNKNOWN)
 
     def drop_marker(self, intent: str, opening: int) -> None:
         """Delete a marker; if that fails it stays, which is harmless."""

@@ -160,7 +160,7 @@ def same_file(address: str) -> str:
 
 
 def link_notices(request: VideoRequest, ignored: Collection[str] = ()) -> list[Problem]:
-    """Say which links of a request still look signed, and so may be new links, and new videos, tomorrow.
+    """Return a warning for each link of a request that still looks signed: it may be a new link, and video, tomorrow.
 
     Args:
         request: As the user asked it.
@@ -188,7 +188,7 @@ def link_notices(request: VideoRequest, ignored: Collection[str] = ()) -> list[P
 
 
 def signatures_left_out(request: VideoRequest, ignored: Collection[str] = ()) -> list[str]:
-    """Say, per link that is signed, what of it does not count. Names only: the values grant access.
+    """Return, for each signed link, what of it does not count. Names only: the values grant access.
 
     Example:
         >>> signatures_left_out(VideoRequest(prompt="x", images=["https://example.com/cat.png?expires=1795348800"]))
@@ -215,7 +215,7 @@ _ESCAPE = re.compile(r"(?<!%)(?<!%[0-9a-fA-F])%[0-9a-fA-F]{2}")
 
 
 def read_link(address: str, ignored: Collection[str] = ()) -> Link:
-    """Tell a link from its signature.
+    """Separate a link from its signature.
 
     Args:
         address: An http or https link; any text will do.
@@ -279,7 +279,7 @@ def _looks_signed(value: str) -> bool:
 
 
 def _of_a_signature(parameter: Parameter) -> bool:
-    """Tell whether a parameter with an ambiguous name belongs to a signature that it stands beside."""
+    """Return whether a parameter with an ambiguous name belongs to a signature that it stands beside."""
     name, value = plain(parameter[0]), parameter[1]
     if name in CALENDAR_NAMES and WRITTEN_DATE.match(value):
         return False
@@ -295,7 +295,7 @@ def _doubtful(parameter: Parameter) -> bool:
 
 
 def _may_grant_access(parameter: Parameter) -> bool:
-    """Tell whether a parameter may be more than a choice of what is shown; doubts count."""
+    """Return whether a parameter may be more than a choice of what is shown; doubts count."""
     name, value = plain(parameter[0]), parameter[1]
     if _doubtful(parameter) or not _HARMLESS.fullmatch(value):
         return True
@@ -307,7 +307,7 @@ def _says_secret(name: str) -> bool:
 
 
 def _may_grant_access_in_path(part: str, shapes: Collection[str]) -> bool:
-    """Tell whether a part of a path is a token, or a parameter that may be one: ``/token=abc/`` or ``/a;sig=abc``."""
+    """Return whether a part of a path is a token, or a parameter that may be one: ``/token=abc/`` or ``/a;sig=abc``."""
     text = unquote_plus(part)
     if any(looks_like(text, shape) for shape in shapes) or _TOKEN_OF_ACCOUNT.fullmatch(text):
         return True
@@ -316,7 +316,7 @@ def _may_grant_access_in_path(part: str, shapes: Collection[str]) -> bool:
 
 
 def _unsigned_path(path: str) -> tuple[str, str]:
-    """Leave out the folders that are a signature; say whether some were "left out" or are only "doubtful"."""
+    """Leave out the folders that are a signature; return whether some were "left out" or are only "doubtful"."""
     first, *folders, last = path.split("/")
     certain = [each for each in folders if any(looks_like(each, shape) for shape in CERTAIN_FOLDERS)]
     folders = [each for each in folders if each not in certain]

@@ -44,7 +44,7 @@ def stand_in_for(intent: str, attempt: Attempt) -> str:
 
 
 def is_stand_in(task_id: str) -> bool:
-    """Tell whether a task id is not the vendor's but stands for one that is not known: the vendor is not asked.
+    """Return whether a task id is not the vendor's but stands for one that is not known: the vendor is not asked.
 
     Example:
         >>> is_stand_in("by-hand-0123456789abcdef-1-3f9a1c04"), is_stand_in("videos_1")

@@ -312,7 +312,7 @@ def _attached(record: Record, target: Attempt, answer: Accepted, journal: Journa
 
 
 def _is_held(record: Record) -> bool:
-    """Tell whether it is unknown only since a person said that a task which the vendor failed has a video."""
+    """Return whether it is unknown only since a person said that a task which the vendor failed has a video."""
     return record.state is State.UNKNOWN and not record.unsettled()
 
 

@@ -49,7 +49,7 @@ _FIRST_GAP_SECONDS, _LONGEST_GAP_SECONDS, _LOCAL_GAP_SECONDS = 2.0, 30.0, 0.2
 
 
 def is_asset_id(text: str) -> bool:
-    """Tell whether a request can name an asset by this id.
+    """Return whether a request can name an asset by this id.
 
     Example:
         >>> is_asset_id("asset-20261127_1.a"), is_asset_id("a/b")

@@ -303,7 +303,7 @@ def _behind_tags(window: _Window) -> tuple[int, str]:
 
 
 def _text(head: bytes) -> str:
-    """Return what a text is, "text" if nothing more is known of it, and "" if it is none."""
+    """Return what a text is, "text" if nothing more is known of it, and "" if it is not a text."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         head = head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
     if _CONTROLS.search(head):

@@ -31,6 +31,7 @@ from prefect_seedance.media.context import NOTICED_SECONDS, Follower
 from prefect_seedance.media.errors import ContentChanged, PreparationCancelled, UnusableReference
 from prefect_seedance.media.facts import ReferenceFacts
 from prefect_seedance.media.inspection import inspect
+from prefect_seedance.network import is_ip_address
 from prefect_seedance.redaction import shown_text
 from prefect_seedance.signing_schemes import signature_ends_at
 from prefect_seedance.storage.errors import ForbiddenSource, RelayCancelled
@@ -377,7 +378,7 @@ def _has_expired(error: RemoteFault, address: str) -> bool:
 def _forbidden(error: ForbiddenSource, address: str) -> UnusableReference:
     reason = error.reason.rstrip(".")
     host = _shown(error.host)
-    if host and _is_address(host):
+    if host and is_ip_address(host):
         reason = reason.partition(". ")[0]  # that of the store's own media does not help: no vendor reaches it
     if host and host != _host_of(address):
         reason = f"it leads to {host}, which is not followed: {reason}"
@@ -386,16 +387,8 @@ def _forbidden(error: ForbiddenSource, address: str) -> UnusableReference:
     return UnusableReference(_PUBLIC_LINK, reason, _PUBLIC)
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_whole(address: str) -> bool:
-    """Tell whether a link names a host, so that what names none is what it leads to."""
+    """Return whether a link names a host, so that what names none is what it leads to."""
     try:
         return bool(parsed(address).raw_host)
     except ForbiddenSource:

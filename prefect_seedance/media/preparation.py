@@ -353,7 +353,7 @@ def _found(
 
 
 def _ending(each: _Reference, found: _Found | None, needed_seconds: float) -> Iterator[Problem]:
-    """Tell of a signed link that may be over before the vendor has read it. Its host knows best whether it is."""
+    """Yield what is wrong with a signed link that may end before the vendor has read it. Its host knows best."""
     left = seconds_left(each.source.address) if each.source.kind == "https" else None
     if left is None or left >= (0 if each.needs_asset else needed_seconds):  # an audit reads it at once
         return

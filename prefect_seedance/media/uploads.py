@@ -48,7 +48,7 @@ def memo_name(identity: str) -> str:
 
 
 def is_by_content(identity: str) -> bool:
-    """Tell whether another identity is another content. Two videos may end in one and the same frame.
+    """Return whether another identity is another content. Two videos may end in one and the same frame.
 
     Example:
         >>> is_by_content("sha256:0f"), is_by_content("sha256:0f/last-frame")

@@ -19,6 +19,16 @@ References are treated as the vendor would. Addresses on loopback are really rea
 as readable, and nothing is ever sent to another machine. An ``asset://`` that is invented, another account's, of the
 wrong library or not Active is accepted and billed, and its task fails: so the vendor was seen to do. With
 ``unusable_assets="refused"`` it is refused by code 20002 instead. ``faults`` lists what can go wrong besides.
+
+app         create, query, balances, catalog    serving     running it, in a thread or alone
+simulation  settings, and what it has seen      ledger      tasks, bills and the balance
+faults      what can be made to go wrong        answers     what it answers, also broken on purpose
+limits      what it refuses                     prices      made-up prices
+media       the videos that it serves           media_routes  ... and how it serves them
+encoding    making a clip with PyAV             assets/     references: libraries, uploads, addresses
+control     its own routes for tests            clock       time that a test can let pass
+guard       what is refused before the app      incoming    reading requests
+transport   connections that break on purpose
 """
 
 from __future__ import annotations

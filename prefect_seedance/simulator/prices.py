@@ -18,7 +18,7 @@ _PER_TASK = {"480p": 0.21, "720p": 0.35, "1080p": 0.75}
 
 
 def resolution_of(route: Route, body: Mapping[str, JsonValue]) -> str:
-    """Tell the resolution that a body gets on a route."""
+    """Return the resolution that a body gets on a route."""
     return route.output_resolution(str(body.get("resolution") or "auto"))
 
 

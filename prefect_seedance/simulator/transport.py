@@ -85,7 +85,7 @@ async def _client_gone(receive: Receive) -> None:
 
 
 async def pause(seconds: float, receive: Receive, stopping: asyncio.Event) -> bool:
-    """Wait, and tell whether to go on: not when the client has gone or the server stops."""
+    """Wait, and return whether to go on: not when the client has gone or the server stops."""
     ends = [asyncio.create_task(_client_gone(receive)), asyncio.create_task(stopping.wait())]
     try:
         done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

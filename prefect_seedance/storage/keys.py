@@ -26,7 +26,7 @@ def check_key(key: str) -> str:
     """Return the key unchanged if it can be used in every store.
 
     Raises:
-        BadKey: with the reason.
+        BadKey: It cannot; the message says why.
 
     Example:
         >>> check_key("videos/2026-11/abc.mp4")
@@ -41,7 +41,7 @@ def check_prefix(prefix: str) -> str:
     """Return the prefix unchanged: empty, or the beginning of a key (`journal/`, `journal/ab`).
 
     Raises:
-        BadKey: with the reason.
+        BadKey: It cannot; the message says why.
     """
     _check_text(prefix)
     segments = prefix.split("/")

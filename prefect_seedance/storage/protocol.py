@@ -91,7 +91,7 @@ class Upload(Protocol):
         """Append bytes.
 
         Raises:
-            NoSpace, NotWritable, StoreUnavailable: the upload is to be left.
+            NoSpace, NotWritable, StoreUnavailable: The upload is to be left.
         """
         ...
 
@@ -100,17 +100,16 @@ class Upload(Protocol):
         """All bytes, if they are in memory anyway; asked for after the commit."""
         ...
 
-    def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
+    def commit(self, *, crc32: int, size: int) -> ObjectInfo:
         """Make the object visible under its key, whole; never over another one than it is to replace.
 
         Args:
-            sha256: of all bytes, as lower-case hex.
-            crc32: of all bytes, as `zlib.crc32` returns it.
-            size: number of all bytes.
+            crc32: Of all bytes, as `zlib.crc32` returns it.
+            size: Number of all bytes.
 
         Raises:
-            AlreadyExists: the key is there; it was not touched.
-            DamagedUpload: the bytes in the store are not those that the arguments describe.
+            AlreadyExists: The key is there; it was not touched.
+            DamagedUpload: The bytes in the store are not those that the arguments describe.
         """
         ...
 
@@ -125,7 +124,7 @@ class Store(Protocol):
             The etag for the next `swap`.
 
         Raises:
-            AlreadyExists: the key is there. If it holds these very bytes a store may take them for its own, of a
+            AlreadyExists: The key is there. If it holds these very bytes a store may take them for its own, of a
                 first try whose answer was lost: records that must not be mixed up carry a nonce.
         """
         ...
@@ -137,8 +136,8 @@ class Store(Protocol):
             The new etag.
 
         Raises:
-            Conflict: the record has another etag by now.
-            Missing: the record is gone.
+            Conflict: The record has another etag by now.
+            Missing: The record is gone.
         """
         ...
 
@@ -172,8 +171,8 @@ class Store(Protocol):
         """Check that `create` and `swap` keep writers apart. To be called before money is spent.
 
         Raises:
-            ConditionsIgnored: they do not, and the settings do not say that one process only writes here.
-            StorageError: it could not be found out.
+            ConditionsIgnored: They do not, and the settings do not say that one process only writes here.
+            StorageError: It could not be found out.
         """
         ...
 
@@ -181,7 +180,7 @@ class Store(Protocol):
         """Check that a video can lie under this key, as far as can be seen beforehand. Before money is spent.
 
         Raises:
-            StorageError: it cannot, and why.
+            StorageError: It cannot; the message says why.
         """
         ...
 
@@ -189,7 +188,7 @@ class Store(Protocol):
         """Write a probe and remove it.
 
         Raises:
-            StorageError: saying what is missing.
+            StorageError: It cannot be written; the message says what is missing.
         """
         ...
 
@@ -211,13 +210,13 @@ class Store(Protocol):
         """Begin an object of any size, to be written in pieces.
 
         Args:
-            key: where it shall be, once committed.
-            size: number of bytes if known; lets the store choose its way and refuse early.
-            content_type: media type, kept where the store can.
-            metadata: short values under short ASCII names, kept where the store can.
-            filename: what a browser calls it when it is saved, kept where the store can.
-            replaces: a damaged object under this key, which is overwritten if it is still the same.
-            cancelled: ends what the upload waits for, with `RelayCancelled`, when it is set.
+            key: Where it shall be, once committed.
+            size: Number of bytes if known; lets the store choose its way and refuse early.
+            content_type: Media type, kept where the store can.
+            metadata: Short values under short ASCII names, kept where the store can.
+            filename: What a browser calls it when it is saved, kept where the store can.
+            replaces: A damaged object under this key, which is overwritten if it is still the same.
+            cancelled: Ends what the upload waits for, with `RelayCancelled`, when it is set.
         """
         ...
 
@@ -225,7 +224,7 @@ class Store(Protocol):
         """Open an object for reading from this byte on. The caller closes it.
 
         Raises:
-            Missing: there is none.
+            Missing: There is none.
         """
         ...
 

@@ -169,7 +169,7 @@ def _kept_names(key: str) -> list[str]:
 
 
 def _is_kept(part: str, *, first: bool) -> bool:
-    """Tell whether a part of a key is a folder of ours, or a name that not every system can have."""
+    """Return whether a part of a key is a folder of ours, or a name that not every system can have."""
     whole = unicodedata.normalize("NFKC", part).casefold()
     plain = whole.rstrip(". ")
     return plain != whole or (first and plain in RESERVED) or plain.partition(".")[0].rstrip() in _DEVICES

@@ -104,7 +104,7 @@ def test_a_damaged_record_is_restored_as_unknown_and_settled_by_its_task(
         store.journal().read(stored.intent)
     state = resolve_submission(stored.intent, store, credentials, "restore", return_state=True)
     assert state.result() == "unknown"
-    (entry,) = store.journal().unknown_records()
+    (entry,) = store.journal().open_records()
     settle = (stored.intent, store, credentials, "attach", stored.task_id)
     assert resolve_submission(*settle, attempt=entry.record.unsettled()[-1].name) == "stored"
     again = generate_video(REQUEST, credentials, store)

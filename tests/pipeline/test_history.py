@@ -297,6 +297,23 @@ def test_nonsense_in_a_history_is_left_out_where_it_is_read(nonsense: object) ->
     assert decode(written(nonsense, good, nonsense)) == {kind_of("good", "480p", 5, False): [600.0]}
 
 
+def test_what_a_newer_version_wrote_beside_the_durations_is_written_back(store: FolderStore, tmp_path: Path) -> None:
+    of_document, of_video = {"novel": {"a": [1, None]}, "region": "eu"}, {"percentile": 601.5}
+    unwritable = {"huge": float("inf")}  # JSON has no such number
+    document = json.loads(written(video(**of_video, **unwritable), video(model="other", **of_video)))
+    store.create(KEY, json.dumps({**document, **of_document, **unwritable}).encode())
+    save_history(another_process(tmp_path), noted(700.0))
+    blob = store.get(KEY)
+    assert blob is not None and sorted(seconds_in(store)) == [600.0, 600.0, 700.0]
+    values = json.loads(blob.data)
+    videos = values.pop("videos")
+    assert {**values, **of_document} == values and "huge" not in values
+    assert videos == [
+        {**video(model="other"), **of_video},
+        {**video(seconds=[600.0, 700.0]), **of_video},
+    ]
+
+
 def test_a_million_entries_are_cut_where_they_are_read() -> None:
     seconds = decode(written(video(seconds=[100] * 1_000_000 + [200] * MOST_DURATIONS)))
     assert [*seconds.values()] == [[200.0] * MOST_DURATIONS]

@@ -7,11 +7,14 @@ import random
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.filter
 import av.stream
 from PIL import Image
+
+from prefect_seedance.storage.relay.poster import MediaFacts, probe_with_stills
 
 
 def box(kind: bytes, body: bytes) -> bytes:
@@ -150,3 +153,13 @@ def make_song(path: Path) -> bytes:
         packet.stream = stream
         made.mux(packet)
     return path.read_bytes()
+
+
+def poster_jpeg(file: BinaryIO | Path, longest_side: int = 640) -> bytes | None:
+    """The poster alone of what production reads of a video."""
+    return probe_with_stills(file, longest_side)[1]
+
+
+def probe_with_poster(file: BinaryIO | Path) -> tuple[MediaFacts | None, bytes | None]:
+    """The same with the facts, and without the thumbnail."""
+    return probe_with_stills(file)[:2]

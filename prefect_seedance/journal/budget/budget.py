@@ -328,7 +328,7 @@ class Budget:
                 keys = self._recent_keys()  # by the store's clock, should this machine's have named another month
 
     def standing(self) -> BudgetStanding:
-        """Say how the budget stands. Nothing is written.
+        """Return how the budget stands. Nothing is written.
 
         Raises:
             BudgetDamaged, BudgetTooNew: The ledger cannot be read.
@@ -348,7 +348,10 @@ class Budget:
         )
 
     def release(self, nonce: str) -> bool:
-        """Take an entry out because a person says that nothing was paid, in whatever month; tell whether it was there.
+        """Take an entry out, in whatever month, because a person says that nothing was paid.
+
+        Returns:
+            Whether it was there.
 
         Raises:
             BudgetDamaged, BudgetTooNew: A ledger cannot be read, or not be written.
@@ -439,7 +442,7 @@ class Budget:
                 aside(self._on_reached, budget, standing)
 
     def _may_be_swept(self, denied: _Denied) -> bool:
-        """Tell whether a sweep could make room: an entry has lapsed, or is held where only that is in the way."""
+        """Return whether a sweep could make room: an entry has lapsed, or is held where only that is in the way."""
         short, ledger, now = denied.short, denied.reading.ledger, denied.reading.now
         if short is not None and changes.total(short.use.spent, short.more) > short.use.limit:
             return False

@@ -77,7 +77,7 @@ class Wish(Generic[T]):
     result: object = None
 
     def done(self, result: object = None, failure: BaseException | None = None) -> None:
-        """Say what came of it."""
+        """Note what came of it."""
         self.result, self.failure, self.is_done = result, failure, True
 
 

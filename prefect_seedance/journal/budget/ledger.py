@@ -10,8 +10,8 @@ One ledger is one object: that of an account and a month, or that of a run. Each
 whatever others have written meanwhile: the nonce of the attempt says whether it was done. Nothing is credited once it
 is settled.
 
-What is read may have been written by anybody. A number that is none, or that no account can have, makes the ledger a
-damaged one: to take it for zero would be to forget what was spent.
+What is read may have been written by anybody. What is not a number, or one that no account can have, makes the ledger
+a damaged one: to take it for zero would be to forget what was spent.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class LedgerEntry(Part):
     held: bool = False
 
     def has_lapsed(self, now: float) -> bool:
-        """Tell whether its owner certainly sends no more, by the store's clock."""
+        """Return whether its owner certainly sends no more, by the store's clock."""
         return now - self.at > self.lease + CLOCKS_APART_SECONDS
 
 
@@ -187,11 +187,11 @@ class Use:
         return total(self.used / self.limit) if self.limit else 0.0
 
     def fits(self, more: float) -> bool:
-        """Tell whether there is room for more."""
+        """Return whether there is room for more."""
         return not self.limit or total(self.used, more) <= total(self.limit)
 
     def would_fit(self, more: float) -> bool:
-        """Tell whether there would be room if nothing were under way."""
+        """Return whether there would be room if nothing were under way."""
         return not self.limit or total(self.spent, self.held, more) <= total(self.limit)
 
 

@@ -16,7 +16,7 @@ class Reservation(Protocol):
     """
 
     def leaves_room(self, seconds: float) -> bool:
-        """Tell whether it still stands for so many seconds, by the stopwatch that was started before it was made."""
+        """Return whether it still stands for so many seconds, by the stopwatch that was started before it was made."""
         ...
 
     def settled(self, outcome: Outcome) -> None:
@@ -24,7 +24,7 @@ class Reservation(Protocol):
         ...
 
     def released(self) -> None:
-        """Give the coins back: nothing was sent."""
+        """Release the coins: nothing was sent."""
         ...
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from prefect_seedance.journal.budget.ledger import BudgetLedger, LedgerEntry, Use, moment, uses
+from prefect_seedance.journal.budget.ledger import BudgetLedger, LedgerEntry, moment, uses
 from prefect_seedance.journal.budget.limits import Limits
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class LimitStanding(_Frozen):
@@ -25,7 +25,7 @@ class LimitStanding(_Frozen):
         held: By submissions that are unknown.
         reserved: By POSTs under way.
         left: What may still be reserved; None without a limit.
-        share: Used, held and reserved share of the limit; 0 without a limit.
+        share: The share of the limit that is spent, held or reserved; 0 without a limit.
         ends_at: When the period ends; None for a run.
     """
 
@@ -40,7 +40,7 @@ class LimitStanding(_Frozen):
 
 
 class OpenReservation(_Frozen):
-    """What is not settled.
+    """An entry of a ledger that is not settled.
 
     Attributes:
         nonce: Of the attempt; releases it by hand.
@@ -121,7 +121,7 @@ def standing_of(
     run_key: str,
     earlier: Iterable[tuple[str, LedgerEntry]] = (),
 ) -> BudgetStanding:
-    """Say how a ledger stands.
+    """Return how a ledger stands.
 
     Args:
         ledger: Of this month, or of the run.
@@ -136,21 +136,8 @@ def standing_of(
         account=account,
         run_key=run_key,
         read_at=moment(now),
-        limits=tuple(_standing_of(use) for use in uses(ledger, limits, now, of_run=bool(run_key))),
+        limits=tuple(LimitStanding.model_validate(use) for use in uses(ledger, limits, now, of_run=bool(run_key))),
         entries=tuple(_shown(nonce, entry) for nonce, entry in entries),
-    )
-
-
-def _standing_of(use: Use) -> LimitStanding:
-    return LimitStanding(
-        budget=use.budget,
-        limit=use.limit,
-        spent=use.spent,
-        held=use.held,
-        reserved=use.reserved,
-        left=use.left,
-        share=use.share,
-        ends_at=use.ends_at,
     )
 
 

@@ -59,7 +59,7 @@ def hold_for_video(journal: Journal, intent: str, name: str) -> Completion:
         name: Which attempt, see `Attempt.name`; "" for the one that the record is about, or its only one.
 
     Raises:
-        ResolutionRefused: A run is submitting it at this moment, or it is not clear which attempt is meant.
+        ResolutionRefused: A run is submitting it at this moment, or the call does not say which attempt is meant.
         JournalError: The journal cannot be used.
     """
     before: Record | None = None

@@ -41,7 +41,7 @@ from prefect_seedance.versions import version_of
 
 _RACES = 20
 _NEEDS = "which in a bucket takes s3:ListBucketVersions and s3:GetObjectVersion"
-#: What a person may still want to know of bytes that are no JSON any more.
+#: What a person may still want to know of bytes that are no longer JSON.
 _TASK_ID = re.compile(r'"task_id": ?"([!-~]{1,120}?)"')
 #: The vendor's own form of it, which a video's key usually holds.
 _TASK_ID_IN_KEY = re.compile(r"\bvideos_[0-9A-Za-z]{16,100}")
@@ -230,7 +230,7 @@ def _as_unknown(
 
 
 def _lost(record: Record, cause: str, task_ids: list[str]) -> str:
-    """Say what is not known."""
+    """Return in words what is not known."""
     since = f" after {record.updated_at:%Y-%m-%d %H:%M:%S} UTC" if record.updated_at != UNKNOWN_MOMENT else ""
     named = f"; the damaged file names {', '.join(task_ids[:5])}" if task_ids else ""
     return f"the record was restored ({cause[:200].rstrip('.')}), and what became of it{since} is not known{named}"

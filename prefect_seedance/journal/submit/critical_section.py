@@ -111,11 +111,11 @@ class Claim:
         return self.entry.record.attempt_by(self.nonce)
 
     def leaves_room(self, policy: SubmissionPolicy) -> bool:
-        """Tell whether the claim may still send its POST: also when its reservation is what others see as lapsed."""
+        """Return whether the claim may still send its POST: also when its reservation is what others see as lapsed."""
         return policy.leaves_room(self.elapsed()) and self.is_reserved(policy)
 
     def is_reserved(self, policy: SubmissionPolicy) -> bool:
-        """Tell whether the reservation stands for as long as the POST may take."""
+        """Return whether the reservation stands for as long as the POST may take."""
         return self.reservation.leaves_room(policy.post_seconds + policy.margin_seconds)
 
 

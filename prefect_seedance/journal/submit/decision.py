@@ -85,7 +85,7 @@ class SubmissionPolicy:
         return self.post_seconds + 2 * self.margin_seconds
 
     def leaves_room(self, elapsed_seconds: float) -> bool:
-        """Tell whether a claim of this age may still send its POST.
+        """Return whether a claim of this age may still send its POST.
 
         Args:
             elapsed_seconds: Since before the claim was written, so never less than its age in the store.
@@ -140,10 +140,10 @@ def _after_failure(record: Record, policy: SubmissionPolicy) -> Verdict:
     failure = attempt.failure if attempt else "unknown"
     if failure not in policy.resubmit_after:
         return Verdict(Decision.STOP_FAILED, f"the vendor failed it, class {failure}")
+    used = f"{record.submissions} of {policy.max_submissions} submissions are used"
     if record.submissions >= policy.max_submissions:
-        return Verdict(Decision.STOP_USED_UP, f"{record.submissions} of {policy.max_submissions} submissions are used")
-    used = f"{record.submissions} of {policy.max_submissions}"
-    return Verdict(Decision.RESUBMIT, f"the vendor failed it, class {failure}, and {used} submissions are used")
+        return Verdict(Decision.STOP_USED_UP, used)
+    return Verdict(Decision.RESUBMIT, f"the vendor failed it, class {failure}, and {used}")
 
 
 def _may_send(record: Record, state: State, age_seconds: float, policy: SubmissionPolicy, holder: str) -> Verdict:

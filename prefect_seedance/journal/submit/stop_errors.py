@@ -76,7 +76,7 @@ def _money(attempt: Attempt) -> str:
 
 
 def _sent(attempt: Attempt, by: str) -> str:
-    """Say when it was sent, as far as that is known."""
+    """Return in words when it was sent, as far as that is known."""
     at = attempt.started_at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
     if not attempt.restored:
         return f"It was sent at {at} {by}, or was about to be."

@@ -183,7 +183,7 @@ class _Call:
             raise HeldByAnother(self._intent, self._waited, "", "being decided in this process")
 
     def _tell(self, verdict: Verdict) -> None:
-        """Say what was decided, when it is something new."""
+        """Log what was decided, when it is something new."""
         if verdict.decision is self._told:
             return
         self._told = verdict.decision

@@ -76,7 +76,7 @@ class _CheckedReader(PositionedReader):
         self._hashed: int = 0
 
     def hexdigest(self) -> str:
-        """The SHA-256 of what was read from the first byte on."""
+        """Return the SHA-256 of what was read from the first byte on."""
         return self._hash.hexdigest()
 
     def _file_size(self) -> int | None:

@@ -28,7 +28,7 @@ class FailedUse:
     seconds_ago: float
 
     def may_have_used(self, kept: Kept) -> bool:
-        """Tell whether that submission may have used what is kept, which the next one then must not."""
+        """Return whether that submission may have used what is kept, which the next one then must not."""
         return kept.notes.get(_NOTE) != self.name and kept.age_seconds >= self.seconds_ago - _GRAIN_SECONDS
 
 

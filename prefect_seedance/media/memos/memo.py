@@ -327,7 +327,7 @@ def decode(data: bytes) -> Memo:
     """Read a memo.
 
     Raises:
-        Damaged: It is none. No word of it, which may be a secret, is in the message.
+        Damaged: It is not a memo. No word of it, which may be a secret, is in the message.
         TooNew: It has a shape of its own.
     """
     try:

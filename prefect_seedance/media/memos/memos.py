@@ -187,7 +187,7 @@ class Memos:
         raise file.contended()
 
     def is_its_own(self, kind: MemoKind, name: str, mark: str, follower: Follower, *, by_content: bool) -> bool:
-        """Tell whether what is kept for a content is that of this content alone, as far as this process knows.
+        """Return whether what is kept for a content belongs to it alone, as far as this process knows.
 
         A vendor that answers with the same for two contents has one of them in place of the other. Both are forgotten
         then, so that both are made anew. Where it may be one content under two names, for example behind two links,

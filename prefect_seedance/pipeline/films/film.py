@@ -228,7 +228,7 @@ class _Work:
         ) as upload:
             for chunk in self._passing(file, _Measured()):
                 upload.write(chunk)
-            done = upload.commit(sha256=measured.sha256, crc32=measured.crc32, size=measured.size)
+            done = upload.commit(crc32=measured.crc32, size=measured.size)
         return done.uri
 
     def _described(self, uri: str, measured: _Measured) -> Film:

@@ -4,7 +4,7 @@
 
 Read at most once per process and store, written once per run, merged into what others wrote meanwhile. It is worth
 nothing but time: whatever stands in the way of reading or writing it is logged and no more. It is cleaned where it is
-read, since anybody may have written it.
+read, since anybody may have written it. Fields that a newer version added are written back.
 
 What a simulator on this machine takes is kept apart, and counts for the waiting of the process that saw it alone: the
 next simulator may be a hundred times as fast.
@@ -17,6 +17,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, cast
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -47,6 +48,7 @@ LEAST_DURATIONS = 5
 #: What is written has some hundred kB at most. Anything much larger is not ours.
 _MOST_BYTES = 16 * 1024 * 1024
 _LONGEST_NAME = 200
+_DOCUMENT_FIELDS = frozenset({"version", "nonce", "package_version", "videos"})
 #: Races lost in a row before what was learned is kept for the next time.
 _RACES = 20
 #: Time is all that there is to lose, so little of it is spent.
@@ -73,6 +75,20 @@ class Kind(NamedTuple):
 
 
 Durations = Mapping[Kind, Sequence[float]]
+Fields = dict[str, JsonValue]
+_VIDEO_FIELDS = frozenset({*Kind._fields, "seconds"})
+
+
+class UnknownFields(NamedTuple):
+    """What a newer version has added to the history, and an older one writes back.
+
+    Attributes:
+        document: Beside the videos.
+        videos: Beside the durations of a kind.
+    """
+
+    document: Fields
+    videos: dict[Kind, Fields]
 
 
 class History:
@@ -189,7 +205,7 @@ class History:
             self._take_in(read())
 
     def may_load(self) -> bool:
-        """Tell whether the store was not asked yet, and nobody is asking it."""
+        """Return whether the store was not asked yet, and nobody is asking it."""
         return not self._load_begun and not self._loading.locked()
 
     def take_unsaved(self) -> Durations:
@@ -292,14 +308,16 @@ def _merge(store: Store, unsaved: Durations) -> None:
     for race in range(1, _RACES + 1):
         blob = confirmed.get(KEY, _PATIENCE)
         merged: dict[Kind, list[float]] = {}
+        unknown = UnknownFields({}, {})
         if blob is not None:
             try:
-                _add(merged, decode(blob.data))
+                stored, unknown = decode_whole(blob.data)
+                _add(merged, stored)
             except DamagedHistory as error:
                 _log.info("The history at %s is begun anew: %s", store.uri_of(KEY), error)
         _add(merged, unsaved)
         try:
-            confirmed.put(KEY, encode(merged), etag=blob.etag if blob else None, patience=_PATIENCE)
+            confirmed.put(KEY, encode(merged, unknown), etag=blob.etag if blob else None, patience=_PATIENCE)
             return
         except (RecordChanged, JournalGone):  # losing it costs nothing, so one that was deleted is begun anew
             if race == _RACES:
@@ -318,20 +336,32 @@ class NewerHistory(ValueError):
     """A newer version of this package wrote it; it is left alone."""
 
 
-def encode(durations: Durations) -> bytes:
-    """Write durations as JSON. The nonce tells one write from another."""
+def encode(durations: Durations, unknown: UnknownFields | None = None) -> bytes:
+    """Write durations as JSON. The nonce tells one write from another.
+
+    Args:
+        durations: What videos took.
+        unknown: What stood beside them, see `decode_whole`.
+    """
+    document, beside = unknown or ({}, {})
     videos = [
-        {**kind._asdict(), "seconds": [round(each, 2) for each in seconds]} for kind, seconds in durations.items()
+        {**beside.get(kind, {}), **kind._asdict(), "seconds": [round(each, 2) for each in seconds]}
+        for kind, seconds in durations.items()
     ]
-    values = {"version": VERSION, "nonce": uuid4().hex, "package_version": version_of(), "videos": videos}
+    values = {**document, "version": VERSION, "nonce": uuid4().hex, "package_version": version_of(), "videos": videos}
     return (json.dumps(values, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 
 def decode(data: bytes) -> Durations:
-    """Read durations, and leave out what makes no sense.
+    """Read durations, and leave out what makes no sense; see `decode_whole`."""
+    return decode_whole(data)[0]
+
+
+def decode_whole(data: bytes) -> tuple[Durations, UnknownFields]:
+    """Read durations, and the fields beside them that this version does not know. Leave out what makes no sense.
 
     Raises:
-        DamagedHistory: They are not a history of ours.
+        DamagedHistory: It is not a history of ours.
         NewerHistory: A newer version wrote it.
     """
     if len(data) > _MOST_BYTES:
@@ -347,10 +377,23 @@ def decode(data: bytes) -> Durations:
     if version != VERSION or not isinstance(videos, list):
         raise DamagedHistory("it has no videos")
     found: dict[Kind, list[float]] = {}
+    unknown = UnknownFields(_unknown_fields(document, _DOCUMENT_FIELDS), {})
     for video in videos[-10 * MOST_KINDS :]:
         kind = _clean_kind(video) if isinstance(video, dict) else None
         if kind is not None and isinstance(video, dict):
             _add(found, {kind: _clean_durations(video.get("seconds"))})
+            unknown.videos.setdefault(kind, {}).update(_unknown_fields(video, _VIDEO_FIELDS))
+    return found, unknown
+
+
+def _unknown_fields(values: Fields, known: frozenset[str]) -> Fields:
+    """Return the fields that this version does not know, but for those that could not be written back."""
+    found: Fields = {}
+    for name, value in values.items():
+        if name not in known:
+            with suppress(ValueError, RecursionError):  # a number that JSON does not have, or nested too deep
+                json.dumps(value, allow_nan=False)
+                found[name] = value
     return found
 
 

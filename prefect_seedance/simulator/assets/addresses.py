@@ -35,7 +35,7 @@ class _Found:
 
 
 def is_read(address: str) -> bool:
-    """Tell whether an address is on this machine, so that it is really read.
+    """Return whether an address is on this machine, so that it is really read.
 
     Example:
         >>> [is_read(address) for address in ("http://localhost:9000/a.png", "https://example.com/a.png")]
@@ -69,7 +69,7 @@ async def flaw_at(address: str, kind: str, turn: asyncio.Semaphore) -> str:
         return f"{_FETCH_FAILED}: connection reset by peer"
     except h11.ProtocolError:
         return f"{_FETCH_FAILED}: malformed HTTP response"
-    except ValueError:  # a port that is no number, blanks in a query
+    except ValueError:  # a port that is not a number, blanks in a query
         return f"{_FETCH_FAILED}: invalid url"
 
 
@@ -144,7 +144,7 @@ async def _exchange(parts: SplitResult, reader: asyncio.StreamReader, writer: as
 
 
 def _any_certificate() -> ssl.SSLContext:
-    """A server on this machine has a certificate of its own making."""
+    """Return a context that takes any certificate: a server on this machine has one of its own making."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

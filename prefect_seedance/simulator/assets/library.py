@@ -193,7 +193,7 @@ class AssetLibrary:
             return {asset.reason_shape: asset.reason} if told else {}
 
     def usable(self, asset: SubmittedAsset) -> bool:
-        """Tell whether an asset can be used in a create; by its status, however that is written."""
+        """Return whether an asset can be used in a create; by its status, however that is written."""
         return self.status(asset).strip().casefold() == "active"
 
     def _moments(self, now: float) -> list[tuple[float, State]]:
@@ -202,7 +202,7 @@ class AssetLibrary:
         return [*moments, (usable_from + good_seconds, "expired")] if good_seconds else moments
 
     def _share(self, asset: SubmittedAsset) -> float:
-        """Tell how much of the waiting has passed, below 1."""
+        """Return how much of the waiting has passed, below 1."""
         now = self._clock.now()
         begin = next(moment for moment, state in reversed(asset.moments) if moment <= now and state == "waiting")
         end = next((moment for moment, _ in asset.moments if moment > now), now)

@@ -83,7 +83,7 @@ def _named(field: str) -> tuple[str, str]:
 
 
 def _asset_flaw(simulation: Simulation, account: int, model: str, address: str) -> str:
-    """Return why an address is an asset that cannot be used; "" if it can, or is none."""
+    """Return why an address is an asset that cannot be used; "" if it can, or is not an asset."""
     if not address.lower().startswith(ASSET):
         return ""
     asset_id = address[len(ASSET) :]

@@ -110,5 +110,5 @@ class UploadedFiles:
             return self._files.get(name)
 
     def served(self, kept: KeptFile, signature: str) -> bool:
-        """Tell whether a link with this signature still leads to its file."""
+        """Return whether a link with this signature still leads to its file."""
         return signature == kept.signature and self._clock.now() < kept.dies_at

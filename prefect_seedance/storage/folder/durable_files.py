@@ -104,7 +104,7 @@ class TemporaryFile:
         """Link the file to its name in an opened folder if that name is free.
 
         Raises:
-            FileExistsError: it is not.
+            FileExistsError: It is not.
         """
         self._touch()
         try:

@@ -49,8 +49,8 @@ def exclusive(path: Path, *, timeout_seconds: float = 60.0) -> Generator[None, N
     """Hold the lock of this file, which is made if need be and never removed; nothing is ever written into it.
 
     Raises:
-        StoreUnavailable: somebody else held it for the whole time-out (a stopped process, for instance).
-        OSError: the file cannot be opened, or is a link.
+        StoreUnavailable: Somebody else held it for the whole time-out (a stopped process, for instance).
+        OSError: The file cannot be opened, or is a link.
     """
     deadline = time.monotonic() + timeout_seconds
     process_lock = _ProcessLock.current

@@ -74,11 +74,11 @@ class FolderStore:
     """`Store` in a folder, which is made at the first write.
 
     Args:
-        root: absolute path of the folder.
-        lock_timeout_seconds: how long to wait for another process before `StoreUnavailable`.
+        root: Absolute path of the folder.
+        lock_timeout_seconds: How long to wait for another process before `StoreUnavailable`.
 
     Raises:
-        BadLocation: the path is relative, or the system is Windows.
+        BadLocation: The path is relative, or the system is Windows.
 
     Example:
         >>> import tempfile
@@ -249,7 +249,7 @@ class FolderStore:
         Nothing here waits, so that nothing has to be cut short.
 
         Raises:
-            NoSpace: a known size is more than is free, before any byte is fetched.
+            NoSpace: A known size is more than is free, before any byte is fetched.
         """
         final = self._path(key)
         with writing(final):
@@ -279,7 +279,7 @@ class FolderStore:
         """See `Store.require_conditions`. A folder keeps writers apart by hard links and the lock, which are no links.
 
         Raises:
-            NotWritable: a folder or file that every video needs is a link.
+            NotWritable: A folder or file that every video needs is a link.
         """
         with writing(self.root):
             for name in (_TEMPORARY, _LOCK, _CLOCK, *_NEEDED):
@@ -289,7 +289,7 @@ class FolderStore:
         """See `Store.check_place`.
 
         Raises:
-            NotWritable: a folder on the way to it is a link, or a link that leads nowhere bears its name.
+            NotWritable: A folder on the way to it is a link, or a link that leads nowhere bears its name.
         """
         final = self._path(key)
         with writing(final):
@@ -302,7 +302,7 @@ class FolderStore:
         """Write, link, read and remove a probe, and take the lock once: all that the store will need.
 
         Raises:
-            NotWritable, NoSpace, StoreUnavailable: what would have stopped the first video.
+            NotWritable, NoSpace, StoreUnavailable: What would have stopped the first video.
         """
         name = f"probe-{uuid4().hex}"
         path = self.root / _TEMPORARY / name
@@ -420,13 +420,13 @@ def _is_small(facts: os.stat_result) -> bool:
 
 
 def _may_hold(name: str, start: str, prefix: str) -> bool:
-    """Tell whether a name in a folder can lead to a key with this prefix."""
+    """Return whether a name in a folder can lead to a key with this prefix."""
     key = start + name
     return not name.startswith(".") and (key.startswith(prefix) or prefix.startswith(key))
 
 
 def _may_be_new(entry: os.DirEntry[str], since: float) -> bool:
-    """Tell whether an entry was written since, is a folder, or says nothing: copying tools may set a time to nought."""
+    """Return whether an entry was written since, or may have been: a folder, or a time that a copying tool has lost."""
     if entry.is_dir(follow_symlinks=False):
         return True
     try:

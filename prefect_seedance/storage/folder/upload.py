@@ -18,9 +18,9 @@ class FolderUpload:
     """`Upload` as a file that grows under a temporary name and gets its own when it is whole.
 
     Args:
-        final: what it will be called.
-        temporary: the file that grows; removed in the end.
-        publish: links it to its name and returns what is known of the object.
+        final: What it will be called.
+        temporary: The file that grows; removed in the end.
+        publish: Links it to its name and returns what is known of the object.
     """
 
     def __init__(self, final: Path, temporary: TemporaryFile, publish: Callable[[TemporaryFile], ObjectInfo]) -> None:
@@ -48,8 +48,8 @@ class FolderUpload:
         """See `Upload.content`: the file is read when it is needed."""
         return None
 
-    def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
-        """See `Upload.commit`. Size and CRC32 are compared; the file is not read back for the SHA-256."""
+    def commit(self, *, crc32: int, size: int) -> ObjectInfo:
+        """See `Upload.commit`. Size and CRC32 are compared; the file is not read back."""
         with writing(self._final):
             written = self._temporary.sync()
             if (written, self._crc32) != (size, crc32):

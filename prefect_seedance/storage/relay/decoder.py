@@ -376,7 +376,7 @@ def _prepare(stream: VideoStream, options: dict[str, str]) -> None:
 
 
 def _pictures(container: InputContainer) -> VideoStream | None:
-    """Return the stream that is shown; a picture that belongs to a song is none."""
+    """Return the stream that is shown; a picture that belongs to a song is not one."""
     streams = container.streams.video
     # An earlier PyAV does not tell them apart.
     return next((each for each in streams if not getattr(each, "disposition", 0) & _ATTACHED_PICTURE), None)
@@ -614,7 +614,7 @@ def _sheet(data: bytes) -> bytes:
 
 
 def _photos(data: bytes) -> Iterator[VideoFrame]:
-    """Decode the pictures of a sheet; one that is none costs itself alone."""
+    """Decode the pictures of a sheet; one that cannot be decoded is left out."""
     place = 0
     for _ in range(SHEET_PICTURES):
         if place + SHEET_ENTRY.size > len(data):

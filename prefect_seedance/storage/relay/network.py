@@ -39,13 +39,13 @@ class NetworkLimits:
     """How long a media host may take. Each of its steps has a limit of its own beside (see `transport.TIMEOUT`).
 
     Attributes:
-        head_seconds: from a link to the head of the last answer: names, all addresses, handshakes, redirects. Two
+        head_seconds: From a link to the head of the last answer: names, all addresses, handshakes, redirects. Two
             addresses that never answer (10 s each) and a host that is silent for 30 s before a good answer fit in.
-        window_bytes: of the body have to come within `window_seconds` of waiting for them. By default that is about
+        window_bytes: So much of the body has to come within `window_seconds` of waiting for it. By default that is some
             4 KB/s: a line of 20 KB/s is far above it, and below it a clip of 5 MB would take more than 20 minutes, so
             that a new connection is the better hope. Time in which nobody wants to read, since the store is slow, is
             not counted.
-        window_seconds: see `window_bytes`.
+        window_seconds: See `window_bytes`.
     """
 
     head_seconds: float = 60.0
@@ -57,8 +57,8 @@ class Watch:
     """Ends what waits for a media host: when its time has run out, and when the relay is cancelled.
 
     Args:
-        limits: how long it may take.
-        cancelled: ends every wait.
+        limits: How long it may take.
+        cancelled: Ends every wait.
     """
 
     def __init__(self, limits: NetworkLimits, cancelled: threading.Event | None = None) -> None:
@@ -87,8 +87,8 @@ class Watch:
         """Yield the pieces of a body; the next ones have to come fast enough.
 
         Raises:
-            httpx.ReadTimeout: they do not.
-            RelayCancelled: the event was set.
+            httpx.ReadTimeout: They do not.
+            RelayCancelled: The event was set.
         """
         limits, reading = self._limits, iter(pieces)
         self._reason = f"less than {limits.window_bytes} bytes came within {limits.window_seconds:g} s"
@@ -110,8 +110,8 @@ class Watch:
         """Return if there is time left.
 
         Raises:
-            httpx.ReadTimeout: it has run out.
-            RelayCancelled: the event was set.
+            httpx.ReadTimeout: It has run out.
+            RelayCancelled: The event was set.
         """
         if self._cancelled is not None and self._cancelled.is_set():
             raise RelayCancelled
@@ -122,7 +122,7 @@ class Watch:
         """Wait until `ready`, asked with a number of seconds that it may take, says so; False: not within `seconds`.
 
         Raises:
-            httpx.ReadTimeout, RelayCancelled: as `check`.
+            httpx.ReadTimeout, RelayCancelled: As `check`.
         """
         last = None if seconds is None else time.monotonic() + seconds
         while True:
@@ -138,7 +138,7 @@ class Watch:
         """Return what a function returns that may block for long and cannot be ended, such as the system's resolver.
 
         Raises:
-            httpx.ReadTimeout, RelayCancelled: as `check`; the function ends by itself some time.
+            httpx.ReadTimeout, RelayCancelled: As `check`; the function goes on in its thread until it ends by itself.
         """
         done, results, failures = threading.Event(), list[T](), list[BaseException]()
 
@@ -164,12 +164,12 @@ class WatchedTransport(httpx.BaseTransport):
     own.
 
     Args:
-        watch: has a say in every wait.
-        context: what TLS is verified by.
-        proxy: its address, "" for none.
+        watch: Has a say in every wait.
+        context: What TLS is verified by.
+        proxy: Its address, "" for none.
 
     Raises:
-        ImportError, RuntimeError, ValueError, httpx.InvalidURL: the proxy cannot be used.
+        ImportError, RuntimeError, ValueError, httpx.InvalidURL: The proxy cannot be used.
     """
 
     def __init__(self, watch: Watch, context: ssl.SSLContext, proxy: str = "") -> None:
@@ -288,7 +288,7 @@ class _Stream(httpcore.NetworkStream):
         """Connect to an address.
 
         Raises:
-            httpcore.ConnectError, httpcore.ConnectTimeout: that failed.
+            httpcore.ConnectError, httpcore.ConnectTimeout: That failed.
         """
         with _as(httpcore.ConnectError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

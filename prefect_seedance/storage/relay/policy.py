@@ -15,6 +15,7 @@ from typing import Literal
 
 import httpx
 
+from prefect_seedance.network import is_ip_address
 from prefect_seedance.storage.errors import ForbiddenSource
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,7 +53,7 @@ def system_resolver(host: str, port: int) -> Sequence[str]:
     """Return all addresses of a host, in the system's order of preference.
 
     Raises:
-        OSError: the name cannot be resolved now.
+        OSError: The name cannot be resolved now.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -74,13 +75,13 @@ class MediaPolicy:
     """Where media may come from: https and public addresses, and what is named here.
 
     Args:
-        allow_loopback: also 127.0.0.1 and ::1, there with plain http too; for a simulator on this machine.
-        allow_http: also plain http, where the host does not serve it by https. Off, a link of plain http is followed by
+        allow_loopback: Also 127.0.0.1 and ::1, there with plain http too; for a simulator on this machine.
+        allow_http: Also plain http, where the host does not serve it by https. Off, a link of plain http is followed by
             https alone.
-        allow_hosts: host names whose address is not checked, for split DNS and for networks that reach the
+        allow_hosts: Host names whose address is not checked, for split DNS and for networks that reach the
             internet by a proxy: `"media.example.com"`, or `".example.com"` for all names below it.
-        maximum_bytes: larger media are not taken.
-        resolver: finds the addresses of a host.
+        maximum_bytes: Larger media are not taken.
+        resolver: Finds the addresses of a host.
 
     Example:
         >>> MediaPolicy().check("http://example.com/a.mp4")
@@ -99,8 +100,8 @@ class MediaPolicy:
         """Check a link and return how it may be followed. Every address of the host has to be allowed.
 
         Raises:
-            ForbiddenSource: it may not.
-            OSError: the host's name cannot be resolved now.
+            ForbiddenSource: It may not.
+            OSError: The host's name cannot be resolved now.
         """
         url = parsed(link)
         host = _host_of(url)
@@ -125,23 +126,27 @@ class MediaPolicy:
         """Return how to try to follow a link, in order: for plain http over the network https on the same host first.
 
         Raises:
-            ForbiddenSource: it is not an address.
-            OSError: the host's name cannot be resolved now.
+            ForbiddenSource: It is not an address.
+            OSError: The host's name cannot be resolved now.
         """
         url = parsed(link)
         host = _host_of(url)
         # Certificates are made out to names: at a bare address https has nothing to prove.
-        if url.scheme != "http" or self._is_here(host, url.port or 80) or (_is_address(host) and not self.trusts(host)):
+        if (
+            url.scheme != "http"
+            or self._is_here(host, url.port or 80)
+            or (is_ip_address(host) and not self.trusts(host))
+        ):
             return (link,)
         secure = str(url.copy_with(scheme="https"))
         return (secure, link) if self.allow_http else (secure,)
 
     def _is_here(self, host: str, port: int) -> bool:
-        """Tell whether a host is this machine and may be, so that plain http is as good."""
+        """Return whether a host is this machine and may be, so that plain http is as good."""
         if not self.allow_loopback:
             return False
-        found = (host,) if _is_address(host) else self._resolved(host, port)
-        return all(_is_address(text) and address_kind(ipaddress.ip_address(text)) == "loopback" for text in found)
+        found = (host,) if is_ip_address(host) else self._resolved(host, port)
+        return all(is_ip_address(text) and address_kind(ipaddress.ip_address(text)) == "loopback" for text in found)
 
     def trusts(self, host: str) -> bool:
         """Return whether this host is named in `allow_hosts`."""
@@ -202,7 +207,7 @@ def allowed_host(name: str) -> str:
         raise ValueError("has a path, and all of a host is allowed or nothing; write the host alone")
     if "%" in text and ":" in text:
         raise ValueError("has the zone of an address in it, which no link has; write the address alone")
-    if _is_address(text.strip("[]")):
+    if is_ip_address(text.strip("[]")):
         return str(ipaddress.ip_address(text.strip("[]")))
     below = text.startswith(("*.", "."))
     host, _, port = (text[text.index(".") + 1 :] if below else text).partition(":")
@@ -224,7 +229,7 @@ def parsed(link: str) -> httpx.URL:
     """Take a link apart.
 
     Raises:
-        ForbiddenSource: it is not an address.
+        ForbiddenSource: It is not an address.
     """
     try:
         return httpx.URL(link)
@@ -233,16 +238,8 @@ def parsed(link: str) -> httpx.URL:
 
 
 def _host_of(url: httpx.URL) -> str:
-    # Not `host`, which decodes names in punycode and raises where they are none.
+    # Not `host`, which decodes punycode and raises where it is not valid.
     return url.raw_host.decode("ascii", "replace").lower().rstrip(".")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def address_kind(address: Address) -> Literal["public", "loopback", "private"]:

@@ -31,9 +31,7 @@ __all__ = [
     "MediaFacts",
     "contact_sheet_jpeg",
     "last_frame_png",
-    "poster_jpeg",
     "probe",
-    "probe_with_poster",
     "probe_with_stills",
     "thumbnail_jpeg",
 ]
@@ -58,41 +56,26 @@ def probe(file: BinaryIO | Path, *, cancelled: threading.Event = _NEVER) -> Medi
     return _read(file, 0, cancelled).facts
 
 
-def poster_jpeg(
-    file: BinaryIO | Path, longest_side: int = _LONGEST_SIDE, *, cancelled: threading.Event = _NEVER
-) -> bytes | None:
-    """Return the first frame that is not black as a JPEG; the brightest one looked at, if all are black.
-
-    Args:
-        file: A path, or an open file; one that can be sought in, unless its index comes first.
-        longest_side: In pixels, so that an upright picture leaves room for what stands below it; a smaller video keeps
-            its size.
-        cancelled: Ends the reading within a moment.
-    """
-    return _read(file, longest_side, cancelled).picture
-
-
-def probe_with_poster(
-    file: BinaryIO | Path, longest_side: int = _LONGEST_SIDE, *, cancelled: threading.Event = _NEVER
-) -> tuple[MediaFacts | None, bytes | None]:
-    """Return the facts and the poster of a video, which is opened once; see `probe` and `poster_jpeg`."""
-    decoded = _read(file, longest_side, cancelled)
-    return decoded.facts, decoded.picture
-
-
 def probe_with_stills(
     file: BinaryIO | Path, longest_side: int = _LONGEST_SIDE, *, cancelled: threading.Event = _NEVER
 ) -> tuple[MediaFacts | None, bytes | None, bytes | None]:
     """Return the facts, the poster and a thumbnail of a video, all of one decoding.
 
-    See `probe_with_poster`. The thumbnail is the poster's picture as a JPEG of at most 160 pixels and 4,500 bytes.
+    The poster is the first frame that is not black as a JPEG; the brightest one looked at, if all are black. The
+    thumbnail is the poster's picture as a JPEG of at most 160 pixels and 4,500 bytes.
+
+    Args:
+        file: A path, or an open file; one that can be sought in, unless its index comes first.
+        longest_side: Of the poster in pixels, so that an upright picture leaves room for what stands below it; a
+            smaller video keeps its size.
+        cancelled: Ends the reading within a moment.
     """
     decoded = _read(file, longest_side, cancelled)
     return decoded.facts, decoded.picture, decoded.thumbnail
 
 
 def thumbnail_jpeg(file: BinaryIO, *, cancelled: threading.Event = _NEVER) -> bytes | None:
-    """Return a thumbnail of a poster, as `probe_with_stills` makes one; None of what is no JPEG, or cannot be read.
+    """Return a thumbnail of a poster, as `probe_with_stills` makes one; None if it is not a JPEG, or cannot be read.
 
     Args:
         file: The poster, which anybody may have written.
@@ -163,7 +146,7 @@ def _read(file: BinaryIO | Path, longest_side: int, cancelled: threading.Event) 
 
 
 def _tried(make: Callable[[], Decoded]) -> Decoded:
-    """Call for stills, of which there are none if that fails."""
+    """Call `make`; return nothing made if that fails, and log why."""
     try:
         return make()
     except PyAVMissing:

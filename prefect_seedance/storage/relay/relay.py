@@ -100,27 +100,27 @@ def relay(
     """Copy a video into the store under this key.
 
     Args:
-        source: where the bytes come from.
-        store: where they go.
-        key: its name there.
-        metadata: kept with it where the store can; the vendor's task id under `TASK_ID_METADATA`.
-        filename: what a browser calls it when it is saved, where the store can keep that.
-        cancelled: stops the relay between two chunks.
-        ours: it is known from elsewhere that this very video was stored under the key before: if only a beginning of it
+        source: Where the bytes come from.
+        store: Where they go.
+        key: Its name there.
+        metadata: Kept with it where the store can; the vendor's task id under `TASK_ID_METADATA`.
+        filename: What a browser calls it when it is saved, where the store can keep that.
+        cancelled: Stops the relay between two chunks.
+        ours: It is known from elsewhere that this very video was stored under the key before: if only a beginning of it
             is left there, that is written over.
-        compared: the source may be of another video than what is there, although both are called the same: what is
+        compared: The source may be of another video than what is there, although both are called the same: what is
             there and whole counts as this video only if it has the same bytes.
-        despite_structure: it is taken even if its boxes say that the end is missing, since a person says that it is
+        despite_structure: It is taken even if its boxes say that the end is missing, since a person says that it is
             not, or wants what there is.
-        is_first: nobody should have relayed it before, so it is not looked whether the key is free. Should it be taken,
+        is_first: Nobody should have relayed it before, so it is not looked whether the key is free. Should it be taken,
             the upload says so, which writes over nothing, and what is there is judged then.
 
     Raises:
-        KeyTaken: the key holds something else.
-        NotAVideo: what came is in quarantine.
-        RelayCancelled: the event was set; nothing partial is kept.
-        SourceError: the download failed for good.
-        StorageError: the store did.
+        KeyTaken: The key holds something else.
+        NotAVideo: What came is in quarantine.
+        RelayCancelled: The event was set; nothing partial is kept.
+        SourceError: The download failed for good.
+        StorageError: The store did.
 
     Example:
         >>> relayed = relay(source, store, "videos/task-1.mp4", metadata={})   # doctest: +SKIP
@@ -351,7 +351,7 @@ def _upload_video(
                 upload.write(chunk)
             measuring.finish()
             measure.check_against(source, by_structure=not destination.despite_structure)
-            info = upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+            info = upload.commit(crc32=measure.crc32, size=measure.size)
             content = upload.content
     except AlreadyExists:
         # Another relay of this video was faster. Or something else has the key by now.
@@ -413,7 +413,7 @@ def _quarantine(
         for chunk in chunks:
             upload.write(chunk)
             measure.take(chunk)
-        upload.commit(sha256=measure.sha256, crc32=measure.crc32, size=measure.size)
+        upload.commit(crc32=measure.crc32, size=measure.size)
     raise NotAVideo(destination.store.uri_of(key), what)
 
 

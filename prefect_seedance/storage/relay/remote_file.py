@@ -365,7 +365,7 @@ class HTTPSOnly(MediaPolicy):
 
 @contextmanager
 def _in_words() -> Generator[None]:
-    """Say what is wrong on the way. What a host has sent is not repeated: it may be the link."""
+    """Raise what goes wrong on the way as a `RemoteFault`. What a host has sent is not repeated: it may be the link."""
     try:
         yield
     except httpx.ProxyError as error:

@@ -52,11 +52,12 @@ class DownloadProgress:
     """How far a download has come, and what is known of the content it is of.
 
     Attributes:
-        position: bytes received so far.
-        size: of the whole, if the host told.
-        etag: the host's ETag as it came, or empty.
-        last_modified: the host's Last-Modified, or empty.
-        date: the host's Date of the first answer, or empty.
+        position: Bytes received so far.
+        size: Of the whole, if the host told.
+        etag: The host's ETag as it came, or empty.
+        last_modified: The host's Last-Modified, or empty.
+        date: The host's Date of the first answer, or empty.
+        coding: How the body is packed, such as gzip; empty if it is not.
     """
 
     position: int = 0

@@ -41,14 +41,14 @@ class SourceLimits:
     """How patient a source is. Waits double from `first_wait_seconds` to `longest_wait_seconds`, also between readings.
 
     Attributes:
-        faults_in_a_row: drops or busy answers without real progress in between; by default 31 s of waiting.
-        faults: drops and busy answers in one reading altogether, even with progress.
-        fresh_links: how often a refused link is replaced, over all readings; by default within 30 s of waiting.
-        longest_retry_after_seconds: a host that asks for more than this is given up.
-        real_progress_bytes: what must have come between two faults for patience to begin anew.
-        longest_seconds: all readings together; no attempt is begun, and no body read on, after this. At 20 KB/s more
+        faults_in_a_row: Drops or busy answers without real progress in between; by default 31 s of waiting.
+        faults: Drops and busy answers in one reading altogether, even with progress.
+        fresh_links: How often a refused link is replaced, over all readings; by default within 30 s of waiting.
+        longest_retry_after_seconds: A host that asks for more than this is given up.
+        real_progress_bytes: What must have come between two faults for patience to begin anew.
+        longest_seconds: All readings together; no attempt is begun, and no body read on, after this. At 20 KB/s more
             than 800 MB come in that time, far above any clip, and links live three days.
-        network: how long one answer may take, and how fast its body has to come.
+        network: How long one answer may take, and how fast its body has to come.
     """
 
     faults_in_a_row: int = 6
@@ -70,13 +70,13 @@ class MediaSource:
     """A video that can be read from its first byte, more than once.
 
     Args:
-        link: returns the link; called with True when the last one was refused and a fresh one is needed. What
+        link: Returns the link; called with True when the last one was refused and a fresh one is needed. What
             it raises passes through.
-        policy: where the link and its redirects may lead.
-        limits: how patient to be.
-        transport: makes what connects; for tests and special networks.
-        timeout: of connecting and of each read.
-        sleep: waits this many seconds; by default the event of the reading, so that a cancel wakes it.
+        policy: Where the link and its redirects may lead.
+        limits: How patient to be.
+        transport: Makes what connects; for tests and special networks.
+        timeout: Of connecting and of each read.
+        sleep: Waits this many seconds; by default the event of the reading, so that a cancel wakes it.
 
     Example:
         >>> source = MediaSource(lambda refresh: "https://media.example.com/a.mp4")
@@ -117,12 +117,12 @@ class MediaSource:
         """Yield the whole content in chunks of 64 KiB, the last one smaller.
 
         Args:
-            cancelled: looked at between reads and while waiting.
+            cancelled: Looked at between reads and while waiting.
 
         Raises:
-            SourceChanged: start over with a new call; nothing can be made of what came so far.
-            SourceError: any other fault of the download, when the limits are reached.
-            RelayCancelled: the event was set.
+            SourceChanged: Start over with a new call; nothing can be made of what came so far.
+            SourceError: Any other fault of the download, when the limits are reached.
+            RelayCancelled: The event was set.
         """
         chunks = self._received(cancelled)
         head = next(chunks, b"")

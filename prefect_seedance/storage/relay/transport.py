@@ -37,7 +37,7 @@ def open_transport(watch: Watch, proxy: str = "") -> httpx.BaseTransport:
     """Return the transport that connects for real, through a proxy if one is named.
 
     Raises:
-        httpx.ProxyError: the proxy cannot be used.
+        httpx.ProxyError: The proxy cannot be used.
     """
     try:
         if proxy:
@@ -57,11 +57,11 @@ class MediaHTTP:
     `Location` apart before it is asked to, and keeps cookies.
 
     Args:
-        policy: which links may be followed.
-        transport: makes what connects; for tests and special networks.
-        timeout: of each step.
-        limits: of all steps together, and how fast a body has to come.
-        cancelled: ends every wait at once.
+        policy: Which links may be followed.
+        transport: Makes what connects; for tests and special networks.
+        timeout: Of each step.
+        limits: Of all steps together, and how fast a body has to come.
+        cancelled: Ends every wait at once.
     """
 
     def __init__(
@@ -106,10 +106,10 @@ class MediaHTTP:
         """Open the answer to a GET, its body unread, after at most three redirects.
 
         Raises:
-            ForbiddenSource: the link, or a redirect, leads where the policy forbids, or nowhere.
-            SourceUnavailable: it is of plain http, which is not allowed, and its host cannot be reached by https.
-            httpx.TransportError: no whole answer head came, or not in time.
-            RelayCancelled: the event was set.
+            ForbiddenSource: The link, or a redirect, leads where the policy forbids, or nowhere.
+            SourceUnavailable: It is of plain http, which is not allowed, and its host cannot be reached by https.
+            httpx.TransportError: No whole answer head came, or not in time.
+            RelayCancelled: The event was set.
         """
         self._watch.begin_head()
         before = self.upgraded = ""
@@ -128,8 +128,8 @@ class MediaHTTP:
         """Yield the body of an answer as it comes from the network: what came before a drop counts.
 
         Raises:
-            httpx.TransportError: it broke off, or comes too slowly.
-            RelayCancelled: the event was set.
+            httpx.TransportError: It broke off, or comes too slowly.
+            RelayCancelled: The event was set.
         """
         return self._watch.body(response.iter_raw())
 
@@ -187,7 +187,7 @@ class MediaHTTP:
             with http_lines_are_asides():
                 return self._send_vetted(target, link, headers)
         except (httpx.InvalidURL, ValueError, OverflowError) as error:
-            # What only shows when it is written to the wire, such as a name that is none for a certificate.
+            # What only shows when it is written to the wire, such as a name that no certificate can have.
             raise ForbiddenSource(target.host, "its host or path is not a valid one.") from error
 
     def _send_vetted(self, target: VettedLink, link: str, headers: Mapping[str, str]) -> httpx.Response:
@@ -228,7 +228,7 @@ def host_of(link: str) -> str:
     """Return the host of a link, the only part of it that may be shown.
 
     Raises:
-        ForbiddenSource: it is not a link, or has no host.
+        ForbiddenSource: It is not a link, or has no host.
     """
     url = parsed(link)
     host = url.raw_host.decode("ascii", "replace")

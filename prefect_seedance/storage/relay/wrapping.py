@@ -2,7 +2,7 @@
 
 The first bytes decide. Labels such as `Content-Encoding` stand on plain bytes too, and what a store was once sent in
 signed chunks some of them keep with the signatures inside. A video that nobody can ask for again is unwrapped; what is
-none, wrapped or not, is left as it came.
+not a video, wrapped or not, is left as it came.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def unwrapping_of(head: bytes, label: str, most_bytes: int) -> tuple[Unwrap, ...
     """Return what has to be done, in order, to get at a video that begins like this; nothing if it is one, or none.
 
     Args:
-        head: its first bytes.
-        label: its Content-Encoding, whatever it says.
-        most_bytes: more than this is not unpacked.
+        head: Its first bytes.
+        label: Its Content-Encoding, whatever it says.
+        most_bytes: More than this is not unpacked.
 
     Example:
         >>> import gzip
@@ -48,8 +48,8 @@ def unwrapped(pieces: Iterable[bytes], unwrapping: Iterable[Unwrap]) -> Iterator
     """Yield the pieces of what is in the wrapping.
 
     Raises:
-        TruncatedSource: it ends too early, or is damaged.
-        SourceTooLarge: more comes of it than is allowed.
+        TruncatedSource: It ends too early, or is damaged.
+        SourceTooLarge: More comes of it than is allowed.
     """
     for unwrap in unwrapping:
         pieces = unwrap(pieces)

@@ -213,7 +213,7 @@ def moment(value: Any) -> datetime:
     listing, whereas S3 writes two forms only.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a moment.
 
     Example:
         >>> moment("Fri, 27 Nov 2026 12:00:00 GMT") == moment("2026-11-27T12:00:00.000Z")

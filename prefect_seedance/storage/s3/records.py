@@ -62,7 +62,7 @@ def put(bucket: Bucket, key: str, data: bytes, condition: WriteCondition, *, may
         The etag.
 
     Raises:
-        ClientError, BotoCoreError: as boto3 does.
+        ClientError, BotoCoreError: As boto3 does.
     """
     checksum: Checksum = {"ChecksumCRC32": crc32_header(zlib.crc32(data))} if bucket.takes_checksums else {}
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from prefect_seedance.network import is_ip_address
 from prefect_seedance.storage.errors import BadKey, BadLocation
 from prefect_seedance.storage.keys import check_prefix
 
@@ -178,7 +179,7 @@ class S3Settings:
     def uses_path_style(self) -> bool:
         """Whether the bucket must stand in the path: it cannot be put before an address or a bare host name."""
         host = urlsplit(self.endpoint_url).hostname or ""
-        return self.path_style or (bool(host) and ("." not in host or _is_address(host)))
+        return self.path_style or (bool(host) and ("." not in host or is_ip_address(host)))
 
     def _faults(self) -> list[str]:
         checks = (
@@ -192,7 +193,7 @@ class S3Settings:
 
     def _place_fault(self) -> str:
         bucket = self.bucket
-        if not _BUCKET.fullmatch(bucket) or ".." in bucket or _is_address(bucket):
+        if not _BUCKET.fullmatch(bucket) or ".." in bucket or is_ip_address(bucket):
             return (
                 "the bucket's name is not valid. It must be 3 to 63 characters: lower-case letters, "
                 "digits, dots and hyphens, with a letter or a digit at both ends, and not an IP address."
@@ -229,7 +230,7 @@ class S3Settings:
                 "endpoint_url has an underscore in its host, which is not a valid name, and boto3 refuses it. Name "
                 "the host with a hyphen instead (in Docker Compose by a network alias), or write its IP address."
             )
-        if "%" in host or (not _is_address(host) and not _HOST.fullmatch(host)):
+        if "%" in host or (not is_ip_address(host) and not _HOST.fullmatch(host)):
             return f"endpoint_url has a host that is not a valid name. {complete}"
         if re.search(r"[^\x21-\x7e]", self.endpoint_url):
             return f"endpoint_url has a blank or another character that an address cannot have. {complete}"
@@ -303,14 +304,6 @@ def _plain_address(endpoint_url: str) -> str:
     return f"{scheme.lower()}://{host.lower().removesuffix('.')}{colon}{port}{path}"
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def is_loopback(host: str) -> bool:
     """Return whether a host is this very machine, without asking a name server."""
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+    return host == "localhost" or (is_ip_address(host) and ipaddress.ip_address(host).is_loopback)

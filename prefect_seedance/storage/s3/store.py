@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import zlib
@@ -235,7 +234,7 @@ class S3Store:
         try:
             with upload:
                 upload.write(data)
-                upload.commit(sha256=hashlib.sha256(data).hexdigest(), crc32=zlib.crc32(data), size=len(data))
+                upload.commit(crc32=zlib.crc32(data), size=len(data))
         finally:
             with suppress(StorageError):  # it is small and harmless, and a video is never deleted
                 self.delete(key)

@@ -132,7 +132,7 @@ class S3Upload:
         """See `Upload.content`: what went out in one request."""
         return self._buffer if self._parts is None else None
 
-    def commit(self, *, sha256: str, crc32: int, size: int) -> ObjectInfo:
+    def commit(self, *, crc32: int, size: int) -> ObjectInfo:
         """See `Upload.commit`. Size and CRC32 are compared before, by S3 where it can, and once more afterwards."""
         return self._line.run(self._commit, crc32, size)
 

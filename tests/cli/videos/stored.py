@@ -62,6 +62,6 @@ class Shelf:
         sha256, crc32 = hashlib.sha256(data).hexdigest(), zlib.crc32(data)
         with self.store.begin_upload(key, size=len(data), content_type="video/mp4", metadata={}) as upload:
             upload.write(data)
-            upload.commit(sha256=sha256, crc32=crc32, size=len(data))
+            upload.commit(crc32=crc32, size=len(data))
         uri = self.store.uri_of(key)
         return Stored(uri=uri, key=key, bytes=len(data), sha256=sha256, crc32=f"{crc32:08x}")

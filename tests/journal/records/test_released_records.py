@@ -33,7 +33,7 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.journal.store_identity import identify_store, known_name
 from prefect_seedance.media.context import Follower
 from prefect_seedance.media.memos import Kept, Made, Memos
-from prefect_seedance.pipeline.watch.history import load_history
+from prefect_seedance.pipeline.watch.history import load_history, save_history
 from prefect_seedance.storage.protocol import Store
 from prefect_seedance.versions import version_of
 from tests.journal.harness import NOON, FaultyStore, MemoryStore, World
@@ -97,6 +97,12 @@ def lost(before: object, after: object, where: str = "") -> Iterator[str]:
         yield f"{where}: {before!r} became {after!r}"
 
 
+#: Names by which an object is told from a map of names to values.
+_OF_AN_OBJECT = frozenset(
+    ("version", "number", "id", "nonce", "uri", "intent", "key_template", "state", "spent", "seconds")
+)
+
+
 def with_novelties(value: object) -> object:
     """Add a field to every object of a JSON value, as a later version may; maps of names to values stay as they are."""
     if isinstance(value, list):
@@ -104,8 +110,7 @@ def with_novelties(value: object) -> object:
     if not isinstance(value, dict):
         return value
     novel = {name: with_novelties(each) for name, each in value.items()}
-    is_a_map = not {"version", "number", "id", "nonce", "uri", "intent", "key_template", "state", "spent"} & {*novel}
-    return novel if is_a_map else {**novel, "novel": {"a": [1, None]}}
+    return novel if not _OF_AN_OBJECT & {*novel} else {**novel, "novel": {"a": [1, None]}}
 
 
 def changed(change: Callable[[Json], Json], *beginnings: str) -> Callable[[str, bytes], bytes]:
@@ -240,7 +245,7 @@ def test_ledgers_pause_and_report_are_read(folder: Path) -> None:
 
 @named(RELEASED)
 def test_what_lies_beside_the_records_is_written_back_whole(folder: Path) -> None:
-    beside = ("journal/budget/", "journal/media/", "journal/pause.json")
+    beside = ("journal/budget/", "journal/media/", "journal/pause.json", "journal/history/")
     world = world_of(folder, changed(lambda values: cast(Json, with_novelties(values)), *beside))
     store, objects = store_of(world), objects_of(world)
     before = {key: json.loads(data) for key, data in objects.items() if key.startswith(beside)}
@@ -250,9 +255,15 @@ def test_what_lies_beside_the_records_is_written_back_whole(folder: Path) -> Non
     Memos(store, ACCOUNT).forget("upload", "3f9a", "a test")
     resume(store, by="Grace", now=lambda: NOON)
     pause(store, by="Grace", now=lambda: NOON)
+    history = load_history(store)
+    history.note("seedance2.0-std", "720p", 5, 95.0)
+    save_history(store, history)
     for key, values in before.items():
         after = json.loads(objects[key])
         assert after["novel"] == values["novel"], key
+        if key.startswith("journal/history/"):
+            (video,) = after["videos"]
+            assert video == {**values["videos"][0], "seconds": [90.0, 120.0, 100.5, 95.0]}
         if key.startswith("journal/budget/"):
             assert after["rev"] == values["rev"] + 1
             assert not [*lost({**values, "rev": after["rev"], "nonce": after["nonce"]}, after)]

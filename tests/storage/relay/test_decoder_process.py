@@ -25,13 +25,11 @@ from prefect_seedance.storage.relay import decoder, decoder_process, poster
 from prefect_seedance.storage.relay.poster import (
     MediaFacts,
     last_frame_png,
-    poster_jpeg,
     probe,
-    probe_with_poster,
     probe_with_stills,
 )
 from tests.processes import descendants, environ, until
-from tests.storage.clips import box, make_clip
+from tests.storage.clips import box, make_clip, poster_jpeg, probe_with_poster
 from tests.storage.hostile_clips import entry, grey, h264_entry, hostile, movie
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -655,8 +653,8 @@ def test_an_interrupt_is_for_the_parent(children: decoder_process._Children) -> 
 def test_nothing_is_decoded_in_the_process_that_asks(tmp_path: Path) -> None:
     (tmp_path / "a.mov").write_bytes(GOOD)
     script = (
-        "import sys; from pathlib import Path; from prefect_seedance.storage.relay.poster import poster_jpeg\n"
-        "assert poster_jpeg(Path(sys.argv[1])); assert 'av' not in sys.modules"
+        "import sys; from pathlib import Path; from prefect_seedance.storage.relay.poster import probe_with_stills\n"
+        "assert probe_with_stills(Path(sys.argv[1]))[1]; assert 'av' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.mov")], check=True, timeout=60)
 

@@ -24,9 +24,9 @@ import pytest
 from prefect_seedance.storage.errors import NoLastFrame
 from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.file_type import BoxWalk, is_page, looks_like, video_type
-from prefect_seedance.storage.relay.poster import MediaFacts, last_frame_png, probe_with_poster
+from prefect_seedance.storage.relay.poster import MediaFacts, last_frame_png
 from tests.processes import descendants
-from tests.storage.clips import make_clip
+from tests.storage.clips import make_clip, probe_with_poster
 from tests.storage.hostile_clips import grey, h264_entry, movie, vp9_entry, vp9_frame
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]

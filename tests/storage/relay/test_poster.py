@@ -11,9 +11,9 @@ import av
 import pytest
 
 from prefect_seedance.storage.relay import decoder_process
-from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
+from prefect_seedance.storage.relay.poster import MediaFacts, probe
 from tests.processes import descendants
-from tests.storage.clips import lookalike, make_clip
+from tests.storage.clips import lookalike, make_clip, poster_jpeg
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance.storage.relay import poster
-from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe, probe_with_poster
-from tests.storage.clips import make_clip
+from prefect_seedance.storage.relay.poster import MediaFacts, probe
+from tests.storage.clips import make_clip, poster_jpeg, probe_with_poster
 from tests.test_asides import Raising
 
 

@@ -169,7 +169,7 @@ def test_a_cancelled_run_does_not_wait_for_an_uplink_that_stands_still(moto: S3S
             with begun(store, cancelled) as one:
                 for start in range(0, len(data), 1_000_000):
                     one.write(data[start : start + 1_000_000])
-                one.commit(sha256="", crc32=zlib.crc32(data), size=len(data))
+                one.commit(crc32=zlib.crc32(data), size=len(data))
         except BaseException as error:
             outcome.append(error)
 
@@ -201,7 +201,7 @@ def test_a_cancelled_run_does_not_wait_for_an_answer(moto: S3Server, proxy: S3Pr
         try:
             with begun(store, cancelled) as one:
                 one.write(LARGE)
-                one.commit(sha256="", crc32=zlib.crc32(LARGE), size=len(LARGE))
+                one.commit(crc32=zlib.crc32(LARGE), size=len(LARGE))
         except StorageError as error:
             errors.append(error)
 
@@ -252,7 +252,7 @@ def test_nothing_waits_for_an_answer_of_which_the_end_never_comes_once_a_run_is_
             store.begin_upload("v.mp4", size=len(SMALL), content_type="", metadata={}, cancelled=cancelled) as one,
         ):
             one.write(SMALL)
-            one.commit(sha256="", crc32=zlib.crc32(SMALL), size=len(SMALL))
+            one.commit(crc32=zlib.crc32(SMALL), size=len(SMALL))
         uploading = [each for each in set(threading.enumerate()) - before if each.name.startswith("s3-upload")]
         for each in uploading:
             each.join(5)

@@ -20,11 +20,11 @@ from botocore.utils import parse_timestamp
 
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, NotReadable, StoreUnavailable
 from prefect_seedance.storage.protocol import Store
-from prefect_seedance.storage.relay.poster import MediaFacts, poster_jpeg, probe
+from prefect_seedance.storage.relay.poster import MediaFacts, probe
 from prefect_seedance.storage.s3.bucket import OncePerProcess
 from prefect_seedance.storage.s3.headers import moment
 from prefect_seedance.storage.s3.store import S3Store, open_s3_store
-from tests.storage.clips import make_clip
+from tests.storage.clips import make_clip, poster_jpeg
 from tests.storage.s3_proxy import Fault, S3Proxy
 from tests.storage.s3_servers import BUCKET, SECRET_KEY, S3Server
 from tests.storage.test_store_contract import content, upload
@@ -91,7 +91,7 @@ def test_a_video_carries_what_it_is(moto: S3Server, store: S3Store) -> None:
         "v/a.mp4", size=1, content_type="video/mp4", metadata={"task-id": "t1"}, filename='Hüte "rot".mp4'
     ) as one:
         one.write(b"x")
-        one.commit(sha256="", crc32=0x8CDC1683, size=1)
+        one.commit(crc32=0x8CDC1683, size=1)
     there = facts(moto, store, "v/a.mp4")
     assert there["ContentType"] == "video/mp4"
     assert there["Metadata"].items() >= {"task-id": "t1", "expected-size": str(there["ContentLength"])}.items()
