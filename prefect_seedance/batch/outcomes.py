@@ -67,7 +67,7 @@ _TOP_UP = "Top up the account, or the quota of its key; then run the batch again
 _CREDENTIALS = "Correct the credentials; then run the batch again."
 _LIFT = "Lift the pause with prefect-seedance resume, or wait until it is lifted; then run the batch again."
 _NEXT_PERIOD = "Raise the budget, or wait for its next period; then run the batch again."
-_MEND = "Mend the ledger as the reason says; then run the batch again."
+_MEND = "Repair the ledger as the reason says; then run the batch again."
 _MORE_FOR_THE_RUN = (
     "Raise max_cost, and run the batch again. Without a cost_key a new run counts from nothing, and may spend as much "
     "once more."
@@ -180,7 +180,7 @@ def _of_failure(failure: str, *, before: bool) -> RowVerdict:
 
 
 def reason_of(error: Exception) -> str:
-    """Word an error on one line. Of one that is not ours only its class is named: its text may repeat a secret."""
+    """Return an error in words, on one line. Of another than ours only the class is named: its text may be secret."""
     if isinstance(error, SeedanceError | StorageError):
         # What to do stands in a column of its own.
         return short(without_signatures(error.facts if isinstance(error, OverBudget) else str(error)))
@@ -195,7 +195,7 @@ def short(text: str, longest: int = LONGEST_REASON) -> str:
 
 def of_invalid(row: Row) -> RowResult:
     """Return the result of a row that cannot be ordered: not as it is, or not just now."""
-    passing = bool(row.problems) and all(problem.passing for problem in row.problems)
+    passing = row.is_passing
     return RowResult(
         number=row.number,
         name=row.name,

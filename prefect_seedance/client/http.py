@@ -69,7 +69,7 @@ def user_agent() -> str:
 
 
 def began_to_leave(fault: Exception, noted: bool | None) -> bool | None:
-    """Tell whether a request's bytes began to leave before a fault: by its kind, else as it was noted.
+    """Return whether a request's bytes began to leave before a fault: by its kind, else as it was noted.
 
     Example:
         >>> began_to_leave(httpx.ConnectError("refused"), None)

@@ -58,7 +58,7 @@ DEFAULT_MAX_RETRIES = 4
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this very machine, without asking a name server."""
+    """Return whether a host is this very machine, without asking a name server."""
     if host == "localhost":
         return True
     try:

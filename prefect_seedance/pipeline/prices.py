@@ -157,7 +157,7 @@ class _Question:
     took: float = 0.0
 
     def holds(self) -> bool:
-        """Tell whether it is to be gone by still."""
+        """Return whether it is to be gone by still."""
         if not self.answer.done():
             return True
         if self.answer.exception() is None:

@@ -199,7 +199,7 @@ class Workshop:
 
 
 def sent_now(submitted: SubmittedVideo) -> bool:
-    """Tell whether a pointer is to a task that its own call submitted."""
+    """Return whether a pointer is to a task that its own call submitted."""
     return Decision(submitted["decision"]).sends
 
 

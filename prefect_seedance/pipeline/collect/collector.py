@@ -566,7 +566,7 @@ class _Collection:
         self._wait_for(item)
 
     def _has_lost_link(self, item: _Item, answer: VideoTask) -> bool:
-        """Tell whether a task has lost its link. Before that could be, one that is not there yet is waited for."""
+        """Return whether a task has lost its link. Before that could be, one that is not there yet is waited for."""
         is_late = self._now() >= item.dies_at
         return answer.state == "completed" and not is_whole_link(answer.video_url) and is_late
 

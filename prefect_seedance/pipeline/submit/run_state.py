@@ -51,7 +51,7 @@ class _NoRoom:
     age: Stopwatch
 
     def is_about(self, price: float | None) -> bool:
-        """Tell whether a video of this price does not fit either; of one whose price is not known that is not said."""
+        """Return whether a video of this price does not fit either: of an unknown price only where videos are counted."""
         if self.age() > _NO_ROOM_SECONDS:
             return False
         if self.error.budget == "daily_videos":

@@ -189,7 +189,7 @@ class History:
             self._take_in(read())
 
     def may_load(self) -> bool:
-        """Tell whether the store was not asked yet, and nobody is asking it."""
+        """Return whether the store was not asked yet, and nobody is asking it."""
         return not self._load_begun and not self._loading.locked()
 
     def take_unsaved(self) -> Durations:

@@ -466,7 +466,7 @@ def completion_of(watched: Watched, intent: str) -> Event:
 
 
 def _is_new(followed: FollowedTask, submitted: SubmittedVideo) -> bool:
-    """Tell whether a task was submitted just now, by the store's clock.
+    """Return whether a task was submitted just now, by the store's clock.
 
     Its pointer alone cannot tell: a wait, or a run, that is tried again may have it from hours ago. To such a task
     nobody owes a first sleep, and how long it was watched says nothing of how long it takes.

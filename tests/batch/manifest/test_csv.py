@@ -110,7 +110,7 @@ def test_what_is_no_table_is_refused(read: Read, content: str, words: str) -> No
 def test_columns_that_are_not_parted_are_said_so(read: Read, content: str) -> None:
     with pytest.raises(UnusableManifest) as caught:
         read(content)
-    assert "Its columns are not parted" in caught.value.fix
+    assert "Its columns are not separated" in caught.value.fix
 
 
 @pytest.mark.parametrize("content", ["name,prompt\n,# made by hand\na,A\n", "name,prompt\n,// x\na,A\n"])
