@@ -289,7 +289,9 @@ def _rounded(seconds: float | None) -> float | None:
 def _cost_source(stored: StoredVideo, headway: Headway) -> str:
     earlier = headway.submissions - 1
     return (
-        f"{stored.cost_source}, without {earlier} submission(s) before that failed" if earlier else stored.cost_source
+        f"{stored.cost_source}, without {earlier} earlier submission{'s' * (earlier > 1)} that failed"
+        if earlier
+        else stored.cost_source
     )
 
 

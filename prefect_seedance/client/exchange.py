@@ -379,7 +379,7 @@ def open_envelope(exchange: Exchange) -> Envelope:
 
 
 def _page_in_words(exchange: Exchange, text: str) -> str:
-    """Say what a page calls itself, and who sent it: that shows whose it is, of a firewall or a network's sign-in."""
+    """Return in words what a page calls itself, and who sent it: perhaps a firewall, or a network's sign-in."""
     title = re.search(r"<title[^>]*>([^<]{1,500})", text[:65_536], re.IGNORECASE)
     server = next((value for name, value in exchange.headers.items() if name.lower() == "server"), "")
     words = A_PAGE

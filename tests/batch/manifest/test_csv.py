@@ -18,7 +18,7 @@ TABLES: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
     "a column without a header": (",prompt,name\n0,A,a\n1,B,b\n", [(2, "a", "A"), (3, "b", "B")]),
     "old line ends": ("name,prompt\ra,A\rb,B", [(2, "a", "A"), (3, "b", "B")]),
     "blanks before quotes": ('name, prompt\na, "A, turning"\n', [(2, "a", "A, turning")]),
-    "a quotation mark inside of a text": ('name,prompt\na,A 5" screen\n', [(2, "a", 'A 5" screen')]),
+    "a quotation mark inside a text": ('name,prompt\na,A 5" screen\n', [(2, "a", 'A 5" screen')]),
     "files put together": (
         '\ufeffname,prompt\na,A\n\ufeffname,prompt\n\ufeff"b",B\n',
         [(2, "a", "A"), (4, "b", "B")],

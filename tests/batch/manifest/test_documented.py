@@ -12,7 +12,7 @@ BATCHES = (ROOT / "docs" / "how-to" / "batches.md").read_text()
 
 
 def test_the_manifest_of_the_documentation_becomes_what_it_says(read: Read) -> None:
-    shown = re.search(r"```text\n(name,.*?)```", BATCHES, re.DOTALL)
+    shown = re.search(r"```csv\n(name,.*?)```", BATCHES, re.DOTALL)
     assert shown is not None
     red, blue = read(shown[1]).rows
     assert red.request is not None and blue.request is not None, (red.problems, blue.problems)
