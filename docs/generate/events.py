@@ -65,7 +65,7 @@ _VIDEO: dict[str, Event] = {
             "model": "the model, as the vendor names it",
             "polls": "how often the vendor was asked",
             "made_seconds": "how long the vendor took; null if not known",
-            "late_seconds": "how much later than it was made that was seen; null if not known",
+            "late_seconds": "seconds from when it was ready until that was noticed; null if not known",
         },
     ),
     "stored": _of_video(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 class Admission:
-    """Lets so many videos in at the same time. For one event loop.
+    """Limits how many videos are on their way at the same time. For one event loop.
 
-    A rate limit halves the number, once for all that one pause of the gate concerns. Each time that as many videos as
-    fit have ended without another limit, there is room for one more, up to the maximum.
+    A rate limit of the vendor halves the number, once for each pause of the gate. Whenever as many videos as fit have
+    ended without another rate limit, there is room for one more, up to the maximum.
 
     Args:
         maximum: Most videos at the same time.

@@ -1,4 +1,4 @@
-"""The rows on their way: so many at the same time, until all are done or a rule stops further submitting."""
+"""The rows on their way: several at the same time, until all are done or a rule stops further submitting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Calls what makes a video and returns once that has: in a task run of its own, for example.
 Wrapped = Callable[["WantedVideo", Callable[[], Awaitable[RowResult]]], Awaitable[object]]
 
-#: `BatchOptions.stop_after_share` counts from so many submitted rows on: one failure of two says nothing.
+#: `BatchOptions.stop_after_share` counts only once so many rows are submitted: one failure of two says nothing.
 LEAST_FOR_SHARE = 10
 CANCELLED = "The run was cancelled before anything was sent for it"
 
@@ -66,7 +66,7 @@ class Engine:
 
     @property
     def stopped(self) -> str:
-        """Why no further video is submitted, or none as dear as one was, "" while all are."""
+        """Why no further video is submitted, or none at or above some price; "" while all are."""
         return self._state.stopped or self._state.short
 
     @property
@@ -133,7 +133,7 @@ class Engine:
         async def made() -> RowResult:
             return self._ended(video, await self._made(video))
 
-        problem = "it was not begun"
+        problem = "it was not started"
         try:
             await wrapped(video, made)
         except Exception as error:  # Prefect's own: the video was made without its task run, or is made now

@@ -17,19 +17,19 @@ class BatchFollower(Protocol):
     """Is told how a batch gets on, from the thread that makes it. It returns at once."""
 
     def planned(self, total: int) -> None:
-        """So many rows will each end in a result, those that are invalid or of another part included."""
+        """Take note of how many rows will each end in a result, including those that are invalid or of another part."""
         ...
 
     def started(self, number: int, label: str) -> None:
-        """The video of a row is being made."""
+        """Take note that the video of a row is being made."""
         ...
 
     def ended(self, result: RowResult) -> None:
-        """A row has its result, whether or not it had started."""
+        """Take note of the result of a row, whether or not it had started."""
         ...
 
     def told(self, message: str) -> None:
-        """Something that a person should know beside the rows."""
+        """Take note of something that a person should know beside the rows."""
         ...
 
 

@@ -42,8 +42,6 @@ WORST_FIRST: tuple[Outcome, ...] = (
 HAVE_VIDEO: frozenset[Outcome] = frozenset({"stored", "reused"})
 #: Outcomes that leave nothing to do for this run: with a video, or with one that the vendor is making.
 GOOD: frozenset[Outcome] = frozenset({"stored", "reused", "submitted"})
-#: Outcomes that another run of the same manifest would meet again: the row has to be edited.
-SETTLED: frozenset[Outcome] = frozenset({"invalid", "refused", "moderated"})
 
 
 class RowResult(BaseModel):
@@ -65,7 +63,7 @@ class RowResult(BaseModel):
     ratio: str = Field(default="", description="Aspect ratio that was asked for.")
     intent: str = Field(default="", description="Identity of the video, 32 hex digits; empty if it has none.")
     shared_with: int = Field(
-        default=0, description="Number of an earlier row that asks for the very same video, and whose it is; 0 if none."
+        default=0, description="Number of the earlier row that asks for the very same video, and has it; 0 if none."
     )
     task_id: str = Field(default="", description="The vendor's task id, empty if there is none.")
     submissions: int = Field(default=0, description="How often this run submitted it.")
@@ -83,9 +81,9 @@ class RowResult(BaseModel):
     height: int = Field(default=0, description="Height in pixels.")
     seconds: float = Field(default=0.0, description="Length in seconds.")
     made_seconds: float | None = Field(default=None, description="How long the vendor took; null if not known.")
-    polls: int = Field(default=0, description="How often the vendor was asked whether it is made.")
+    polls: int = Field(default=0, description="How often the vendor was asked whether it was ready.")
     late_seconds: float | None = Field(
-        default=None, description="How much later than it was made that was seen; null if not known."
+        default=None, description="Seconds from when it was ready until this run noticed; null if not known."
     )
     stored_at: datetime | None = Field(default=None, description="When the video was whole in the store.")
 
@@ -117,28 +115,30 @@ class BatchReport(BaseModel):
     ended_at: datetime | None = Field(default=None, description="When its last row was done.")
     notices: list[str] = Field(default=[], description="What a person should know beside the rows.")
     stopped: str = Field(
-        default="", description="Why no further row, or none as dear as one, was submitted; empty if all were."
+        default="", description="Why no further row was submitted, or none at or above some price; empty if all were."
     )
     report_uri: str = Field(default="", description="Where report.html is; empty if it could not be written.")
     rows: list[RowResult] = Field(description="Each row of the manifest, in its order.")
 
-    @computed_field(description="How often the vendor was asked whether a video is made, in all.")
+    @computed_field(description="How often the vendor was asked in all whether a video was ready.")
     @property
     def polls(self) -> int:
-        """How often the vendor was asked whether a video is made. A video that several rows share counts once."""
+        """How often the vendor was asked whether a video was ready. A video that several rows share counts once."""
         return sum(row.polls for row in self.rows if not row.shared_with)
 
-    @computed_field(description="How late it was seen on average that a video is made; null if not known.")
+    @computed_field(
+        description="Seconds from when a video was ready until it was noticed, on average; null if not known."
+    )
     @property
     def mean_late_seconds(self) -> float | None:
-        """How many seconds after it was made that was seen, on average over the videos of which it is known."""
+        """Seconds from when a video was ready until it was noticed, on average over the videos of which it is known."""
         late = [row.late_seconds for row in self.rows if not row.shared_with and row.late_seconds is not None]
         return round(statistics.mean(late), 2) if late else None
 
-    @computed_field(description="The same as a share of what these videos took; null if not known.")
+    @computed_field(description="That delay as a share of the time that these videos took; null if not known.")
     @property
     def late_share(self) -> float | None:
-        """How late that was seen, as a share of what these videos took; None if that is not known.
+        """That delay as a share of the time that these videos took; None if it is not known.
 
         Examples:
             >>> BatchReport(rows=[RowResult(number=2, outcome="stored", made_seconds=600, late_seconds=12)]).late_share
@@ -153,27 +153,29 @@ class BatchReport(BaseModel):
 
     @property
     def watched_words(self) -> str:
-        """What it took to see when the videos were made, in words; "" where none was asked about.
+        """How often the vendor was asked, and how soon finished videos were noticed, in words; "" if it was not asked.
 
         Examples:
             >>> row = RowResult(number=2, outcome="stored", polls=14, made_seconds=600, late_seconds=12)
             >>> BatchReport(rows=[row]).watched_words
-            '14 questions about 1 video, which was seen 12 s late (2.0 % of what it took)'
+            '14 status requests for 1 video, noticed 12 s after it was ready (2.0 % of the time it took)'
         """
         asked_about = sum(row.polls > 0 for row in self.rows if not row.shared_with)
         if not asked_about:
             return ""
         one = asked_about == 1
-        words = (
-            f"{self.polls:,} question{'s' if self.polls > 1 else ''} about {asked_about:,} video{'' if one else 's'}"
-        )
+        requests = f"{self.polls:,} status request{'s' if self.polls > 1 else ''}"
+        words = f"{requests} for {asked_about:,} video{'' if one else 's'}"
         if self.mean_late_seconds is None:
             return words
-        seen = "which was seen" if one else "which were seen on average"
-        words += f", {seen} {self.mean_late_seconds:.0f} s late"
+        ready = "it was ready" if one else "they were ready"
+        late = round(self.mean_late_seconds)
+        if not late:
+            return f"{words}, noticed as soon as {ready}"
+        words += f", noticed {'' if one else 'on average '}{late:,} s after {ready}"
         if self.late_share is None:
             return words
-        return f"{words} ({100 * self.late_share:.1f} % of what {'it' if one else 'they'} took)"
+        return f"{words} ({100 * self.late_share:.1f} % of the time {'it' if one else 'they'} took)"
 
     @property
     def counts(self) -> dict[Outcome, int]:
@@ -254,7 +256,7 @@ class BatchReport(BaseModel):
         counts = ", ".join(f"{count} {outcome_words(outcome)}" for outcome, count in self.counts.items())
         words = f"{self.headline} ({counts or 'no rows'}); paid now: {self.spent_words}."
         if watched := self.watched_words:
-            words += f" {watched[0].upper()}{watched[1:]}."
+            words += f" {watched}."
         if advice := self.advice:
             words += f" {advice}"
         if self.report_uri:

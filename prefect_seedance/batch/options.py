@@ -40,7 +40,7 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Takes",
-            description="How many different videos to make of each row. Each of them is paid for. A row that has a "
+            description="How many different videos to make from each row. Each of them is paid for. A row that has a "
             "number in its own column takes goes by that number.",
             ge=1,
             le=100,
@@ -62,7 +62,7 @@ class BatchOptions(RunOptions):
         int,
         Field(
             title="Stop after failures",
-            description="Stop submitting rows once so many of those that this run submitted have failed, were "
+            description="Stop submitting rows once this many of the rows that this run submitted have failed, were "
             "refused by moderation or are unknown. Leave it at 0 to go on whatever happens.",
             ge=0,
             le=100_000,
@@ -105,7 +105,7 @@ class BatchOptions(RunOptions):
         Field(
             title="Posters",
             description="Keep a poster, which is the first picture, beside each video for the report and the contact "
-            "sheet. Without posters no video is decoded, so its measures are not known either.",
+            "sheet. Without posters no video is decoded, so its size and length are not known either.",
             json_schema_extra={"position": 13},
         ),
     ] = True

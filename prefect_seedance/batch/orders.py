@@ -199,7 +199,7 @@ def _order_of(
     except MediaNotIdentified as error:
         return replace(row, problems=(RowProblem(row.number, "", str(error).rstrip("."), "Edit the row"),))
     except (SeedanceError, StorageError, JournalError) as error:  # a store did not work just now
-        fix = "See that it can be read, then run it again"
+        fix = "Make sure that it can be read, then run it again"
         problem = RowProblem(row.number, "", str(error).rstrip("."), fix, passing=True)
         return replace(row, problems=(problem,))
 
@@ -246,4 +246,4 @@ def _notices(doubts: Counter[str]) -> Iterator[str]:
     for words, count in doubts.most_common(_MOST_NOTICES):
         yield f"{count} row{'s' if count > 1 else ''}: {words}"
     if len(doubts) > _MOST_NOTICES:
-        yield f"{len(doubts) - _MOST_NOTICES} more kinds of doubts about rows are left out here."
+        yield f"{len(doubts) - _MOST_NOTICES} more doubts about rows are left out here."

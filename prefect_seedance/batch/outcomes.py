@@ -67,7 +67,7 @@ _TOP_UP = "Top up the account, or the quota of its key; then run the batch again
 _CREDENTIALS = "Correct the credentials; then run the batch again."
 _LIFT = "Lift the pause with prefect-seedance resume, or wait until it is lifted; then run the batch again."
 _NEXT_PERIOD = "Raise the budget, or wait for its next period; then run the batch again."
-_MEND = "Mend the ledger as the reason says; then run the batch again."
+_MEND = "Repair the ledger as the reason says; then run the batch again."
 _MORE_FOR_THE_RUN = (
     "Raise max_cost, and run the batch again. Without a cost_key a new run counts from nothing, and may spend as much "
     "once more."
@@ -180,7 +180,7 @@ def _of_failure(failure: str, *, before: bool) -> RowVerdict:
 
 
 def reason_of(error: Exception) -> str:
-    """Word an error on one line. One that is not ours is named by its class, with its words without secrets."""
+    """Return an error in words, on one line. One that is not ours is named by its class; its text loses its secrets."""
     if isinstance(error, SeedanceError | StorageError):
         # What to do stands in a column of its own.
         return short(without_signatures(error.facts if isinstance(error, OverBudget) else str(error)))
@@ -195,7 +195,7 @@ def short(text: str, longest: int = LONGEST_REASON) -> str:
 
 def of_invalid(row: Row) -> RowResult:
     """Return the result of a row that cannot be ordered: not as it is, or not just now."""
-    passing = bool(row.problems) and all(problem.passing for problem in row.problems)
+    passing = row.is_passing
     return RowResult(
         number=row.number,
         name=row.name,
@@ -289,7 +289,9 @@ def _rounded(seconds: float | None) -> float | None:
 def _cost_source(stored: StoredVideo, headway: Headway) -> str:
     earlier = headway.submissions - 1
     return (
-        f"{stored.cost_source}, without {earlier} submission(s) before that failed" if earlier else stored.cost_source
+        f"{stored.cost_source}, without {earlier} earlier submission{'s' * (earlier > 1)} that failed"
+        if earlier
+        else stored.cost_source
     )
 
 

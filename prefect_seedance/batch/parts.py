@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def is_in_part(intent: str, part: tuple[int, int]) -> bool:
-    """Tell whether a video belongs to a part: to exactly one of 1/n to n/n, however the rows are sorted or edited.
+    """Return whether a video belongs to a part: to exactly one of 1/n to n/n, however the rows are sorted or edited.
 
     Args:
         intent: Identity of the video.
@@ -19,7 +19,7 @@ def is_in_part(intent: str, part: tuple[int, int]) -> bool:
 
 
 def is_invalid_row_in_part(row: int, part: tuple[int, int]) -> bool:
-    """Tell whether a part reports an invalid row, which has no identity to go by: again exactly one does.
+    """Return whether a part reports an invalid row, which has no identity to go by: again exactly one does.
 
     Args:
         row: Number of the row.

@@ -76,7 +76,7 @@ class ExpectedTimes(Protocol):
 
 @dataclass
 class _Seen:
-    """What has been found out of one row."""
+    """What has been found out about one row."""
 
     row: Row
     standing: RowStanding = "new"
@@ -188,7 +188,7 @@ def make_plan(
 
 
 def scope_words(options: BatchOptions) -> str:
-    """Say what the videos of a batch with these options are shared within.
+    """Return in words what the videos of a batch with these options are shared within.
 
     Example:
         >>> scope_words(BatchOptions(reuse="scope", reuse_scope="2026-11-27"))
@@ -217,8 +217,8 @@ def _seen(placed: PlacedRow) -> _Seen:
     """Return what is known of a row once its video is worked out."""
     seen = _Seen(placed.row, warnings=[*placed.doubts])
     if placed.order is None:
-        passing = bool(placed.row.problems) and all(each.passing for each in placed.row.problems)
-        seen.put_off("refused" if passing else "invalid", (each.in_its_row for each in placed.row.problems))
+        standing = "refused" if placed.row.is_passing else "invalid"
+        seen.put_off(standing, (each.in_its_row for each in placed.row.problems))
     else:
         seen.intent, seen.identities = placed.order.intent, placed.order.sources
     if not placed.in_part:
@@ -274,7 +274,7 @@ class _Looks(Protocol):
 
 
 def _look_at_references(rows: Sequence[_Seen], look: _Looks, follower: Follower, *, has_key: bool) -> None:
-    """Look at the references of new rows; of those that are alike in them once."""
+    """Look at the references of new rows: once for all rows that have the same ones."""
     alike: dict[object, list[_Seen]] = {}
     for seen in rows:
         if not (places := seen.asked.references()):
@@ -323,7 +323,7 @@ def _awaited(balance: Future[float | None] | None, follower: Follower) -> tuple[
     if error is None:
         return balance.result(), ""
     if isinstance(error, RateLimited):
-        return None, "The balance is not known: the vendor asks for fewer questions just now."
+        return None, "The balance is not known: the vendor asks for fewer requests just now."
     said = str(error) if isinstance(error, SeedanceError) else words_of(error)
     return None, f"The balance is not known, and a batch would stop here: {said}"
 
@@ -343,7 +343,7 @@ def _total(new: Sequence[_Seen]) -> float:
 
 
 def _budget_notices(new: Sequence[_Seen], account: Account, destination: Destination, max_cost: float) -> Iterator[str]:
-    """Say which budgets have too little room for the new rows."""
+    """Yield which budgets have too little room for the new rows."""
     total = _total(new)
     if max_cost and total > max_cost:
         yield f"max_cost is {coin_words(max_cost)}, and the new rows cost {coin_words(total)}. {_NO_ROOM}"
@@ -354,7 +354,7 @@ def _budget_notices(new: Sequence[_Seen], account: Account, destination: Destina
     try:
         limits = budget.standing().limits
     except SeedanceError as error:
-        yield f"How the budgets stand is not known, and a batch would stop here: {error}"
+        yield f"The state of the budgets is not known, and a batch would stop here: {error}"
         return
     for each in limits:
         counts = each.budget == "daily_videos"
@@ -378,9 +378,9 @@ def _money_notices(new: Sequence[_Seen], available: float | None) -> Iterator[st
         return
     least = "at least " if any(seen.price is None for seen in new) else ""
     yield (
-        f"The balance is too small: {coin_words(available)} are there, and the new rows cost "
+        f"The balance is too small: it is {coin_words(available)}, and the new rows cost "
         f"{least}{coin_words(total)}. Add {least}{coin_words(total - available)} before the batch, "
-        "or make a part of it."
+        "or run a part of it."
     )
 
 
@@ -388,7 +388,7 @@ def _time_notices(rows: Sequence[_Seen]) -> Iterator[str]:
     waited = [seen for seen in rows if seen.standing in ("new", "going_on")]
     silent = dict.fromkeys(seen.asked.model_name for seen in waited if seen.expected_seconds is None)
     if silent and len(silent) < len({seen.asked.model_name for seen in waited}):
-        yield f"How long {both([*silent])} takes is not known yet: the median of the others is expected."
+        yield f"How long {both([*silent])} takes is not known yet: the median of the others is assumed."
 
 
 def _wall_seconds(rows: Sequence[_Seen], max_in_flight: int) -> float | None:

@@ -26,7 +26,7 @@ _COLOURS: Mapping[RowStanding, str] = {
     **dict.fromkeys(("going_on", "stored"), "green"),
     **dict.fromkeys(("duplicate", "other_part"), "dim"),
 }
-#: So many rows are read by a person; more are read as JSON.
+#: A person reads so many rows at most; more are for the JSON.
 MOST_ROWS = 200
 _ORDER: tuple[RowStanding, ...] = tuple(STANDING_WORST_FIRST)
 
@@ -77,7 +77,7 @@ def plan_text(plan: BatchPlan, *, width: int = 100, colour: bool = False) -> str
         console.print(table)
     lines = [""] if plan.rows else []
     if len(plan.rows) > MOST_ROWS:
-        lines.append(f"and {len(plan.rows) - MOST_ROWS:,} rows more")
+        lines.append(f"and {len(plan.rows) - MOST_ROWS:,} more rows")
     lines += [f"{name:<10} {words}" if name else words for name, words in totals(plan)]
     lines += [f"Notice     {one_line(notice)}" for notice in plan.notices]
     for line in lines:
@@ -100,7 +100,7 @@ def totals(plan: BatchPlan) -> Iterator[tuple[str, str]]:
 
 
 def counts(plan: BatchPlan) -> dict[RowStanding, int]:
-    """Return how many rows stand how, worst first; what no row has is left out."""
+    """Return how many rows have each standing, worst first; a standing without rows is left out."""
     found: dict[RowStanding, int] = {
         standing: sum(row.standing == standing for row in plan.rows) for standing in _ORDER
     }
@@ -108,7 +108,7 @@ def counts(plan: BatchPlan) -> dict[RowStanding, int]:
 
 
 def total_words(plan: BatchPlan) -> str:
-    """Word what the new rows cost, where the prices come from, and how many have none.
+    """Return in words what the new rows cost, where the prices come from, and how many have none.
 
     Example:
         >>> new = PlannedRow(number=2, standing="new", price=0.4, price_source="your credentials; as of 2026-11-27")
@@ -126,7 +126,7 @@ def total_words(plan: BatchPlan) -> str:
 
 
 def time_words(seconds: float | None) -> str:
-    """Word how long something takes.
+    """Return in words how long something takes.
 
     Example:
         >>> time_words(75), time_words(5400), time_words(7), time_words(None)
@@ -135,7 +135,7 @@ def time_words(seconds: float | None) -> str:
     if seconds is None:
         return "not known"
     if seconds <= 0:
-        return "nothing is waited for"
+        return "no waiting"
     if seconds < 60:
         return f"about {max(10, 10 * round(seconds / 10))} s"
     hours, minutes = divmod(max(1, -int(-seconds // 60)), 60)
@@ -148,12 +148,12 @@ def worst_first(rows: Sequence[PlannedRow]) -> list[PlannedRow]:
 
 
 def price_of(row: PlannedRow) -> str:
-    """Word the price of a row."""
+    """Return the price of a row in words."""
     return "unknown" if row.price is None else f"{row.price:g}"
 
 
 def asked_of(row: PlannedRow) -> str:
-    """Word in short what a row asks for.
+    """Return in short what a row asks for.
 
     Example:
         >>> asked_of(PlannedRow(number=2, standing="new", model="seedance2.0-mini", resolution="480p", duration=4))
@@ -165,7 +165,7 @@ def asked_of(row: PlannedRow) -> str:
 
 
 def told_of(row: PlannedRow) -> str:
-    """Say what is wrong with a row, else what it is."""
+    """Return in words what is wrong with a row, else what it asks for."""
     if row.problems:
         return " ".join(row.problems)
     said = f"the video of row {row.shared_with}. " if row.shared_with else ""

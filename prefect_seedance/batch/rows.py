@@ -18,7 +18,7 @@ class RowProblem:
         column: Name of the column as the manifest has it, "" for the row as a whole.
         message: The rule that is broken.
         fix: What to do about it.
-        passing: Whether the row itself may be right: what stood in the way did so just now.
+        passing: Whether the row itself may be right, and something stood in the way just now, such as an outage.
     """
 
     row: int
@@ -29,7 +29,7 @@ class RowProblem:
 
     @property
     def in_its_row(self) -> str:
-        """It in words, for where its row is named already.
+        """The problem in words, for where its row is already named.
 
         Example:
             >>> RowProblem(2, "duration", "99 s is too long", "Write 4 to 15").in_its_row
@@ -38,7 +38,7 @@ class RowProblem:
         return f"{self.column or 'the row'}: {self.message}. {self.fix}."
 
     def __str__(self) -> str:
-        """Word it for a person."""
+        """Return it in words, with its row."""
         where = f"row {self.row}, {self.column}" if self.column else f"row {self.row}"
         return f"{where}: {self.message}. {self.fix}."
 
@@ -61,6 +61,11 @@ class Row:
     request: VideoRequest | None
     problems: tuple[RowProblem, ...] = ()
     given: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether something stood in its way, and all of that did so just now: the row itself may be right."""
+        return bool(self.problems) and all(problem.passing for problem in self.problems)
 
     @property
     def label(self) -> str:

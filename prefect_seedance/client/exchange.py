@@ -316,7 +316,7 @@ def _whole(value: float | None) -> int | None:
 
 
 def is_vendor_id(text: str) -> bool:
-    """Tell whether a text can be the id of a task or an asset: it prints, is not too long, and leads nowhere else.
+    """Return whether a text can be the id of a task or an asset: it prints, is not too long, and leads nowhere else.
 
     The one alphabet of ids: what an answer may bring is what can be asked for, or a task would be paid for and never
     fetched. What becomes of an id in an object's key is in ``storage/templates.py``.
@@ -379,7 +379,7 @@ def open_envelope(exchange: Exchange) -> Envelope:
 
 
 def _page_in_words(exchange: Exchange, text: str) -> str:
-    """Say what a page calls itself, and who sent it: that shows whose it is, of a firewall or a network's sign-in."""
+    """Return in words what a page calls itself, and who sent it: perhaps a firewall, or a network's sign-in."""
     title = re.search(r"<title[^>]*>([^<]{1,500})", text[:65_536], re.IGNORECASE)
     server = next((value for name, value in exchange.headers.items() if name.lower() == "server"), "")
     words = A_PAGE
@@ -391,7 +391,7 @@ def _page_in_words(exchange: Exchange, text: str) -> str:
 
 
 def _is_kindred_success(document: Mapping[str, JsonValue], code: str) -> bool:
-    """Tell whether an envelope is a success in the words of a kindred gateway, and nothing in it says otherwise."""
+    """Return whether an envelope is a success in the words of a kindred gateway, and nothing in it says otherwise."""
     said = document.get("success")
     if document.get("error") or said is False:
         return False
@@ -445,7 +445,7 @@ def _without_depths(text: str) -> str:
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
-    """Tell whether a body was sent as JSON. One that is not labelled at all may be."""
+    """Return whether a body was sent as JSON. One that is not labelled at all may be."""
     labels = [value for name, value in headers.items() if name.lower() == "content-type"]
     return all(label.partition(";")[0].strip().lower() in _JSON_TYPES for label in labels)
 

@@ -30,7 +30,7 @@ class FailurePattern:
     source: str
 
     def matches(self, error_message: str) -> bool:
-        """Tell whether the pattern occurs anywhere in the message, in whatever case."""
+        """Return whether the pattern occurs anywhere in the message, in whatever case."""
         return re.search(self.text, error_message, re.IGNORECASE) is not None
 
 
@@ -91,7 +91,7 @@ _ONLY_A_WARNING = (
 
 
 def is_money_code(code: str) -> bool:
-    """Tell whether the code of an error says that there is too little money.
+    """Return whether the code of an error says that there is too little money.
 
     Example:
         >>> is_money_code("insufficient_user_quota"), is_money_code("20002")
@@ -101,7 +101,7 @@ def is_money_code(code: str) -> bool:
 
 
 def is_about_money(message: str) -> bool:
-    """Tell whether a message begins by saying that there is too little money, and says nothing of a task all the same.
+    """Return whether a message begins by saying that there is too little money, and does not mention a task.
 
     Example:
         >>> [is_about_money(text) for text in ("用户额度不足, 剩余额度: 0", "Not safe: a shop sign that says 余额不足")]

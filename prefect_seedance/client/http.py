@@ -69,7 +69,7 @@ def user_agent() -> str:
 
 
 def began_to_leave(fault: Exception, noted: bool | None) -> bool | None:
-    """Tell whether a request's bytes began to leave before a fault: by its kind, else as it was noted.
+    """Return whether a request's bytes began to leave before a fault: by its kind, else as it was noted.
 
     Example:
         >>> began_to_leave(httpx.ConnectError("refused"), None)
@@ -112,7 +112,7 @@ class _Carrier:
 
     @contextmanager
     def _usable_environment(self) -> Generator[None, None, None]:
-        """Say in words what the environment names and cannot be used, instead of what httpx raises."""
+        """Raise errors of ours for what the environment names and cannot be used, instead of those of httpx."""
         check_environment(uses_proxies=self._trust_env and self._own_transport)
         try:
             yield
@@ -387,7 +387,7 @@ def _opened(source: UploadSource | None) -> Generator[UploadStream | None]:
 
 @asynccontextmanager
 async def _opened_in_thread(source: UploadSource | None) -> AsyncGenerator[UploadStream | None]:
-    """`_opened`, without holding the event loop up: an object of a bucket is asked for over the network."""
+    """Open what is uploaded as `_opened` does, in a thread: an object of a bucket is asked for over the network."""
     if source is None:
         yield None
         return
@@ -497,7 +497,7 @@ class Deadline:
             raise httpx.ConnectTimeout(reason)
 
     async def anote(self, event: str, info: Mapping[str, object]) -> None:
-        """`note`, for the transport that awaits it."""
+        """Take note of one event, for the transport that awaits it; see `note`."""
         self.note(event, info)
 
     def cut(self) -> None:

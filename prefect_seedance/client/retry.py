@@ -68,7 +68,7 @@ def backoff_seconds(tries: int, first: float, random: Random) -> float:
 
 
 def server_delay(retry_after: float, random: Random) -> float | None:
-    """Spread a pause that the server asked for; None if it is above the cap, which means give up."""
+    """Return the pause that the server asked for, spread at random; None if it is above the cap: give up."""
     if retry_after > MAX_SERVER_DELAY_SECONDS:
         return None
     return retry_after * (1 + SERVER_DELAY_SPREAD * random())
@@ -209,7 +209,7 @@ def accepted_or_delay(outcome: Outcome, retries: SubmissionRetries) -> Accepted 
 
 
 def too_long(retry_after: float) -> str:
-    """Word why a server's wish ends the tries."""
+    """Return in words why the pause that a server asks for ends the tries."""
     return (
         f"Not repeated: the server asks to wait {retry_after:g} s, and the client waits at most "
         f"{MAX_SERVER_DELAY_SECONDS:g} s by itself."
@@ -229,7 +229,7 @@ def _log_repeat(call: str, error: errors.SeedanceError, tries: int, max_retries:
 
 
 def _in_short(error: errors.SeedanceError) -> str:
-    """Name what failed for a log line: without the vendor's text, which may repeat what was sent."""
+    """Return what failed, for a log line: without the vendor's text, which may repeat what was sent."""
     words = [type(error).__name__]
     if isinstance(error, errors.ConnectionFailed | errors.UnexpectedAnswer):
         words.append(error.reason)

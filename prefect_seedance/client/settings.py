@@ -58,7 +58,7 @@ DEFAULT_MAX_RETRIES = 4
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this very machine, without asking a name server."""
+    """Return whether a host is this very machine, without asking a name server."""
     if host == "localhost":
         return True
     try:
@@ -91,7 +91,10 @@ def checked_api_key(api_key: str | SecretStr) -> SecretStr:
     elif not text.isascii() or not text.isprintable() or " " in text:
         rule, fix = "holds a space or a character that no key has.", "Copy the key again, as one word."
     elif not text.startswith(("sk_", "sk-")) or len(text) < 4:
-        rule, fix = "is not sk_ or sk- and something after it.", "Copy the whole key; a title or quotes may be in it."
+        rule, fix = (
+            "does not begin with sk_ or sk-, or has nothing after it.",
+            "Copy the whole key; a title or quotes may be in it.",
+        )
     if rule:
         raise ConfigurationError("api_key", rule, fix)
     return SecretStr(text)
@@ -126,7 +129,7 @@ def checked_base_url(base_url: str) -> str:
 
 
 def not_an_address() -> ConfigurationError:
-    """Word that the address cannot be read as one."""
+    """Return the error for an address that cannot be read as one."""
     return ConfigurationError(
         "base_url", "is not an address.", f"Write the scheme and the host, such as {DEFAULT_BASE_URL}."
     )

@@ -2,6 +2,7 @@
 
 The tasks, the command line and whatever makes many videos call these functions and follow them through an `Observer`.
 
+video      all steps of one video, one after the other
 order      what is asked, and its identity      parties        the account that pays, the store that receives
 submit/    from an order to the vendor's task   watch/         until the video is made
 deliver    from there into the store            record_lookup  what goes on when a run ends without the video

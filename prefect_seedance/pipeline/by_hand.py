@@ -5,8 +5,8 @@ link is dead, its host serves something else, the vendor calls it failed. Nothin
 needed, and nothing can be paid.
 
 It is checked as any other video: where the link may lead, by its first bytes, by its structure. The order of steps is
-that of `deliver`, so the process may die at any moment, and the same call goes on. What only may be wrong with it a
-person can overrule; what is another video than the one that is there is not taken.
+that of `deliver`, so the process may die at any moment, and the same call goes on. A person can overrule a doubt
+whether it is whole; a video other than the one that is already there is not taken.
 """
 
 from __future__ import annotations
@@ -229,13 +229,13 @@ class _Bringing:
             raise ResolutionRefused(record.intent, reason, fix) from None
 
     def _held(self) -> None:
-        """Tell that a record which was held for the video stays so: what failed says nothing against the video."""
+        """Log that a record which was held for the video stays held: the failure says nothing against the video."""
         if self.completion.held is None:
             return
         intent, option = self.completion.record.intent, self.destination.journal.store_option
         name = self.completion.attempt.name
         text = (
-            f"The video of intent {intent} was not brought in. It may be there, so nothing is sent till it is settled:"
+            f"The video of intent {intent} was not brought in. It may be there, so nothing is sent until it is settled:"
         )
         self.observer.log(f"{text}\n{how_to_resolve(intent, option, name)}", level=logging.WARNING)
 
@@ -245,7 +245,7 @@ class _Bringing:
         return 1 + sum(each.counts for each in self.completion.record.attempts if each.number != mine)
 
     def _there_already(self, stored: StoredVideo) -> StoredVideo | None:
-        """Return the video that the record has, if it is this very one."""
+        """Return the video that the record already has, if it is this very one."""
         record = self.completion.record
         had = record.stored
         if record.state is not State.STORED or had is None or record.current != self.completion.attempt.number:
@@ -256,7 +256,7 @@ class _Bringing:
 
 
 class _LinkRefused(ResolutionRefused):
-    """A link that once was: the video is perhaps there, and only this way to it is not."""
+    """The link no longer works; the video may still be there."""
 
 
 class _NotWhole(Exception):
@@ -303,7 +303,7 @@ def _source_of(brought: Brought, intent: str, policy: MediaPolicy) -> VideoSourc
         raise ResolutionRefused(intent, "One of the two is needed: a link or a file.", fix)
     if "://" in brought.path:
         fix = "Pass it as the link (url; on the command line: --link), or the path of a file without a scheme."
-        raise ResolutionRefused(intent, "There is an address in the place of the file's path.", fix)
+        raise ResolutionRefused(intent, "There is an address where the path of the file should be.", fix)
     try:
         source = FileSource(brought.path)
         head = next(source.iter_bytes(), b"")
@@ -326,7 +326,7 @@ def _link(link: str, refused: bool, intent: str) -> str:
 
 
 def _write_over(store: Store, key: str, data: bytes) -> None:
-    """Write the provenance, also over one that speaks of an object that is gone: it says where this one came from."""
+    """Write the provenance, also over that of an object that is gone: it says where this object came from."""
     write_once(store, key, data)
     there = store.get(key)
     if there is not None and there.data != data:

@@ -150,7 +150,7 @@ def telling_of_the_task(
 
 
 def _reason(error: Exception) -> str:
-    """Word what stood in the way. Of an error that is not ours only what is known to hold no secret is repeated."""
+    """Return in words what stood in the way: of an error that is not ours, only what is known to hold no secret."""
     if isinstance(error, SeedanceError | StorageError):
         return _once_paid(str(error))
     words = ""
@@ -161,5 +161,5 @@ def _reason(error: Exception) -> str:
 
 
 def _once_paid(words: str) -> str:
-    """Leave out of an error what is not so for a paid task, and what is said of the task better."""
+    """Return an error's words without what is not true of a paid task, or is said better beside it."""
     return words.replace(f" {NOTHING_SENT}", "").removesuffix(NOT_LOST).rstrip()

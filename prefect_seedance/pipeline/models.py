@@ -59,7 +59,7 @@ class StoredVideo(BaseModel):
     model: str = Field(description="The model that made it.")
     cost: float | None = Field(description="What its task cost, in the vendor's coins; null if it is not known.")
     cost_source: str = Field(description='Where the cost comes from: "vendor", or the source of an estimate.')
-    submissions: int = Field(description="How many submissions it has taken; those before failed.")
+    submissions: int = Field(description="How many submissions it has taken; all but the last failed.")
     reused: bool = Field(default=False, description="Whether an earlier run had paid for it.")
     brought_by: str = Field(
         default="", description='How a person brought it in, "link" or "file"; empty if it was fetched from the vendor.'

@@ -73,7 +73,7 @@ class RunOptions(ErrorsInWords):
         Field(
             title="Maximum submissions",
             description="How often one video may be submitted to the vendor, and so be paid for, over all runs and "
-            "for ever. Another submission is made only after the vendor has failed the one before for a "
+            "for ever. Another submission is made only after the one before has failed at the vendor for a "
             "passing reason. Leave it at 1 to never submit a video again.",
             ge=1,
             le=10,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Longest that the price catalog is asked for: a price is for people, and must not hold up a video.
 CATALOG_SECONDS = 15.0
-#: How long an answer is gone by.
+#: How long the prices of an answer are used.
 KEPT_SECONDS = 3600.0
 #: A question that took longer than the first of these before it failed is not asked again for the second: it would
 #: hold up each video of a batch in its turn. Any other that failed is asked again by the next who needs it.
@@ -121,7 +121,7 @@ def price_list(account: Account, *, cancelled: Callable[[], bool]) -> PriceList:
 
 
 def price_words(price: Estimate | None, request: VideoRequest) -> str:
-    """Word the price of a request for people, also that it is not known, and what to do about that.
+    """Return the price of a request in words; where it is not known, also what to do about that.
 
     Example:
         >>> price_words(Estimate(0.12, "your credentials", "2026-11-27"), VideoRequest(prompt="A boat"))
@@ -157,7 +157,7 @@ class _Question:
     took: float = 0.0
 
     def holds(self) -> bool:
-        """Tell whether it is to be gone by still."""
+        """Return whether its answer may still be used."""
         if not self.answer.done():
             return True
         if self.answer.exception() is None:
@@ -173,7 +173,7 @@ class _Catalogs:
         self._asked: dict[tuple[int, str], _Question] = {}
 
     def question(self, account: Account) -> Future[_Read]:
-        """Return the answer to come, asked now if none is there that can be gone by."""
+        """Return the answer to come; it is asked for now unless an earlier one may still be used."""
         place = (os.getpid(), account.settings.base_url)  # a forked child has none of its parent's threads
         with self._lock:
             known = self._asked.get(place)

@@ -1,7 +1,7 @@
 """The steps of one video, loaded together: by the first task that needs one, and before anything is paid for.
 
-Importing a flow is to cost little more than Prefect itself, so the tasks import this module in their bodies. It is one
-for all of them: what stores a video that is paid for must not turn out to be broken, or of another version, by then.
+Importing a flow is to cost little more than Prefect itself, so the tasks import this module in their bodies. One
+module loads all of them: the step that stores a paid video must not turn out to be broken, or of another version.
 """
 
 from prefect_seedance.pipeline.deliver import deliver

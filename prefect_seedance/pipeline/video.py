@@ -198,11 +198,6 @@ class Workshop:
         return self.options.wait_seconds(order.asked.duration)
 
 
-def sent_now(submitted: SubmittedVideo) -> bool:
-    """Tell whether a pointer is to a task that its own call submitted."""
-    return Decision(submitted["decision"]).sends
-
-
 def _counting(observer: Observer, headway: Headway) -> Observer:
     """Return an observer that counts submissions before it tells of them."""
 

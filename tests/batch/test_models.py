@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from prefect_seedance.batch.errors import BatchIncomplete, UnusableManifest
-from prefect_seedance.batch.models import HAVE_VIDEO, SETTLED, WORST_FIRST, BatchReport, Outcome, RowResult
+from prefect_seedance.batch.models import HAVE_VIDEO, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.batch.options import BatchOptions
 
 
@@ -44,7 +44,9 @@ def test_polls_and_lateness_of_a_report_count_each_video_once_and_leave_out_what
     ]
     whole = BatchReport(rows=rows)
     assert (whole.polls, whole.mean_late_seconds, whole.late_share) == (20, 8.0, 0.03)
-    words = "20 questions about 5 videos, which were seen on average 8 s late (3.0 % of what they took)"
+    words = (
+        "20 status requests for 5 videos, noticed on average 8 s after they were ready (3.0 % of the time they took)"
+    )
     assert whole.watched_words == words and words in whole.summary
     dumped = whole.model_dump(mode="json")
     assert {name: dumped[name] for name in ("polls", "mean_late_seconds", "late_share")} == {
@@ -59,7 +61,7 @@ def test_polls_and_lateness_of_a_report_count_each_video_once_and_leave_out_what
 def test_a_report_of_which_nothing_was_asked_says_nothing_of_questions(rows: list[RowResult]) -> None:
     nothing = BatchReport(rows=rows)
     assert (nothing.polls, nothing.mean_late_seconds, nothing.late_share, nothing.watched_words) == (0, None, None, "")
-    assert "question" not in nothing.summary
+    assert "request" not in nothing.summary
 
 
 def test_nobody_is_told_to_run_again_what_only_an_edited_row_would_change() -> None:
@@ -101,7 +103,7 @@ def test_errors_of_a_batch_survive_pickling(error: Exception) -> None:
 
 
 def test_every_outcome_is_sorted() -> None:
-    assert set(WORST_FIRST) == set(Outcome.__args__) and set(WORST_FIRST) >= HAVE_VIDEO | SETTLED
+    assert set(WORST_FIRST) == set(Outcome.__args__) and set(WORST_FIRST) >= HAVE_VIDEO
 
 
 @pytest.mark.parametrize("part", ["0/8", "9/8", "2", "2/8/9", "a/b", "2 / 8", "-1/8", "2/0", "1/99999"])

@@ -50,5 +50,5 @@ def test_of_many_rows_those_that_matter_are_shown_and_the_rest_is_counted() -> N
     rows = [row(number) for number in range(2, 1001)] + [row(1001, "refused", problems=["no"])]
     text = plan_text(BatchPlan(rows=rows))
     assert text.splitlines()[1].split()[0] == "1001"
-    assert f"and {1000 - MOST_ROWS} rows more" in text and "1,000 rows" in text
+    assert f"and {1000 - MOST_ROWS} more rows" in text and "1,000 rows" in text
     assert len(worst_first(rows)) == 1000

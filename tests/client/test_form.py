@@ -267,7 +267,7 @@ def test_an_unlisted_model_is_refused_even_where_it_is_not_used() -> None:
         ),
         (asked("seedance2.0-md", "ratio 4:3"), "ratio", "'4:3' is not one of ['auto', '16:9', '9:16', '1:1']"),
         (asked("seedance2.0-md", "5 images"), "images", "'at most 4 images' was expected"),
-        (asked("seedance2.0-md", "gif"), "images[1]", "'an image that is no GIF' was expected"),
+        (asked("seedance2.0-md", "gif"), "images[1]", "'an image that is not a GIF' was expected"),
         (asked("seedance2.0-md", "first"), "first_image", "'both frames, or none' was expected"),
         (asked("seedance2.0-md", "1 audio"), "reference_audios", "'no reference audios on this model' was expected"),
         (asked("seedance2.0-std", "4 audios"), "reference_audios", "'at most 3 reference audios' was expected"),

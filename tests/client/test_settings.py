@@ -101,9 +101,9 @@ def test_an_address_that_only_the_http_library_refuses_is_refused_by_the_client(
         ("sk_sec ret", "no key has"),
         ("sk_sec\x00ret", "no key has"),
         ("sk_sécret", "no key has"),
-        ("Bearer", "is not sk_"),
-        ("secret", "is not sk_"),
-        ("sk_", "is not sk_"),
+        ("Bearer", "does not begin with sk_"),
+        ("secret", "does not begin with sk_"),
+        ("sk_", "does not begin with sk_"),
     ],
 )
 def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(api_key: str, words: str) -> None:

@@ -39,7 +39,10 @@ def test_everything_that_is_wrong_is_told_at_once_each_by_the_field_s_title() ->
         ({"prompt": 5}, "Prompt: it is not a valid string. Write a text."),
         ({"prompt": "x", "duration": 5.5}, "Duration: it is not a whole number. Write one, such as 5."),
         ({"prompt": "x", "duration": "1" * 5000}, "Duration: it is too large a number. Write a smaller one."),
-        ({"prompt": "x", "ratio": "2:1"}, "Aspect ratio (ratio): it is none of the choices. Choose 'auto', '16:9', "),
+        (
+            {"prompt": "x", "ratio": "2:1"},
+            "Aspect ratio (ratio): it is not one of the choices. Choose 'auto', '16:9', ",
+        ),
         ({"prompt": "x", "images": "a.png"}, "Reference images (images): it is not a valid list. Write a list"),
         ({"prompt": "x", "first_image": None}, "First frame (first_image): it is not a valid string. Write a text."),
         (
@@ -90,7 +93,7 @@ def test_a_run_and_the_command_line_name_a_field_by_title_and_name_once() -> Non
     ]
     with pytest.raises(ParameterTypeError) as failed:
         generate_video.validate_parameters({"request": fields, "credentials": None, "store": None})
-    assert "request.ratio: Aspect ratio (ratio): it is none of the choices." in str(failed.value)
+    assert "request.ratio: Aspect ratio (ratio): it is not one of the choices." in str(failed.value)
 
 
 @given(st.dictionaries(st.sampled_from([*TITLES, "colour"]), st.one_of(st.none(), st.integers(), st.text(max_size=9))))

@@ -157,7 +157,7 @@ def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_requ
     for moment in (video.created_at, video.completed_at, video.stored_at):
         assert moment is not None
         assert f"{moment:%Y-%m-%d %H:%M:%S} UTC" in page
-    assert re.search(r"\| Watched \| made in \d+ s, seen \d+ s later, asked about \d+ times? \|", page)
+    assert re.search(r"\| Watched \| made in \d+ s, noticed \d+ s later, asked about \d+ times? \|", page)
     assert "| ratio | 9:16 |" in page
     assert "| model | seedance2.0-mini |" in page
     described = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").description)

@@ -48,7 +48,7 @@ class CellFault:
         self.message = message
 
 
-#: What programs write into a cell for nothing.
+#: What programs write into an empty cell.
 _NOTHING = frozenset({"nan", "none", "null", "undefined", "n/a", "nil", "<na>", "nat"})
 #: What spreadsheets write for a formula that failed, or a column that is too narrow.
 _ERROR_VALUE = re.compile(
@@ -63,7 +63,7 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 
 
 def is_blank(value: object) -> bool:
-    r"""Tell whether a cell is empty to the eye.
+    r"""Return whether a cell is empty to the eye.
 
     Example:
         >>> is_blank("\xa0\ufeff"), is_blank(None), is_blank([]), is_blank(0)
@@ -99,9 +99,9 @@ def text_of(value: object) -> str:
         case CellFault():
             raise BadCell(value.message, "Correct it in the spreadsheet, and save it there")
         case list() | tuple():
-            raise BadCell("it holds a list, and one value is taken", "Write one value as a text")
+            raise BadCell("it holds a list, but the field takes one value", "Write one value, as text")
         case _:
-            raise BadCell("it holds something nested, and one value is taken", "Write one value as a text")
+            raise BadCell("it holds nested data, but the field takes one value", "Write one value, as text")
     if len(text) > LONGEST_CELL:
         raise BadCell(
             f"the cell has {len(text):,} characters, and at most {LONGEST_CELL:,} are read",
@@ -113,7 +113,7 @@ def text_of(value: object) -> str:
     if _ERROR_VALUE.fullmatch(bare):
         raise BadCell(f"{bare[:20]} is the error of a formula", "Correct the formula, or write the value itself")
     if bare.casefold() in _NOTHING:
-        raise BadCell(f"{bare!r} is what programs write for nothing", "Leave the cell empty if nothing is meant")
+        raise BadCell(f"{bare!r} is what programs write into an empty cell", "Leave the cell empty if nothing is meant")
     # Before these, tools that make a table safe for spreadsheets write an apostrophe.
     return text[1:] if text[:2] in ("'=", "'+", "'-", "'@") else text
 
@@ -153,7 +153,9 @@ _AROUND_TOTALS = " \t\n0123456789.,:：=-"
 def _prompt(value: object) -> str:
     if isinstance(value, bool | date | time | timedelta):
         made = "TRUE or FALSE" if isinstance(value, bool) else "a date or a time"
-        raise BadCell(f"it holds {made} ({shown_cell(value)}), and a text is taken", "Describe what the video shows")
+        raise BadCell(
+            f"it holds {made} ({shown_cell(value)}), but the field takes text", "Describe what the video shows"
+        )
     text = canonical_lines(text_of(value))
     # Rows of separators alone, lines of a table that was drawn, and sums would each be a paid video.
     if not any(unicodedata.category(letter) in _OF_WORDS for letter in text):
@@ -178,7 +180,7 @@ def _name(value: object) -> str:
 def clean_name(text: str) -> str:
     r"""Return a name on one line, of at most 200 characters, without control characters and what opens a link.
 
-    It gets about: into names of task runs, logs, messages and tables.
+    It is repeated in the names of task runs, in logs, messages and tables.
 
     Example:
         >>> clean_name(" Mug,\r\nlarge "), clean_name("https://a.example.com/mug.png?sig=1f0c")
@@ -227,7 +229,7 @@ def _seconds(value: object) -> int:
     fix = "Write whole seconds, for example 5"
     if isinstance(value, date | time | timedelta | bool):
         made = "a date or a time" if not isinstance(value, bool) else "TRUE or FALSE"
-        raise BadCell(f"the spreadsheet has made {made} of it ({shown_cell(value)})", fix)
+        raise BadCell(f"the spreadsheet has turned it into {made} ({shown_cell(value)})", fix)
     if isinstance(value, float) and math.isfinite(value) and abs(value - round(value)) < 1e-9:
         value = round(value)
     word = word_of(value)
@@ -262,7 +264,7 @@ _RESOLUTIONS, _RATIOS, _ORIENTATIONS = map(_choices, (ResolutionChoice, RatioCho
 _LINES = re.compile(r"([0-9]{3,4})\s*p?", re.IGNORECASE)
 #: 16:9 as it is typed, or as a spreadsheet writes the time that it has made of it: 16:09, 16:09:00, 4:09 PM.
 _TWO_NUMBERS = re.compile(r"([0-9]{1,2})\s*[:/x×∶比]\s*([0-9]{1,2})(?::00)?\s*([ap]m)?", re.IGNORECASE)
-_AS_A_TEXT = "; format the column as text first, since spreadsheets make times and dates of it"
+_AS_A_TEXT = "; format the column as text first, since spreadsheets turn it into a time or a date"
 
 
 def _resolution(value: object) -> str:
@@ -280,7 +282,7 @@ def _ratio(value: object) -> str:
         value = value.time()
     if isinstance(value, date):
         raise BadCell(
-            f"the spreadsheet has made a date of it ({value.isoformat()[:10]})", f"Write it as 16:9{_AS_A_TEXT}"
+            f"the spreadsheet has turned it into a date ({value.isoformat()[:10]})", f"Write it as 16:9{_AS_A_TEXT}"
         )
     if isinstance(value, time):
         value = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second)
@@ -334,7 +336,7 @@ _FILE_NAME = re.compile(r".*\.[A-Za-z0-9]{2,5}[\"'\u201d\u2019]?", re.DOTALL)
 
 
 def addresses_of(value: object) -> list[str]:
-    r"""Read a list of addresses: parted by line breaks, semicolons, or commas that are no part of an address.
+    r"""Read a list of addresses: separated by line breaks, semicolons, or commas that are not part of an address.
 
     Raises:
         BadCell: It holds something else.
@@ -374,7 +376,7 @@ def _pieces(line: str) -> list[str]:
 
 
 def _parts(left: str, mark: str, right: str) -> bool:
-    """Tell whether a mark parts two addresses; else it belongs to one, as the commas of many image hosts do."""
+    """Return whether a mark separates two addresses; else it belongs to one, as the commas of many image hosts do."""
     if not left.strip() or _BEGINNING.match(right):
         return True
     if not right.strip():

@@ -18,12 +18,12 @@ LISTS = frozenset({"images", "reference_videos", "reference_audios"})
 FRAMES = frozenset({"first_image", "last_image"})
 NAME, TAKES = "name", "takes"
 _LISTED = "|".join(name.replace("_", "").removesuffix("s") for name in sorted(LISTS))
-#: images.2, and also image_2, which says the same.
+#: images.2, and also image_2, which means the same.
 _REPEATED = re.compile(rf"({_LISTED})s?([0-9]{{1,3}})")
 #: "promt" for "prompt" has 0.91, "product" 0.62.
 _LIKE = 0.8
 _MOST_NAMED = 20
-#: Whatever parts columns somewhere, but for what stands in a name.
+#: Anything that may separate columns, except what may stand in a name.
 _BETWEEN_NAMES = re.compile(r"[^\w .()-]+|\s{2,}")
 #: Of a header, this much is looked at.
 _LONGEST = 200

@@ -1,4 +1,4 @@
-"""From bytes to text: the encoding as declared, as marked, as UTF-8, or as guessed, which is said."""
+"""From bytes to text: the encoding as marked, as declared, as UTF-8, or as guessed, which a notice then says."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def _korean(content: bytes) -> float:
 
 
 def _cyrillic(content: bytes) -> float:
-    """Tell how much are words of small letters, at most the first of which is a capital one."""
+    """Return which share stands in words of small letters, of which at most the first is a capital one."""
     runs = _RUNS.findall(content)
     if sum(map(len, runs)) < 3 * len(runs):  # accents between plain letters
         return 0.0
@@ -229,7 +229,7 @@ def _cyrillic(content: bytes) -> float:
 
 
 def _western(content: bytes) -> float:
-    """Tell how much stands alone among plain letters, as accents and signs do, and is a common one."""
+    """Return which share stands alone among plain letters, as accents and signs do, and is a common one."""
     runs = _RUNS.findall(content)
     good = 0.0
     for run in runs:

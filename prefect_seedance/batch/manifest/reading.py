@@ -67,7 +67,7 @@ def manifest_of(requests: Sequence[VideoRequest], *, takes: int = 1) -> Manifest
         ['1', '2']
     """
     if not requests:
-        raise UnusableManifest(_LIST, "there is none", "Pass at least one request")
+        raise UnusableManifest(_LIST, "it is empty", "Pass at least one request")
     rows: list[Row] = []
     for number, request in enumerate(requests, start=1):
         rows += takes_of(Row(number, "", request), takes)
@@ -110,13 +110,13 @@ def _check_columns(columns: Columns) -> None:
         return
     if columns.joined:
         fix = (
-            "Its columns are not parted: part them by commas, semicolons or tabs, and put no quotation marks around "
-            "whole lines"
+            "Its columns are not separated: write commas, semicolons or tabs between them, and put no quotation "
+            "marks around whole lines"
         )
     elif columns.like_prompt:
         fix = f"Rename {columns.like_prompt} to prompt"
     else:
-        fix = "Write the names of the columns into the first row, and call that of the prompts prompt"
+        fix = 'Write the names of the columns into the first row, and name the column of the prompts "prompt"'
     has = f"; it has {columns.listed}" if columns.count else ""
     raise Unreadable(f"it has no column for the prompt{has}", fix)
 

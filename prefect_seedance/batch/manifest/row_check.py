@@ -86,7 +86,7 @@ class _Check:
                 self._spoiled.add(column.nearest)
                 self._add(
                     column.header,
-                    f"no field is called that, and it looks like {column.nearest}, which the row would go without",
+                    f"no field has this name, and it looks like {column.nearest}, which the row would be missing",
                     f"Rename the column to {column.nearest}, or to a name that is not like it if it is something else",
                 )
 

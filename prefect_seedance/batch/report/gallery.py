@@ -198,7 +198,7 @@ def _advice(state: State) -> str:
     if state is State.UNKNOWN:
         return "Nobody knows whether the vendor accepted it. resolve_submission settles it."
     if state in (State.SUBMITTED, State.COMPLETED):
-        return "The vendor has it. The run that made it, or the next one that asks for it, brings it into the store."
+        return "The vendor has it. Run collect_videos, or the same request again, to bring it into the store."
     return ""
 
 

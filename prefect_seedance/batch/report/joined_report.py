@@ -20,7 +20,7 @@ _EDITED = (
     "The manifest was changed while its parts read it, so they are not parts of one table: a row may have two videos, "
     "or be missing. Run the same batch again once the table stays as it is: what is paid for is not paid again."
 )
-_AGAIN = "was run again, and one of its runs left no report: what that run paid counts as paid before, not as paid now."
+_AGAIN = "was run again, and one of its runs left no report: what it paid counts as paid before, not by this run."
 #: How much of what stopped a part is repeated.
 _LONGEST = 300
 

@@ -77,7 +77,7 @@ class Links:
         """What a page says where a video cannot be played."""
         if self.until is not None:
             return f"This video cannot be played here. Its link ends at {self.until:%Y-%m-%d %H:%M} UTC, or sooner."
-        return "This video cannot be played here. It may not lie beside this page any more."
+        return "This video cannot be played here. It may no longer lie beside this page."
 
     @property
     def notice(self) -> str:
@@ -88,7 +88,7 @@ class Links:
 
 
 def _way(page: Path, store: Store) -> str:
-    """Return how one gets from a page to a folder store; empty if it is none."""
+    """Return the relative path from a page to a store that is a folder; empty for any other store."""
     parts = urlsplit(store.uri_of("x"))
     if parts.scheme != "file":
         return ""

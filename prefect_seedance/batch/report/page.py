@@ -65,7 +65,7 @@ class PageRow:
         uri: Its address, to be copied.
         task_id: The vendor's task id.
         picture: Names its thumbnail.
-        upright: Whether it is higher than wide.
+        upright: Whether it is taller than wide.
     """
 
     number: int
@@ -99,7 +99,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Spend:
-    """What was paid in a period for the videos of a model."""
+    """What was spent on the videos of a model in a period."""
 
     period: str
     model: str
@@ -143,7 +143,7 @@ class ReportPage:
     order: Literal["worst", "rows", "newest"] = "worst"
     noun: Literal["rows", "videos"] = "rows"
     media_origin: str = ""
-    unplayable: str = "This video cannot be played here. It may not lie beside this page any more."
+    unplayable: str = ""
 
 
 def page_html(page: ReportPage) -> bytes:
@@ -187,7 +187,7 @@ def page_html(page: ReportPage) -> bytes:
 
 
 def shown(text: str, longest: int) -> str:
-    r"""Return a text as a page shows it: without what opens links, control characters and turns of direction; cut.
+    r"""Return a text as a page shows it: without what opens links, control characters and direction marks; cut to size.
 
     Example:
         >>> shown("a boat\x00 \u202eaes", 5), shown("a boat", 6)

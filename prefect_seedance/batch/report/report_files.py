@@ -29,7 +29,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._\-]+")
 _SUFFIXES = frozenset(
     {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".xlsb", ".ods", ".parquet"}
 )
-#: How often a run is tried anew at most.
+#: How many tries of a run get a number.
 _MOST_TRIES = 200
 
 
@@ -87,13 +87,13 @@ def write_report(
 
 
 def report_json(report: BatchReport) -> bytes:
-    """Return a report as JSON, by which `BatchReport` is read again. No link in it opens anything."""
+    """Return a report as JSON that `BatchReport` can read again. No link in it opens anything."""
     clean = shown_json(report.model_dump(mode="json"), without_signatures)
     return (json.dumps(clean, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def folder_name(run_name: str, run_id: str) -> str:
-    """Return what the folders of a run's reports are called, of each of its tries.
+    """Return what the name of a run's report folders begins with, in all of its tries.
 
     Example:
         >>> folder_name("generate-videos: spring.csv 2/8", "0197a3b2-9d1c-7c3e-8f00-2E5B2CED3957")
@@ -163,9 +163,9 @@ def _page(report: BatchReport, links: Links, thumbnails: Mapping[str, bytes], ma
 def _facts(report: BatchReport, links: Links, manifest_name: str) -> Iterator[Fact]:
     said = {
         "Manifest": report.source,
-        "Its SHA-256": report.manifest_sha256,
+        "SHA-256 of the manifest": report.manifest_sha256,
         "Account": report.account,
-        "Shared within": report.scope,
+        "Reuse scope": report.scope,
         "Part": report.part,
         "Started": at(report.started_at),
         "Ended": at(report.ended_at),

@@ -11,7 +11,7 @@ from prefect_seedance.batch.models import RowResult
 from prefect_seedance.plain_text import lines
 from prefect_seedance.redaction import without_signatures
 
-#: What a cell must not begin with: a spreadsheet would take it for a formula, some also in full width.
+#: What a cell must not begin with: spreadsheets take it for a formula, some also in full width.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 #: Excel takes no longer text in a cell.
 _MOST_CELL_CHARACTERS = 32_767

@@ -6,5 +6,6 @@ references      media addresses         wire        the request as the vendor's 
 sources         what may be written for a reference
 routes          the table (routes.json) form        its rules as JSON schema
 text            texts in one form       prices      what a video will cost
-describe        the table in words, for the form's help and the README
+describe        the table in words, for the documentation
+words/          titles of the fields, and the help that the form shows
 """

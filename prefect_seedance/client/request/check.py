@@ -122,7 +122,7 @@ def _field(problem: Problem) -> str:
 
 
 def all_the_same(newer: str, route: Route) -> str:
-    """Word how to send what only later sources allow.
+    """Return in words how to send what only later sources allow.
 
     Example:
         >>> all_the_same("newest OAPI takes 3", ROUTES["seedance2.0-md"])
@@ -134,7 +134,7 @@ def all_the_same(newer: str, route: Route) -> str:
 
 
 def _always(request: RequestFields) -> Iterator[Problem]:
-    """Rules of the API itself, which no route can lift."""
+    """Yield what breaks a rule of the API itself, which no route can lift."""
     if not canonical_text(request.prompt):
         yield Problem("prompt", "not empty", "the prompt is empty", "Describe what the video shows", "refuse")
     texts = {"prompt": request.prompt, "take": request.take, "other_model": request.other_model}
@@ -157,7 +157,7 @@ def _always(request: RequestFields) -> Iterator[Problem]:
 
 
 def _sources(request: RequestFields) -> Iterator[Problem]:
-    """Rules of what may be written for a reference, which no route can lift."""
+    """Yield what breaks a rule of what may be written for a reference, which no route can lift."""
     for field, text in request.references():
         try:
             source = read_source(text)
@@ -278,7 +278,7 @@ def _orientation(request: RequestFields, route: Route) -> Iterator[Problem]:
 
 
 def _orientation_beside_ratio(request: RequestFields) -> Problem:
-    """The ratio wins, so what the orientation asks for beyond it would be lost without a word."""
+    """Return what is wrong with an orientation beside a ratio: the ratio wins, and the orientation would be lost."""
     asked, made = request.orientation, orientation_of(request.ratio)
     if made == asked:
         message = "the ratio says it already and wins, so it is not sent"

@@ -26,14 +26,14 @@ def families() -> Mapping[str, list[Route]]:
 
 
 def duration_words(route: Route) -> str:
-    """Word the lengths of a route, in seconds, with what is disputed."""
+    """Return in words the lengths of a route, in seconds, with what is disputed."""
     rule = route.duration
     sure = f" (sure: {either([*map(str, rule.warn.sure)])})" if rule.warn else ""
     return f"{rule.minimum}-{rule.maximum}{sure}"
 
 
 def resolution_words(route: Route) -> str:
-    """Word the resolutions of a route."""
+    """Return in words the resolutions of a route."""
     rule = route.resolution
     if not rule.sent:
         return f"{rule.fixed} only"
@@ -43,7 +43,7 @@ def resolution_words(route: Route) -> str:
 
 
 def resolution_choice(route: Route) -> str:
-    """Word what may be chosen as the resolution of a route, or what it is."""
+    """Return in words what may be chosen as the resolution of a route, or what it is."""
     rule = route.resolution
     if rule.sent or rule.fixed not in route.model:
         return resolution_words(route)
@@ -51,14 +51,14 @@ def resolution_choice(route: Route) -> str:
 
 
 def ratio_words(route: Route) -> str:
-    """Word the aspect ratios of a route; "..." where the list is not published in full."""
+    """Return in words the aspect ratios of a route; "..." where the list is not published in full."""
     rule = route.ratio
     text = ", ".join(f"{value} (default)" if value == rule.default else value for value in rule.values)
     return text + (", ..." if rule.others == "warn" else "")
 
 
 def count_words(rule: ListRule) -> str:
-    """Word how many entries a list field takes; "?" marks a limit that only some source gives."""
+    """Return in words how many entries a list field takes; "?" marks a limit that only some source gives."""
     if not rule.supported():
         return "none"
     sure = [f"max {limit.maximum}" for limit in rule.limits if limit.level == "refuse"]
@@ -69,7 +69,7 @@ def count_words(rule: ListRule) -> str:
 def measure_words(
     measures: Iterable[Measure], *, doubts: bool = True, units: Mapping[Measured, str] | None = None
 ) -> str:
-    """Word the limits of the media themselves; "?" marks one that only some source gives.
+    """Return in words the limits of the media themselves; "?" marks one that only some source gives.
 
     Example:
         >>> measure_words(ROUTES["seedance2.0-md"].video_measures[:4])
@@ -85,7 +85,7 @@ def measure_words(
 
 
 def span_words(measure: Measure, units: Mapping[Measured, str] | None = None) -> str:
-    """Word one limit, with its unit: of these, else in short.
+    """Return in words one limit, with its unit: of these, else in short.
 
     Example:
         >>> [span_words(measure) for measure in ROUTES["seedance2.0-std"].image_measures]
@@ -111,12 +111,12 @@ UNITS: Mapping[Measured, str] = {
 
 
 def video_words(route: Route) -> str:
-    """Word how many reference videos a route takes, what they may measure, and whether their seconds are billed."""
+    """Return in words how many reference videos a route takes, what they may measure, and whether they are billed."""
     return _media_words(route.reference_videos, route, "video", billed_words(route))
 
 
 def audio_words(route: Route) -> str:
-    """Word how many reference audios a route takes, and what they may measure."""
+    """Return in words how many reference audios a route takes, and what they may measure."""
     return _media_words(route.reference_audios, route, "audio")
 
 
@@ -128,7 +128,7 @@ def _media_words(rule: ListRule, route: Route, kind: MediaKind, *more: str) -> s
 
 
 def billed_words(route: Route) -> str:
-    """Word whose seconds are billed beside those of the video that is made; "" if nobody's.
+    """Return in words whose seconds are billed beside those of the video that is made; "" if nobody's.
 
     Example:
         >>> [billed_words(ROUTES[model]) for model in ("seedance2.0-mini-video", "sd2_mx_video_4k", "seedance2.0-md")]
@@ -140,7 +140,7 @@ def billed_words(route: Route) -> str:
 
 
 def shared_words() -> str:
-    """Word what holds of the media of every route that says nothing else: it only warns."""
+    """Return in words what holds of the media of every route that says nothing else: it only warns."""
     route = next(iter(ROUTES.values()))
     return ". ".join(
         f"{kind.capitalize()}s: {', '.join(route.formats_of(kind).values)}, {measure_words(measures, doubts=False)}"
@@ -149,12 +149,12 @@ def shared_words() -> str:
 
 
 def url_words(rule: UrlRule) -> str:
-    """Word the forms of addresses that a field takes; "?" marks one that is not documented."""
+    """Return in words the forms of addresses that a field takes; "?" marks one that is not documented."""
     return ", ".join([*rule.forms, *(f"{form}?" for form in rule.unknown)])
 
 
 def all_url_words(route: Route) -> str:
-    """Word the forms of addresses of all fields of a route, apart where they differ."""
+    """Return in words the forms of addresses of all fields of a route, apart where they differ."""
     fields: dict[str, list[str]] = {}
     for name in route.urls._fields:
         fields.setdefault(url_words(getattr(route.urls, name)), []).append(name.removeprefix("reference_"))
@@ -164,7 +164,7 @@ def all_url_words(route: Route) -> str:
 
 
 def frame_words(route: Route) -> str:
-    """Word what a route takes as first and last frame."""
+    """Return in words what a route takes as first and last frame."""
     first, last = route.first_frame_alone.level, route.last_frame_alone.level
     words = {"allow": "yes", "warn": "doubtful", "refuse": "no"}
     both = {"allow": "both", "warn": "both?", "refuse": "not both"}[route.both_frames.level]

@@ -28,7 +28,7 @@ _WRITE = (
     "Write a link that begins with https://, an object in a bucket as s3://bucket/key, the path of a file on the "
     "machine of the run, or an asset as asset://id."
 )
-_PICTURE = f"{_WRITE} Write {LAST_FRAME} before the place of a video to use its last frame."
+_PICTURE = f"{_WRITE} Write {LAST_FRAME} before the address of a video to use its last frame."
 
 
 def _at(position: int, **extra: JsonValue) -> JsonDict:
@@ -89,9 +89,8 @@ class RequestFields(BaseModel):
         Field(
             title=TITLES["orientation"],
             description="Whether the picture is wide or tall. Choose the aspect ratio instead where you can: no "
-            "page of the "
-            "vendor says which models follow the orientation. It is sent only while the aspect ratio is auto, and "
-            "must not contradict an aspect ratio.",
+            "page of the vendor says which models follow the orientation. It is sent only while the aspect ratio is "
+            "auto, and must not contradict an aspect ratio.",
             json_schema_extra=_at(5),
         ),
     ] = "auto"
@@ -100,8 +99,7 @@ class RequestFields(BaseModel):
         Field(
             title=TITLES["images"],
             description=f"Pictures that the video is to follow, for example of a person or a product. {_PICTURE} "
-            "They cannot be "
-            f"used together with a first or last frame. {sentences(form_help.image_words)} "
+            f"They cannot be used together with a first or last frame. {sentences(form_help.image_words)} "
             f"A GIF is refused by {form_help.refusing(lambda route: route.gif_images)}.",
             json_schema_extra=_at(6),
         ),
@@ -119,9 +117,8 @@ class RequestFields(BaseModel):
         str,
         Field(
             title=TITLES["last_image"],
-            description=f"The picture that the video ends with. Leave it empty for none. {_PICTURE} Which models "
-            "take it is said "
-            "at the first frame.",
+            description=f"The picture that the video ends with. Leave it empty for none. {_PICTURE} "
+            f"The help of {TITLES['first_image']} says which models take it.",
             json_schema_extra=_at(8),
         ),
     ] = ""
@@ -150,8 +147,7 @@ class RequestFields(BaseModel):
         Field(
             title=TITLES["take"],
             description="Another text here asks for another video of the same request, which is paid for. The "
-            "same text gives "
-            "you the video that is already there. The vendor does not see it.",
+            "same text gives you the video that is already there. The vendor does not see it.",
             json_schema_extra=_at(11),
         ),
     ] = "1"
@@ -160,8 +156,8 @@ class RequestFields(BaseModel):
         Field(
             title=TITLES["other_model"],
             description="The name of a newer model that the list above does not have. Leave it empty for the "
-            "model chosen above. "
-            "When it is filled in, it is used instead, and what the form knows about models only warns.",
+            "model chosen above. When it is filled in, it is used instead, and what the form knows about models only "
+            "warns.",
             json_schema_extra=_at(12),
         ),
     ] = ""

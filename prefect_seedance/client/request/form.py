@@ -106,7 +106,7 @@ def _rules_as_json(resolutions: tuple[str, ...], ratios: tuple[str, ...]) -> str
 
 
 def _always() -> JsonDict:
-    """Rules of the API itself, which no route and no other model can lift."""
+    """Return the rules of the API itself, which no route and no other model can lift."""
     source = _source()
     printable = "text without control characters"
     texts: JsonDict = {
@@ -140,7 +140,7 @@ def _always() -> JsonDict:
 
 
 def _source() -> JsonDict:
-    """Write what may not stand for a reference, so that each text gets the message of the first rule that it breaks."""
+    """Return what may not stand for a reference: each text gets the message of the first rule that it breaks."""
     found: JsonDict = {}
     for expected, rules in reversed([(key, [*group]) for key, group in groupby(RULES, lambda rule: rule.expected)]):
         wrong = _refused(_text("|".join(rule.wrong for rule in rules)), expected)
@@ -149,7 +149,7 @@ def _source() -> JsonDict:
 
 
 def _by_model(choices: dict[str, list[str]]) -> Iterator[JsonDict]:
-    """Write the rules of each group of models that have the same ones."""
+    """Yield the rules of each group of models that have the same ones."""
     groups: dict[str, list[Route]] = {}
     for route in ROUTES.values():
         groups.setdefault(json.dumps(_rules(route, choices)), []).append(route)
@@ -164,7 +164,7 @@ def _by_model(choices: dict[str, list[str]]) -> Iterator[JsonDict]:
 
 
 def _orientations(ratios: Sequence[str]) -> Iterator[JsonDict]:
-    """Write what may stand beside each ratio: the orientation that it has anyway."""
+    """Yield what may stand beside each ratio: the orientation that it has anyway."""
     groups: dict[str, list[str]] = {}
     for ratio in ratios:
         if ratio != "auto":
@@ -180,7 +180,7 @@ def _rules(route: Route, choices: dict[str, list[str]]) -> JsonDict:
 
 
 def _field_rules(route: Route, choices: dict[str, list[str]]) -> JsonDict:
-    """Rules of one field each."""
+    """Return the rules that concern one field each."""
     rules: dict[str, JsonDict] = {
         "duration": {"minimum": route.duration.minimum, "maximum": route.duration.maximum},
     }
@@ -207,14 +207,14 @@ def _field_rules(route: Route, choices: dict[str, list[str]]) -> JsonDict:
             words = f"at most {most} {_ENTRY[name]}{'s' * (most > 1)}" if most else f"no {_ENTRY[name]}s on this model"
             rules[name] = _refused({"type": "array", "minItems": most + 1}, words)
     if route.gif_images.level == "refuse":
-        no_gif = _refused(_text(_GIF), "an image that is no GIF")
+        no_gif = _refused(_text(_GIF), "an image that is not a GIF")
         rules |= {"first_image": no_gif, "last_image": no_gif}
         rules["images"] = {**rules.get("images", {}), "items": no_gif}
     return {**rules}
 
 
 def _combinations(route: Route) -> Iterator[JsonDict]:
-    """Rules of fields that allow or exclude each other."""
+    """Yield the rules of fields that allow or exclude each other."""
     no_frames = _is_empty("first_image", "last_image")
     if route.images_with_frames.level == "refuse":
         yield {"if": no_frames, "else": _must_be_empty("images", "images or frames, not both")}
@@ -234,7 +234,7 @@ def _combinations(route: Route) -> Iterator[JsonDict]:
 
 
 def _refused(wrong: JsonDict, words: str) -> JsonDict:
-    """Refuse a value that the schema ``wrong`` describes, with these words for a message."""
+    """Return a rule that refuses what the schema ``wrong`` describes, with these words for a message."""
     return {"if": wrong, "then": {"const": words}}
 
 

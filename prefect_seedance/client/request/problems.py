@@ -34,7 +34,7 @@ class Problem:
     newer: str = ""
 
     def __str__(self) -> str:
-        """Word the problem for a person.
+        """Return the problem in words.
 
         Example:
             >>> print(Problem("ratio", "choice", "4:3 is not documented", "Choose 16:9", "refuse"))
@@ -45,7 +45,7 @@ class Problem:
 
 
 def either(values: Sequence[str]) -> str:
-    """Word a choice.
+    """Return values as a choice, in words.
 
     Example:
         >>> either(["480p", "720p", "1080p"])
@@ -55,7 +55,7 @@ def either(values: Sequence[str]) -> str:
 
 
 def both(values: Sequence[str]) -> str:
-    """Word what holds together.
+    """Return values as a list, in words.
 
     Example:
         >>> both(["480p", "720p", "1080p"])
@@ -69,7 +69,7 @@ def _listed(values: Sequence[str], last: str) -> str:
 
 
 def shown(address: str) -> str:
-    """Show where an address points without its query and its login, which may hold a secret.
+    """Return where an address points, without its query and its login, which may hold a secret.
 
     Example:
         >>> shown("https://user:password@example.com/a.png?signature=1f0c")

@@ -104,7 +104,7 @@ class ResolutionRule(NamedTuple):
         return self.values if self.sent else (self.fixed,)
 
     def refuses_others(self) -> bool:
-        """Tell whether everything else is refused, as it must be where it would be ignored and paid for."""
+        """Return whether everything else is refused, as it must be where it would be ignored and paid for."""
         return not self.sent or self.others == "refuse"
 
 
@@ -128,7 +128,7 @@ class ListRule(NamedTuple):
     limits: tuple[Limit, ...] = ()
 
     def supported(self) -> bool:
-        """Tell whether any entry at all may be sent."""
+        """Return whether any entry at all may be sent."""
         return not any(limit.maximum == 0 and limit.level == "refuse" for limit in self.limits)
 
     def refused_above(self) -> int | None:

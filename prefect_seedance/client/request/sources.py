@@ -219,7 +219,7 @@ RULES: tuple[SourceRule, ...] = (
 
 
 def names_content(text: str) -> bool:
-    """Tell whether a reference is identified by its content, which has to be read: a file or an object of a bucket.
+    """Return whether a reference is identified by its content, which has to be read: a file or an object of a bucket.
 
     Example:
         >>> names_content("s3://shop/mug.png"), names_content("https://a.example.com/mug.png")
@@ -272,7 +272,7 @@ def _path(rest: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether a link leads to this machine itself.
+    """Return whether a link leads to this machine itself.
 
     Example:
         >>> is_loopback("http://127.0.0.1:8765/files/a.png"), is_loopback("https://example.com/127.0.0.1")
@@ -287,7 +287,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_sendable_link(text: str, *, allow_loopback: bool = False) -> bool:
-    """Tell whether a text is a whole https link; or one to this machine, where that is allowed, with or without TLS.
+    """Return whether a text is a whole https link; or one to this machine, where that is allowed, with or without TLS.
 
     Example:
         >>> [is_sendable_link(text) for text in ("https://example.com/a.png", "http://127.0.0.1/a.png", "/a.png", "")]
@@ -305,5 +305,5 @@ def is_sendable_link(text: str, *, allow_loopback: bool = False) -> bool:
 
 
 def _has_name(host: str) -> bool:
-    """Tell whether a host is no longer than a name can be (RFC 1035, 2.3.4)."""
+    """Return whether a host is no longer than a name can be (RFC 1035, 2.3.4)."""
     return 0 < len(host) <= 253 and all(len(label) <= 63 for label in host.split("."))

@@ -81,17 +81,17 @@ def as_link(value: JsonValue) -> str:
 
 
 def is_whole_link(text: str) -> bool:
-    """Tell whether a text is a link that can be fetched, and no key without a host."""
+    """Return whether a text is a link that can be fetched, not a key without a host."""
     return text.startswith(("https://", "http://"))
 
 
 def names_video(text: str) -> bool:
-    """Tell whether a text can be fetched, or is at least the name of a video, as in answers that leave out the host."""
+    """Return whether a text is a link, or at least the name of a video, as in answers that leave out the host."""
     return is_whole_link(text) or path_is_video(text)
 
 
 def path_is_video(text: str) -> bool:
-    """Tell whether the path of a link ends as the names of videos do."""
+    """Return whether the path of a link ends as the names of videos do."""
     return _suffix(text) in _VIDEO
 
 
@@ -151,7 +151,7 @@ def _of_task(entries: list[JsonValue], own: str) -> list[JsonValue]:
 
 
 def _is_of_another(name: str, value: Mapping[str, JsonValue], own: str) -> bool:
-    """Tell whether an object is about another task. In a payload it is the same, as a service behind calls it."""
+    """Return whether an object is about another task. In a payload it is the same, as a service behind calls it."""
     return bool(own) and name not in PAYLOADS and documented_id(value) not in ("", own)
 
 

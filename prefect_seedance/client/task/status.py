@@ -70,7 +70,7 @@ def state_of(status: str) -> VideoState | None:
 
 
 def may_be_failed(status: str) -> bool:
-    """Tell whether a status that is not known is a word that may mean a failure, and may mean a fault that passes."""
+    """Return whether a status that is not known is a word that may mean a failure, and may mean a fault that passes."""
     return _plain(status) in _DOUBTFUL
 
 

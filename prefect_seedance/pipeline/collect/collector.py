@@ -566,7 +566,7 @@ class _Collection:
         self._wait_for(item)
 
     def _has_lost_link(self, item: _Item, answer: VideoTask) -> bool:
-        """Tell whether a task has lost its link. Before that could be, one that is not there yet is waited for."""
+        """Return whether a task has lost its link. Before that could be, one that is not there yet is waited for."""
         is_late = self._now() >= item.dies_at
         return answer.state == "completed" and not is_whole_link(answer.video_url) and is_late
 
@@ -661,7 +661,7 @@ class _Collection:
     # Delivering.
 
     def _deliver_soon(self, item: _Item, task: VideoTask, record: Record) -> None:
-        item.video.reason = "Completed; it is not fetched yet."
+        item.video.reason = "Completed, but not fetched yet."
         heapq.heappush(self._finished, _Finished(item.dies_at, next(self._numbers), item, task, record))
         self._changed.set()
 
@@ -755,7 +755,7 @@ class _Collection:
 
 
 def _open_video(entry: Entry, attempt: Attempt | None = None) -> OpenVideo:
-    """Keep of a record what is needed of it later."""
+    """Return what is needed later of a record."""
     record = entry.record
     unsettled = next(reversed(record.unsettled()), None)
     about = attempt or unsettled or record.current_attempt
@@ -799,7 +799,7 @@ def _hearing(observer: Observer, told: list[str]) -> Observer:
 
 
 def _reason_of(error: Exception) -> str:
-    """Word what stood in the way, without how to go on: that is said beside it."""
+    """Return in words what stood in the way, without how to go on: that is said beside it."""
     if isinstance(error, WaitStopped):
         return str(error.cause)
     return error.reason if isinstance(error, VideoNotStored | MediaUnavailable) else words_of(error)

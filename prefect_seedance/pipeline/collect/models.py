@@ -70,7 +70,7 @@ class CollectReport(BaseModel):
     started_at: datetime | None = Field(default=None, description="When the run began.")
     ended_at: datetime | None = Field(default=None, description="When it ended.")
     videos: list[CollectedVideo] = Field(
-        default=[], description="Each open record that was met, but those that were left alone: these are counted."
+        default=[], description="Each open record that was met, except those left alone, which are only counted."
     )
     left_alone: dict[str, int] = Field(
         default={}, description="How many records were left alone, by what `Collected` calls the reason."

@@ -166,7 +166,7 @@ def next_try_of(attempt: Attempt) -> datetime | None:
 
 
 def is_due(record: Record, attempt: Attempt, now: datetime) -> bool:
-    """Tell whether a video may be tried (again). In the last two hours of its link's life it may, each time."""
+    """Return whether a video may be tried (again). In the last two hours of its link's life it may, each time."""
     following = next_try_of(attempt)
     if following is None or attempt.missed_at is None or now >= following:
         return True
@@ -176,7 +176,7 @@ def is_due(record: Record, attempt: Attempt, now: datetime) -> bool:
 
 
 def is_given_up(dies_at: datetime, missed_at: datetime | None, now: datetime) -> bool:
-    """Tell whether a link that is dead once more is tried no longer: not for what was seen on a single day.
+    """Return whether a link that is dead once more is tried no longer: not for what was seen on a single day.
 
     Args:
         dies_at: When it died, or should have.

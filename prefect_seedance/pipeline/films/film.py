@@ -173,9 +173,7 @@ class _Work:
                 for _ in self._passing(file, measured):
                     pass
                 if not measured.boxes.whole:
-                    raise CannotJoin(
-                        "What joins clips made a file that is not whole. The clips are untouched; run again."
-                    )
+                    raise CannotJoin("The joined file is not whole. The clips are untouched; run again.")
                 file.seek(0)
                 try:
                     uri = self._uploaded(file, measured, damaged)

@@ -78,7 +78,7 @@ def main() -> None:
         except Exception as error:
             film.spoiled = True
             words = getattr(error, "strerror", "") or str(error)  # PyAV's errors are not all of them OSErrors
-            answer = [f"it cannot be read, or the film not be written: {words or type(error).__name__}"]
+            answer = [f"it cannot be read, or the film cannot be written: {words or type(error).__name__}"]
         print(json.dumps([words[:_LONGEST_WORDS] for words in answer]), file=output, flush=True)
         if not clip:
             return

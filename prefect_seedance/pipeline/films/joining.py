@@ -37,14 +37,16 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "W
 
 
 def check_joining() -> None:
-    """Check that clips can be joined on this machine. To be called before they are paid for.
+    """Check that clips can be joined on this machine. Call it before they are paid for.
 
     Raises:
         CannotJoin: They cannot; it says why.
     """
     _folder_of_pyav()
     if getattr(sys, "frozen", False) or not sys.executable:
-        raise CannotJoin("This application has no Python interpreter of its own, by which clips are joined. Use one.")
+        raise CannotJoin(
+            "Joining clips needs a Python interpreter, and this frozen application has none. Run it with Python."
+        )
 
 
 class Joining:
@@ -158,7 +160,7 @@ class Joining:
 def _folder_of_pyav() -> str:
     found = importlib.util.find_spec("av")
     if found is None or not found.origin:
-        raise CannotJoin("PyAV is missing, by which clips are joined. Install prefect-seedance[media].")
+        raise CannotJoin("PyAV, which joins clips, is missing. Install prefect-seedance[media].")
     installed = version_of("av")
     numbers = re.match(r"(\d+)\.(\d+)", installed)
     if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_PYAV:

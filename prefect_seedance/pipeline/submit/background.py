@@ -55,8 +55,8 @@ async def _after_cancel(submission: Future[SubmittedVideo], observer: Observer) 
             continue  # cancelled once more: the answer is still worth waiting for
     if not submission.done():
         observer.log(
-            "The run was cancelled while its submission waits for the vendor's answer. The answer is still written "
-            "into the journal when it comes; if this process is ended before, the submission is unknown.",
+            "The run was cancelled while its submission was waiting for the vendor's answer. The answer is still "
+            "written into the journal when it comes; if this process ends before that, the submission is unknown.",
             level=logging.WARNING,
         )
         return

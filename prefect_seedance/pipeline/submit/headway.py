@@ -18,7 +18,7 @@ class Headway:
             tell.
         polls: How often the vendor was asked about it, whatever it answered.
         made_seconds: How long the vendor took; None if that is not known.
-        late_seconds: How much later that was seen; None if that is not known.
+        late_seconds: How much later that was noticed; None if that is not known.
     """
 
     submissions: int = 0
@@ -32,15 +32,15 @@ class Headway:
 
     @property
     def watched_words(self) -> str:
-        """How long the vendor took, and what it took to see that; "" if nobody asked.
+        """How long the vendor took, and how soon that was noticed; "" if nobody asked.
 
         Example:
             >>> Headway(polls=14, made_seconds=610.2, late_seconds=11.4).watched_words
-            'made in 610 s, seen 11 s later, asked about 14 times'
+            'made in 610 s, noticed 11 s later, asked about 14 times'
         """
         if not self.polls:
             return ""
         times = [f"made in {self.made_seconds:.0f} s"] if self.made_seconds is not None else []
         if self.late_seconds is not None:
-            times.append(f"seen {self.late_seconds:.0f} s later")
+            times.append(f"noticed {self.late_seconds:.0f} s later")
         return ", ".join([*times, f"asked about {self.polls} time{'s' if self.polls > 1 else ''}"])

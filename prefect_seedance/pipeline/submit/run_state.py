@@ -32,7 +32,7 @@ T = TypeVar("T")
 _LOOK_SECONDS = 0.2
 #: How long a budget without room is not asked again. Not for ever: its period ends, and people settle what it holds.
 _NO_ROOM_SECONDS = 60.0
-#: Names a store by its address.
+#: Below the address of a store: the ledgers that it keeps.
 _LEDGERS = "journal/budget"
 
 
@@ -51,7 +51,7 @@ class _NoRoom:
     age: Stopwatch
 
     def is_about(self, price: float | None) -> bool:
-        """Tell whether a video of this price does not fit either; of one whose price is not known that is not said."""
+        """Return whether a video of this price cannot fit either; of an unknown price only where videos count."""
         if self.age() > _NO_ROOM_SECONDS:
             return False
         if self.error.budget == "daily_videos":

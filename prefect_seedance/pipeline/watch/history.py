@@ -240,7 +240,7 @@ def clip_of(record: Record) -> tuple[str, str, int]:
 
 
 def kind_of(model: str, resolution: str, duration: int, local: bool) -> Kind:
-    """Return what a video is, for how long it takes."""
+    """Return the kind of a video, which decides how long it takes."""
     plain = "" if resolution == "auto" else resolution
     return Kind(model[:_LONGEST_NAME], plain[:_LONGEST_NAME], duration, local)
 

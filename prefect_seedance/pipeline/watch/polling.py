@@ -106,7 +106,7 @@ def after_answer(task: VideoTask, tolerated: Tolerated, gap_seconds: float, advi
 
 
 def _doubt(task: VideoTask) -> str:
-    """Word that a task has perhaps failed."""
+    """Return in words that a task has perhaps failed."""
     words = task.error_message
     said = f"{task.unknown_status!r}{f' ({words})' if words else ''}"
     return (

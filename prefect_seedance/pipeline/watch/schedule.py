@@ -107,7 +107,7 @@ def made_and_late(
     """Return how long the vendor took for a video, and how late that was seen: in seconds, None if not known.
 
     The vendor's own times count where they agree with what was seen, else the middle between the last answer without
-    the video and the first with it: were it the latter, a schedule that asks late would learn to.
+    the video and the first with it: going by the latter, a schedule that asks late would learn to ask late.
 
     Args:
         completed: The task with its video.

@@ -49,13 +49,13 @@ _NEW_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Watched:
-    """A video that the vendor has made, and what it took to see that.
+    """A video that the vendor has made, and what it took to notice that.
 
     Attributes:
         task: The completed task, with a link that can be fetched.
         polls: How often the vendor was asked.
         made_seconds: How long the vendor took; None if not known.
-        late_seconds: How much later it was seen; None if not known.
+        late_seconds: How much later that was noticed; None if not known.
     """
 
     task: VideoTask
@@ -360,7 +360,7 @@ async def _watch(
     headway: Headway | None,
     end: Callable[[Watched], Awaitable[None]],
 ) -> VideoTask:
-    """Wait for the video of a submission, and see its end off."""
+    """Wait for the video of a submission, and hand its completion to ``end``."""
     option = destination.journal.store_option
     with telling_of_the_task(WaitStopped, submitted, option):
         followed, there = await threads.run(
@@ -442,7 +442,7 @@ def write_failed(failed: VideoFailed, submitted: SubmittedVideo, destination: De
     """Write the vendor's verdict on a task into its record, and tell of it unless another process was faster."""
     intent, task_id, verdict = submitted["intent"], failed.task_id, (failed.failure, failed.error_message)
     journal = destination.journal
-    entry = _written(destination, submitted, lambda: journal.record_failed(intent, task_id, *verdict))
+    entry = written_with_task(journal, submitted, lambda: journal.record_failed(intent, task_id, *verdict))
     if entry.wrote:
         facts = {"failure": failed.failure, "message": failed.error_message[:500]}
         observer.tell(Event("failed", intent, task_id, facts=facts))
@@ -451,8 +451,8 @@ def write_failed(failed: VideoFailed, submitted: SubmittedVideo, destination: De
 
 def write_completed(watched: Watched, submitted: SubmittedVideo, destination: Destination, observer: Observer) -> Entry:
     """Write into its record that a task has its video, and tell of it unless another process was faster."""
-    intent, completed = submitted["intent"], watched.task
-    entry = _written(destination, submitted, lambda: destination.journal.record_completed(intent, completed))
+    intent, journal = submitted["intent"], destination.journal
+    entry = written_with_task(journal, submitted, lambda: journal.record_completed(intent, watched.task))
     if entry.moved:
         observer.tell(completion_of(watched, intent))
     return entry
@@ -466,7 +466,7 @@ def completion_of(watched: Watched, intent: str) -> Event:
 
 
 def _is_new(followed: FollowedTask, submitted: SubmittedVideo) -> bool:
-    """Tell whether a task was submitted just now, by the store's clock.
+    """Return whether a task was submitted just now, by the store's clock.
 
     Its pointer alone cannot tell: a wait, or a run, that is tried again may have it from hours ago. To such a task
     nobody owes a first sleep, and how long it was watched says nothing of how long it takes.
@@ -500,8 +500,3 @@ def _followed(
 def _stored_task(task_id: str, record: Record) -> VideoTask:
     """Return a task whose video is in the store; no link is needed."""
     return VideoTask(task_id=task_id, status="completed", progress=100, model=record.model)
-
-
-def _written(destination: Destination, submitted: SubmittedVideo, write: Callable[[], Entry]) -> Entry:
-    """Write what the vendor said into the record; one that was deleted meanwhile is written anew first."""
-    return written_with_task(destination.journal, submitted, write)

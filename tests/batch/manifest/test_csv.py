@@ -18,7 +18,7 @@ TABLES: dict[str, tuple[str, list[tuple[int, str, str]]]] = {
     "a column without a header": (",prompt,name\n0,A,a\n1,B,b\n", [(2, "a", "A"), (3, "b", "B")]),
     "old line ends": ("name,prompt\ra,A\rb,B", [(2, "a", "A"), (3, "b", "B")]),
     "blanks before quotes": ('name, prompt\na, "A, turning"\n', [(2, "a", "A, turning")]),
-    "a quotation mark inside of a text": ('name,prompt\na,A 5" screen\n', [(2, "a", 'A 5" screen')]),
+    "a quotation mark inside a text": ('name,prompt\na,A 5" screen\n', [(2, "a", 'A 5" screen')]),
     "files put together": (
         '\ufeffname,prompt\na,A\n\ufeffname,prompt\n\ufeff"b",B\n',
         [(2, "a", "A"), (4, "b", "B")],
@@ -110,7 +110,7 @@ def test_what_is_no_table_is_refused(read: Read, content: str, words: str) -> No
 def test_columns_that_are_not_parted_are_said_so(read: Read, content: str) -> None:
     with pytest.raises(UnusableManifest) as caught:
         read(content)
-    assert "Its columns are not parted" in caught.value.fix
+    assert "Its columns are not separated" in caught.value.fix
 
 
 @pytest.mark.parametrize("content", ["name,prompt\n,# made by hand\na,A\n", "name,prompt\n,// x\na,A\n"])

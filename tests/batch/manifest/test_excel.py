@@ -236,4 +236,4 @@ def test_dates_that_a_spreadsheet_has_made_are_said(read: Read) -> None:
         book(rows(["prompt", "ratio", "duration"], ["A", datetime(2026, 9, 16), datetime(2026, 5, 5)])), "m.xlsx"
     ).rows
     assert [problem.column for problem in row.problems] == ["ratio", "duration"]
-    assert "made a date of it (2026-09-16)" in row.problems[0].message
+    assert "turned it into a date (2026-09-16)" in row.problems[0].message

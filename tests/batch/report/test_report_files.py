@@ -55,7 +55,7 @@ def test_a_report_lies_in_four_files(tmp_path: Path) -> None:
     assert len(data["thumbs"]) == 1
     facts = {label: text for label, text, _ in data["facts"]}
     with_video = sum(row.outcome in HAVE_VIDEO for row in rows)
-    assert facts["Its SHA-256"] == "ab" * 32
+    assert facts["SHA-256 of the manifest"] == "ab" * 32
     assert facts["Watched"] == report.watched_words != ""
     whole = json.loads(files["report.json"])
     assert (whole["polls"], whole["mean_late_seconds"]) == (5 * with_video, 3.0) and 0 < whole["late_share"] < 1

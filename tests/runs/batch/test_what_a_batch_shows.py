@@ -210,7 +210,7 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
         "| Unknown | 1 |",
         "| Not started | 36 |",
         "| Paid now | 0.5 coins, and 1 video whose cost is not known |",
-        "| Watched | 14 questions about 1 video, which was seen 12 s late (2.0 % of what it took) |",
+        "| Watched | 14 status requests for 1 video, noticed 12 s after it was ready (2.0 % of the time it took) |",
         "| Part | 2/8 |",
         "s3://bucket/reports/2026-11-22/run/report.html",
         "[Open the report](<https://s3.example.com/report.html?X-Amz-Signature=abc>)",

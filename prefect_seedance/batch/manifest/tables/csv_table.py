@@ -27,7 +27,7 @@ _SEEN_LINES, _SEEN_CHARACTERS = 40, 256 * 1024
 _MOST_CELLS = 100_000
 #: As many as a sheet of a spreadsheet has. Blank ones take time as well, during which nothing can be cancelled.
 _MOST_LINES = 1_048_576
-_DOUBLE = 'Write each quotation mark inside of a quoted cell twice ("")'
+_DOUBLE = 'Write each quotation mark inside a quoted cell twice ("")'
 
 
 def read_csv(encoded: Encoded, suffix: str) -> Table:
@@ -45,7 +45,7 @@ def read_csv(encoded: Encoded, suffix: str) -> Table:
     below = first[1:] if said else first
     if said and said[1] not in ("", '"', "\0") and _worth(below, said[1])[0]:
         separator = said[1]
-    else:  # a program may write that line, and part the cells by something else
+    else:  # a program may write that line, and separate the cells by something else
         separator = _separator(below, "\t" if suffix in (".tsv", ".tab") else ",")
     lines = _lines(encoded, separator)
     if said:
@@ -54,7 +54,7 @@ def read_csv(encoded: Encoded, suffix: str) -> Table:
 
 
 def has_prompt_column(encoded: Encoded) -> bool:
-    """Tell whether a text is a CSV file with a column for the prompt."""
+    """Return whether a text is a CSV file with a column for the prompt."""
     with encoded.open() as file:
         first = [line[:_SEEN_CHARACTERS].lstrip("\ufeff") for line in itertools.islice(file, _SEEN_LINES)]
     return any(_worth(first, separator)[0] for separator in _SEPARATORS)

@@ -127,7 +127,7 @@ def read_excel(content: bytes, wanted: str = "") -> Table:
         import python_calamine as calamine
     except ImportError:
         raise Unreadable(
-            "it is an Excel workbook, and what reads them is not installed",
+            "it is an Excel workbook, and the library that reads it is not installed",
             "Install it where the run takes place: pip install 'prefect-seedance[excel]'; or save it as CSV UTF-8",
         ) from None
     try:
@@ -161,7 +161,7 @@ def read_excel(content: bytes, wanted: str = "") -> Table:
 
 
 def _told_of_hidden(records: Iterator[TableRow], hidden: Set[int], notices: list[str]) -> Iterator[TableRow]:
-    """Say which rows a filter hides: they are rows of the table, also when it is saved as CSV."""
+    """Yield the records, and note which are hidden: they are rows of the table, also when it is saved as CSV."""
     seen: list[int] = []
     for record in records:
         if record.number in hidden:
@@ -294,7 +294,7 @@ def _rows(sheet: CalamineSheet, sight: _Sight) -> Iterator[GridRow]:
 
 
 def names_of(members: Sequence[str]) -> str:
-    """Return what a packed file is by the files in it, in words; "" for a workbook."""
+    """Return in words what a packed file is, judged by the files in it; "" for a workbook."""
     if _WORKBOOK in members:
         return ""
     if "xl/workbook.bin" in members:

@@ -14,7 +14,7 @@ from prefect_seedance.batch.manifest.unreadable import Unreadable
 #: Above a header there may be a title and a few remarks.
 _HEADER_WITHIN = 20
 
-#: A row with its number, and what is wrong with it as such.
+#: The number of a row, its cells, and what is wrong with the row as a whole.
 GridRow = tuple[int, Sequence[object], list[tuple[str, str, str]]]
 
 
@@ -53,7 +53,7 @@ def header_place(rows: Sequence[Sequence[object]]) -> int | None:
 
 
 def has_prompt(cells: Sequence[object]) -> bool:
-    """Tell whether a row has a header for the prompt."""
+    """Return whether a row has a header for the prompt."""
     return any(isinstance(cell, str) and column_of(cell).field == "prompt" for cell in cells[:MOST_COLUMNS])
 
 
@@ -72,7 +72,7 @@ def _records(rows: Iterator[GridRow], table: Table) -> Iterator[TableRow]:
         yield record
     if repeated:
         rows_named = ", ".join(map(str, repeated[:10])) + (" and more" if len(repeated) > 10 else "")
-        table.notices.append(f"The header comes again in row {rows_named}, and was left out there.")
+        table.notices.append(f"The header is repeated in row {rows_named}, and was left out there.")
 
 
 def _ragged(beyond: list[object], headers: list[str]) -> tuple[str, str, str]:

@@ -54,7 +54,7 @@ def read_json(encoded: Encoded) -> Table:
         raise Unreadable(f"it is not valid JSON: {_said_of(error)}, {where}", _SHAPE) from None
     except (ValueError, RecursionError):
         raise Unreadable(
-            "it is not JSON that can be read: it is nested too deep, or a number is too long", _SHAPE
+            "it is not JSON that can be read: it is nested too deeply, or a number is too long", _SHAPE
         ) from None
     notices: list[str] = []
     if isinstance(found, Pairs):
@@ -94,7 +94,7 @@ def _lines(encoded: Encoded) -> Iterator[TableRow]:
                 yield TableRow(number, [], [("", message, _LINE)])
             except (ValueError, RecursionError):
                 yield TableRow(
-                    number, [], [("", "the line is nested too deep, or has a number that is too long", _LINE)]
+                    number, [], [("", "the line is nested too deeply, or has a number that is too long", _LINE)]
                 )
             else:
                 yield _record(number, found)
@@ -112,7 +112,7 @@ _SEEN_BEFORE = 200
 
 
 def _said_of(error: json.JSONDecodeError) -> str:
-    """Word what is wrong with JSON for a person."""
+    """Return in words what is wrong with JSON."""
     # Of a comma too many, Python from 3.13 on tells the place of the comma, and older ones what follows it.
     text, place = error.doc, error.pos
     after_comma = _AFTER_COMMA.search(text, max(0, place - _SEEN_BEFORE), place)

@@ -42,7 +42,7 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"ARROW1", "it is an Arrow file (Feather)", "Write it as Parquet or CSV"),
     (b"SQLite format 3\0", "it is a database (SQLite)", _SAVE),
     (b"%PDF", "it is a PDF", _SAVE),
-    (b"{\\rtf", "it is a text with formats (RTF)", _SAVE),
+    (b"{\\rtf", "it is formatted text (RTF)", _SAVE),
 )
 _SEEN_CHARACTERS = 64 * 1024
 #: Control characters that no table has in its first lines.
@@ -54,7 +54,7 @@ class Opened:
     """A table that was opened.
 
     Attributes:
-        table: It.
+        table: The table.
         suffix: What its name should end with.
         notices: How it was read.
     """
@@ -134,6 +134,6 @@ def _text_table(encoded: Encoded, suffix: str) -> tuple[Kind, Table]:
 
 
 def _has_object_on_first_line(head: str) -> bool:
-    """Tell whether a text that begins with an object goes on with another one on the next line."""
+    """Return whether a text that begins with an object goes on with another one on the next line."""
     first, _, rest = head.partition("\n")
     return first.rstrip().rstrip(",").endswith("}") and rest.lstrip().startswith("{")

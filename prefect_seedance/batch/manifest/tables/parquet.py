@@ -27,7 +27,7 @@ def read_parquet(content: bytes) -> Table:
         import pyarrow.parquet as parquet  # pyright: ignore[reportMissingTypeStubs]
     except ImportError:
         raise Unreadable(
-            "it is a Parquet file, and what reads them is not installed",
+            "it is a Parquet file, and the library that reads it is not installed",
             "Install it where the run takes place: pip install 'prefect-seedance[parquet]'; or save it as CSV",
         ) from None
     arrow = cast("Any", parquet)

@@ -13,7 +13,7 @@ class TableRow:
     Attributes:
         number: Of the row, as `RowProblem.row`.
         cells: Header and value of each cell. A header may come more than once.
-        faults: What is wrong with the row as such: column, rule and fix of each.
+        faults: What is wrong with the row as a whole: column, rule and fix of each.
     """
 
     number: int

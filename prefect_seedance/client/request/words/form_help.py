@@ -34,7 +34,7 @@ _UNITS: Mapping[Measured, str] = {
 
 
 def sentences(words: Callable[[Route], str]) -> str:
-    """Say what each model takes: those that differ first, with the same words together, then all others.
+    """Return what each model takes: those that differ first, with the same words together, then all others.
 
     Args:
         words: Of a route, from its verb on. ``{s}`` and ``{es}`` end the verbs of one model alone.
@@ -72,7 +72,7 @@ def _of_many(text: str) -> str:
 
 
 def names(models: Iterable[str]) -> list[str]:
-    """Name models: by what their names begin with where no other model's does.
+    """Return the names of models, or what only their names begin with.
 
     Example:
         >>> names(["sd2_mx_video_fast_720p", "seedance2.0-md", "sd2_mx_video_fast_1080p"])
@@ -96,7 +96,7 @@ def _beginning(model: str, among: set[str]) -> str:
 
 
 def prompt_words(route: Route) -> str:
-    """Say how long a prompt may be."""
+    """Return in words how long a prompt may be."""
     longest = route.prompt.maximum
     if route.prompt.level == "refuse":
         return f"take{{s}} at most {longest} characters"
@@ -104,7 +104,7 @@ def prompt_words(route: Route) -> str:
 
 
 def duration_words(route: Route) -> str:
-    """Say how long a video may be."""
+    """Return in words how long a video may be."""
     rule = route.duration
     sure = ""
     if rule.warn:
@@ -113,7 +113,7 @@ def duration_words(route: Route) -> str:
 
 
 def resolution_words(route: Route) -> str:
-    """Say which resolutions a route makes."""
+    """Return in words which resolutions a route makes."""
     rule = route.resolution
     if not rule.sent:
         named = resolution_choice(route) != f"{rule.fixed} only"
@@ -125,7 +125,7 @@ def resolution_words(route: Route) -> str:
 
 
 def ratio_words(route: Route) -> str:
-    """Say which aspect ratios a route takes."""
+    """Return in words which aspect ratios a route takes."""
     rule = route.ratio
     more = ", and may take others" if rule.others == "warn" else ""
     usual = f", and make{{s}} {rule.default} with auto" if rule.default else ""
@@ -133,7 +133,7 @@ def ratio_words(route: Route) -> str:
 
 
 def count_words(rule: ListRule, what: str) -> str:
-    """Say how many entries a list takes.
+    """Return in words how many entries a list takes.
 
     Example:
         >>> route = ROUTES["seedance2.0-md"]
@@ -155,18 +155,18 @@ def count_words(rule: ListRule, what: str) -> str:
 
 
 def image_words(route: Route) -> str:
-    """Say how many reference images a route takes."""
+    """Return in words how many reference images a route takes."""
     return count_words(route.images, "images")
 
 
 def video_words(route: Route) -> str:
-    """Say how many reference videos a route takes, what they may measure, and whether their seconds are billed."""
+    """Return in words how many reference videos a route takes, what they may measure, and whether they are billed."""
     billed = billed_words(route)
     return _media_words(route.reference_videos, route, "video") + (f"; {billed}" if billed else "")
 
 
 def audio_words(route: Route) -> str:
-    """Say how many reference audios a route takes, and what they may measure."""
+    """Return in words how many reference audios a route takes, and what they may measure."""
     return _media_words(route.reference_audios, route, "audio")
 
 
@@ -181,7 +181,7 @@ def _media_words(rule: ListRule, route: Route, kind: MediaKind) -> str:
 
 
 def frame_words(route: Route) -> str:
-    """Say which frames a route takes.
+    """Return in words which frames a route takes.
 
     Example:
         >>> frame_words(ROUTES["seedance2.0-fast-md"])
@@ -204,7 +204,7 @@ def frame_words(route: Route) -> str:
 
 
 def refusing(verdict: Callable[[Route], VerdictRule]) -> str:
-    """Name the models that refuse something.
+    """Return the names of the models that refuse something.
 
     Example:
         >>> refusing(lambda route: route.gif_images)

@@ -22,7 +22,7 @@ _Words = dict[BillingUnit, list[str]]
 
 
 def form_prices(own: Sequence[OwnPrice], catalog: Sequence[CatalogEntry], as_of: str) -> str:
-    """Word what each model costs, "" where nothing is known.
+    """Return in words what each model costs, "" where nothing is known.
 
     Args:
         own: The account's own prices, which come first.
@@ -68,7 +68,7 @@ def _sentence(source: str, words: _Words) -> str:
 
 
 def _requests(route: Route) -> Iterator[tuple[VideoRequest, str]]:
-    """Return a request for each resolution that a route makes, with the name of that."""
+    """Yield a request for each resolution that a route makes, with the name of that resolution."""
     choices: Sequence[ResolutionChoice] = ("480p", "720p", "1080p")
     asked = [each for each in choices if route.resolution.sent and each in route.resolution.values]
     for resolution in asked or ("auto",):

@@ -34,10 +34,10 @@ TITLES: Mapping[str, str] = {
 #: What the library finds wrong, by its name for it: the rule, and what to do. ``{...}`` is what it says beside it.
 _OF_LIBRARY: Mapping[str, tuple[str, str]] = {
     "missing": ("it is missing", "Fill it in"),
-    "literal_error": ("it is none of the choices", "Choose {expected}"),
+    "literal_error": ("it is not one of the choices", "Choose {expected}"),
     "string_type": ("it is not a valid string", "Write a text"),
     "string_too_long": ("it is too long", "Shorten it"),
-    "list_type": ("it is not a valid list", "Write a list, even of one"),
+    "list_type": ("it is not a valid list", "Write a list, even for one entry"),
     "int_type": ("it is not a whole number", "Write one, such as 5"),
     "int_parsing": ("it is not a whole number", "Write one, such as 5"),
     "int_from_float": ("it is not a whole number", "Write one, such as 5"),
