@@ -29,7 +29,7 @@ from prefect_seedance.runs.events import emit_orphans
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
-from prefect_seedance.tasks.notify import send_notifications
+from prefect_seedance.tasks.notify import send_notifications, told
 
 if TYPE_CHECKING:
     from prefect_seedance.blocks.credentials import SeedanceCredentials
@@ -81,11 +81,8 @@ async def _show(report: CollectReport, store: VideoStore, notify: list[str]) -> 
     if report.orphans:
         emit_orphans(store_mark(store.place), store.place, report.orphans, new)
     log("store", summary(report))
-    if notify and (new or changed_by(report)):
-        try:
-            await send_notifications(notify, *collection_message(report, store.place, run_url()))
-        except Exception as error:
-            log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
+    if new or changed_by(report):
+        await told(notify, collection_message(report, store.place, run_url()))
 
 
 def _say(message: str, *, level: int = logging.INFO) -> None:
