@@ -1,4 +1,4 @@
-"""The body of both flows that collect."""
+"""The body of both flows that collect, which only a run imports."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 async def collect(
     credentials: SeedanceCredentials, store: VideoStore, notify: list[str], options: CollectOptions
 ) -> CollectReport:
-    """Take up what is open in a store, show and tell what came of it: the body of both flows."""
+    """Take up what is open in a store, and show and tell what came of it: the body of both flows."""
     # One client of Prefect's for all steps, which would otherwise each make their own.
     async with RunClientContext.get_or_create():
         for problem in doubts(await load_notifiers(notify)):
@@ -53,7 +53,7 @@ async def collect(
         journal_id = await threads.run(threads.RECORDS, known_name, destination.journal)
         await warn_of_another(store.place, journal_id)
         if not journal_id:
-            _say(f"Nothing was ever submitted from a flow at {store.place}, as far as can be seen there.")
+            _say(f"No record of a submission by a flow was found at {store.place}.")
         current = await current_run()
         async with Teller(store, destination, run_url(), send_notifications) as teller:
             report = await collector.collect(
