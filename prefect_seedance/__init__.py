@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from prefect_seedance.flows.collect_videos import collect_videos
     from prefect_seedance.flows.generate_video import generate_video
     from prefect_seedance.flows.generate_videos import generate_videos
-    from prefect_seedance.flows.generate_videos_in_parts import agenerate_videos_in_parts, generate_videos_in_parts
+    from prefect_seedance.flows.generate_videos_in_parts import generate_videos_in_parts
     from prefect_seedance.flows.plan_videos import plan_videos
-    from prefect_seedance.flows.resolve_submission import aresolve_submission, resolve_submission
+    from prefect_seedance.flows.resolve_submission import resolve_submission
     from prefect_seedance.flows.spending import pause_spending, resume_spending
     from prefect_seedance.flows.submit_videos import submit_videos
     from prefect_seedance.flows.twins.acollect_videos import acollect_videos
     from prefect_seedance.flows.twins.agenerate_video import agenerate_video
     from prefect_seedance.flows.twins.agenerate_videos import agenerate_videos
+    from prefect_seedance.flows.twins.agenerate_videos_in_parts import agenerate_videos_in_parts
     from prefect_seedance.flows.twins.aplan_videos import aplan_videos
+    from prefect_seedance.flows.twins.aresolve_submission import aresolve_submission
     from prefect_seedance.flows.twins.asubmit_videos import asubmit_videos
     from prefect_seedance.pipeline.collect.options import CollectOptions
     from prefect_seedance.pipeline.models import StoredVideo
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from prefect_seedance.tasks.validate import validate_request
     from prefect_seedance.tasks.wait import wait_for_video
 
-    #: As ``prefect-seedance --version`` says it; it stands in ``pyproject.toml``.
+    #: What ``prefect-seedance --version`` prints; it stands in ``pyproject.toml``.
     __version__: str
 
 __all__ = [
@@ -88,9 +90,9 @@ _HOMES = {
     "acollect_videos": "flows.twins.acollect_videos",
     "agenerate_video": "flows.twins.agenerate_video",
     "agenerate_videos": "flows.twins.agenerate_videos",
-    "agenerate_videos_in_parts": "flows.generate_videos_in_parts",
+    "agenerate_videos_in_parts": "flows.twins.agenerate_videos_in_parts",
     "aplan_videos": "flows.twins.aplan_videos",
-    "aresolve_submission": "flows.resolve_submission",
+    "aresolve_submission": "flows.twins.aresolve_submission",
     "asubmit_videos": "flows.twins.asubmit_videos",
     "collect_videos": "flows.collect_videos",
     "create_video": "tasks.create",

@@ -109,7 +109,7 @@ def _on_one_line(value: object) -> object:
 
 
 class _BeforeAllFilters(logging.Filter):
-    """Stands first at a logger of the HTTP library, and hands its lines of our calls on as asides, without secrets."""
+    """Stands first among the filters of the HTTP library, and passes its lines on as asides, without secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not _guards_http.get():
@@ -133,7 +133,7 @@ _FIRST = _BeforeAllFilters()
 
 @contextmanager
 def http_lines_are_asides(secret: str = "") -> Generator[None]:
-    """Keep what hears the HTTP library's own log lines from ending a call: its answer may be a paid task's id.
+    """Keep the handlers of the HTTP library's log lines from ending a call: its answer may be a paid task's id.
 
     Those lines show no secret either.
 

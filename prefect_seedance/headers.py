@@ -1,6 +1,6 @@
 """Numbers and moments in an answer's headers, for everything here that speaks HTTP.
 
-A header is text of a stranger: thousands of digits, a year that no calendar has. Nothing here raises on any of it.
+A header is a stranger's text, with thousands of digits or a year that no calendar has. Nothing here raises on it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
         now: What a date is compared with; by default the server's own ``Date``, else this machine's clock.
 
     Returns:
-        Seconds, at least 0; None if it does not ask, or not readably.
+        Seconds, at least 0; None if it does not ask, or not in a form that can be read.
 
     Example:
         >>> retry_after_seconds({"Retry-After": "7"})

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 _HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
-# httpx takes no brackets there, an IPv6 address without them, and no range of such.
+# httpx takes an IPv6 address without brackets there, and no range of IPv6 addresses.
 _NO_PROXY_ENTRY = re.compile(r"(\w+://)?(\*|[*.]?[\w*.-]*(:\d+)?(/\d+)?|[0-9a-fA-F:.]+)")
 _SOCKS = ("socks5", "socks5h")
 
@@ -103,7 +103,7 @@ def _check_proxy(variable: str, proxy: str, *, takes_socks: bool) -> None:
             raise UnusableEnvironment(
                 variable,
                 "names a SOCKS proxy, which boto3 cannot use.",
-                "Name an http proxy for S3, or except the endpoint's host by NO_PROXY.",
+                "Name an http proxy for S3, or exclude the endpoint's host with NO_PROXY.",
             )
         if importlib.util.find_spec("socksio") is None:
             raise UnusableEnvironment(
@@ -122,7 +122,7 @@ def _complete(proxy: str) -> str:
 
 
 def _variable(kind: str) -> str:
-    """Return the variable that names a proxy: the one in small letters wins, as in all that read them."""
+    """Return the variable that names a proxy: the one in lower case wins, as it does for all that read them."""
     names = (f"{kind}_proxy", f"{kind}_proxy".upper())
     return next((name for name in names if os.environ.get(name)), "the system's setting of proxies")
 

@@ -87,7 +87,7 @@ def cut(text: str, longest: int) -> str:
         >>> cut("a paper boat", 8), cut("a boat", 8)
         ('a paper…', 'a boat')
     """
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 def coin_words(coins: float) -> str:

@@ -73,7 +73,7 @@ def hide(text: str, secret: str = "", longest: int = LONGEST_LINE, *, torn: bool
         text: As it came, of any length.
         secret: The key; by default that of `keeping_secret`.
         longest: Number of characters that are kept of it.
-        torn: Whether it ended before its end, so that the beginning of a key may be the last of it.
+        torn: Whether it was cut off before, so that it may end with the beginning of a key.
 
     Example:
         >>> hide("Not found: https://bucket.example.com/a.png?X-Amz-Signature=1f0c (404)")
@@ -101,7 +101,7 @@ def without_signatures(text: str) -> str:
 
 
 def holds_secret(text: str, secret: str) -> bool:
-    """Tell whether what should be an id is the key, or has a key in it that is long enough to be no accident.
+    """Return whether what should be an id is the key, or has a key in it that is long enough to be no accident.
 
     Example:
         >>> holds_secret("task_1", "sk_1"), holds_secret("sk_1", "sk_1")
@@ -210,7 +210,7 @@ def shown_text(text: str, secret: str = "", longest: int = LONGEST_TEXT) -> str:
 
 
 def shown_json(value: JsonValue, shown: Callable[[str], str] = shown_text) -> JsonValue:
-    """Return a JSON value of unknown shape with every text made fit to be shown, and no numbers that no JSON knows."""
+    """Return a JSON value of unknown shape with every text made fit to be shown; infinity and NaN become null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, str):
@@ -344,7 +344,7 @@ def _letter_of(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Needle:
-    """One writing of the key. That in base64 has only those characters that do not depend on what stands beside it."""
+    """One way to write the key. In base64 only those characters that do not depend on what stands beside it."""
 
     text: str
     kind: Literal["plain", "base64", "hexadecimal"]
@@ -438,7 +438,7 @@ def _whole_base64(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _torn_from(view: str, needle: _Needle) -> int:
-    """Return where the beginning of a key starts with which a text ends; its length if it does not."""
+    """Return where the beginning of a key starts that a text ends with; the text's length if there is none."""
     least = _TELLING_START if needle.kind == "plain" else _TELLING_ENCODED_START
     longest = min(len(needle.text) - 1, len(view))
     found = (length for length in range(longest, least - 1, -1) if view.endswith(needle.text[:length]))
@@ -487,5 +487,5 @@ def _signatures_in(layer: _Layer) -> Iterator[_Span]:
 
 
 def _is_opaque(value: str) -> bool:
-    """Tell a value that a machine has made from a word."""
+    """Return whether a value was made by a machine, and is not a word."""
     return looks_like(value, "signature") or (len(value) >= 6 and any(map(str.isdigit, value)) and " " not in value)

@@ -61,7 +61,7 @@ _NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]+")
 
 
 def looks_like(value: str, shape: str) -> bool:
-    """Tell whether a value has the look of ``time``, ``signature`` or another one of `SHAPES`.
+    """Return whether a value has the look of ``time``, ``signature`` or another one of `SHAPES`.
 
     Example:
         >>> looks_like("1795348800", "time"), looks_like("9f86d081884c7d659a2feaa0c55ad015", "signature")
@@ -73,10 +73,10 @@ def looks_like(value: str, shape: str) -> bool:
 
 
 def _random(value: str) -> bool:
-    """Tell random characters from words and plain numbers.
+    """Return whether a value is random characters, and neither words nor a plain number.
 
-    A signature must not be taken for words once in some thousand times, as that is a second bill. So it is not asked
-    for digits, or for capitals, but for how often the kind of character changes: in base64 at two places of three.
+    A signature that is taken for words is a second bill, so not even one in a thousand may be. Hence the test is not
+    for digits or capitals, but for how often the kind of character changes: in base64 at two places of three.
     """
     text = value.rstrip("=")
     if _HEXADECIMAL.fullmatch(text):
@@ -119,7 +119,7 @@ class SigningScheme:
     needs: Needs
 
     def signs(self, path: str, parameters: list[Parameter]) -> bool:
-        """Tell whether a link is signed this way."""
+        """Return whether a link is signed this way."""
         return (
             self.path.match(path) is not None
             and all(
@@ -130,7 +130,7 @@ class SigningScheme:
         )
 
     def owns(self, name: str) -> bool:
-        """Tell whether a parameter is part of the signature."""
+        """Return whether a parameter is part of the signature."""
         return self.keeps.fullmatch(name) is None and self.drops.fullmatch(name) is not None
 
 
@@ -269,12 +269,12 @@ def plain(name: str) -> str:
 
 
 def says_content(name: str) -> bool:
-    """Tell whether a name, made `plain`, says that the parameter chooses what is fetched."""
+    """Return whether a name, made `plain`, says that the parameter chooses what is fetched."""
     return name not in AMBIGUOUS_NAMES and (name in CONTENT_NAMES or name.endswith(_CONTENT_ENDINGS))
 
 
 def says_signature(name: str) -> bool:
-    """Tell whether a name, made `plain`, says that the parameter is a signature."""
+    """Return whether a name, made `plain`, says that the parameter is a signature."""
     return name in SIGNATURE_NAMES or (name.endswith(_SIGNATURE_ENDINGS) and not name.endswith(_CONTENT_TOKENS))
 
 
@@ -292,7 +292,7 @@ _LEAST_LETTERS = 3
 
 @lru_cache(maxsize=4096)
 def names_a_signature(name: str) -> bool:
-    """Tell whether a parameter or header of this name may grant access, so that its value is not shown to anybody.
+    """Return whether a parameter or header of this name may grant access, so that its value is not shown to anybody.
 
     Wider than what `media_identity` leaves out: a value that is not shown costs nobody a second video.
 
@@ -311,7 +311,7 @@ def _opens_an_account(name: str) -> bool:
 
 
 def says_signature_alone(name: str) -> bool:
-    """Tell whether a name can hardly be anything but that of a signature, whatever its value looks like."""
+    """Return whether a name can hardly be anything but that of a signature, whatever its value looks like."""
     letters = plain(name)
     return (says_signature(letters) and letters not in _SENTENCE_NAMES) or (
         name.lower().startswith("x-") and names_a_signature(name)
@@ -326,8 +326,8 @@ _MEDIA_FILE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _RANDOM_FILE = re.compile(r"[\w-]{20,}", re.ASCII)
-#: Words of which names of what answers with a picture are made, rather than of one picture: which one, the query or
-#: the folders may say.
+#: Common words in the names of files and routes that answer with a picture. Such a name does not say which picture it
+#: is: the query or the folders may.
 _ANY_FILE = _set(
     "api asset attachment audio avatar banner barcode cam camera captcha cdn chart clip comfy comfyui content cover "
     "current data default display download export fetch file final first frame full generated get icon image img "
@@ -344,12 +344,12 @@ _COUNTER = re.compile(r"\d{0,3}|0\d{3,5}", re.ASCII)
 
 
 def names_media(path: str) -> bool:
-    """Tell whether a path ends with the name of a media file, however common that name."""
+    """Return whether a path ends with the name of a media file, however common that name."""
     return _MEDIA_FILE.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def names_one_file(path: str) -> bool:
-    """Tell whether a path names one file, so that the query hardly chooses among files.
+    """Return whether a path names one file, so that the query hardly chooses among files.
 
     Example:
         >>> names_one_file("/a/cat.png"), names_one_file("/download"), names_one_file("/render/image.png")
@@ -363,13 +363,13 @@ def names_one_file(path: str) -> bool:
 
 
 def names_one_folder(path: str) -> bool:
-    """Tell whether a media file lies in a folder that says more of it than ``images/image.png`` does."""
+    """Return whether a media file lies in a folder that says more of it than ``images/image.png`` does."""
     *folders, last = path.split("/")
     return names_media(last) and not all(_common(folder) for folder in folders)
 
 
 def _common(name: str) -> bool:
-    """Tell whether a name consists of nothing but common words and a counter."""
+    """Return whether a name consists of nothing but common words and a counter."""
     text = unquote(name)
     words = [] if text.lower() in _ANY_FILE else _WORD.findall(text)
     counter = "".join(word for word in words if word.isdecimal())

@@ -4,9 +4,9 @@
 virtual machine until the wall clock is set right. So the largest of what several clocks say counts: a clock
 that jumps ahead only keeps back what might still have been sent.
 
-An alarm limits what another thread does: one that waits on a socket cannot be interrupted, so somebody beside it shuts
-the socket down in the end. One thread does so for all. A `threading.Timer` for each request would be a thread for each,
-which costs a tenth of a whole request to S3.
+An alarm limits how long another thread takes: one that waits on a socket cannot be interrupted, so the alarm shuts the
+socket down. One thread rings all alarms. A `threading.Timer` for each request would be a thread for each, which costs a
+tenth of a whole request to S3.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _alarms = _Alarms()
 
 
 def set_alarm(seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
-    """Have a function called after some seconds, by the monotonic clock, and return what calls it off.
+    """Call a function after some seconds, by the monotonic clock, and return what calls it off.
 
     Args:
         seconds: From now on.
@@ -99,7 +99,7 @@ def set_alarm(seconds: float, ring: Callable[[], object]) -> Callable[[], object
 
 
 def _anew_in_child() -> None:
-    """Begin anew in a forked child: the thread does not exist there, nor those that it would call to order."""
+    """Begin anew in a forked child: neither the thread nor those that set alarms exist there."""
     global _alarms
     _alarms = _Alarms()
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 
 # As much as is unpacked at once.
 _PIECE_BYTES = 64 * 1024
-# Gateways pack what was packed already. More than twice nobody does but in order to do harm.
+# Gateways pack what was packed already. Whoever packs more than twice means harm.
 _MOST_LAYERS = 2
 _GZIP_MARK = b"\x1f\x8b"
 # 15 is the largest window; zlib adds these numbers to it for the three forms.
@@ -36,8 +36,8 @@ class Unpacker:
     """Unpacks a body of gzip or deflate, also twice; anything else passes as it is.
 
     Args:
-        label: its Content-Encoding, whatever it says.
-        most_bytes: of each layer.
+        label: Its Content-Encoding, right or wrong.
+        most_bytes: How many bytes each layer may unpack to.
 
     Example:
         >>> import gzip
@@ -64,8 +64,8 @@ class Unpacker:
         """Yield what comes of the next bytes.
 
         Raises:
-            UnpackedTooLong: it is too much.
-            DamagedPacking: it cannot be unpacked.
+            UnpackedTooLong: It is too much.
+            DamagedPacking: It cannot be unpacked.
         """
         return self._through(data, 0)
 

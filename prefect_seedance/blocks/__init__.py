@@ -2,6 +2,11 @@
 
 This module is the package's ``prefect.collections`` entry point: importing it makes the blocks known to Prefect, so it
 imports them at once, and must stay fast and clean.
+
+credentials   the key, the account that pays, its budgets  video_store   where videos and journal go
+known_fields  what both have in common                     location      what a store's location may be
+aws           keys from a saved prefect-aws block          saved_blocks  checks of the blocks a deployment names
+form_prices   prices in the forms of deployments
 """
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials

@@ -117,9 +117,8 @@ def _loaded(name: str) -> LoadedOptions:
         load = cast("Callable[..., _AwsBlock]", Block.load)
         block = load(name, _sync=True)
     except (ValueError, RuntimeError, ImportError) as error:
-        from prefect_seedance.blocks.saved_blocks import (
-            why_not_loaded,  # here, as a server that loads the blocks needs none of it
-        )
+        # Here, as a server that loads the blocks needs none of it.
+        from prefect_seedance.blocks.saved_blocks import why_not_loaded
 
         raise BadLocation(
             name,

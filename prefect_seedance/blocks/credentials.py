@@ -129,7 +129,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         description="What your account pays in coins, where that is not what the vendor's public catalog says. Write "
         "the price of a model, or of a model and a resolution, per second or per task as the model "
         'bills. For example {"seedance2.0-mini 480p": 0.03, "sd2_mx_720p": 0.06}. For a model that the '
-        'form does not list, write what is paid for behind its name, for example "new-model per second".',
+        'form does not list, write after its name what is paid for, for example "new-model per second".',
     )
     daily_budget: float = Field(
         default=0.0,
@@ -214,7 +214,7 @@ class SeedanceCredentials(KnownFieldsBlock, CredentialsBlock):
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
             return value
         raise ValueError(
-            f"{info.field_name} is not a number of coins from 0 on; write a number, such as 20, or 0 for no limit"
+            f"{info.field_name} is not a number of coins, 0 or more; write a number, such as 20, or 0 for no limit"
         )
 
     @field_validator("daily_videos", mode="before")

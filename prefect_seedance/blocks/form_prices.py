@@ -1,7 +1,7 @@
 """What models cost, in the forms of the deployments that a script or ``prefect deploy`` applies.
 
 The vendor's public catalog is asked once per process, within seconds and without the key. Whatever it does, the
-deployments are applied: without it their forms say nothing of prices but the account's own.
+deployments are applied: without it their forms show only the prices that the account itself has set.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _asked: dict[str, tuple[CatalogEntry, ...]] = {}
 
 
 async def look_up(credentials: str) -> dict[str, str]:
-    """Have the forms that are made from now on say what models cost.
+    """Show what models cost in the forms that are made from now on.
 
     A step for the ``build`` section of a ``prefect.yaml``. Prefect makes the form of a deployment before it takes that
     deployment's steps, so the first one that is applied goes without.
@@ -39,7 +39,7 @@ async def look_up(credentials: str) -> dict[str, str]:
     try:
         block = await SeedanceCredentials.aload(credentials.rpartition("/")[2])
     except Exception as error:  # another step refuses credentials that cannot be used
-        print(f"The forms say nothing of prices: {words_of(error)}")
+        print(f"The forms show no prices: {words_of(error)}")
         return {}
     say_prices(prices_of(block))
     return {}
@@ -47,7 +47,7 @@ async def look_up(credentials: str) -> dict[str, str]:
 
 @contextmanager
 def saying_prices(credentials: SeedanceCredentials) -> Generator[None]:
-    """Have the forms that are made inside say what models cost.
+    """Show what models cost in the forms that are made inside a ``with`` block.
 
     Args:
         credentials: Their own prices come first; the catalog is that of their host.
@@ -73,8 +73,8 @@ def prices_of(credentials: SeedanceCredentials) -> str:
                 with account.client() as client:
                     _asked[host] = client.catalog(max_retries=0, timeout=CATALOG_SECONDS)
             except Exception as error:
-                print(f"The forms say no prices of the vendor's catalog: {words_of(error)}")
+                print(f"The forms show no prices of the vendor's catalog: {words_of(error)}")
         return form_prices(account.prices, _asked[host], today())
     except Exception as error:  # prices are for people, and must not keep a deployment from being applied
-        print(f"The forms say nothing of prices: {words_of(error)}")
+        print(f"The forms show no prices: {words_of(error)}")
         return ""

@@ -1,4 +1,4 @@
-"""The saved blocks that a deployment names: looked at when it is applied, not first when a run needs them."""
+"""The saved blocks that a deployment names: checked when it is applied, not only when a run needs them."""
 
 from __future__ import annotations
 

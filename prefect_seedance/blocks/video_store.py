@@ -41,7 +41,7 @@ def _folder(location: str) -> FolderStore:
 
 
 class VideoStore(KnownFieldsBlock):
-    """Where generated videos end, with a poster and a record of where they came from.
+    """Where generated videos are kept, with a poster and a record of where they came from.
 
     A folder, or a bucket of S3 or of a store that speaks S3. Without AWS settings the usual places are searched for
     credentials: environment, profile, the machine's role.

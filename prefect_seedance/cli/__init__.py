@@ -1,4 +1,14 @@
-"""The ``prefect-seedance`` command: errors are one readable paragraph, ``--debug`` shows the traceback."""
+"""The ``prefect-seedance`` command: errors are one readable paragraph, ``--debug`` shows the traceback.
+
+arguments/      the commands, their options and their help    batch/       plan, batch, submit, gallery, a dry run
+collect/        collect                                       journal/     journal and resolve
+money/          budget, pause and resume                      videos/      open and download
+generate, generate_run, demo_run, simulator, assets           the other commands
+child_process   a command's work in a process of its own      generation   one video, made in such a process
+store_option    stores and credentials that options name      terminal     what is printed
+error_report    errors in words                               exit_codes   what each means
+progress, live_screen                                         what a terminal shows meanwhile
+"""
 
 from __future__ import annotations
 

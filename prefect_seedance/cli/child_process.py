@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from prefect_seedance.cli.terminal import complain
+from prefect_seedance.cli.terminal import complain, give_back
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -35,17 +35,25 @@ def run_apart(module: str, options: Mapping[str, object], environment: Mapping[s
     Args:
         module: Does the work; see `cli.generation.work`.
         options: What ``argparse`` made of the command line.
-        environment: The child's environment; this one's when left out.
+        environment: The child's environment; by default this one's, with what Prefect's embedded server needs.
     """
     given = {name: value for name, value in options.items() if not callable(value)}
     child = subprocess.Popen(
         [sys.executable, "-m", module, json.dumps(given)],
-        env=_round_the_proxy(os.environ if environment is None else environment),
+        env=_round_the_proxy({**EMBEDDED_SERVER, **os.environ} if environment is None else environment),
         start_new_session=True,
     )
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda number, frame: child.send_signal(number))
     return child.wait()
+
+
+def run_on_screen(module: str, options: Mapping[str, object]) -> int:
+    """Run a module as `run_apart` does, and restore the terminal if the child was killed in the middle of its table."""
+    code = run_apart(module, options)
+    if code < 0 and sys.stderr.isatty():  # by a signal that cannot be caught
+        give_back()
+    return code
 
 
 def say_at_once(doing: str) -> None:
@@ -68,7 +76,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def _round_the_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let what is on this machine be reached without the proxy, which would look for it on its own.
+    """Return an environment in which this machine is reached without the proxy, which would look for it on its own.
 
     Prefect asks whether its embedded server is up, and would ask the proxy for two minutes.
     """

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart, say_at_once
+from prefect_seedance.cli.child_process import run_apart, say_at_once
 from prefect_seedance.cli.terminal import complain
 from prefect_seedance.client.request.sources import LAST_FRAME, Source, UnusableSource, read_source
 
@@ -22,7 +22,7 @@ def generate(options: argparse.Namespace) -> int:
         given[name] = [whole_source(text) for text in given[name]]
     for name in ("first_image", "last_image"):
         given[name] = whole_source(given[name])
-    return run_apart("prefect_seedance.cli.generate_run", given, {**EMBEDDED_SERVER, **os.environ})
+    return run_apart("prefect_seedance.cli.generate_run", given)
 
 
 def whole_source(text: str) -> str:

@@ -55,8 +55,8 @@ def make(
         options: How the run behaves.
         as_json: Print a document instead of words.
         interrupted: Words for Ctrl-C; gets the task id, "" if there is none.
-        cost: Words for the cost, where they are others than usual.
-        afterwards: The last words to a person whose video is made.
+        cost: Words for the cost, in place of the usual ones.
+        afterwards: What is printed last, once the video is made.
     """
     store.check()
     with RunProgress(Console(stderr=True)) as progress:

@@ -1,4 +1,4 @@
-"""What a live table on a terminal has in common, whatever it shows."""
+"""What the live tables on a terminal have in common."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
+from prefect_seedance.cli.terminal import output_is_terminal
 from prefect_seedance.plain_text import one_line
 
-_A_SECOND = 2
+_REFRESHES_PER_SECOND = 2
 
 
 class LiveScreen(ABC):
@@ -29,7 +30,7 @@ class LiveScreen(ABC):
             self,
             console=console,
             screen=True,
-            refresh_per_second=_A_SECOND,
+            refresh_per_second=_REFRESHES_PER_SECOND,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -50,12 +51,22 @@ class LiveScreen(ABC):
         """Draw it as it is now."""
 
 
+def shows_table(screen: Console, *, as_json: bool) -> bool:
+    """Return whether a live table is shown: on one terminal there is either the table or the events.
+
+    Args:
+        screen: Where it would be.
+        as_json: Whether the events are printed as documents.
+    """
+    return screen.is_terminal and not screen.is_dumb_terminal and not (as_json and output_is_terminal())
+
+
 def line_of(text: str, style: str = "") -> Text:
-    """Return a text as one line of a screen; what looks like rich's markup in it is none."""
+    """Return a text as one line of a screen; rich's markup in it is not interpreted."""
     return cut_to_width(Text(one_line(text), style=style))
 
 
 def cut_to_width(text: Text) -> Text:
-    """Have a text cut where the terminal ends."""
+    """Let a text be cut where the terminal ends, and return it."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text

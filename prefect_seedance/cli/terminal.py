@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Container, Generator, Iterable, Sequence
 from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TextIO
 
@@ -33,6 +34,11 @@ _documents: TextIO | None = None
 def say(text: str) -> None:
     """Print a text, on the lines that it has."""
     _write(lines(text), sys.stdout)
+
+
+def say_event(words: str) -> None:
+    """Print what happened just now, on one line that begins with the time."""
+    say(f"{datetime.now(UTC):%H:%M:%SZ} {one_line(words)}")
 
 
 class NobodyReads(BrokenPipeError):
@@ -104,7 +110,7 @@ def say_document(document: object) -> None:
 
 
 def output_is_terminal() -> bool:
-    """Tell whether a person reads the standard output."""
+    """Return whether a person reads the standard output."""
     return (_documents or sys.stdout).isatty()
 
 
@@ -197,7 +203,7 @@ def _packed(columns: Sequence[str], row: Sequence[str], plain: Container[str], w
 
 
 def cell(text: str) -> str:
-    r"""Return a text that is one cell: on one line, and a text also where it begins as a formula does.
+    r"""Return a text as one cell: on one line, and marked as a text where a spreadsheet would take it for a formula.
 
     Example:
         >>> cell("=1+1"), cell("@image1 turns\tround"), cell("a-b")

@@ -1,8 +1,8 @@
-"""The forms of the flows: what their own parameters are called, and fields of an option that one of them does not show.
+"""The forms of the flows: titles of their parameters, and fields of an option that one of them does not show.
 
-Prefect titles them by their names and has no place for a better one in a signature that people call: a default of
-pydantic's ``Field`` would reach the flow in place of a value. So what Prefect reads when it makes a form is a signature
-of the flow object's own, which nothing else goes by: calls are bound by the function's.
+Prefect titles a parameter by its name. A better title has no place in a signature that people call: a default of
+pydantic's ``Field`` would reach the flow in place of a value. So the flow object gets a signature of its own, which
+Prefect reads when it makes a form and nothing else goes by: calls are bound by that of the function.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class LeavesOut:
         self._field = field
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # Written out, since what it refers to is the whole model's.
+        # Written out: a reference would lead to the whole model.
         whole = copy.deepcopy(handler.resolve_ref_schema(handler(schema)))
         del whole["properties"][self._field]
         whole.pop("additionalProperties", None)
@@ -98,5 +98,5 @@ def with_titles(flow: AnyFlow) -> AnyFlow:
 def _titled(parameter: inspect.Parameter) -> inspect.Parameter:
     default = PydanticUndefined if parameter.default is inspect.Parameter.empty else parameter.default
     title: JsonDict = {"title": PARAMETER_TITLES[parameter.name]}
-    # A signature wants defaults behind what has none; by name, any order is one.
+    # By name: otherwise a parameter without a default could not follow one that has one.
     return parameter.replace(default=Field(default, json_schema_extra=title), kind=inspect.Parameter.KEYWORD_ONLY)

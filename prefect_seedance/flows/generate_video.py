@@ -13,7 +13,7 @@ from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
 from prefect_seedance.pipeline.models import StoredVideo
 from prefect_seedance.pipeline.options import RunOptions
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.plain_text import cut, one_line
 from prefect_seedance.runs.run_names import take_words
 
 
@@ -24,9 +24,8 @@ def run_name() -> str:
     if not isinstance(asked, VideoRequest):
         return "generate-video"
     prompt = " ".join(one_line(asked.prompt).split())
-    short = prompt if len(prompt) <= 40 else prompt[:39] + "…"
     ratio = "" if asked.ratio == "auto" else f" {asked.ratio}"
-    return f'generate-video: {asked.model_name} {asked.duration}s{ratio}{take_words(asked.take)} "{short}"'
+    return f'generate-video: {asked.model_name} {asked.duration}s{ratio}{take_words(asked.take)} "{cut(prompt, 40)}"'
 
 
 @with_titles

@@ -1,7 +1,6 @@
 """A batch: plan, generate, report. One task run per video."""
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
-from pathlib import PurePosixPath
 from typing import cast
 
 from prefect import flow
@@ -14,23 +13,13 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.runs.run_names import manifest_words
 
 
 def batch_run_name() -> str:
-    """Name a flow run after its manifest: ``generate-videos: spring.csv 2/8``."""
-    from prefect_seedance.redaction import without_signatures  # costs a form more than the rest of this module
-
-    parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
+    """Name a flow run after its manifest: ``generate-videos: spring.csv 2/8``, ``plan-videos: spring.csv``."""
     flow_name: str = flow_run.get_flow_name() or "generate-videos"
-    manifest = one_line(without_signatures(str(parameters.get("manifest") or "")))
-    requests, options = parameters.get("requests"), parameters.get("options")
-    if manifest:
-        what = PurePosixPath(manifest.partition("?")[0]).name[:60]
-    else:
-        what = f"{len(cast('list[object]', requests)) if isinstance(requests, list) else 0} requests"
-    part = f" {options.part}" if isinstance(options, BatchOptions) and options.part else ""
-    return f"{flow_name}: {what}{part}"
+    return f"{flow_name}: {manifest_words(cast('dict[str, object]', flow_run.get_parameters() or {}))}"
 
 
 @with_titles

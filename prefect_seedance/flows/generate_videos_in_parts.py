@@ -14,7 +14,6 @@ from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.flows.form import LeavesOut, with_titles
 from prefect_seedance.flows.generate_videos import batch_run_name
 from prefect_seedance.flows.sync_flow import run_to_end
-from prefect_seedance.runs.ends.state import told_in_state
 
 #: The deployment that the parts are runs of, as `deployments/` defines it.
 DEPLOYMENT = "generate-videos/generate-videos"
@@ -89,43 +88,3 @@ def generate_videos_in_parts(
 
     asked = (manifest, credentials, store, parts, notify, options, deployment, restarts)
     return run_to_end(lambda: generate_in_parts(*asked))
-
-
-@with_titles
-@flow(name="generate-videos-in-parts", flow_run_name=parts_run_name)
-async def agenerate_videos_in_parts(
-    manifest: str,
-    credentials: SeedanceCredentials,
-    store: VideoStore,
-    parts: Parts = 4,
-    notify: list[str] = [],
-    options: PartOptions = BatchOptions(),
-    deployment: str = DEPLOYMENT,
-    restarts: Restarts = 2,
-) -> BatchReport:
-    """Generate the videos of a manifest in parts: `generate_videos_in_parts` for asynchronous callers.
-
-    Args:
-        manifest: Where the table of videos is: s3://bucket/key, a link that begins with https://, or a path that every
-            worker has. It may be CSV, JSON, JSONL, Excel or Parquet.
-        credentials: The saved credentials that pay for the videos.
-        store: The saved store that the videos and the reports go to. Every worker must be able to reach it.
-        parts: How many runs share the rows, from 1 to 200.
-        notify: Saved notification blocks to tell how it ended, each by type and name, for example slack-webhook/team.
-            They are told once, at the end of the whole batch.
-        options: How each part behaves. The maximum cost holds for all parts together. The maximum in flight and the two
-            limits of failures hold for each part by itself.
-        deployment: The deployment that the parts are runs of, with the name of its flow before it:
-            generate-videos/NAME.
-        restarts: How often a part is started again when its process dies, from 0 to 10.
-
-    Returns:
-        What became of each row, in all parts.
-
-    Raises:
-        SeedanceError, StorageError: As `generate_videos_in_parts` does.
-    """
-    from prefect_seedance.flows.bodies.joined_batch import generate_in_parts
-
-    asked = (manifest, credentials, store, parts, notify, options, deployment, restarts)
-    return await told_in_state(generate_in_parts(*asked))

@@ -1,10 +1,7 @@
 """A plan: what a batch would make and cost, for free."""
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
-from typing import cast
-
 from prefect import flow
-from prefect.runtime import flow_run
 
 from prefect_seedance.batch.models import BatchPlan
 from prefect_seedance.batch.options import BatchOptions
@@ -12,30 +9,12 @@ from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.form import with_titles
+from prefect_seedance.flows.generate_videos import batch_run_name
 from prefect_seedance.flows.sync_flow import run_to_end
-from prefect_seedance.plain_text import one_line
-
-_LONGEST_NAME = 60
-
-
-def run_name() -> str:
-    """Name a flow run after its manifest: ``plan-videos: spring.csv``; without what a signed link has behind it."""
-    from prefect_seedance.redaction import without_signatures  # only a run needs it, and it takes a while
-
-    parameters = cast("dict[str, object]", flow_run.get_parameters() or {})
-    manifest, requests = parameters.get("manifest"), parameters.get("requests")
-    if isinstance(manifest, str) and manifest.strip():
-        shown = without_signatures(manifest.strip())
-        file = shown.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
-        return f"plan-videos: {one_line(file)[:_LONGEST_NAME] or 'a manifest'}"
-    if isinstance(requests, list) and requests:
-        count = len(cast("list[object]", requests))
-        return f"plan-videos: {count} request{'s' if count > 1 else ''}"
-    return "plan-videos"
 
 
 @with_titles
-@flow(name="plan-videos", flow_run_name=run_name, persist_result=True)
+@flow(name="plan-videos", flow_run_name=batch_run_name, persist_result=True)
 def plan_videos(
     manifest: str,
     credentials: SeedanceCredentials,

@@ -1,4 +1,4 @@
-"""Stop all spending of a store, and let it go on: what a person starts who has seen a bill."""
+"""Stop all spending of a store, and let it go on: what a person runs after a surprising bill."""
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import logging

@@ -36,7 +36,7 @@ def submit_videos(
             kB of parameters in all, which is about 1,000 requests, so write a manifest for more.
         options: How this batch behaves. The maximum in flight is how many videos are submitted at the same time.
         notify: Saved notification blocks, each by type and name, for example slack-webhook/team. They are told at the
-            end what was submitted, and by the collector of each video that is stored.
+            end what was submitted. The collector tells them of each video that it stores.
 
     Returns:
         What became of each row: ``submitted`` where the vendor has its task.

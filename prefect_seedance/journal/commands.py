@@ -177,6 +177,21 @@ def how_to_collect(scope: str) -> str:
     return f"collect_videos, or running the batch again{within}, takes up what is submitted."
 
 
+def command_to_collect(store_option: str, credentials: str = "") -> str:
+    """Return the command that stores what is submitted.
+
+    Args:
+        store_option: What ``--store`` takes for it, see `Journal.store_option`.
+        credentials: Name of the saved credentials, "" for the key of the environment.
+
+    Example:
+        >>> command_to_collect("/data/my videos")
+        "prefect-seedance collect --store '/data/my videos'"
+    """
+    command = f"prefect-seedance collect --store {shlex.quote(store_option)}"
+    return f"{command} --credentials {shlex.quote(credentials)}" if credentials else command
+
+
 def how_to_forget(name: str, store_option: str, account: str) -> str:
     """Return the command that forgets an upload or an audit, so that the next run makes it anew.
 

@@ -51,10 +51,10 @@ def _logger() -> Logger:
 
 
 class _EndsOfTasks(logging.Filter):
-    """Leaves out what Prefect logs of the ends of some tasks, which it does hundreds of times in a run.
+    """Leaves out what Prefect logs of the ends of a task's runs, of which a batch has hundreds.
 
-    The state of the task run says it, and whoever makes so many of them tells of all. Of one that failed a line stays;
-    the line before that only repeats it, with a traceback of nothing.
+    The state of the task run says it, and the batch tells of all of them. Of one that failed a line stays; the line
+    before it only repeats it, with an empty traceback.
     """
 
     def __init__(self, task_name: str) -> None:
@@ -68,10 +68,10 @@ class _EndsOfTasks(logging.Filter):
 
 
 def leave_out_ends_of(task_name: str) -> None:
-    """Have Prefect log nothing of the ends of a task's runs, but a line for each that failed."""
+    """Leave out what Prefect logs of the ends of a task's runs, but for one line for each that failed."""
     filter_lines("prefect.task_runs", _EndsOfTasks(task_name))
 
 
 def filter_lines(logger_name: str, lines: logging.Filter) -> None:
-    """Have a filter look at what Prefect logs under a name."""
+    """Add a filter to what Prefect logs under a name; one that is there already is not added again."""
     logging.getLogger(logger_name).addFilter(lines)

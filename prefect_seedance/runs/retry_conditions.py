@@ -1,8 +1,12 @@
-"""What Prefect is told about retries: plain functions, never callable objects, which Prefect 3.8 takes for "never"."""
+"""Which failed steps Prefect repeats.
+
+A condition is a plain function, never a callable object, which Prefect 3.8 takes for "never".
+"""
 
 from __future__ import annotations
 
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
 
 from prefect_seedance.client.errors import (
     AuthenticationFailed,
@@ -51,20 +55,18 @@ _LASTING = (
 )
 
 
-def failure_of(state: State[object]) -> object:
-    """Return what a failed task run raised.
-
-    Read from ``state.data``: for async tasks ``state.result()`` is a coroutine, which is not awaited here.
-    """
-    return getattr(state.data, "exception", state.data)
-
-
-def may_pass(state: State[object]) -> bool:
-    """Tell whether a step that failed after the payment is worth repeating: not after a verdict or a lasting fault.
+def worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
+    """Return whether a failed step is worth repeating: not after a verdict, the limit of the wait or a lasting fault.
 
     An error that only tells of the task is judged by its cause: what stood in the way.
+
+    Args:
+        task: The step, as Prefect hands it over.
+        run: Its task run, likewise.
+        state: How that ended.
     """
-    failure = failure_of(state)
+    # Not state.result(): for async tasks that is a coroutine.
+    failure: object = getattr(state.data, "exception", state.data)
     if isinstance(failure, WaitStopped | VideoNotStored) and failure.__cause__ is not None:
         failure = failure.__cause__
     return not isinstance(failure, _LASTING)

@@ -17,7 +17,7 @@ _NAME = "generate-row"
 leave_out_ends_of(_NAME)
 
 
-# No tags: a tagged task asks Prefect's server for a slot, and stands still without it. No retries, cache or persisted
+# No tags: a tagged task asks Prefect's server for a slot, and waits until it gets one. No retries, cache or persisted
 # result either: the journal is all of these, and no row waits for Prefect.
 @task(
     name=_NAME,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifications.notifiers import SECONDS, send_to_all
 
 
@@ -30,3 +33,21 @@ async def send_notifications(notify: list[str], subject: str, body: str, seconds
         The names of those that took it.
     """
     return await send_to_all(notify, subject, body, seconds)
+
+
+async def told(notify: list[str], message: tuple[str, str]) -> bool:
+    """Send a message at the end of a run, and return whether anybody was told.
+
+    A failure is logged and does not change how the run ends, even if Prefect's server is gone.
+
+    Args:
+        notify: Names of saved notification blocks; none for nobody.
+        message: Subject and body.
+    """
+    if not notify:
+        return False
+    try:
+        return bool(await send_notifications(notify, *message))
+    except Exception as error:
+        log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
+        return False

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 
 from prefect import task
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import Task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
@@ -18,13 +16,8 @@ from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.context.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.retry_conditions import may_pass
+from prefect_seedance.runs.retry_conditions import worth_repeating
 from prefect_seedance.runs.run_names import step_name
-
-
-def preparing_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Tell Prefect whether failed preparing is worth repeating: not where a reference breaks a rule."""
-    return may_pass(state)
 
 
 @task(
@@ -33,7 +26,7 @@ def preparing_is_worth_repeating(task: Task[..., object], run: TaskRun, state: S
     persist_result=False,
     retries=2,
     retry_delay_seconds=10,
-    retry_condition_fn=preparing_is_worth_repeating,
+    retry_condition_fn=worth_repeating,
 )
 async def prepare_media(
     request: VideoRequest,

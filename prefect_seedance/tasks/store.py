@@ -7,8 +7,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.client.schemas import objects as prefect_objects
-from prefect.tasks import Task
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.credentials import SeedanceCredentials
@@ -22,7 +20,7 @@ from prefect_seedance.runs.cancellation import ENDED
 from prefect_seedance.runs.context.current_run import current_run
 from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
-from prefect_seedance.runs.retry_conditions import may_pass
+from prefect_seedance.runs.retry_conditions import worth_repeating
 from prefect_seedance.runs.run_names import step_name
 
 if TYPE_CHECKING:
@@ -31,20 +29,13 @@ if TYPE_CHECKING:
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
 
 
-def storing_is_worth_repeating(
-    task: Task[..., object], run: prefect_objects.TaskRun, state: prefect_objects.State[object]
-) -> bool:
-    """Tell Prefect whether storing is worth repeating."""
-    return may_pass(state)
-
-
 @task(
     name="store-video",
     task_run_name=step_name("store-video"),
     persist_result=False,
     retries=3,
     retry_delay_seconds=[2, 10, 30],
-    retry_condition_fn=storing_is_worth_repeating,
+    retry_condition_fn=worth_repeating,
 )
 async def store_video(
     completed: VideoTask,
@@ -60,7 +51,7 @@ async def store_video(
     Args:
         completed: What ``wait_for_video`` returned.
         submitted: What ``create_video`` returned.
-        request: What was asked for.
+        request: What was asked for; the task run is named after it.
         credentials: Whose task it is; asked for a fresh link when one is dead.
         store: Where the video goes.
 

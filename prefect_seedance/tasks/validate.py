@@ -28,7 +28,7 @@ async def validate_request(
 
     Args:
         request: The video to check.
-        credentials: Who would pay; checked when the block was made, but for its budget store.
+        credentials: Who would pay. Only the budget store is checked here: the rest was when the block was made.
         store: Where it would go; a probe is written.
         notify: Names of saved notification blocks, for example ``slack-webhook/team``.
 
@@ -44,7 +44,7 @@ async def validate_request(
         refused += error.problems
     if refused:
         raise InvalidRequest(refused)
-    await account_of(credentials)  # its budget store, which is missed here and not first when it is needed
+    await account_of(credentials)  # a budget store that cannot be used is found here, not when something is to be paid
     for notice in await threads.run(threads.RECORDS, store.check):
         log("validate", notice, level=logging.WARNING)
     for problem in problems:

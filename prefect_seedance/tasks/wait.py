@@ -6,8 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import Task
 
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
@@ -21,17 +19,12 @@ from prefect_seedance.runs.events import run_observer
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifications.messages import expected_price
 from prefect_seedance.runs.pages.progress import ProgressArtifact
-from prefect_seedance.runs.retry_conditions import may_pass
+from prefect_seedance.runs.retry_conditions import worth_repeating
 from prefect_seedance.runs.run_names import step_name
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
-
-
-def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Tell Prefect whether a failed wait is worth repeating: not after a verdict, the time limit or a stop."""
-    return may_pass(state)
 
 
 @task(
@@ -40,7 +33,7 @@ def wait_is_worth_repeating(task: Task[..., object], run: TaskRun, state: State[
     persist_result=False,
     retries=2,
     retry_delay_seconds=10,
-    retry_condition_fn=wait_is_worth_repeating,
+    retry_condition_fn=worth_repeating,
 )
 async def wait_for_video(
     submitted: SubmittedVideo,

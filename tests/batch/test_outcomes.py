@@ -16,7 +16,7 @@ from prefect_seedance.batch.rows import Row, RowProblem
 from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.flows.bodies.many_videos import counts_as_failed
+from prefect_seedance.flows.bodies.batch_end import counts_as_failed
 from prefect_seedance.journal.errors import FailedBefore
 from prefect_seedance.pipeline.order import place_order
 from prefect_seedance.plain_text import Money

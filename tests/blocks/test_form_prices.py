@@ -34,4 +34,4 @@ def test_a_vendor_that_does_not_answer_costs_the_prices_alone(capsys: pytest.Cap
     own = SeedanceCredentials(api_key=KEY, base_url=gone, prices={"seedance2.0-std": 7.5})  # type: ignore[arg-type]
     assert prices_of(own) == "Prices in your credentials: in coins a video, seedance2.0-std 7.5."
     printed = capsys.readouterr().out
-    assert printed.count("The forms say no prices of the vendor's catalog") == 1 and KEY not in printed
+    assert printed.count("The forms show no prices of the vendor's catalog") == 1 and KEY not in printed

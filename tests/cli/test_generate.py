@@ -104,7 +104,7 @@ def test_the_examples_of_the_help_are_taken_and_ask_for_what_can_be_made(capsys:
     for options in asked:
         fields = {name: value for name, value in vars(options).items() if name in VideoRequest.model_fields and value}
         assert require_valid(VideoRequest.model_validate(fields)) == []
-    assert len(asked) == 4 and len(examples_of("assets", capsys)) == 3
+    assert len(asked) == 5 and len(examples_of("assets", capsys)) == 3
     for words in examples_of("assets", capsys):
         parser().parse_args(words)
 

@@ -96,7 +96,6 @@ def test_a_failure_page_that_raises_hides_no_failure(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("prefect_seedance.runs.pages.run_page.failure_markdown", raises)
-    monkeypatch.setattr("prefect_seedance.tasks.store.storing_is_worth_repeating", lambda *anything: False)
     Path(store.location).mkdir()
     (Path(store.location) / "videos").write_text("a file where the folder of the videos should be")
     with pytest.raises(VideoNotStored, match=r"paid for.*Run the same request again"):

@@ -21,6 +21,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.journal.errors import FailedBefore, JournalUnavailable, RecordDamaged, TaskNotRecorded
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
+from prefect_seedance.runs.retry_conditions import worth_repeating
 from prefect_seedance.storage.errors import (
     BadLocation,
     LinkExpired,
@@ -32,7 +33,6 @@ from prefect_seedance.storage.errors import (
     StoreUnavailable,
     TruncatedSource,
 )
-from prefect_seedance.tasks import store, wait
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.wait import wait_for_video
 
@@ -77,7 +77,7 @@ def because(kind: type[WaitStopped] | type[VideoNotStored], cause: Exception) ->
     ids=lambda value: type(value).__name__,
 )
 def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) -> None:
-    assert wait.wait_is_worth_repeating(wait_for_video, *ended(failure)) is useful
+    assert worth_repeating(wait_for_video, *ended(failure)) is useful
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ def test_a_wait_is_repeated_for_what_may_pass(failure: Exception, useful: bool) 
 )
 def test_storing_is_repeated_for_what_may_pass(cause: Exception, useful: bool) -> None:
     failure = because(VideoNotStored, cause)
-    assert store.storing_is_worth_repeating(store_video, *ended(failure)) is useful
+    assert worth_repeating(store_video, *ended(failure)) is useful

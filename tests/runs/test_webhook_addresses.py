@@ -80,9 +80,9 @@ def test_an_address_that_may_be_one_is_taken(block: NotificationBlock) -> None:
         (MattermostWebhook(hostname="https://chat.example.com", token=KEY), "not the name of a host alone"),
         (DiscordWebhook(webhook_id="https://discord.com/api/webhooks/1", webhook_token=KEY), "webhook id that is not"),
         (DiscordWebhook(webhook_id="12a", webhook_token=KEY), "webhook id that is not a number"),
-        (custom(f"https://chat.example.com:0/{KEY}"), "a port that cannot be one"),
-        (custom(f"https://chat..example.com/{KEY}"), "a host or a port that cannot"),
-        (custom(f"https://chat,example.com/{KEY}"), "a host or a port that cannot"),
+        (custom(f"https://chat.example.com:0/{KEY}"), "whose host or port is not valid"),
+        (custom(f"https://chat..example.com/{KEY}"), "whose host or port is not valid"),
+        (custom(f"https://chat,example.com/{KEY}"), "whose host or port is not valid"),
         (custom(f"http://2130706433/{KEY}", allow_private_urls=False), "private network"),
         (custom(f"http://0x7f.1/{KEY}", allow_private_urls=False), "private network"),
         (custom(f"http://[::ffff:10.0.0.1]/{KEY}", allow_private_urls=False), "private network"),
@@ -101,7 +101,7 @@ def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(block: No
         (custom(f"https://hooks.slack.com/servces/{KEY}"), "unlike /services/T.../B.../... of Slack"),
         (custom(f"https://discord.com/webhooks/{KEY}"), "unlike /api/webhooks/NUMBER/... of Discord"),
         (custom(f"https://eu.logic.azure.com/{KEY}"), "unlike /workflows/.../triggers/... of Teams"),
-        (custom(f"http://chat.example.com/{KEY}"), "by plain http"),
+        (custom(f"http://chat.example.com/{KEY}"), "over plain http"),
     ],
 )
 def test_an_address_that_is_only_unusual_is_warned_about(block: NotificationBlock, said: str) -> None:

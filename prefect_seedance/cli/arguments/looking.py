@@ -29,9 +29,9 @@ def add_journal(add: AddParser) -> argparse.ArgumentParser:
     journal = add(
         "journal",
         help="list what was intended, submitted and stored, and what it cost",
-        description="List the records of a store, those written last first, and below them what they come to: how "
-        "many stand how, the coins spent, and what unknown submissions may have cost. On a wide terminal they are a "
-        "table; piped, lines with tabs, and the totals go to the standard error stream. Nothing is asked of the "
+        description="List the records of a store, the latest first, and below them their totals: how many are in each "
+        "state, the coins spent, and what unknown submissions may have cost. On a wide terminal they are a table; when "
+        "piped, they are lines with tabs, and the totals go to the standard error stream. Nothing is asked of the "
         "vendor.",
         epilog=epilog(
             [
@@ -81,7 +81,7 @@ def add_download(add: AddParser) -> argparse.ArgumentParser:
                     "prefect-seedance download 3f9a1c04 --all --to ./approved --store ./videos",
                 ),
                 (
-                    "by the vendor's task id, over what is there",
+                    "by the vendor's task id, replacing a file that is there",
                     "prefect-seedance download videos_... --to ./approved --force --store ./videos",
                 ),
             ],
@@ -163,7 +163,7 @@ def add_gallery(add: AddParser) -> argparse.ArgumentParser:
             [
                 ("a page in the store", "prefect-seedance gallery --store ./videos"),
                 (
-                    "a page whose links play the videos for a day, to whoever has it",
+                    "a page whose links play the videos for a day, for whoever has the page",
                     "prefect-seedance gallery --store s3://shop/videos --since 2026-11-22 --hours 24 --to ./page.html",
                 ),
             ],
@@ -181,8 +181,8 @@ def add_gallery(add: AddParser) -> argparse.ArgumentParser:
         default=0,
         dest="presign",
         metavar="HOURS",
-        help="for a bucket: put links into the page that play the videos for so long, to whoever has it, at most 168 "
-        "(default: no links)",
+        help="for a bucket: put links into the page that play the videos for this long, for whoever has the page; at "
+        "most 168 (default: no links)",
     )
     accept_also(group, "--presign", type=span, dest="presign")
     group.add_argument(

@@ -153,13 +153,18 @@ def add_generate(add: AddParser) -> argparse.ArgumentParser:
         "balance, and what is there already; needs no key where nothing asks for one",
     )
     paying.add_argument(
-        "--max-submissions", type=int, default=1, metavar="N", help="most times to pay (default: %(default)s)"
+        "--max-submissions",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often the video may be paid for (default: %(default)s)",
     )
     paying.add_argument(
         "--no-preflight",
         action="store_false",
         dest="preflight",
-        help="leave out what is checked for free before the first submission: the key, and what references measure",
+        help="leave out the free checks before the first submission: of the key, and of the size and length of "
+        "references",
     )
     where = add_store(generate)
     where.add_argument(
@@ -227,7 +232,7 @@ def add_batch(add: AddParser) -> argparse.ArgumentParser:
         help="make the rows of a manifest: costs money, once per row",
         description="Make a video of each row of a manifest. A row is bought once, until it is edited or its take "
         "changes: the same command again pays only for what is missing. On a terminal a table shows how far it is; "
-        "when piped, each event is a line. prefect-seedance plan says before what it will cost.",
+        "when piped, each event is a line. prefect-seedance plan says beforehand what it will cost.",
         epilog=epilog(
             [
                 (
@@ -235,7 +240,7 @@ def add_batch(add: AddParser) -> argparse.ArgumentParser:
                     "prefect-seedance batch catalogue.csv --store s3://shop/videos",
                 ),
                 (
-                    "a bucket's manifest, no more than 50 at once, told to a team",
+                    "a bucket's manifest, at most 50 at once; a team is told how it ended",
                     "prefect-seedance batch s3://shop/catalogue.parquet --store seedance-video-store/shop \\\n"
                     "        --credentials studio --max-in-flight 50 --notify slack-webhook/team",
                 ),
@@ -244,7 +249,7 @@ def add_batch(add: AddParser) -> argparse.ArgumentParser:
                     "prefect-seedance batch catalogue.csv --part 2/8 --store s3://shop/videos",
                 ),
                 (
-                    "for a program, a JSON document per line: planned, started, ended, told, and at last the report",
+                    "for a program, a JSON document per line: planned, started, ended, told, and finally the report",
                     "prefect-seedance batch catalogue.csv --store ./videos --json",
                 ),
             ],
@@ -276,7 +281,7 @@ def add_submit(add: AddParser) -> argparse.ArgumentParser:
                     "prefect-seedance collect --store s3://shop/videos",
                 ),
                 (
-                    "so many at a time, told to a team: now what was submitted, and later each video",
+                    "32 at a time; a team is told now what was submitted, and later of each video",
                     "prefect-seedance submit catalogue.csv --max-in-flight 32 --notify slack-webhook/team \\\n"
                     "        --store s3://shop/videos",
                 ),
@@ -418,13 +423,13 @@ def _add_manifest(command: argparse.ArgumentParser) -> tuple[Group, Group]:
         "the text of --reuse-scope, or auto: within the run if a schedule made it, else always",
     )
     paying.add_argument("--reuse-scope", metavar="TEXT", help="any text, such as 2026-11-22; means --reuse scope")
-    paying.add_argument("--max-submissions", type=int, metavar="N", help="most times to pay for a row (default: 1)")
+    paying.add_argument("--max-submissions", type=int, metavar="N", help="how often a row may be paid for (default: 1)")
     paying.add_argument(
         "--no-preflight",
         action="store_const",
         const=False,
         dest="preflight",
-        help="leave out what is checked for free before: the key, and what references measure",
+        help="leave out the free checks beforehand: of the key, and of the size and length of references",
     )
     return paying, add_store(command)
 

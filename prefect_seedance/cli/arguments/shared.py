@@ -77,7 +77,7 @@ def environment_table() -> str:
 
 
 def accept_also(group: Group, *options: str, **settings: Any) -> None:
-    """Go on taking an option by the name that it had before; the help does not show it."""
+    """Accept an option by the name that it had before; the help does not show it."""
     group.add_argument(*options, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **settings)
 
 
@@ -87,8 +87,8 @@ def add_store(command: argparse.ArgumentParser) -> Group:
     group.add_argument(
         "--store",
         default=DEFAULT_STORE,
-        help="where videos and journal are: a folder, s3://bucket/prefix, or with all its settings a store saved "
-        "on the Prefect server, seedance-video-store/NAME (default: ./%(default)s)",
+        help="where videos and journal are: a folder, s3://bucket/prefix, or seedance-video-store/NAME for a store "
+        "that is saved on the Prefect server, with all its settings (default: ./%(default)s)",
     )
     return group
 
@@ -120,8 +120,8 @@ def add_output(command: argparse.ArgumentParser) -> None:
         "--json",
         action="store_true",
         dest="as_json",
-        help="print JSON, and nothing else, to the standard output: what came of it, or on an error one document "
-        'of the form {"error": {"type": ..., "message": ..., "task_id": ...}}, and beside it the store '
-        "and the servers in use",
+        help="print JSON, and nothing else, to the standard output: the result, or for an error one document of the "
+        'form {"error": {"type": ..., "message": ..., "task_id": ...}}, with the store and the servers in use '
+        "beside it",
     )
     group.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -1,4 +1,4 @@
-"""What the text of an option is made into; one that cannot be is refused before anything is done."""
+"""The values that options are parsed into. A text that is not valid is refused before anything is done."""
 
 from __future__ import annotations
 

@@ -20,8 +20,10 @@ from prefect_seedance.cli.batch.tally import BatchStatus, Tally
 from prefect_seedance.cli.error_report import interrupted
 from prefect_seedance.cli.exit_codes import LOOK
 from prefect_seedance.cli.generation import reach_prefect, work
+from prefect_seedance.cli.live_screen import shows_table
 from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
 from prefect_seedance.cli.terminal import output_is_terminal, say, say_document
+from prefect_seedance.journal.commands import command_to_collect
 
 #: How many rows without a video are printed at the end; all of them stand in the report.
 _MOST_PRINTED = 20
@@ -68,7 +70,7 @@ def run_batch(options: argparse.Namespace) -> int:
         return videos(options.manifest, credentials, store, notify=options.notify, options=batch_options)
 
     anew = batch_options.reuse == "run"
-    collect = "" if options.waits else how_to_collect(store.store_option, options.credentials)
+    collect = "" if options.waits else command_to_collect(store.store_option, options.credentials)
     return follow(
         make,
         title=shown_manifest(options.manifest),
@@ -96,8 +98,7 @@ def follow(
         collect: The command that stores what is submitted.
     """
     tally, screen, followers, lines = Tally(), Console(stderr=True), list[BatchFollower](), EventLines()
-    # On one terminal there is either the table or the events.
-    live = screen.is_terminal and not screen.is_dumb_terminal and not (as_json and output_is_terminal())
+    live = shows_table(screen, as_json=as_json)
     if as_json:
         followers.append(EventDocuments())
     elif not (live and output_is_terminal()):
@@ -140,25 +141,6 @@ def words_of_report(report: BatchReport, *, told: Container[str] = ()) -> Iterat
     if report.stopped:
         yield f"Stopped     {report.stopped}"
     yield report.summary
-
-
-def how_to_collect(store: str, credentials: str = "") -> str:
-    """Return the command that stores what is submitted.
-
-    Args:
-        store: What ``--store`` takes for the store.
-        credentials: Name of the saved credentials, "" for the key of the environment.
-
-    Example:
-        >>> how_to_collect("/data/my videos")
-        "prefect-seedance collect --store '/data/my videos'"
-    """
-    return " ".join(
-        (
-            f"prefect-seedance collect --store {shlex.quote(store)}",
-            *([f"--credentials {shlex.quote(credentials)}"] if credentials else []),
-        )
-    )
 
 
 def left_behind(status: BatchStatus, store: str, *, anew: bool, collect: str = "") -> str:

@@ -4,46 +4,50 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from prefect_seedance.batch.errors import UnusableManifest
 from prefect_seedance.batch.options import BatchOptions
-from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart, say_at_once
-from prefect_seedance.cli.terminal import give_back
+from prefect_seedance.cli.child_process import run_apart, run_on_screen, say_at_once
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.storage.errors import shown_location
 
+_BATCH_RUN = "prefect_seedance.cli.batch.batch_run"
+
 
 def plan(options: argparse.Namespace) -> int:
     """Plan a batch and return the exit code; nothing is paid."""
-    return _run("prefect_seedance.cli.batch.plan_run", "Planning the rows of {}; nothing is paid.", options)
+    given = _given("Planning the rows of {}; nothing is paid.", options)
+    return run_apart("prefect_seedance.cli.batch.plan_run", given)
 
 
 def batch(options: argparse.Namespace) -> int:
     """Make the rows of a manifest and return the exit code."""
-    return _on_screen("Making the rows of {}.", options)
+    return run_on_screen(_BATCH_RUN, _given("Making the rows of {}.", options))
 
 
 def submit(options: argparse.Namespace) -> int:
     """Submit the rows of a manifest and return the exit code."""
-    return _on_screen("Submitting the rows of {}.", options)
+    return run_on_screen(_BATCH_RUN, _given("Submitting the rows of {}.", options))
 
 
-def _on_screen(doing: str, options: argparse.Namespace) -> int:
-    code = _run("prefect_seedance.cli.batch.batch_run", doing, options)
-    if code < 0 and sys.stderr.isatty():  # by a signal that cannot be caught
-        give_back()
-    return code
+def _given(doing: str, options: argparse.Namespace) -> dict[str, object]:
+    """Say what is done, and return what the process that does it is given.
 
-
-def _run(module: str, doing: str, options: argparse.Namespace) -> int:
+    Raises:
+        UnusableManifest: There is no such file.
+        ValidationError: An option cannot be.
+    """
     manifest = whole_manifest(options.manifest)
-    given = {**vars(options), "manifest": manifest, "options": batch_options(options).model_dump(mode="json")}
+    given: dict[str, object] = {
+        **vars(options),
+        "manifest": manifest,
+        "options": batch_options(options).model_dump(mode="json"),
+    }
     _require_file(manifest)
     say_at_once(doing.format(shown_manifest(options.manifest)))
-    return run_apart(module, given, {**EMBEDDED_SERVER, **os.environ})
+    return given
 
 
 def batch_options(options: argparse.Namespace) -> BatchOptions:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from prefect_seedance.batch.models import GOOD, RowResult, outcome_words
-from prefect_seedance.cli.terminal import say, say_document
+from prefect_seedance.cli.terminal import say_document, say_event
 from prefect_seedance.plain_text import coin_words, one_line
 
 
@@ -23,24 +21,21 @@ class EventLines:
     def planned(self, total: int) -> None:
         """Say how many rows there are."""
         self._total = total
-        self._say(f"planned {total} row{'s' if total != 1 else ''}")
+        say_event(f"planned {total} row{'s' if total != 1 else ''}")
 
     def started(self, number: int, label: str) -> None:
         """Say that a row is being made."""
-        self._say(f"started {called(number, label)}")
+        say_event(f"started {called(number, label)}")
 
     def ended(self, result: RowResult) -> None:
         """Say what became of a row."""
         self._ended += 1
-        self._say(f"[{self._ended}/{self._total}] {words_of_row(result)}")
+        say_event(f"[{self._ended}/{self._total}] {words_of_row(result)}")
 
     def told(self, message: str) -> None:
         """Say something else."""
         self.messages.add(message)
-        self._say(f"note: {message}")
-
-    def _say(self, words: str) -> None:
-        say(f"{datetime.now(UTC):%H:%M:%SZ} {one_line(words)}")
+        say_event(f"note: {message}")
 
 
 class EventDocuments:

@@ -13,7 +13,7 @@ from prefect_seedance.plain_text import one_line
 
 #: How many of the rows that have ended, and of the worst of them, are remembered: no terminal shows more.
 _MOST_SHOWN = 100
-#: From how many videos on that this run has made the end is told.
+#: How many videos this run must have made before its end is predicted.
 _FEWEST_TIMED = 3
 
 
@@ -91,7 +91,7 @@ class Tally:
             self._counts[result.outcome] += 1
             if not result.shared_with:
                 self._spent += result.cost or 0.0
-                # An interrupted run ends its rows so that are under way.
+                # The rows under way of an interrupted run end like this.
                 without_video = result.retryable and result.outcome not in HAVE_VIDEO
                 self._open += without_video and bool(result.task_id or result.submissions)
             self._recent.appendleft(result)

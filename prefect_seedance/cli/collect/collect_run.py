@@ -14,6 +14,7 @@ from prefect_seedance.cli.collect.tally import CollectionTally
 from prefect_seedance.cli.error_report import interrupted
 from prefect_seedance.cli.exit_codes import LOOK
 from prefect_seedance.cli.generation import reach_prefect, work
+from prefect_seedance.cli.live_screen import shows_table
 from prefect_seedance.cli.store_option import chosen_credentials, chosen_store
 from prefect_seedance.cli.terminal import output_is_terminal, say, say_document
 from prefect_seedance.pipeline.collect.models import CollectReport
@@ -81,8 +82,7 @@ def follow_collection(
         as_json: Print documents only.
     """
     tally, screen, followers = CollectionTally(), Console(stderr=True), list[CollectionFollower]()
-    # On one terminal there is either the table or the events.
-    live = screen.is_terminal and not screen.is_dumb_terminal and not (as_json and output_is_terminal())
+    live = shows_table(screen, as_json=as_json)
     if as_json:
         followers.append(MoveDocuments())
     elif not (live and output_is_terminal()):

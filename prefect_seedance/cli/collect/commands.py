@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
-from prefect_seedance.cli.child_process import EMBEDDED_SERVER, run_apart, say_at_once
-from prefect_seedance.cli.terminal import give_back
+from prefect_seedance.cli.child_process import run_on_screen, say_at_once
 from prefect_seedance.pipeline.collect.options import CollectOptions
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import without_signatures
@@ -17,10 +14,7 @@ def collect(options: argparse.Namespace) -> int:
     """Take up what is open in a store and return the exit code; nothing is paid."""
     given = {**vars(options), "options": collect_options(options).model_dump(mode="json")}
     say_at_once(f"Collecting what is open in {one_line(without_signatures(options.store))}; nothing is paid.")
-    code = run_apart("prefect_seedance.cli.collect.collect_run", given, {**EMBEDDED_SERVER, **os.environ})
-    if code < 0 and sys.stderr.isatty():  # by a signal that cannot be caught
-        give_back()
-    return code
+    return run_on_screen("prefect_seedance.cli.collect.collect_run", given)
 
 
 def collect_options(options: argparse.Namespace) -> CollectOptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from prefect_seedance.cli.collect.tally import CollectionTally
 from prefect_seedance.cli.live_screen import LiveScreen, cut_to_width, line_of
-from prefect_seedance.cli.terminal import say, say_document
+from prefect_seedance.cli.terminal import say_document, say_event
 from prefect_seedance.pipeline.observer import Event, EventKind
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import without_signatures
@@ -33,14 +33,11 @@ class MoveLines:
 
     def moved(self, label: str, event: Event) -> None:
         """Say where a video has got to."""
-        self._say(words_of_move(label, event))
+        say_event(words_of_move(label, event))
 
     def told(self, message: str) -> None:
         """Say something else."""
-        self._say(f"note: {message}")
-
-    def _say(self, words: str) -> None:
-        say(f"{datetime.now(UTC):%H:%M:%SZ} {one_line(words)}")
+        say_event(f"note: {message}")
 
 
 class MoveDocuments:

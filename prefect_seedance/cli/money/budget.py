@@ -12,7 +12,7 @@ from prefect_seedance.cli.terminal import say, say_document, say_rows
 from prefect_seedance.journal.budget.budget import Budget
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.pause import read_pause
-from prefect_seedance.plain_text import one_line
+from prefect_seedance.plain_text import coin_words, one_line
 from prefect_seedance.runs.money.accounts import account_of
 
 if TYPE_CHECKING:
@@ -115,4 +115,4 @@ def _coins(value: float) -> str:
         >>> _coins(1234567.5), _coins(0.25), _coins(0.0)
         ('1234567.5', '0.25', '0')
     """
-    return f"{value:.4f}".rstrip("0").rstrip(".")
+    return coin_words(value).removesuffix(" coins")

@@ -49,7 +49,7 @@ def download(options: argparse.Namespace) -> int:
         say_document({"video": {**facts, **size, "was_there": not fetched}, "files": [str(each) for each in extras]})
         return 0
     say(f"{'Saved' if fetched else 'Already there, and the same'}: {one_line(str(target))}")
-    say(f"{video.stored.bytes:,} bytes, as its record has them: sha256 {video.stored.sha256}")
+    say(f"{video.stored.bytes:,} bytes, as in its record: sha256 {video.stored.sha256}")
     for extra in extras:
         say(f"Beside it: {one_line(str(extra))}")
     return 0
@@ -136,7 +136,7 @@ def _new_file(target: Path, *, replace: bool) -> Generator[BinaryIO]:
 
 
 def _publish(part: Path, target: Path) -> None:
-    """Give a file its name if that is free, in one step where the file system has links."""
+    """Rename a file unless the name is taken, in one step where the file system has links."""
     try:
         try:
             os.link(part, target)
@@ -146,12 +146,12 @@ def _publish(part: Path, target: Path) -> None:
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             os.replace(part, target)
     except FileExistsError:
-        raise FileInTheWay(f"{target} has come in the meantime; it was not touched. Try again.") from None
+        raise FileInTheWay(f"{target} has appeared in the meantime; it was not touched. Try again.") from None
 
 
 @contextmanager
 def _saving(place: Path) -> Generator[None]:
-    """Say of an error of this machine's disk where it was, and what it means for the video."""
+    """Turn an error of this machine's disk into one that says where it was, and what it means for the video."""
     try:
         yield
     except (FileInTheWay, StorageError):

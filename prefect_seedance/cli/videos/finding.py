@@ -7,20 +7,19 @@ name is looked for in all records, the newest first.
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prefect_seedance.cli.terminal import complain
-from prefect_seedance.journal.commands import how_to_go_on, how_to_list_unknown, how_to_resolve
+from prefect_seedance.journal.commands import command_to_collect, how_to_go_on, how_to_list_unknown, how_to_resolve
 from prefect_seedance.journal.errors import JournalError
 from prefect_seedance.journal.journal import Journal, is_intent
 from prefect_seedance.journal.record import Attempt, Entry, Stored
 from prefect_seedance.journal.states import STATES, State
 from prefect_seedance.plain_text import cut, one_line
 
-#: So many hex digits are the beginning of one intent, and by chance of no other thing's name.
+#: From so many hex digits on a text is taken for the beginning of an intent: hardly anything else is called so.
 _BEGINNING = 8
 _TOLD_EVERY = 1000
 _MOST_LISTED = 20
@@ -51,7 +50,7 @@ class NotStored(LookupError):
 
 
 class NotWhole(RuntimeError):
-    """The record says that a video is stored, and the store has it no more, or otherwise."""
+    """The record says that a video is stored, and the store does not have it any more, or has something else."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,8 @@ def find_video(journal: Journal, text: str) -> FoundVideo:
     entries = [*_matching(journal, named)]
     if not entries:
         raise NoSuchVideo(
-            f"{journal.location} has no video called {one_line(cut(named, 100))!r}: no intent begins so, and no task "
-            "id and no name is this. Write one as prefect-seedance journal lists it, and check --store."
+            f"{journal.location} has no video called {one_line(cut(named, 100))!r}: no intent begins with it, and no "
+            "task or name is called so. Write one as prefect-seedance journal lists it, and check --store."
         )
     if len(entries) > 1:
         listed = [_candidate(entry) for entry in entries[:_MOST_LISTED]]
@@ -167,7 +166,7 @@ def _candidate(entry: Entry) -> str:
 
 
 def _why_not_stored(journal: Journal, entry: Entry, attempt: Attempt | None) -> str:
-    """Say how a record stands, and what brings its video into the store."""
+    """Return how a record stands, and what brings its video into the store."""
     record, option = entry.record, journal.store_option
     attempt = attempt or record.current_attempt
     state = State.FAILED if attempt and attempt.failure else entry.state
@@ -182,7 +181,7 @@ def _way_on(entry: Entry, state: State, option: str) -> str:
     record = entry.record
     match state:
         case State.SUBMITTED | State.COMPLETED | State.STORED:
-            return f"{how_to_go_on(record.scope)} So does this, for all that is open:\n{_collect(option)}"
+            return f"{how_to_go_on(record.scope)} So does this, for all that is open:\n{command_to_collect(option)}"
         case State.UNKNOWN:
             unsettled = record.unsettled()
             attempt = unsettled[0].name if len(unsettled) == 1 else ""
@@ -199,7 +198,3 @@ def _way_on(entry: Entry, state: State, option: str) -> str:
             return "Another take, or another prompt, is another video, which is paid for."
         case State.LOST:
             return "Another take is another video, which is paid for."
-
-
-def _collect(option: str) -> str:
-    return f"prefect-seedance collect --store {shlex.quote(option)}"

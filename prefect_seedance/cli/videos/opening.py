@@ -77,7 +77,7 @@ def _link(store: Store, key: str, seconds: int) -> PlayLink:
 
 
 def _has_desktop() -> bool:
-    """Tell whether there is a screen to open a viewer on; without one a browser of text might take the terminal."""
+    """Return whether there is a screen to open a viewer on; without one a browser of text might take the terminal."""
     if os.environ.get("BROWSER") or sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""The body of both flows that collect."""
+"""The body of both flows that collect, which only a run imports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from prefect_seedance.runs.events import emit_orphans
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.money.accounts import account_of
 from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
-from prefect_seedance.tasks.notify import send_notifications
+from prefect_seedance.tasks.notify import send_notifications, told
 
 if TYPE_CHECKING:
     from prefect_seedance.blocks.credentials import SeedanceCredentials
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 async def collect(
     credentials: SeedanceCredentials, store: VideoStore, notify: list[str], options: CollectOptions
 ) -> CollectReport:
-    """Take up what is open in a store, show and tell what came of it: the body of both flows."""
+    """Take up what is open in a store, and show and tell what came of it: the body of both flows."""
     # One client of Prefect's for all steps, which would otherwise each make their own.
     async with RunClientContext.get_or_create():
         for problem in doubts(await load_notifiers(notify)):
@@ -53,7 +53,7 @@ async def collect(
         journal_id = await threads.run(threads.RECORDS, known_name, destination.journal)
         await warn_of_another(store.place, journal_id)
         if not journal_id:
-            _say(f"Nothing was ever submitted from a flow at {store.place}, as far as can be seen there.")
+            _say(f"No record of a submission by a flow was found at {store.place}.")
         current = await current_run()
         async with Teller(store, destination, run_url(), send_notifications) as teller:
             report = await collector.collect(
@@ -81,11 +81,8 @@ async def _show(report: CollectReport, store: VideoStore, notify: list[str]) -> 
     if report.orphans:
         emit_orphans(store_mark(store.place), store.place, report.orphans, new)
     log("store", summary(report))
-    if notify and (new or changed_by(report)):
-        try:
-            await send_notifications(notify, *collection_message(report, store.place, run_url()))
-        except Exception as error:
-            log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
+    if new or changed_by(report):
+        await told(notify, collection_message(report, store.place, run_url()))
 
 
 def _say(message: str, *, level: int = logging.INFO) -> None:

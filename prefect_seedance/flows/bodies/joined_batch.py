@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.context import FlowRunContext
 
-from prefect_seedance.asides import words_of
 from prefect_seedance.batch.errors import BatchIncomplete, PartsMissing
 from prefect_seedance.batch.models import BatchReport
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.report.joined_report import join_reports
-from prefect_seedance.batch.report.report_files import write_report
-from prefect_seedance.batch.report.thumbnails import thumbnails_of
 from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.errors import InvalidRequest
-from prefect_seedance.flows.bodies.many_videos import counts_as_failed
+from prefect_seedance.flows.bodies.batch_end import counts_as_failed, shown_and_told, written
 from prefect_seedance.pipeline import threads
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.batch.api import wait_for_api
-from prefect_seedance.runs.batch.message import batch_message
-from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.context.current_run import CurrentRun, current_run, run_url
 from prefect_seedance.runs.context.journal_label import hold_batch_to_its_journal
 from prefect_seedance.runs.context.prefect_client import RunClientContext
@@ -32,12 +26,10 @@ from prefect_seedance.runs.context.scope import scope_of_batch
 from prefect_seedance.runs.events import run_tells
 from prefect_seedance.runs.logs import log
 from prefect_seedance.runs.notifications.notifiers import doubts, load_notifiers
-from prefect_seedance.runs.pages.play_link import report_link
 from prefect_seedance.runs.parts.following import PartsFollowing
 from prefect_seedance.runs.parts.part_runs import PartRuns, persistently
 from prefect_seedance.runs.parts.saved_references import saved_reference
 from prefect_seedance.runs.parts.slots import neighbourhood, require_slots
-from prefect_seedance.tasks.notify import send_notifications
 
 
 async def generate_in_parts(
@@ -97,7 +89,8 @@ async def generate_in_parts(
             missing=missing,
             silent=[part.name for part in following.parts if part.silent],
         )
-        report = await _told(report, store, notify)
+        report, _ = await written(report, store, manifest=None)
+        await shown_and_told(report, store, notify)
         await wait_for_api()
     if missing:
         raise PartsMissing(report, missing)
@@ -129,31 +122,3 @@ def _key(current: CurrentRun) -> str:
 def _ours(current: CurrentRun) -> dict[str, str]:
     """Return the labels of this run that each part begins with: the root, and the journal that it must find."""
     return {name: value for name, value in current.labels.items() if name.startswith("seedance.")}
-
-
-async def _told(report: BatchReport, store: VideoStore, notify: list[str]) -> BatchReport:
-    """Write the joined report, show it, and tell people. What does not work is logged, and changes nothing."""
-    try:
-        destination = await threads.run(threads.RECORDS, store.destination)
-        thumbnails = await threads.run(threads.RECORDS, thumbnails_of, report.rows, destination)
-        report = await threads.run(
-            threads.RECORDS,
-            lambda: write_report(
-                report,
-                destination,
-                manifest=None,
-                thumbnails=thumbnails,
-                link_seconds=int(store.link_hours * 3600),
-            ),
-        )
-    except Exception as error:
-        log("store", f"The report could not be written: {words_of(error)}", level=logging.WARNING)
-    link = await report_link(report.report_uri, store)
-    await asyncio.gather(show_rows(report.rows), show_report(report, None, link))
-    if notify:
-        try:
-            await send_notifications(notify, *batch_message(report, run_url(), link=link))
-        except Exception as error:
-            log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
-    log("store", report.summary)
-    return report

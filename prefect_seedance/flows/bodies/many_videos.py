@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -22,9 +21,7 @@ from prefect_seedance.batch.errors import BatchIncomplete
 from prefect_seedance.batch.followers import Following, following
 from prefect_seedance.batch.models import BatchReport, RowResult
 from prefect_seedance.batch.orders import Orders, OrderSettings, WantedVideo, place_orders
-from prefect_seedance.batch.report.contact_sheet import contact_sheet
-from prefect_seedance.batch.report.report_files import write_report
-from prefect_seedance.batch.report.thumbnails import thumbnails_of
+from prefect_seedance.flows.bodies.batch_end import counts_as_failed, shown_and_told, written
 from prefect_seedance.pipeline import threads
 from prefect_seedance.pipeline.observer import Fact, Observer
 from prefect_seedance.pipeline.submit.preparation import follower_of, media_context
@@ -33,7 +30,6 @@ from prefect_seedance.pipeline.video import Workshop
 from prefect_seedance.pipeline.watch.history import load_history, save_history
 from prefect_seedance.runs.batch.account_limit import account_limit
 from prefect_seedance.runs.batch.api import wait_for_api
-from prefect_seedance.runs.batch.message import batch_message
 from prefect_seedance.runs.batch.page import show_report, show_rows
 from prefect_seedance.runs.batch.progress import BatchProgress
 from prefect_seedance.runs.cancellation import ENDED
@@ -61,17 +57,18 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-#: The expected end is said once so many videos are done.
+#: How many videos must be done before the expected end is shown.
 _LEAST_FOR_EXPECTATION = 5
 #: Longest that a cancelled run spends on its report: Prefect ends its process after 30 s.
 _LAST_WORDS_SECONDS = 8.0
 _CANCELLED = (
     "The run was cancelled. Task runs that were under way end as Crashed; what became of their rows is in the report"
 )
-#: So many tasks that go on are named in the log.
+#: How many of the tasks that go on are named in the log.
 _MOST_TASKS = 50
 #: How often the progress is looked at.
 _PROGRESS_SECONDS = 2.0
+_MakeRow = Callable[[], Awaitable[RowResult]]
 _submit_row = generate_row.with_options(task_run_name="submit: {label}")
 
 
@@ -110,23 +107,12 @@ async def _run(batch: _Batch, manifest: str, requests: Sequence[VideoRequest]) -
         except ENDED:
             await batch.last_words()
             raise
-        report = await batch.report()
-        await batch.show(report)
+        report, thumbnails = await written(batch.so_far(), batch.store, batch.manifest)
+        await shown_and_told(report, batch.store, batch.notify, thumbnails)
         await wait_for_api()
     if counts_as_failed(report, batch.options):
         raise BatchIncomplete(report)
     return report
-
-
-def counts_as_failed(report: BatchReport, options: BatchOptions) -> bool:
-    """Tell whether a run with this report fails, by ``options.require_all``. What is submitted is not missing."""
-    match options.require_all:
-        case "none":
-            return False
-        case "retryable":
-            return any(row.retryable for row in report.missing)
-        case "all":
-            return bool(report.missing)
 
 
 @dataclass
@@ -151,7 +137,6 @@ class _Batch:
     engine: Engine = field(init=False)
     progress: BatchProgress = field(init=False)
     cancelled: bool = False
-    thumbnails: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
     async def read(self, manifest: str, requests: Sequence[VideoRequest]) -> None:
         """Read the manifest."""
@@ -246,9 +231,9 @@ class _Batch:
         drawing = asyncio.ensure_future(self._draw(progress))
         try:
             await self.engine.run(self.orders.videos, _as_task_run if self.waits else _as_submission)
-        except Exception:  # what ends a run has last words
+        except Exception:  # a run that is ended goes on to its last words
             progress.stop()
-            if limit is not None:  # a POST had the most of the 30 s; what is not given back comes back by its lease
+            if limit is not None:  # a second is enough: what is not given back comes back by its lease
                 await limit.close(1.0)
             raise
         finally:
@@ -259,55 +244,19 @@ class _Batch:
             for result in _shared(video, self.engine.results[video.order.intent]):
                 self.told.ended(result)
         await threads.run(threads.RECORDS, save_history, self.destination.store, history)
-        so_far = self._so_far()
+        so_far = self.so_far()
         await progress.finish(so_far.counts, so_far.spent)
 
-    async def report(self) -> BatchReport:
-        """Write the report into the store. What cannot be written is logged, and the run's page still tells."""
-        report = self._so_far()
-        try:
-            self.thumbnails = await threads.run(threads.RECORDS, thumbnails_of, report.rows, self.destination)
-            return await threads.run(
-                threads.RECORDS,
-                lambda: write_report(
-                    report,
-                    self.destination,
-                    manifest=self.manifest,
-                    thumbnails=self.thumbnails,
-                    link_seconds=int(self.store.link_hours * 3600),
-                ),
-            )
-        except Exception as error:
-            log("store", f"The report could not be written: {words_of(error)}", level=logging.WARNING)
-            return report
-
-    async def show(self, report: BatchReport) -> None:
-        """Show the report in Prefect, and tell people."""
-        sheet = None
-        with suppress(Exception):  # a decoration
-            pictures = [self.thumbnails[row.intent] for row in report.rows if row.intent in self.thumbnails]
-            sheet = await threads.run(threads.MEDIA, contact_sheet, pictures)
-        link = await report_link(report.report_uri, self.store)
-        await asyncio.gather(show_rows(report.rows), show_report(report, sheet, link))
-        if self.notify:
-            from prefect_seedance.tasks.notify import send_notifications
-
-            try:
-                await send_notifications(self.notify, *batch_message(report, run_url(), link=link))
-            except Exception as error:
-                log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
-        log("store", report.summary)
-
     async def last_words(self) -> None:
-        """Say what became of the rows of a cancelled run, in the little time that it has left."""
+        """Write and show what became of the rows of a cancelled run, in the little time that it has left."""
         if not hasattr(self, "progress"):
             return
         self.cancelled = True
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
-                if going_on := [row.task_id for row in self._so_far().rows if row.advice == outcomes.GOES_ON]:
+                if going_on := [row.task_id for row in self.so_far().rows if row.advice == outcomes.GOES_ON]:
                     log("store", _going_on_words(going_on), level=logging.WARNING)
-                report = await self.report()
+                report, _ = await written(self.so_far(), self.store, self.manifest)
                 log("store", f"The run was cancelled. {report.summary}", level=logging.WARNING)
                 link = await report_link(report.report_uri, self.store)
                 await asyncio.gather(
@@ -339,7 +288,7 @@ class _Batch:
         now = datetime.now(UTC)
         return now + (now - self.started_at) / done * (len(self.orders.videos) - done)
 
-    def _so_far(self) -> BatchReport:
+    def so_far(self) -> BatchReport:
         """Return the report of what is known by now, with each row of this part."""
         results: list[RowResult] = [outcomes.of_invalid(row) for row in self.orders.invalid]
         for video in self.orders.videos:
@@ -382,14 +331,17 @@ def _going_on_words(task_ids: Sequence[str]) -> str:
     )
 
 
-async def _as_task_run(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
-    # Quoted: Prefect would look into it for results of other tasks.
-    return await generate_row(_label(video), cast("Callable[[], Awaitable[RowResult]]", quote(make)))
+async def _as_task_run(video: WantedVideo, make: _MakeRow) -> object:
+    return await generate_row(_label(video), _quoted(make))
 
 
-async def _as_submission(video: WantedVideo, make: Callable[[], Awaitable[RowResult]]) -> object:
-    quoted = cast("Callable[[], Awaitable[RowResult]]", quote(make))
-    return await _submit_row(_label(video), quoted)
+async def _as_submission(video: WantedVideo, make: _MakeRow) -> object:
+    return await _submit_row(_label(video), _quoted(make))
+
+
+def _quoted(make: _MakeRow) -> _MakeRow:
+    """Hand a function to a task without Prefect looking into it for results of other tasks."""
+    return cast("_MakeRow", quote(make))
 
 
 def _label(video: WantedVideo) -> str:
@@ -398,7 +350,7 @@ def _label(video: WantedVideo) -> str:
 
 
 def _row_observer(video: WantedVideo) -> Observer:
-    """Return who follows one video: its events as ever; of its log lines only what a person should look at."""
+    """Return the observer of one video: it emits every event, and logs only what a person should look at."""
     whole = run_observer("create")
 
     def write(level: int, message: str, facts: Mapping[str, Fact]) -> None:
@@ -409,7 +361,7 @@ def _row_observer(video: WantedVideo) -> Observer:
 
 
 async def _cancellable(work: Callable[[threading.Event], Value], pool: threads.Pool = threads.REFERENCES) -> Value:
-    """Run blocking work in a thread, and have it end when the run is ended."""
+    """Run blocking work in a thread, and end it when the run is ended."""
     cancelled = threading.Event()
     try:
         return await threads.run(pool, work, cancelled)

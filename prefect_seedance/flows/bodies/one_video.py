@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVarTuple, cast
@@ -47,6 +46,7 @@ from prefect_seedance.runs.notifications.messages import (
 from prefect_seedance.runs.pages.play_link import play_link
 from prefect_seedance.runs.pages.run_page import show_cancelled, show_failure, show_stored, tag_run
 from prefect_seedance.tasks.create import create_video
+from prefect_seedance.tasks.notify import told
 from prefect_seedance.tasks.prepare import prepare_media
 from prefect_seedance.tasks.store import store_video
 from prefect_seedance.tasks.validate import validate_request
@@ -111,8 +111,8 @@ async def generate(
                 await _tell_of_none(notify, NoVideo(now.unknown), request)
             raise
         except Exception as error:
-            told = isinstance(error, OutcomeUnknown) or bool(getattr(error, "task_id", ""))
-            now = Standing() if told else await _standing(progress, store)
+            says_it = isinstance(error, OutcomeUnknown) or bool(getattr(error, "task_id", ""))
+            now = Standing() if says_it else await _standing(progress, store)
             end = NoVideo(error, now.task_id, progress.may_have_paid, now.advice)
             page = await show_failure(end, request, _as_asked())
             await _tell_of_none(notify, end, request)
@@ -123,7 +123,7 @@ async def generate(
             from prefect_seedance.runs.pages.assets import materialize_asset
 
             await materialize_asset(stored, store)
-        await _tell(notify, success_message(stored, request, run_url=run_url(), play=play))
+        await told(notify, success_message(stored, request, run_url=run_url(), play=play))
         aside(lambda: save_in_background(store.destination()))
     return _announced(stored) if stored.reused else stored
 
@@ -148,7 +148,7 @@ class Progress:
 
     @property
     def may_have_paid(self) -> bool:
-        """Whether this try of the run, or one before, came past what is checked for free."""
+        """Whether this try of the run, or one before, got past what is checked for free."""
         return self.order is not None or self.is_retry or (flow_run.get_run_count() or 0) > 1
 
 
@@ -221,24 +221,8 @@ def _as_asked() -> Mapping[str, object]:
 async def _tell_of_none(notify: list[str], end: NoVideo, request: VideoRequest) -> None:
     """Tell people that there is no video; if nobody can be told, an automation may do it."""
     address = run_url()
-    if not await _tell(notify, failure_message(end, request, run_url=address)):
+    if not await told(notify, failure_message(end, request, run_url=address)):
         emit_no_video(address, end.headline, end.words, end.paid)
-
-
-async def _tell(notify: list[str], message: tuple[str, str]) -> bool:
-    """Notify, and return whether anybody was told.
-
-    A failure does not change how the run ends, even if Prefect's server is gone.
-    """
-    if not notify:
-        return False
-    from prefect_seedance.tasks.notify import send_notifications
-
-    try:
-        return bool(await send_notifications(notify, *message))
-    except Exception as error:
-        log("notify", f"No notification was sent: {type(error).__name__}.", level=logging.WARNING)
-        return False
 
 
 def _announced(stored: StoredVideo) -> StoredVideo:

@@ -36,7 +36,7 @@ async def plan(
 ) -> BatchPlan:
     """Plan a batch, and put the plan on the run's page: the body of both flows."""
     async with RunClientContext.get_or_create():
-        # Of "run" it is the plan's own run, under which the journal has nothing: as it will be for the batch.
+        # With reuse "run" it is the plan's own run, for which the journal has nothing, as it will have for the batch.
         scope = resolve_scope(options, await current_run())
         cancelled = threading.Event()
         follower = follower_of(run_observer("prepare"), cancelled)

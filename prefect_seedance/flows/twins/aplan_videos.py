@@ -12,12 +12,12 @@ from prefect_seedance.blocks.credentials import SeedanceCredentials
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.form import with_titles
-from prefect_seedance.flows.plan_videos import run_name
+from prefect_seedance.flows.generate_videos import batch_run_name
 from prefect_seedance.runs.ends.state import told_in_state
 
 
 @with_titles
-@flow(name="plan-videos", flow_run_name=run_name)
+@flow(name="plan-videos", flow_run_name=batch_run_name)
 async def aplan_videos(
     manifest: str,
     credentials: SeedanceCredentials,
@@ -25,7 +25,7 @@ async def aplan_videos(
     requests: list[VideoRequest] = [],
     options: BatchOptions = BatchOptions(),
 ) -> BatchPlan:
-    """Plan a batch for free, what it would make and cost: `plan_videos` for asynchronous callers.
+    """Plan a batch for free: `plan_videos` for asynchronous callers.
 
     Args:
         manifest: A table of videos, CSV, JSON, JSONL, Excel or Parquet: a path, s3://bucket/key or an https link.

@@ -35,7 +35,7 @@ async def asubmit_videos(
         requests: The requests themselves, in place of a manifest.
         options: How this batch behaves.
         notify: Names of saved notification blocks, for example slack-webhook/team; told at the end what was submitted,
-            and by the collector of each video.
+            and of each video when it is stored.
 
     Returns:
         What became of each row.

@@ -81,7 +81,8 @@ async def account_limit(account: str) -> AccountLimit | None:
         return None
     except Exception as error:
         note(
-            f"Whether there is a concurrency limit {name} is not known, so this batch goes without: {words_of(error)}",
+            f"Whether there is a concurrency limit {name} is not known, so this batch goes without one: "
+            f"{words_of(error)}",
             level=logging.WARNING,
         )
         return None
@@ -119,7 +120,7 @@ class _Lease:
 
 
 class AccountLimit:
-    """The limit, for the submissions of one batch in one process. Slots are alike: whoever leaves one leaves any.
+    """The limit, for the submissions of one batch in one process. Slots are alike: it does not matter whose is left.
 
     Args:
         name: Of the limit.
@@ -244,7 +245,7 @@ class AccountLimit:
                 self._is_away(words_of(error))
 
     def _kept(self, client: SyncPrefectClient) -> bool:
-        """Do one thing, or sleep; tell whether to go on."""
+        """Do one thing, or sleep; return whether to go on."""
         with self._changed:
             act, lease, rest = self._next_act()
             if not act:
@@ -341,8 +342,8 @@ class AccountLimit:
         if waiting and now >= self._next_told:
             self._next_told = now + _TOLD_SECONDS
             note(
-                f"{waiting} submission(s) wait for room under Prefect's concurrency limit {self.name}. `prefect gcl "
-                f"inspect {self.name}` shows how many slots are taken."
+                f"{waiting} submission{'s wait' if waiting != 1 else ' waits'} for room under Prefect's concurrency "
+                f"limit {self.name}. `prefect gcl inspect {self.name}` shows how many slots are taken."
             )
 
     def _ended(self, why: str) -> None:

@@ -36,7 +36,7 @@ async def wait_for_api(seconds: float = 600.0) -> None:
             note(f"Prefect's API has not answered for {seconds:g} s, and the run ends without it: {why}")
             return
         if not told:
-            note(f"The work is done. The run waits up to {seconds:g} s for Prefect's API, to say so there: {why}")
+            note(f"The work is done. The run waits up to {seconds:g} s for Prefect's API, to report it there: {why}")
             told = True
         await asyncio.sleep(min(pause, left))
         pause = min(_LONGEST_PAUSE_SECONDS, pause * 1.5)

@@ -113,7 +113,7 @@ class BatchProgress:
                 pause = min(_LONGEST_PAUSE_SECONDS, 2 * pause)
 
     async def _draw(self) -> bool:
-        """Draw the state of now, unless it is what was drawn last; tell whether it stands there."""
+        """Draw the state of now, unless it is what was drawn last; return whether it is there now."""
         now = self._now
         if now == self._drawn:
             return True

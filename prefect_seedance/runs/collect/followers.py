@@ -35,7 +35,7 @@ _follower: ContextVar[CollectionFollower | None] = ContextVar("collection_follow
 
 @contextmanager
 def collection_followed_by(follower: CollectionFollower) -> Generator[None]:
-    """Have the collections that are made inside this block followed.
+    """Let a follower follow the collections that are made inside this ``with`` block.
 
     A flow takes only what its form can hold, so the follower goes beside its parameters; it reaches a collection that
     is made in this process.

@@ -34,7 +34,7 @@ from prefect_seedance.runs.pages.run_page import PAUSES, Page, shown, table
 _MOST_VIDEOS, _MOST_ORPHANS = 50, 200
 #: Longest reason in a table.
 _REASON = 300
-#: How long Prefect is asked for the page before.
+#: How long Prefect is asked for the page of the collection before.
 _SECONDS = 15.0
 
 

@@ -75,12 +75,12 @@ def summary(report: CollectReport) -> str:
 
 
 def still_open(report: CollectReport) -> bool:
-    """Tell whether the next collection has something to take up."""
+    """Return whether the next collection has something to take up."""
     return any(counts_of(report).get(each) for each in ("open", "trouble", "watched", "young"))
 
 
 def needs_a_person(report: CollectReport) -> bool:
-    """Tell whether somebody should look at what the collection met."""
+    """Return whether somebody should look at what the collection met."""
     return bool(report.orphans) or any(video.became in BAD for video in report.videos)
 
 
@@ -106,7 +106,7 @@ def label_of(video: CollectedVideo | Orphan) -> str:
 
 
 def words_of_video(video: CollectedVideo) -> str:
-    """Return what became of a video, on one line and without anything that leads somewhere.
+    """Return what became of a video, on one line and without signatures.
 
     Example:
         >>> broken = CollectedVideo(intent="1", name="mug", became="failed", task_id="videos_1", reason="Broken.")

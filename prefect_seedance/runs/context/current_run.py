@@ -76,7 +76,7 @@ class CurrentRun:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Of this run."""
+        """The labels of this run."""
         return self.lineage[0].known if self.lineage else {}
 
 

@@ -1,7 +1,7 @@
 """What Prefect logs of a run that ends by an error of ours: the sentence once, at the run's end.
 
 By itself Prefect logs it up to five times, and three of them with a traceback: of the task, of the flow, and of the
-process. A traceback helps nobody whose request broke a rule, and none of an error that is not ours is touched.
+process. A traceback helps nobody whose request broke a rule. Errors that are not ours keep theirs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _OF_PROCESS = "Engine execution exited with unexpected exception"
 
 
 def tell_errors_once() -> None:
-    """Have Prefect log what ends a run by an error of ours in one line. May be called more than once."""
+    """Log in one line what ends a run by an error of ours. May be called more than once."""
     filter_lines("prefect.task_runs", _once)
     filter_lines("prefect.flow_runs", _once)
 

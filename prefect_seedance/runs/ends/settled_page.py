@@ -85,7 +85,7 @@ async def _ways_on(record: Record, state: str) -> str:
 
 
 async def _bring_up_to_date(intent: str, said: str, state: str) -> None:
-    """Say on the pages of an unknown submission that it is settled, above what they said."""
+    """Write onto the pages of an unknown submission that it is settled, above what they said."""
     key = ArtifactFilter(key=ArtifactFilterKey(any_=[unknown_key(intent)]))
     by = f" by {link(flow_run.get_name() or 'a run', run_url())}" if run_url() else ""
     async with get_client() as client:

@@ -1,6 +1,6 @@
 """The page of an unknown submission: what happened, what the balance says, and each way to settle it.
 
-Everything on it wraps: in a block that scrolls, the half of a command is out of sight.
+Everything on it wraps: in a block that scrolls, half of a command would be out of sight.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling people that 80 % of a budget are used: a log line, an event for automations, and the notification.
+"""Telling people that 80 % of a budget is used: a log line, an event for automations, and the notification.
 
 All of it on the side: nothing here can fail a run, or hold up a video.
 """

@@ -47,7 +47,7 @@ def markdown(text: str) -> str:
 
 
 def code(text: str) -> str:
-    r"""Write a text as code in a line or in the cell of a table; one that would end the code as it reads.
+    r"""Write a text as code in a line or in the cell of a table; as plain text if it would end the code.
 
     Example:
         >>> code("videos_1"), code("a` <b>"), code("")

@@ -121,7 +121,7 @@ class NoVideo:
     def paid(self) -> str:
         """What was paid."""
         task_id = getattr(self.error, "task_id", "") or self.task_id
-        refunds = "the vendor does not document refunds, its console shows the charge"
+        refunds = "the vendor does not document refunds; its console shows the charge"
         match self.error:
             case SubmissionUnknown(balance=seen) if seen:
                 return f"perhaps; it is not known whether the vendor accepted it. {seen.removesuffix('.')}"

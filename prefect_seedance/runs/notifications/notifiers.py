@@ -36,8 +36,8 @@ async def load_notifiers(names: list[str]) -> dict[str, NotificationBlock]:
     """Load saved notification blocks by name, for example ``slack-webhook/team``.
 
     Raises:
-        InvalidRequest: Naming each block that does not exist, cannot be loaded, cannot notify, or whose address
-            cannot be one.
+        InvalidRequest: Naming each block that does not exist, cannot be loaded or cannot notify, or whose
+            address cannot work.
     """
     found: dict[str, NotificationBlock] = {}
     problems: list[Problem] = []

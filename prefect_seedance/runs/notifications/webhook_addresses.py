@@ -1,4 +1,4 @@
-"""Whether a notification block's address can be one, by its form alone: a video is paid for before it is first used.
+"""The addresses of notification blocks, checked by their form alone: a video is paid for before one is first used.
 
 What cannot work is refused; what is only unusual, as behind a proxy, is warned about. No address is ever repeated: its
 path is its key.
@@ -45,7 +45,7 @@ _KEYS = frozenset(
 )
 _HOSTNAME = re.compile(r"[\w.-]+|\[?[0-9A-Fa-f:.]+\]?")
 _HOST = re.compile(r"(?!.*\.\.)[\w.-]+|[0-9A-Fa-f:.]+")
-_DISCORD_FIX = "Of /api/webhooks/NUMBER/TOKEN in its address write the number alone; the token has a field of its own"
+_DISCORD_FIX = "Write only the NUMBER of /api/webhooks/NUMBER/TOKEN in its address; the token has a field of its own"
 _HOSTNAME_FIX = "Write it without a scheme, a port or a path: these have fields of their own"
 
 
@@ -123,14 +123,14 @@ def _of_address(address: str, *, any_scheme: bool, private: bool) -> Iterator[tu
         yield "refuse", "has an address without a host"
         return
     if not _HOST.fullmatch(host) or port == 0:
-        yield "refuse", "has an address with a host or a port that cannot be one"
+        yield "refuse", "has an address whose host or port is not valid"
         return
     if not private and _is_private(host):
         yield "refuse", "has an address of a private network, which its settings do not allow"
         return
     yield from _of_known_host(parts, host)
     if parts.scheme == "http" and not _is_here(host):
-        yield "warn", f"goes to {host} by plain http, and its address is a key"
+        yield "warn", f"goes to {host} over plain http, and its address is a key"
 
 
 def _of_known_host(parts: SplitResult, host: str) -> Iterator[tuple[Level, str]]:

@@ -2,7 +2,8 @@
 
 There is one only where the store allows it (``VideoStore.link_hours``).
 
-It is a secret that outlives its reader's leave: it stands on the run's page and in the notification, and nowhere else.
+It is a secret: whoever has it needs no other right to the video. It stands on the run's page and in the notification,
+and nowhere else.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def stored_markdown(
     price: str = "",
     watched: str = "",
 ) -> str:
-    """Word the result as markdown; the poster stands above it, in its description.
+    """Word the result as Markdown; the poster stands above it, in its description.
 
     Args:
         stored: The video.
@@ -266,7 +266,7 @@ def _is_near(ratio: str, width: int, height: int) -> bool:
 
 
 def failure_markdown(end: NoVideo, request: VideoRequest, form: str = "") -> str:
-    """Word a failure as markdown: what happened, what was paid, what goes on, what to do."""
+    """Word a failure as Markdown: what happened, what was paid, what goes on, what to do."""
     if isinstance(end.error, SubmissionUnknown):
         return f"{unknown_markdown(end.error, request.model_name, form)}\n{_asked(request)}"
     paid = f"**Paid:** {markdown(end.paid)}."
@@ -274,7 +274,7 @@ def failure_markdown(end: NoVideo, request: VideoRequest, form: str = "") -> str
 
 
 def cancelled_markdown(request: VideoRequest, now: Standing) -> str:
-    """Word a cancelled run as markdown."""
+    """Word a cancelled run as Markdown."""
     if now.unknown:
         told = unknown_markdown(now.unknown, request.model_name)
         return f"{told}\nThe run was cancelled.\n\n{_asked(request)}"
@@ -299,7 +299,7 @@ def _standing(now: Standing) -> str:
 
 
 def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> str:
-    """Word the request as markdown: what is short in a table, the addresses in a list."""
+    """Word the request as Markdown: what is short in a table, the addresses in a list."""
     addresses = dict(request.references())
     fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
     rows = {
@@ -441,7 +441,7 @@ async def shown(show: Callable[[], Awaitable[object]], *, pauses: Sequence[float
 
 
 def _is_busy(error: Exception) -> bool:
-    """Tell whether Prefect's API may take the same in a moment: it is busy, or could not be reached."""
+    """Return whether Prefect's API may take the same in a moment: it is busy, or could not be reached."""
     if isinstance(error, PrefectHTTPStatusError):
         return error.response.status_code in _BUSY or error.response.status_code >= 500
     # By the name of its package: only a few modules may import the HTTP library.

@@ -29,10 +29,10 @@ from prefect_seedance.runs.parts.standing import end_of, standing_of
 from prefect_seedance.storage.errors import StorageError
 from prefect_seedance.storage.protocol import Store
 
-#: So many times in a row a store may not answer.
+#: How many times in a row the store may fail to answer.
 _STORE_FAULTS = 60
-_NO_HEARTBEAT = "No heartbeat for three times as long as they are apart, so the process is taken for gone."
-_NEVER_CAME_UP = "A worker has taken it and not brought it up in half an hour."
+_NO_HEARTBEAT = "It has missed three heartbeats in a row, so its process is taken for dead."
+_NEVER_CAME_UP = "A worker took it, and did not start it within half an hour."
 
 
 @dataclass
@@ -70,7 +70,7 @@ class PartsFollowing:
         place: Where the parts run.
         restarts: How often a part that dies is started again.
         look_seconds: How often all parts are looked at.
-        start_seconds: How long none may be started, where their parent may be what keeps them from it.
+        start_seconds: How long to wait for the first to start, where this run may be what keeps it from starting.
         parts: As they stand.
     """
 
@@ -154,7 +154,7 @@ class PartsFollowing:
             return
         raise PartsNotStarted(
             f"none of the parts was started within {waited / 60:.0f} minutes by {self.place.pool_words}, which runs "
-            "this run as well: a worker that takes one run at a time has it, and no slot for what it waits for",
+            "this run as well: a worker that takes one run at a time is busy with this one, which waits for the parts",
             "Start another worker, or let it take more runs at a time. The parts are cancelled",
         )
 
@@ -205,7 +205,7 @@ class PartsFollowing:
                 f"Prefect's server does not take the parameters of a part: {said}",
                 "Deploy generate_videos anew with this version, and run this again",
             ) from None
-        again = f", for the {attempt}. time" if attempt > 1 else ""
+        again = " again" if attempt > 1 else ""
         log("wait", f"Part {part.name} is started{again}: {part.runs[-1].name}.")
 
     async def _cancel(self) -> None:

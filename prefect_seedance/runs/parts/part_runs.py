@@ -1,7 +1,7 @@
 """The runs of the parts at Prefect's server: started once each, looked at together, and cancelled.
 
 Every question is repeated until the server answers: the parts go on without it, and so does whoever waits for them. The
-key of a run holds what was asked, the part and the attempt, and Prefect gives the run that is there for a used key, so
+key of a run holds what was asked, the part and the attempt. For a used key Prefect returns the run that is there, so
 that a lost answer, a retry of the parent or a killed parent starts nothing twice.
 """
 
@@ -53,8 +53,8 @@ async def persistently(question: Callable[[PrefectClient], Awaitable[T]], what: 
         what: What for, as words after "to".
 
     Raises:
-        PrefectHTTPStatusError, ObjectNotFound: Its answer is that it will not.
-        SeedanceError: The question has found what cannot be.
+        PrefectHTTPStatusError, ObjectNotFound: It refuses.
+        SeedanceError: The question itself has found that the parts cannot run.
     """
     pause, waited, told = 1.0, 0.0, -_TOLD_EVERY_SECONDS
     while True:
@@ -164,7 +164,7 @@ class PartRuns:
         return [event.occurred for event in page.events]
 
     async def mark_crashed(self, run: UUID, why: str) -> None:
-        """Have Prefect know that the process of a run is gone, which frees its slots."""
+        """Tell Prefect that the process of a run is gone, which frees its slots."""
         await persistently(
             lambda client: client.set_flow_run_state(run, Crashed(message=why)), "mark a part as crashed"
         )
@@ -198,5 +198,5 @@ def seen_run(run: FlowRun | None, heartbeats: Sequence[datetime] = ()) -> SeenRu
 
 
 def _is_an_answer(status: int) -> bool:
-    """Whether asking again would be answered in the same way. Parameters that do not fit a form are a 409."""
+    """Return whether asking again would be answered in the same way. Parameters that do not fit a form are a 409."""
     return 400 <= status < 500 and status not in (408, 425, 429)

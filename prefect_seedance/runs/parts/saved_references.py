@@ -20,7 +20,7 @@ async def saved_reference(block: KnownFieldsBlock, parameter: str) -> dict[str, 
         parameter: What the flow calls it.
 
     Raises:
-        PartsNotStarted: It is not saved, or is not any more what is saved.
+        PartsNotStarted: It is not saved, or differs from what is saved.
     """
     if not block.saved_id:
         raise PartsNotStarted(f"{parameter}: the block is not saved", _SAVE)

@@ -52,7 +52,7 @@ class SlotLimit:
 
         Example:
             >>> SlotLimit("the work pool 'small'", 1, 1).refusal()[0]
-            "the work pool 'small' runs 1 at a time, and this run, which waits for the parts, holds that"
+            "the work pool 'small' runs 1 at a time, and this run, which waits for the parts, holds that slot"
             >>> SlotLimit("the work pool 'small'", 2, 1).refusal()
         """
         if self.paused:
@@ -61,7 +61,7 @@ class SlotLimit:
             return None
         if not self.held:
             return f"{self.where} has a limit of {self.limit}", "Raise the limit"
-        held = "that" if self.limit == 1 else "all of these"
+        held = "that slot" if self.limit == 1 else "all of these slots"
         return (
             f"{self.where} runs {self.limit} at a time, and this run, which waits for the parts, holds {held}",
             "Raise the limit, or run this flow on another work pool than its parts",
@@ -157,7 +157,7 @@ async def require_slots(client: PrefectClient, place: Neighbourhood, parts: int)
 
 
 async def others_run_there(client: PrefectClient, place: Neighbourhood) -> bool:
-    """Tell whether runs of other flows run where the parts would: a slot becomes free when they end.
+    """Return whether runs of other flows run where the parts would: a slot becomes free when they end.
 
     Runs of this flow, and of those that it is a part of, do not count: they wait for parts themselves.
     """

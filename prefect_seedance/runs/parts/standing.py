@@ -48,7 +48,7 @@ class SeenRun:
 
 
 def standing_of(run: SeenRun, now: datetime) -> PartStanding:
-    """Tell how a part stands whose run has not ended.
+    """Return how a part stands whose run has not ended.
 
     Example:
         >>> started = datetime(2026, 11, 27, 12)
@@ -69,7 +69,7 @@ def standing_of(run: SeenRun, now: datetime) -> PartStanding:
 
 
 def end_of(run: SeenRun, reports: Sequence[BatchReport], *, before_this_try: bool) -> PartStanding:
-    """Tell what becomes of a part whose run has ended.
+    """Return what becomes of a part whose run has ended.
 
     Args:
         run: Which has ended.

@@ -1,4 +1,4 @@
-"""What people are told when 80 % of a budget are used."""
+"""What people are told when 80 % of a budget is used."""
 
 from __future__ import annotations
 
