@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from prefect_seedance import failpoints
 from prefect_seedance.batch.models import RowResult
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.rows import Row, RowProblem
+from prefect_seedance.journal.changes import STORING_SECONDS
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.simulator import Fault, Simulator
 from tests.batch.harness import Batch, rows
@@ -50,6 +52,27 @@ def test_each_row_ends_in_its_own_outcome_and_a_second_run_pays_for_no_video_aga
     assert outcomes(again) == {**outcomes(first), "fine": "reused", "refused": "stored"}
     assert again["fine"].cost == 0.0, "it was paid for before"
     assert len(simulator.bills()) == bills + 1, "what was refused is tried again; nothing else is"
+
+
+def test_a_collector_leaves_a_row_alone_while_it_is_watched_and_then_stored(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    batch = Batch(account, destination)
+    (video,) = batch.orders(rows("a boat")).videos
+    left: list[float] = []
+
+    def look(point: str) -> None:
+        if point == "relay.before":
+            entry = destination.journal.read(video.order.intent)
+            left.append(entry.record.watch_seconds if entry else 0.0)
+
+    failpoints.listen(look)
+    try:
+        batch.run(rows("a boat"))
+    finally:
+        failpoints.listen(lambda point: None)
+    waits = batch.options.wait_seconds(video.order.asked.duration)
+    assert left == [waits + STORING_SECONDS], "nothing is written between submitted and stored"
 
 
 def test_equal_rows_are_one_video(simulator: Simulator, account: Account, destination: Destination) -> None:

@@ -217,3 +217,10 @@ def test_every_message_goes_through_the_language_of_its_block() -> None:
     source = (package / "runs" / "notifications" / "notifiers.py").read_text("utf-8")
     assert source.count(".notify(") == 1
     assert source.index("message_for(block, subject, body)") < source.index(".notify(body, subject)")
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", " https://x", ""]
+)
+def test_a_link_leads_to_pages_alone(address: str) -> None:
+    assert escaping.link("The *run*", address) == r"The \*run\*"

@@ -16,6 +16,8 @@ from prefect_seedance.redaction import without_signatures
 
 #: The deployment of resolve_submission, as `deployments/` defines it.
 RESOLVE = "resolve-submission/resolve-submission"
+#: Longest query: what stands between a browser and a server often takes 8 KiB for a whole line.
+_LONGEST_QUERY = 6000
 
 
 def page_url(kind: str, name: str | UUID | None) -> str:
@@ -33,7 +35,7 @@ def artifact_url(artifact_id: UUID) -> str:
 
 
 def form_url(deployment_id: str | UUID, parameters: Mapping[str, Any]) -> str:
-    """Return the address of a deployment's form, filled in; without the values if one of them opens an address.
+    """Return the address of a deployment's form, filled in; without the values if one is secret, or they are long.
 
     Args:
         deployment_id: The deployment.
@@ -43,7 +45,8 @@ def form_url(deployment_id: str | UUID, parameters: Mapping[str, Any]) -> str:
     if not page:
         return ""
     filled = json.dumps(parameters, ensure_ascii=False)
-    return f"{page}/run" + (f"?parameters={quote(filled, safe='')}" if without_signatures(filled) == filled else "")
+    query = f"?parameters={quote(filled, safe='')}" if without_signatures(filled) == filled else ""
+    return f"{page}/run" + (query if len(query) <= _LONGEST_QUERY else "")
 
 
 async def settling_form(intent: str, attempt: str, asked: Mapping[str, Any]) -> str:

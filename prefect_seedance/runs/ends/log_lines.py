@@ -37,6 +37,7 @@ _DOUBLED = (
     "Task run failed with exception",
     "Encountered exception during execution",
 )
+_OURS = (SeedanceError, StorageError, ParameterTypeError)
 _OF_PROCESS = "Engine execution exited with unexpected exception"
 
 
@@ -48,9 +49,10 @@ def tell_errors_once() -> None:
 
 class _Once(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        facts = vars(record)
+        facts, message = vars(record), record.msg
+        if not isinstance(message, str):  # somebody's object: to word it is the business of whoever writes the line
+            return True
         flow, task = facts.get("flow_name"), facts.get("task_name")
-        message = str(record.msg)
         # The process that ran a flow names none.
         if message.startswith(_OF_PROCESS) and _is_ours(record) and flow in {*FLOWS, "<unknown>", None}:
             return False
@@ -69,8 +71,12 @@ _once = _Once()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
+    from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped  # here: an import of the flow ends no run
+
     error = record.exc_info[1] if record.exc_info else None
-    return isinstance(error, SeedanceError | StorageError | ParameterTypeError)
+    if isinstance(error, WaitStopped | VideoNotStored) and not isinstance(error.__cause__, _OURS):
+        return False  # it only says that the log has the details
+    return isinstance(error, _OURS)
 
 
 def _names() -> set[str]:

@@ -82,12 +82,14 @@ def fenced(text: str) -> str:
 
 
 def link(words: str, address: str) -> str:
-    """Write a link. For addresses of ours only.
+    """Write a link. For addresses of ours only; of one that is no page, as a record may have it, the words alone.
 
     Example:
         >>> link("The run", "http://127.0.0.1:4200/runs/1")
         '[The run](<http://127.0.0.1:4200/runs/1>)'
     """
+    if not address.startswith(("http://", "https://")):
+        return markdown(words)
     sound = one_line(address).replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C").replace(" ", "%20")
     return f"[{markdown(words)}](<{sound}>)"
 
