@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -9,13 +10,13 @@ import sys
 import pytest
 from prefect import flow, task
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import PREFECT_UI_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from prefect_seedance import VideoRequest
 from prefect_seedance.client.errors import InvalidRequest, OutcomeUnknown, SeedanceError, VideoFailed
 from prefect_seedance.journal.record import Record
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
-from prefect_seedance.runs.ends.links import form_url
+from prefect_seedance.runs.ends.links import form_of_run, form_url, settling_form
 from prefect_seedance.runs.ends.log_lines import FLOWS, TASKS, tell_errors_once
 from prefect_seedance.runs.ends.settled_page import settled_markdown
 from prefect_seedance.runs.ends.state import failed_state, state_words
@@ -23,6 +24,7 @@ from prefect_seedance.runs.ends.unknown_page import unknown_markdown
 from prefect_seedance.runs.notifications.messages import NoVideo
 from prefect_seedance.runs.pages.run_page import failure_markdown
 from prefect_seedance.runs.run_names import step_name, take_words
+from tests.client.wire_server import Reply, WireServer, answer
 from tests.runs.test_messages import INTENT, unknown
 
 RULE = "duration: 99 s, but Mini makes 4-15 s. Choose 4 to 15 seconds."
@@ -205,6 +207,16 @@ def test_a_link_to_a_form_that_would_be_too_long_for_a_server_is_one_to_the_empt
     with temporary_settings({PREFECT_UI_URL: "https://prefect.example.com"}):
         long = form_url("0198", {"requests": [{"prompt": "A boat " * 20}] * 200})
     assert long == "https://prefect.example.com/deployments/deployment/0198/run"
+
+
+@pytest.mark.parametrize("reply", [answer(403, {"detail": "no"}), answer(200, body=b"<html>"), answer(404, {})])
+def test_a_form_that_cannot_be_looked_up_does_not_keep_the_page_back(reply: Reply) -> None:
+    with (
+        WireServer([reply]) as server,
+        temporary_settings({PREFECT_API_URL: f"{server.url}/api", PREFECT_UI_URL: "https://prefect.example.com"}),
+    ):
+        assert asyncio.run(settling_form(INTENT, "1-3f9a1c04", {})) == ""
+        assert asyncio.run(form_of_run("0198d3a2-0000-7000-8000-000000000000")) == ""
 
 
 # Names.

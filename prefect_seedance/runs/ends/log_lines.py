@@ -12,7 +12,6 @@ import re
 from prefect.exceptions import ParameterTypeError
 
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.runs.logs import filter_lines
 from prefect_seedance.storage.errors import StorageError
 
 #: Of the flows and tasks of this package. A flow of somebody else's keeps its lines: they say where it called us.
@@ -43,8 +42,8 @@ _OF_PROCESS = "Engine execution exited with unexpected exception"
 
 def tell_errors_once() -> None:
     """Have Prefect log what ends a run by an error of ours in one line. May be called more than once."""
-    filter_lines("prefect.task_runs", _once)
-    filter_lines("prefect.flow_runs", _once)
+    for name in ("prefect.task_runs", "prefect.flow_runs"):
+        logging.getLogger(name).addFilter(_once)
 
 
 class _Once(logging.Filter):
