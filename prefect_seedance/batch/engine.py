@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -154,6 +155,8 @@ class Engine:
             else:
                 stored = await self._workshop.make(video.order, headway, self._observer(video))
         except Exception as error:
+            if details := outcomes.details_of(error):
+                self._observer(video).log(details, level=logging.ERROR, task_id=headway.task_id)
             verdict = outcomes.verdict_of(error, task_id=headway.task_id)
             if verdict.ends_submitting:
                 why = f"{verdict.ends_submitting}: {outcomes.reason_of(error)}"

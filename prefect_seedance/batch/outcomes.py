@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from prefect_seedance.asides import words_of
@@ -40,7 +42,7 @@ from prefect_seedance.journal.errors import (
     TooManyUnknowns,
 )
 from prefect_seedance.media.errors import PreparationCancelled
-from prefect_seedance.pipeline.errors import VideoNotStored
+from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
 from prefect_seedance.plain_text import one_line
 from prefect_seedance.redaction import without_signatures
 from prefect_seedance.storage.errors import StorageError
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 
 #: Longest reason that a report holds of one row; the run's log has the whole.
 LONGEST_REASON = 1_000
+#: How many calls the log names that led to a fault.
+_MOST_FRAMES = 4
 #: Longest prompt that a report holds of one row.
 _LONGEST_PROMPT = 5_000
 
@@ -185,6 +189,16 @@ def reason_of(error: Exception) -> str:
         # What to do stands in a column of its own.
         return short(without_signatures(error.facts if isinstance(error, OverBudget) else str(error)))
     return short(f"An unexpected {type(error).__name__}; the run's log has the details. {words_of(error)}")
+
+
+def details_of(error: Exception) -> str:
+    """Return what the log is to say of an error that arose by a fault of a program, and where; "" of any other."""
+    cause = error.__cause__ if isinstance(error, VideoNotStored | WaitStopped) else error
+    if cause is None or isinstance(cause, SeedanceError | StorageError):
+        return ""
+    frames = reversed(traceback.extract_tb(cause.__traceback__)[-_MOST_FRAMES:])
+    places = ", called ".join(f"at {PurePath(each.filename).name}:{each.lineno} in {each.name}" for each in frames)
+    return f"An unexpected {type(cause).__name__} {places}: {words_of(cause)}"
 
 
 def short(text: str, longest: int = LONGEST_REASON) -> str:

@@ -156,6 +156,7 @@ class _Handover:
         else:
             raise_verdict(journal, followed)
             if there := stored_video(self.destination, followed.record):
+                self.note_completion()  # a person may have brought it in, who does not know what it cost
                 return self._marked(there)
             if followed.record.state is State.STORED:
                 self._warn(f"{followed.record.key} is gone from the store, or not whole; it is relayed again.")
@@ -190,6 +191,8 @@ class _Handover:
                 self.observer.tell(self.unwritten)
             facts = {"bytes": stored.bytes, "cost": stored.cost}
             self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
+        else:
+            self.note_completion()
         extras = Extras(self.destination, self.observer, self.cancelled)
         return self._marked(extras.added_to(stored, record, relayed))
 
@@ -203,7 +206,7 @@ class _Handover:
         return None
 
     def note_completion(self) -> None:
-        """Write down that the vendor has the video, where it could not be stored: whoever looks is to see that."""
+        """Write down that the vendor has the video, and its cost, where its storing does not: whoever looks sees it."""
         if self.unwritten is None:
             return
         journal, intent, patience = self.destination.journal, self.submitted["intent"], Patience(seconds=3.0)

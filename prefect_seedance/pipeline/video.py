@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from prefect_seedance.client.errors import VideoFailed
 from prefect_seedance.client.failures import WORTH_RESUBMITTING
+from prefect_seedance.journal.changes import STORING_SECONDS
 from prefect_seedance.journal.record import Run
 from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.decision import Decision
@@ -76,8 +77,10 @@ class Workshop:
         """
         counting = _counting(observer, headway)
         await self._prepared(order, counting)
+        # The record says nothing between the submission and `stored`: a collector is to leave it alone for both.
+        at_it = self._wait_seconds(order) + STORING_SECONDS
         for attempt in range(1, self.options.max_submissions + 1):
-            submitted = await self._submitted(order, headway, counting, watch_seconds=self._wait_seconds(order))
+            submitted = await self._submitted(order, headway, counting, watch_seconds=at_it)
             try:
                 completed, unwritten = await self._watched(order, submitted, headway, counting)
             except VideoFailed as failed:

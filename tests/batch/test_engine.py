@@ -6,10 +6,17 @@ import asyncio
 
 import pytest
 
+from prefect_seedance import failpoints
+from prefect_seedance.batch.engine import Engine
+from prefect_seedance.batch.followers import Following
 from prefect_seedance.batch.models import RowResult
 from prefect_seedance.batch.options import BatchOptions
 from prefect_seedance.batch.rows import Row, RowProblem
+from prefect_seedance.journal.changes import STORING_SECONDS
+from prefect_seedance.journal.record import Run
+from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.parties import Account, Destination
+from prefect_seedance.pipeline.video import Workshop
 from prefect_seedance.simulator import Fault, Simulator
 from tests.batch.harness import Batch, rows
 
@@ -50,6 +57,45 @@ def test_each_row_ends_in_its_own_outcome_and_a_second_run_pays_for_no_video_aga
     assert outcomes(again) == {**outcomes(first), "fine": "reused", "refused": "stored"}
     assert again["fine"].cost == 0.0, "it was paid for before"
     assert len(simulator.bills()) == bills + 1, "what was refused is tried again; nothing else is"
+
+
+def test_a_collector_leaves_a_row_alone_while_it_is_watched_and_then_stored(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    batch = Batch(account, destination)
+    (video,) = batch.orders(rows("a boat")).videos
+    left: list[float] = []
+
+    def look(point: str) -> None:
+        if point == "relay.before":
+            entry = destination.journal.read(video.order.intent)
+            left.append(entry.record.watch_seconds if entry else 0.0)
+
+    failpoints.listen(look)
+    try:
+        batch.run(rows("a boat"))
+    finally:
+        failpoints.listen(lambda point: None)
+    waits = batch.options.wait_seconds(video.order.asked.duration)
+    assert left == [waits + STORING_SECONDS], "nothing is written between submitted and stored"
+
+
+def test_a_fault_of_a_program_is_in_the_log_that_its_row_refers_to(
+    account: Account, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def faulty(*_: object) -> None:
+        raise AssertionError("a mistake of ours")
+
+    monkeypatch.setattr(Workshop, "make", faulty)
+    batch, said = Batch(account, destination), list[str]()
+    observer = Observer(lambda level, message, facts: said.append(message))
+    workshop = Workshop(account, destination, batch.options, batch.state, Run())
+    engine = Engine(workshop, batch.options, Following(batch.told), lambda video: observer, waits=True)
+    videos = batch.orders(rows("a boat")).videos
+    asyncio.run(engine.run(videos, lambda video, make: make()))
+    (result,) = engine.results.values()
+    assert "the run's log has the details" in result.reason
+    assert len(said) == 1 and said[0].startswith("An unexpected AssertionError at test_engine.py:")
 
 
 def test_equal_rows_are_one_video(simulator: Simulator, account: Account, destination: Destination) -> None:

@@ -11,13 +11,20 @@ from prefect_seedance.batch import outcomes
 from prefect_seedance.batch.models import GOOD, WORST_FIRST, BatchReport, Outcome, RowResult
 from prefect_seedance.batch.options import BatchOptions, RequireAll
 from prefect_seedance.batch.orders import WantedVideo
-from prefect_seedance.batch.outcomes import of_invalid, reason_of, verdict_of, verdict_of_class
+from prefect_seedance.batch.outcomes import details_of, of_invalid, reason_of, verdict_of, verdict_of_class
 from prefect_seedance.batch.rows import Row, RowProblem
-from prefect_seedance.client.errors import AuthenticationFailed, ConnectionFailed, RateLimited, VideoFailed
+from prefect_seedance.client.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    InvalidRequest,
+    RateLimited,
+    VideoFailed,
+)
 from prefect_seedance.client.failures import FailureClass
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.flows.bodies.batch_end import counts_as_failed
 from prefect_seedance.journal.errors import FailedBefore
+from prefect_seedance.pipeline.errors import VideoNotStored
 from prefect_seedance.pipeline.order import place_order
 from prefect_seedance.plain_text import Money
 from prefect_seedance.storage.errors import NoSpace
@@ -201,3 +208,21 @@ def test_the_reason_of_an_invalid_row_leaves_its_number_to_those_who_name_the_ro
         7, "mug", None, (RowProblem(7, "ratio", "it is odd", "Write 9:16"), RowProblem(7, "", "it is cut", "Fill it"))
     )
     assert of_invalid(row).reason == "ratio: it is odd. Write 9:16. the row: it is cut. Fill it."
+
+
+def test_the_log_says_where_a_fault_of_a_program_arose_and_of_no_other_error() -> None:
+    def faulty() -> None:
+        raise TypeError("https://b.example.com/a.mp4?X-Amz-Signature=1f0c is no number")
+
+    with pytest.raises(VideoNotStored) as raised:
+        try:
+            faulty()
+        except TypeError as fault:
+            raise VideoNotStored("videos_1", "an unexpected TypeError.", "Run it again.") from fault
+    said = details_of(raised.value)
+    assert said.startswith("An unexpected TypeError at test_outcomes.py:") and " in faulty, called at " in said
+    assert "1f0c" not in said
+    cause = raised.value.__cause__
+    assert isinstance(cause, TypeError) and details_of(cause) == said
+    assert details_of(VideoNotStored("videos_1", "The disk is full.", "Run it again.")) == ""
+    assert details_of(InvalidRequest(["prompt: it is empty."])) == ""

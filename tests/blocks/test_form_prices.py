@@ -7,6 +7,16 @@ import pytest
 from prefect_seedance import SeedanceCredentials, VideoRequest
 from prefect_seedance.blocks.form_prices import prices_of, saying_prices
 from prefect_seedance.simulator import running_simulator
+from tests.client.wire_server import (
+    TRICKLED_BODY,
+    TRICKLED_HEADERS,
+    Reply,
+    WireServer,
+    answer,
+    drop,
+    hang,
+    page,
+)
 
 KEY = "sk_" + "a" * 40
 
@@ -35,3 +45,24 @@ def test_a_vendor_that_does_not_answer_costs_the_prices_alone(capsys: pytest.Cap
     assert prices_of(own) == "Prices in your credentials: in coins a video, seedance2.0-std 7.5."
     printed = capsys.readouterr().out
     assert printed.count("The forms show no prices of the vendor's catalog") == 1 and KEY not in printed
+
+
+@pytest.mark.parametrize("reply", [hang, TRICKLED_HEADERS, TRICKLED_BODY, page(502), drop])
+def test_a_catalog_that_does_not_end_is_given_up_soon(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefect_seedance.blocks.form_prices.CATALOG_SECONDS", 0.3)
+    with WireServer([reply]) as vendor:
+        assert prices_of(SeedanceCredentials(api_key=KEY, base_url=vendor.url)) == ""  # type: ignore[arg-type]
+        (asked,) = vendor.received
+    assert KEY not in str(asked) and "authorization" not in {name.lower() for name in asked.headers}
+
+
+def test_nothing_of_a_catalog_but_numbers_comes_into_the_form() -> None:
+    script = "<script>alert(1)</script>"
+    prices = {"seedance2.0-std": float("nan"), "seedance2.0-fast": -1.0, "seedance2.0-mini-480p": 0.5, script: 1.0}
+    entries = [
+        {"model_name": name, "display_name": script, "price_mode": "per_second", "unit_price": price, "remark": script}
+        for name, price in prices.items()
+    ]
+    with WireServer([answer(200, {"code": "20000", "msg": "ok", "data": {"list": entries * 50}})]) as vendor:
+        said = prices_of(SeedanceCredentials(api_key=KEY, base_url=vendor.url))  # type: ignore[arg-type]
+    assert said.endswith(": in coins a second, seedance2.0-mini 0.5.") and script not in said

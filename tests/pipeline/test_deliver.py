@@ -841,3 +841,38 @@ async def test_a_completion_that_another_process_has_written_is_not_told_again(
         deliver(task, submitted, vendor.account, other_process)
     store()
     assert followed.kinds == (["stored"] if known == "completed" else [])
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+async def test_what_a_video_cost_is_written_also_where_somebody_else_has_brought_it(
+    vendor: Vendor,
+    destination: Destination,
+    other_process: Destination,
+    followed: Followed,
+    listen: Listen,
+    when: str,
+) -> None:
+    store = await handed_on(vendor, destination, followed)
+    completed, submitted = store.args[0], store.args[1]
+
+    def bring() -> None:
+        """Another process stores it, such as a person's, who does not know what it cost."""
+        task = VideoTask(task_id=completed.task_id, video_url=completed.video_url)
+        stored = deliver(task, submitted, vendor.account, other_process)
+        attempt = record_of(other_process, stored.intent).attempts[0].model_copy(update={"cost": None})
+        costless = {"attempts": (attempt,)}
+        other_process.journal.update(stored.intent, lambda record: record.model_copy(update=costless), step="described")
+
+    def meanwhile(reached: str) -> None:
+        if reached == "relay.after":
+            listen(lambda _: None)
+            bring()
+
+    if when == "before":
+        bring()
+    else:
+        listen(meanwhile)
+    store()
+    (attempt,) = record_of(destination, submitted["intent"]).attempts
+    assert attempt.cost == completed.cost is not None and attempt.completed_at
+    assert followed.kinds == [], "the other process has told of it"

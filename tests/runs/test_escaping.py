@@ -217,3 +217,27 @@ def test_every_message_goes_through_the_language_of_its_block() -> None:
     source = (package / "runs" / "notifications" / "notifiers.py").read_text("utf-8")
     assert source.count(".notify(") == 1
     assert source.index("message_for(block, subject, body)") < source.index(".notify(body, subject)")
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", " https://x", ""]
+)
+def test_a_link_leads_to_pages_alone(address: str) -> None:
+    assert escaping.link("The *run*", address) == r"The \*run\*"
+
+
+@pytest.mark.parametrize("text", ["- a", "+ a", "1. a", "12) a", "---", "===", "-"])
+def test_no_text_begins_a_list_a_rule_or_a_headline(text: str) -> None:
+    assert escaping.markdown(text).replace("\\", "", 1) == text != escaping.markdown(text)
+
+
+@pytest.mark.parametrize("text", ["-5 degrees", "+49 30", "1.5 s", "16:9", "2026-11-27", "seedance2.0-mini", "=5"])
+def test_a_number_that_begins_a_text_stays_as_it_is(text: str) -> None:
+    assert escaping.markdown(text) == text
+
+
+def test_an_address_without_its_scheme_is_no_link_either() -> None:
+    assert (
+        escaping.unlinked("see www.example.com, WWW.x.org, a www")
+        == "see www\u200b.example.com, WWW\u200b.x.org, a www"
+    )

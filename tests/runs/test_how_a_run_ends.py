@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -9,12 +10,13 @@ import sys
 import pytest
 from prefect import flow, task
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import PREFECT_UI_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
 from prefect_seedance import VideoRequest
 from prefect_seedance.client.errors import InvalidRequest, OutcomeUnknown, SeedanceError, VideoFailed
 from prefect_seedance.journal.record import Record
-from prefect_seedance.runs.ends.links import form_url
+from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
+from prefect_seedance.runs.ends.links import form_of_run, form_url, settling_form
 from prefect_seedance.runs.ends.log_lines import FLOWS, TASKS, tell_errors_once
 from prefect_seedance.runs.ends.settled_page import settled_markdown
 from prefect_seedance.runs.ends.state import failed_state, state_words
@@ -22,6 +24,7 @@ from prefect_seedance.runs.ends.unknown_page import unknown_markdown
 from prefect_seedance.runs.notifications.messages import NoVideo
 from prefect_seedance.runs.pages.run_page import failure_markdown
 from prefect_seedance.runs.run_names import step_name, take_words
+from tests.client.wire_server import Reply, WireServer, answer
 from tests.runs.test_messages import INTENT, unknown
 
 RULE = "duration: 99 s, but Mini makes 4-15 s. Choose 4 to 15 seconds."
@@ -108,6 +111,27 @@ def test_no_traceback_of_an_error_of_ours_is_logged(
     assert passes(record(logger, message, error, **THEIRS)), "a flow of others says where it called us"
 
 
+@pytest.mark.parametrize("kind", [WaitStopped, VideoNotStored])
+def test_an_error_that_only_says_where_the_details_are_keeps_its_traceback(
+    kind: type[WaitStopped] | type[VideoNotStored],
+) -> None:
+    logger, line = "prefect.task_runs", "Task run failed with exception: x"
+    told, surprised = kind("videos_1", "The disk is full.", "Run it again."), kind("videos_1", "a fault.", "Report it.")
+    told.__cause__, surprised.__cause__ = SeedanceError("The disk is full."), AssertionError("a mistake of ours")
+    assert not passes(record(logger, line, told, **OF_TASK))
+    assert passes(record(logger, line, surprised, **OF_TASK))
+
+
+def test_what_somebody_else_logs_is_not_even_worded() -> None:
+    class Unwordable:
+        def __str__(self) -> str:
+            raise RuntimeError("worded")
+
+    made = record("prefect.flow_runs", "", **OURS)
+    made.msg = Unwordable()  # type: ignore[assignment]
+    assert passes(made)
+
+
 def test_the_flows_own_line_says_it_and_is_an_error() -> None:
     said = record("prefect.flow_runs", f"Finished in state Failed('InvalidRequest: {RULE}')", **OURS)
     assert passes(said) and said.levelno == logging.ERROR and RULE in said.getMessage()
@@ -177,6 +201,22 @@ def test_a_link_to_a_form_is_filled_in_and_never_with_what_opens_an_address() ->
     assert form.startswith("https://prefect.example.com/deployments/deployment/0198/run?parameters=%7B%22request%22")
     assert "&" not in form.partition("?")[2]
     assert bare == "https://prefect.example.com/deployments/deployment/0198/run"
+
+
+def test_a_link_to_a_form_that_would_be_too_long_for_a_server_is_one_to_the_empty_form() -> None:
+    with temporary_settings({PREFECT_UI_URL: "https://prefect.example.com"}):
+        long = form_url("0198", {"requests": [{"prompt": "A boat " * 20}] * 200})
+    assert long == "https://prefect.example.com/deployments/deployment/0198/run"
+
+
+@pytest.mark.parametrize("reply", [answer(403, {"detail": "no"}), answer(200, body=b"<html>"), answer(404, {})])
+def test_a_form_that_cannot_be_looked_up_does_not_keep_the_page_back(reply: Reply) -> None:
+    with (
+        WireServer([reply]) as server,
+        temporary_settings({PREFECT_API_URL: f"{server.url}/api", PREFECT_UI_URL: "https://prefect.example.com"}),
+    ):
+        assert asyncio.run(settling_form(INTENT, "1-3f9a1c04", {})) == ""
+        assert asyncio.run(form_of_run("0198d3a2-0000-7000-8000-000000000000")) == ""
 
 
 # Names.

@@ -11,6 +11,7 @@ from itertools import islice
 from prefect_seedance.cli.journal.totals import Totals
 from prefect_seedance.cli.store_option import chosen_store
 from prefect_seedance.cli.terminal import complain, say_document, say_rows
+from prefect_seedance.journal.budget.ledger import amount
 from prefect_seedance.journal.journal import Journal
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.states import State
@@ -82,6 +83,7 @@ def facts_of(entry: Entry) -> dict[str, object]:
     """Return a record as a program reads it."""
     record = entry.record
     attempt = record.current_attempt
+    cost = amount(attempt.cost) if attempt else None
     return {
         "intent": record.intent,
         "state": str(entry.state),
@@ -92,7 +94,7 @@ def facts_of(entry: Entry) -> dict[str, object]:
         "model": record.model,
         "task_id": record.task_id,
         "submissions": record.submissions,
-        "cost": None if attempt is None or attempt.cost is None else round(attempt.cost, 6),
+        "cost": None if cost is None else round(cost, 6),
         "updated_at": record.updated_at.isoformat(),
         "key": record.stored.key if record.stored else "",
         "prompt": str(record.request.get("prompt", "")),
@@ -102,11 +104,12 @@ def facts_of(entry: Entry) -> dict[str, object]:
 def _row(entry: Entry) -> tuple[str, ...]:
     record = entry.record
     attempt = record.current_attempt
+    cost = amount(attempt.cost) if attempt else None
     return (
         record.intent,
         str(entry.state),
         f"{record.updated_at.astimezone(UTC):%Y-%m-%d %H:%M}",
-        "" if attempt is None or attempt.cost is None else coin_words(attempt.cost),
+        "" if cost is None else coin_words(cost),
         " ".join(each.name for each in record.unsettled()) or (attempt.name if attempt else ""),
         str(record.submissions),
         _cell(record.delivery.name),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from prefect_seedance.batch.report.gallery import cost_of, stored_video_of
+from prefect_seedance.journal.budget.ledger import amount
 from prefect_seedance.journal.record import Entry
 from prefect_seedance.journal.states import State
 from prefect_seedance.plain_text import coin_words
@@ -38,13 +39,14 @@ class Totals:
         stored = stored_video_of(entry.record)
         for attempt in entry.record.attempts:
             if attempt.task_id:
-                cost = cost_of(attempt, stored)
+                cost = amount(cost_of(attempt, stored))
                 self.spent += cost or 0.0
                 self.unpriced += cost is None
             elif attempt.is_unsettled and not (entry.state is State.SENDING and attempt.outcome == ""):
                 self.unsettled += 1
-                self.held += attempt.price or 0.0
-                self.held_unpriced += attempt.price is None
+                price = amount(attempt.price)
+                self.held += price or 0.0
+                self.held_unpriced += price is None
 
     @property
     def records(self) -> int:

@@ -28,8 +28,11 @@ def open_video(options: argparse.Namespace) -> int:
     chosen = chosen_store(options.store)
     video, store = find_video(chosen.journal(), options.video), chosen.open()
     uri = store.uri_of(video.stored.key)
-    if store.stat(video.stored.key) is None:
+    found = store.stat(video.stored.key)
+    if found is None:
         raise video.lost(f"{uri} is not there any more, though its record says that it is stored.")
+    if damage := found.damage(size=video.stored.bytes, crc32=video.stored.crc32):
+        raise video.lost(f"{uri} is not the video that was stored: {damage}.")
     path = _path(uri)
     link = None if path else _link(store, video.stored.key, options.link_seconds)
     if options.as_json:

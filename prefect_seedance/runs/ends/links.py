@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -12,10 +13,14 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.utilities.urls import url_for
 
+from prefect_seedance.asides import words_of
 from prefect_seedance.redaction import without_signatures
+from prefect_seedance.runs.logs import note
 
 #: The deployment of resolve_submission, as `deployments/` defines it.
 RESOLVE = "resolve-submission/resolve-submission"
+#: Longest query: what stands between a browser and a server often takes 8 KiB for a whole line.
+_LONGEST_QUERY = 6000
 
 
 def page_url(kind: str, name: str | UUID | None) -> str:
@@ -33,7 +38,7 @@ def artifact_url(artifact_id: UUID) -> str:
 
 
 def form_url(deployment_id: str | UUID, parameters: Mapping[str, Any]) -> str:
-    """Return the address of a deployment's form, filled in; without the values if one of them opens an address.
+    """Return the address of a deployment's form, filled in; without the values if one is secret, or they are long.
 
     Args:
         deployment_id: The deployment.
@@ -43,7 +48,8 @@ def form_url(deployment_id: str | UUID, parameters: Mapping[str, Any]) -> str:
     if not page:
         return ""
     filled = json.dumps(parameters, ensure_ascii=False)
-    return f"{page}/run" + (f"?parameters={quote(filled, safe='')}" if without_signatures(filled) == filled else "")
+    query = f"?parameters={quote(filled, safe='')}" if without_signatures(filled) == filled else ""
+    return f"{page}/run" + (query if len(query) <= _LONGEST_QUERY else "")
 
 
 async def settling_form(intent: str, attempt: str, asked: Mapping[str, Any]) -> str:
@@ -57,8 +63,8 @@ async def settling_form(intent: str, attempt: str, asked: Mapping[str, Any]) -> 
     async with get_client() as client:
         try:
             deployment = await client.read_deployment_by_name(RESOLVE)
-        except ObjectNotFound:
-            return ""
+        except Exception as error:
+            return _without_form(error)
     blocks = {name: asked[name] for name in ("store", "credentials") if _is_saved(asked.get(name))}
     values = {**(deployment.parameters or {}), **blocks, "intent": intent, "attempt": attempt}
     return form_url(deployment.id, values)
@@ -73,10 +79,17 @@ async def form_of_run(run_id: str) -> str:
     async with get_client() as client:
         try:
             run = await client.read_flow_run(asked_for)
-        except ObjectNotFound:
-            return ""
+        except Exception as error:
+            return _without_form(error)
     form = form_url(run.deployment_id, run.parameters) if run.deployment_id else ""
     return form or page_url("flow-run", run.id)
+
+
+def _without_form(error: Exception) -> str:
+    """Return no address: a page that says what may have been paid is not kept back for a link on it."""
+    if not isinstance(error, ObjectNotFound):
+        note(f"The page has no link to a form: {words_of(error)}", level=logging.DEBUG)
+    return ""
 
 
 def _is_saved(block: object) -> bool:

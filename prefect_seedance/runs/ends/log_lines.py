@@ -12,7 +12,6 @@ import re
 from prefect.exceptions import ParameterTypeError
 
 from prefect_seedance.client.errors import SeedanceError
-from prefect_seedance.runs.logs import filter_lines
 from prefect_seedance.storage.errors import StorageError
 
 #: Of the flows and tasks of this package. A flow of somebody else's keeps its lines: they say where it called us.
@@ -37,20 +36,22 @@ _DOUBLED = (
     "Task run failed with exception",
     "Encountered exception during execution",
 )
+_OURS = (SeedanceError, StorageError, ParameterTypeError)
 _OF_PROCESS = "Engine execution exited with unexpected exception"
 
 
 def tell_errors_once() -> None:
     """Log in one line what ends a run by an error of ours. May be called more than once."""
-    filter_lines("prefect.task_runs", _once)
-    filter_lines("prefect.flow_runs", _once)
+    for name in ("prefect.task_runs", "prefect.flow_runs"):
+        logging.getLogger(name).addFilter(_once)
 
 
 class _Once(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        facts = vars(record)
+        facts, message = vars(record), record.msg
+        if not isinstance(message, str):  # somebody's object: to word it is the business of whoever writes the line
+            return True
         flow, task = facts.get("flow_name"), facts.get("task_name")
-        message = str(record.msg)
         # The process that ran a flow names none.
         if message.startswith(_OF_PROCESS) and _is_ours(record) and flow in {*FLOWS, "<unknown>", None}:
             return False
@@ -69,8 +70,12 @@ _once = _Once()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
+    from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped  # here: an import of the flow ends no run
+
     error = record.exc_info[1] if record.exc_info else None
-    return isinstance(error, SeedanceError | StorageError | ParameterTypeError)
+    if isinstance(error, WaitStopped | VideoNotStored) and not isinstance(error.__cause__, _OURS):
+        return False  # it only says that the log has the details
+    return isinstance(error, _OURS)
 
 
 def _names() -> set[str]:

@@ -18,7 +18,7 @@ from prefect_seedance.redaction import without_signatures
 from prefect_seedance.runs.context.current_run import run_url
 from prefect_seedance.runs.ends.links import form_of_run
 from prefect_seedance.runs.notifications.escaping import code, link, markdown, prose
-from prefect_seedance.runs.pages.run_page import PAUSES, Page, asked_lines, shown, unknown_key
+from prefect_seedance.runs.pages.run_page import PAUSES, Page, asked_lines, described_lines, shown, unknown_key
 
 #: Pages of one video that are brought up to date: those of the runs that stopped at it, newest first.
 _MOST_PAGES = 20
@@ -51,7 +51,7 @@ async def show_settled(record: Record, state: str, next_steps: Sequence[str], pl
         return f"{words}\n\n{await _ways_on(record, state)}"
 
     asked = asked_lines(str(record.request.get("prompt", "")), record.model)
-    described = "\n\n".join(map(markdown, [_headline(state), *asked]))
+    described = described_lines([_headline(state), *asked])
     own = Page(page, f"seedance-settled-{record.intent[:12]}", described)
     await shown(own.draw, pauses=PAUSES)
     if state != "unknown":

@@ -16,7 +16,6 @@ from prefect.states import Failed
 
 from prefect_seedance.client.errors import InvalidRequest, OutcomeUnknown, SeedanceError
 from prefect_seedance.plain_text import cut, one_line
-from prefect_seedance.redaction import without_signatures
 from prefect_seedance.storage.errors import StorageError
 
 Result = TypeVar("Result")
@@ -69,6 +68,8 @@ def state_words(error: Exception, page: str = "") -> str:
         >>> state_words(OutcomeUnknown("The answer was lost."), "https://prefect.example.com/runs/1")
         'OutcomeUnknown: perhaps paid, a person has to settle it: https://prefect.example.com/runs/1'
     """
+    from prefect_seedance.redaction import without_signatures  # here, as an import of the flow words nothing
+
     name = type(error).__name__
     if isinstance(error, OutcomeUnknown):
         where = page or f"intent {getattr(error, 'intent', '') or 'not known'}"

@@ -23,6 +23,9 @@ _BREAK = "\u200b"
 
 #: What Markdown would interpret. An underscore inside a word is none: names of tasks and fields have them.
 _MARKUP = re.compile(r"[\\`*{}\[\]<>|#!~&]|(?<![^\W_])_|_(?![^\W_])")
+#: What begins a list, a rule or a headline where a line begins with it.
+_MARKUP_AT_START = re.compile(r"^(\d{0,9})([-+=.)])(?=[\s=-]|$)")
+_WWW = re.compile(r"\bwww(?=\.)", re.IGNORECASE)
 _UNLIKE_CODE = re.compile(r"[`|\\]")
 _LINK = re.compile(r"https?://[^\s<>|`\"'()\[\]*\\]+")
 _GROUP = re.compile(r"@(?=(?:everyone|here|channel|all|room|team)\b)", re.IGNORECASE)
@@ -43,7 +46,8 @@ def markdown(text: str) -> str:
         >>> markdown("A boat, 16:9"), markdown("[x](javascript:1)|*y*"), markdown("videos_1")
         ('A boat, 16:9', '\\[x\\](javascript:1)\\|\\*y\\*', 'videos_1')
     """
-    return _MARKUP.sub(r"\\\g<0>", " ".join(one_line(text)[:_LONGEST].split()))
+    line = " ".join(one_line(text)[:_LONGEST].split())
+    return _MARKUP_AT_START.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", line))
 
 
 def code(text: str) -> str:
@@ -82,12 +86,14 @@ def fenced(text: str) -> str:
 
 
 def link(words: str, address: str) -> str:
-    """Write a link. For addresses of ours only.
+    """Write a link. For addresses of ours only; of one that is no page, as a record may have it, the words alone.
 
     Example:
         >>> link("The run", "http://127.0.0.1:4200/runs/1")
         '[The run](<http://127.0.0.1:4200/runs/1>)'
     """
+    if not address.startswith(("http://", "https://")):
+        return markdown(words)
     sound = one_line(address).replace("<", "%3C").replace(">", "%3E").replace("\\", "%5C").replace(" ", "%20")
     return f"[{markdown(words)}](<{sound}>)"
 
@@ -115,7 +121,7 @@ def unlinked(text: str) -> str:
         >>> unlinked("see https://example.com") == "see https:/\u200b/example.com"
         True
     """
-    return text.replace("://", f":/{_BREAK}/")
+    return _WWW.sub(rf"\g<0>{_BREAK}", text.replace("://", f":/{_BREAK}/"))
 
 
 def guarded(text: str) -> str:

@@ -96,7 +96,7 @@ async def show_failure(end: NoVideo, request: VideoRequest, parameters: Mapping[
             form = await settling_form(error.intent, error.attempt_name, parameters)
         return failure_markdown(end, request, form)
 
-    described = _lines([end.short_headline, *asked_lines(request.prompt, request.model_name)])
+    described = described_lines([end.short_headline, *asked_lines(request.prompt, request.model_name)])
     own = Page(
         page, unknown_key(error.intent) if isinstance(error, SubmissionUnknown) else "seedance-no-video", described
     )
@@ -112,7 +112,7 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
 
     key = unknown_key(now.unknown.intent) if now.unknown else "seedance-cancelled"
     paid = HEADLINE if now.unknown else (f"{now.task_id} goes on" if now.task_id else "")
-    described = _lines(["Cancelled", paid, *asked_lines(request.prompt, request.model_name)])
+    described = described_lines(["Cancelled", paid, *asked_lines(request.prompt, request.model_name)])
     await shown(Page(page, key, described).draw)
 
 
@@ -145,7 +145,7 @@ def stored_description(stored: StoredVideo, request: VideoRequest, poster: str =
     """
     made = f"{stored.model}, {stored.seconds:.0f} s" if stored.seconds else stored.model
     cost = "Reused: nothing was paid now" if stored.reused else cost_in_short(stored)
-    words = _lines([*asked_lines(request.prompt), made, cost])
+    words = described_lines([*asked_lines(request.prompt), made, cost])
     return f"{image('First frame', poster)}\n\n{words}" if poster else words
 
 
@@ -160,7 +160,7 @@ def asked_lines(prompt: str, model: str = "") -> list[str]:
     return [*textwrap.wrap(plain, _CARD, max_lines=2, placeholder=" …"), *([model] if model else [])]
 
 
-def _lines(words: Sequence[str]) -> str:
+def described_lines(words: Sequence[str]) -> str:
     """Write lines under each other: a card shows each as far as it has room for it."""
     return "\n\n".join(markdown(unlinked(each)) for each in words if each)
 

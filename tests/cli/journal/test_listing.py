@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import weakref
 from collections import Counter
@@ -117,3 +118,18 @@ def test_what_is_open_comes_the_newest_first_too(tmp_path: Path, capsys: pytest.
 def _age(path: Path, minutes: float) -> None:
     moment = time.time() - minutes * 60
     os.utime(path, (moment, moment))
+
+
+@pytest.mark.parametrize("cost", ["NaN", "Infinity", "-5.0", "1e308"])
+def test_a_number_that_is_no_cost_is_one_that_is_not_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cost: str
+) -> None:
+    intent = "3f9a1c04" + "0" * 24
+    Shelf(FolderStore(tmp_path)).add(intent)
+    place = tmp_path / "journal" / "records" / f"{intent}.json"
+    place.chmod(0o600)
+    place.write_text(re.sub(r'("cost": ?)0\.1', rf"\g<1>{cost}", place.read_text()))
+    assert main(["journal", "--store", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["records"][0]["cost"] is None
+    assert (told["totals"]["spent"], told["totals"]["of_unknown_cost"]) == (0.0, 1)

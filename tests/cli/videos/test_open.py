@@ -101,3 +101,16 @@ def test_a_video_is_downloaded_from_a_bucket(bucket: str, tmp_path: Path, capsys
     assert main(["download", "mug", "--to", str(tmp_path), "--store", bucket]) == 0
     (file,) = tmp_path.glob("*.mp4")
     assert file.read_bytes().startswith(b"the video")
+
+
+def test_what_took_the_place_of_a_video_is_not_opened_as_the_video(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = Shelf(FolderStore(tmp_path)).add(MUG, "mug")
+    assert record.stored is not None
+    place = tmp_path / record.stored.key
+    place.chmod(0o600)
+    place.write_bytes(b"something else")
+    assert main(["open", "mug", "--store", str(tmp_path), "--print"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "is not the video that was stored: its sizes differ" in said.err
