@@ -17,7 +17,7 @@ def take_words(take: str) -> str:
 
     Example:
         >>> take_words("1"), take_words("2"), take_words("summer\ncampaign of the year")
-        ('', ' take 2', ' take summer campaign of …')
+        ('', ' take 2', ' take summer campaign of…')
     """
     return "" if take == "1" else f" take {cut(one_line(take), _LONGEST_TAKE)}"
 
