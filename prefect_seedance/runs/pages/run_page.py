@@ -26,6 +26,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.words.titles import TITLES
 from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.pipeline import threads
@@ -96,7 +97,7 @@ async def show_failure(end: NoVideo, request: VideoRequest, parameters: Mapping[
             form = await settling_form(error.intent, error.attempt_name, parameters)
         return failure_markdown(end, request, form)
 
-    described = _lines([end.short_headline, *asked_lines(request.prompt, request.model_name)])
+    described = in_lines([end.short_headline, *asked_lines(request.prompt, request.model_name)])
     own = Page(
         page, unknown_key(error.intent) if isinstance(error, SubmissionUnknown) else "seedance-no-video", described
     )
@@ -111,8 +112,8 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
         return cancelled_markdown(request, now)
 
     key = unknown_key(now.unknown.intent) if now.unknown else "seedance-cancelled"
-    paid = HEADLINE if now.unknown else (f"{now.task_id} goes on" if now.task_id else "")
-    described = _lines(["Cancelled", paid, *asked_lines(request.prompt, request.model_name)])
+    paid = HEADLINE if now.unknown else ("It goes on, and is paid for" if now.task_id else "")
+    described = in_lines(["Cancelled", paid, *asked_lines(request.prompt, request.model_name)])
     await shown(Page(page, key, described).draw)
 
 
@@ -145,7 +146,7 @@ def stored_description(stored: StoredVideo, request: VideoRequest, poster: str =
     """
     made = f"{stored.model}, {stored.seconds:.0f} s" if stored.seconds else stored.model
     cost = "Reused: nothing was paid now" if stored.reused else cost_in_short(stored)
-    words = _lines([*asked_lines(request.prompt), made, cost])
+    words = in_lines([*asked_lines(request.prompt), made, cost])
     return f"{image('First frame', poster)}\n\n{words}" if poster else words
 
 
@@ -160,7 +161,7 @@ def asked_lines(prompt: str, model: str = "") -> list[str]:
     return [*textwrap.wrap(plain, _CARD, max_lines=2, placeholder=" …"), *([model] if model else [])]
 
 
-def _lines(words: Sequence[str]) -> str:
+def in_lines(words: Sequence[str]) -> str:
     """Write lines under each other: a card shows each as far as it has room for it."""
     return "\n\n".join(markdown(unlinked(each)) for each in words if each)
 
@@ -299,15 +300,16 @@ def _standing(now: Standing) -> str:
 
 
 def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> str:
-    """Word the request as markdown: what is short in a table, the addresses in a list."""
+    """Word the request as markdown: the prompt, which a table would not wrap, what is short, and the addresses."""
     addresses = dict(request.references())
-    fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
+    fields = request.model_dump(exclude={"prompt", *(place.partition("[")[0] for place in addresses)})
     rows = {
-        name: markdown(without_signatures(str(value)))
+        TITLES.get(name, name): markdown(without_signatures(str(value)))
         for name, value in fields.items()
         if value not in ("", "auto", [])
     }
-    asked = f"## Request\n\n{table(rows)}"
+    prompt = markdown(without_signatures(request.prompt))
+    asked = "\n\n".join(["## Request", *([f"**Prompt:** {prompt}"] if prompt else []), table(rows)])
     if not addresses:
         return asked
     from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing
