@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from prefect_seedance.pipeline.collect.models import Orphan
 from prefect_seedance.journal.commands import how_to_resolve
+from prefect_seedance.pipeline.collect.models import Orphan
 from prefect_seedance.runs.collect.page import new_rows, orphans_table
 
 

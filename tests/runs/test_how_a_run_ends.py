@@ -17,7 +17,7 @@ from prefect_seedance.client.errors import InvalidRequest, OutcomeUnknown, Seeda
 from prefect_seedance.journal.record import Attempt, Record, Run
 from prefect_seedance.runs.ends.links import form_url
 from prefect_seedance.runs.ends.log_lines import FLOWS, REFUSED, TASKS, tell_errors_once
-from prefect_seedance.runs.ends.settled_page import settled_markdown, ways_on
+from prefect_seedance.runs.ends.settled_page import said_before, settled_markdown, ways_on
 from prefect_seedance.runs.ends.state import failed_state, state_words
 from prefect_seedance.runs.ends.unknown_page import unknown_markdown
 from prefect_seedance.runs.notifications.messages import NoVideo
@@ -191,6 +191,15 @@ def test_a_settled_submission_says_what_it_is_now_and_what_to_do_next() -> None:
     assert page.startswith("# Settled: it was not billed, and may be submitted again\n\nRun the same request again")
     assert settled_markdown(settled, "lost", []).startswith("# Settled: it was given up")
     assert settled_markdown(settled, "new-state", []).startswith("# Settled: the record is new-state")
+
+
+def test_a_page_that_is_settled_no_longer_says_how_to_settle() -> None:
+    asked = VideoRequest(prompt="A boat")
+    page = failure_markdown(NoVideo(unknown("/data", "The balance did not change.")), asked, "https://p.example.com/f")
+    once = said_before(page)
+    assert "**What happened:**" in once and "A boat" in once
+    assert "prefect-seedance resolve" not in once and "p.example.com" not in once and "a person has to" not in once
+    assert said_before(f"# Settled\n\n---\n\n{once}") == once, "settled again, it is not said twice"
 
 
 def test_what_only_one_run_shares_leads_to_that_run_and_to_no_form_that_would_pay_for_another_video() -> None:

@@ -139,12 +139,12 @@ def collection_markdown(report: CollectReport, place: str) -> str:
     parts = [f"# {markdown(headline(report))}\n", table(totals)]
     videos = worst_videos_first(report.videos)
     if videos:
-        # Narrow, or Prefect draws it over what stands beside: the store is named above, and most texts name the task.
-        lines = ["| Video | Became | Where in the store, or why not |", "| --- | --- | --- |"]
+        # A list wraps, where a table is cut off. The store is named above, and most texts name the task.
+        lines: list[str] = []
         for video in videos[:_MOST_VIDEOS]:
+            became = f"{label_of(video)}: {WORST_FIRST[video.became]}"
             said = cut(without_signatures(_said_of(video, place)), _REASON)
-            texts = (label_of(video), WORST_FIRST[video.became], said)
-            lines.append(f"| {' | '.join(unlinked(markdown(each)) for each in texts)} |")
+            lines.append(f"- **{unlinked(markdown(became))}.** {unlinked(markdown(said))}".rstrip())
         parts.append("\n".join(lines) + "\n")
         if len(videos) > _MOST_VIDEOS:
             parts.append(f"And {len(videos) - _MOST_VIDEOS} more; the result of the run has every one.\n")

@@ -108,18 +108,19 @@ async def _bring_up_to_date(intent: str, said: str, state: str) -> None:
         pages = await client.read_artifacts(artifact_filter=key, sort=ArtifactSort.UPDATED_DESC, limit=_MOST_PAGES)
         for page in pages:
             settled = ArtifactUpdate(
-                data=f"{said.rstrip()}\n\nIt was settled{by}.{_BEFORE}{_said_before(str(page.data))}",
+                data=f"{said.rstrip()}\n\nIt was settled{by}.{_BEFORE}{said_before(str(page.data))}",
                 description=_with_headline(page.description or "", _in_short(state)),
             )
             await client.update_artifact(page.id, settled)
 
 
-def _said_before(page: str) -> str:
-    """Return what stays of the page of an unknown submission: not how to settle it, which is over.
+def said_before(page: str) -> str:
+    r"""Return what stays of the page of an unknown submission: not how to settle it, which is over.
 
     Example:
-        >>> _said_before("# Perhaps paid\\n\\nIt was sent.\\n\\n**What to do:** Look.\\n\\n## Attach it\\n\\n## Request\\n\\nA boat")
-        '## Before it was settled\\n\\nIt was sent.\\n\\n## Request\\n\\nA boat'
+        >>> page = "# Perhaps paid\n\nIt was sent.\n\n**What to do:** Look.\n\n## Attach it\n\n## Request\n\nA boat"
+        >>> said_before(page)
+        '## Before it was settled\n\nIt was sent.\n\n## Request\n\nA boat'
     """
     before = page.rpartition(_BEFORE)[2]
     told, _, ways = before.partition(_WAYS)
