@@ -100,10 +100,10 @@ def with_titles(flow: AnyFlow) -> AnyFlow:
     return flow
 
 
-def _validate(flow: AnyFlow, parameters: dict[str, Any]) -> dict[str, Any]:
+def _validate(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
     """Validate parameters as Prefect does; what is wrong with a field is said once, by its title, without its path."""
     try:
-        return Flow.validate_parameters(flow, parameters)
+        return type(flow).validate_parameters(flow, parameters)
     except ParameterTypeError as error:
         # Prefect hides what pydantic has said, and keeps it.
         said = error.__context__
