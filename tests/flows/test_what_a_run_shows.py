@@ -244,7 +244,7 @@ def test_an_unknown_submission_shows_how_to_settle_it(scene: Scene) -> None:
     state = shown.flow_run(run).state
     assert state is not None
     said = str(state.message)
-    assert re.fullmatch(rf"SubmissionUnknown: perhaps paid, a person has to settle it: \S+/{found.id}", said), said
+    assert re.fullmatch(rf"SubmissionUnknown: perhaps paid, see \S+/{found.id} for how .+", said), said
     shown.logged(run, "Finished in state Failed('SubmissionUnknown")
     assert not any("Traceback" in line for line in shown.messages(run))
 

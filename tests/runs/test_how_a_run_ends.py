@@ -35,11 +35,14 @@ PAGE = "https://prefect.example.com/artifacts/artifact/1"
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (unknown("/data"), f"SubmissionUnknown: perhaps paid, a person has to settle it: {PAGE}"),
-        (InvalidRequest([RULE]), f"InvalidRequest: nothing was sent or paid. {RULE} More: {PAGE}"),
-        (InvalidRequest([RULE, "b"]), f"InvalidRequest: nothing was sent or paid. {RULE} And 1 more. More: {PAGE}"),
+        (unknown("/data"), f"SubmissionUnknown: perhaps paid, see {PAGE} for how a person settles it"),
+        (InvalidRequest([RULE]), f"InvalidRequest: nothing was sent or paid. {RULE} See {PAGE} for more."),
+        (
+            InvalidRequest([RULE, "b"]),
+            f"InvalidRequest: nothing was sent or paid. {RULE} And 1 more. See {PAGE} for more.",
+        ),
         (SeedanceError("It is short.\nReally."), "SeedanceError: It is short. Really."),
-        (SeedanceError(f"One. {'Two ' * 300}. Three."), f"SeedanceError: One. More: {PAGE}"),
+        (SeedanceError(f"One. {'Two ' * 300}. Three."), f"SeedanceError: One. See {PAGE} for more."),
     ],
 )
 def test_a_state_is_a_sentence_or_two_with_a_link_to_the_rest(error: Exception, said: str) -> None:
