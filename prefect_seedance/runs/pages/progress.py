@@ -15,7 +15,6 @@ from prefect.runtime import flow_run, task_run
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.runs.logs import log, note
-from prefect_seedance.runs.pages.run_page import asked_lines, in_lines
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
@@ -61,6 +60,9 @@ class ProgressArtifact:
             return
         self._drawn, self._drawn_at = (progress, answer.status), time.monotonic()
         try:
+            # Here, as an import of the flow shows nothing.
+            from prefect_seedance.runs.pages.run_page import asked_lines, in_lines
+
             # What a person recognises comes first: a card shows the beginning of a few lines.
             asked = asked_lines(self._request.prompt)
             described = in_lines([*asked, answer.status, self._price.capitalize(), f"Task {answer.task_id}"])
