@@ -1,4 +1,4 @@
-"""The forms of the flows: titles of their parameters, and fields of an option that one of them does not show.
+"""The forms of the flows: what their parameters are called, which of them one does not show, and what is refused.
 
 Prefect titles a parameter by its name. A better title has no place in a signature that people call: a default of
 pydantic's ``Field`` would reach the flow in place of a value. So the flow object gets a signature of its own, which
@@ -10,15 +10,19 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from prefect import Flow
-from pydantic import Field, GetJsonSchemaHandler
+from prefect.exceptions import ParameterTypeError
+from pydantic import Field, GetJsonSchemaHandler, ValidationError
 from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticUndefined
 
 from prefect_seedance.client.request.words.titles import TITLES
+from prefect_seedance.plain_text import faults
+from prefect_seedance.runs.ends.log_lines import REFUSED
 
 AnyFlow = TypeVar("AnyFlow", bound=Flow[..., Any])
 
@@ -77,7 +81,7 @@ class LeavesOut:
 
 
 def with_titles(flow: AnyFlow) -> AnyFlow:
-    """Title the parameters of a flow in words, for its form.
+    """Title the parameters of a flow in words, for its form, and have it refuse wrong ones by these.
 
     Example:
         >>> from prefect import flow
@@ -92,7 +96,20 @@ def with_titles(flow: AnyFlow) -> AnyFlow:
     signature = inspect.signature(flow.fn)
     parameters = [_titled(parameter) for parameter in signature.parameters.values()]
     flow.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    flow.validate_parameters = partial(_validate, flow)  # type: ignore[method-assign]
     return flow
+
+
+def _validate(flow: Flow[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Validate parameters as Prefect does; what is wrong with a field is said once, by its title, without its path."""
+    try:
+        return type(flow).validate_parameters(flow, parameters)
+    except ParameterTypeError as error:
+        # Prefect hides what pydantic has said, and keeps it.
+        said = error.__context__
+        if not isinstance(said, ValidationError):
+            raise
+        raise ParameterTypeError(f"{REFUSED} {' '.join(faults(said))}") from None
 
 
 def _titled(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: `flow.serve` pickles the function, and its annotations must be objects.
 import logging
+from typing import cast
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -9,10 +10,20 @@ from prefect.runtime import flow_run
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.flows.form import with_titles
 from prefect_seedance.flows.sync_flow import run_to_end
+from prefect_seedance.plain_text import cut, one_line
+
+_LONGEST_PLACE = 80
+
+
+def spending_run_name() -> str:
+    """Name a flow run after what it does and where: ``pause-spending: s3://shop/videos``."""
+    flow_name: str = flow_run.get_flow_name() or "spending"
+    store = cast("dict[str, object]", flow_run.get_parameters() or {}).get("store")
+    return f"{flow_name}: {cut(one_line(store.place), _LONGEST_PLACE)}" if isinstance(store, VideoStore) else flow_name
 
 
 @with_titles
-@flow(name="pause-spending", persist_result=True)
+@flow(name="pause-spending", flow_run_name=spending_run_name, persist_result=True)
 def pause_spending(store: VideoStore, reason: str = "") -> str:
     """Stop all spending of a store: from now on nothing is submitted into it, whoever runs, until it is resumed.
 
@@ -43,7 +54,7 @@ def pause_spending(store: VideoStore, reason: str = "") -> str:
 
 
 @with_titles
-@flow(name="resume-spending", persist_result=True)
+@flow(name="resume-spending", flow_run_name=spending_run_name, persist_result=True)
 def resume_spending(store: VideoStore) -> bool:
     """Lift the stop for all spending of a store. Runs that it has stopped are not started again by this.
 

@@ -31,6 +31,10 @@ _WAYS = (
 )
 
 
+#: What comes before the calls that settle an unknown submission: where there is no room for them, it goes too.
+RESOLVED_BY = "or by one of these:"
+
+
 def how_to_resolve(intent: str, store_option: str, attempt: str = "", *, briefly: bool = False) -> str:
     """Return the calls that settle an unknown submission, and no other.
 
@@ -43,7 +47,7 @@ def how_to_resolve(intent: str, store_option: str, attempt: str = "", *, briefly
     named = f", attempt={json.dumps(attempt)}" if attempt else ""
     call = f'resolve_submission(intent="{intent}", store=..., credentials=...'
     form = f", attempt {attempt}" if attempt else ""
-    lines = [f"Settle it in the Prefect UI (flow resolve-submission{form}) or by one of these:"]
+    lines = [f"Settle it in the Prefect UI (flow resolve-submission{form}) {RESOLVED_BY}"]
     settling = resolve_commands(intent, store_option, attempt)
     for resolution, found, arguments, _, note in _WAYS:
         commands = settling[resolution] + ([note] if note else [])

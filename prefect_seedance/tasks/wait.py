@@ -76,7 +76,7 @@ async def wait_for_video(
                 limit_seconds=options.wait_seconds(request.duration),
                 max_submissions=options.max_submissions,
                 observer=run_observer("wait"),
-                on_answer=ProgressArtifact(expected_price(submitted)).update,
+                on_answer=ProgressArtifact(request, expected_price(submitted)).update,
                 headway=headway,
             )
     except ENDED:

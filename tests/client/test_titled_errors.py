@@ -93,7 +93,8 @@ def test_a_run_and_the_command_line_name_a_field_by_title_and_name_once() -> Non
     ]
     with pytest.raises(ParameterTypeError) as failed:
         generate_video.validate_parameters({"request": fields, "credentials": None, "store": None})
-    assert "request.ratio: Aspect ratio (ratio): it is not one of the choices." in str(failed.value)
+    assert str(failed.value).startswith("Nothing was sent or paid. Aspect ratio (ratio): it is not one of the choices.")
+    assert "request." not in str(failed.value), "a title, and no path beside it"
 
 
 @given(st.dictionaries(st.sampled_from([*TITLES, "colour"]), st.one_of(st.none(), st.integers(), st.text(max_size=9))))

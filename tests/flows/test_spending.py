@@ -18,7 +18,11 @@ def test_pausing_and_resuming_say_on_the_page_what_it_means(prefect_server: str,
     store = VideoStore(location=str(tmp_path / "videos"))
     paused = pause_spending(store, "the *bill* of today", return_state=True)
     stands = read_pause(store.open())
-    assert stands is not None and stands.by.startswith("flow run ") and stands.reason == "the *bill* of today"
+    assert (
+        stands is not None
+        and stands.by == f"flow run pause-spending: {store.place}"
+        and stands.reason == "the *bill* of today"
+    )
     assert paused.result() == stands.words
     assert shown.logged(shown.run_of(paused), "still waited for and stored")
     page = shown.latest("seedance-spending")

@@ -133,7 +133,11 @@ def test_progress_is_one_artifact_that_was_updated_in_place(scene: Scene) -> Non
     assert progress.type == "progress"
     assert progress.data == 100
     assert progress.description is not None
-    assert progress.description.startswith(f"completed, task {task_id}, expected to cost 0.12 coins (estimate by the")
+    asked, status, price, *rest, task = progress.description.split("\n\n")
+    assert asked.startswith("A paper boat"), "a card shows the beginning: what a person recognises"
+    assert "completed" in {status, price, *rest}
+    assert any(each.startswith("Expected to cost 0.12 coins (estimate by the") for each in (price, *rest))
+    assert task == f"Task {task_id}"
     assert progress.created is not None and progress.updated is not None
     assert progress.updated > progress.created
     assert progress.key is not None and len(progress.key) <= 30, "longer keys are cut off on the run's page"
@@ -158,8 +162,8 @@ def test_a_stored_video_is_shown_with_its_poster_its_cost_its_times_and_its_requ
         assert moment is not None
         assert f"{moment:%Y-%m-%d %H:%M:%S} UTC" in page
     assert re.search(r"\| Watched \| made in \d+ s, noticed \d+ s later, asked about \d+ times? \|", page)
-    assert "| ratio | 9:16 |" in page
-    assert "| model | seedance2.0-mini |" in page
+    assert "| Aspect ratio | 9:16 |" in page
+    assert "| Model | seedance2.0-mini |" in page
     described = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").description)
     assert "A paper boat" in described and "coins" in described and "seedance2.0-mini" in described
     data = described.partition("data:image/jpeg;base64,")[2].partition(")")[0]
@@ -174,14 +178,14 @@ def test_what_is_long_stands_in_a_paragraph_since_a_table_would_grow_over_what_i
     assert blocks == [scene.video.uri], "words wrap, an address has no place for it"
     assert "- images\\[0\\]: `https://bucket.example.com/first.png`" in page
     assert f"\n`prefect-seedance open {scene.video.intent} --store {scene.store.location}`\n" in page
-    rows = [line for line in page.splitlines() if line.startswith("|") and not line.startswith("| prompt |")]
+    rows = [line for line in page.splitlines() if line.startswith("|")]
     assert rows and not any("://" in row for row in rows)
 
 
 def test_a_prompt_cannot_write_on_the_page(scene: Scene) -> None:
     page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
     (row,) = (line for line in page.splitlines() if "A paper boat" in line)
-    assert row.startswith("| prompt | A paper boat \\|")
+    assert row.startswith("**Prompt:** A paper boat \\|"), "a table does not wrap in the older UI"
     assert "![x]" not in row
     assert "<b>" not in row.replace("\\<b\\>", "")
 
@@ -240,7 +244,7 @@ def test_an_unknown_submission_shows_how_to_settle_it(scene: Scene) -> None:
     state = shown.flow_run(run).state
     assert state is not None
     said = str(state.message)
-    assert re.fullmatch(rf"SubmissionUnknown: perhaps paid, a person has to settle it: \S+/{found.id}", said), said
+    assert re.fullmatch(rf"SubmissionUnknown: perhaps paid, see \S+/{found.id} for how .+", said), said
     shown.logged(run, "Finished in state Failed('SubmissionUnknown")
     assert not any("Traceback" in line for line in shown.messages(run))
 
@@ -250,7 +254,7 @@ def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene
     page = str(shown.artifact(shown.run_of(scene.refused), "seedance-no-video").data)
     assert page.startswith("# No video: InvalidRequest")
     assert "**Paid:** nothing; it was found before the request was sent." in page
-    assert "images[0]: '" in page.replace("\\", "")
+    assert "(images[0]): '" in page.replace("\\", "")
     assert "Use a publicly reachable https URL" in page
 
 

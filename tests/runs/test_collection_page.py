@@ -13,9 +13,9 @@ FAILED = CollectedVideo(intent="3" * 32, name="jug", became="failed", task_id="v
 
 def test_a_video_is_named_as_seen_from_its_store_and_every_task_once() -> None:
     page = collection_markdown(CollectReport(videos=[STORED, OPEN, FAILED]), PLACE).replace("\\", "")
-    rows = [line for line in page.splitlines() if line.startswith(("| mug", "| cup", "| jug"))]
+    rows = [line for line in page.splitlines() if line.startswith("- **")]
     assert rows == [
-        "| jug | failed | Task videos_3 broke. |",
-        "| cup | still at the vendor | Task videos_2. |",
-        "| mug | stored | 2026/1.mp4 |",
+        "- **jug: failed.** Task videos_3 broke.",
+        "- **cup: still at the vendor.** Task videos_2.",
+        "- **mug: stored.** 2026/1.mp4",
     ]

@@ -12,13 +12,13 @@ from prefect import flow, task
 from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
-from prefect_seedance import VideoRequest
+from prefect_seedance import VideoRequest, generate_video
 from prefect_seedance.client.errors import InvalidRequest, OutcomeUnknown, SeedanceError, VideoFailed
-from prefect_seedance.journal.record import Record
+from prefect_seedance.journal.record import Attempt, Record, Run
 from prefect_seedance.pipeline.errors import VideoNotStored, WaitStopped
 from prefect_seedance.runs.ends.links import form_of_run, form_url, settling_form
-from prefect_seedance.runs.ends.log_lines import FLOWS, TASKS, tell_errors_once
-from prefect_seedance.runs.ends.settled_page import settled_markdown
+from prefect_seedance.runs.ends.log_lines import FLOWS, REFUSED, TASKS, tell_errors_once
+from prefect_seedance.runs.ends.settled_page import said_before, settled_markdown, ways_on
 from prefect_seedance.runs.ends.state import failed_state, state_words
 from prefect_seedance.runs.ends.unknown_page import unknown_markdown
 from prefect_seedance.runs.notifications.messages import NoVideo
@@ -37,11 +37,14 @@ PAGE = "https://prefect.example.com/artifacts/artifact/1"
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (unknown("/data"), f"SubmissionUnknown: perhaps paid, a person has to settle it: {PAGE}"),
-        (InvalidRequest([RULE]), f"InvalidRequest: nothing was sent or paid. {RULE} More: {PAGE}"),
-        (InvalidRequest([RULE, "b"]), f"InvalidRequest: nothing was sent or paid. {RULE} And 1 more. More: {PAGE}"),
+        (unknown("/data"), f"SubmissionUnknown: perhaps paid, see {PAGE} for how a person settles it"),
+        (InvalidRequest([RULE]), f"InvalidRequest: nothing was sent or paid. {RULE} See {PAGE} for more."),
+        (
+            InvalidRequest([RULE, "b"]),
+            f"InvalidRequest: nothing was sent or paid. {RULE} And 1 more. See {PAGE} for more.",
+        ),
         (SeedanceError("It is short.\nReally."), "SeedanceError: It is short. Really."),
-        (SeedanceError(f"One. {'Two ' * 300}. Three."), f"SeedanceError: One. More: {PAGE}"),
+        (SeedanceError(f"One. {'Two ' * 300}. Three."), f"SeedanceError: One. See {PAGE} for more."),
     ],
 )
 def test_a_state_is_a_sentence_or_two_with_a_link_to_the_rest(error: Exception, said: str) -> None:
@@ -142,6 +145,29 @@ def test_the_flows_own_line_says_it_and_is_an_error() -> None:
     assert passes(elsewhere) and elsewhere.getMessage() == of_task, "nothing else says it there"
 
 
+def test_refused_parameters_are_logged_in_one_line_without_their_values(caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("prefect.flows", "prefect.engine"):
+        # Prefect may have them hand nothing on to the one that is listened to.
+        logging.getLogger(name).addHandler(caplog.handler)
+    wrong = {"prompt": "A secret boat", "ratio": "7:3"}
+    try:
+        with pytest.raises(ParameterTypeError):
+            generate_video.validate_parameters({"request": wrong, "credentials": None, "store": None})
+        engine = logging.getLogger("prefect.engine")
+        engine.error("%s %s", "Validation of flow parameters failed with error:", f"{REFUSED} {RULE}")
+        engine.info(f"Finished in state Failed('Validation of flow parameters failed: {REFUSED} {RULE}')")
+        engine.error("Another error.")
+    finally:
+        for name in ("prefect.flows", "prefect.engine"):
+            logging.getLogger(name).removeHandler(caplog.handler)
+    said = dict.fromkeys((each.levelno, each.getMessage()) for each in caplog.records)
+    (level, ended), other = said
+    assert level == logging.ERROR and ended.startswith("Finished in state Failed") and RULE in ended
+    assert other == (logging.ERROR, "Another error.")
+    theirs = record("prefect.flows", "Parameter validation failed for flow 'their-flow': x\nParameters: y")
+    assert passes(theirs), "a flow of others keeps its lines"
+
+
 def test_every_flow_and_every_task_of_the_package_is_known_by_its_name() -> None:
     import prefect_seedance
 
@@ -191,6 +217,27 @@ def test_a_settled_submission_says_what_it_is_now_and_what_to_do_next() -> None:
     assert page.startswith("# Settled: it was not billed, and may be submitted again\n\nRun the same request again")
     assert settled_markdown(settled, "lost", []).startswith("# Settled: it was given up")
     assert settled_markdown(settled, "new-state", []).startswith("# Settled: the record is new-state")
+
+
+def test_a_page_that_is_settled_no_longer_says_how_to_settle() -> None:
+    asked = VideoRequest(prompt="A boat")
+    page = failure_markdown(NoVideo(unknown("/data", "The balance did not change.")), asked, "https://p.example.com/f")
+    once = said_before(page)
+    assert "**What happened:**" in once and "A boat" in once
+    assert "prefect-seedance resolve" not in once and "p.example.com" not in once and "a person has to" not in once
+    assert said_before(f"# Settled\n\n---\n\n{once}") == once, "settled again, it is not said twice"
+
+
+def test_what_only_one_run_shares_leads_to_that_run_and_to_no_form_that_would_pay_for_another_video() -> None:
+    run = Run(id="0198", name="nightly", url="https://prefect.example.com/runs/flow-run/0198")
+    attempt = Attempt.model_construct(run=run)
+    record = Record.model_construct(intent=INTENT, scope="run:0198", attempts=[attempt])
+    with temporary_settings({PREFECT_UI_URL: "https://prefect.example.com"}):
+        ways = asyncio.run(ways_on(record, "submitted"))
+        given_up = asyncio.run(ways_on(record, "lost"))
+    assert ways.startswith("**[Retry its run](<https://prefect.example.com/runs/flow-run/0198>)**")
+    assert "parameters" not in ways and "Run it again" not in ways
+    assert "**" not in given_up and "The run that asked for it: nightly" in given_up
 
 
 def test_a_link_to_a_form_is_filled_in_and_never_with_what_opens_an_address() -> None:

@@ -58,8 +58,10 @@ def rows_table(rows: Sequence[RowResult]) -> list[dict[str, str | int | float]]:
             "name": unlinked(cell(row.name)),
             "outcome": outcome_words(row.outcome),
             "cost": "" if row.cost is None else row.cost,
-            "reason": unlinked(cell(reason_words(row))),
+            # No cell wraps: the task, which a reason begins with, would be all that is seen of it.
+            "reason": unlinked(cell(reason_words(row).removeprefix(f"Task {row.task_id}: "))),
             "video": cell(without_signatures(row.uri)),
+            "task": cell(row.task_id),
         }
         for row in worst_first(rows)[:_MOST_ROWS]
     ]
@@ -83,7 +85,6 @@ def report_markdown(report: BatchReport, report_link: PlayLink | None = None) ->
             {
                 **{outcome_words(outcome).capitalize(): str(count) for outcome, count in report.counts.items()},
                 "Paid now": markdown(report.spent_words),
-                "Watched": markdown(report.watched_words),
                 "Manifest": code(without_signatures(report.source)),
                 "Account": markdown(report.account),
                 "Reuse": markdown(report.scope),
@@ -93,6 +94,8 @@ def report_markdown(report: BatchReport, report_link: PlayLink | None = None) ->
             }
         )
     )
+    if report.watched_words:
+        parts.append(f"**Watched:** {markdown(report.watched_words)}\n")
     if report.report_uri:
         parts.append(f"Report, with every row:\n\n{code(without_signatures(report.report_uri))}\n")
     if report_link:
@@ -112,9 +115,14 @@ def reason_words(row: RowResult) -> str:
 
 
 def _list(rows: Sequence[RowResult]) -> str:
-    lines = ["| Row | Name | Outcome | Reason | What to do |", "| --- | --- | --- | --- | --- |"]
+    """Write rows as a list, which wraps where a table is cut off."""
+    lines: list[str] = []
     for row in rows:
-        texts = [str(row.number), row.name, outcome_words(row.outcome), reason_words(row)]
-        cells = [unlinked(markdown(each)) for each in [*texts, without_signatures(row.advice)]]
-        lines.append(f"| {' | '.join(cells)} |")
+        name = ", ".join(filter(None, (f"Row {row.number}", row.name)))
+        said = " ".join(filter(None, (reason_words(row), without_signatures(row.advice))))
+        lines.append(f"- **{_plain(f'{name}: {outcome_words(row.outcome)}')}.** {_plain(said)}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return unlinked(markdown(text))

@@ -15,6 +15,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_seedance.asides import words_of
+from prefect_seedance.journal.commands import RESOLVED_BY
 from prefect_seedance.pipeline.collect.models import CollectedVideo, CollectReport, Orphan
 from prefect_seedance.plain_text import cut
 from prefect_seedance.redaction import without_signatures
@@ -26,8 +27,9 @@ from prefect_seedance.runs.collect.words import (
     label_of,
     worst_videos_first,
 )
+from prefect_seedance.runs.ends.links import artifacts_url
 from prefect_seedance.runs.logs import note
-from prefect_seedance.runs.notifications.escaping import cell, code, markdown, unlinked
+from prefect_seedance.runs.notifications.escaping import cell, code, link, markdown, unlinked
 from prefect_seedance.runs.pages.run_page import PAUSES, Page, shown, table
 
 #: Videos on the page, and orphans on theirs.
@@ -102,20 +104,24 @@ def new_rows(rows: Sequence[Mapping[str, str]], before: Sequence[Mapping[str, st
 
 
 def orphans_table(orphans: Sequence[Orphan]) -> list[dict[str, str]]:
-    """Return the orphans as a table, worst first: cells that are text in both of Prefect's UIs."""
-    return [
+    """Return the orphans as a table, worst first: cells that are text in both of Prefect's UIs.
+
+    No cell wraps there, so what tells a person which video it is comes first, and a column without a word is left out.
+    """
+    rows = [
         {
             "what": ORPHAN_KINDS[orphan.kind],
-            "name": unlinked(cell(orphan.name)),
-            "task": cell(orphan.task_id),
-            "since": f"{orphan.since:%Y-%m-%d %H:%M} UTC" if orphan.since else "",
-            "link dies": f"{orphan.link_dies_at:%Y-%m-%d %H:%M} UTC" if orphan.link_dies_at else "",
+            "name": unlinked(cell(label_of(orphan))),
+            "what to do": _text(orphan.advice.partition("\n")[0].replace(f" {RESOLVED_BY}", ".")),
             "why": _text(orphan.reason),
-            "what to do": _text(orphan.advice),
+            "link dies": f"{orphan.link_dies_at:%Y-%m-%d %H:%M} UTC" if orphan.link_dies_at else "",
+            "since": f"{orphan.since:%Y-%m-%d %H:%M} UTC" if orphan.since else "",
+            "task": cell(orphan.task_id),
             "intent": orphan.intent,
         }
         for orphan in orphans[:_MOST_ORPHANS]
     ]
+    return [{name: text for name, text in row.items() if any(each[name] for each in rows)} for row in rows]
 
 
 def collection_markdown(report: CollectReport, place: str) -> str:
@@ -133,17 +139,19 @@ def collection_markdown(report: CollectReport, place: str) -> str:
     parts = [f"# {markdown(headline(report))}\n", table(totals)]
     videos = worst_videos_first(report.videos)
     if videos:
-        # Narrow, or Prefect draws it over what stands beside: the store is named above, and most texts name the task.
-        lines = ["| Video | Became | Where in the store, or why not |", "| --- | --- | --- |"]
+        # A list wraps, where a table is cut off. The store is named above, and most texts name the task.
+        lines: list[str] = []
         for video in videos[:_MOST_VIDEOS]:
+            became = f"{label_of(video)}: {WORST_FIRST[video.became]}"
             said = cut(without_signatures(_said_of(video, place)), _REASON)
-            texts = (label_of(video), WORST_FIRST[video.became], said)
-            lines.append(f"| {' | '.join(unlinked(markdown(each)) for each in texts)} |")
+            lines.append(f"- **{unlinked(markdown(became))}.** {unlinked(markdown(said))}".rstrip())
         parts.append("\n".join(lines) + "\n")
         if len(videos) > _MOST_VIDEOS:
             parts.append(f"And {len(videos) - _MOST_VIDEOS} more; the result of the run has every one.\n")
     if report.orphans:
-        parts.append(f"Orphans: see the artifact seedance-orphans-{store_mark(place)}.\n")
+        key = f"seedance-orphans-{store_mark(place)}"
+        page = artifacts_url(key)
+        parts.append(f"Orphans: see {link(key, page) if page else f'the artifact {key}'}.\n")
     return "\n".join(parts)
 
 

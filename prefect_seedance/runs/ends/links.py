@@ -37,6 +37,12 @@ def artifact_url(artifact_id: UUID) -> str:
     return beside.replace("/runs/flow-run/", "/artifacts/artifact/")
 
 
+def artifacts_url(key: str) -> str:
+    """Return the address of the page of all artifacts of one key; "" where Prefect knows no UI."""
+    beside = page_url("flow-run", key)
+    return beside.replace("/runs/flow-run/", "/artifacts/key/")
+
+
 def form_url(deployment_id: str | UUID, parameters: Mapping[str, Any]) -> str:
     """Return the address of a deployment's form, filled in; without the values if one is secret, or they are long.
 

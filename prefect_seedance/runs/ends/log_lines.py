@@ -37,6 +37,9 @@ _DOUBLED = (
     "Encountered exception during execution",
 )
 _OURS = (SeedanceError, StorageError, ParameterTypeError)
+#: How a flow of this package refuses parameters, which happens before Prefect knows the run's logger.
+REFUSED = "Nothing was sent or paid."
+_INVALID, _DUMPED = "Validation of flow parameters failed", "Parameter validation failed for flow"
 _OF_PROCESS = "Engine execution exited with unexpected exception"
 
 
@@ -44,6 +47,8 @@ def tell_errors_once() -> None:
     """Log in one line what ends a run by an error of ours. May be called more than once."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_once)
+    for name in ("prefect.engine", "prefect.flows"):
+        logging.getLogger(name).addFilter(_refused_once)
 
 
 class _Once(logging.Filter):
@@ -66,7 +71,24 @@ class _Once(logging.Filter):
         return True
 
 
-_once = _Once()
+class _RefusedOnce(logging.Filter):
+    """Leaves of the lines about refused parameters the last, which has the sentence: another repeats every value."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            message = record.getMessage()
+        except Exception:  # a line that cannot be worded: the logging says so itself
+            return True
+        if message.startswith(_DUMPED):
+            return message.removeprefix(_DUMPED).partition("'")[2].partition("'")[0] not in FLOWS
+        if REFUSED not in message:
+            return True
+        if message.startswith(_FLOW_ENDED):
+            record.levelno, record.levelname = logging.ERROR, logging.getLevelName(logging.ERROR)
+        return not message.startswith(_INVALID)
+
+
+_once, _refused_once = _Once(), _RefusedOnce()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -66,14 +66,16 @@ def state_words(error: Exception, page: str = "") -> str:
         >>> state_words(InvalidRequest(["duration: 99 s, but 4-15 s are made. Choose 4 to 15 seconds."]))
         'InvalidRequest: nothing was sent or paid. duration: 99 s, but 4-15 s are made. Choose 4 to 15 seconds.'
         >>> state_words(OutcomeUnknown("The answer was lost."), "https://prefect.example.com/runs/1")
-        'OutcomeUnknown: perhaps paid, a person has to settle it: https://prefect.example.com/runs/1'
+        'OutcomeUnknown: perhaps paid, see https://prefect.example.com/runs/1 for how a person settles it'
     """
     from prefect_seedance.redaction import without_signatures  # here, as an import of the flow words nothing
 
     name = type(error).__name__
     if isinstance(error, OutcomeUnknown):
-        where = page or f"intent {getattr(error, 'intent', '') or 'not known'}"
-        return one_line(f"{name}: perhaps paid, a person has to settle it: {where}")
+        intent = getattr(error, "intent", "") or "it"
+        # Never at the end: Prefect logs the text in quotes, and its older UI takes the last one into the link.
+        told = f"see {page} for how a person settles it" if page else f"a person has to settle {intent}"
+        return one_line(f"{name}: perhaps paid, {told}")
     if isinstance(error, InvalidRequest):
         first, *more = [str(problem) for problem in error.problems] or [""]
         said = f"nothing was sent or paid. {first}" + (f" And {len(more)} more." if more else "")
@@ -81,7 +83,9 @@ def state_words(error: Exception, page: str = "") -> str:
         said = str(error)
     whole = one_line(" ".join(without_signatures(said).split()))
     short = _first_sentences(whole)
-    more_at = f" More: {page}" if page and (len(short) < len(whole) or isinstance(error, InvalidRequest)) else ""
+    more_at = (
+        f" See {page} for more." if page and (len(short) < len(whole) or isinstance(error, InvalidRequest)) else ""
+    )
     return f"{name}: {short}{more_at}"
 
 

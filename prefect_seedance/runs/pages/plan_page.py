@@ -42,11 +42,11 @@ def plan_table(plan: BatchPlan) -> list[dict[str, str | int | float]]:
             "name": _text(row.name),
             "standing": outcome_words(row.standing),
             "price": price_of(row) if row.price is None else row.price,
-            "source": _text(row.price_source),
+            "what": _text(told_of(row)),
             "model": _text(row.model),
             "seconds": row.duration or "",
             "resolution": _text(row.resolution),
-            "what": _text(told_of(row)),
+            "source": _text(row.price_source),
             "intent": row.intent,
         }
         for row in worst_first(plan.rows)[:MOST_ROWS]

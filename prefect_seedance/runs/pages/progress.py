@@ -15,10 +15,10 @@ from prefect.runtime import flow_run, task_run
 
 from prefect_seedance.asides import words_of
 from prefect_seedance.runs.logs import log, note
-from prefect_seedance.runs.notifications.escaping import markdown
 
 if TYPE_CHECKING:
     from prefect_seedance.client.models import VideoTask
+    from prefect_seedance.client.request.video_request import VideoRequest
 
 #: The artifact is first drawn after this time, and drawn anew no more often: a video that is soon done needs none.
 LEAST_SECONDS = 4.0
@@ -28,11 +28,12 @@ class ProgressArtifact:
     """What the reader of the run has been shown of one task.
 
     Args:
+        request: What was asked for.
         price: What it is expected to cost, in words.
     """
 
-    def __init__(self, price: str = "") -> None:
-        self._price = price
+    def __init__(self, request: VideoRequest, price: str = "") -> None:
+        self._request, self._price = request, price
         self._status = ""
         self._progress: float = -1.0
         self._drawn: tuple[float, str] = (-1.0, "")
@@ -59,8 +60,13 @@ class ProgressArtifact:
             return
         self._drawn, self._drawn_at = (progress, answer.status), time.monotonic()
         try:
-            words = ", ".join(filter(None, (answer.status, f"task {answer.task_id}", self._price)))
-            await self._draw(answer.task_id, progress, markdown(words))
+            # Here, as an import of the flow shows nothing.
+            from prefect_seedance.runs.pages.run_page import asked_lines, described_lines
+
+            # What a person recognises comes first: a card shows the beginning of a few lines.
+            asked = asked_lines(self._request.prompt)
+            described = described_lines([*asked, answer.status, self._price.capitalize(), f"Task {answer.task_id}"])
+            await self._draw(answer.task_id, progress, described)
         except Exception as error:
             note(f"The progress artifact was not written: {words_of(error)}", level=logging.DEBUG)
 

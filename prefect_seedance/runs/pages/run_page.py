@@ -26,6 +26,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.client.request.words.titles import TITLES
 from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.pipeline import threads
@@ -111,7 +112,7 @@ async def show_cancelled(request: VideoRequest, now: Standing) -> None:
         return cancelled_markdown(request, now)
 
     key = unknown_key(now.unknown.intent) if now.unknown else "seedance-cancelled"
-    paid = HEADLINE if now.unknown else (f"{now.task_id} goes on" if now.task_id else "")
+    paid = HEADLINE if now.unknown else ("It goes on, and is paid for" if now.task_id else "")
     described = described_lines(["Cancelled", paid, *asked_lines(request.prompt, request.model_name)])
     await shown(Page(page, key, described).draw)
 
@@ -299,15 +300,16 @@ def _standing(now: Standing) -> str:
 
 
 def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> str:
-    """Word the request as Markdown: what is short in a table, the addresses in a list."""
+    """Return the request as Markdown: the prompt, which a table would not wrap, what is short, and the addresses."""
     addresses = dict(request.references())
-    fields = request.model_dump(exclude={place.partition("[")[0] for place in addresses})
+    fields = request.model_dump(exclude={"prompt", *(place.partition("[")[0] for place in addresses)})
     rows = {
-        name: markdown(without_signatures(str(value)))
+        TITLES.get(name, name): markdown(without_signatures(str(value)))
         for name, value in fields.items()
         if value not in ("", "auto", [])
     }
-    asked = f"## Request\n\n{table(rows)}"
+    prompt = markdown(without_signatures(request.prompt))
+    asked = "\n\n".join(["## Request", *([f"**Prompt:** {prompt}"] if prompt else []), table(rows)])
     if not addresses:
         return asked
     from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing

@@ -148,7 +148,8 @@ def test_the_table_has_the_worst_rows_first_and_at_most_200(tmp_path: Path) -> N
     stored = RowResult(number=0, outcome="stored", cost=0.25)
     rows = [stored.model_copy(update={"number": n, "uri": f"s3://b/{n}.mp4"}) for n in range(2, 302)]
     rows[250] = RowResult(number=252, outcome="unknown", name=HOSTILE, reason=f"{HOSTILE} {'x' * 500}")
-    rows[9] = RowResult(number=11, outcome="moderated", reason="a trademark")
+    refused = "Task videos_11: a trademark"
+    rows[9] = RowResult(number=11, outcome="moderated", task_id="videos_11", reason=refused)
 
     @flow
     async def batch() -> None:
@@ -158,8 +159,9 @@ def test_the_table_has_the_worst_rows_first_and_at_most_200(tmp_path: Path) -> N
     found = shown.artifact(run, "seedance-batch-rows")
     table: list[dict[str, Any]] = json.loads(str(found.data))
     assert (found.type, found.description) == ("table", "200 of 300 rows, worst first.")
-    assert [*table[0]] == ["row", "name", "outcome", "cost", "reason", "video"]
+    assert [*table[0]] == ["row", "name", "outcome", "cost", "reason", "video", "task"]
     assert [row["row"] for row in table[:4]] == [252, 11, 2, 3] and len(table) == 200
+    assert (table[1]["reason"], table[1]["task"]) == ("a trademark", "videos_11"), "no cell wraps: the reason first"
     # Markdown in the old UI: nothing in it draws, leads anywhere or breaks the row.
     name = str(table[0]["name"])
     assert "<img" not in name and "](" not in name and "://" not in name and "\n" not in name
@@ -210,7 +212,8 @@ def test_the_page_has_sheet_totals_spend_report_and_what_to_look_into() -> None:
         "| Unknown | 1 |",
         "| Not started | 36 |",
         "| Paid now | 0.5 coins, and 1 video whose cost is not known |",
-        "| Watched | 14 status requests for 1 video, noticed 12 s after it was ready (2.0 % of the time it took) |",
+        "**Watched:** 14 status requests for 1 video, noticed 12 s after it was ready (2.0 % of the time it took)",
+        "- **Row 4: not started.**\n- **Row 5: not started.**",
         "| Part | 2/8 |",
         "s3://bucket/reports/2026-11-22/run/report.html",
         "[Open the report](<https://s3.example.com/report.html?X-Amz-Signature=abc>)",
