@@ -135,6 +135,7 @@ def take_batch(page: Page, stage: Stage, bucket: S3Server) -> None:
     form = BatchForm(page, stage)
     form.choose_block("Store", "shop")
     form.write("Manifest", manifest)
+    expect(page.get_by_role("option")).to_have_count(0)  # the list of blocks fades away
     take(page, "batch-form")
     shown = RunPage(page, stage, form.start_run())
     shown.wait_for_state("Running")
