@@ -62,7 +62,7 @@ def test_the_link_plays_the_video_and_stands_where_it_may_and_nowhere_else(
     )
 
     page = shown.artifact(run, "seedance-video-")
-    assert f"[Play the video](<{link}>). Whoever has this link can watch the video until" in str(page.data)
+    assert f"**[Play the video](<{link}>)**. Whoever has this link can watch the video until" in str(page.data)
     assert SIGNATURE not in str(page.description)
 
     shown.logged(run, "Finished in state")

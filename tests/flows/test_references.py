@@ -146,7 +146,7 @@ def test_a_run_tells_of_its_references_in_plain_words(scene: Scene) -> None:
         assert sum(line.startswith(words) for line in lines) == 1
     assert lines.count("Preparing 1 reference for sd2_mx_720p.") == MANY
     page = str(shown.artifact(shown.run_of(scene.many[0]), "seedance-video-").data)
-    assert f"images[0]: {scene.picture}" in page
+    assert f"- Reference images, entry 1 (images[0]): `{scene.picture}`" in page.replace("\\", "")
 
 
 def test_prefect_keeps_neither_links_nor_bytes_nor_the_key(scene: Scene) -> None:
@@ -220,7 +220,10 @@ def test_what_is_refused_is_not_tried_again(
 ) -> None:
     vendor.plan(Fault(fault="asset_rejected", message="a trademark"))
     state = prepared(audited("A refused picture", picture(tmp_path / "logo.png", "red")), credentials, store)
-    assert re.search(r"InvalidRequest: .*\n- images\[0\]: '.*logo.png'.*a trademark", str(state.message))
+    assert re.search(
+        r"InvalidRequest: .*\n- Reference images, entry 1 \(images\[0\]\): '.*logo.png'.*a trademark",
+        str(state.message),
+    )
     assert tries(state) == 1
 
 

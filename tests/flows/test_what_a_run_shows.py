@@ -254,7 +254,7 @@ def test_what_is_refused_for_free_shows_the_rule_and_that_nothing_was_paid(scene
     page = str(shown.artifact(shown.run_of(scene.refused), "seedance-no-video").data)
     assert page.startswith("# No video: InvalidRequest")
     assert "**Paid:** nothing; it was found before the request was sent." in page
-    assert "(images[0]): '" in page.replace("\\", "")
+    assert "entry 1 (images[0]): the vendor cannot reach 127.0.0.1" in page.replace("\\", "")
     assert "Use a publicly reachable https URL" in page
 
 

@@ -26,7 +26,7 @@ from prefect.runtime import flow_run
 from prefect_seedance.asides import words_of
 from prefect_seedance.blocks.video_store import VideoStore
 from prefect_seedance.client.request.video_request import VideoRequest
-from prefect_seedance.client.request.words.titles import TITLES
+from prefect_seedance.client.request.words.titles import TITLES, titled
 from prefect_seedance.journal.commands import how_to_repeat
 from prefect_seedance.journal.errors import SubmissionUnknown
 from prefect_seedance.pipeline import threads
@@ -317,7 +317,7 @@ def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> s
     listed: list[str] = []
     for place, address in addresses.items():
         known = f", {code(sources[address])}" if address in sources else ""
-        listed.append(f"- {markdown(place)}: {code(shown_address(address))}{known}")
+        listed.append(f"- {markdown(titled(place))}: {code(shown_address(address))}{known}")
     return "\n".join([asked, *listed, ""])
 
 
