@@ -176,7 +176,7 @@ def test_a_picture_in_a_bucket_goes_from_the_form_to_the_stored_video(page: Page
     expect(shown.tab("Task Runs")).to_contain_text("prepare-media: sd2_mx_720p")
     main = shown.open_artifact("markdown")
     expect(main).to_contain_text("Video stored")
-    expect(main).to_contain_text(f"images[0]: {address}")
+    expect(main).to_contain_text(f"Reference images, entry 1 (images[0]): {address}")
     assert pixels_wide(main.get_by_role("img", name="First frame")) > 100
     (asset,) = stage.vendor.assets()
     (bill,) = (bill for bill in stage.vendor.bills() if bill.body["prompt"] == "A mug turns")

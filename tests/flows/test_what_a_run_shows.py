@@ -176,7 +176,7 @@ def test_what_is_long_stands_in_a_paragraph_since_a_table_would_grow_over_what_i
     page = str(shown.artifact(shown.run_of(scene.stored), "seedance-video-").data)
     blocks = re.findall(r"^```text\n(.*?)\n```$", page, re.DOTALL | re.MULTILINE)
     assert blocks == [scene.video.uri], "words wrap, an address has no place for it"
-    assert "- images\\[0\\]: `https://bucket.example.com/first.png`" in page
+    assert "- Reference images, entry 1 (images\\[0\\]): `https://bucket.example.com/first.png`" in page
     assert f"\n`prefect-seedance open {scene.video.intent} --store {scene.store.location}`\n" in page
     rows = [line for line in page.splitlines() if line.startswith("|")]
     assert rows and not any("://" in row for row in rows)
