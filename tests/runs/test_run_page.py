@@ -58,7 +58,9 @@ INTENT = "0123456789abcdef0123456789abcdef"
 def test_a_file_stands_on_the_page_by_its_name_and_by_what_its_provenance_calls_it() -> None:
     request = VideoRequest(prompt="A mug turns", images=["./mug.png", "https://example.com/cup.png"])
     page = stored_markdown(stored_video(), request, "/data", sources={"./mug.png": "sha256:0f"})
-    assert "- images\\[0\\]: `./mug.png`, `sha256:0f`\n- images\\[1\\]: `https://example.com/cup.png`\n" in page
+    of = "- Reference images, entry {} (images\\[{}\\]): "
+    first, second = f"{of.format(1, 0)}`./mug.png`, `sha256:0f`\n", f"{of.format(2, 1)}`https://example.com/cup.png`\n"
+    assert first + second in page
 
 
 def test_the_command_that_opens_a_video_and_its_link_stand_above_the_rest() -> None:
