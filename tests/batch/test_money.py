@@ -41,7 +41,7 @@ def test_a_submission_that_failed_before_the_one_that_came_is_in_no_sum_and_is_s
     results = Batch(account, destination, BatchOptions(max_submissions=2)).run(rows("twice", "once"))
     twice = results["twice"]
     assert (twice.outcome, twice.submissions) == ("stored", 2)
-    assert "1 submission(s) before" in twice.cost_source
+    assert "1 earlier submission that failed" in twice.cost_source
     report = BatchReport(rows=[*results.values()])
     assert report.of_unknown_cost == 1 and "1 video whose cost is not known" in report.summary
 

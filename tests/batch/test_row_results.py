@@ -87,9 +87,9 @@ def test_how_long_the_vendor_took_is_said_where_it_is_known(known: dict[str, Any
 
 def test_the_cost_of_a_video_says_how_many_submissions_before_it_failed() -> None:
     second = Headway(submissions=2, task_id="videos_1")
-    assert outcomes.of_video(WANTED, STORED, second).cost_source == "vendor, without 1 submission(s) before that failed"
+    assert outcomes.of_video(WANTED, STORED, second).cost_source == "vendor, without 1 earlier submission that failed"
     third = Headway(submissions=3, task_id="videos_1")
-    assert outcomes.of_video(WANTED, STORED, third).cost_source == "vendor, without 2 submission(s) before that failed"
+    assert outcomes.of_video(WANTED, STORED, third).cost_source == "vendor, without 2 earlier submissions that failed"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_an_endless_prompt_and_model_are_cut() -> None:
         ("AbandonedBefore", "Edit the row, or set another take"),
         ("SpendingPaused", "Lift the pause with prefect-seedance resume"),
         ("OverBudget", "Raise the budget, or wait for its next period"),
-        ("BudgetDamaged BudgetTooNew", "Mend the ledger as the reason says"),
+        ("BudgetDamaged BudgetTooNew", "Repair the ledger as the reason says"),
         ("PriceUnknown", "Write what the model costs into the prices"),
         ("AuthenticationFailed ConfigurationError", "Correct the credentials"),
         ("InsufficientBalance", "Top up the account"),

@@ -143,5 +143,5 @@ def test_a_video_is_one_document_and_so_is_what_stood_in_its_way(tmp_path: Path,
         assert json.loads(again.stdout)["video"]["reused"] is True
         refused = run(*asked, "--duration", "99", cwd=tmp_path, **environment)
         assert refused.returncode == 1
-        assert "duration" in json.loads(refused.stdout)["error"]["message"]
+        assert "Duration: 99 s" in json.loads(refused.stdout)["error"]["message"]
         assert vendor.key not in made.stdout + made.stderr + refused.stdout + refused.stderr

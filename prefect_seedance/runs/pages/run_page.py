@@ -308,8 +308,8 @@ def _asked(request: VideoRequest, sources: Mapping[str, str] = _NO_SOURCES) -> s
         for name, value in fields.items()
         if value not in ("", "auto", [])
     }
-    prompt = markdown(without_signatures(request.prompt))
-    asked = "\n\n".join(["## Request", *([f"**Prompt:** {prompt}"] if prompt else []), table(rows)])
+    said = f"**Prompt:** {markdown(without_signatures(request.prompt))}" if request.prompt else ""
+    asked = "\n\n".join(filter(None, ["## Request", said, table(rows)]))
     if not addresses:
         return asked
     from prefect_seedance.journal.media_identity import shown_address  # here, as an import of the flow shows nothing
