@@ -50,7 +50,7 @@ BENCHMARKS = {
     "batch": Benchmark(
         "batch",
         "Batch",
-        ("--videos 60 --seconds 10 --in-flight 60",),
+        ("--only floor,plain,ours,ours-posters",),
         ("--rounds 2", "--long --only floor,pipeline,ours"),
         "What a batch costs each contender",
     ),

@@ -244,8 +244,10 @@ def test_an_unknown_submission_shows_how_to_settle_it(scene: Scene) -> None:
     state = shown.flow_run(run).state
     assert state is not None
     said = str(state.message)
-    assert re.fullmatch(rf"SubmissionUnknown: perhaps paid, see \S+/{found.id} for how .+", said), said
-    shown.logged(run, "Finished in state Failed('SubmissionUnknown")
+    assert re.fullmatch(
+        rf"Flow run encountered an exception: SubmissionUnknown: perhaps paid, see \S+/{found.id} for how .+", said
+    ), said
+    shown.logged(run, "Finished in state Failed('Flow run encountered an exception: SubmissionUnknown")
     assert not any("Traceback" in line for line in shown.messages(run))
 
 

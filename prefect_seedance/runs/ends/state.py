@@ -20,6 +20,9 @@ from prefect_seedance.storage.errors import StorageError
 
 Result = TypeVar("Result")
 
+#: How Prefect begins the message of what a flow raised. Automations go by it, ours among them: such a run could still
+#: tell people itself, unlike one that was killed or never began.
+_RAISED = "Flow run encountered an exception: "
 #: Longest message of a state; more is said on the run's page and in the error.
 _LONGEST = 600
 #: Where a sentence ends.
@@ -52,7 +55,7 @@ def failed_state(error: Exception, page: str = "") -> State[object]:
     is_ours = context.flow.fn.__module__.startswith("prefect_seedance.")
     if not is_ours or run is None or run.empirical_policy.retries:
         raise error
-    return Failed(data=error, message=state_words(error, page))
+    return Failed(data=error, message=_RAISED + state_words(error, page))
 
 
 def state_words(error: Exception, page: str = "") -> str:
