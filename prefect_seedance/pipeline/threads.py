@@ -72,8 +72,9 @@ def share_heaps() -> None:
     """Let the threads of this process share two heaps, for whoever is about to use many of them.
 
     glibc gives threads heaps of their own, up to eight for each core, and each keeps what it once held: 17 MiB more for
-    a batch of 300 videos, and no less processor time (`benchmarks.batch`). It is a setting of the whole process, so one
-    that somebody has chosen by ``MALLOC_ARENA_MAX`` or ``GLIBC_TUNABLES`` is left alone. Other C libraries have none.
+    a batch of 300 videos, 6 for one of 500, and no less processor time (`benchmarks.batch`). It is a setting of the
+    whole process, so one that somebody has chosen by ``MALLOC_ARENA_MAX`` or ``GLIBC_TUNABLES`` is left alone. Other C
+    libraries have none.
     """
     chosen = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
     if sys.platform == "linux" and not chosen:
