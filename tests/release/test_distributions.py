@@ -88,7 +88,7 @@ def demonstrations(
             *("pip", "install", "-q", "-p", folder / "env", "-c", ROOT / "constraints.txt"),
             f"prefect-seedance[media] @ {built[1].as_uri()}",
         )
-        command = [folder / "env/bin/prefect-seedance", "demo", "--folder", "out", "--seconds", "0.1"]
+        command = [folder / "env/bin/prefect-seedance", "demo", "--store", "out", "--seconds", "0.1"]
         running[version] = (
             folder,
             subprocess.Popen(

@@ -63,7 +63,7 @@ def test_the_interpreter_can_be_chosen(machine: Machine) -> None:
 
 def test_the_demo_installs_once_and_passes_its_arguments_on(machine: Machine) -> None:
     assert machine.run("demo", "--prompt", "two words").returncode == 0
-    command = "prefect-seedance demo --folder out --prompt two words"
+    command = "prefect-seedance demo --store out --prompt two words"
     assert machine.calls == [
         "python3 -m venv .venv",
         "python -m pip install -q --disable-pip-version-check uv",
@@ -101,7 +101,7 @@ def test_an_installation_that_failed_is_made_again(machine: Machine) -> None:
     assert machine.run("demo").returncode == 0
     assert machine.calls[-2:] == [
         "uv pip install -q -p .venv -c constraints.txt --reinstall-package prefect-seedance .[media]",
-        "prefect-seedance demo --folder out",
+        "prefect-seedance demo --store out",
     ]
 
 
@@ -115,7 +115,7 @@ def test_where_uv_cannot_reach_the_index_pip_goes_its_own_way(machine: Machine) 
     assert machine.run("demo", FAILING="uv").returncode == 0
     assert machine.calls[-2:] == [
         "python -m pip install -q --disable-pip-version-check -c constraints.txt .[media]",
-        "prefect-seedance demo --folder out",
+        "prefect-seedance demo --store out",
     ]
 
 
