@@ -41,10 +41,11 @@ def section(heading: str) -> str:
 
 
 def test_the_readme_is_one_page_in_this_order() -> None:
-    assert len(README.splitlines()) <= 180
+    assert len(README.splitlines()) <= 190
     assert re.findall("^## (.*)$", README, re.MULTILINE) == [
         "Why not a loop of your own",
         "Try it",
+        "Test it",
         "Now with your key",
         "In a project of your own",
         "Use it in a flow",
@@ -96,8 +97,9 @@ def test_the_policy_is_the_one_that_the_store_needs() -> None:
 
 @pytest.mark.parametrize(("heading", "command"), [("Try it", "scripts/demo"), ("Test it", "scripts/test")])
 def test_to_try_it_and_to_test_it_takes_one_script_each(heading: str, command: str) -> None:
-    section = (README + CONTRIBUTING).split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    assert re.findall(r"```sh\n(.*?)```", section, re.DOTALL) == [f"{command}\n"]
+    for page in (README, CONTRIBUTING) if heading == "Test it" else (README,):
+        below = page.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+        assert re.findall(r"```sh\n(.*?)```", below, re.DOTALL) == [f"{command}\n"]
     assert os.access(ROOT / command, os.X_OK)
 
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-#: "expired" is no word of the vendor's: the video was made, and every link to it has been dead for too long.
+#: "expired" is our word, not the vendor's: the video was made, and every link to it has been dead for too long.
 FailureClass = Literal["moderation", "media", "invalid", "transient", "expired", "unknown"]
 
 

@@ -559,7 +559,10 @@ class Journal:
 
     def record_completed(self, intent: str, task: VideoTask, patience: Patience | None = None) -> Entry:
         """Write down that the vendor has the video."""
-        change: changes.Change = lambda record: changes.completed(record, task)  # noqa: E731
+
+        def change(record: Record) -> Record:
+            return changes.completed(record, task)
+
         return self.update(intent, change, step="completed", patience=patience)
 
     def record_failed(self, intent: str, task_id: str, failure: str, message: str) -> Entry:
