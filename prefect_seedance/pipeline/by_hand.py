@@ -30,7 +30,7 @@ from prefect_seedance.journal.budget.settlement import book, settle_budget
 from prefect_seedance.journal.commands import how_to_resolve
 from prefect_seedance.journal.errors import ResolutionRefused
 from prefect_seedance.journal.media_identity import shown_address
-from prefect_seedance.journal.record import Run, Stored, is_stand_in
+from prefect_seedance.journal.record import Run, is_stand_in
 from prefect_seedance.journal.resolution import checked_intent
 from prefect_seedance.journal.settlement.brought_video import (
     Completion,
@@ -42,6 +42,7 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.pipeline.deliver import (
     Extras,
     describe,
+    facts_of,
     filename_of,
     key_for,
     metadata_of,
@@ -189,7 +190,7 @@ class _Bringing:
         }
         _write_over(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts, how))
         reached("provenance.after")
-        facts = Stored.model_validate(stored.model_dump(mode="json"))
+        facts = facts_of(stored)
         booked: Reservation = UNLIMITED
         if self.completion.was_free:
             booked = book(destination.journal, record, attempt, attempt.cost, self.ledgers)
@@ -202,7 +203,9 @@ class _Bringing:
             )
         told = {"bytes": stored.bytes, "cost": stored.cost}
         self.observer.tell(Event("stored", record.intent, task_id, stored.uri, told))
-        return Extras(destination, self.observer, self.cancelled).added_to(stored, record, relayed)
+        extras = Extras(destination, self.observer, self.cancelled)
+        extras.begin(record, relayed)
+        return extras.added_to(stored, is_recorded=True)
 
     def _relayed(self, key: str, despite_evidence: bool) -> RelayedObject:
         record, task_id = self.completion.record, self.completion.attempt.task_id

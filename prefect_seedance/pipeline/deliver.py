@@ -1,8 +1,8 @@
 """Delivering: from the completed task to the video in the store, with its provenance, poster and record.
 
 It needs the record and the link, not the request, so another process than the one that submitted can do it. The order
-of steps carries the promise: first the video, then where it came from, then the record; what is optional comes after
-that, and can neither fail nor hold up what went before.
+of steps carries the promise: first the video, then where it came from, then the record; what is optional is made
+beside that, and can neither fail nor hold it up.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ _MODEL_CHARACTERS = 100
 _DECODING_SECONDS = 60.0
 #: How soon it notices meanwhile that its run is cancelled.
 _LOOK_SECONDS = 0.5
+#: How long the record waits for them. They are begun before the provenance is written and mostly there by then, which
+#: saves a second write of the record.
+_MOMENT_SECONDS = 0.5
 
 
 def deliver(
@@ -183,8 +187,11 @@ class _Handover:
         )
         reached("relay.after")
         stored = describe(self.completed, record, attempt, relayed, self.destination)
+        extras = Extras(self.destination, self.observer, self.cancelled)
+        extras.begin(record, relayed)
         write_once(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts))
         reached("provenance.after")
+        stored = extras.known_by_now(stored)
         entry = self._recorded(stored)
         if entry.wrote:  # else another process has told of it
             if self.unwritten and entry.came_from is State.SUBMITTED:
@@ -193,8 +200,7 @@ class _Handover:
             self.observer.tell(Event("stored", record.intent, task_id, stored.uri, facts))
         else:
             self.note_completion()
-        extras = Extras(self.destination, self.observer, self.cancelled)
-        return self._marked(extras.added_to(stored, record, relayed))
+        return self._marked(extras.added_to(stored, is_recorded=entry.wrote))
 
     def brought_by_another(self) -> StoredVideo | None:
         """Return the video that is in the store by now, if the record says so; None also if that cannot be read."""
@@ -236,8 +242,7 @@ class _Handover:
             raise RelayCancelled
 
     def _recorded(self, stored: StoredVideo) -> Entry:
-        journal = self.destination.journal
-        facts = Stored.model_validate(stored.model_dump(mode="json"))
+        journal, facts = self.destination.journal, facts_of(stored)
 
         def write() -> Entry:
             completed = self.completed if self.unwritten else None
@@ -246,33 +251,49 @@ class _Handover:
         return written_with_task(journal, self.submitted, write)
 
 
-@dataclass(frozen=True)
 class Extras:
     """What is optional beside a video: its poster, and its facts in the record. It can neither fail nor hold it up.
 
-    Attributes:
+    It is begun once the video is in the store, and made while what matters is written.
+
+    Args:
         destination: Where the video is.
         observer: Is told what is left out.
         cancelled: The run is: nothing more is waited for.
     """
 
-    destination: Destination
-    observer: Observer
-    cancelled: threading.Event
+    def __init__(self, destination: Destination, observer: Observer, cancelled: threading.Event) -> None:
+        self.destination, self.observer, self.cancelled = destination, observer, cancelled
+        self._work: Future[dict[str, object]] | None = None
+        self._end = 0.0
 
-    def added_to(self, stored: StoredVideo, record: Record, relayed: RelayedObject) -> StoredVideo:
-        """Add poster and media facts, to the record too; a video without them is complete.
+    def begin(self, record: Record, relayed: RelayedObject) -> None:
+        """Begin to make them. Where no poster is wanted nothing is decoded either, which small videos cost much of."""
+        if record.delivery.posters:
+            self._end = time.monotonic() + _DECODING_SECONDS
+            self._work = threads.start(threads.MEDIA, self._extras, relayed)
 
-        Where no poster is wanted nothing is decoded either: that is a good part of what a small video costs.
+    def known_by_now(self, stored: StoredVideo) -> StoredVideo:
+        """Return a video with what is there of them within a moment. What fails is told of later."""
+        if self._work is not None and not self.cancelled.is_set():
+            with suppress(Exception):
+                return stored.model_copy(update=self._work.result(timeout=_MOMENT_SECONDS))
+        return stored
+
+    def added_to(self, stored: StoredVideo, *, is_recorded: bool) -> StoredVideo:
+        """Wait for them, for as long as they may take and the run is not cancelled; a video without them is complete.
+
+        Args:
+            stored: The video.
+            is_recorded: Whether the record holds it as it is; otherwise that is written, if they add anything.
         """
-        if not record.delivery.posters:
+        if self._work is None:
             return stored
         try:
-            extras = self._decoded(relayed)
+            extras = self._made(self._work)
             described = stored.model_copy(update=extras)
-            if described != stored:
-                facts = Stored.model_validate(described.model_dump(mode="json"))
-                self.destination.journal.record_described(stored.intent, stored.task_id, facts)
+            if extras and not (is_recorded and described == stored):
+                self.destination.journal.record_described(stored.intent, stored.task_id, facts_of(described))
             return described
         except NotDone:
             limit = "before the run was cancelled" if self.cancelled.is_set() else f"within {_DECODING_SECONDS:.0f} s"
@@ -281,16 +302,14 @@ class Extras:
             self._warn(f"Poster and size of {stored.uri} are left out: {words_of(error)}")
         return stored
 
-    def _decoded(self, relayed: RelayedObject) -> dict[str, object]:
-        """Make the extras, for as long as they may take and the run is not cancelled.
+    def _made(self, work: Future[dict[str, object]]) -> dict[str, object]:
+        """Return what they are.
 
         Raises:
-            concurrent.futures.TimeoutError: They are not there by then.
+            concurrent.futures.TimeoutError: They are not there by the end, or the run is cancelled.
         """
-        end = time.monotonic() + _DECODING_SECONDS
-        work = threads.start(threads.MEDIA, self._extras, relayed)
         while True:
-            left = 0.0 if self.cancelled.is_set() else end - time.monotonic()
+            left = 0.0 if self.cancelled.is_set() else self._end - time.monotonic()
             try:
                 return work.result(timeout=max(0.0, min(left, _LOOK_SECONDS)))
             except NotDone:
@@ -422,6 +441,11 @@ def describe(
         height=0,
         seconds=0.0,
     )
+
+
+def facts_of(stored: StoredVideo) -> Stored:
+    """Return what the record keeps of a stored video."""
+    return Stored.model_validate(stored.model_dump(mode="json"))
 
 
 def provenance_of(

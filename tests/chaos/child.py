@@ -97,6 +97,8 @@ class Listener:
             case "freeze":
                 # To this thread: as a signal to the process it could run on while another thread is woken to stop.
                 signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+            case "linger":
+                time.sleep(2.0)
             case "cancel":
                 CANCELLED.set()
             case "interrupt":

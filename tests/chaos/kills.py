@@ -74,6 +74,7 @@ _LOST_ANSWER = {"note": "answer lost", "faults": (Fault(fault="lost_answer"),), 
 _THREE_POLLS = (Fault(fault="unknown_status", times=3),)
 _FAILED = {"faults": (Fault(fault="failed", message="PROVIDER_TIMEOUT"),), "allowed": 2}
 _CANCELLED = {"strikes": (Strike("backoff", "interrupt"),), **_RATE_LIMITED, "note": "cancelled in a back-off"}
+_LATE_POSTER = {"note": "the poster is late", "strikes": (Strike("poster.after", "linger"),)}
 _ATTACHED = {"past": "unknown", "order": {"resolution": "attach"}}
 _ABANDONED = {"past": "unknown", "order": {"resolution": "abandon"}}
 
@@ -106,7 +107,8 @@ KILLS: tuple[Kill, ...] = (
     Kill("in the download, stalled", faults=(Fault(fault="stalled_media", seconds=30),)),
     *_rows("commit.before commit.after relay.after provenance.after"),
     *_rows("stored.record.before stored.record.after stored.marker.before stored.marker.after"),
-    *_rows("poster.after described.record.before described.record.after"),
+    *_rows("poster.after"),
+    *_rows("described.record.before described.record.after", **_LATE_POSTER),
     # Afterwards.
     *_rows("relay_again.marker.before relay_again.marker.after", past="deleted video"),
     *_rows("relay_again.record.before relay_again.record.after", past="deleted video"),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 #: What a child does to itself at a named point.
-Action = Literal["kill", "freeze", "interrupt", "cancel", "lose_records", "block_writes"]
+Action = Literal["kill", "freeze", "linger", "interrupt", "cancel", "lose_records", "block_writes"]
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,10 @@ class Strike:
 
     Attributes:
         point: Name of the point.
-        action: ``kill`` is SIGKILL, ``freeze`` SIGSTOP and ``interrupt`` a Ctrl+C; ``cancel`` sets the event that
-            cancels a run of the pipeline alone; after ``lose_records`` the journal's records can neither be read nor
-            written, after ``block_writes`` nothing can be written.
+        action: ``kill`` is SIGKILL, ``freeze`` SIGSTOP and ``interrupt`` a Ctrl+C; ``linger`` keeps the thread that is
+            there for two seconds; ``cancel`` sets the event that cancels a run of the pipeline alone; after
+            ``lose_records`` the journal's records can neither be read nor written, after ``block_writes`` nothing can
+            be written.
         time: At which of its arrivals there.
     """
 

@@ -391,33 +391,56 @@ def test_a_video_whose_record_has_a_template_that_cannot_be_rendered_is_named_by
 # The order of the steps.
 
 
-def test_the_record_says_stored_before_the_poster_is_made(
+_STORING = ("relay.before", "commit.before", "commit.after", "relay.after", "provenance.after")
+_RECORDED = ("stored.record.before", "stored.record.after")
+_DESCRIBED = ("described.record.before", "described.record.after")
+
+
+def test_a_poster_that_is_there_in_time_is_written_with_the_video(
+    vendor: Vendor, destination: Destination, listen: Listen
+) -> None:
+    task, submitted = vendor.completed(destination)
+    points: list[str] = []
+    made = threading.Event()
+
+    def note(point: str) -> None:
+        points.append(point)
+        if point == "poster.after":
+            made.set()
+        if point == "provenance.after":
+            assert made.wait(30)
+
+    listen(note)
+    stored = deliver(task, submitted, vendor.account, destination)
+    record = record_of(destination, stored.intent)
+    assert record.stored is not None and record.stored.poster_uri == stored.poster_uri != "" and record.stored.width
+    assert [point for point in points if point in (*_STORING, *_RECORDED, *_DESCRIBED)] == [*_STORING, *_RECORDED]
+    assert points.index("relay.after") < points.index("poster.after") < points.index("stored.record.before")
+
+
+def test_the_record_does_not_wait_for_a_poster_that_takes_longer_than_a_moment(
     vendor: Vendor, destination: Destination, listen: Listen
 ) -> None:
     task, submitted = vendor.completed(destination)
     points: list[str] = []
     states: dict[str, State] = {}
+    recorded = threading.Event()
 
     def note(point: str) -> None:
+        if point == "poster.after":
+            assert recorded.wait(30)
         points.append(point)
         states[point] = Journal(destination.store).read(submitted["intent"]).record.state  # type: ignore[union-attr]
+        if point == "stored.record.after":
+            recorded.set()
 
     listen(note)
-    deliver(task, submitted, vendor.account, destination)
-    wanted = (
-        "relay.before",
-        "commit.before",
-        "commit.after",
-        "relay.after",
-        "provenance.after",
-        "stored.record.before",
-        "stored.record.after",
-        "poster.after",
-        "described.record.before",
-        "described.record.after",
-    )
+    stored = deliver(task, submitted, vendor.account, destination)
+    wanted = (*_STORING, *_RECORDED, "poster.after", *_DESCRIBED)
     assert [point for point in points if point in wanted] == list(wanted)
     assert (states["provenance.after"], states["poster.after"]) == (State.SUBMITTED, State.STORED)
+    record = record_of(destination, stored.intent)
+    assert record.stored is not None and record.stored.poster_uri == stored.poster_uri != ""
 
 
 def test_no_event_says_stored_before_the_record_does(vendor: Vendor, destination: Destination) -> None:
@@ -805,7 +828,7 @@ async def test_a_completion_that_is_handed_on_is_written_with_the_video(
 ) -> None:
     stored = (await handed_on(vendor, destination, followed))()
     record = record_of(destination, stored.intent)
-    assert record.rev == 4, "claimed, submitted, stored, described"
+    assert record.rev == 3, "claimed, submitted, stored with its poster"
     attempt = record.current_attempt
     assert record.state is State.STORED and attempt is not None
     assert attempt.cost == stored.cost is not None and attempt.completed_at and attempt.created_at

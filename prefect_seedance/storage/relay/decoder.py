@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 from fractions import Fraction
 from queue import SimpleQueue
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
     # The index says all that is asked for. Without a limit FFmpeg decodes the beginning of every track to learn more.
     "probesize": str(PIECE_BYTES),
 }
+
+# A poster's file says by its index alone what is in it. Else FFmpeg decodes a frame to learn it, which costs as much as
+# the one that is shown.
+_INDEX_ALONE = {"skip_frame": "all"}
 
 # AAC alone does not tell how long its frames are without its decoder.
 _FORMAT_OPTIONS = {"aac": {"codec_whitelist": "aac"}}
@@ -299,7 +304,9 @@ def _resident_bytes() -> int:
         return 0
 
 
-def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
+def _opened(
+    parent: _Parent, size: int, form: str = "mp4", options: Mapping[str, str] = MappingProxyType({})
+) -> InputContainer:
     import av
 
     # The format is named: left to guess, FFmpeg follows the links of a playlist that poses as a video.
@@ -307,7 +314,7 @@ def _opened(parent: _Parent, size: int, form: str = "mp4") -> InputContainer:
         _File(parent, size),
         mode="r",
         format=form,
-        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}),
+        options=_FILE_OPTIONS | _FORMAT_OPTIONS.get(form, {}) | {**options},
         buffer_size=PIECE_BYTES,
         **_lenient(av.__version__),
     )
@@ -319,7 +326,7 @@ def _lenient(version: str) -> dict[str, Any]:
 
 
 def _decode(parent: _Parent, longest_side: int, size: int) -> None:
-    with _opened(parent, size) as container:
+    with _opened(parent, size, options=_INDEX_ALONE) as container:
         parent.tell(FACTS, body=_facts(container))
         if longest_side:
             picture = _shrunk(_best_frame(container), longest_side)

@@ -43,6 +43,8 @@ _SHEET_TIMES = 2
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
 _LOOK_SECONDS = 0.25
+#: How long the thread that looks stays when there is no job.
+_IDLE_SECONDS = 5.0
 #: How long a job waits for a child that is busy before another is started: most jobs take a few milliseconds, and a
 #: child some 20 MB.
 _BUSY_SECONDS = 3.0
@@ -343,30 +345,77 @@ class _Child:
     @contextmanager
     def _limited(self, seconds: float, cancelled: threading.Event) -> Generator[_Limit]:
         """Kill it when the time is over, which ends every reading from it and writing to it."""
-        limit, over = _Limit(), threading.Event()
-
-        def watch() -> None:
-            ends = time.monotonic() + seconds
-            while not over.wait(max(0.0, min(_LOOK_SECONDS, ends - time.monotonic()))):
-                if cancelled.is_set():
-                    limit.reached = "the run was cancelled"
-                elif time.monotonic() >= ends:
-                    limit.reached = f"it was not done within {seconds:.0f} s"
-                if limit.reached:
-                    with suppress(OSError):
-                        self._process.kill()
-                    return
-
-        threading.Thread(target=watch, name="seedance-decoder-limit", daemon=True).start()
+        limit = _Limit(self._process, seconds, cancelled)
+        _limits.begin(limit)
         try:
             yield limit
         finally:
-            over.set()
+            _limits.end(limit)
 
 
-@dataclass(slots=True)
 class _Limit:
-    reached: str = ""
+    """How long a child may take for what it does.
+
+    Attributes:
+        reached: Why it was killed; "" if it was not.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, cancelled: threading.Event) -> None:
+        self._process, self._seconds, self._cancelled = process, seconds, cancelled
+        self._ends = time.monotonic() + seconds
+        self.reached = ""
+
+    def look(self) -> float:
+        """Kill the child if its time is over; return the seconds that are left."""
+        left = self._ends - time.monotonic()
+        if self._cancelled.is_set():
+            self.reached = "the run was cancelled"
+        elif left <= 0:
+            self.reached = f"it was not done within {self._seconds:.0f} s"
+        if self.reached:
+            with suppress(OSError):
+                self._process.kill()
+        return left
+
+
+class _Limits:
+    """The limits of all children, in the care of one thread: one for each job would cost as much as half the job."""
+
+    def __init__(self) -> None:
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        """Begin anew in a forked process, which has no thread but the one that forked."""
+        self._lock = threading.Lock()
+        self._set: list[_Limit] = []
+        self._is_kept = False
+
+    def begin(self, limit: _Limit) -> None:
+        with self._lock:
+            self._set.append(limit)
+            if not self._is_kept:
+                self._is_kept = True
+                threading.Thread(target=self._keep, name="seedance-decoder-limits", daemon=True).start()
+
+    def end(self, limit: _Limit) -> None:
+        with self._lock, suppress(ValueError):  # it was reached
+            self._set.remove(limit)
+
+    def _keep(self) -> None:
+        idle_since = time.monotonic()
+        wait = _LOOK_SECONDS
+        while True:
+            time.sleep(wait)
+            with self._lock:
+                now = time.monotonic()
+                left = [limit.look() for limit in self._set]
+                self._set = [limit for limit in self._set if not limit.reached]
+                if self._set:
+                    idle_since = now
+                elif now - idle_since > _IDLE_SECONDS:
+                    self._is_kept = False
+                    return
+            wait = min([_LOOK_SECONDS, *(each for each in left if each > 0)])
 
 
 class _Pieces:
@@ -527,7 +576,7 @@ def _popen(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def _begun(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         bufsize=0,
         stdin=subprocess.PIPE,
@@ -538,6 +587,11 @@ def _begun(command: list[str]) -> subprocess.Popen[bytes]:
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"MALLOC_ARENA_MAX": "1"},
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
+    with suppress(ImportError, AttributeError, OSError):  # another system, or this user has enough of such memory
+        import fcntl
+
+        fcntl.fcntl(process.stdin or -1, fcntl.F_SETPIPE_SZ, 2 * decoder.PIECE_BYTES)  # a piece goes in one step
+    return process
 
 
 def _checked_facts(body: bytes) -> MediaFacts:
@@ -574,11 +628,12 @@ def _printable(text: bytes) -> str:
     return "".join(each if each.isprintable() else "?" for each in text.decode("ascii", "replace")).strip()
 
 
+_limits = _Limits()
 _children = _Children()
 atexit.register(_children.end_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=lambda: _children.lock.acquire(),
         after_in_parent=lambda: _children.lock.release(),
-        after_in_child=_children.forget_all,
+        after_in_child=lambda: (_children.forget_all(), _limits.forget_all()),
     )
