@@ -64,22 +64,26 @@ RECORDS = Pool(32, "seedance-records")
 LOOKUPS = Pool(8, "seedance-lookup")
 
 
-#: glibc's M_ARENA_MAX, and how many heaps all threads share.
-_ARENA_MAX, _HEAPS = -8, 2
+#: glibc's numbers of two settings of its memory, and what a batch sets them to: how many heaps all threads share, and
+#: from how many bytes on a block has memory of its own, which the system gets back at once.
+_ARENA_MAX, _HEAPS = -8, 1
+_MMAP_THRESHOLD, _OWN_MEMORY_BYTES = -3, 128 * 1024
 
 
 def share_heaps() -> None:
-    """Let the threads of this process share two heaps, for whoever is about to use many of them.
+    """Let the threads of this process share a heap, for whoever is about to use many of them.
 
-    glibc gives threads heaps of their own, up to eight for each core, and each keeps what it once held: 17 MiB more for
-    a batch of 300 videos, 6 for one of 500, and no less processor time (`benchmarks.batch`). It is a setting of the
-    whole process, so one that somebody has chosen by ``MALLOC_ARENA_MAX`` or ``GLIBC_TUNABLES`` is left alone. Other C
-    libraries have none.
+    By default glibc gives threads heaps of their own, up to eight for each core, and each keeps what it once held; and
+    once a video has passed by, blocks of its size come out of the heaps too, which so never get whole again. Settings
+    that somebody has chosen, by ``MALLOC_…`` or ``GLIBC_TUNABLES``, are left alone. Other C libraries have none.
     """
-    chosen = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
+    chosen = any(name.startswith("MALLOC_") and name.endswith("_") for name in os.environ)
+    chosen = chosen or "MALLOC_ARENA_MAX" in os.environ or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
     if sys.platform == "linux" and not chosen:
         with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_ARENA_MAX, _HEAPS)
+            library = ctypes.CDLL(None)
+            library.mallopt(_ARENA_MAX, _HEAPS)
+            library.mallopt(_MMAP_THRESHOLD, _OWN_MEMORY_BYTES)
 
 
 def start(pool: Pool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
