@@ -14,8 +14,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ import httpcore
 import httpx
 
 from prefect_seedance.storage.errors import RelayCancelled
+from prefect_seedance.storage.helper_threads import HelperThreads
 
 T = TypeVar("T")
 
@@ -140,21 +141,13 @@ class Watch:
         Raises:
             httpx.ReadTimeout, RelayCancelled: As `check`; the function goes on in its thread until it ends by itself.
         """
-        done, results, failures = threading.Event(), list[T](), list[BaseException]()
-
-        def run() -> None:
-            try:
-                results.append(function(*arguments))
-            except BaseException as error:  # raised again where it is waited for
-                failures.append(error)
-            finally:
-                done.set()
-
-        threading.Thread(target=run, name="relay-resolve", daemon=True).start()
+        done, work = threading.Event(), _resolvers.start(function, *arguments)
+        work.add_done_callback(lambda _: done.set())
         self.wait(done.wait)
-        if failures:
-            raise failures[0]
-        return results[0]
+        return work.result()
+
+
+_resolvers = HelperThreads("relay-resolve")
 
 
 class WatchedTransport(httpx.BaseTransport):
@@ -256,7 +249,7 @@ class _Network(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError("no address")
         try:
-            found = self._watch.call(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
+            found = self._addresses(host, port)
         except OSError as error:
             raise httpcore.ConnectError(f"the name cannot be resolved: {error}") from error
         for family, kind, protocol, _, address in found:
@@ -277,6 +270,11 @@ class _Network(httpcore.NetworkBackend):
             else:
                 return stream
         raise failure
+
+    def _addresses(self, host: str, port: int) -> Sequence[tuple[Any, ...]]:
+        with suppress(socket.gaierror):  # an address needs no resolver, and no thread that waits for one
+            return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        return self._watch.call(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
 
 
 class _Stream(httpcore.NetworkStream):

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +30,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from prefect_seedance.headers import retry_after_seconds
 from prefect_seedance.stopwatch import set_alarm
 from prefect_seedance.storage.errors import RelayCancelled
+from prefect_seedance.storage.helper_threads import HelperThreads
 from prefect_seedance.storage.s3.errors import is_throttled
 
 if TYPE_CHECKING:
@@ -55,24 +56,28 @@ _THROTTLED_PAUSES_SECONDS = (1.0, 2.0, 4.0)
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
+_threads = HelperThreads("s3-upload")
+
+
 class Line:
     """What one upload asks of its store, in threads that can be cut short.
 
     Args:
         cancelled: Set when it is to stop.
-        threads: How many requests are under way at once, the last of an upload beside those of its parts.
     """
 
-    def __init__(self, cancelled: threading.Event | None, threads: int) -> None:
+    def __init__(self, cancelled: threading.Event | None) -> None:
         self.cancelled = cancelled or threading.Event()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="s3-upload")
+        self._work: list[Future[Any]] = []
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self.is_cut = False
 
     def start(self, call: Callable[..., _Result], *arguments: Any) -> Future[_Result]:
         """Call in a thread of this line."""
-        return self._threads.submit(self._call, call, arguments)
+        work: Future[_Result] = _threads.start(self._call, call, arguments)
+        self._work = [*(each for each in self._work if not each.done()), work]
+        return work
 
     def result(self, work: Future[_Result], seconds: float = float("inf")) -> _Result:
         """Wait for what was started.
@@ -108,8 +113,9 @@ class Line:
             _shut(each)
 
     def close(self) -> None:
-        """Let the threads go. A cancelled run does not wait for them: they end by themselves."""
-        self._threads.shutdown(wait=not self.cancelled.is_set(), cancel_futures=True)
+        """Wait for what is under way. A cancelled run does not: it ends by itself."""
+        if not self.cancelled.is_set():
+            wait(self._work)
 
     def farewell(self, call: Callable[[], object]) -> None:
         """Ask for something after the line was cut; of a cancelled run for a few seconds only.
@@ -120,12 +126,8 @@ class Line:
         if not self.cancelled.is_set():
             call()
             return
-        last = Line(threading.Event(), 1)
-        try:
-            last.result(last.start(call), _FAREWELL_SECONDS)
-        finally:
-            last.cancelled.set()
-            last.close()
+        last = Line(None)
+        last.result(last.start(call), _FAREWELL_SECONDS)
 
     def holds(self, each: socket.socket) -> None:
         """Remember a socket that is in use.

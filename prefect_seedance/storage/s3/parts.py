@@ -63,7 +63,7 @@ class PartsUpload:
         key: What it will be called.
         headers: Its content type and the like.
         options: How it is to be kept.
-        line: What carries the parts; its threads are `WORKERS` or more.
+        line: What carries the parts.
 
     Attributes:
         checks_whole: Whether the endpoint compares the whole with the CRC32 that `complete` is given.

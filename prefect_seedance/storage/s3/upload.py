@@ -41,7 +41,7 @@ from prefect_seedance.storage.s3.headers import (
     without_measures,
 )
 from prefect_seedance.storage.s3.line import Line
-from prefect_seedance.storage.s3.parts import MOST_PARTS, WORKERS, PartsUpload, abort_unfinished_uploads
+from prefect_seedance.storage.s3.parts import MOST_PARTS, PartsUpload, abort_unfinished_uploads
 
 #: Up to this size an object is sent in one request; above it in parts of this size.
 PART_BYTES = 8 * 1024 * 1024
@@ -90,7 +90,7 @@ class S3Upload:
         self._bucket, self._key, self._where = bucket, key, bucket.uri_of(key)
         self._headers, self._announced, self._replaces = headers, size, replaces
         self._options = storage_options(bucket.settings, key)
-        self._line = Line(cancelled, WORKERS + 1)
+        self._line = Line(cancelled)
         self._in_parts = in_parts
         self._part_bytes = part_bytes_for(size, SMALL_PART_BYTES if bucket.line_is_bad else PART_BYTES)
         # Where the size is not known: memory that was never written to costs little.

@@ -100,7 +100,7 @@ class _Check:
             upload.commit(crc32=zlib.crc32(_DATA), size=len(_DATA))
 
     def abort_parts(self) -> None:
-        options, line = storage_options(self._bucket.settings, self._large), Line(None, 1)
+        options, line = storage_options(self._bucket.settings, self._large), Line(None)
         parts = PartsUpload(self._bucket, self._large, object_headers(self._large, "text/plain", {}, ""), options, line)
         try:
             parts.abort()
