@@ -43,6 +43,9 @@ HAVE_VIDEO: frozenset[Outcome] = frozenset({"stored", "reused"})
 #: Outcomes that leave nothing to do for this run: with a video, or with one that the vendor is making.
 GOOD: frozenset[Outcome] = frozenset({"stored", "reused", "submitted"})
 
+#: In the source of a cost, before the submissions that failed and whose cost nobody told.
+COST_WITHOUT = ", without "
+
 
 class RowResult(BaseModel):
     """What became of one row."""

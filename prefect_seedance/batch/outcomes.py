@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from prefect_seedance.asides import words_of
-from prefect_seedance.batch.models import Outcome, RowResult
+from prefect_seedance.batch.models import COST_WITHOUT, Outcome, RowResult
 from prefect_seedance.client.errors import (
     ApiError,
     AuthenticationFailed,
@@ -303,7 +303,7 @@ def _rounded(seconds: float | None) -> float | None:
 def _cost_source(stored: StoredVideo, headway: Headway) -> str:
     earlier = headway.submissions - 1
     return (
-        f"{stored.cost_source}, without {earlier} earlier submission{'s' * (earlier > 1)} that failed"
+        f"{stored.cost_source}{COST_WITHOUT}{earlier} earlier submission{'s' * (earlier > 1)} that failed"
         if earlier
         else stored.cost_source
     )

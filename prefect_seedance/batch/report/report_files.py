@@ -11,7 +11,7 @@ from types import MappingProxyType
 from uuid import uuid4
 
 from prefect_seedance.asides import AsideLog, words_of
-from prefect_seedance.batch.models import HAVE_VIDEO, BatchReport, RowResult
+from prefect_seedance.batch.models import COST_WITHOUT, HAVE_VIDEO, BatchReport, RowResult
 from prefect_seedance.batch.report.links import Links
 from prefect_seedance.batch.report.page import Fact, PageRow, ReportPage, at, coins_of, length, page_html, shown
 from prefect_seedance.batch.report.spreadsheet import spreadsheet
@@ -193,8 +193,11 @@ def _row(row: RowResult, links: Links) -> PageRow:
         cost, unpriced = None, "paid before"
     elif cost is None and row.submissions:
         unpriced = "cost not known"
-    if cost is not None and row.cost_source and row.cost_source != "vendor":
+    source, separator, left_out = row.cost_source.partition(COST_WITHOUT)
+    if cost is not None and source not in ("", "vendor"):
         side.insert(0, "by estimate")
+    if separator:
+        side.insert(0, f"without {left_out}")
     return PageRow(
         number=row.number,
         name=row.name,

@@ -64,6 +64,25 @@ def test_a_report_lies_in_four_files(tmp_path: Path) -> None:
     assert ["Run", report.run_url, report.run_url] in data["facts"]
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("vendor", []),
+        ("catalog", ["by estimate"]),
+        ("vendor, without 2 earlier submissions", ["without 2 earlier submissions"]),
+        ("catalog, without 1 earlier submission", ["without 1 earlier submission", "by estimate"]),
+    ],
+)
+def test_a_cost_says_whether_it_is_an_estimate_and_what_it_leaves_out(
+    tmp_path: Path, source: str, words: list[str]
+) -> None:
+    destination = folder_at(tmp_path)
+    row = row_of(2, "stored").model_copy(update={"cost": 1.5, "cost_source": source})
+    write_report(report_of([row]), destination, manifest=None)
+    (shown,) = data_of(contents(destination.store)["report.html"])["rows"]
+    assert shown["side"][:-1] == words
+
+
 def test_each_try_of_a_run_has_a_report_of_its_own(tmp_path: Path) -> None:
     destination = folder_at(tmp_path)
     first, second, other = (
