@@ -58,7 +58,7 @@ S3 = [
         "GET", RECORD, 1, "the claim is read back before its POST: that it was written is only what the store said"
     ),
     Allowed("PUT", MARKER, 1, "lets the collector find what is open without reading every record"),
-    Allowed("PUT", RECORD, 5, "claimed, submitted, completed, stored, and what was learned of the video afterwards"),
+    Allowed("PUT", RECORD, 5, "claimed, submitted, completed, stored, and a poster that took longer than a moment"),
     Allowed("PUT", VIDEO + r"\.mp4", 1, "the video"),
     Allowed(
         "HEAD",
