@@ -58,7 +58,7 @@ _DECODING_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 #: How long the record waits for them. They are begun before the provenance is written and mostly there by then, which
 #: saves a second write of the record.
-_MOMENT_SECONDS = 0.5
+_MOMENT_SECONDS = 1.0
 
 
 def deliver(

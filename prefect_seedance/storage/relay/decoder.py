@@ -327,13 +327,21 @@ def _lenient(version: str) -> dict[str, Any]:
 
 def _decode(parent: _Parent, longest_side: int, size: int) -> None:
     with _opened(parent, size, options=_INDEX_ALONE) as container:
-        parent.tell(FACTS, body=_facts(container))
-        if longest_side:
-            picture = _shrunk(_best_frame(container), longest_side)
-            poster, thumbnail = _encoded(picture, _JPEG_QUALITY), b""
-            with suppress(Exception):
-                thumbnail = _thumbnail(picture)  # of the poster, which is a quarter of the frame or less
-            parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
+        if container.streams.video[0].width:
+            _tell_of(container, parent, longest_side)
+            return
+    with _opened(parent, size) as container:  # its index alone does not say how large it is
+        _tell_of(container, parent, longest_side)
+
+
+def _tell_of(container: InputContainer, parent: _Parent, longest_side: int) -> None:
+    parent.tell(FACTS, body=_facts(container))
+    if longest_side:
+        picture = _shrunk(_best_frame(container), longest_side)
+        poster, thumbnail = _encoded(picture, _JPEG_QUALITY), b""
+        with suppress(Exception):
+            thumbnail = _thumbnail(picture)  # of the poster, which is a quarter of the frame or less
+        parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
 
 
 def _facts(container: InputContainer) -> bytes:

@@ -150,7 +150,7 @@ def test_links_that_die_within_a_day_come_first_and_the_others_in_an_order_of_ea
     for turn in range(2):
         vendor.counter.moments.clear()
         office.ahead = timedelta(minutes=5 * turn)
-        report = office.collected(minutes=0.02)
+        report = office.collected(minutes=0.04)
         assert asked(vendor)[:2] == urgent
         first.append(asked(vendor)[2:15])
         assert len({*first[-1]}) == 13, "nobody is asked about twice before each was asked about once"

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from botocore.utils import parse_timestamp
+from pydantic import SecretStr
 
 from prefect_seedance.storage.errors import AlreadyExists, Conflict, Missing, NotReadable, StoreUnavailable
 from prefect_seedance.storage.protocol import Store
@@ -353,6 +354,51 @@ def test_a_client_is_made_once_and_shared_by_threads(moto: S3Server) -> None:
 
     with ThreadPoolExecutor(6) as threads:
         assert len({id(each) for each in threads.map(client, range(6))}) == 1
+
+
+ROLE = """
+[profile videos]
+role_arn = arn:aws:iam::123456789012:role/videos
+source_profile = base
+region = us-east-1
+[profile base]
+aws_access_key_id = base
+aws_secret_access_key = base-secret
+"""
+
+
+def test_a_role_is_taken_on_anew_when_its_credentials_run_out(
+    moto: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a client of another service, made by the session that has made ours."""
+    config = tmp_path / "config"
+    config.write_text(ROLE)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-something-else")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-something-else")
+    store = S3Store(moto.settings(profile="videos", access_key_id="", secret_access_key=SecretStr("")))
+    store.create("before", b"1")
+    client: Any = store.client
+    credentials = client._request_signer._credentials
+    first = credentials.get_frozen_credentials().access_key
+    credentials._expiry_time = datetime.now(UTC)
+    credentials._refresh_using.__self__.cache.clear()  # it believes in the time that is written there
+    store.create("after", b"2")
+    assert credentials.get_frozen_credentials().access_key not in (first, "base", "of-something-else")
+
+
+@pytest.mark.parametrize("found", [False, True], ids=["given", "found in the environment"])
+def test_a_client_with_keys_keeps_no_endpoints_of_other_services(
+    moto: S3Server, monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    if found:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "found")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "found-secret")
+    keys = {"access_key_id": "", "secret_access_key": SecretStr("")} if found else {}
+    client: Any = S3Store(moto.settings(**keys)).client
+    assert client._loader.load_data("endpoints") == {}
+    assert client.list_objects_v2(Bucket=BUCKET)["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def at_once(count: int, call: Callable[[], object]) -> list[object]:
