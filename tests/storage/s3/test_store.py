@@ -383,7 +383,7 @@ def test_a_role_is_taken_on_anew_when_its_credentials_run_out(
     credentials = client._request_signer._credentials
     first = credentials.get_frozen_credentials().access_key
     credentials._expiry_time = datetime.now(UTC)
-    credentials._refresh_using.__self__.cache.clear()  # it believes in the time that is written there
+    credentials._refresh_using.__self__._cache.clear()  # it believes in the time that is written there
     store.create("after", b"2")
     assert credentials.get_frozen_credentials().access_key not in (first, "base", "of-something-else")
 
