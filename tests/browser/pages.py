@@ -136,13 +136,21 @@ class FormV2(RunForm):
         self.page.get_by_label(label).fill(value)
 
     def choose(self, label: str, value: str) -> None:
-        self.page.get_by_role("button", name=f"Select {label}").click()
-        self.page.get_by_role("option", name=value, exact=True).click()
+        self._pick(self.page.get_by_role("button", name=f"Select {label}"), value)
 
     def choose_block(self, label: str, name: str) -> None:
         """Choose a saved block."""
-        self.chosen_block(label).click()
-        self.page.get_by_role("option", name=name, exact=True).click()
+        self._pick(self.chosen_block(label), name)
+
+    def _pick(self, button: Locator, option: str) -> None:
+        """Open a list and press an option. One that is pressed while the list is drawn anew is gone for good."""
+        for _ in range(4):
+            button.click()
+            with suppress(PlaywrightTimeoutError):
+                self.page.get_by_role("option", name=option, exact=True).click(timeout=20_000)
+                return
+            self.page.keyboard.press("Escape")
+        raise AssertionError(f"{option} could not be chosen")
 
     def field(self, label: str) -> Locator:
         return self.label(label).locator("xpath=ancestor::div[fieldset][1]")
