@@ -50,8 +50,8 @@ BENCHMARKS = {
     "batch": Benchmark(
         "batch",
         "Batch",
-        ("--only floor,plain,ours,ours-posters",),
-        ("--rounds 2", "--long --only floor,pipeline,ours"),
+        ("--growth --only floor,plain,ours,ours-posters",),
+        ("--growth --rounds 2", "--long --only floor,pipeline,ours"),
         "What a batch costs each contender",
     ),
     "polling": Benchmark(

@@ -8,6 +8,7 @@ costs neither httpx nor PyAV nor boto3.
     templates   the key of a video
     key_locks   one writer at a time per key, in this process
     parallel    several reads at once, in order
+    helper_threads      threads for calls that may hang, kept for the next one
     positioned_reader   what files that are read by position have in common
     errors      everything that can go wrong
     folder/     the store in a folder
