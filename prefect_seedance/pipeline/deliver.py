@@ -271,7 +271,11 @@ class Extras:
         """Begin to make them. Where no poster is wanted nothing is decoded either, which small videos cost much of."""
         if record.delivery.posters:
             self._end = time.monotonic() + _DECODING_SECONDS
-            self._work = threads.start(threads.MEDIA, self._extras, relayed)
+            try:
+                self._work = threads.start(threads.MEDIA, self._extras, relayed)
+            except Exception as error:  # a process that ends, or has as many threads as it may, starts none
+                self._work = Future()
+                self._work.set_exception(error)
 
     def known_by_now(self, stored: StoredVideo) -> StoredVideo:
         """Return a video with what is there of them within a moment. What fails is told of later."""

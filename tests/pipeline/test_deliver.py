@@ -515,6 +515,22 @@ def test_a_store_that_fails_from_the_record_on_costs_only_poster_and_facts(
     assert record_of(destination, stored.intent).state is State.STORED
 
 
+def test_a_video_is_recorded_where_no_thread_can_be_had_for_its_poster(
+    vendor: Vendor, destination: Destination, followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a process that ends while its last video is on its way."""
+    ended = threads.Pool(1, "ended")
+    ended.submit(int).result(30)
+    assert ended._made is not None
+    ended._made[1].shutdown()
+    monkeypatch.setattr(threads, "MEDIA", ended)
+    task, submitted = vendor.completed(destination)
+    stored = deliver(task, submitted, vendor.account, destination, observer=followed.observer)
+    assert stored.poster_uri == "" and any("are left out" in line for line in followed.warnings())
+    assert record_of(destination, stored.intent).state is State.STORED
+    assert task.task_id in json.dumps(provenance_of(destination, stored.key))
+
+
 def test_a_poster_that_takes_for_ever_does_not_hold_up_the_video(
     vendor: Vendor, destination: Destination, listen: Listen, followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

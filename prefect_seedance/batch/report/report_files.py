@@ -196,7 +196,7 @@ def _row(row: RowResult, links: Links) -> PageRow:
     source, separator, left_out = row.cost_source.partition(COST_WITHOUT)
     if cost is not None and source not in ("", "vendor"):
         side.insert(0, "by estimate")
-    if separator:
+    if separator and not row.shared_with:
         side.insert(0, f"without {left_out}")
     return PageRow(
         number=row.number,

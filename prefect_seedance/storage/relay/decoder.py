@@ -120,8 +120,8 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
     "probesize": str(PIECE_BYTES),
 }
 
-# A poster's file says by its index alone what is in it. Else FFmpeg decodes a frame to learn it, which costs as much as
-# the one that is shown.
+# To begin a poster, a file's index says enough. Else FFmpeg decodes a frame to learn more, which costs as much as the
+# one that is shown.
 _INDEX_ALONE = {"skip_frame": "all"}
 
 # AAC alone does not tell how long its frames are without its decoder.
@@ -326,22 +326,31 @@ def _lenient(version: str) -> dict[str, Any]:
 
 
 def _decode(parent: _Parent, longest_side: int, size: int) -> None:
-    with _opened(parent, size, options=_INDEX_ALONE) as container:
-        if container.streams.video[0].width:
-            _tell_of(container, parent, longest_side)
-            return
-    with _opened(parent, size) as container:  # its index alone does not say how large it is
+    if longest_side:
+        with _opened(parent, size, options=_INDEX_ALONE) as container:
+            if container.streams.video[0].width:
+                _tell_of(container, parent, longest_side)
+                return
+    with _opened(parent, size) as container:  # no frame is shown, or its index alone does not say how large it is
         _tell_of(container, parent, longest_side)
 
 
 def _tell_of(container: InputContainer, parent: _Parent, longest_side: int) -> None:
-    parent.tell(FACTS, body=_facts(container))
-    if longest_side:
-        picture = _shrunk(_best_frame(container), longest_side)
-        poster, thumbnail = _encoded(picture, _JPEG_QUALITY), b""
-        with suppress(Exception):
-            thumbnail = _thumbnail(picture)  # of the poster, which is a quarter of the frame or less
-        parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
+    if not longest_side:
+        parent.tell(FACTS, body=_facts(container))
+        return
+    frames = _frames(container)
+    try:
+        first = next(frames, None)
+    finally:  # the index may be wrong, and the decoder knows by now
+        parent.tell(FACTS, body=_facts(container))
+    if first is None:
+        raise LookupError("it has no frame")
+    picture = _shrunk(_best_frame(first, frames), longest_side)
+    poster, thumbnail = _encoded(picture, _JPEG_QUALITY), b""
+    with suppress(Exception):
+        thumbnail = _thumbnail(picture)  # of the poster, which is a quarter of the frame or less
+    parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
 
 
 def _facts(container: InputContainer) -> bytes:
@@ -354,25 +363,24 @@ def _facts(container: InputContainer) -> bytes:
     return FACTS_BODY.pack(width, height, max(0.0, seconds), stream.codec_context.name.encode("ascii", "replace"))
 
 
-def _best_frame(container: InputContainer) -> VideoFrame:
+def _frames(container: InputContainer) -> Iterator[VideoFrame]:
     stream = container.streams.video[0]
     _prepare(stream, _DECODER_OPTIONS)
-    best: VideoFrame | None = None
-    best_brightness = -1.0
+    for frame in container.decode(stream):
+        _check_sides(frame.width, frame.height)
+        yield frame
+
+
+def _best_frame(first: VideoFrame, more: Iterator[VideoFrame]) -> VideoFrame:
+    best, best_brightness = first, _brightness(first)
     ends = time.monotonic() + _LOOKING_SECONDS
-    try:
-        for _, frame in zip(range(_FRAMES_LOOKED_AT), container.decode(stream), strict=False):
-            _check_sides(frame.width, frame.height)
+    with suppress(Exception):
+        for _ in range(1, _FRAMES_LOOKED_AT):
+            if best_brightness >= _BLACK_BELOW or time.monotonic() > ends or (frame := next(more, None)) is None:
+                break
             brightness = _brightness(frame)
             if brightness > best_brightness:
                 best, best_brightness = frame, brightness
-            if brightness >= _BLACK_BELOW or time.monotonic() > ends:
-                break
-    except Exception:
-        if best is None:
-            raise
-    if best is None:
-        raise LookupError("it has no frame")
     return best
 
 

@@ -392,10 +392,10 @@ class _Limits:
 
     def begin(self, limit: _Limit) -> None:
         with self._lock:
-            self._set.append(limit)
             if not self._is_kept:
-                self._is_kept = True
                 threading.Thread(target=self._keep, name="seedance-decoder-limits", daemon=True).start()
+                self._is_kept = True  # only now: the system may have no thread to give, and the next job asks again
+            self._set.append(limit)
 
     def end(self, limit: _Limit) -> None:
         with self._lock, suppress(ValueError):  # it was reached

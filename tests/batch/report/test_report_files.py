@@ -83,6 +83,19 @@ def test_a_cost_says_whether_it_is_an_estimate_and_what_it_leaves_out(
     assert shown["side"][:-1] == words
 
 
+def test_a_row_that_shares_a_video_says_nothing_of_its_cost_but_whose_it_is(tmp_path: Path) -> None:
+    destination = folder_at(tmp_path)
+    told = {"cost": 1.5, "cost_source": "catalog, without 1 earlier submission"}
+    owner = row_of(2, "stored").model_copy(update=told)
+    write_report(
+        report_of([owner, owner.model_copy(update={"number": 3, "shared_with": 2, "cost": 0.0})]),
+        destination,
+        manifest=None,
+    )
+    _, later = data_of(contents(destination.store)["report.html"])["rows"]
+    assert later["unpriced"] == "with row 2" and later["side"][:-1] == []
+
+
 def test_each_try_of_a_run_has_a_report_of_its_own(tmp_path: Path) -> None:
     destination = folder_at(tmp_path)
     first, second, other = (

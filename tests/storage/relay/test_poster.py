@@ -11,9 +11,10 @@ import av
 import pytest
 
 from prefect_seedance.storage.relay import decoder_process
-from prefect_seedance.storage.relay.poster import MediaFacts, probe
+from prefect_seedance.storage.relay.poster import MediaFacts, probe, probe_with_stills
 from tests.processes import descendants
 from tests.storage.clips import lookalike, make_clip, poster_jpeg
+from tests.storage.hostile_clips import grey_frame, h264_entry, movie, sized
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,14 @@ def as_file(path: Path) -> io.BytesIO:
 @pytest.mark.parametrize("opened", [as_path, as_file])
 def test_the_facts_of_a_clip_are_read(clip: Path, opened: Callable[[Path], Path | io.BytesIO]) -> None:
     assert probe(opened(clip)) == MediaFacts(width=320, height=180, seconds=1.4, codec="h264")
+
+
+@pytest.mark.parametrize("claimed", [(32, 32), (320, 192), (64, 80)])
+def test_the_size_is_that_of_the_pictures_where_the_index_names_another(claimed: tuple[int, int]) -> None:
+    clip = movie([sized(grey_frame(64, 64))], h264_entry(64, 64, claimed=claimed))
+    facts, poster, _ = probe_with_stills(io.BytesIO(clip))
+    assert facts == probe(io.BytesIO(clip)) and poster is not None
+    assert facts is not None and (facts.width, facts.height) == (64, 64)
 
 
 @pytest.mark.parametrize("opened", [as_path, as_file])
