@@ -47,6 +47,24 @@ def test_a_line_that_is_no_json_is_the_fault_of_its_row(read: Read) -> None:
     assert [(row.number, bool(row.problems)) for row in rows] == [(1, False), (2, True), (3, True), (4, False)]
 
 
+def test_a_line_that_is_nested_too_deeply_is_the_fault_of_its_row(read: Read) -> None:
+    rows = read('{"prompt": "A"}\n' + "[" * 90_000 + '\n{"prompt": "B", "n": ' + "9" * 5000 + "}", "m.jsonl").rows
+    assert [(row.number, bool(row.problems)) for row in rows] == [(1, False), (2, True), (3, True)]
+    assert all("nested too deeply" in row.problems[0].message for row in rows[1:])
+
+
+def test_an_object_with_too_many_names_is_the_fault_of_its_row(read: Read) -> None:
+    many = {"prompt": "A", **{f"name {number}": 1 for number in range(1000)}}
+    first, second = read(json.dumps([many, {"prompt": "B"}]), "m.json").rows
+    assert "more than 1,000 names" in first.problems[0].message and second.request is not None
+
+
+def test_what_stands_beside_the_list_of_requests_is_named(read: Read) -> None:
+    manifest = read('{"shop": "mugs", "requests": [{"prompt": "A"}], "season": "spring"}', "m.json")
+    assert manifest.rows[0].request is not None
+    assert manifest.notices == ("Beside the list of requests, these were ignored: shop, season.",)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     {
@@ -68,6 +86,8 @@ def test_a_line_that_is_no_json_is_the_fault_of_its_row(read: Read) -> None:
         "[" + "{}," * 2_000_001 + "{}]": "millions of parts",
         "[]": "no row",
         '{"requests": {"prompt": "A"}}': "neither a list",
+        '{"requests": [{"prompt": "A"}], "Rows": [{"prompt": "B"}]}': "more than one list of requests",
+        '[{"prompt": "A"}' + " " * 33_554_432 + "]": "more than 32 MiB",
         '{"prices": 5}': "no column for the prompt; it has prices",
         "just words": "its name says JSON",
     }.items(),
