@@ -19,6 +19,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     FailedBefore,
@@ -831,3 +832,21 @@ def test_whoever_has_no_patience_with_another_thread_of_its_process_sends_nothin
         thread.start()
         thread.join()
     assert "being decided in this process" in str(stopped[0]) and world.vendor.posts == 0
+
+
+def test_what_a_broken_log_was_told_is_said_somewhere_at_least(caplog: pytest.LogCaptureFixture) -> None:
+    from prefect_seedance.journal.submit.callbacks import Callbacks
+
+    def broken(level: int, message: str) -> None:
+        raise RuntimeError("no log")
+
+    with caplog.at_level(logging.INFO):
+        Callbacks(log=broken).log(logging.WARNING, "task videos_1 was accepted")
+    assert "task videos_1 was accepted" in caplog.text
+
+
+def test_what_a_store_raises_unforeseen_after_the_answer_is_tried_again_and_not_repeated(world: World) -> None:
+    world.store.down = RuntimeError("https://b.example.com/?X-Amz-Signature=s3cr3t")
+    with pytest.raises(JournalUnavailable, match="an unexpected RuntimeError") as stopped:
+        world.journal.read(INTENT, Patience(5.0, stubborn=True))
+    assert "s3cr3t" not in str(stopped.value) and sum(world.slept) > 0

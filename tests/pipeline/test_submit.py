@@ -20,9 +20,11 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
+from prefect_seedance.media.context import Follower
 from prefect_seedance.pipeline import prices
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Destination
+from prefect_seedance.pipeline.submit.preparation import prepare_ahead
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Fault
@@ -436,6 +438,19 @@ def test_who_waits_for_a_rival_that_is_refused_may_still_be_forbidden_to_send(
             us.result(30)
     assert vendor.counter.count(CREATE) == 1 and vendor.billed() == []
     assert record_of(ours, order.intent).state is State.REFUSED
+
+
+def test_nothing_is_prepared_for_a_video_that_may_not_be_paid_for_again(
+    vendor: Vendor, destination: Destination
+) -> None:
+    submitted = vendor.bought(destination)
+    destination.journal.record_failed(submitted["intent"], submitted["task_id"], "transient", "PROVIDER_TIMEOUT")
+
+    def prepared(max_submissions: int) -> object:
+        more = {"preflight": True, "wait_seconds": 60.0, "max_submissions": max_submissions}
+        return prepare_ahead(order_of(), vendor.account, destination, Follower(), **more)  # type: ignore[arg-type]
+
+    assert prepared(1) is None and prepared(2) is not None
 
 
 # A turn: how many POSTs may be under way at the same time.

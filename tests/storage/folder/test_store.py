@@ -281,9 +281,8 @@ def test_a_file_for_which_there_is_no_space_is_said_and_leaves_nothing(store: Fo
 
 def test_a_record_that_cannot_be_opened_just_now_is_not_taken_for_absent(store: FolderStore) -> None:
     store.create("a", b"one")
-    with limited(resource.RLIMIT_NOFILE, 3):
-        with pytest.raises(StoreUnavailable, match="Too many open files"):
-            store.get("a")
+    with limited(resource.RLIMIT_NOFILE, 3), pytest.raises(StoreUnavailable, match="Too many open files"):
+        store.get("a")
     assert store.get("a") is not None
 
 
