@@ -59,6 +59,18 @@ def test_an_object_with_too_many_names_is_the_fault_of_its_row(read: Read) -> No
     assert "more than 1,000 names" in first.problems[0].message and second.request is not None
 
 
+def test_rows_with_too_many_different_names_between_them_are_refused(read: Read) -> None:
+    rows = [{"prompt": "A", **{f"{row} {number}": 1 for number in range(600)}} for row in "ab"]
+    with pytest.raises(UnusableManifest, match="more than 1,000 different names"):
+        read(json.dumps(rows), "m.json")
+
+
+def test_a_name_that_cannot_be_read_spoils_no_row_and_another_model_is_taken_as_it_is_written(read: Read) -> None:
+    written = {"prompt": "A", "name": {"shown": "mug"}, "model": "", "other_model": "brand\u2013new-3"}
+    (row,) = read(json.dumps([written]), "m.json").rows
+    assert row.request and (row.name, row.request.other_model) == ("", "brand-new-3"), row.problems
+
+
 def test_what_stands_beside_the_list_of_requests_is_named(read: Read) -> None:
     manifest = read('{"shop": "mugs", "requests": [{"prompt": "A"}], "season": "spring"}', "m.json")
     assert manifest.rows[0].request is not None
