@@ -392,6 +392,23 @@ def test_a_record_that_is_deleted_while_it_is_restored_is_restored_again(bucket:
     nothing_is_claimed(bucket)
 
 
+def test_a_record_that_is_deleted_right_after_it_was_read_whole_is_restored(bucket: World) -> None:
+    task_id = bucket.run()["task_id"]
+    readings = 0
+
+    def delete(verb: str, key: str) -> None:
+        nonlocal readings
+        readings += (verb, key) == ("get", KEY)
+        if readings == 2:
+            bucket.store.before = lambda verb, key: None
+            bucket.delete_record()
+
+    bucket.store.before = delete
+    restore(bucket)
+    assert readings == 2 and bucket.record().task_ids == (task_id,)
+    nothing_is_claimed(bucket)
+
+
 def test_whoever_loses_every_race_restores_nothing_and_says_so(world: World) -> None:
     world.run()
     damage(world)

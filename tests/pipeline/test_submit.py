@@ -18,6 +18,7 @@ from prefect_seedance.client.errors import (
     InvalidRequest,
     UnexpectedAnswer,
 )
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
 from prefect_seedance.media.context import Follower
@@ -522,6 +523,27 @@ def test_a_cancelled_run_waits_for_no_turn_and_claims_nothing(vendor: Vendor, de
             waiting.result(60)
     assert vendor.counter.count(CREATE) == 0
     assert destination.journal.read(order_of().intent) is None
+
+
+def test_a_run_that_is_cancelled_while_references_are_looked_at_again_claims_nothing(
+    vendor: Vendor, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = threading.Event()
+
+    class LongLine(OneTurn):
+        def take(self, cancelled: threading.Event) -> bool:
+            cancelled.set()
+            return super().take(threading.Event())
+
+    monkeypatch.setattr("prefect_seedance.pipeline.submit.submit._PREPARED_SECONDS", -1.0)
+    active = envelope({"items": [{"asset_id": "a1", "status": "Active"}]})
+    vendor.counter.answer("/assets/status", lambda: active)
+    order = order_of(VideoRequest(prompt="A boat", duration=5, model="sd2_mx_720p", images=["asset://a1"]))
+    turn = LongLine()
+    with pytest.raises(SubmissionCancelled):
+        submit(order, vendor.account, destination, turn=turn, cancelled=cancelled)
+    assert (turn.taken, turn.left) == (1, 1)
+    assert vendor.counter.count(CREATE) == 0 and destination.journal.read(order.intent) is None
 
 
 def test_a_turn_that_fails_to_be_left_loses_no_answer(vendor: Vendor, destination: Destination) -> None:
