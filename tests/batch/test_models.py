@@ -57,6 +57,12 @@ def test_polls_and_lateness_of_a_report_count_each_video_once_and_leave_out_what
     assert BatchReport.model_validate(dumped) == whole
 
 
+def test_a_video_that_is_noticed_at_once_is_said_to_be() -> None:
+    row = RowResult(number=2, outcome="stored", polls=3, made_seconds=600, late_seconds=0)
+    words = BatchReport(rows=[row]).watched_words
+    assert words == "3 status requests for 1 video, noticed as soon as it was ready"
+
+
 @pytest.mark.parametrize("rows", [[], [RowResult(number=2, outcome="invalid")]])
 def test_a_report_of_which_nothing_was_asked_says_nothing_of_questions(rows: list[RowResult]) -> None:
     nothing = BatchReport(rows=rows)

@@ -251,6 +251,17 @@ def test_what_is_there_already_needs_no_look_at_its_references(
     assert standings(plan_of(rows, vendor.account, destination)) == ["going_on"]
 
 
+def test_references_that_cannot_be_looked_at_just_now_are_a_warning_of_their_rows(
+    vendor: Vendor, destination: Destination
+) -> None:
+    vendor.counter.answer("/assets/status", lambda: envelope(code=20001, message="no permission"))
+    looked = asked("b", model="sd2_mx_720p", images=["asset://a1"])
+    plan = plan_of(manifest_with(asked("a"), looked), vendor.account, destination)
+    assert standings(plan) == ["new", "new"]
+    assert plan.rows[0].warnings == [] and "could not be looked at just now" in plan.rows[1].warnings[-1]
+    assert free_of_charge(vendor)
+
+
 def test_a_plan_without_a_key_asks_nothing_that_needs_one(vendor: Vendor, destination: Destination) -> None:
     mx = asked("b", model="sd2_mx_720p", images=["asset://a1"])
     plan = plan_of(manifest_with(asked("a"), mx), vendor.account, destination, has_key=False)
@@ -275,6 +286,27 @@ def test_a_balance_that_is_too_small_or_not_known_is_said(vendor: Vendor, destin
     assert any("balance is not known" in each and "would stop" in each for each in wrong.notices)
     vendor.counter.answer(BALANCE, lambda: envelope({"balance": 5, "used_coin": 4.6, "available": 0.4}), times=1)
     assert not any("too small" in each for each in plan_of(rows, vendor.account, destination).notices)
+
+
+def test_a_vendor_who_asks_for_fewer_requests_leaves_the_balance_unknown(
+    vendor: Vendor, destination: Destination
+) -> None:
+    vendor.counter.answer(BALANCE, lambda: Made(429, b"{}", {"Retry-After": "0"}))
+    plan = plan_of(manifest_with(asked("a")), vendor.account, destination)
+    assert plan.balance is None and standings(plan) == ["new"]
+    assert any("the vendor asks for fewer requests just now" in each for each in plan.notices)
+
+
+def test_a_budget_that_cannot_be_read_is_said_beforehand(vendor: Vendor, tmp_path: Path) -> None:
+    destination = destination_in(tmp_path / "store")
+    account = replace(vendor.account, limits=Limits(daily=0.5))
+    budget = Budget(destination.store, account=account.label, limits=account.limits, journal=destination.journal)
+    budget.book("n", "i", coins=0.2, billing="x")
+    (ledger,) = destination.store.list_keys("journal/budget/")
+    (tmp_path / "store" / ledger).write_bytes(b"{")
+    plan = plan_of(manifest_with(asked("a")), account, destination)
+    assert standings(plan) == ["new"]
+    assert any("the budgets is not known, and a batch would stop here" in each for each in plan.notices)
 
 
 def test_a_budget_without_room_for_the_new_rows_is_said_beforehand(vendor: Vendor, destination: Destination) -> None:

@@ -52,3 +52,9 @@ def test_of_many_rows_those_that_matter_are_shown_and_the_rest_is_counted() -> N
     assert text.splitlines()[1].split()[0] == "1001"
     assert f"and {1000 - MOST_ROWS} more rows" in text and "1,000 rows" in text
     assert len(worst_first(rows)) == 1000
+
+
+def test_prices_of_several_sources_say_so_and_a_plan_without_rows_has_no_table() -> None:
+    rows = [row(2, price_source="your credentials"), row(3, price_source="catalog; as of 2026-11-27")]
+    assert "(your credentials; and other sources, see each row)" in plan_text(BatchPlan(rows=rows, scope="always"))
+    assert plan_text(BatchPlan(rows=[], scope="always")).splitlines()[0].startswith("0 rows")

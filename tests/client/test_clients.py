@@ -1101,3 +1101,18 @@ def test_an_awaited_client_keeps_few_idle_connections() -> None:
 
     with WireServer([answer(200, RUNNING)]) as server:
         assert asyncio.run(scene(server)) <= http.MOST_IDLE_LINES
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: protocol.create_video_call({"prompt": "half a character: \ud83d"}).content(),
+        lambda: protocol.create_video_call({"prompt": "A boat", "duration": float("nan")}).content(),
+        lambda: protocol.submit_assets(),
+        lambda: protocol.asset_status([]),
+    ],
+    ids=("half a character", "no number", "no address", "no asset"),
+)
+def test_what_no_request_can_say_is_refused_before_anything_is_sent(make: Callable[[], object]) -> None:
+    with pytest.raises(errors.InvalidRequest):
+        make()

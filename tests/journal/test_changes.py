@@ -8,8 +8,10 @@ import pytest
 
 from prefect_seedance.client.models import VideoTask
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unknown
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal import changes
 from prefect_seedance.journal.changes import accepted, answered, claimed, completed, described, failed, settled, stored
+from prefect_seedance.journal.identity import ALWAYS, identify
 from prefect_seedance.journal.record import Attempt, Delivery, Holder, Record, Stored
 from prefect_seedance.journal.states import HAVE_TASK, State
 from tests.journal.harness import DELIVERY, IDENTITY, NOON
@@ -255,3 +257,42 @@ def test_every_order_of_the_same_answers_keeps_every_id() -> None:
             after = accepted(after, nonce, answer, NOON)
         assert {each.nonce: each.task_id for each in after.attempts} == {n: a.task_id for n, a in writes}
         assert after.state is State.SUBMITTED
+
+
+def test_a_verdict_on_one_task_does_not_settle_another_attempt_that_is_unknown() -> None:
+    record = answered(claim(cleared_by_a_person(claim(None, "a")), "b"), "a", Unknown("late"), NOON)
+    record = failed(accepted(record, "from Prefect", ONE, NOON), "videos_1", "moderation", "TRADEMARK")
+    record = record.model_copy(update={"state": State.UNKNOWN, "holder": None})
+    after = accepted(record, "b", ONE, NOON)
+    assert (after.state, [each.nonce for each in after.unsettled()]) == (State.UNKNOWN, ["a"])
+
+
+def test_what_was_asked_for_is_filled_in_only_where_the_record_does_not_say() -> None:
+    record = claim(None, "a")
+    other = identify(VideoRequest(prompt="Another boat"), scope=ALWAYS, account="team")
+    assert changes.identified(record, other, None) is record
+    restored = record.model_copy(update={"request": {}})
+    assert changes.identified(restored, other, None).request == other.request
+
+
+def test_a_video_that_is_brought_in_waits_for_a_post_that_is_under_way() -> None:
+    sending = claim(cleared_by_a_person(claim(None, "a")), "b")
+    assert changes.brought_in(sending, "a", FACTS, "by-hand", "ann", NOON) is sending
+    assert changes.brought_in(in_state(State.UNKNOWN), "b", FACTS, "by-hand", "ann", NOON).state is State.UNKNOWN
+
+
+def test_a_video_that_is_brought_in_replaces_none_but_the_one_that_is_gone() -> None:
+    record = stored(accepted(claim(None, "a"), "a", ONE, NOON), "videos_1", FACTS)
+    facts = Stored(uri="u2", key="k2", bytes=1, sha256="s", crc32="c")
+    assert changes.brought_in(record, "a", facts, "by-hand", "ann", NOON) is record
+    assert changes.brought_in(record, "a", facts, "by-hand", "ann", NOON, instead_of=facts) is record
+    after = changes.brought_in(record, "a", facts, "by-hand", "ann", NOON, instead_of=FACTS)
+    assert (after.state, after.stored, after.task_id) == (State.STORED, facts, "videos_1")
+
+
+def test_a_doubt_about_an_attempt_takes_no_task_away() -> None:
+    record = accepted(claim(answered(claim(None, "a"), "a", NeverSent("x"), NOON), "b"), "b", ONE, NOON)
+    assert changes.perhaps_billed(record, "a", "a video of it was brought in") is record
+    ready = answered(claim(None, "a"), "a", NeverSent("x"), NOON)
+    assert changes.perhaps_billed(ready, "nobody's", "x") is ready
+    assert changes.perhaps_billed(ready, "a", "x").state is State.UNKNOWN

@@ -184,6 +184,24 @@ def test_a_pause_that_comes_while_another_is_lifted_stands(tmp_path: Path) -> No
     assert pause(store, by="mara") == read_pause(inner)  # type: ignore[arg-type]
 
 
+def test_a_pause_that_others_overwrite_every_time_is_told_to_whoever_wants_it(tmp_path: Path) -> None:
+    store = FaultyStore(FolderStore(tmp_path))
+    written = 0
+
+    def overtake(verb: str, key: str) -> None:
+        nonlocal written
+        if (verb, key) in (("create", KEY), ("swap", KEY)):
+            written += 1
+            blob = store.inner.get(KEY)
+            data = json.dumps({"version": 0, "written": written}).encode()
+            store.inner.swap(KEY, data, etag=blob.etag) if blob else store.inner.create(KEY, data)
+
+    store.before = overtake
+    with pytest.raises(JournalUnavailable, match="others write it all the time"):
+        pause(store, by="mara", reason="the bill looks wrong", now=lambda: NOON, sleep=lambda _: None)  # type: ignore[arg-type]
+    assert written > 1
+
+
 def test_a_store_that_does_not_answer_lets_nothing_be_sent(tmp_path: Path) -> None:
     world = World.in_folder(tmp_path)
     world.before_claim = lambda nonce: asked(world)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -16,8 +18,11 @@ from prefect_seedance.client.outcome import Accepted, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import BalanceContradicts, ResolutionRefused, SubmissionUnknown
 from prefect_seedance.journal.identity import ALWAYS, Identity, identify
-from prefect_seedance.journal.record import Attempt
+from prefect_seedance.journal.journal import Journal
+from prefect_seedance.journal.record import Attempt, Stored
 from prefect_seedance.journal.resolution import Resolution, remarks, resolve_unknown
+from prefect_seedance.journal.settlement.brought_video import hold_for_video, record_brought
+from prefect_seedance.journal.settlement.restoration import restore_record
 from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.journal.submit.decision import Decision
@@ -307,6 +312,54 @@ def test_a_race_with_a_run_is_judged_anew(world: World) -> None:
         resolve_unknown(world.journal, INTENT, "not_billed")
     assert world.record().task_id == "videos_late"
     assert world.run(policy=TWICE)["task_id"] == "videos_late"
+
+
+@pytest.mark.parametrize(
+    "settle",
+    [
+        lambda journal: resolve_unknown(journal, INTENT, "not_billed"),
+        lambda journal: resolve_unknown(journal, INTENT, "abandon"),
+        lambda journal: hold_for_video(journal, INTENT, ""),
+    ],
+    ids=("not billed", "abandon", "a video"),
+)
+def test_whoever_loses_every_race_settles_nothing_and_says_so(
+    world: World, settle: Callable[[Journal], object]
+) -> None:
+    make_unknown(world)
+    key = f"journal/records/{INTENT}.json"
+
+    def overtake(verb: str, written: str) -> None:
+        if (verb, written) == ("swap", key):
+            blob = world.store.inner.get(key)
+            assert blob is not None
+            values = json.loads(blob.data)
+            values |= {"rev": values["rev"] + 1, "nonce": uuid4().hex}
+            world.store.inner.swap(key, json.dumps(values).encode(), etag=blob.etag)
+
+    world.store.before = overtake
+    with pytest.raises(ResolutionRefused, match="Other runs keep changing the record"):
+        settle(world.journal)
+    assert world.record().state is State.UNKNOWN and len(world.record().unsettled()) == 1
+
+
+def test_a_video_whose_attempt_is_no_longer_in_the_record_is_not_written_down_for_another(world: World) -> None:
+    make_unknown(world)
+    held = hold_for_video(world.journal, INTENT, "")
+    world.delete_record()
+    restore_record(world.journal, INTENT)
+    facts = Stored(uri="u", key="videos/a.mp4", bytes=1, sha256="s", crc32="c")
+    with pytest.raises(ResolutionRefused, match=r"no longer in the record.*The video is in the store: call again"):
+        record_brought(world.journal, held, facts, "ann")
+    assert world.record().state is State.UNKNOWN and world.record().stored is None
+
+
+def test_a_name_that_no_attempt_has_is_refused_where_nothing_is_to_be_settled(world: World) -> None:
+    make_unknown(world)
+    resolve_unknown(world.journal, INTENT, "not_billed")
+    with pytest.raises(ResolutionRefused, match=r"'9-ffff' is not in the record.*No attempt of it is to be settled"):
+        resolve_unknown(world.journal, INTENT, "not_billed", attempt="9-ffff")
+    assert world.record().state is State.READY
 
 
 # A command settles the attempt that it was written for, and no other.

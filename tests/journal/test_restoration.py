@@ -374,6 +374,77 @@ def test_whoever_dies_while_restoring_leaves_nothing_that_may_be_claimed(world: 
     nothing_is_claimed(world)
 
 
+def test_a_record_that_is_deleted_while_it_is_restored_is_restored_again(bucket: World) -> None:
+    task_id = bucket.run()["task_id"]
+    damage(bucket)
+    restored = False
+
+    def delete(verb: str, key: str) -> None:
+        nonlocal restored
+        if restored and (verb, key) == ("get", KEY):
+            bucket.store.before = lambda verb, key: None
+            bucket.delete_record()
+        restored = restored or (verb, key) == ("swap", KEY)
+
+    bucket.store.before = delete
+    restore(bucket)
+    assert bucket.record().task_ids == (task_id,)
+    nothing_is_claimed(bucket)
+
+
+def test_a_record_that_is_deleted_right_after_it_was_read_whole_is_restored(bucket: World) -> None:
+    task_id = bucket.run()["task_id"]
+    readings = 0
+
+    def delete(verb: str, key: str) -> None:
+        nonlocal readings
+        readings += (verb, key) == ("get", KEY)
+        if readings == 2:
+            bucket.store.before = lambda verb, key: None
+            bucket.delete_record()
+
+    bucket.store.before = delete
+    restore(bucket)
+    assert readings == 2 and bucket.record().task_ids == (task_id,)
+    nothing_is_claimed(bucket)
+
+
+def test_whoever_loses_every_race_restores_nothing_and_says_so(world: World) -> None:
+    world.run()
+    damage(world)
+
+    def overtake(verb: str, key: str) -> None:
+        if (verb, key) == ("swap", KEY):
+            put(world, b"damaged anew: " + uuid4().hex.encode())
+
+    world.store.before = overtake
+    with pytest.raises(ResolutionRefused, match="Other runs keep changing the record"):
+        restore(world)
+    data = raw(world)
+    assert data is not None and data.startswith(b"damaged anew")
+
+
+def test_a_version_that_a_newer_package_wrote_is_not_passed_over_for_an_older_one(bucket: World) -> None:
+    bucket.run()
+    whole = raw(bucket)
+    assert whole is not None
+    put(bucket, json.dumps({**json.loads(whole), "version": 99}).encode())
+    put(bucket, half := whole[: len(whole) // 2])
+    with pytest.raises(RecordTooNew, match="99"):
+        restore(bucket)
+    assert raw(bucket) == half and aside(bucket) == []
+
+
+@pytest.mark.parametrize("listing", range(2))
+def test_a_store_that_cannot_be_listed_is_no_reason_to_forget_a_task(world: World, listing: int) -> None:
+    world.run()
+    half = damage(world)
+    world.store.plan["list"] = [*([None] * listing), outage]
+    with pytest.raises(JournalUnavailable, match="connection refused"):
+        restore(world)
+    assert raw(world) == half and aside(world) == [] and world.store.plan["list"] == []
+
+
 def test_an_answer_that_comes_to_a_restored_record_is_kept(world: World) -> None:
     def late() -> Accepted:
         damage(world)

@@ -19,6 +19,7 @@ from prefect_seedance.client.errors import (
 )
 from prefect_seedance.client.outcome import Accepted, Busy, NeverSent, Refused, TooManyRequests, Unknown
 from prefect_seedance.client.request.video_request import VideoRequest
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     AbandonedBefore,
     FailedBefore,
@@ -37,6 +38,7 @@ from prefect_seedance.journal.states import State
 from prefect_seedance.journal.submit.adoption import adopt
 from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.journal.submit.decision import Decision, SubmissionPolicy
+from prefect_seedance.journal.submit.submission import resume_or_submit
 from prefect_seedance.storage.errors import NotWritable, StoreUnavailable
 from tests.journal.harness import (
     DELIVERY,
@@ -48,6 +50,7 @@ from tests.journal.harness import (
     Killed,
     World,
     lost_answer,
+    sender,
 )
 
 UNKNOWN = Unknown("HTTP 502: the answer is a web page", "<html>Bad gateway</html>", 502)
@@ -251,7 +254,9 @@ def test_a_process_that_is_ended_behind_its_claim_gives_it_back(world: World) ->
     assert (world.record().state, world.record().submissions) == (State.READY, 0)
 
 
-def test_a_late_task_is_attached_to_when_the_claim_behind_it_lapsed(world: World) -> None:
+def late_task_before_a_claim_that_lapses(world: World) -> str:
+    """Have a task that became known while a later run, which died, had the claim; return its id."""
+
     def late() -> Accepted:
         world.freeze(3600.0)
         other = World(world.store, world.vendor)
@@ -270,9 +275,29 @@ def test_a_late_task_is_attached_to_when_the_claim_behind_it_lapsed(world: World
 
     world.vendor.script = [late]
     first = world.run("one")
-    assert world.record().state is State.SENDING and first["recorded"]  # the claim of run two is respected ...
+    assert world.record().state is State.SENDING and first["recorded"]
+    return first["task_id"]
+
+
+def test_a_late_task_is_attached_to_when_the_claim_behind_it_lapsed(world: World) -> None:
+    task_id = late_task_before_a_claim_that_lapses(world)  # that claim is respected ...
     third = world.run("three")
-    assert (third["task_id"], third["decision"]) == (first["task_id"], Decision.ATTACH)  # ... until it lapses
+    assert (third["task_id"], third["decision"]) == (task_id, Decision.ATTACH)  # ... until it lapses
+    assert world.record().state is State.SUBMITTED and world.vendor.posts == 1
+
+
+def test_of_two_runs_that_attach_to_a_late_task_at_once_both_have_it(world: World) -> None:
+    task_id = late_task_before_a_claim_that_lapses(world)
+    world.freeze(3600.0)
+    rival = World(world.store, world.vendor)
+
+    def overtake(verb: str, key: str) -> None:
+        if verb == "swap":
+            world.store.before = lambda verb, key: None
+            assert rival.run("four")["task_id"] == task_id
+
+    world.store.before = overtake
+    assert world.run("three")["task_id"] == task_id
     assert world.record().state is State.SUBMITTED and world.vendor.posts == 1
 
 
@@ -784,3 +809,44 @@ def test_nothing_needs_to_be_passed_for_logs(world: World, caplog: pytest.LogCap
         callbacks.tell(None)  # type: ignore[arg-type]
     assert "hello" in caplog.text
     assert callbacks.balance_now() is None and not callbacks.cancelled()
+
+
+def test_hooks_need_not_be_passed(world: World) -> None:
+    submitted = resume_or_submit(world.journal, IDENTITY, world.vendor.post, sender=sender(), policy=POLICY)
+    assert world.vendor.billed == [submitted["task_id"]]
+
+
+def test_whoever_has_no_patience_with_another_thread_of_its_process_sends_nothing(world: World) -> None:
+    impatient = SubmissionPolicy(hold_patience_seconds=0.0)
+    stopped: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            world.run(policy=impatient)
+        except HeldByAnother as error:
+            stopped.append(error)
+
+    with world.journal.alone(INTENT, 0.0) as has_turn:
+        assert has_turn
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert "being decided in this process" in str(stopped[0]) and world.vendor.posts == 0
+
+
+def test_what_a_broken_log_was_told_is_said_somewhere_at_least(caplog: pytest.LogCaptureFixture) -> None:
+    from prefect_seedance.journal.submit.callbacks import Callbacks
+
+    def broken(level: int, message: str) -> None:
+        raise RuntimeError("no log")
+
+    with caplog.at_level(logging.INFO):
+        Callbacks(log=broken).log(logging.WARNING, "task videos_1 was accepted")
+    assert "task videos_1 was accepted" in caplog.text
+
+
+def test_what_a_store_raises_unforeseen_after_the_answer_is_tried_again_and_not_repeated(world: World) -> None:
+    world.store.down = RuntimeError("https://b.example.com/?X-Amz-Signature=s3cr3t")
+    with pytest.raises(JournalUnavailable, match="an unexpected RuntimeError") as stopped:
+        world.journal.read(INTENT, Patience(5.0, stubborn=True))
+    assert "s3cr3t" not in str(stopped.value) and sum(world.slept) > 0

@@ -552,6 +552,29 @@ def test_a_reason_of_megabytes_is_cut(bench: Bench) -> None:
     bench.tried("asset://mine", model=MANXUE).refusal("it was rejected: AAAA")
 
 
+@pytest.mark.parametrize(("path", "model"), [(UPLOAD, STD), (AUDIT, MANXUE)])
+def test_a_file_that_the_vendor_does_not_take_is_refused_and_not_sent_again(
+    bench: Bench, path: str, model: str
+) -> None:
+    mug = bench.folder / "mug.png"
+    mug.write_bytes(PNG)
+    bench.where = bench.destination()
+    bench.counter.answer(path, lambda: envelope(code=20002, message="not a picture of ours"))
+    bench.tried(str(mug), model=model).refusal("not a picture of ours")
+    sent = bench.counter.count(path)
+    bench.tried(str(mug), model=model).refusal("not a picture of ours")
+    assert bench.counter.count(path) == sent == 1
+
+
+def test_an_upload_whose_link_is_dead_twice_is_refused(bench: Bench) -> None:
+    mug = bench.folder / "mug.png"
+    mug.write_bytes(PNG)
+    bench.counter.answer(UPLOAD, lambda: envelope({"url": f"{bench.counter.url}/gone.png"}))
+    bench.counter.answer("/gone.png", lambda: Made(404, b""))
+    bench.tried(str(mug)).refusal("the vendor took the file, and its link cannot be read")
+    assert bench.counter.count(UPLOAD) == 2
+
+
 def test_another_spelling_of_an_id_is_another_asset(bench: Bench) -> None:
     bench.counter.answer(STATUS, answering({"items": [{"asset_id": "MINE", "status": "Active"}]}))
     bench.tried("asset://mine", model=MANXUE).refusal("the vendor does not know it")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -152,16 +152,21 @@ def test_a_very_wide_gif_has_its_width() -> None:
     assert measures(b"GIF89a" + struct.pack("<HH", 40000, 20) + bytes(20)) == ("image", "gif", 40000, 20)
 
 
+def _places(properties: Iterable[int], wide: bool) -> bytes:
+    """Numbers of properties: of two bytes each in a file with many of them."""
+    return b"".join(struct.pack("!H" if wide else "!B", each) for each in properties)
+
+
 def heic(
     *, turn: int | None = None, exif_turn: int = 0, brand: bytes = b"heic", others: bytes = b"mif1heic",
-    first: bytes = b"", location: bytes | None = None, crop: tuple[int, int] | None = None,
+    first: bytes = b"", location: bytes | None = None, crop: tuple[int, int] | None = None, wide: bool = False,
 ) -> bytes:  # fmt: skip
     """The boxes of a HEIF picture with a thumbnail, without its pixels."""
     properties = [full(b"ispe", numbers(16, 16)), full(b"ispe", numbers(70, 50))]
     properties += [box(b"clap", numbers(2 * crop[0], 2, crop[1], 1, 0, 1, 0, 1))] if crop else []
     properties += [box(b"irot", bytes([turn]))] if turn is not None else []
-    owned = bytes(range(2, len(properties) + 1))
-    owners = numbers(2) + b"\0\1" + bytes([len(owned)]) + owned + b"\0\2\1\1"
+    wanted = range(2, len(properties) + 1)
+    owners = numbers(2) + b"\0\1" + bytes([len(wanted)]) + _places(wanted, wide) + b"\0\2\1" + _places([1], wide)
     items = b"".join(
         full(b"infe", struct.pack("!HH4s", number, 0, kind) + b"\0", 2)
         for number, kind in ((1, b"hvc1"), (2, b"hvc1"), (3, b"Exif"))
@@ -176,7 +181,7 @@ def heic(
         + full(b"pitm", b"\0\1")
         + full(b"iinf", b"\0\3" + items)
         + full(b"iloc", location)
-        + box(b"iprp", box(b"ipco", b"".join(properties)) + full(b"ipma", owners)),
+        + box(b"iprp", box(b"ipco", b"".join(properties)) + box(b"ipma", numbers(wide) + owners)),
     )
     return start + box(b"mdat", payload) + meta
 
@@ -186,6 +191,11 @@ def test_a_heic_is_turned_by_its_own_property_and_not_by_exif() -> None:
         for exif_turn in (1, 6):
             wanted = (50, 70) if turn in (1, 3) else (70, 50)
             assert measures(heic(turn=turn, exif_turn=exif_turn)) == ("image", "heic", *wanted)
+
+
+def test_a_heic_with_many_properties_is_turned_like_any_other() -> None:
+    for turn, wanted in ((None, (70, 50)), (1, (50, 70))):
+        assert measures(heic(turn=turn, wide=True)) == ("image", "heic", *wanted)
 
 
 def test_the_box_with_the_sides_of_a_heic_may_stand_at_its_end() -> None:
@@ -416,6 +426,26 @@ def test_sound_has_its_length(made: Callable[[], bytes], form: str) -> None:
     found = facts(made())
     assert (found.kind, found.format, found.width, found.height, found.unread) == ("audio", form, 0, 0, "")
     assert found.seconds == pytest.approx(3.0, abs=0.1)
+
+
+def test_tags_and_boxes_without_end_cost_nothing() -> None:
+    mp3 = without_tag(sound("libmp3lame", "mp3"))
+    for tags in (3, 400):
+        assert facts(tag(50) * tags + mp3).format == "mp3"
+    start = box(b"ftyp", b"isom" + numbers(0) + b"isom")
+    for rest in (box(b"free", b"") * 400, struct.pack("!I4s", 4, b"free") + bytes(100)):
+        found = facts(start + rest)
+        assert found.kind == "video" and found.unread and "cut short" not in found.unread
+
+
+def test_a_picture_with_parts_without_end_is_not_searched_for_its_turn() -> None:
+    png = png_of(70, 50)
+    place = png.index(b"IDAT") - 4
+    empty = struct.pack("!I", 0) + b"teSt" + struct.pack("!I", zlib.crc32(b"teSt"))
+    assert measures(png[:place] + empty * 400 + png[place:]) == ("image", "png", 70, 50)
+    sides = (69).to_bytes(3, "little") + (49).to_bytes(3, "little")
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x08\0\0\0" + sides + (b"XXXX" + bytes(4)) * 400
+    assert measures(b"RIFF" + struct.pack("<I", len(body)) + body) == ("image", "webp", 70, 50)
 
 
 def test_a_long_mp3_that_does_not_say_how_long_it_is_has_an_estimate() -> None:

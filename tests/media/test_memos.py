@@ -951,3 +951,51 @@ def test_threads_of_a_single_writer_whose_store_ignores_conditions_make_it_once(
     with ThreadPoolExecutor(6) as pool:
         values = {each.result() for each in [pool.submit(need, stores[number % 2]) for number in range(6)]}
     assert values == {*vendor.made} and len(vendor.made) == 1
+
+
+# Races that are always lost, and what comes and goes.
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda scene: scene.process().forget("upload", NAME, "by hand"),
+        lambda scene: scene.process().refuse("upload", NAME, "no face", 60.0),
+        lambda scene: scene.obtain(usable=lambda kept: "its link is dead"),
+    ],
+    ids=("forget", "refuse", "obtain"),
+)
+def test_whoever_loses_every_race_makes_nothing_and_says_so(scene: Scene, write: Callable[[Scene], object]) -> None:
+    kept = scene.obtain()
+
+    def overtake(verb: str, key: str) -> None:
+        if (verb, key) == ("swap", KEY):
+            blob = scene.store.inner.get(KEY)
+            assert blob is not None
+            scene.store.inner.swap(KEY, blob.data + b"\n", etag=blob.etag)
+
+    scene.store.before = overtake
+    with pytest.raises(JournalUnavailable, match="100 writes in a row lost a race"):
+        write(scene)
+    scene.store.before = lambda verb, key: None
+    assert scene.vendor.made == [kept.value] and scene.obtain().value == kept.value
+
+
+def test_a_refusal_of_what_somebody_else_has_ended_is_not_written_down(scene: Scene) -> None:
+    scene.obtain()
+    scene.process().forget("upload", NAME, "by hand")
+    before = scene.store.inner.get(KEY)
+    scene.process().refuse("upload", NAME, "no face", 3600.0)
+    assert scene.store.inner.get(KEY) == before
+    assert scene.obtain().value == scene.vendor.made[-1] and len(scene.vendor.made) == 2
+
+
+def test_a_list_of_memos_leaves_out_what_is_gone_meanwhile_and_says_when_it_cannot_be_had(scene: Scene) -> None:
+    scene.obtain()
+    store: Any = scene.store
+    assert len([*entries_of(store)]) == 1
+    scene.store.before = lambda verb, key: scene.store.inner.delete(key) if verb == "get" else None
+    assert [*entries_of(store)] == []
+    scene.store.plan["list"] = [outage]
+    with pytest.raises(JournalUnavailable, match="connection refused"):
+        list(entries_of(store))

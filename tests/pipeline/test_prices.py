@@ -83,6 +83,19 @@ def test_a_catalog_that_hangs_holds_up_one_video_and_not_each_of_a_batch(
     assert vendor.counter.count(CATALOG) == 2
 
 
+@pytest.mark.parametrize("fault", [TimeoutError("the proxy was slow"), RuntimeError("odd"), OSError(24, "no file")])
+def test_whatever_befalls_the_question_costs_the_prices_only(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(account: Account) -> object:
+        raise fault
+
+    monkeypatch.setattr(Account, "client", fail)
+    found = listed(priced(vendor.account, 0.3))
+    price = found.price(REQUEST)
+    assert found.problem != "" and found.catalog == () and price is not None and price.coins == 0.3
+
+
 def test_who_is_cancelled_does_not_wait_for_it(vendor: Vendor) -> None:
     vendor.counter.hang(CATALOG)
     with pytest.raises(PreparationCancelled):

@@ -18,11 +18,14 @@ from prefect_seedance.client.errors import (
     InvalidRequest,
     UnexpectedAnswer,
 )
+from prefect_seedance.client.request.video_request import VideoRequest
 from prefect_seedance.journal.errors import JournalUnavailable, SubmissionCancelled, SubmissionUnknown
 from prefect_seedance.journal.states import State
+from prefect_seedance.media.context import Follower
 from prefect_seedance.pipeline import prices
 from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Destination
+from prefect_seedance.pipeline.submit.preparation import prepare_ahead
 from prefect_seedance.pipeline.submit.run_state import RunState
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.simulator import Fault
@@ -438,6 +441,19 @@ def test_who_waits_for_a_rival_that_is_refused_may_still_be_forbidden_to_send(
     assert record_of(ours, order.intent).state is State.REFUSED
 
 
+def test_nothing_is_prepared_for_a_video_that_may_not_be_paid_for_again(
+    vendor: Vendor, destination: Destination
+) -> None:
+    submitted = vendor.bought(destination)
+    destination.journal.record_failed(submitted["intent"], submitted["task_id"], "transient", "PROVIDER_TIMEOUT")
+
+    def prepared(max_submissions: int) -> object:
+        more = {"preflight": True, "wait_seconds": 60.0, "max_submissions": max_submissions}
+        return prepare_ahead(order_of(), vendor.account, destination, Follower(), **more)  # type: ignore[arg-type]
+
+    assert prepared(1) is None and prepared(2) is not None
+
+
 # A turn: how many POSTs may be under way at the same time.
 
 
@@ -507,6 +523,27 @@ def test_a_cancelled_run_waits_for_no_turn_and_claims_nothing(vendor: Vendor, de
             waiting.result(60)
     assert vendor.counter.count(CREATE) == 0
     assert destination.journal.read(order_of().intent) is None
+
+
+def test_a_run_that_is_cancelled_while_references_are_looked_at_again_claims_nothing(
+    vendor: Vendor, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = threading.Event()
+
+    class LongLine(OneTurn):
+        def take(self, cancelled: threading.Event) -> bool:
+            cancelled.set()
+            return super().take(threading.Event())
+
+    monkeypatch.setattr("prefect_seedance.pipeline.submit.submit._PREPARED_SECONDS", -1.0)
+    active = envelope({"items": [{"asset_id": "a1", "status": "Active"}]})
+    vendor.counter.answer("/assets/status", lambda: active)
+    order = order_of(VideoRequest(prompt="A boat", duration=5, model="sd2_mx_720p", images=["asset://a1"]))
+    turn = LongLine()
+    with pytest.raises(SubmissionCancelled):
+        submit(order, vendor.account, destination, turn=turn, cancelled=cancelled)
+    assert (turn.taken, turn.left) == (1, 1)
+    assert vendor.counter.count(CREATE) == 0 and destination.journal.read(order.intent) is None
 
 
 def test_a_turn_that_fails_to_be_left_loses_no_answer(vendor: Vendor, destination: Destination) -> None:

@@ -101,12 +101,6 @@ class Spending:
             raise
         return _Reservations(tuple(made)) if made else UNLIMITED
 
-    def book(self, nonce: str, intent: str, *, coins: float | None, billing: str) -> Reservation:
-        """Enter a task that arrives without a reservation, whatever the limits say: it is paid for."""
-        return _Reservations(
-            tuple(budget.book(nonce, intent, coins=coins, billing=billing) for budget in self._budgets)
-        )
-
     def sweep(self, intents: Collection[str] | None = None) -> None:
         """Clear reservations by what the records say of their attempts.
 

@@ -84,3 +84,9 @@ def test_damaged_utf8_is_not_taken_for_something_else(read: Read) -> None:
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(Unreadable):
         find_encoding(bytes(range(128, 256)) * 10)
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_declared_encoding_without_its_order_is_read_in_the_order_that_the_file_has(read: Read, order: str) -> None:
+    manifest = read(table(CHINESE).encode(order), encoding=order[:6])
+    assert manifest.rows[0].request and manifest.rows[0].request.prompt == CHINESE and manifest.notices == ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import resource
 import struct
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, time
 from typing import Any
 
@@ -194,7 +195,13 @@ def test_what_is_no_workbook_is_refused_with_what_to_do(read: Read, content: byt
 
 @pytest.mark.parametrize(
     ("member", "words"),
-    {"content.xml": ".ods", "word/document.xml": "Word", "xl/workbook.bin": ".xlsb", "a.csv": "zip archive"}.items(),
+    {
+        "content.xml": ".ods",
+        "word/document.xml": "Word",
+        "xl/workbook.bin": ".xlsb",
+        "Index/Document.iwa": "Numbers",
+        "a.csv": "zip archive",
+    }.items(),
 )
 def test_other_archives_are_called_by_their_names(read: Read, member: str, words: str) -> None:
     file = io.BytesIO()
@@ -209,6 +216,66 @@ def test_a_workbook_is_told_by_its_content(read: Read) -> None:
     manifest = read(book(rows(["prompt"], ["A"])), "m.csv")
     assert manifest.suffix == ".xlsx" and "ends with .csv, but it is an Excel workbook" in manifest.notices[0]
     assert read("prompt\nA\n", "m.xlsx").suffix == ".csv"
+
+
+def test_cells_without_places_stand_one_behind_the_other(read: Read) -> None:
+    content = rewritten(
+        book(rows(["prompt", "take"], ["A", "2"])), lambda text: re.sub(rb'(<c) r="[A-Z]+[0-9]+"', rb"\1", text)
+    )
+    (row,) = read(content, "m.xlsx").rows
+    assert row.request and (row.request.prompt, row.request.take) == ("A", "2")
+
+
+def with_members(content: bytes, names: Iterable[str], packing: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a", packing) as packed:
+        for name in names:
+            packed.writestr(name, "x")
+    return file.getvalue()
+
+
+def encrypted(content: bytes) -> bytes:
+    """Mark the members of a workbook as encrypted, in its index."""
+    made = bytearray(content)
+    place = made.find(b"PK\x01\x02")
+    while place >= 0:
+        made[place + 8] |= 1
+        place = made.find(b"PK\x01\x02", place + 4)
+    return bytes(made)
+
+
+PLAIN = book(rows(["prompt"], ["A"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (with_members(PLAIN, map("media/{}.png".format, range(10_001))), "files in it"),
+        (encrypted(PLAIN), "it is encrypted"),
+        (with_members(PLAIN, ["a.bin"], zipfile.ZIP_BZIP2), "packed in a way that no spreadsheet uses"),
+    ],
+    ids=("members", "encrypted", "packing"),
+)
+def test_an_archive_that_no_spreadsheet_writes_is_refused(read: Read, content: bytes, words: str) -> None:
+    with pytest.raises(UnusableManifest, match=words):
+        read(content, "m.xlsx")
+
+
+@pytest.mark.parametrize("member", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
+def test_an_entity_in_a_workbook_is_never_expanded(read: Read, member: str) -> None:
+    def declare(text: bytes) -> bytes:
+        head, mark, rest = text.rpartition(b"?>")
+        return head + mark + b'<!DOCTYPE x [<!ENTITY a "aaaa">]>' + rest
+
+    with pytest.raises(UnusableManifest, match="not one that a spreadsheet writes"):
+        read(rewritten(PLAIN, declare, member), "m.xlsx")
+
+
+def test_a_workbook_whose_sheets_are_all_hidden_says_so(read: Read) -> None:
+    content = rewritten(PLAIN, lambda text: text.replace(b'state="visible"', b'state="hidden"'), "xl/workbook.xml")
+    with pytest.raises(UnusableManifest, match="no sheet that is not hidden; its sheets are Sheet"):
+        read(content, "m.xlsx")
+    assert read(content, "m.xlsx", sheet="Sheet").rows[0].request is not None
 
 
 @pytest.mark.parametrize("place", ["A18446744073709551615", "XFDX9", "A0", "a1", "&#65;1048577777"])

@@ -47,6 +47,36 @@ def test_a_line_that_is_no_json_is_the_fault_of_its_row(read: Read) -> None:
     assert [(row.number, bool(row.problems)) for row in rows] == [(1, False), (2, True), (3, True), (4, False)]
 
 
+def test_a_line_that_is_nested_too_deeply_is_the_fault_of_its_row(read: Read) -> None:
+    rows = read('{"prompt": "A"}\n' + "[" * 90_000 + '\n{"prompt": "B", "n": ' + "9" * 5000 + "}", "m.jsonl").rows
+    assert [(row.number, bool(row.problems)) for row in rows] == [(1, False), (2, True), (3, True)]
+    assert all("nested too deeply" in row.problems[0].message for row in rows[1:])
+
+
+def test_an_object_with_too_many_names_is_the_fault_of_its_row(read: Read) -> None:
+    many = {"prompt": "A", **{f"name {number}": 1 for number in range(1000)}}
+    first, second = read(json.dumps([many, {"prompt": "B"}]), "m.json").rows
+    assert "more than 1,000 names" in first.problems[0].message and second.request is not None
+
+
+def test_rows_with_too_many_different_names_between_them_are_refused(read: Read) -> None:
+    rows = [{"prompt": "A", **{f"{row} {number}": 1 for number in range(600)}} for row in "ab"]
+    with pytest.raises(UnusableManifest, match="more than 1,000 different names"):
+        read(json.dumps(rows), "m.json")
+
+
+def test_a_name_that_cannot_be_read_spoils_no_row_and_another_model_is_taken_as_it_is_written(read: Read) -> None:
+    written = {"prompt": "A", "name": {"shown": "mug"}, "model": "", "other_model": "brand\u2013new-3"}
+    (row,) = read(json.dumps([written]), "m.json").rows
+    assert row.request and (row.name, row.request.other_model) == ("", "brand-new-3"), row.problems
+
+
+def test_what_stands_beside_the_list_of_requests_is_named(read: Read) -> None:
+    manifest = read('{"shop": "mugs", "requests": [{"prompt": "A"}], "season": "spring"}', "m.json")
+    assert manifest.rows[0].request is not None
+    assert manifest.notices == ("Beside the list of requests, these were ignored: shop, season.",)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     {
@@ -68,6 +98,8 @@ def test_a_line_that_is_no_json_is_the_fault_of_its_row(read: Read) -> None:
         "[" + "{}," * 2_000_001 + "{}]": "millions of parts",
         "[]": "no row",
         '{"requests": {"prompt": "A"}}': "neither a list",
+        '{"requests": [{"prompt": "A"}], "Rows": [{"prompt": "B"}]}': "more than one list of requests",
+        '[{"prompt": "A"}' + " " * 33_554_432 + "]": "more than 32 MiB",
         '{"prices": 5}': "no column for the prompt; it has prices",
         "just words": "its name says JSON",
     }.items(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from tests.batch.manifest.conftest import Read
 from tests.media.contexts import context_of
-from tests.storage.media_server import Fault, serving
+from tests.storage.media_server import Fault, MediaServer, serving
 from tests.storage.s3_servers import BUCKET, S3Server
 
 TABLE = b"prompt,first_image\nA,mug.png\nB,./img/b.png\nC,last-frame+../c.mp4\nD,/abs/d.png\nE,s3://other/e.png\n"
@@ -44,6 +45,14 @@ def test_a_relative_path_is_beside_the_file(read: Read, tmp_path: Path) -> None:
         "/abs/d.png",
         "s3://other/e.png",
     ]
+
+
+def test_a_path_may_begin_at_the_home_of_the_runs_user(
+    tmp_path: Path, context: MediaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "m.csv").write_bytes(TABLE)
+    assert frames(read_manifest("~/m.csv", context, Follower()))[0] == f"{tmp_path}/mug.png"
 
 
 def test_a_file_may_be_named_as_an_address(tmp_path: Path, context: MediaContext) -> None:
@@ -81,6 +90,29 @@ def test_an_object_that_cannot_be_read_is_said(moto: S3Server, key: str, words: 
         read_manifest(f"s3://{BUCKET}/{key}", context_of(moto.store()), Follower())
 
 
+def test_an_object_that_is_replaced_while_it_is_read_is_refused(moto: S3Server) -> None:
+    """Half of one manifest and half of another would buy what nobody ordered."""
+    place = {"Bucket": BUCKET, "Key": "busy.csv"}
+    moto.client.put_object(**place, Body=b"prompt\n" + b"A\n" * 4_000_000)
+
+    class Rewriting(Follower):
+        checks = 0
+
+        def check(self) -> None:
+            self.checks += 1
+            if self.checks == 3:
+                moto.client.put_object(**place, Body=b"prompt\n" + b"B\n" * 4_000_000)
+
+    with pytest.raises(UnusableManifest, match="replaced while it was read"):
+        read_manifest(f"s3://{BUCKET}/busy.csv", context_of(moto.store()), Rewriting())
+
+
+def test_a_bucket_that_cannot_be_read_is_said_with_what_to_do(moto: S3Server) -> None:
+    with pytest.raises(UnusableManifest) as caught:
+        read_manifest("s3://no-such-bucket/m.csv", context_of(moto.store()), Follower())
+    assert caught.value.reason and caught.value.fix
+
+
 def test_a_signed_link_is_read_and_its_signature_is_shown_nowhere(context: MediaContext) -> None:
     with serving(b"prompt,first_image,images\nA,,\nB,mug.png,\n") as host:
         link = f"{host.url}/shop/m.csv?X-Amz-Signature={SECRET}#{SECRET}"
@@ -109,6 +141,35 @@ def test_a_link_that_gives_no_table_is_refused_without_its_signature(
     assert words in caught.value.reason and SECRET not in f"{caught.value} {caught.value.__cause__!r}"
     assert "video" not in caught.value.reason + caught.value.fix  # no words of the relay, which is after payment
     assert f"{pickle.loads(pickle.dumps(caught.value))}" == f"{caught.value}"
+
+
+def changed(host: MediaServer) -> None:
+    host.content, host.etag = TABLE.replace(b"A", b"Z"), '"second"'
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ([Fault(status=500)] * 9, "127.0.0.1 does not serve it"),
+        ([Fault(cut_after=20), Fault(before=changed)], "the download breaks off"),
+    ],
+)
+def test_a_link_that_gives_half_a_table_is_refused_without_its_signature(
+    context: MediaContext, monkeypatch: pytest.MonkeyPatch, faults: list[Fault], words: str
+) -> None:
+    monkeypatch.setattr(origin, "_LINK_LIMITS", replace(origin._LINK_LIMITS, faults_in_a_row=1))
+    with serving(TABLE) as host, pytest.raises(UnusableManifest) as caught:
+        host.plan(*faults)
+        read_manifest(f"{host.url}/m.csv?sig={SECRET}", context, Follower())
+    assert words in caught.value.reason and SECRET not in f"{caught.value} {caught.value.__cause__!r}"
+    assert "video" not in caught.value.reason + caught.value.fix
+
+
+def test_a_run_that_is_cancelled_during_the_download_reads_no_further(context: MediaContext) -> None:
+    follower = Follower()
+    with serving(TABLE) as host, pytest.raises(PreparationCancelled):
+        host.plan(Fault(cut_after=20, how="stall", before=lambda _: follower.cancelled.set()))
+        read_manifest(f"{host.url}/m.csv", context, follower)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from prefect_seedance.batch.errors import UnusableManifest
+from prefect_seedance.batch.manifest.tables import parquet
 from tests.batch.manifest.conftest import Read
 
 
@@ -69,3 +70,19 @@ def test_what_cannot_be_read_is_refused(read: Read, content: bytes, words: str) 
     with pytest.raises(UnusableManifest) as caught:
         read(content, "m.parquet")
     assert words in caught.value.reason and caught.value.fix
+
+
+@pytest.mark.parametrize("prompts", [[f"{number:0100}" for number in range(1000)], ["x" * 100] * 1000])
+def test_what_is_too_large_once_it_is_unpacked_is_refused(
+    read: Read, monkeypatch: pytest.MonkeyPatch, prompts: list[str]
+) -> None:
+    """Its description says so, or what comes out of it: a text that is written once may stand for many."""
+    monkeypatch.setattr(parquet, "MOST_UNPACKED_BYTES", 50_000)
+    with pytest.raises(UnusableManifest, match="unpacked it has more than"):
+        read(packed({"prompt": prompts}), "m.parquet")
+
+
+def test_empty_rows_are_no_rows_and_bytes_are_text_where_they_can_be(read: Read) -> None:
+    first, second = read(packed({"prompt": [b"A", None, b"\xff"], "name": [b"a", b"", b"b"]}), "m.parquet").rows
+    assert (first.number, first.request and first.request.prompt) == (2, "A")
+    assert second.number == 4 and second.request is None and second.problems

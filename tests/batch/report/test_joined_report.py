@@ -59,6 +59,12 @@ def test_both_runs_of_a_part_have_paid_and_the_sum_says_so() -> None:
     assert (report.spent, report.rows[0].submissions, report.rows[0].outcome) == (0.7, 2, "stored")
 
 
+def test_a_run_of_a_part_that_bought_nothing_leaves_all_to_the_later_one() -> None:
+    later = row(2, "stored", task_id="b", submissions=1, cost=0.4)
+    report = joined({"1/1": [of(row(2, "not_started")), of(later)]})
+    assert (report.rows, report.spent) == ([later], 0.4)
+
+
 def test_a_submission_of_unknown_cost_stays_unknown() -> None:
     waited = row(2, "failed", task_id="t", submissions=1, cost=None)
     report = joined({"1/1": [of(waited), of(row(2, "reused", task_id="t", cost=0.0))]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -890,6 +891,94 @@ def test_many_threads_make_few_requests_and_leave_nothing_behind() -> None:
     assert account.budget.standing().day.spent == 3.2
     assert threading.active_count() == threads_before
     assert len(committers) == 0
+
+
+class Led:
+    """A committer whose first leader is at work until it is let go, and the rounds that were led."""
+
+    def __init__(self, *, wait: Callable[[], None] = lambda: None) -> None:
+        self.rounds: list[list[str]] = []
+        self.fails: list[str] = []
+        self._inside, self._go_on, self._waits = threading.Event(), threading.Event(), threading.Event()
+        led = self
+
+        class Watched(threading.Condition):
+            def wait(self, timeout: float | None = None) -> bool:
+                led._waits.set()
+                wait()
+                return super().wait(timeout)
+
+        self.committers = Committers[str](condition=Watched)
+        self._threads = [threading.Thread(target=self.commit, args=(Wish("first"),))]
+        self._threads[0].start()
+        assert self._inside.wait(30)
+
+    def commit(self, wish: Wish[str], longest_seconds: float | None = None) -> object:
+        return self.committers.commit("ledger", wish, self._lead, longest_seconds=longest_seconds)
+
+    def commit_behind(self, wish: Wish[str]) -> None:
+        """Have another thread wait for the one that leads."""
+        self._threads.append(threading.Thread(target=self._commit_quietly, args=(wish,)))
+        self._threads[-1].start()
+        assert self._waits.wait(30)
+
+    def let_go(self) -> None:
+        self._go_on.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _commit_quietly(self, wish: Wish[str]) -> None:
+        with contextlib.suppress(RuntimeError):
+            self.commit(wish)
+
+    def _lead(self, wishes: list[Wish[str]]) -> None:
+        self.rounds.append(changes := [wish.change for wish in wishes])
+        if changes == ["first"]:
+            self._inside.set()
+            assert self._go_on.wait(30)
+        if self.fails and self.fails[0] in changes:
+            raise RuntimeError("no store")
+        for wish in wishes:
+            wish.done("made")
+
+
+def test_whoever_waits_too_long_for_another_thread_gives_up_and_its_change_is_made_with_the_next() -> None:
+    led, late = Led(), Wish("late")
+    with pytest.raises(TimeoutError, match="the ledger was busy"):
+        led.commit(late, longest_seconds=0.0)
+    led.commit_behind(Wish("next"))
+    led.let_go()
+    assert led.rounds == [["first"], ["late", "next"]] and late.result == "made"
+    assert len(led.committers) == 0
+
+
+def test_the_change_of_a_thread_that_is_ended_while_it_waits_is_not_made() -> None:
+    ends = [True]
+
+    def end() -> None:
+        if ends:
+            ends.clear()
+            raise KeyboardInterrupt
+
+    led, ended = Led(wait=end), Wish("ended")
+    with pytest.raises(KeyboardInterrupt):
+        led.commit(ended)
+    led.commit_behind(Wish("next"))
+    led.let_go()
+    assert led.rounds == [["first"], ["next"]] and not ended.is_done
+
+
+@pytest.mark.parametrize("hurries", [True, False])
+def test_the_failure_of_a_leader_that_hurries_befalls_only_those_that_hurry(hurries: bool) -> None:
+    led, late, leader = Led(), Wish("late", hurries=hurries), Wish("leader", hurries=True)
+    with pytest.raises(TimeoutError):
+        led.commit(late, longest_seconds=0.0)
+    led.fails = ["leader"]
+    led.commit_behind(leader)
+    led.let_go()
+    assert led.rounds == [["first"], ["late", "leader"]]
+    assert str(leader.failure) == "no store"
+    assert late.is_done is hurries, "whoever does not hurry tries by itself"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

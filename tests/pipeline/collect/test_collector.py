@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from prefect_seedance.pipeline.watch.watcher import watch
 from prefect_seedance.simulator import Fault
 from prefect_seedance.storage.errors import StoreUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
+from prefect_seedance.storage.protocol import Blob
 from tests.pipeline.collect.harness import (
     Office,
     a_lapsed_claim,
@@ -410,6 +412,14 @@ def test_a_claim_that_cannot_be_settled_just_now_costs_no_other_its_turn(
     assert (found["claimed"].became, found["fine"].became) == ("trouble", "stored")
 
 
+def test_a_claim_without_its_holder_is_left_to_a_person(vendor: Vendor, office: Office) -> None:
+    record = a_lapsed_claim(office).model_copy(update={"holder": None})
+    office.write(record)
+    office.age(211.0, f"records/{record.intent}.json")
+    assert office.collected().left_alone == {"unknown": 1}
+    assert office.record(record.intent) == record and office.kinds() == [] and vendor.counter.asked == []
+
+
 def test_what_nobody_came_back_for_is_closed_after_a_day(vendor: Vendor, office: Office) -> None:
     record = a_record("ready", an_attempt("", outcome="never_sent"), state=State.READY)
     office.write(record)
@@ -478,6 +488,128 @@ def test_a_stray_marker_goes_when_its_writer_cannot_come_any_more(office: Office
     office.age(61, "open/*")
     office.collected()
     assert office.markers() == ["odd"]
+
+
+def completed_with(vendor: Vendor, record: Record, path: str, first: Callable[[], object]) -> None:
+    """Have the vendor say that a task is completed, with a link of the counter's, after something has happened."""
+    done = {"task_id": record.task_id, "status": "completed", "video_url": f"{vendor.counter.url}{path}"}
+    vendor.counter.answer(f"/{record.task_id}", lambda: (first(), envelope(done, code=20000))[1])
+
+
+def test_a_link_to_an_input_is_not_taken_for_the_video(vendor: Vendor, office: Office) -> None:
+    record = left_behind(office, vendor.simulator, "edited", age=HOUR)
+    request = {**record.request, "reference_videos": [f"{vendor.counter.url}/cut.mp4"]}
+    office.write(record.model_copy(update={"request": request}))
+    vendor.counter.files["/cut.mp4"] = b"what was sent in"
+    done = {"task_id": record.task_id, "status": "completed", "video_url": f"{vendor.counter.url}/cut.mp4"}
+    vendor.counter.answer(QUERY, lambda: envelope(done, code=20000), 1)
+    video = became(office.collected())["edited"]
+    assert (video.became, video.polls) == ("stored", 2)
+    assert not any(path == "/cut.mp4" for _, path in vendor.counter.moments)
+
+
+def test_a_record_that_is_deleted_while_its_task_is_asked_about_is_said_to_be_gone(
+    vendor: Vendor, office: Office
+) -> None:
+    record = left_behind(office, vendor.simulator, "deleted", age=71 * HOUR)
+    left_behind(office, vendor.simulator, "fine")
+    path = office.folder / "journal/records" / f"{record.intent}.json"
+    completed_with(vendor, record, "/made.mp4", lambda: path.unlink(missing_ok=True))
+    found = became(office.collected())
+    assert (found["deleted"].became, found["fine"].became) == ("trouble", "stored")
+    assert "is gone" in found["deleted"].reason and len(office.videos()) == 1 and not path.exists()
+
+
+@pytest.mark.parametrize("status", ["completed", "failed"])
+def test_a_record_that_has_lost_its_task_is_neither_filled_nor_failed(
+    vendor: Vendor, office: Office, status: str
+) -> None:
+    record = left_behind(office, vendor.simulator, "mended")
+    other = a_record("mended", an_attempt("videos_another"))
+    said = {"task_id": record.task_id, "status": status, "video_url": f"{vendor.counter.url}/made.mp4"}
+    vendor.counter.answer(f"/{record.task_id}", lambda: (office.write(other), envelope(said, code=20000))[1])
+    video = became(office.collected())["mended"]
+    assert video.became == "trouble" and "has lost its task" in video.reason
+    assert office.record(record.intent) == other and office.videos() == [] and office.kinds() == []
+
+
+def test_a_task_that_another_process_writes_down_as_failed_meanwhile_is_that_ones_to_tell(
+    vendor: Vendor, office: Office
+) -> None:
+    record = left_behind(office, vendor.simulator, "one")
+    observer_of = office.observer_of
+
+    def failed_meanwhile(read: Record) -> Observer:
+        office.destination().journal.record_failed(record.intent, record.task_id, "moderation", "TRADEMARK")
+        return observer_of(read)
+
+    office.observer_of = failed_meanwhile  # type: ignore[method-assign]
+    video = became(office.collected())["one"]
+    assert (video.became, video.by_another) == ("failed", True) and "TRADEMARK" in video.reason
+    assert office.kinds() == [] and office.videos() == []
+
+
+def test_a_failed_try_that_cannot_be_written_down_says_both(vendor: Vendor, office: Office) -> None:
+    record = left_behind(office, vendor.simulator, "dead", age=71 * HOUR)
+    left_behind(office, vendor.simulator, "fine")
+    path = office.folder / "journal/records" / f"{record.intent}.json"
+
+    def dead() -> Made:
+        path.unlink(missing_ok=True)
+        return Made(403, b"expired")
+
+    completed_with(vendor, record, "/dead.mp4", lambda: None)
+    vendor.counter.answer("/dead.mp4", dead)
+    found = became(office.collected())
+    assert (found["dead"].became, found["fine"].became) == ("trouble", "stored")
+    assert "HTTP 403" in found["dead"].reason and "--restore" in found["dead"].reason
+
+
+def test_a_vendor_who_never_answers_a_question_properly_costs_that_video_this_run_only(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prefect_seedance.pipeline.watch.polling.LOCAL_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("prefect_seedance.pipeline.watch.polling.MAXIMUM_FAULTS", 2)
+    record = left_behind(office, vendor.simulator, "odd")
+    vendor.counter.answer(f"/{record.task_id}", lambda: envelope(code=20002, message="no such field"), 3)
+    video = became(office.collected())["odd"]
+    assert (video.became, video.polls) == ("trouble", 3) and "no such field" in video.reason
+    assert office.record(record.intent) == record
+    assert became(office.collected())["odd"].became == "stored"
+
+
+def test_a_video_that_was_submitted_a_moment_ago_is_collected_by_a_store_that_does_not_tell_the_time(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = FolderStore.get
+
+    def untimed(store: FolderStore, key: str) -> Blob | None:
+        blob = get(store, key)
+        return blob and replace(blob, read_at=None)
+
+    monkeypatch.setattr(FolderStore, "get", untimed)
+    left_behind(office, vendor.simulator, "new", age=0.0)
+    assert became(office.collected())["new"].became == "stored"
+
+
+def test_a_journal_that_cannot_be_listed_again_ends_nothing(
+    vendor: Vendor, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_LIST_SECONDS", 0.05)
+    record = left_behind(office, vendor.simulator, "one", age=2.0, made=False)
+    list_ages, looks = FolderStore.list_ages, 0
+
+    def down(store: FolderStore, prefix: str) -> object:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            vendor.simulator.simulation.ledger._tasks[record.task_id].started -= 10_000.0
+            raise StoreUnavailable("journal", "connection refused")
+        return list_ages(store, prefix)
+
+    monkeypatch.setattr(FolderStore, "list_ages", down)
+    assert became(office.collected())["one"].became == "stored"
+    assert [line for line in office.lines if line.startswith("The journal could not be listed again")] != []
 
 
 # The end of a run.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +25,9 @@ from prefect_seedance.storage.errors import (
     NotWritable,
     StoreUnavailable,
 )
+from prefect_seedance.storage.folder.durable_files import TemporaryFile
 from prefect_seedance.storage.folder.file_lock import exclusive
+from prefect_seedance.storage.folder.places import sync_folder
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import ObjectInfo, Store
 
@@ -246,6 +251,120 @@ def test_a_writable_place_is_probed_without_a_trace(store: FolderStore) -> None:
     store.check_writable()
     assert files(store) == [".clock", ".lock"]
     assert list(store.list_keys("")) == []
+
+
+@contextmanager
+def limited(kind: int, soft: int) -> Iterator[None]:
+    """Let this process have no more of something for the length of a ``with`` block."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+def test_a_file_for_which_there_is_no_space_is_said_and_leaves_nothing(store: FolderStore) -> None:
+    etag = store.create("a", b"one")
+    video = store.begin_upload("b", size=None, content_type="video/mp4", metadata={})
+    with limited(resource.RLIMIT_FSIZE, 1000):
+        for write in (
+            lambda: store.create("c", bytes(5000)),
+            lambda: store.swap("a", bytes(5000), etag=etag),
+            lambda: video.write(bytes(5000)),
+        ):
+            with pytest.raises(NoSpace):
+                write()
+    video.__exit__(None, None, None)
+    assert set(files(store)) <= {".clock", ".lock", "a"} and (store.root / "a").read_bytes() == b"one"
+
+
+def test_a_record_that_cannot_be_opened_just_now_is_not_taken_for_absent(store: FolderStore) -> None:
+    store.create("a", b"one")
+    with limited(resource.RLIMIT_NOFILE, 3), pytest.raises(StoreUnavailable, match="Too many open files"):
+        store.get("a")
+    assert store.get("a") is not None
+
+
+@contextmanager
+def temporary_in(path: Path) -> Iterator[tuple[TemporaryFile, int]]:
+    """A file of a writer of ours, and its folder."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    temporary = TemporaryFile(folder, path)
+    try:
+        yield temporary, folder
+    finally:
+        temporary.discard()
+        temporary.discard()  # as often as anybody likes
+        os.close(folder)
+
+
+def test_a_link_that_a_server_says_is_there_is_ours_if_it_leads_to_our_file(tmp_path: Path) -> None:
+    """An NFS server that answers twice says "exists" about the link that it has just made."""
+    with temporary_in(tmp_path) as (temporary, folder):
+        temporary.link_to(folder, "a", tmp_path / "a")
+        temporary.link_to(folder, "a", tmp_path / "a")
+    with temporary_in(tmp_path) as (temporary, folder), pytest.raises(FileExistsError):
+        temporary.link_to(folder, "a", tmp_path / "a")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_of_two_file_systems_is_refused_with_the_reason(tmp_path: Path) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one file system only")
+    folder = os.open(shared, os.O_RDONLY | os.O_DIRECTORY)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    deleted = os.open(gone, os.O_RDONLY | os.O_DIRECTORY)
+    gone.rmdir()
+    try:
+        with temporary_in(tmp_path) as (temporary, _):
+            with pytest.raises(NotWritable, match="one plain local file system is needed"):
+                temporary.link_to(folder, "a", shared / "a")
+            with pytest.raises(FileNotFoundError):
+                temporary.link_to(deleted, "a", gone / "a")
+    finally:
+        os.close(folder)
+        os.close(deleted)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc")
+def test_a_file_system_that_cannot_sync_a_folder_is_written_all_the_same() -> None:
+    folder = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.fsync(folder)
+        sync_folder(folder)
+    finally:
+        os.close(folder)
+
+
+def test_what_is_deleted_while_its_folder_is_listed_is_passed_over(store: FolderStore) -> None:
+    for key in ("a", "b", "c"):
+        store.create(key, b"x")
+    listed = iter(store.list_ages(""))
+    first = next(listed)[0]
+    store.delete("b")
+    assert [first, *(key for key, _ in listed)] == ["a", "c"]
+
+
+def test_a_store_without_its_temporary_folder_has_no_earlier_versions(store: FolderStore) -> None:
+    store.create("a", b"x")
+    (store.root / ".tmp").rmdir()
+    assert list(store.earlier_versions("a")) == []
+
+
+def test_an_upload_replaces_only_the_object_that_it_was_begun_for(store: FolderStore) -> None:
+    store.create("a", b"damaged")
+    damaged = store.stat("a")
+    with store.begin_upload("a", size=5, content_type="video/mp4", metadata={}, replaces=damaged) as one:
+        one.write(b"whole")
+        store.delete("a")
+        store.create("a", b"somebody else's")
+        with pytest.raises(AlreadyExists):
+            one.commit(crc32=zlib.crc32(b"whole"), size=5)
+    assert (store.root / "a").read_bytes() == b"somebody else's"
 
 
 @pytest.mark.parametrize("root", ["videos", "./videos", "~/videos", ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from prefect_seedance.storage.errors import (
     SourceUnavailable,
     TruncatedSource,
 )
+from prefect_seedance.storage.relay.local_file import FileSource
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.source import CHUNK_BYTES, MediaSource, SourceLimits
 from tests.ports import refusing_port
@@ -365,3 +367,33 @@ def test_a_cancel_ends_a_wait(server: MediaServer) -> None:
     threading.Timer(0.2, cancelled.set).start()
     with pytest.raises(RelayCancelled):
         list(MediaSource(Links(server), policy=LOOPBACK).iter_bytes(cancelled))
+
+
+# A file that a person brings in.
+
+
+def test_a_file_is_read_whole_and_from_the_first_byte_each_time(tmp_path: Path) -> None:
+    (tmp_path / "video.mp4").write_bytes(VIDEO)
+    source = FileSource(tmp_path / "video.mp4")
+    assert [b"".join(source.iter_bytes()) for _ in range(2)] == [VIDEO, VIDEO] and source.size == len(VIDEO)
+
+
+@pytest.mark.parametrize("content", [VIDEO[:-1], b"", VIDEO + b"more"])
+def test_a_file_that_somebody_writes_meanwhile_is_not_taken_for_whole(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "video.mp4"
+    path.write_bytes(VIDEO)
+    pieces = FileSource(path).iter_bytes()
+    assert VIDEO.startswith(next(pieces))
+    path.write_bytes(content)
+    with pytest.raises(SourceChanged, match="somebody writes the file meanwhile"):
+        list(pieces)
+
+
+def test_a_file_is_read_no_further_once_it_is_cancelled(tmp_path: Path) -> None:
+    (tmp_path / "video.mp4").write_bytes(VIDEO)
+    cancelled = threading.Event()
+    pieces = FileSource(tmp_path / "video.mp4").iter_bytes(cancelled)
+    next(pieces)
+    cancelled.set()
+    with pytest.raises(RelayCancelled):
+        next(pieces)
