@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from prefect_seedance import SeedanceCredentials, VideoRequest
-from prefect_seedance.blocks.form_prices import prices_of, saying_prices
+from prefect_seedance.blocks.form_prices import look_up, prices_of, saying_prices
 from prefect_seedance.simulator import running_simulator
 from tests.client.wire_server import (
     TRICKLED_BODY,
@@ -17,6 +19,7 @@ from tests.client.wire_server import (
     hang,
     page,
 )
+from tests.runs.batch.prefect_away import prefect_at
 
 KEY = "sk_" + "a" * 40
 
@@ -66,3 +69,14 @@ def test_nothing_of_a_catalog_but_numbers_comes_into_the_form() -> None:
     with WireServer([answer(200, {"code": "20000", "msg": "ok", "data": {"list": entries * 50}})]) as vendor:
         said = prices_of(SeedanceCredentials(api_key=KEY, base_url=vendor.url))  # type: ignore[arg-type]
     assert said.endswith(": in coins a second, seedance2.0-mini 0.5.") and script not in said
+
+
+def test_credentials_that_cannot_be_loaded_or_used_cost_a_form_its_prices_and_no_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with WireServer([page(503)]) as server, prefect_at(f"{server.url}/api"):
+        assert asyncio.run(look_up("seedance-credentials/default")) == {}
+    assert "The forms show no prices: " in capsys.readouterr().out
+    unusable = SeedanceCredentials.model_construct(api_key=None)
+    assert prices_of(unusable) == ""
+    assert "The forms show no prices: " in capsys.readouterr().out

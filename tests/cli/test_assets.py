@@ -183,3 +183,15 @@ def test_what_cannot_be_read_is_left_out_and_what_is_being_made_is_told(
     lapsed = rows["upload3f9a1c043f9a"]
     assert (lapsed["state"], lapsed["age"]) == ("working, lapsed", "1 h") and len(rows) == 4
     assert lapsed["note"].startswith("by process 7 of") and lapsed["note"].isprintable()
+
+
+def test_a_program_reads_the_list_and_what_was_forgotten_as_documents_without_the_links(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["assets", "--store", str(store), "--json"]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads(printed)["assets"]
+    assert [each["kind"] for each in found] == ["audit", "audit", "upload", "hash"] and "5ec2e7" not in printed
+    assert main(["assets", "--store", str(store), "--forget", f"upload/{MUG}", "--json"]) == 0
+    forgotten = json.loads(capsys.readouterr().out)["forgotten"]
+    assert forgotten == {"kind": "upload", "name": MUG, "account": "default"}

@@ -185,3 +185,13 @@ def test_a_manifest_that_is_not_there_and_a_wrong_key_cost_nothing(
     with pytest.raises(Exception, match="key"):
         generate_videos("", wrong, store, requests=[small("A boat")])
     assert not vendor.bills()
+
+
+def test_a_column_that_is_ignored_is_said_in_the_report_and_not_only_in_the_log(
+    tmp_path: Path, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    table = tmp_path / "colours.csv"
+    table.write_text("prompt,model,resolution,duration,colour\nA mug,seedance2.0-mini,480p,400,teal\n")
+    report = generate_videos(str(table), credentials, store, options=BatchOptions(require_all="none"))
+    assert [notice for notice in report.notices if "colour" in notice and "ignored" in notice]
+    assert report.counts == {"invalid": 1} and not vendor.bills()

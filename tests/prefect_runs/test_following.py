@@ -21,7 +21,7 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.runner import EntrypointType
 from prefect.runtime import flow_run
-from prefect.states import Completed, Crashed, Failed, Running, State
+from prefect.states import Completed, Crashed, Failed, Pending, Running, State
 
 from prefect_seedance import (
     BatchOptions,
@@ -35,9 +35,13 @@ from prefect_seedance.batch.models import BatchReport, RowResult
 from prefect_seedance.batch.report.report_files import write_report
 from prefect_seedance.client.errors import InvalidRequest
 from prefect_seedance.errors import PartsMissing, PartsNotStarted
+from prefect_seedance.runs.parts import following as following_module
+from prefect_seedance.runs.parts import standing
 from prefect_seedance.runs.parts.following import PartsFollowing
 from prefect_seedance.runs.parts.part_runs import PartRuns
 from prefect_seedance.runs.parts.slots import Neighbourhood, require_slots
+from prefect_seedance.storage.errors import StoreUnavailable
+from prefect_seedance.storage.folder.store import FolderStore
 from tests.prefect_runs import api
 
 pytestmark = [
@@ -177,6 +181,79 @@ async def test_a_part_is_not_run_again_for_ever_and_why_it_is_missing_is_said(sa
     assert (len(crashed.runs), len(failed.runs)) == (2, 1)
     assert "ended as Crashed" in crashed.missing
     assert "no such file" in failed.missing
+
+
+async def test_a_part_that_a_worker_took_and_never_started_is_marked_as_crashed_and_started_again(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @flow
+    async def whole() -> FlowRun:
+        following = followed(saved, "never-started", parts=1)
+        waiting = asyncio.create_task(following.to_the_end())
+        first = await started(following, 1, 1)
+        monkeypatch.setattr(standing, "_PENDING_SECONDS", -60.0)
+        end(first, Pending(), saved.store)
+        again = await started(following, 1, 2)
+        end(again, Completed(), saved.store, STORED)
+        await waiting
+        assert not following.parts[0].missing
+        return first
+
+    first = api.read((await whole()).id)
+    assert first.state_name == "Crashed" and first.state is not None
+    assert "did not start it within half an hour" in str(first.state.message)
+
+
+class BusyStore(FolderStore):
+    """A folder whose keys cannot be listed so often."""
+
+    def __init__(self, root: Path, faults: int) -> None:
+        super().__init__(root)
+        self.faults = faults
+
+    def list_keys(self, *asked: Any, **options: Any) -> Any:
+        self.faults -= 1
+        if self.faults >= 0:
+            raise StoreUnavailable("the share", "it is away")
+        return super().list_keys(*asked, **options)
+
+
+async def test_a_store_that_is_away_when_a_part_ends_is_asked_again_and_its_report_is_not_lost(
+    saved: Saved, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @flow
+    async def whole(key: str, faults: int) -> PartsFollowing:
+        following = followed(saved, key, parts=1)
+        following.store = BusyStore(folder / "parts", faults)
+        waiting = asyncio.create_task(following.to_the_end())
+        end(await started(following, 1, 1), Completed(), saved.store, STORED)
+        await waiting
+        return following
+
+    (part,) = (await whole("away", 2)).parts
+    assert len(part.reports) == 1 and not part.missing and len(part.runs) == 1
+    monkeypatch.setattr(following_module, "_STORE_FAULTS", 1)
+    with pytest.raises(StoreUnavailable):
+        await whole("away-for-good", 1000)
+
+
+async def test_a_parent_waits_on_while_another_flow_has_the_slot_of_its_parts(
+    saved: Saved, on_the_pool: FlowRun
+) -> None:
+    @flow
+    async def whole() -> None:
+        # Its own deployment is on that pool; the run there is one of another flow, and ends some day.
+        holder = on_the_pool.model_copy(update={"flow_id": UUID(int=0)})
+        following = followed(saved, "waits-on", parts=1, holders=[holder], start_seconds=0.0)
+        waiting = asyncio.create_task(following.to_the_end())
+        run = await started(following, 1, 1)
+        while following._asked_last < 2:
+            await asyncio.sleep(0.05)
+        assert not waiting.done()
+        end(run, Completed(), saved.store, STORED)
+        await waiting
+
+    await whole()
 
 
 async def test_nothing_is_started_twice_however_often_it_is_asked_for(saved: Saved) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from prefect_seedance import VideoRequest
@@ -23,7 +25,13 @@ from prefect_seedance.journal.errors import (
 )
 from prefect_seedance.journal.settlement.billing import balance_evidence
 from prefect_seedance.pipeline.models import StoredVideo
-from prefect_seedance.runs.notifications.messages import NoVideo, cost_words, failure_message
+from prefect_seedance.runs.notifications.messages import (
+    NoVideo,
+    cost_in_short,
+    cost_words,
+    expected_price,
+    failure_message,
+)
 from prefect_seedance.storage.errors import NotWritable
 
 REQUEST = VideoRequest(prompt="A paper boat")
@@ -152,3 +160,11 @@ def test_a_message_is_short_whatever_the_vendor_says() -> None:
     _, body = failure_message(NoVideo(VideoFailed("videos_1", "y" * 5000, "unknown")), request)
     assert len(body) < 1800
     assert body.endswith("…")
+
+
+def test_a_cost_that_is_not_known_is_not_told_as_nothing() -> None:
+    stored = StoredVideo.model_construct(cost=None, cost_source="", submissions=1)
+    assert cost_words(stored) == "Its cost is not known." and cost_in_short(stored) == "cost not known"
+    submitted: Any = {"price": None, "price_source": ""}
+    assert expected_price(submitted) == "its price was unknown"
+    assert expected_price({**submitted, "price": 0.5}) == "expected to cost 0.5 coins"

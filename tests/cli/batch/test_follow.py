@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from prefect_seedance.batch.followers import followed_by, following
-from prefect_seedance.batch.models import BatchReport
-from prefect_seedance.cli.batch.batch_run import follow, left_behind
+from prefect_seedance.batch.models import BatchReport, RowResult
+from prefect_seedance.cli.batch.batch_run import _MOST_PRINTED, follow, left_behind, words_of_report
 from prefect_seedance.cli.batch.tally import Tally
 from prefect_seedance.cli.exit_codes import LOOK
 from tests.cli.batch.played import follow_played, result
@@ -189,3 +189,10 @@ def test_the_tally_counts_a_shared_video_once_and_tells_the_end_by_its_pace() ->
     standing = tally.now()
     assert (standing.spent, standing.ended, standing.in_flight) == (1.2, 4, ())
     assert standing.seconds_left == pytest.approx(60.0)
+
+
+def test_of_many_rows_without_a_video_the_first_are_said_and_why_the_batch_stopped() -> None:
+    rows = [RowResult(number=number, outcome="failed") for number in range(2, _MOST_PRINTED + 5)]
+    lines = [*words_of_report(BatchReport(rows=rows, stopped="The balance is used up."))]
+    assert lines[_MOST_PRINTED] == "and 3 more rows without a video: see the report"
+    assert lines[_MOST_PRINTED + 1] == "Stopped     The balance is used up."

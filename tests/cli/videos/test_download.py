@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import tracemalloc
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from prefect_seedance.cli import main
 from prefect_seedance.cli.arguments import parser
+from prefect_seedance.cli.videos.download import FileInTheWay, _publish
+from prefect_seedance.cli.videos.finding import _MOST_LISTED
 from prefect_seedance.journal.states import State
 from prefect_seedance.storage.folder.store import FolderStore
 from tests.cli.videos.stored import Shelf
@@ -167,3 +171,76 @@ def test_it_takes_no_more_memory_for_a_long_video(shelf: Shelf, there: Path) -> 
         tracemalloc.stop()
     assert peak < 8 * 1024 * 1024
     assert (there / f"videos_{CUP}.mp4").stat().st_size == 24 * 1024 * 1024
+
+
+def test_each_file_that_comes_beside_it_is_said_and_one_that_is_there_is_kept(
+    shelf: Shelf, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = there.parent / "my videos" / "videos" / "2026-11"
+    (beside / f"videos_{MUG}.json").write_text("{}")
+    (beside / f"videos_{MUG}.jpg").write_bytes(b"poster")
+    (there / f"videos_{MUG}.jpg").write_bytes(b"my own")
+    assert download("mug", "--all") == 0
+    said = capsys.readouterr().out
+    assert said.count("Beside it: ") == 1 and f"videos_{MUG}.json" in said
+    assert files(there)[f"videos_{MUG}.jpg"] == b"my own"
+    assert download("mug", "--all", "--force") == 0
+    assert files(there)[f"videos_{MUG}.jpg"] == b"poster"
+
+
+def test_a_file_that_appears_while_the_video_is_read_is_not_overwritten(
+    shelf: Shelf, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, read = there / f"videos_{MUG}.mp4", FolderStore.open_read
+
+    def meanwhile(store: FolderStore, key: str) -> BinaryIO:
+        target.write_bytes(b"of another download")
+        return read(store, key)
+
+    monkeypatch.setattr(FolderStore, "open_read", meanwhile)
+    assert download("mug") == 1
+    assert "has appeared in the meantime; it was not touched" in capsys.readouterr().err
+    assert files(there) == {target.name: b"of another download"}, "no piece of it either"
+
+
+def test_where_the_file_system_has_no_links_a_video_is_saved_and_nothing_overwritten_all_the_same(
+    shelf: Shelf, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as on FAT
+
+    monkeypatch.setattr("os.link", link)
+    assert download("mug") == 0
+    assert files(there) == {f"videos_{MUG}.mp4": shelf.made[MUG]}
+    with pytest.raises(FileInTheWay):
+        _publish(there / "part", there / f"videos_{MUG}.mp4")
+    assert files(there) == {f"videos_{MUG}.mp4": shelf.made[MUG]}
+
+
+def test_of_very_many_with_one_name_the_first_are_listed_and_the_others_counted(
+    shelf: Shelf, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(_MOST_LISTED + 2):
+        shelf.add(f"{number:032x}", "cup")
+    assert download("cup") == 1
+    said = capsys.readouterr().err
+    assert said.count("  stored, ") == _MOST_LISTED and "and 2 more" in said
+
+
+def test_a_video_that_is_not_submitted_yet_says_that_nothing_is_paid(
+    shelf: Shelf, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.add(CUP, "cup", state=State.READY)
+    assert download("cup") == 1
+    assert "Nothing is paid for it. The run that wants it submits it" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_damaged_record_among_those_that_begin_so_is_said_and_not_passed_over(
+    shelf: Shelf, there: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf.add(CUP, "cup")
+    record = there.parent / "my videos" / "journal" / "records" / f"{CUP}.json"
+    record.chmod(0o600)
+    record.write_text("{")
+    assert download(CUP[:8]) == 1
+    assert CUP in capsys.readouterr().err and files(there) == {}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from prefect.settings import (
     PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
     PREFECT_CLIENT_MAX_RETRIES,
     PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
     temporary_settings,
@@ -16,8 +17,12 @@ from prefect.settings import (
 
 @contextmanager
 def prefect_at(url: str) -> Iterator[None]:
-    """Have Prefect asked there: nothing twice, and not for its version, as its client does once per process."""
-    quiet = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}
+    """Have Prefect asked there: nothing twice, and not for what its client asks for first."""
+    quiet = {
+        PREFECT_CLIENT_MAX_RETRIES: 0,
+        PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
+    }
     with temporary_settings({PREFECT_API_URL: url, **quiet}):
         yield
 

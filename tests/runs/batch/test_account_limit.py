@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -20,11 +22,12 @@ from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.runs.batch import account_limit as module
 from prefect_seedance.runs.batch.account_limit import AccountLimit, account_limit, limit_name
 from prefect_seedance.simulator import Fault, Simulator, running_simulator
+from tests.client.wire_server import Reply, WireServer, answer, page
 from tests.flows.line_to_prefect import line_to_prefect
 from tests.pipeline.counter import counted
 from tests.pipeline.harness import REQUEST, Vendor, account_at, destination_in, order_of
 from tests.processes import until
-from tests.runs.batch.prefect_away import prefect_away
+from tests.runs.batch.prefect_away import prefect_at, prefect_away
 
 pytestmark = [pytest.mark.server]
 NEVER = threading.Event()
@@ -267,3 +270,73 @@ def test_a_batch_whose_prefect_is_away_at_the_start_goes_without(caplog: pytest.
     with prefect_away("refused"):
         assert asyncio.run(account_limit("default")) is None
     assert "goes without" in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_limit_that_may_not_be_used_holds_nobody_and_is_not_asked_for_again(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with WireServer([answer(status, {"detail": "no"})]) as server, prefect_at(f"{server.url}/api"):
+        limit = AccountLimit("seedance-ours")
+        assert all(each.result(30) for each in [in_line(limit) for _ in range(3)])
+        asked = len(server.received)
+        assert limit.take(NEVER) and len(server.received) == asked
+    assert "The concurrency limit seedance-ours is not honoured any more" in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_of_prefect_s_that_cannot_be_made_holds_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "prefect.seedance")
+    with prefect_at("no address at all"):
+        limit = AccountLimit("seedance-ours")
+        assert in_line(limit).result(30)
+    assert "does not say whether there is room under the concurrency limit seedance-ours" in caplog.text
+
+
+@pytest.mark.usefixtures("prefect_server", "impatient")
+def test_whoever_waits_long_is_told_for_what(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "prefect.seedance")
+    monkeypatch.setattr(module, "_FIRST_TOLD_SECONDS", 0.0)
+    make_limit("told", 0)
+    limit, cancelled = look_up("told"), threading.Event()
+    waiting = in_line(limit, cancelled)
+    until(lambda: "1 submission waits for room" in caplog.text, "the words", seconds=30)
+    assert f"`prefect gcl inspect {limit.name}`" in caplog.text
+    cancelled.set()
+    assert not waiting.result(30)
+
+
+def granted() -> Reply:
+    """Prefect's answer that gives a slot."""
+    return answer(200, {"lease_id": str(uuid4()), "limits": [{"id": str(uuid4()), "name": "ours", "limit": 1}]})
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_slot_whose_renewal_got_no_answer_is_renewed_before_anything_else_and_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_RENEWAL_SECONDS", 0.0)
+    with WireServer([granted(), page(503), answer(200, {})]) as server, prefect_at(f"{server.url}/api"):
+        limit = AccountLimit("seedance-ours")
+        assert limit.take(NEVER)
+        until(lambda: limit._away, "a renewal without an answer", seconds=30)
+        monkeypatch.setattr(module, "_RENEWAL_SECONDS", 100.0)
+        assert limit.take(NEVER), "nobody waits meanwhile"
+        until(lambda: not limit._away, "an answer", seconds=30)
+        assert [each.is_certain for each in limit._leases] == [True]
+        assert [each.path.rpartition("/")[2] for each in server.received[1:3]] == ["renew", "renew"]
+        assert not [each.path for each in server.received if "decrement" in each.path], "nor is it given back"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_slot_whose_lease_had_lapsed_when_it_was_missed_is_not_given_back_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_RENEWAL_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_LEASE_SECONDS", 0.0)
+    with WireServer([granted(), answer(404, {"detail": "no such lease"})]) as server, prefect_at(f"{server.url}/api"):
+        limit = AccountLimit("seedance-ours")
+        assert limit.take(NEVER)
+        until(lambda: not limit._leases, "the end of the lease", seconds=30)
+        assert not [each.path for each in server.received if "decrement" in each.path], "another may have the slot"
