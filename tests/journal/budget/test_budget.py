@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from prefect_seedance.journal.budget.ledger import MOST_OPEN, BudgetLedger
 from prefect_seedance.journal.budget.limits import Limits
 from prefect_seedance.journal.budget.reservation import Reservation, Wait
 from prefect_seedance.journal.budget.standing import BudgetStanding
+from prefect_seedance.journal.confirmed_store import Patience
 from prefect_seedance.journal.errors import (
     BudgetDamaged,
     BudgetTooNew,
@@ -83,11 +85,16 @@ class Account:
     def spend(self, coins: float, cost: float | None = None) -> None:
         self.reserve(coins=coins).settled(Accepted("videos_1", cost=coins if cost is None else cost))
 
-    def ledger(self) -> dict[str, Any]:
-        (key,) = [key for key in self.world.store.inner.list_keys("journal/budget/")]
+    def ledger(self, month: str = "") -> dict[str, Any]:
+        (key,) = [key for key in self.world.store.inner.list_keys("journal/budget/") if month in key]
         blob = self.world.store.inner.get(key)
         assert blob is not None
         return json.loads(blob.data)
+
+    def reads_of_ledgers(self) -> Counter[str]:
+        """How often each ledger was read since the calls of the store were cleared."""
+        calls = self.world.store.calls
+        return Counter(key.rpartition("/")[2] for verb, key in calls if verb == "get" and "/budget/" in key)
 
     def write(self, values: object) -> None:
         """Somebody writes into the ledger by hand."""
@@ -402,6 +409,38 @@ def test_a_denial_sweeps_its_own_entries_beside_those_of_another_store() -> None
     assert {each.nonce for each in account.budget.standing().entries} == {"a0", "n1"}
 
 
+def test_a_denial_that_no_sweep_can_change_costs_one_reading() -> None:
+    account = Account()
+    elsewhere = Account(world=World(account.world.store))
+    elsewhere.world.journal.prefix = "another/"
+    elsewhere.reserve("a0", 0.1)
+    account.world.store.later(300.0)  # that one has lapsed, and another journal knows of it
+    account.reserve("n0", 0.3).settled(Unknown("no answer"))
+    account.record(attempt("n0", outcome="unknown"))
+    under_way = account.reserve("n1", 0.5)
+    account.world.store.calls.clear()
+    assert isinstance(account.try_reserve(coins=0.4), Wait)
+    assert account.reads_of_ledgers() == {"2026-11.json": 1}
+    under_way.settled(Accepted("videos_1", cost=0.7))
+    account.world.store.calls.clear()
+    with pytest.raises(OverBudget):
+        account.reserve(coins=0.4)
+    assert account.reads_of_ledgers() == {"2026-11.json": 1}
+
+
+@pytest.mark.parametrize("days", [-30, 0, 30])
+def test_what_the_store_has_told_a_budget_is_not_asked_again(days: int) -> None:
+    account = Account(ahead=days * 86_400.0)
+    budget = account.budget
+    for nonce in ("n0", "n1"):
+        account.world.store.calls.clear()
+        budget.try_reserve(nonce, INTENT, coins=0.1, billing="std", lease_seconds=LEASE)
+    assert [(verb, key.rpartition("/")[2]) for verb, key in account.world.store.calls] == [
+        ("get", "2026-11.json"),
+        ("swap", "2026-11.json"),
+    ]
+
+
 def test_a_wait_for_others_is_between_a_quarter_of_a_second_and_one() -> None:
     account = Account()
     account.reserve(coins=0.7)
@@ -487,7 +526,9 @@ def test_what_a_sweep_has_settled_is_not_booked_again_in_a_later_month() -> None
     account.world.store.later(30 * 86_400.0)
     booked = account.budget.book("n1", INTENT, coins=0.4, billing="std")
     assert not booked.leaves_room(0.0), "nothing stands for it any more"
+    account.world.store.calls.clear()
     booked.settled(Accepted("videos_1", cost=0.4))
+    assert account.world.store.calls == []
     assert account.budget.standing().month.spent == 0
     (key,) = account.world.store.inner.list_keys("journal/budget/")
     assert key.endswith("2026-11.json") and account.ledger()["days"]["22"] == {"spent": 0.4, "count": 1}
@@ -527,6 +568,63 @@ def test_changes_that_are_written_together_fail_each_for_itself() -> None:
     assert after.told == ("x", "x")
     assert [result for result, _ in results] == ["done", None, "done"]
     assert [str(failure) for _, failure in results if failure] == ["broken"]
+
+
+def test_a_ledger_is_made_if_one_of_the_changes_that_are_written_together_needs_it() -> None:
+    def told(reading: Any, elapsed: Any) -> Any:
+        return reading.ledger.model_copy(update={"told": (*reading.ledger.told, "x")}), "done"
+
+    account = Account()
+    budget = account.budget
+    wishes = [Wish(_Change(told, creates, lambda: float)) for creates in (False, True)]
+    budget._write(budget._key_of("2026-11"), wishes, Patience(1.0))
+    assert account.ledger()["told"] == ["x", "x"]
+
+
+class Listening(Committers[Any]):
+    """Committers that note what is wanted of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: list[tuple[bool, bool, float | None]] = []
+
+    def commit(self, place: object, wish: Wish[Any], lead: Any, *, longest_seconds: float | None = None) -> object:
+        self.wanted.append((wish.frees, wish.hurries, longest_seconds))
+        return super().commit(place, wish, lead, longest_seconds=longest_seconds)
+
+
+def test_what_makes_room_goes_first_and_only_a_settlement_is_given_up_for_the_sweep() -> None:
+    account = Account()
+    budget = account.budget
+    heard = budget._committers = Listening()
+    wait, first, hurry = (False, False, None), (True, False, None), (True, True, 15.0)
+    booked = budget.book("n0", INTENT, coins=0.1, billing="std")
+    booked.settled(Unknown("no answer"))
+    came = budget.try_reserve("n1", INTENT, coins=0.1, billing="std", lease_seconds=LEASE)
+    assert not isinstance(came, Wait)
+    came.released()
+    budget.release("n0")
+    account.reserve("n2")
+    account.world.store.later(300.0)
+    budget.sweep()
+    assert heard.wanted == [wait, hurry, wait, hurry, first, first]
+
+
+def test_one_sweep_serves_all_threads_that_asked_for_it() -> None:
+    class Crowded(Committers[None]):
+        def commit(self, place: object, wish: Wish[None], lead: Any, *, longest_seconds: float | None = None) -> object:
+            crowd.append(Wish(None))
+            lead([wish, *crowd])
+            return wish.result
+
+    crowd: list[Wish[None]] = []
+    account = Account()
+    account.reserve("n0", 0.7)
+    account.world.store.later(300.0)
+    budget = account.budget
+    budget._sweeps = Crowded()
+    assert not isinstance(budget.try_reserve("n1", INTENT, coins=0.7, billing="std", lease_seconds=LEASE), Wait)
+    assert [each.is_done for each in crowd] == [True]
 
 
 def test_only_changes_of_the_same_ledger_are_written_together(tmp_path: Path) -> None:
@@ -571,6 +669,13 @@ def test_a_ledger_that_is_deleted_in_the_middle_of_a_change_is_made_anew() -> No
     account.world.store.before = delete_once
     account.reserve("n1")
     assert [*account.ledger()["open"]] == ["n1"]
+
+
+def test_a_place_of_any_length_can_be_entered() -> None:
+    account = Account()
+    account.world.store.inner.uri_of = lambda key: f"memory://{'x' * 3_000}/{key}"  # type: ignore[method-assign]
+    account.reserve("n1")
+    assert account.ledger()["open"]["n1"]["where"] == account.world.journal.location[:2_000]
 
 
 def test_an_entry_says_where_its_record_lies() -> None:
@@ -642,8 +747,11 @@ def test_a_writer_who_loses_every_race_says_so() -> None:
             account.write({**account.ledger(), "rev": account.ledger()["rev"] + 1})
 
     account.world.store.before = another_writes
+    account.world.store.calls.clear()
     with pytest.raises(JournalUnavailable, match="100 writes in a row lost a race"):
         account.reserve("n1", 0.1)
+    assert sum(verb == "swap" for verb, _ in account.world.store.calls) == 100
+    assert account.world.slept[:6] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0], "so that writers part"
     account.world.store.before = lambda verb, key: None
     assert [*account.ledger()["open"]] == ["n0"]
 
@@ -663,6 +771,7 @@ def test_a_ledger_that_another_process_makes_first_is_used() -> None:
     account.world.store.before = another_makes_it
     with pytest.raises(OverBudget):
         account.reserve("n1", 0.4)
+    assert account.world.slept == [0.1], "so that the two part"
 
 
 def test_what_cannot_be_entered_fails_for_its_caller_alone() -> None:
@@ -709,12 +818,26 @@ def test_a_sweep_that_finds_nothing_new_writes_nothing() -> None:
     account.reserve("n1", 0.1).settled(Unknown("no answer"))
     account.record(attempt("n1", outcome="unknown"))
     before = account.ledger()
+    account.world.store.calls.clear()
     account.budget.sweep()
     assert account.ledger() == before
+    assert account.reads_of_ledgers() == {"2026-11.json": 1, "2026-10.json": 1}
     account.reserve("n2", 0.1, intent="2" * 32)
     account.world.store.later(300.0)
     account.budget.sweep()
     assert [*account.ledger()["open"]] == ["n1"], "one that is held does not hide one that lapsed"
+
+
+def test_a_sweep_that_leaves_all_to_their_owners_writes_nothing_and_reads_once() -> None:
+    account = Account()
+    account.reserve("n1", 0.1)
+    account.world.store.later(300.0)
+    account.record(attempt("n1"), state=State.SENDING, holder="n1")
+    before = account.ledger()
+    account.world.store.calls.clear()
+    account.budget.sweep()
+    assert account.ledger() == before
+    assert account.reads_of_ledgers() == {"2026-11.json": 1, "2026-10.json": 1}
 
 
 def test_a_sweep_goes_through_this_month_and_the_last_and_for_an_intent_through_all() -> None:
@@ -723,8 +846,10 @@ def test_a_sweep_goes_through_this_month_and_the_last_and_for_an_intent_through_
     account.world.store.later(70 * 86_400.0)
     account.budget.sweep()
     assert [*account.ledger()["open"]] == ["n1"]
+    account.reserve("n2", 0.1, intent="2" * 32)  # the newest ledger is not that of the intent
     account.budget.sweep([INTENT])
-    assert not account.ledger()["open"]
+    assert [*account.ledger("2026-11")["open"]] == []
+    assert [*account.ledger("2027-01")["open"]] == ["n2"]
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("x", "connection refused"), OSError("no route")])
@@ -737,7 +862,7 @@ def test_a_store_that_does_not_list_its_ledgers_is_an_outage(fault: Exception) -
             raise fault
 
     account.world.store.before = on_list
-    with pytest.raises(JournalUnavailable, match=r"journal/budget/[0-9a-f]{32}"):
+    with pytest.raises(JournalUnavailable, match=r"journal/budget/[0-9a-f]{32}[^/0-9a-f]"):
         account.budget.release("n1")
 
 
@@ -750,6 +875,7 @@ def test_the_keys_of_ledgers_are_those_of_every_version() -> None:
     run.reserve(coins=0.1)
     (key,) = run.world.store.inner.list_keys("journal/budget/")
     assert key == f"journal/budget/runs/{hashlib.sha256(b'nightly').hexdigest()[:32]}.json"
+    Account(Limits(total=1.0), run_key="\udce4").reserve(coins=0.1)  # as Python reads what is no text
 
 
 def test_a_booked_video_counts_whether_it_fits_or_not_and_once() -> None:
@@ -780,6 +906,36 @@ def test_of_80_percent_one_is_told_once_a_period() -> None:
     assert account.ledger()["told"] == ["2026-11-22", "2026-11"]
 
 
+def test_what_is_settled_late_in_an_old_month_is_not_told_of_the_new_one() -> None:
+    account = Account(Limits(monthly=1.0))
+    account.world.store.later((datetime(2026, 11, 30, 23, 59, tzinfo=UTC) - NOON).total_seconds())
+    late = account.reserve(coins=0.5)
+    account.world.store.later(120.0)
+    late.settled(Accepted("videos_1", cost=0.9))
+    assert (account.told, account.ledger()["told"]) == ([], [])
+    assert account.ledger("2026-11")["days"]["30"]["spent"] == 0.9
+
+
+def test_what_its_sender_settles_in_time_leaves_no_note_for_others() -> None:
+    account = Account()
+    account.spend(0.1)
+    assert account.ledger()["swept"] == {}
+    account.budget.book("n9", INTENT, coins=0.1, billing="std").settled(Accepted("videos_9", cost=0.1))
+    assert [*account.ledger()["swept"]] == ["n9"], "its sender may come for it as well"
+
+
+@pytest.mark.parametrize(("late", "noted"), [(0.0, []), (0.5, ["n1"])])
+def test_what_its_sender_settles_late_is_noted_for_a_person_who_comes_for_it(late: float, noted: list[str]) -> None:
+    account = Account()
+    reservation = account.reserve("n1")
+    account.world.freeze(LEASE + 60.0 + late)
+    reservation.settled(Accepted("videos_1", cost=0.3))
+    assert [*account.ledger()["swept"]] == noted
+    if noted:
+        account.budget.book("n1", INTENT, coins=0.3, billing="std").settled(Accepted("videos_1", cost=0.3))
+    assert account.ledger()["days"]["22"] == {"spent": 0.3, "count": 1}
+
+
 def test_whoever_is_told_cannot_stop_a_settlement() -> None:
     account = Account()
     account.told = None  # type: ignore[assignment]
@@ -792,13 +948,22 @@ def test_the_budget_of_a_run_is_one_for_all_its_parts_and_has_no_end() -> None:
     account.spend(0.6)
     account.world.store.later(20 * 86_400.0)
     account.reserve("n1")
-    assert account.budget.standing().total.reserved == 0.4
-    account.budget.release("n1")
+    standing = account.budget.standing()
+    assert (standing.total.reserved, [each.nonce for each in standing.entries]) == (0.4, ["n1"])
+    assert account.budget.release("n1")
+    assert account.budget.standing().total.reserved == 0
     with pytest.raises(OverBudget) as raised:
         account.reserve(coins=0.5)
     assert (raised.value.budget, raised.value.ends_at) == ("max_cost", "")
     with pytest.raises(PriceUnknown, match="max_cost"):
         account.reserve(coins=None)
+
+
+def test_the_budget_of_a_run_begins_in_a_folder(tmp_path: Path) -> None:
+    account = Account(Limits(total=1.0), World.in_folder(tmp_path), run_key="nightly")
+    assert not account.budget.release("n1"), "there is no ledger yet"
+    account.spend(0.6)
+    assert account.budget.standing().total.spent == 0.6
 
 
 def test_too_many_open_entries_stop_submitting_in_words() -> None:
@@ -809,6 +974,7 @@ def test_too_many_open_entries_stop_submitting_in_words() -> None:
     account.record(attempt("other", restored=True, outcome="unknown"))
     with pytest.raises(TooManyReserved, match="1000 open entries, 1000 of them unknown"):
         account.reserve()
+    assert account.reserve("o0").leaves_room(LEASE), "one that is among them has its place"
 
 
 DAMAGES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -854,6 +1020,33 @@ def test_a_deleted_ledger_is_a_fresh_one_and_what_was_under_way_is_booked_there(
     account.spend(0.7)
 
 
+def test_what_is_given_back_to_a_deleted_ledger_makes_no_new_one(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account()
+    reservation = account.reserve()
+    (key,) = account.world.store.inner.list_keys("journal/budget/")
+    account.world.store.inner.delete(key)
+    reservation.settled(NeverSent("no route"))
+    assert [*account.world.store.inner.list_keys("journal/budget/")] == [] and not caplog.records
+
+
+@pytest.mark.parametrize("call", [lambda budget: budget.release("n1"), lambda budget: budget.sweep([INTENT])])
+def test_a_ledger_that_is_deleted_while_it_is_cleared_stays_deleted(call: Callable[[Budget], object]) -> None:
+    account = Account()
+    account.reserve("n1")
+    account.world.store.later(300.0)
+    (ledger,) = account.world.store.inner.list_keys("journal/budget/")
+    account.world.store.calls.clear()
+
+    def delete_before_the_second_reading(verb: str, key: str) -> None:
+        if account.reads_of_ledgers() and (verb, key) == ("get", ledger):
+            account.world.store.inner.delete(ledger)
+
+    account.world.store.before = delete_before_the_second_reading
+    call(account.budget)
+    assert account.reads_of_ledgers().total() >= 2
+    assert [*account.world.store.inner.list_keys("journal/budget/")] == []
+
+
 def test_what_a_newer_version_added_survives_and_a_newer_shape_is_only_read() -> None:
     account = Account()
     account.reserve("n0").settled(Unknown("x"))
@@ -874,7 +1067,7 @@ def test_many_threads_make_few_requests_and_leave_nothing_behind() -> None:
     account = Account(Limits(daily=3.2))
     budget, gate, committers = account.budget, threading.Barrier(32), Committers[Any]()
     budget._committers = committers
-    threads_before = threading.active_count()
+    before = {*threading.enumerate()}
 
     def submit(number: int) -> None:
         gate.wait()
@@ -889,7 +1082,7 @@ def test_many_threads_make_few_requests_and_leave_nothing_behind() -> None:
     for thread in threads:
         thread.join()
     assert account.budget.standing().day.spent == 3.2
-    assert threading.active_count() == threads_before
+    assert {*threading.enumerate()} <= before
     assert len(committers) == 0
 
 

@@ -18,7 +18,7 @@ from prefect_seedance.journal.budget.settlement import book, settle_budget
 from prefect_seedance.journal.budget.sweep import Finding, finding_of, swept
 from prefect_seedance.journal.record import Attempt, Entry, Holder
 from prefect_seedance.journal.states import State
-from tests.journal.harness import IDENTITY, INTENT, NOON, World
+from tests.journal.harness import IDENTITY, INTENT, NOON, FaultyStore, MemoryStore, World
 
 EARLIER, LATER = NOON - timedelta(seconds=1), NOON + timedelta(seconds=1)
 
@@ -135,6 +135,21 @@ def test_what_a_person_has_settled_frees_what_was_held_for_it(world: World) -> N
     written = world.journal.write(INTENT, None, claimed, step="claim")
     settle_budget(world.journal, written.record, world.store)  # type: ignore[arg-type]
     assert budget_of(world).standing().entries == ()
+
+
+def test_a_budget_that_is_kept_in_another_store_is_booked_and_settled_there(world: World) -> None:
+    elsewhere = FaultyStore(MemoryStore())
+    budget = Budget(elsewhere, account="default", limits=Limits(daily=9.0), journal=world.journal)  # type: ignore[arg-type]
+    given_up = {"state": State.SENDING, "attempts": (attempt(outcome="not_billed", price=0.4),)}
+    written = world.journal.write(
+        INTENT, None, changes.new_record(IDENTITY, NOON).model_copy(update=given_up), step="claim"
+    )
+    booked = book(world.journal, written.record, attempt(price=0.4), None, elsewhere)  # type: ignore[arg-type]
+    booked.settled(Unknown("no answer"))
+    assert [each.nonce for each in budget.standing().entries] == ["n0"]
+    settle_budget(world.journal, written.record, elsewhere)  # type: ignore[arg-type]
+    assert budget.standing().entries == ()
+    assert [*world.store.inner.list_keys("journal/budget/")] == []
 
 
 def test_an_entry_whose_record_cannot_be_read_stays_and_that_is_said(
