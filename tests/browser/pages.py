@@ -28,8 +28,13 @@ def save_block(page: Page, stage: Stage, slug: str, name: str, fields: dict[str,
     for label, value in fields.items():
         # A number's field is a spinbutton.
         page.get_by_role("textbox", name=label).or_(page.get_by_role("spinbutton", name=label)).fill(value)
-    page.get_by_role("button", name="Save").click()
-    page.wait_for_url("**/blocks/block/*")
+    for _ in range(3):  # a server on SQLite that is busy may answer with 503, which no form repeats
+        page.get_by_role("button", name="Save").click()
+        with suppress(PlaywrightTimeoutError):
+            page.wait_for_url("**/blocks/block/*", timeout=30_000)
+            break
+    else:
+        raise AssertionError(f"the block was not saved: {page.get_by_role('main').inner_text()}")
     saved = page.get_by_role("main")
     expect(saved.get_by_role("definition").first).to_be_visible()
     return saved.inner_text()
