@@ -7,7 +7,6 @@ beside that, and can neither fail nor hold it up.
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import platform
@@ -21,6 +20,7 @@ from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import BinaryIO, cast
 
 from pydantic import JsonValue
 
@@ -41,6 +41,7 @@ from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.order import key_facts
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.storage.errors import AlreadyExists, KeyTaken, Missing, RelayCancelled
+from prefect_seedance.storage.positioned_reader import BytesReader
 from prefect_seedance.storage.protocol import TASK_ID_METADATA, Store
 from prefect_seedance.storage.relay.poster import probe_with_stills
 from prefect_seedance.storage.relay.relay import RelayedObject, relay
@@ -328,7 +329,9 @@ class Extras:
 
     def _extras(self, relayed: RelayedObject) -> dict[str, object]:
         store, key = self.destination.store, relayed.key
-        with io.BytesIO(relayed.content) if relayed.content else store.open_read(key) as video:
+        content = relayed.content
+        file = cast(BinaryIO, BytesReader(content)) if content else store.open_read(key)
+        with file as video:
             media, poster, thumbnail = probe_with_stills(video, cancelled=self.cancelled)
         extras: dict[str, object] = {}
         if media is not None:

@@ -46,3 +46,30 @@ class PositionedReader(io.RawIOBase):
             raise ValueError("a position before the start")
         self._position = position
         return position
+
+
+class BytesReader(PositionedReader):
+    """What is in memory, as a file. `io.BytesIO` would copy a bytearray, which for a video is much.
+
+    Args:
+        content: Is not changed while it is read.
+
+    Example:
+        >>> file = BytesReader(bytearray(b"ftypisom"))
+        >>> file.seek(4), file.read(10)
+        (4, b'isom')
+    """
+
+    def __init__(self, content: bytes | bytearray) -> None:
+        super().__init__()
+        self._content = memoryview(content)
+
+    def _file_size(self) -> int:
+        return len(self._content)
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # io gives it a memoryview
+        """Read what is there from the position on."""
+        data = self._content[self._position : self._position + len(buffer)]
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)

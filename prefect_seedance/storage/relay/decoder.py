@@ -122,7 +122,7 @@ _FILE_OPTIONS = _DECODER_OPTIONS | {
 
 # To begin a poster, a file's index says enough. Else FFmpeg decodes a frame to learn more, which costs as much as the
 # one that is shown.
-_INDEX_ALONE = {"skip_frame": "all"}
+_INDEX_ALONE = {"skip_frame": "all", "probesize": "4096"}
 
 # AAC alone does not tell how long its frames are without its decoder.
 _FORMAT_OPTIONS = {"aac": {"codec_whitelist": "aac"}}
@@ -207,9 +207,14 @@ class _File:
 
     def __init__(self, parent: _Parent, size: int) -> None:
         self._parent, self._size, self._place = parent, size, 0
+        self._beginning = b""  # which is come back to where the index stands at the end
 
     def read(self, size: int = -1) -> bytes:
-        data = self._parent.read(self._place, min(size, PIECE_BYTES) if size >= 0 else PIECE_BYTES)
+        most = min(size, PIECE_BYTES) if size >= 0 else PIECE_BYTES
+        data = self._beginning[self._place : self._place + most]
+        if not data:
+            data = self._parent.read(self._place, most)
+            self._beginning = self._beginning or (data if self._place == 0 else b"")
         self._place += len(data)
         return data
 
