@@ -50,7 +50,7 @@ BENCHMARKS = {
     "batch": Benchmark(
         "batch",
         "Batch",
-        ("--growth --only floor,plain,ours,ours-posters",),
+        ("--only floor,plain,ours,ours-posters",),
         ("--growth --rounds 2", "--long --only floor,pipeline,ours"),
         "What a batch costs each contender",
     ),

@@ -67,7 +67,7 @@ LOOKUPS = Pool(8, "seedance-lookup")
 #: glibc's numbers of two settings of its memory, and what a batch sets them to: how many heaps all threads share, and
 #: from how many bytes on a block has memory of its own, which the system gets back at once.
 _ARENA_MAX, _HEAPS = -8, 1
-_MMAP_THRESHOLD, _OWN_MEMORY_BYTES = -3, 128 * 1024
+_MMAP_THRESHOLD, _OWN_MEMORY_BYTES = -3, 512 * 1024
 
 
 def share_heaps() -> None:
