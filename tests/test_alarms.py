@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from prefect_seedance import stopwatch
 from prefect_seedance.stopwatch import set_alarm
 
 PATIENCE = 30.0
@@ -54,6 +55,18 @@ def test_one_that_is_set_by_an_alarm_rings_too() -> None:
     rung = threading.Event()
     set_alarm(0.0, lambda: set_alarm(0.0, rung.set))
     assert rung.wait(PATIENCE)
+
+
+def test_alarms_ring_again_once_the_system_has_threads_again() -> None:
+    alarms, rung = stopwatch._Alarms(), threading.Event()
+    usual = threading.stack_size(2**46)  # more than there is: no thread can be started
+    try:
+        with pytest.raises(RuntimeError):
+            alarms.set(0.0, rung.set)
+    finally:
+        threading.stack_size(usual)
+    alarms.set(0.0, rung.set)
+    assert rung.wait(30)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from prefect_seedance.asides import words_of
+from prefect_seedance.stopwatch import set_alarm
 from prefect_seedance.storage.relay import decoder
 
 #: How many there are at once.
@@ -43,8 +44,6 @@ _SHEET_TIMES = 2
 _START_SECONDS = 20.0
 #: How soon a job ends whose run is cancelled.
 _LOOK_SECONDS = 0.25
-#: How long the thread that looks stays when there is no job.
-_IDLE_SECONDS = 5.0
 #: How long a job waits for a child that is busy before another is started: most jobs take a few milliseconds, and a
 #: child some 20 MB.
 _BUSY_SECONDS = 3.0
@@ -346,15 +345,14 @@ class _Child:
     def _limited(self, seconds: float, cancelled: threading.Event) -> Generator[_Limit]:
         """Kill it when the time is over, which ends every reading from it and writing to it."""
         limit = _Limit(self._process, seconds, cancelled)
-        _limits.begin(limit)
         try:
             yield limit
         finally:
-            _limits.end(limit)
+            limit.end()
 
 
 class _Limit:
-    """How long a child may take for what it does.
+    """How long a child may take for what it does: looked at now and then by the thread of all alarms.
 
     Attributes:
         reached: Why it was killed; "" if it was not.
@@ -363,59 +361,30 @@ class _Limit:
     def __init__(self, process: subprocess.Popen[bytes], seconds: float, cancelled: threading.Event) -> None:
         self._process, self._seconds, self._cancelled = process, seconds, cancelled
         self._ends = time.monotonic() + seconds
+        self._lock, self._is_over = threading.Lock(), False
         self.reached = ""
+        self._call_off = set_alarm(min(_LOOK_SECONDS, seconds), self._look)
 
-    def look(self) -> float:
-        """Kill the child if its time is over; return the seconds that are left."""
-        left = self._ends - time.monotonic()
-        if self._cancelled.is_set():
-            self.reached = "the run was cancelled"
-        elif left <= 0:
-            self.reached = f"it was not done within {self._seconds:.0f} s"
-        if self.reached:
+    def end(self) -> None:
+        """Let the child live from here on, which may be at its next job by then."""
+        with self._lock:
+            self._is_over = True
+        self._call_off()
+
+    def _look(self) -> None:
+        with self._lock:
+            left = self._ends - time.monotonic()
+            if self._is_over:
+                return
+            if self._cancelled.is_set():
+                self.reached = "the run was cancelled"
+            elif left <= 0:
+                self.reached = f"it was not done within {self._seconds:.0f} s"
+            else:
+                self._call_off = set_alarm(min(_LOOK_SECONDS, left), self._look)
+                return
             with suppress(OSError):
                 self._process.kill()
-        return left
-
-
-class _Limits:
-    """The limits of all children, in the care of one thread: one for each job would cost as much as half the job."""
-
-    def __init__(self) -> None:
-        self.forget_all()
-
-    def forget_all(self) -> None:
-        """Begin anew in a forked process, which has no thread but the one that forked."""
-        self._lock = threading.Lock()
-        self._set: list[_Limit] = []
-        self._is_kept = False
-
-    def begin(self, limit: _Limit) -> None:
-        with self._lock:
-            if not self._is_kept:
-                threading.Thread(target=self._keep, name="seedance-decoder-limits", daemon=True).start()
-                self._is_kept = True  # only now: the system may have no thread to give, and the next job asks again
-            self._set.append(limit)
-
-    def end(self, limit: _Limit) -> None:
-        with self._lock, suppress(ValueError):  # it was reached
-            self._set.remove(limit)
-
-    def _keep(self) -> None:
-        idle_since = time.monotonic()
-        wait = _LOOK_SECONDS
-        while True:
-            time.sleep(wait)
-            with self._lock:
-                now = time.monotonic()
-                left = [limit.look() for limit in self._set]
-                self._set = [limit for limit in self._set if not limit.reached]
-                if self._set:
-                    idle_since = now
-                elif now - idle_since > _IDLE_SECONDS:
-                    self._is_kept = False
-                    return
-            wait = min([_LOOK_SECONDS, *(each for each in left if each > 0)])
 
 
 class _Pieces:
@@ -628,12 +597,11 @@ def _printable(text: bytes) -> str:
     return "".join(each if each.isprintable() else "?" for each in text.decode("ascii", "replace")).strip()
 
 
-_limits = _Limits()
 _children = _Children()
 atexit.register(_children.end_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=lambda: _children.lock.acquire(),
         after_in_parent=lambda: _children.lock.release(),
-        after_in_child=lambda: (_children.forget_all(), _limits.forget_all()),
+        after_in_child=_children.forget_all,
     )

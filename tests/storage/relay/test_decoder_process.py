@@ -328,22 +328,6 @@ def test_a_cancelled_run_does_not_wait_for_a_child_that_hangs(
     assert pids(children) == []
 
 
-def test_limits_hold_again_once_the_system_has_threads_again() -> None:
-    limits, never = decoder_process._Limits(), threading.Event()
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
-        usual = threading.stack_size(2**46)  # more than there is: no thread can be started
-        try:
-            with pytest.raises(RuntimeError):
-                limits.begin(decoder_process._Limit(process, 0.0, never))
-        finally:
-            threading.stack_size(usual)
-        try:
-            limits.begin(decoder_process._Limit(process, 0.0, never))
-            assert process.wait(30) == -signal.SIGKILL
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize(("busy_seconds", "most"), [(60.0, 1), (0.0, decoder_process.MOST_CHILDREN)])
 def test_many_at_once_share_a_few_children_and_short_jobs_one(
     children: decoder_process._Children, monkeypatch: pytest.MonkeyPatch, busy_seconds: float, most: int
