@@ -53,7 +53,7 @@ MARKER = r"/test-bucket/.*/journal/open/.*"
 
 S3 = [
     Allowed("GET", RECORD, 1, "what the submission is decided upon; later steps go by what this process wrote itself"),
-    Allowed("GET", PAUSE, 1, "whether spending is paused: read for each claim, and shared by those who ask at once"),
+    Allowed("GET", PAUSE, 1, "whether spending is paused: read for each claim, and shared by those who ask soon after"),
     Allowed(
         "GET", RECORD, 1, "the claim is read back before its POST: that it was written is only what the store said"
     ),

@@ -15,7 +15,7 @@ from traceback import walk_stack
 
 import pytest
 
-from prefect_seedance.journal.budget.pause import VERSION, pause, read_pause, require_not_paused, resume
+from prefect_seedance.journal.budget.pause import VERSION, Readings, pause, read_pause, require_not_paused, resume
 from prefect_seedance.journal.errors import JournalUnavailable, RecordTooNew, SpendingPaused
 from prefect_seedance.journal.submit.critical_section import Evidence
 from prefect_seedance.storage.errors import StoreUnavailable
@@ -281,6 +281,49 @@ def test_those_who_ask_while_a_reading_is_under_way_share_the_next_one(
     for _ in range(3):
         asked(world)
     assert world.store.calls == [("get", KEY)] * 5
+
+
+def test_who_ask_one_soon_after_the_other_share_a_reading_that_waits_for_them(threads: ThreadPoolExecutor) -> None:
+    now, read_at, waits = [100.0], list[float](), list[float]()
+    asleep, awake = threading.Event(), threading.Event()
+
+    def held(seconds: float) -> None:
+        waits.append(seconds)
+        asleep.set()
+        assert awake.wait(30)
+        now[0] += seconds
+
+    def read() -> None:
+        read_at.append(now[0])
+        now[0] += 0.01
+
+    readings = Readings(lambda: now[0], held)
+    readings.shared(read)
+    assert not waits, "the first waits for nobody"
+    first = threads.submit(readings.shared, read)
+    assert asleep.wait(30)
+    later = [threads.submit(readings.shared, read) for _ in range(5)]
+    until(lambda: waiting() == 5, "all of them wait", every=0.01)
+    awake.set()
+    for each in (first, *later):
+        each.result(30)
+    assert waits == pytest.approx([0.2])
+    assert read_at == pytest.approx([100.0, 100.21])
+    now[0] += 1
+    readings.shared(read)
+    assert len(waits) == 1, "nobody else has asked for a while"
+
+
+def test_no_question_waits_long_for_others_however_slow_the_store_is() -> None:
+    now, waits = [100.0], list[float]()
+
+    def read() -> None:
+        now[0] += 5
+
+    readings = Readings(lambda: now[0], waits.append)
+    for _ in range(3):
+        readings.shared(read)
+    assert waits == [0.5, 0.5]
 
 
 def waiting() -> int:
