@@ -35,8 +35,8 @@ MESSAGE = struct.Struct("!cQQ")
 #: PICTURE is how many of its bytes, the last, are a thumbnail of it.
 READY, NO_PYAV, READ, FACTS, MEASURES, PICTURE, DONE = b"H", b"N", b"R", b"F", b"M", b"P", b"D"
 #: From the parent. A job has no bytes: its numbers are the longest side of the poster, 0 for none, or which of FORMATS
-#: is to be measured, and the size of the file, or UNKNOWN of one that is read from its start to its end. The number of
-#: DATA is 1 if it was read.
+#: is to be measured, and the size of the file, or UNKNOWN of one that is read from its start to its end. The first
+#: DATA follows it unasked: the first piece of the file. The number of DATA is 1 if it was read.
 POSTER, LAST_FRAME, MEASURE, DATA = b"J", b"L", b"M", b"A"
 #: The same, of pictures: a file that is one JPEG, of which a small copy is made, and one that is many, each after a
 #: SHEET_ENTRY, of which one sheet is made.
@@ -159,13 +159,15 @@ class _Parent:
         os.dup2(nowhere, 1)  # what a library prints is not a message
         os.close(nowhere)
         self._pieces: SimpleQueue[bytes] = SimpleQueue()
-        self._rest = b""
+        self._rest = self._unsent = b""
+        #: The first piece of the file, which is come back to where its index stands at the end.
+        self.beginning = b""
         threading.stack_size(_STACK_BYTES)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
         with suppress(OSError):
-            while piece := os.read(0, PIECE_BYTES):
+            while piece := os.read(0, 2 * PIECE_BYTES):
                 self._pieces.put(piece)
         os._exit(0)
 
@@ -180,26 +182,35 @@ class _Parent:
         return whole[:count]
 
     def next_job(self) -> tuple[bytes, int, int]:
-        """Wait for a job, and return its kind, its number and the size of its file."""
-        return MESSAGE.unpack(self._take(MESSAGE.size))
+        """Wait for a job and the beginning of its file; return its kind, its number and the size of the file."""
+        job: tuple[bytes, int, int] = MESSAGE.unpack(self._take(MESSAGE.size))
+        self.beginning = self._data() or b""
+        return job
 
-    def tell(self, kind: bytes, number: int = 0, body: bytes = b"") -> None:
-        """Send a message."""
-        self._write(MESSAGE.pack(kind, number, len(body)) + body)
+    def tell(self, kind: bytes, number: int = 0, body: bytes = b"", *, more: bool = False) -> None:
+        """Send a message; where another one follows at once, together with that."""
+        self._unsent += MESSAGE.pack(kind, number, len(body)) + body
+        if not more:
+            self._send()
 
     def read(self, place: int, size: int) -> bytes:
         """Ask for a piece of the file."""
-        self._write(MESSAGE.pack(READ, place, size))
-        _, was_read, length = MESSAGE.unpack(self._take(MESSAGE.size))
-        data = self._take(length)
-        if not was_read:
+        self._unsent += MESSAGE.pack(READ, place, size)
+        self._send()
+        data = self._data()
+        if data is None:
             raise OSError("the file could not be read")
         return data
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._output, view) :]
+    def _data(self) -> bytes | None:
+        _, was_read, length = MESSAGE.unpack(self._take(MESSAGE.size))
+        data = self._take(length)
+        return data if was_read else None
+
+    def _send(self) -> None:
+        data, self._unsent = memoryview(self._unsent), b""
+        while data:
+            data = data[os.write(self._output, data) :]
 
 
 class _File:
@@ -207,14 +218,10 @@ class _File:
 
     def __init__(self, parent: _Parent, size: int) -> None:
         self._parent, self._size, self._place = parent, size, 0
-        self._beginning = b""  # which is come back to where the index stands at the end
 
     def read(self, size: int = -1) -> bytes:
         most = min(size, PIECE_BYTES) if size >= 0 else PIECE_BYTES
-        data = self._beginning[self._place : self._place + most]
-        if not data:
-            data = self._parent.read(self._place, most)
-            self._beginning = self._beginning or (data if self._place == 0 else b"")
+        data = self._parent.beginning[self._place : self._place + most] or self._parent.read(self._place, most)
         self._place += len(data)
         return data
 
@@ -355,7 +362,7 @@ def _tell_of(container: InputContainer, parent: _Parent, longest_side: int) -> N
     poster, thumbnail = _encoded(picture, _JPEG_QUALITY), b""
     with suppress(Exception):
         thumbnail = _thumbnail(picture)  # of the poster, which is a quarter of the frame or less
-    parent.tell(PICTURE, len(thumbnail), poster + thumbnail)
+    parent.tell(PICTURE, len(thumbnail), poster + thumbnail, more=True)
 
 
 def _facts(container: InputContainer) -> bytes:

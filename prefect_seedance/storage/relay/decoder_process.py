@@ -24,6 +24,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,6 +50,8 @@ _LOOK_SECONDS = 0.25
 _BUSY_SECONDS = 3.0
 #: After so many jobs a child is replaced, and when it holds so much memory after one.
 _JOBS_PER_CHILD = 1000
+#: Its answers are read in steps of so many bytes: most take one.
+_ANSWER_BYTES = 32 * 1024
 _GROWN_BYTES = 192 * 1024 * 1024
 #: What one job may read of its file, all repetitions counted.
 _MOST_READ_BYTES = 256 * 1024 * 1024
@@ -238,7 +241,8 @@ class _Child:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None and process.stdout is not None
         self._process, self._input, self._output = process, process.stdin, process.stdout
-        self._jobs = 0
+        self._unread = bytearray()
+        self._jobs, self._has_spoken = 0, False
         self.worn = False
 
     def greet(self, cancelled: threading.Event) -> None:
@@ -254,22 +258,21 @@ class _Child:
         if (kind, length) != (decoder.READY, 0):
             raise _Ended("it does not speak as a decoder does")
 
-    def do(self, file: BinaryIO, job: _Job, cancelled: threading.Event) -> Decoded:
+    def do(self, pieces: _Pieces, job: _Job, cancelled: threading.Event) -> Decoded:
         """Have it read a file. Whatever becomes of the child, what it has told before is kept.
 
         Raises:
-            _Ended: It had not begun, as one that was dead before it was asked.
+            _Ended: It has said nothing, as one that was dead before it was asked.
         """
         decoded = Decoded()
-        pieces = _Pieces(file, job)
-        self._jobs += 1
+        self._jobs, self._has_spoken = self._jobs + 1, False
         with self._limited(job.seconds, cancelled) as limit:
             try:
-                self._write(decoder.MESSAGE.pack(job.kind, job.number, pieces.size))
+                self._write(decoder.MESSAGE.pack(job.kind, job.number, pieces.size) + _data(pieces.first))
                 self._follow(decoded, pieces, job)
             except (_Ended, OSError) as error:
                 self.worn = True
-                if not pieces.reads and not limit.reached:
+                if not self._has_spoken and not limit.reached:
                     raise _Ended(words_of(error)) from error
                 decoded.problem = limit.reached or words_of(error)
         decoded.unreadable = pieces.unreadable
@@ -298,8 +301,7 @@ class _Child:
         while True:
             kind, number, length = self._message()
             if kind == decoder.READ:
-                data = pieces.read(number, length)
-                self._write(decoder.MESSAGE.pack(decoder.DATA, data is not None, len(data or b"")) + (data or b""))
+                self._write(_data(pieces.read(number, length)))
             elif kind == decoder.DONE and length <= decoder.WORDS_BYTES:
                 decoded.problem = _printable(self._take(length))
                 self.worn = self.worn or number > _GROWN_BYTES
@@ -325,16 +327,20 @@ class _Child:
                 raise _Ended("the decoder answers what it was not asked")
 
     def _message(self) -> tuple[bytes, int, int]:
-        return decoder.MESSAGE.unpack(self._take(decoder.MESSAGE.size))
+        message = self._take(decoder.MESSAGE.size)
+        self._has_spoken = True
+        return decoder.MESSAGE.unpack(message)
 
     def _take(self, count: int) -> bytes:
-        taken = bytearray()
-        while len(taken) < count:
-            piece = self._output.read(count - len(taken))
+        """Return the next bytes of its answers. What comes together is read together."""
+        while len(self._unread) < count:
+            piece = self._output.read(max(_ANSWER_BYTES, count - len(self._unread)))
             if not piece:
                 raise _Ended("the decoder ended in the middle of it")
-            taken += piece
-        return bytes(taken)
+            self._unread += piece
+        taken = bytes(self._unread[:count])
+        del self._unread[:count]
+        return taken
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -349,6 +355,11 @@ class _Child:
             yield limit
         finally:
             limit.end()
+
+
+def _data(piece: bytes | None) -> bytes:
+    """Return the message that hands over a piece of a file, None for one that could not be read."""
+    return decoder.MESSAGE.pack(decoder.DATA, piece is not None, len(piece or b"")) + (piece or b"")
 
 
 class _Limit:
@@ -392,8 +403,7 @@ class _Pieces:
 
     def __init__(self, file: BinaryIO, job: _Job) -> None:
         self._file, self._place = file, 0
-        self._left, self._most_reads = job.most_read_bytes, job.most_reads
-        self.reads = 0
+        self._left, self._left_reads = job.most_read_bytes, job.most_reads
         self.unreadable: Exception | None = None
         self.size = decoder.UNKNOWN
         try:
@@ -403,14 +413,19 @@ class _Pieces:
         except Exception as error:
             self.unreadable = error
 
+    @cached_property
+    def first(self) -> bytes | None:
+        """The first one, which no child has to ask for, and which those share that are tried one after the other."""
+        return self.read(0, decoder.PIECE_BYTES)
+
     def read(self, place: int, size: int) -> bytes | None:
         """Return a piece, empty at the end of the file; None if it cannot be read.
 
         Raises:
             _Ended: More was asked for than any video needs.
         """
-        self.reads += 1
-        if size > decoder.PIECE_BYTES or self.reads > self._most_reads or self._left <= 0:
+        self._left_reads -= 1
+        if size > decoder.PIECE_BYTES or self._left_reads < 0 or self._left <= 0:
             raise _Ended("the decoder asks for more of the file than it can need")
         if self.unreadable:
             return None
@@ -447,12 +462,13 @@ class _Children:
             if cancelled.is_set():
                 return Decoded(problem="the run was cancelled")
         try:
+            pieces = _Pieces(file, job)
             while True:
                 child, fresh = self._taken(cancelled)
                 try:
                     if fresh:
                         self._greeted(child, cancelled)
-                    decoded = child.do(file, job, cancelled)
+                    decoded = child.do(pieces, job, cancelled)
                 except _Ended as error:
                     self._end(child)
                     if fresh:

@@ -137,10 +137,10 @@ from prefect_seedance.storage.relay import decoder
 
 class Parent:
     def __init__(self, data):
-        self.data, self.told = data, []
+        self.data, self.told, self.beginning = data, [], b""
     def read(self, place, size):
         return self.data[place : place + size]
-    def tell(self, kind, number=0, body=b""):
+    def tell(self, kind, number=0, body=b"", *, more=False):
         self.told.append(kind)
 
 import av
@@ -211,26 +211,34 @@ def test_a_file_without_an_end_is_given_up() -> None:
     assert probe_with_poster(Endless()) == (None, None)  # type: ignore[arg-type]
 
 
-def test_a_file_that_cannot_be_sought_in_is_read_from_its_start(tmp_path: Path) -> None:
-    class Line(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
+class Line(io.BytesIO):
+    """A file that cannot be sought in."""
 
-        def seek(self, *_: object) -> int:
-            raise io.UnsupportedOperation("a line")
+    def seekable(self) -> bool:
+        return False
 
-    index_last = make_clip(tmp_path / "clip.mp4", seconds=0.2).read_bytes()
-    index_first = tmp_path / "index_first.mp4"
+    def seek(self, *_: object) -> int:
+        raise io.UnsupportedOperation("a line")
+
+
+def index_first(clip: bytes, folder: Path) -> bytes:
+    """Return a clip with its index before its pictures."""
+    moved = folder / "index_first.mp4"
     with (
-        av.open(io.BytesIO(index_last)) as source,
-        av.open(str(index_first), "w", options={"movflags": "faststart"}) as copy,
+        av.open(io.BytesIO(clip)) as source,
+        av.open(str(moved), "w", options={"movflags": "faststart"}) as copy,
     ):
         stream = copy.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
                 packet.stream = stream
                 copy.mux(packet)
-    facts, jpeg = probe_with_poster(Line(index_first.read_bytes()))
+    return moved.read_bytes()
+
+
+def test_a_file_that_cannot_be_sought_in_is_read_from_its_start(tmp_path: Path) -> None:
+    index_last = make_clip(tmp_path / "clip.mp4", seconds=0.2).read_bytes()
+    facts, jpeg = probe_with_poster(Line(index_first(index_last, tmp_path)))
     assert facts is not None and facts.width == 320 and jpeg
     probe_with_poster(Line(index_last))  # whatever comes of it
 
@@ -268,12 +276,19 @@ def test_a_child_is_replaced_when_it_is_old_or_has_grown(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_a_child_that_died_unnoticed_costs_nothing(number: int, children: decoder_process._Children) -> None:
+def test_a_child_that_died_unnoticed_costs_nothing(
+    number: int, children: decoder_process._Children, tmp_path: Path
+) -> None:
     assert probe(io.BytesIO(GOOD)) == FACTS
     dead = pid(children)
     os.kill(dead, number)
     until(lambda: gone(dead), "the child's end")
     assert probe(io.BytesIO(GOOD)) == FACTS and pid(children) != dead
+    os.kill(dead := pid(children), number)
+    until(lambda: gone(dead), "the child's end")
+    assert probe(Line(index_first(GOOD, tmp_path))) == FACTS, (
+        "its beginning, which cannot be read again, is not lost with a child"
+    )
 
 
 class Meanwhile(io.BytesIO):
