@@ -107,10 +107,11 @@ class RunForm(ABC):
                 expect(self.errors()).to_have_count(0, timeout=20_000)
                 break
             self.submit()
-        for _ in range(6):
+        for seconds in (1, 2, 4, 8, 16, 0):
             response = self._creation()
             if response is not None and response.ok:
                 return str(response.json()["id"])
+            self.page.wait_for_timeout(1000 * seconds)
         raise AssertionError(f"no run was made; the form says {self.errors().all_inner_texts()}")
 
     def _creation(self) -> Response | None:

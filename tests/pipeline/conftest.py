@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from prefect_seedance import failpoints
+from prefect_seedance.pipeline import prices
 from prefect_seedance.pipeline.parties import Destination
 from prefect_seedance.simulator import Simulator, running_simulator
 from tests.pipeline.counter import counted
@@ -19,9 +20,10 @@ def running() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def vendor(running: Simulator) -> Iterator[Vendor]:
-    """A vendor who needs ten minutes for a video, unless time is let pass."""
+def vendor(running: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    """A vendor who needs ten minutes for a video, unless time is let pass. Nobody has asked for the prices yet."""
     running.reset()
+    monkeypatch.setattr(prices, "_catalogs", prices._Catalogs())  # an earlier counter may have had the same port
     with counted(running.url) as counter:
         yield Vendor(running, counter, account_at(counter.url))
 

@@ -25,7 +25,7 @@ from prefect_seedance.storage.relay.poster import MediaFacts, probe
 from prefect_seedance.storage.s3.bucket import OncePerProcess
 from prefect_seedance.storage.s3.headers import moment
 from prefect_seedance.storage.s3.store import S3Store, open_s3_store
-from tests.storage.clips import make_clip, poster_jpeg
+from tests.storage.clips import box, make_clip, poster_jpeg
 from tests.storage.s3_proxy import Fault, S3Proxy
 from tests.storage.s3_servers import BUCKET, SECRET_KEY, S3Server
 from tests.storage.test_store_contract import content, upload
@@ -315,15 +315,16 @@ def test_an_endpoint_without_ranges_is_read_all_the_same(faulty: S3Store, proxy:
 
 
 def test_poster_and_facts_are_read_from_the_bucket(faulty: S3Store, proxy: S3Proxy, tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=1, black_frames=5).read_bytes()
+    clip = make_clip(tmp_path / "clip.mp4", seconds=1, black_frames=5).read_bytes() + box(b"free", bytes(1_000_000))
     upload(faulty, "a.mp4", clip)
     with faulty.open_read("a.mp4") as file:
         assert probe(file) == MediaFacts(width=320, height=180, seconds=1.2, codec="h264")
         jpeg = poster_jpeg(file)
     assert jpeg is not None and jpeg.startswith(b"\xff\xd8\xff")
     file = faulty.open_read("a.mp4")
-    proxy.plan(Fault(calls=("GetObject",), status=403, code="AccessDenied"))
     file.seek(len(clip) - 10)
+    file.read()  # so that its beginning is to be asked for anew
+    proxy.plan(Fault(calls=("GetObject",), status=403, code="AccessDenied"))
     assert probe(file) is None  # and no exception: a poster is an extra
     file.close()
 
