@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
@@ -172,8 +173,34 @@ class Together(LoadScopeScheduling):
         return group_of(nodeid) or nodeid.partition("[")[0]
 
 
+class Sampling:
+    """Which cases are left for ``scripts/test --long``: see the markers `sample` and `long` in pyproject.toml."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+
+    def leaves_out(self, item: pytest.Item) -> bool:
+        if os.environ.get("RUN_LONG"):
+            return False
+        sample = item.get_closest_marker("sample")
+        test = item.nodeid.partition("[")[0]
+        self._seen[test] += 1
+        is_chosen = sample is None or self._seen[test] % sample.kwargs["every"] == 1
+        return not is_chosen or item.get_closest_marker("long") is not None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Allow tests with a server more time: to start and to end it counts for the first and for the last of them."""
+    """Leave out what is too much for every commit, and allow tests with a server more time.
+
+    To start and to end a server counts for the first and for the last test that uses it.
+    """
+    sampling = Sampling()
+    left_out = [item for item in items if sampling.leaves_out(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = {*left_out}
+        items[:] = [item for item in items if item not in gone]
     for item in items:
         if "prefect_server" in getattr(item, "fixturenames", ()) and not group_of(item.nodeid):
             raise pytest.UsageError(f"{item.nodeid}: name its file in TOGETHER, or each worker starts a server")

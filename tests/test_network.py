@@ -65,6 +65,7 @@ def test_a_proxy_that_cannot_be_used_is_named_by_the_vendor_s_client(
 
 
 @pytest.mark.parametrize("proxy", BAD_PROXIES)
+@pytest.mark.sample(every=3)
 def test_a_proxy_that_cannot_be_used_is_named_by_the_store(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     for endpoint in ("", "https://minio.example.com"):

@@ -105,6 +105,7 @@ def test_the_saved_blocks_show_no_secret(saved_blocks: dict[str, str], empty_sta
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.typed["Model"])
+@pytest.mark.sample(every=3)
 def test_a_mistake_is_told_on_its_field_and_the_mended_form_makes_the_run(
     mistake: Mistake, page: Page, stage: Stage
 ) -> None:
@@ -208,6 +209,7 @@ def test_the_form_and_its_errors_on_v1(browser: Browser, stage: Stage) -> None:
         items_are_told(form)
 
 
+@pytest.mark.long
 def test_a_run_that_is_cancelled_says_what_goes_on_and_the_same_form_takes_it_up(page: Page, stage: Stage) -> None:
     asked = {"Prompt": "A kite over the dunes", "Model": "seedance2.0-mini", "Resolution": "480p", "Duration": "4"}
     stage.hold(asked["Prompt"])

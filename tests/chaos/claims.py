@@ -55,13 +55,15 @@ class Claims:
     def refused_before(self) -> None:
         """An earlier run was refused, so that the record is there and each claim is a swap."""
         with suppress(SeedanceError):
-            self.buy(Journal(self.store), key="sk_of_nobody")
+            self.buy(Journal(self.store), key="sk_of_nobody", patience_seconds=60.0)
         assert self.record().state == "refused" and self.bills() == []
 
-    def buy(self, journal: Journal, key: str = "sk_simulator") -> SubmittedVideo:
+    def buy(
+        self, journal: Journal, key: str = "sk_simulator", patience_seconds: float = _PATIENCE_SECONDS
+    ) -> SubmittedVideo:
         destination = Destination(self.store, journal, TEMPLATE, MediaPolicy())
         given_up = threading.Event()
-        clock = threading.Timer(_PATIENCE_SECONDS, given_up.set)  # else it would wait for a lease of minutes to run out
+        clock = threading.Timer(patience_seconds, given_up.set)  # else it would wait for a lease of minutes to run out
         clock.daemon = True
         clock.start()
         try:

@@ -42,6 +42,7 @@ KILLS = [
 
 
 @each(*KILLS)
+@pytest.mark.sample(every=2)
 def test_a_run_that_is_killed_is_taken_up(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)
 
@@ -62,6 +63,7 @@ AT_ONCE = [
 
 
 @each(*AT_ONCE)
+@pytest.mark.sample(every=2)
 def test_processes_at_once_make_it_once(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)
 
@@ -126,6 +128,7 @@ CANCELLED = [
 
 
 @each(*CANCELLED)
+@pytest.mark.sample(every=2)
 def test_a_cancelled_run_ends_at_once_and_the_next_goes_on(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:

@@ -26,6 +26,7 @@ DEAF = {
 
 @pytest.mark.parametrize("before", ["nothing", "refused"])
 @pytest.mark.parametrize("name", DEAF)
+@pytest.mark.sample(every=4)
 def test_equal_rows_of_one_run_buy_one_video(
     name: str, before: str, vendor: Simulator, moto: S3Server, line: S3Proxy
 ) -> None:

@@ -24,6 +24,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
+@pytest.mark.long
 def test_the_demo_leaves_a_video_with_its_provenance_and_poster(tmp_path: Path) -> None:
     done = run("demo", "--folder", "out", "--seconds", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -49,6 +50,7 @@ def test_the_demo_leaves_a_video_with_its_provenance_and_poster(tmp_path: Path) 
         (["--folder", "/proc/nowhere"], "/proc/nowhere"),
     ],
 )
+@pytest.mark.sample(every=2)
 def test_bad_input_is_one_readable_paragraph(arguments: list[str], said: str, tmp_path: Path) -> None:
     done = run("demo", *arguments, cwd=tmp_path)
     assert done.returncode == 1
@@ -56,6 +58,7 @@ def test_bad_input_is_one_readable_paragraph(arguments: list[str], said: str, tm
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_demo_behind_a_proxy_reaches_what_is_on_this_machine(tmp_path: Path) -> None:
     """It is the only one that takes less than two minutes: a proxy that nobody answers for would be asked so long."""
     proxy = "http://127.0.0.1:9"

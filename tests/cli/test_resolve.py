@@ -166,6 +166,7 @@ def test_who_types_a_command_by_hand_finds_the_attempt_in_the_listing(
 
 
 @pytest.mark.parametrize("columns", [20, 80])
+@pytest.mark.sample(every=2)
 def test_on_a_terminal_the_listing_shows_any_prompt_and_names_that_can_be_copied(unknown: World, columns: int) -> None:
     asked = {**unknown.record().request, "prompt": "A [/bold] boat :smile: \x1b[2J\n\u7eb8\u8239"}
     unknown.journal.update(INTENT, lambda found: found.model_copy(update={"request": asked}), step="evidence")
@@ -366,6 +367,7 @@ def test_a_script_says_yes_to_not_billed_against_the_balance(billed: World, caps
 
 
 @pytest.mark.parametrize(("answer", "code", "state"), [("y", 0, State.READY), ("", 1, State.UNKNOWN)])
+@pytest.mark.sample(every=2)
 def test_a_person_at_a_terminal_is_asked(billed: World, answer: str, code: int, state: State) -> None:
     master, slave = pty.openpty()
     try:

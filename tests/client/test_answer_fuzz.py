@@ -219,6 +219,7 @@ LARGE: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", [body[:MAX_ANSWER_BYTES] for body in LARGE.values()], ids=LARGE.keys())
+@pytest.mark.sample(every=3)
 def test_the_largest_answer_is_read_in_one_go(body: bytes) -> None:
     exchange = Exchange(status_code=200, body=body, sent=True, secret=SECRET)
     outcome = read_submission(exchange)

@@ -82,6 +82,7 @@ ENDLESS: dict[str, Reply] = {
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("reply", ENDLESS.values(), ids=ENDLESS.keys())
+@pytest.mark.sample(every=2)
 def test_no_answer_holds_a_question_for_ever_also_on_a_connection_that_was_kept(connect: Connect, reply: Reply) -> None:
     with WireServer([answer(200, RUNNING), reply]) as server:
         call = connect(server, 1.0)
@@ -93,6 +94,7 @@ def test_no_answer_holds_a_question_for_ever_also_on_a_connection_that_was_kept(
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("reply", ENDLESS.values(), ids=ENDLESS.keys())
+@pytest.mark.sample(every=2)
 def test_no_answer_holds_a_create_for_ever(connect: Connect, reply: Reply) -> None:
     with WireServer([reply]) as server:
         assert isinstance(connect(server, 1.0)("submit_video", REQUEST), Unknown)

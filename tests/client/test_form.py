@@ -143,6 +143,7 @@ def assert_the_form_agrees(fields: Fields) -> None:
 
 
 @pytest.mark.parametrize("model", oracle.MODELS)
+@pytest.mark.sample(every=2)
 def test_the_form_refuses_of_every_sample_of_a_page_what_check_refuses(model: str) -> None:
     page = page_of(model)
     for shorthand in (*page.accepts, *page.refuses):

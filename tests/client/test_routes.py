@@ -103,6 +103,7 @@ def assert_the_oracle_agrees(fields: Fields) -> None:
 
 
 @pytest.mark.parametrize("model", oracle.MODELS)
+@pytest.mark.sample(every=2)
 def test_every_edge_of_a_route_is_where_the_pages_say(model: str) -> None:
     """Each field through its whole range, and the media in every combination of few, some and many."""
     choices = VideoRequest.model_json_schema()["properties"]

@@ -89,6 +89,7 @@ def through(submit: Submit, proxy: str) -> None:
     [wire_server.hang, wire_server.TRICKLED_HEADERS, wire_server.TRICKLED_BODY],
     ids=["silence", "trickled headers", "trickled body"],
 )
+@pytest.mark.sample(every=2)
 def test_the_total_deadline_holds_over_tls(
     submit: Submit, contexts: tuple[ssl.SSLContext, ssl.SSLContext], reply: Reply
 ) -> None:

@@ -347,6 +347,7 @@ def test_every_setting_that_the_readme_names_is_one_of_prefect() -> None:
 
 
 @pytest.mark.newest
+@pytest.mark.newest
 def test_what_is_served_is_there_and_runs_by_the_command_line(
     served: Served, vendor: Simulator, blocks: Blocks
 ) -> None:
@@ -367,6 +368,7 @@ def test_a_block_object_given_to_run_deployment_arrives_as_asterisks(served: Ser
     assert served.with_a_block_object["credentials"]["api_key"] == "**********"
 
 
+@pytest.mark.newest
 def test_the_yaml_and_the_script_say_the_same(
     by_yaml: list[DeploymentResponse], by_script: list[DeploymentResponse]
 ) -> None:

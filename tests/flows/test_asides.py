@@ -67,6 +67,7 @@ def raises(*anything: Any, **more: Any) -> None:
     ],
     ids=["accepted", "accepted-exit", "always"],
 )
+@pytest.mark.sample(every=3)
 def test_a_users_filter_that_raises_costs_its_lines_only(
     raising: Raising, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

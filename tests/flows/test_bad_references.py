@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.mark.parametrize("model", ["seedance2.0-std", "sd2_mx_720p"])
+@pytest.mark.sample(every=2)
 def test_a_run_with_references_that_cannot_be_used_fails_for_free_and_names_them_all(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path, model: str
 ) -> None:

@@ -88,6 +88,7 @@ def in_a_shell(lines: str, folder: Path, server: str, vendor: Simulator) -> str:
     [(generate_video, 1), (agenerate_video, 2), (create_video, 1)],
     ids=["generate_video", "agenerate_video", "create_video"],
 )
+@pytest.mark.sample(every=3)
 def test_the_example_of_a_flow_or_a_task_stores_its_videos(
     documented: Any, videos: int, vendor: Simulator, store: VideoStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +109,7 @@ def test_the_example_that_settles_a_submission_lets_it_be_made(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_five_lines_with_a_key_pay_once(prefect_server: str, vendor: Simulator, tmp_path: Path) -> None:
     (lines,) = blocks(README.read_text().partition("## Now with your key")[2].partition("\n## ")[0], "sh")
     assert lines.count("\n") == 5
@@ -119,6 +121,7 @@ def test_the_five_lines_with_a_key_pay_once(prefect_server: str, vendor: Simulat
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_getting_started_ends_in_a_catalogue(
     prefect_server: str, vendor: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize("run", WAYS)
+@pytest.mark.sample(every=2)
 def test_a_prompt_goes_in_and_a_whole_video_comes_out(
     run: Run, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -136,6 +137,7 @@ def test_the_provenance_says_where_a_video_came_from_and_holds_no_key(
     ],
     ids=["questions", "links", "media"],
 )
+@pytest.mark.sample(every=2)
 def test_what_passes_is_ridden_out_and_paid_once(
     faults: tuple[str, ...], vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

@@ -69,6 +69,7 @@ def path_of(uri: str) -> Path:
 
 
 @pytest.mark.parametrize("run", [in_a_script, in_an_async_script, in_a_sync_parent, in_an_async_parent])
+@pytest.mark.sample(every=2)
 def test_a_manifest_goes_in_and_each_row_has_its_video(
     run: Run, manifest: Path, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_renamed_row_buys_and_moves_nothing_and_an_edited_one_is_new(
         ("none", Fault(fault="lost_answer"), False),
     ],
 )
+@pytest.mark.sample(every=2)
 def test_the_run_fails_as_the_options_say_after_its_report_is_written(
     require: str, fault: Fault, fails: bool, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

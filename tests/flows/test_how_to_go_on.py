@@ -52,6 +52,7 @@ def followed(advice: str, parameters: dict[str, Any]) -> State[Any]:
 
 
 @pytest.mark.parametrize("options", [ALWAYS, RUN, NAMED], ids=["always", "run", "scope"])
+@pytest.mark.sample(every=2)
 def test_a_video_that_was_not_stored_is_stored_by_doing_what_the_error_says(
     options: RunOptions, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_video_that_was_not_stored_is_stored_by_doing_what_the_error_says(
 
 
 @pytest.mark.parametrize("options", [ALWAYS, RUN], ids=["always", "run"])
+@pytest.mark.sample(every=2)
 def test_a_task_that_was_attached_is_taken_up_by_doing_what_the_log_says(
     options: RunOptions, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

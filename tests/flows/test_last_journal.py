@@ -76,6 +76,7 @@ def check_that_it_is_told(run: UUID, store: VideoStore, last: str, api_url: str)
 
 
 @pytest.mark.parametrize("same_process", [True, False])
+@pytest.mark.sample(every=2)
 def test_a_folder_that_is_emptied_between_two_runs_is_told(
     same_process: bool, prefect_server: str, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_further_video_of_a_process_asks_nothing(
 
 
 @pytest.mark.parametrize("refused", [r"GET \S+/variables", r"(POST|PATCH) \S+/variables"])
+@pytest.mark.sample(every=2)
 def test_a_server_that_keeps_no_variables_fails_no_run(
     refused: str,
     prefect_server: str,
@@ -182,6 +184,7 @@ def test_a_server_that_keeps_no_variables_fails_no_run(
 
 
 @pytest.mark.parametrize("value", ["", "by hand\n", {"id": ["x"]}, 7], ids=repr)
+@pytest.mark.sample(every=4)
 def test_a_variable_that_holds_no_journal_is_written_anew(
     value: Any, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

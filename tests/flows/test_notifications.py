@@ -168,6 +168,7 @@ def result(state: State[StoredVideo]) -> StoredVideo:
 
 
 @pytest.mark.parametrize("name", GOOD)
+@pytest.mark.sample(every=3)
 def test_a_stored_video_is_told_through_every_class(name: str, told: State[StoredVideo], scene: Scene) -> None:
     stored = result(told)
     host, path = GOOD[name]

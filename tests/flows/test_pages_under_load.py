@@ -27,6 +27,7 @@ def test_a_page_that_was_refused_twice_is_there_with_its_poster(
     assert "data:image/jpeg;base64," in str(shown.artifact(shown.run_of(state), "seedance-video-").description)
 
 
+@pytest.mark.long
 def test_a_page_that_is_never_taken_costs_a_line_with_its_reason(
     prefect_server: str,
     vendor: Simulator,

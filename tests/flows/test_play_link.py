@@ -88,6 +88,7 @@ def test_the_link_plays_the_video_and_stands_where_it_may_and_nowhere_else(
 
 
 @pytest.mark.parametrize("hours", [0, 2])
+@pytest.mark.sample(every=2)
 def test_there_is_no_link_by_default_and_none_to_a_folder(
     hours: int, vendor: Simulator, credentials: SeedanceCredentials, moto: S3Server, inbox: Inbox, tmp_path: Path
 ) -> None:

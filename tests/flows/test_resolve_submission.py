@@ -35,6 +35,7 @@ def in_an_async_script(*arguments: object, **more: object) -> str:
 
 
 @pytest.mark.parametrize("resolve", [resolve_submission, in_an_async_script])
+@pytest.mark.sample(every=2)
 def test_a_task_of_another_model_is_taken_only_by_who_says_any_model(
     resolve: Callable[..., str], vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_task_of_another_model_is_taken_only_by_who_says_any_model(
 
 
 @pytest.mark.parametrize("resolve", [resolve_submission, in_an_async_script])
+@pytest.mark.sample(every=2)
 def test_a_stale_call_settles_no_other_attempt(
     resolve: Callable[..., str], vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -113,6 +115,7 @@ def test_a_damaged_record_is_restored_as_unknown_and_settled_by_its_task(
 
 
 @pytest.mark.parametrize("resolve", [resolve_submission, in_an_async_script])
+@pytest.mark.sample(every=2)
 def test_a_video_behind_a_link_is_brought_in_and_the_link_is_kept_nowhere(
     resolve: Callable[..., str],
     vendor: Simulator,

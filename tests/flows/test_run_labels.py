@@ -68,6 +68,7 @@ def test_a_subflow_whose_parent_is_deleted_stays_within_that_parent(
 
 
 @pytest.mark.parametrize("through", ["deployment", "another subflow"])
+@pytest.mark.sample(every=2)
 def test_so_does_one_that_is_further_down(
     through: str, failing: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_run_of_the_task_alone_is_held_too(
 
 
 @pytest.mark.parametrize("options", [RunOptions(), RunOptions(reuse="scope", reuse_scope="monday")], ids=str)
+@pytest.mark.sample(every=2)
 def test_a_retry_with_other_options_takes_up_what_the_first_try_has_paid(
     options: RunOptions, failing: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_retry_with_other_options_takes_up_what_the_first_try_has_paid(
 
 
 @pytest.mark.parametrize("reuse", ["run", "auto", "always"])
+@pytest.mark.sample(every=3)
 def test_nothing_is_paid_for_before_the_labels_are_written(
     reuse: str,
     prefect_server: str,

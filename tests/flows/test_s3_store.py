@@ -107,6 +107,7 @@ def test_the_commands_that_settle_it_reach_the_bucket_by_the_saved_store(
 
 
 @pytest.mark.parametrize("kind", ["aws-credentials", "minio-credentials"])
+@pytest.mark.sample(every=2)
 def test_a_saved_block_of_prefect_aws_gives_the_keys(
     kind: str, vendor: Simulator, credentials: SeedanceCredentials, moto: S3Server
 ) -> None:

@@ -183,6 +183,7 @@ def test_a_journal_that_has_moved_with_its_records_is_the_same(
 
 
 @pytest.mark.parametrize("below", ["at once", "by a subflow of its own", "by a deployment"])
+@pytest.mark.sample(every=2)
 def test_a_retried_parent_with_another_location_stops_too(
     below: str, failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, moved: VideoStore
 ) -> None:

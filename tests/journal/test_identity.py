@@ -207,6 +207,7 @@ def request_for(model: str, answers: dict[str, object]) -> VideoRequest | None:
 @pytest.mark.parametrize("model", [*ROUTES, "seedance-9"])
 @settings(max_examples=80)
 @given(pair=pairs())
+@pytest.mark.sample(every=2)
 def test_requests_are_one_intent_if_and_only_if_their_bodies_are_one(
     model: str, pair: tuple[dict[str, object], dict[str, object]]
 ) -> None:

@@ -295,7 +295,7 @@ def test_who_ask_one_soon_after_the_other_share_a_reading_that_waits_for_them(th
 
     def read() -> None:
         read_at.append(now[0])
-        now[0] += 0.01
+        now[0] += 0.004
 
     readings = Readings(lambda: now[0], held)
     readings.shared(read)
@@ -308,7 +308,7 @@ def test_who_ask_one_soon_after_the_other_share_a_reading_that_waits_for_them(th
     for each in (first, *later):
         each.result(30)
     assert waits == pytest.approx([0.2])
-    assert read_at == pytest.approx([100.0, 100.21])
+    assert read_at == pytest.approx([100.0, 100.204])
     now[0] += 1
     readings.shared(read)
     assert len(waits) == 1, "nobody else has asked for a while"

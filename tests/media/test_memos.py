@@ -370,6 +370,7 @@ def test_every_named_point_is_where_one_is_killed() -> None:
 
 
 @pytest.mark.parametrize(("place", "point"), [*(("folder", point) for point in KILLED), ("moto", "memo.make.after")])
+@pytest.mark.sample(every=2)
 def test_one_who_is_killed_is_taken_over_with_the_reason(
     place: str, point: str, tmp_path: Path, moto: S3Server
 ) -> None:

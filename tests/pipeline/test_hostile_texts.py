@@ -183,6 +183,7 @@ ECHOES = (
 
 
 @pytest.mark.parametrize("name", ECHOES)
+@pytest.mark.sample(every=2)
 def test_a_key_that_is_repeated_in_every_field_is_told_to_nobody(
     name: str, vendor: Vendor, destination: Destination, followed: Followed, told: Told
 ) -> None:
@@ -258,6 +259,7 @@ def pages_of(name: str) -> dict[str, Made]:
 
 @pytest.mark.parametrize("page", pages_of("as it is"))
 @pytest.mark.parametrize("name", ["as it is", "escaped for JSON twice"])
+@pytest.mark.sample(every=3)
 def test_a_key_that_is_repeated_in_an_error_is_told_to_nobody(
     name: str, page: str, vendor: Vendor, destination: Destination, followed: Followed, told: Told
 ) -> None:
@@ -308,6 +310,7 @@ def unresolved(host: str, port: int) -> list[str]:
         "page",
     ],
 )
+@pytest.mark.sample(every=2)
 def test_a_key_that_is_repeated_in_a_link_is_told_to_nobody(
     link: str, vendor: Vendor, destination: Destination, followed: Followed, told: Told
 ) -> None:

@@ -73,6 +73,7 @@ PERHAPS_ACCEPTED = [status for status in range(300, 600) if status not in (*REFU
 
 
 @pytest.mark.parametrize("reply", BARE.values(), ids=BARE.keys())
+@pytest.mark.sample(every=2)
 def test_whatever_stands_in_between_says_after_the_vendor_accepted_is_not_paid_for_again(
     reply: Callable[[int], Reply],
 ) -> None:

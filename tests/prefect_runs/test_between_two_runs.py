@@ -51,6 +51,7 @@ def rotate_key(vendor: Simulator, key: str) -> None:
 
 
 @pytest.mark.parametrize("persisted", ["kept", "deleted", "damaged"])
+@pytest.mark.sample(every=3)
 def test_a_rotated_key_pays_nothing_again(
     persisted: str, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

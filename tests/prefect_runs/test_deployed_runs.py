@@ -247,6 +247,7 @@ def stories(
 
 
 @pytest.mark.parametrize("case", CANCELLED, ids=lambda case: case.name)
+@pytest.mark.sample(every=3)
 def test_what_a_cancelled_run_has_submitted_is_taken_up_by_the_next_run(
     case: Cancelling,
     stories: Stories,

@@ -8,7 +8,7 @@ a newer version may mean more than this one knows.
 
 Within a process a reading is shared by those who asked before it began. None is older than the question, so that a
 pause holds from the moment at which it is written: the next claim of every process meets it. Where many ask one after
-the other, as in a batch, the next reading waits a moment for more of them: readings take a twentieth of the time.
+the other, as in a batch, the next reading waits a moment for more of them: readings take a fiftieth of the time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _KEY = "journal/pause.json"
 #: Races lost in a row before it is called an outage.
 _RACES = 20
 #: After a reading the next one waits for so many times what that took, at most so many seconds.
-_READING_TIMES = 20
+_READING_TIMES = 50
 _LONGEST_WAIT_SECONDS = 0.5
 _LONGEST_NAME = 200
 _LONGEST_REASON = 1000

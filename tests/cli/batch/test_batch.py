@@ -73,6 +73,7 @@ def test_a_batch_pays_once_and_only_for_what_is_missing(command: Command, vendor
     assert documents(page)[0]["gallery"].endswith(".html")
 
 
+@pytest.mark.long
 def test_rows_are_submitted_now_and_collected_later(command: Command, vendor: Simulator, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(ROWS + INVALID)
     submitted = command("submit", "rows.csv")

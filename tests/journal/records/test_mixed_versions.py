@@ -94,6 +94,7 @@ def told_all(
     [(FIELDS, (*UNKNOWN, *TAKEN_UP)), (SHAPE, ("accepted.record.after", "commit.after", "stored.record.after"))],
     ids=["more fields", "a shape of its own"],
 )
+@pytest.mark.sample(every=2)
 def test_either_takes_up_what_the_other_left_and_nothing_is_paid_for_twice(
     tmp_path: Path, changes: Changes, points: tuple[str, ...]
 ) -> None:

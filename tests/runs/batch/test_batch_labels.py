@@ -155,6 +155,7 @@ def test_a_retried_parent_whose_batch_is_a_new_run_stops_too(store: VideoStore, 
 
 
 @pytest.mark.parametrize("apart", ["manifests", "stores"])
+@pytest.mark.sample(every=2)
 def test_a_second_batch_that_the_first_try_had_not_begun_may_begin(
     apart: str, store: VideoStore, other: VideoStore
 ) -> None:

@@ -78,6 +78,7 @@ def gone(process: int) -> bool:
 
 
 @pytest.mark.parametrize(("name", "content"), hostile().items(), ids=lambda value: value if str(value) == value else "")
+@pytest.mark.sample(every=2)
 def test_a_hostile_file_costs_at_most_its_poster(
     name: str, content: bytes, children: decoder_process._Children
 ) -> None:

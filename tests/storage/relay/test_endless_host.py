@@ -69,6 +69,7 @@ def cancelled_soon() -> threading.Event:
 
 
 @pytest.mark.parametrize("reply", (HEADS | BODIES).values(), ids=(HEADS | BODIES).keys())
+@pytest.mark.sample(every=2)
 def test_no_answer_holds_a_relay_for_ever(reply: Reply) -> None:
     with WireServer([reply]) as server, pytest.raises(SourceError):
         list(source(f"{server.url}/a.mp4", IMPATIENT).iter_bytes())
@@ -140,6 +141,7 @@ def test_a_name_that_is_never_resolved_has_an_end_and_is_ended_by_a_cancel() -> 
 
 
 @pytest.mark.parametrize("reply", HEADS.values(), ids=HEADS.keys())
+@pytest.mark.sample(every=2)
 def test_a_proxy_that_never_answers_has_an_end_and_is_ended_by_a_cancel(
     reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,6 +213,7 @@ def of_bucket(store: S3Store, key: str) -> dict[str, Any]:
     "content_type",
     ["text/html; charset=utf-8", "image/svg+xml", "video/mp4", "application/javascript", "vidéo/ü", "x" * 5000, ""],
 )
+@pytest.mark.sample(every=3)
 def test_what_is_in_quarantine_is_data_that_nobody_else_sees(
     content_type: str, size: int, server: MediaServer, moto: S3Server
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_relay_that_ends_early_leaves_nothing(server: MediaServer, moto: S3Ser
     ],
     ids=["throttled", "expired"],
 )
+@pytest.mark.sample(every=2)
 def test_a_store_that_fails_half_way_leaves_the_video_to_the_next_relay(
     server: MediaServer, moto: S3Server, fault: s3_proxy.Fault, error: type[Exception]
 ) -> None:

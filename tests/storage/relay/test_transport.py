@@ -175,6 +175,7 @@ def test_the_certificate_behind_such_a_proxy_is_looked_at(
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("reply", (HEADS | BODIES).values(), ids=(HEADS | BODIES).keys())
+@pytest.mark.sample(every=3)
 def test_behind_such_a_proxy_no_answer_holds_a_relay_for_ever_either(
     reply: Reply, behind_tls: Callable[[int], None], certificate: Path
 ) -> None:

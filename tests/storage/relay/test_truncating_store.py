@@ -71,6 +71,7 @@ CUTS: dict[str, Callable[[bytes], bytes]] = {
 
 @both
 @pytest.mark.parametrize("name", [name for name in CUTS if name != "one byte is another"])
+@pytest.mark.sample(every=2)
 def test_what_is_truncated_and_cannot_be_deleted_never_counts_and_is_written_over(
     server: MediaServer, store: S3Store, proxy: S3Proxy, video: bytes, name: str
 ) -> None:
@@ -158,6 +159,7 @@ def test_what_is_of_another_task_or_of_nobody_is_never_written_over(
     [(SMALL, len(SMALL)), (SMALL, 0), (SMALL[:-1], len(SMALL)), (SMALL[:-1], 0), (b"", 0)],
     ids=["whole", "whole by its structure", "truncated", "truncated by its structure", "empty"],
 )
+@pytest.mark.sample(every=2)
 def test_a_relay_that_does_not_look_first_ends_the_same_when_its_key_is_taken(
     server: MediaServer, store: S3Store, moto: S3Server, there: bytes, expected_size: int
 ) -> None:
@@ -196,6 +198,7 @@ def test_a_rival_that_mends_it_first_is_not_written_over(
 
 
 @pytest.mark.parametrize("expected", ["", "many", "-1", "9" * 400, "1024\u0661"])
+@pytest.mark.sample(every=3)
 def test_nonsense_in_the_metadata_is_nothing_written_down(
     server: MediaServer, store: S3Store, moto: S3Server, expected: str
 ) -> None:
@@ -214,6 +217,7 @@ def test_what_is_expected_is_written_down_with_every_video(server: MediaServer, 
 
 @both
 @pytest.mark.parametrize("there", ["nothing", "its beginning", "another task's"])
+@pytest.mark.sample(every=2)
 def test_a_single_writers_store_without_conditions_takes_the_video_as_it_takes_the_records(
     server: MediaServer, moto: S3Server, proxy: S3Proxy, video: bytes, there: str
 ) -> None:

@@ -34,6 +34,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.sample(every=2)
 def test_a_store_that_does_not_keep_writers_apart_is_refused(name: str, moto: S3Server, proxy: S3Proxy) -> None:
     proxy.manner = REFUSED[name]
     store = moto.store(endpoint_url=proxy.url)

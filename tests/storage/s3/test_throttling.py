@@ -16,6 +16,7 @@ THROTTLED = [(429, "TooManyRequests"), (429, ""), (503, "SlowDown"), (409, "Oper
 
 
 @pytest.mark.parametrize(("status", "code"), [row for row in THROTTLED if row[1]])
+@pytest.mark.sample(every=3)
 def test_a_store_that_throttles_writes_of_one_key_keeps_conditions(
     status: int, code: str, moto: S3Server, proxy: S3Proxy
 ) -> None:
@@ -36,6 +37,7 @@ def test_a_racy_store_that_throttles_is_found_out_all_the_same(moto: S3Server, p
 
 
 @pytest.mark.parametrize(("status", "code"), THROTTLED)
+@pytest.mark.sample(every=2)
 def test_a_store_that_throttles_everything_is_undecided(
     status: int, code: str, moto: S3Server, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,6 +53,7 @@ def test_a_store_that_throttles_everything_is_undecided(
 
 @pytest.mark.parametrize(("status", "code"), THROTTLED)
 @pytest.mark.parametrize("call", ["PutObject", "GetObject", "HeadObject", "UploadPart", "CompleteMultipartUpload"])
+@pytest.mark.sample(every=3)
 def test_any_call_that_is_throttled_is_asked_again(
     call: str, status: int, code: str, moto: S3Server, proxy: S3Proxy
 ) -> None:

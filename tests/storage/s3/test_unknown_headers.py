@@ -42,6 +42,7 @@ def use(store: S3Store) -> None:
 
 @pytest.mark.parametrize(("status", "code"), [*ANSWERS, (403, "AccessDenied"), (403, "")])
 @pytest.mark.parametrize("names", [CONDITIONS, CONDITIONS + CHECKSUMS], ids=["conditions", "conditions and checksums"])
+@pytest.mark.sample(every=3)
 def test_a_single_writer_stores_whatever_was_checked(
     names: tuple[str, ...], status: int, code: str, moto: S3Server, proxy: S3Proxy
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_single_writer_stores_whatever_was_checked(
 
 
 @pytest.mark.parametrize(("status", "code"), ANSWERS)
+@pytest.mark.sample(every=2)
 def test_checksums_that_are_refused_are_left_out(status: int, code: str, moto: S3Server, proxy: S3Proxy) -> None:
     proxy.manner = Refusing(CHECKSUMS, status, code)
     store = moto.store(endpoint_url=proxy.url)
@@ -125,6 +127,7 @@ SETTINGS = [
 @pytest.mark.parametrize("single_writer", [False, True])
 @pytest.mark.parametrize(("header", "options"), SETTINGS, ids=[header for header, _ in SETTINGS])
 @pytest.mark.parametrize("status", [400, 403, 501])
+@pytest.mark.sample(every=5)
 def test_a_setting_that_the_video_would_be_refused_for_is_refused_before(
     header: str, options: dict[str, object], status: int, single_writer: bool, moto: S3Server, proxy: S3Proxy
 ) -> None:
