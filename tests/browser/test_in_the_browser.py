@@ -158,6 +158,7 @@ def test_a_run_is_watched_from_the_form_to_the_poster(page: Page, stage: Stage) 
     assert max(map(right_edge, main.locator("table, pre").all())) <= column + 1
 
 
+@pytest.mark.long
 def test_a_picture_in_a_bucket_goes_from_the_form_to_the_stored_video(page: Page, stage: Stage, moto: S3Server) -> None:
     address = f"s3://{BUCKET}/pictures/a mug.png"
     moto.client.put_object(Bucket=BUCKET, Key="pictures/a mug.png", Body=png())

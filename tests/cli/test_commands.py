@@ -69,6 +69,7 @@ def test_a_demo_behind_a_proxy_reaches_what_is_on_this_machine(tmp_path: Path) -
     assert list((tmp_path / "out").rglob("*.mp4"))
 
 
+@pytest.mark.long
 def test_a_home_that_cannot_be_written_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     environment = {
@@ -86,6 +87,7 @@ def test_a_home_that_cannot_be_written_is_named_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.long
 def test_a_demo_that_is_terminated_while_its_server_starts_leaves_no_process(tmp_path: Path) -> None:
     demo = subprocess.Popen([*COMMAND, "demo", "--folder", "out"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:

@@ -112,6 +112,7 @@ def test_the_examples_of_the_help_are_taken_and_ask_for_what_can_be_made(capsys:
 SMALL = ("--model", "seedance2.0-mini", "--resolution", "480p", "--duration", "4")
 
 
+@pytest.mark.long
 def test_the_same_command_again_is_the_same_video_and_another_take_is_another(
     command: Command, vendor: Simulator, tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_a_source_that_no_route_could_use_is_said_before_anything_is_sent(comman
     assert vendor.requests().create_received == 0
 
 
+@pytest.mark.long
 def test_files_are_found_from_the_shell_s_folder_and_home(command: Command, vendor: Simulator, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -347,7 +347,6 @@ def test_every_setting_that_the_readme_names_is_one_of_prefect() -> None:
 
 
 @pytest.mark.newest
-@pytest.mark.newest
 def test_what_is_served_is_there_and_runs_by_the_command_line(
     served: Served, vendor: Simulator, blocks: Blocks
 ) -> None:

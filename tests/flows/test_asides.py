@@ -128,6 +128,7 @@ def ended(*arguments: Any) -> tuple[Any, int]:
     return state.result(raise_on_failure=False), run.run_count
 
 
+@pytest.mark.long
 def test_a_refused_key_is_not_tried_again_and_a_fault_of_the_network_is(
     vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

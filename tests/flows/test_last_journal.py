@@ -104,6 +104,7 @@ def test_it_is_told_before_anything_is_paid(
     assert told < accepted
 
 
+@pytest.mark.long
 def test_so_is_a_bucket(
     prefect_server: str, vendor: Simulator, credentials: SeedanceCredentials, moto: S3Server
 ) -> None:
@@ -115,6 +116,7 @@ def test_so_is_a_bucket(
     check_that_it_is_told(made(credentials, store), store, last, prefect_server)
 
 
+@pytest.mark.long
 def test_a_share_that_is_mounted_again_is_told_too(
     prefect_server: str, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
 ) -> None:

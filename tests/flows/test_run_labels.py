@@ -95,6 +95,7 @@ def test_so_does_one_that_is_further_down(
     assert failing.requests().create_received == 1
 
 
+@pytest.mark.long
 def test_the_scheduler_of_a_deleted_parent_is_not_forgotten(
     failing: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_value_that_changes_while_the_one_before_is_written_is_written_too(pre
     assert shown.flow_run(UUID(asyncio.run(parent()))).labels["seedance.of"] == "two"
 
 
+@pytest.mark.long
 def test_a_failed_writer_takes_nobody_with_it(prefect_server: str, tmp_path: Path) -> None:
     """Whoever waits for another's request sees whether its own labels have arrived."""
 

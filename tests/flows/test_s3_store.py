@@ -81,6 +81,7 @@ def test_an_unknown_submission_is_in_the_bucket_for_the_next_run(
     assert vendor.requests().create_received == 1
 
 
+@pytest.mark.long
 def test_the_commands_that_settle_it_reach_the_bucket_by_the_saved_store(
     vendor: Simulator, credentials: SeedanceCredentials, moto: S3Server, prefect_server: str, tmp_path: Path
 ) -> None:

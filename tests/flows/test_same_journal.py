@@ -155,6 +155,7 @@ def test_a_run_that_is_retried_with_another_location_stops_and_says_where_it_beg
     assert failing.requests().create_received == 1
 
 
+@pytest.mark.long
 def test_nor_is_a_journal_made_at_the_other_location(
     failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, tmp_path: Path
 ) -> None:
@@ -211,6 +212,7 @@ def test_a_retried_parent_with_another_location_stops_too(
     assert failing.requests().create_received == 1
 
 
+@pytest.mark.long
 def test_a_retried_middle_with_another_location_stops_too(
     failing: Simulator, credentials: SeedanceCredentials, store: VideoStore, moved: VideoStore
 ) -> None:

@@ -125,6 +125,7 @@ def test_what_one_run_submits_another_stores_and_tells_as_if_the_first_had_waite
     assert not [each for each in shown.artifacts(run_of(again)) if str(each.key) == key]
 
 
+@pytest.mark.long
 def test_asynchronous_callers_have_the_same_and_a_block_that_is_gone_costs_a_line(
     prefect_server: str, chat: Services, vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
 ) -> None:

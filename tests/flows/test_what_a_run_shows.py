@@ -317,6 +317,7 @@ def steps_of(state: State[Any], count: int) -> list[str]:
     return [each.name for each in sorted(runs, key=lambda run: run.start_time or datetime.max)]
 
 
+@pytest.mark.long
 def test_a_run_that_was_asked_for_with_plain_json_has_the_same_name_and_tags(scene: Scene, tmp_path: Path) -> None:
     """As the UI, ``run_deployment`` and the API ask for it; run as a worker does."""
     scene.credentials.save("shown", overwrite=True)

@@ -90,6 +90,7 @@ def test_rows_are_submitted_now_and_collected_later(command: Command, vendor: Si
     assert refused.returncode == 1 and "minutes" in refused.stderr
 
 
+@pytest.mark.long
 def test_an_interrupt_leaves_what_the_same_command_takes_up(
     environment: dict[str, str], command: Command, vendor: Simulator, tmp_path: Path
 ) -> None:
