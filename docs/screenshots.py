@@ -31,6 +31,8 @@ NAVIGATION_WIDTH, WIDTH, HEIGHT = 256, 1280, 880
 # What is left is 1024 wide, and 1280 in the picture.
 SCALE = 1.25
 MARGIN = 8
+# A page without its graph has 13,000 in its badges and frame, with it 36,000.
+_COLOURED_PIXELS = 20_000
 
 
 def main() -> None:
@@ -122,8 +124,21 @@ def take_references(page: Page, stage: Stage, bucket: S3Server) -> None:
     form.write_item("Reference images", f"s3://{BUCKET}/mug.png")
     shown = RunPage(page, stage, form.start_run())
     shown.wait_for_state("Completed")
-    expect(shown.logs("Stored at")).to_contain_text("Stored at")
+    ready = "1 reference is ready"
+    expect(shown.logs(ready, "Stored at")).to_contain_text(ready)  # the page has the lines that it shows alone
+    wait_for_the_graph(page)
     take(page, "references")
+
+
+def wait_for_the_graph(page: Page) -> None:
+    """Wait until the graph of a run is drawn, which is one picture to whoever asks the page: until it is coloured."""
+    for _ in range(60):
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("HSV")
+        saturated = sum(picture.getchannel("S").histogram()[150:])
+        if saturated > _COLOURED_PIXELS:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError("the graph of the run was not drawn within 30 s")
 
 
 def take_batch(page: Page, stage: Stage, bucket: S3Server) -> None:
