@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import LoopbackOnly, is_loopback
+from tests.conftest import LoopbackOnly, Sampling, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,28 @@ def test_prefect_lives_in_a_home_of_its_own() -> None:
 
     assert str(PREFECT_HOME.value()) == os.environ["PREFECT_HOME"]
     assert "prefect-seedance-tests-" in os.environ["PREFECT_HOME"]
+
+
+@pytest.mark.parametrize(
+    ("long_run", "expected"),
+    [
+        ("", ["one[a]", "one[d]", "plain[a]", "plain[b]"]),
+        ("1", ["one[a]", "one[b]", "one[c]", "one[d]", "far", "plain[a]", "plain[b]"]),
+    ],
+    ids=["a commit", "the long run"],
+)
+def test_a_commit_takes_a_sample_and_the_long_run_takes_all(
+    long_run: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Case:
+        def __init__(self, nodeid: str, **markers: pytest.Mark) -> None:
+            self.nodeid, self.get_closest_marker = nodeid, markers.get
+
+    monkeypatch.setenv("RUN_LONG", long_run)
+    cases = [
+        *(Case(f"one[{case}]", sample=pytest.mark.sample(every=3).mark) for case in "abcd"),
+        Case("far", long=pytest.mark.long.mark),
+        *(Case(f"plain[{case}]") for case in "ab"),
+    ]
+    sampling = Sampling()
+    assert [case.nodeid for case in cases if not sampling.leaves_out(case)] == expected  # type: ignore[arg-type]

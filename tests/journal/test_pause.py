@@ -283,7 +283,7 @@ def test_those_who_ask_while_a_reading_is_under_way_share_the_next_one(
     assert world.store.calls == [("get", KEY)] * 5
 
 
-def test_who_ask_one_soon_after_the_other_share_a_reading_that_waits_for_them(threads: ThreadPoolExecutor) -> None:
+def test_those_who_ask_soon_after_each_other_share_a_reading_that_waits_for_them(threads: ThreadPoolExecutor) -> None:
     now, read_at, waits = [100.0], list[float](), list[float]()
     asleep, awake = threading.Event(), threading.Event()
 
