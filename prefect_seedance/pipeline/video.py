@@ -22,6 +22,7 @@ from prefect_seedance.pipeline.deliver import deliver
 from prefect_seedance.pipeline.observer import Event, Observer
 from prefect_seedance.pipeline.submit.background import in_background
 from prefect_seedance.pipeline.submit.headway import Headway
+from prefect_seedance.pipeline.submit.pacing import Pacing
 from prefect_seedance.pipeline.submit.preparation import follower_of, prepare_ahead
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch_and_hand_on
@@ -50,6 +51,7 @@ class Workshop:
         state: What its submissions share.
         turn: Waited for right before each claim; None for no waiting.
         spending: The budgets that each submission has to fit into; None for those of the account.
+        pacing: Lets few submissions work at the same time.
     """
 
     account: Account
@@ -59,6 +61,7 @@ class Workshop:
     run: Run = field(default_factory=Run)
     turn: Turn | None = None
     spending: Spending | None = None
+    pacing: Pacing = field(default_factory=Pacing)
 
     async def make(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo:
         """Make a video, or take it up wherever it has got to.
@@ -141,25 +144,27 @@ class Workshop:
     async def _submitted(
         self, order: Order, headway: Headway, observer: Observer, *, watch_seconds: float
     ) -> SubmittedVideo:
-        submitted = await in_background(
-            lambda cancelled: submit(
-                order,
-                self.account,
-                self.destination,
-                run=self.run,
-                state=self.state,
-                max_submissions=self.options.max_submissions,
-                preflight=self.options.preflight,
-                watch_seconds=watch_seconds,
-                reference_seconds=self._wait_seconds(order),
-                observer=observer,
-                cancelled=cancelled,
-                turn=self.turn,
-                spending=self.spending,
-                headway=headway,
-            ),
-            observer,
-        )
+        async with self.pacing.place() as give_up_place:
+            submitted = await in_background(
+                lambda cancelled: submit(
+                    order,
+                    self.account,
+                    self.destination,
+                    run=self.run,
+                    state=self.state,
+                    max_submissions=self.options.max_submissions,
+                    preflight=self.options.preflight,
+                    watch_seconds=watch_seconds,
+                    reference_seconds=self._wait_seconds(order),
+                    observer=observer,
+                    cancelled=cancelled,
+                    turn=self.turn,
+                    spending=self.spending,
+                    headway=headway,
+                    before_waiting=give_up_place,
+                ),
+                observer,
+            )
         headway.task_id, headway.perhaps_sent = submitted["task_id"], False
         headway.price, headway.price_source = submitted["price"], submitted["price_source"]
         return submitted

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 
 import pytest
 
@@ -18,7 +20,7 @@ from prefect_seedance.pipeline.observer import Observer
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.video import Workshop
 from prefect_seedance.simulator import Fault, Simulator
-from tests.batch.harness import Batch, rows
+from tests.batch.harness import Batch, Told, rows
 
 HOW_IT_ENDS = {
     "fine": ("stored", 1),
@@ -204,6 +206,65 @@ def test_fewer_are_on_their_way_after_a_rate_limit(
     assert min(limits) == 4
     assert limits[-1] > 4, "it recovers"
     assert all(result.outcome == "stored" for result in engine.results.values())
+
+
+def test_few_submissions_work_at_once_and_those_that_wait_for_the_vendor_hold_up_none(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    many = 40
+    simulator.plan(Fault(fault="slow_answer", seconds=3.0, times=many))
+    lock, between = threading.Lock(), threading.Barrier(many)
+    working: set[int] = set()
+    most = 0
+
+    def look(point: str) -> None:
+        nonlocal most
+        if point not in ("claim.record.before", "post.before", "post.after"):
+            return
+        with lock:
+            working.discard(threading.get_ident())
+            if point == "claim.record.before":
+                working.add(threading.get_ident())
+            most = max(most, len(working))
+        if point == "claim.record.before":
+            time.sleep(0.02)  # room for others to come as far
+        elif point == "post.after":
+            between.wait(30)  # all of them are sent, or none gets any further
+
+    failpoints.listen(look)
+    try:
+        asked = rows(*(f"boat {number}" for number in range(many)))
+        results = Batch(account, destination, BatchOptions(max_in_flight=many)).run(asked)
+    finally:
+        failpoints.listen(lambda point: None)
+    assert {row.outcome for row in results.values()} == {"stored"}
+    assert len(simulator.bills()) == many
+    assert 1 < most <= 16
+
+
+def test_rows_that_wait_for_their_turn_hold_up_none_that_needs_no_turn(
+    simulator: Simulator, account: Account, destination: Destination
+) -> None:
+    Batch(account, destination).run(rows("there"))
+    ended = threading.Event()
+
+    class Turns:
+        def take(self, cancelled: threading.Event) -> bool:
+            return ended.wait(30)
+
+        def leave(self) -> None:
+            pass
+
+    class Followed(Told):
+        def ended(self, result: RowResult) -> None:
+            super().ended(result)
+            ended.set()
+
+    asked = rows(*(f"boat {number}" for number in range(20)), "there")
+    batch = Batch(account, destination, BatchOptions(max_in_flight=len(asked)), told=Followed(), turn=Turns())
+    results = batch.run(asked)
+    assert outcomes(results) == {row.request.prompt: "stored" for row in asked if row.request} | {"there": "reused"}
+    assert batch.told.results[0].outcome == "reused"
 
 
 def test_a_cancelled_batch_says_of_each_row_what_became_of_it(

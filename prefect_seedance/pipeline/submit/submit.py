@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -64,6 +65,10 @@ def _with_what_is_known(shortage: Shortage, evidence: Evidence) -> Shortage:
     return Shortage(required, available)
 
 
+def _nothing() -> None:
+    pass
+
+
 def submit(
     order: Order,
     account: Account,
@@ -80,6 +85,7 @@ def submit(
     turn: Turn | None = None,
     spending: Spending | None = None,
     headway: Headway | None = None,
+    before_waiting: Callable[[], None] = _nothing,
 ) -> SubmittedVideo:
     """Return the vendor's task of an order: the one that is there, or a new one if that is allowed. Blocking.
 
@@ -101,6 +107,8 @@ def submit(
         turn: Waited for right before each claim, and held round its POST only; None for no waiting.
         spending: The budgets that each POST has to fit into; None for those of the account.
         headway: Is told the price, and when a POST begins.
+        before_waiting: Called before each wait for somebody else: another run, a budget, a turn, a reference's audit,
+            the vendor's answer to a POST. Must not raise.
 
     Raises:
         InvalidRequest: The request or one of its references breaks a rule; nothing was sent.
@@ -177,6 +185,7 @@ def submit(
         """Return what is sent, with references that are good from now on. Nearly all of it was prepared ahead."""
         if not order.asked.references():
             return PreparedRequest(order.asked)
+        before_waiting()
         before = journal.read(order.intent) if max_submissions > 1 else None
         try:
             return prepare_now(
@@ -198,6 +207,7 @@ def submit(
         if turn is None:
             yield
             return
+        before_waiting()
         if not turn.take(cancelled):
             raise SubmissionCancelled(order.intent)
         try:
@@ -215,6 +225,7 @@ def submit(
         gate = gate_for(account)
         gate.take_now()
         headway.perhaps_sent = True
+        before_waiting()
         with account.client() as client:
             outcome = client.submit_video(prepared.request, timeout=seconds, may_send=may_send)
         headway.perhaps_sent = isinstance(outcome, Accepted | Unknown)
@@ -223,6 +234,10 @@ def submit(
         if isinstance(outcome, Refused) and outcome.shortage is not None:
             return replace(outcome, shortage=_with_what_is_known(outcome.shortage, evidence))
         return outcome
+
+    def sleep(seconds: float) -> None:
+        before_waiting()
+        time.sleep(seconds)
 
     def balance_now() -> float | None:
         with account.client() as client:
@@ -250,6 +265,7 @@ def submit(
             emit=tell,
             balance=balance_now,
             cancelled=cancelled.is_set,
+            sleep=sleep,
         ),
         storm=shared.storm,
     )
