@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import time
 from asyncio.base_events import BaseEventLoop
@@ -136,6 +137,28 @@ def batch(settings: Settings) -> object:
     lines.new()
     generate_videos("", credentials, store, requests=[request(f"of a batch, number {n}") for n in range(BATCH_VIDEOS)])
     return lines.new()
+
+
+def submission(settings: Settings) -> object:
+    """Submit videos for a collector."""
+    from prefect_seedance import submit_videos
+
+    wanted = [request(f"for a collector, number {number}") for number in range(BATCH_VIDEOS)]
+    submit_videos("", settings.credentials(), settings.store(), requests=wanted)
+    return {}
+
+
+def collection(settings: Settings) -> object:
+    """Count the requests of a collection of what another process has submitted, after one that had nothing to do."""
+    from prefect_seedance import collect_videos
+
+    credentials, store, lines = settings.credentials(), settings.store(), Lines(settings.logs)
+    collect_videos(credentials, store)
+    subprocess.run([sys.executable, *settings.command("submission")], check=True, timeout=120)
+    lines.new()
+    collected = collect_videos(credentials, store)
+    stored = sum(video.became == "stored" for video in collected.videos)
+    return {**lines.new(), "stored": stored}
 
 
 def tls(settings: Settings) -> object:
@@ -279,7 +302,7 @@ def say(line: str) -> None:
 
 def main() -> None:
     scene, settings = sys.argv[1], Settings(**json.loads(sys.argv[2]))
-    scenes = {each.__name__: each for each in (top_level, subflow, batch, tls, pool, hanging)}
+    scenes = {each.__name__: each for each in (top_level, subflow, batch, submission, collection, tls, pool, hanging)}
     say(json.dumps(scenes[scene](settings)))
 
 

@@ -112,6 +112,26 @@ S3_OF_A_BATCH = [
     Allowed("GET|PUT", HISTORY, 2, "how long videos take: read before, and added to after"),
 ]
 
+#: Of each video that a collector brings in, beside those of its submission.
+S3_OF_A_COLLECTED = [
+    Allowed("GET", RECORD, 2, "how it stands: before the vendor is asked, and as its completion is written down"),
+    Allowed("PUT", RECORD, 2, "completed, stored"),
+    Allowed("PUT", VIDEO + r"\.(mp4|jpg|json)", 3, "the video, its poster and its provenance"),
+    Allowed(
+        "HEAD",
+        VIDEO + r"\.mp4",
+        3,
+        "whether another process has stored it: looked at before it is fetched, and before it is written; and what "
+        "arrived is compared with what was sent",
+    ),
+    Allowed("DELETE", MARKER, 1, "nothing is open any more"),
+]
+S3_OF_A_COLLECTION = [
+    Allowed("GET", "/test-bucket", 1, "lists what is open"),
+    Allowed("GET", "/test-bucket/.*/journal/store.json", 1, "which store this is"),
+    Allowed("GET|PUT", HISTORY, 2, "how long videos take: read before, and added to after"),
+]
+
 #: Of all videos together: their task runs are told by events, which are no requests.
 PREFECT_OF_A_BATCH = [
     Allowed("GET", "/api/(csrf-token|admin/storage|health)", 6, "Prefect: its clients; ours: whether it still answers"),
@@ -195,6 +215,13 @@ def test_a_batch_asks_s3_for_each_video_less_than_a_single_one_does(seen: Callab
     assert sum(row.most for row in each) == S3_LIMIT - 1
     table = [replace(row, most=row.most * BATCH_VIDEOS) for row in each] + S3_OF_A_BATCH
     check(seen("batch")["s3"], table, sum(row.most for row in table))
+
+
+def test_a_collector_asks_s3_for_little_with_each_video_that_it_brings_in(seen: Callable[[str], Any]) -> None:
+    found = seen("collection")
+    assert found["stored"] == BATCH_VIDEOS
+    table = [replace(row, most=row.most * BATCH_VIDEOS) for row in S3_OF_A_COLLECTED] + S3_OF_A_COLLECTION
+    check(found["s3"], table, sum(row.most for row in table))
 
 
 def test_a_batch_asks_prefect_for_nothing_more_with_each_video(seen: Callable[[str], Any]) -> None:
