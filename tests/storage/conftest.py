@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.storage.s3_proxy import S3Proxy, faulty_line, honestly
+from tests.storage.s3_proxy import S3Proxy, faulty_line
 from tests.storage.s3_servers import S3Server, moto, rclone
 
 __all__ = ["moto", "rclone"]
@@ -19,7 +19,5 @@ def line(moto: S3Server) -> Iterator[S3Proxy]:
 @pytest.fixture
 def proxy(line: S3Proxy) -> S3Proxy:
     """A line to the S3 server that does as each test says; by itself it is a good one."""
-    line.faults.clear()
-    line.seen.clear()
-    line.manner = honestly
+    line.mend()
     return line

@@ -128,7 +128,7 @@ FAULTS = st.builds(
 @settings(max_examples=4)
 @given(st.lists(FAULTS, min_size=1, max_size=3), st.sampled_from([1000, 2 * PART_BYTES + 1_000_000]))
 def test_a_few_faults_do_not_show(moto: S3Server, line: S3Proxy, faults: list[Fault], size: int) -> None:
-    line.faults.clear()
+    line.mend()  # the test before may have left it with a manner of its own
     store = moto.store(endpoint_url=line.url)
     line.plan(*faults)
     try:
