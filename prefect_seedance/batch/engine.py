@@ -7,10 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prefect_seedance.batch import outcomes
-from prefect_seedance.batch.admission import Admission
+from prefect_seedance.batch.admission import Admission, Place
 from prefect_seedance.batch.models import RowResult
 from prefect_seedance.client.errors import InsufficientBalance
 from prefect_seedance.pipeline.models import StoredVideo
@@ -72,7 +73,7 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """How many videos are on their way."""
+        """How many videos are on their way: at the vendor, or into the store."""
         return self._admission.inside if self._admission else 0
 
     async def run(self, videos: Sequence[WantedVideo], wrapped: Wrapped) -> None:
@@ -96,9 +97,9 @@ class Engine:
         this = asyncio.current_task()
         ended_by: list[BaseException] = []
 
-        def done(task: asyncio.Task[None]) -> None:
+        def done(task: asyncio.Task[None], place: Place) -> None:
             under_way.discard(task)
-            admission.leave()
+            place.leave()
             failure = None if task.cancelled() else task.exception()
             if failure is not None and not ended_by and this is not None:
                 ended_by.append(failure)  # a signal of Prefect's is raised in whatever code runs at that moment
@@ -106,11 +107,11 @@ class Engine:
 
         try:
             for video in videos:
-                await admission.enter()
+                place = await admission.enter()
                 await self._pause_over()
-                task = asyncio.ensure_future(self._one(video, wrapped))
+                task = asyncio.ensure_future(self._one(video, wrapped, place))
                 under_way.add(task)
-                task.add_done_callback(done)
+                task.add_done_callback(partial(done, place=place))
             while under_way:
                 await asyncio.wait(under_way)
         except BaseException as error:
@@ -130,9 +131,9 @@ class Engine:
         while (seconds := self._gate.pause_left()) > 0:
             await asyncio.sleep(seconds)
 
-    async def _one(self, video: WantedVideo, wrapped: Wrapped) -> None:
+    async def _one(self, video: WantedVideo, wrapped: Wrapped, place: Place) -> None:
         async def made() -> RowResult:
-            return self._ended(video, await self._made(video))
+            return self._ended(video, await self._made(video, place))
 
         problem = "it was not started"
         try:
@@ -143,7 +144,7 @@ class Engine:
             self._follower.told(f"{video.rows[0].label} has no task run of its own: {problem}")
             await made()
 
-    async def _made(self, video: WantedVideo) -> RowResult:
+    async def _made(self, video: WantedVideo, place: Place) -> RowResult:
         self._follower.started(video.rows[0].number, video.rows[0].label)
         headway = self._headways[video.order.intent] = Headway()
         try:
@@ -153,7 +154,7 @@ class Engine:
                     return outcomes.of_submitted(video, submitted, headway)
                 stored = submitted
             else:
-                stored = await self._workshop.make(video.order, headway, self._observer(video))
+                stored = await self._workshop.make(video.order, headway, self._observer(video), place.made)
         except Exception as error:
             if details := outcomes.details_of(error):
                 self._observer(video).log(details, level=logging.ERROR, task_id=headway.task_id)

@@ -190,6 +190,7 @@ class _Handover:
         stored = describe(self.completed, record, attempt, relayed, self.destination)
         extras = Extras(self.destination, self.observer, self.cancelled)
         extras.begin(record, relayed)
+        del relayed  # and its bytes, which many at once would hold while nothing but records is written
         write_once(store, beside(key, ".json"), provenance_of(stored, record, attempt, self.run_facts))
         reached("provenance.after")
         stored = extras.known_by_now(stored)
@@ -273,7 +274,8 @@ class Extras:
         if record.delivery.posters:
             self._end = time.monotonic() + _DECODING_SECONDS
             try:
-                self._work = threads.start(threads.MEDIA, self._extras, relayed)
+                video = BytesReader(relayed.content) if relayed.content else None
+                self._work = threads.start(threads.MEDIA, self._extras, relayed.key, relayed.uri, video)
             except Exception as error:  # a process that ends, or has as many threads as it may, starts none
                 self._work = Future()
                 self._work.set_exception(error)
@@ -327,21 +329,19 @@ class Extras:
     def _warn(self, message: str) -> None:
         self.observer.log(message, level=logging.WARNING)
 
-    def _extras(self, relayed: RelayedObject) -> dict[str, object]:
-        store, key = self.destination.store, relayed.key
-        content = relayed.content
-        file = cast(BinaryIO, BytesReader(content)) if content else store.open_read(key)
-        with file as video:
+    def _extras(self, key: str, uri: str, in_memory: BytesReader | None) -> dict[str, object]:
+        # Closed at its end, the one in memory is gone before the poster is written.
+        with cast(BinaryIO, in_memory) if in_memory else self.destination.store.open_read(key) as video:
             media, poster, thumbnail = probe_with_stills(video, cancelled=self.cancelled)
         extras: dict[str, object] = {}
         if media is not None:
             extras |= {"width": media.width, "height": media.height, "seconds": media.seconds}
         else:
-            self.observer.log(f"Size and length of {relayed.uri} are unknown: PyAV is missing, or cannot read it.")
-        if poster is not None and (uri := self._poster_uri(key, poster)):
-            extras["poster_uri"] = uri
+            self.observer.log(f"Size and length of {uri} are unknown: PyAV is missing, or cannot read it.")
+        if poster is not None and (poster_uri := self._poster_uri(key, poster)):
+            extras["poster_uri"] = poster_uri
             if thumbnail is not None:
-                _remember(_recent_thumbnails, uri, thumbnail, _THUMBNAILS_REMEMBERED)
+                _remember(_recent_thumbnails, poster_uri, thumbnail, _THUMBNAILS_REMEMBERED)
         reached("poster.after")
         return extras
 

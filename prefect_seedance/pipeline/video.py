@@ -28,6 +28,8 @@ from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch_and_hand_on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from prefect_seedance.client.models import VideoTask
     from prefect_seedance.journal.submit.pointer import SubmittedVideo
     from prefect_seedance.pipeline.models import StoredVideo
@@ -63,13 +65,16 @@ class Workshop:
     spending: Spending | None = None
     pacing: Pacing = field(default_factory=Pacing)
 
-    async def make(self, order: Order, headway: Headway, observer: Observer) -> StoredVideo:
+    async def make(
+        self, order: Order, headway: Headway, observer: Observer, when_made: Callable[[], None] = lambda: None
+    ) -> StoredVideo:
         """Make a video, or take it up wherever it has got to.
 
         Args:
             order: What is asked for.
             headway: Is kept up to date.
             observer: Follows it.
+            when_made: Called once nothing is left for the vendor to do, before the video is stored.
 
         Raises:
             InvalidRequest: It can be refused for free; nothing was sent.
@@ -92,6 +97,7 @@ class Workshop:
                     raise
                 observer.log(f"{failed} Attempt {attempt} of {self.options.max_submissions}; another follows.")
             else:
+                when_made()
                 return await self._delivered(completed, submitted, counting, unwritten)
         raise AssertionError("unreachable: the last attempt returns or raises")
 

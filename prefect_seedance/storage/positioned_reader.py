@@ -64,6 +64,11 @@ class BytesReader(PositionedReader):
         super().__init__()
         self._content = memoryview(content)
 
+    def close(self) -> None:
+        """Let go of the content: whoever keeps a closed file does not keep a video in memory."""
+        super().close()
+        self._content = memoryview(b"")
+
     def _file_size(self) -> int:
         return len(self._content)
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -36,7 +37,7 @@ from prefect_seedance.pipeline.order import Order
 from prefect_seedance.pipeline.parties import Account, Destination
 from prefect_seedance.pipeline.submit.submit import submit
 from prefect_seedance.pipeline.watch.watcher import watch_and_hand_on
-from prefect_seedance.simulator import Fault
+from prefect_seedance.simulator import Fault, running_simulator
 from prefect_seedance.storage.errors import SourceUnavailable
 from prefect_seedance.storage.folder.store import FolderStore
 from prefect_seedance.storage.protocol import ObjectInfo, Upload
@@ -44,9 +45,10 @@ from prefect_seedance.storage.relay import decoder_process
 from prefect_seedance.storage.relay.policy import MediaPolicy
 from prefect_seedance.storage.relay.poster import probe
 from tests.client.wire_server import WireServer, answer
-from tests.pipeline.counter import CREATE, QUERY, Made, envelope
+from tests.pipeline.counter import CREATE, QUERY, Made, counted, envelope
 from tests.pipeline.harness import (
     RUN,
+    TEMPLATE,
     Followed,
     Vendor,
     account_at,
@@ -56,6 +58,9 @@ from tests.pipeline.harness import (
     record_of,
 )
 from tests.storage.clips import lookalike, make_clip
+from tests.storage.s3_servers import S3Server, moto
+
+__all__ = ["moto"]
 
 Listen = Callable[[Callable[[str], None]], None]
 
@@ -617,6 +622,37 @@ def test_a_delivery_without_posters_decodes_nothing_and_writes_its_record_once_l
     assert record_of(destination, plain.intent).state is State.STORED
     assert record_of(destination, plain.intent).rev == 3, "claimed, submitted, stored"
     assert not [key for key in destination.store.list_keys("videos/") if key.endswith(".jpg")]
+
+
+@pytest.mark.parametrize(
+    ("posters", "point"), [(False, "provenance.after"), (True, "poster.after")], ids=["no poster", "poster"]
+)
+def test_the_bytes_of_a_video_are_let_go_of_before_what_is_left_is_written(
+    posters: bool, point: str, moto: S3Server, listen: Listen
+) -> None:
+    """A video that comes through memory: a dozen at once wait for their records, and are not to lie there meanwhile."""
+    size = 4_000_000
+    store = moto.store()
+    destination = Destination(store, Journal(store), TEMPLATE, MediaPolicy())
+    order = order_of()
+    order = Order(order.asked, order.identity, order.delivery.model_copy(update={"posters": posters}))
+    held: dict[str, int] = {}
+
+    def look(reached: str) -> None:
+        if reached in ("commit.before", point):
+            held[reached] = tracemalloc.get_traced_memory()[0]
+
+    with running_simulator(seconds=600, media_bytes=size) as simulator, counted(simulator.url) as counter:
+        vendor = Vendor(simulator, counter, account_at(counter.url))
+        task, submitted = vendor.completed(destination, order)
+        listen(look)
+        tracemalloc.start()
+        try:
+            stored = deliver(task, submitted, vendor.account, destination)
+        finally:
+            tracemalloc.stop()
+    assert stored.bytes >= size and bool(stored.poster_uri) is posters
+    assert held["commit.before"] > size > held[point], held
 
 
 # What stands in the way.

@@ -67,7 +67,7 @@ class BatchProgress:
 
         Args:
             counts: How many rows have each outcome by now.
-            in_flight: How many videos are being made.
+            in_flight: How many videos are being made, or stored.
             spent: What was paid so far, in coins.
             expected_end: When the last row is likely to be done; None if that is not known.
         """
