@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 import pytest
 from prefect import flow
@@ -18,7 +19,7 @@ from prefect_seedance import BatchOptions, SeedanceCredentials, VideoStore, agen
 from prefect_seedance.batch.models import BatchReport
 from prefect_seedance.errors import BatchIncomplete, UnusableManifest
 from prefect_seedance.simulator import Fault, Simulator
-from tests.flows.shown import run_of, small, task_runs
+from tests.flows.shown import artifact, logged, run_of, small, task_runs
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
@@ -135,6 +136,46 @@ def test_the_run_fails_as_the_options_say_after_its_report_is_written(
     assert isinstance(error, BatchIncomplete)
     assert path_of(error.report.report_uri).is_file() and error.report.report_uri in str(state.message)
     assert pickle.loads(pickle.dumps(error)).report == error.report
+
+
+def test_a_cancelled_batch_writes_its_report_says_what_goes_on_and_is_taken_up_by_the_next(
+    vendor: Simulator, credentials: SeedanceCredentials, store: VideoStore
+) -> None:
+    prompts = ["A quick one", "A slow one", "A second slow one", "A late one"]
+    requests = [small(prompt) for prompt in prompts]
+    vendor.plan(Fault(fault="unknown_status", matching="slow", times=1_000_000))
+
+    def is_there() -> bool:
+        sent = {str(bill.body["prompt"]) for bill in vendor.bills()}
+        return sent == {*prompts[:3]} and any(Path(store.location).rglob("*.mp4"))
+
+    async def cancelled() -> None:
+        options = BatchOptions(max_in_flight=2, posters=False)
+        run = asyncio.create_task(agenerate_videos("", credentials, store, requests=requests, options=options))
+        async with asyncio.timeout(60):
+            while not is_there():
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)  # the quick one has its record as well
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(cancelled())
+    (written,) = Path(store.location).rglob("report.json")
+    report = BatchReport.model_validate_json(written.read_text())
+    assert [row.outcome for row in report.rows] == ["stored", "failed", "failed", "not_started"]
+    assert (written.parent / "report.html").is_file()
+    going_on = [row.task_id for row in report.rows[1:3]]
+    run_id = UUID(report.run_id)
+    assert logged(run_id, "These tasks go on at the vendor and are paid for", *going_on)
+    assert logged(run_id, f"The run was cancelled. {report.summary}")
+    page = str(artifact(run_id, "seedance-batch-report").data)
+    assert "# 1 of 4 rows has its video" in page and all(task_id in page for task_id in going_on)
+
+    vendor.simulation.faults.clear()
+    again = generate_videos("", credentials, store, requests=requests, options=BatchOptions(posters=False))
+    assert [row.outcome for row in again.rows] == ["reused", "reused", "reused", "stored"]
+    assert [row.task_id for row in again.rows[1:3]] == going_on and len(vendor.bills()) == 4
 
 
 def test_a_failed_batch_reaches_its_parent_as_what_it_is(
