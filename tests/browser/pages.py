@@ -93,15 +93,22 @@ class RunForm(ABC):
         self.field(label).get_by_role("textbox").last.fill(value)
 
     def submit(self) -> None:
-        """Press the button once, and wait for the server's verdict on the values."""
-        with self.page.expect_response(lambda response: response.url.endswith("/ui/schemas/validate")):
-            self._press()
+        """Press the button, and wait for the server's verdict on the values."""
+        status = 0
+        for seconds in (1, 2, 4, 8, 0):
+            with self.page.expect_response(lambda response: response.url.endswith("/ui/schemas/validate")) as verdict:
+                self._press()
+            status = verdict.value.status
+            if verdict.value.ok:
+                return
+            self.page.wait_for_timeout(1000 * seconds)  # a busy server on SQLite; no form asks it again
+        raise AssertionError(f"the values were not judged: HTTP {status}")
 
     def start_run(self) -> str:
         """Submit the form once it has no error left, and give the id of the run that Prefect has made."""
         # After the first verdict the form asks for another with every change, a moment later. Pressed before that
         # one has come, the button would only take the errors away.
-        # A server on SQLite that is busy may answer either with 503, which no form repeats.
+        # Here too a busy server on SQLite may answer with 503, which no form repeats.
         for _ in range(3):
             with suppress(AssertionError):
                 expect(self.errors()).to_have_count(0, timeout=20_000)
