@@ -57,7 +57,7 @@ os.environ.update(
 
 # No deadline: a property that starts a server or shares two cores with the rest is slow, not wrong. And never the same
 # examples again, which is what hypothesis would make of the variable CI.
-for profile, examples in {"bounded": 60, "thorough": 2000}.items():
+for profile, examples in {"bounded": 30, "thorough": 2000}.items():
     settings.register_profile(
         profile,
         max_examples=examples,

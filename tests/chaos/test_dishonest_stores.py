@@ -51,7 +51,7 @@ def play(claims: Claims, line: S3Proxy, manner: Dishonest, before: str) -> None:
 
 @pytest.mark.parametrize("before", ["nothing", "refused"])
 @pytest.mark.parametrize("name", FOUND_OUT)
-@pytest.mark.sample(every=3)
+@pytest.mark.sample(every=5)
 def test_a_store_that_is_found_out_costs_nothing(
     name: str, before: str, vendor: Simulator, moto: S3Server, line: S3Proxy
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_store_that_is_found_out_costs_nothing(
 
 @pytest.mark.parametrize("before", ["nothing", "refused"])
 @pytest.mark.parametrize("name", NOT_FOUND_OUT)
-@pytest.mark.sample(every=3)
+@pytest.mark.sample(every=5)
 def test_a_store_that_is_not_found_out_costs_one_video_at_most(
     name: str, before: str, vendor: Simulator, moto: S3Server, line: S3Proxy
 ) -> None:

@@ -42,7 +42,7 @@ KILLS = [
 
 
 @each(*KILLS)
-@pytest.mark.sample(every=2)
+@pytest.mark.sample(every=4)
 def test_a_run_that_is_killed_is_taken_up(scenario: Scenario, played: Callable[[Scenario], None]) -> None:
     played(scenario)
 
@@ -84,7 +84,7 @@ def test_a_failing_store_costs_a_repeat_at_worst(scenario: Scenario, played: Cal
 
 
 #: Always with those that once went wrong.
-TRIED = sorted({*some(plays.ANSWERS, 3), "audit_no_asset_id", "upload_link_dies"})
+TRIED = sorted({*some(plays.ANSWERS, 6), "audit_no_asset_id", "upload_link_dies"})
 BROKEN = [
     *(scenario(name, plays.broken_answer, sleeps=True, name=name) for name in TRIED),
     *(
@@ -128,7 +128,7 @@ CANCELLED = [
 
 
 @each(*CANCELLED)
-@pytest.mark.sample(every=2)
+@pytest.mark.sample(every=4)
 def test_a_cancelled_run_ends_at_once_and_the_next_goes_on(
     scenario: Scenario, played: Callable[[Scenario], None]
 ) -> None:

@@ -431,6 +431,7 @@ def test_a_former_catalogue_that_still_buys_is_told_with_how_to_end_it(printed_b
     assert line.endswith("prefect deployment delete generate-video/nightly-catalogue")
 
 
+@pytest.mark.newest
 def test_applying_again_keeps_what_people_have_changed(switched_on: DeploymentResponse) -> None:
     """A schedule that was added, one that was switched off, and the pause of each deployment."""
     added = {"manifest": "s3://bucket/somebody-s.csv"}
@@ -509,6 +510,7 @@ def test_automations_are_made_once_and_then_brought_up_to_date(automations: Appl
         assert len(client.read_automations()) == 6
 
 
+@pytest.mark.newest
 @pytest.mark.usefixtures("automations")
 def test_a_failed_video_and_an_unknown_submission_are_told(vendor: Simulator, blocks: Blocks, inbox: Inbox) -> None:
     vendor.plan(Fault(fault="failed", matching="told of a failure"))

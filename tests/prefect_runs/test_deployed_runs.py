@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 from uuid import UUID
 
 import pytest
@@ -207,10 +207,12 @@ def retried(run: UUID, scene: Scene, api_url: str, folder: Path) -> FlowRun:
 
 
 Stories = dict[str, Future[Any]]
+CANCELLING_TEST = "test_what_a_cancelled_run_has_submitted_is_taken_up_by_the_next_run"
 
 
 @pytest.fixture(scope="module")
 def stories(
+    request: pytest.FixtureRequest,
     own_server: str,
     vendor: Simulator,
     credentials: SeedanceCredentials,
@@ -229,7 +231,8 @@ def stories(
         nightly = deploy_nightly(scene)
 
     told: dict[str, Callable[[], object]] = {"scheduled": partial(scheduled, nightly, scene)}
-    told |= {case.name: partial(cancelled, case, scene) for case in [*CANCELLED, RETRIED]}
+    cases = {RETRIED, *(item.callspec.params["case"] for item in request.session.items if is_cancelling(item))}
+    told |= {case.name: partial(cancelled, case, scene) for case in cases}
     told |= {story.__name__: partial(story, scene) for story in (stored_at_the_second_try, by_hand)}
 
     def tell(story: Callable[[], object]) -> object:
@@ -244,6 +247,11 @@ def stories(
             run: FlowRun = stories[RETRIED.name].result()
             stories["retried"] = pool.submit(tell, partial(retried, run.id, scene, own_server, folder))
         yield stories
+
+
+def is_cancelling(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Tell whether a test that was selected looks at one of `CANCELLED`."""
+    return isinstance(item, pytest.Function) and item.originalname == CANCELLING_TEST
 
 
 @pytest.mark.parametrize("case", CANCELLED, ids=lambda case: case.name)

@@ -194,6 +194,21 @@ def test_long_adds_random_cases_and_kills(machine: Machine) -> None:
     assert machine.seen == "SKIP_BROWSER_TESTS= LONG=1,thorough"
 
 
+def test_one_part_of_the_tests_is_run_without_the_other(machine: Machine) -> None:
+    machine.add("chromium")
+    assert machine.run("test", "--others").returncode == 0
+    assert after_installing(machine) == [*LINTERS, f"pytest -n 4 {FIRST}"]
+    assert machine.run("test", "--deployments", "--long").returncode == 0
+    assert machine.calls == [f"pytest -n 2 {SECOND} --timeout 3600"], "neither linted nor looked for a browser"
+
+
+@pytest.mark.parametrize("more", ["--deployments", "--fast", "tests/client"])
+def test_a_part_of_the_tests_excludes_what_would_make_another_of_it(machine: Machine, more: str) -> None:
+    ended = machine.run("test", "--others", more)
+    assert ended.returncode == 1 and machine.calls == []
+    assert "takes --others or --deployments, not both, and neither with --fast or tests" in ended.stderr
+
+
 def test_fast_and_long_exclude_each_other(machine: Machine) -> None:
     ended = machine.run("test", "--fast", "--long")
     assert ended.returncode == 1 and machine.calls == []
